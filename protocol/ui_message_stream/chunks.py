@@ -1,0 +1,329 @@
+"""Every UI message chunk of AI SDK 7.0.173, one class each, in the order of its schema.
+
+Source: `ai/src/ui-message-stream/ui-message-chunks.ts`. Which release knows which type and field is
+in `versions`; what may follow what is in `grammar`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import msgspec
+
+from ui_message_stream import jsontext
+from ui_message_stream.wire import UNSET, JSONObject, ProviderMetadata, WireError, WireObject
+
+__all__ = [
+    "CHUNK_TYPES",
+    "Abort",
+    "Chunk",
+    "Custom",
+    "Data",
+    "Error",
+    "File",
+    "Finish",
+    "FinishReason",
+    "FinishStep",
+    "MessageMetadata",
+    "ReasoningDelta",
+    "ReasoningEnd",
+    "ReasoningFile",
+    "ReasoningStart",
+    "ResetStep",
+    "SourceDocument",
+    "SourceUrl",
+    "Start",
+    "StartStep",
+    "SteeringMessage",
+    "TextDelta",
+    "TextEnd",
+    "TextStart",
+    "ToolApprovalRequest",
+    "ToolApprovalResponse",
+    "ToolInputAvailable",
+    "ToolInputDelta",
+    "ToolInputError",
+    "ToolInputStart",
+    "ToolOutputAvailable",
+    "ToolOutputDenied",
+    "ToolOutputError",
+    "encode_chunk",
+    "parse_chunk",
+]
+
+#: Why the model stopped. "unknown" is what AI SDK 5 sent, "interrupted" is new in 7.0.149.
+FinishReason = Literal[
+    "stop", "length", "content-filter", "tool-calls", "error", "interrupted", "other", "unknown"
+]
+
+
+class _TypedChunk(WireObject, frozen=True, tag_field="type"):
+    type: ClassVar[str]
+
+
+class TextStart(_TypedChunk, kw_only=True, tag="text-start"):
+    id: str
+    provider_metadata: ProviderMetadata | None = None
+
+
+class TextDelta(_TypedChunk, kw_only=True, tag="text-delta"):
+    id: str
+    delta: str
+    provider_metadata: ProviderMetadata | None = None
+
+
+class TextEnd(_TypedChunk, kw_only=True, tag="text-end"):
+    id: str
+    citations: list[JSONObject] | None = None
+    provider_metadata: ProviderMetadata | None = None
+
+
+class Error(_TypedChunk, kw_only=True, tag="error"):
+    error_text: str
+
+
+class ToolInputStart(_TypedChunk, kw_only=True, tag="tool-input-start"):
+    tool_call_id: str
+    tool_name: str
+    input_encoding: Literal["json", "text"] | None = None
+    provider_executed: bool | None = None
+    provider_metadata: ProviderMetadata | None = None
+    tool_metadata: JSONObject | None = None
+    dynamic: bool | None = None
+    title: str | None = None
+
+
+class ToolInputDelta(_TypedChunk, kw_only=True, tag="tool-input-delta"):
+    tool_call_id: str
+    input_text_delta: str
+
+
+class ToolInputAvailable(_TypedChunk, kw_only=True, tag="tool-input-available"):
+    tool_call_id: str
+    tool_name: str
+    input: Any
+    provider_executed: bool | None = None
+    provider_metadata: ProviderMetadata | None = None
+    tool_metadata: JSONObject | None = None
+    dynamic: bool | None = None
+    title: str | None = None
+
+
+class ToolInputError(_TypedChunk, kw_only=True, tag="tool-input-error"):
+    tool_call_id: str
+    tool_name: str
+    input: Any
+    provider_executed: bool | None = None
+    provider_metadata: ProviderMetadata | None = None
+    tool_metadata: JSONObject | None = None
+    dynamic: bool | None = None
+    error_text: str
+    title: str | None = None
+
+
+class ToolApprovalRequest(_TypedChunk, kw_only=True, tag="tool-approval-request"):
+    approval_id: str
+    tool_call_id: str
+    approval_descriptor: Any = UNSET
+    input_schema_input: Any = UNSET
+    reason: str | None = None
+    is_automatic: bool | None = None
+    signature: str | None = None
+
+
+class ToolApprovalResponse(_TypedChunk, kw_only=True, tag="tool-approval-response"):
+    approval_id: str
+    approved: bool
+    reason: str | None = None
+    provider_executed: bool | None = None
+    provider_metadata: ProviderMetadata | None = None
+
+
+class ToolOutputAvailable(_TypedChunk, kw_only=True, tag="tool-output-available"):
+    tool_call_id: str
+    output: Any
+    provider_executed: bool | None = None
+    provider_metadata: ProviderMetadata | None = None
+    tool_metadata: JSONObject | None = None
+    dynamic: bool | None = None
+    preliminary: bool | None = None
+
+
+class ToolOutputError(_TypedChunk, kw_only=True, tag="tool-output-error"):
+    tool_call_id: str
+    error_text: str
+    provider_executed: bool | None = None
+    provider_metadata: ProviderMetadata | None = None
+    tool_metadata: JSONObject | None = None
+    dynamic: bool | None = None
+
+
+class ToolOutputDenied(_TypedChunk, kw_only=True, tag="tool-output-denied"):
+    tool_call_id: str
+
+
+class ReasoningStart(_TypedChunk, kw_only=True, tag="reasoning-start"):
+    id: str
+    provider_metadata: ProviderMetadata | None = None
+
+
+class ReasoningDelta(_TypedChunk, kw_only=True, tag="reasoning-delta"):
+    id: str
+    delta: str
+    provider_metadata: ProviderMetadata | None = None
+
+
+class ReasoningEnd(_TypedChunk, kw_only=True, tag="reasoning-end"):
+    id: str
+    provider_metadata: ProviderMetadata | None = None
+
+
+class Custom(_TypedChunk, kw_only=True, tag="custom"):
+    #: "provider.name"
+    kind: str
+    provider_metadata: ProviderMetadata | None = None
+
+
+class SourceUrl(_TypedChunk, kw_only=True, tag="source-url"):
+    source_id: str
+    url: str
+    title: str | None = None
+    provider_metadata: ProviderMetadata | None = None
+
+
+class SourceDocument(_TypedChunk, kw_only=True, tag="source-document"):
+    source_id: str
+    media_type: str
+    title: str
+    filename: str | None = None
+    provider_metadata: ProviderMetadata | None = None
+
+
+class File(_TypedChunk, kw_only=True, tag="file"):
+    url: str
+    media_type: str
+    provider_metadata: ProviderMetadata | None = None
+
+
+class ReasoningFile(_TypedChunk, kw_only=True, tag="reasoning-file"):
+    url: str
+    media_type: str
+    provider_metadata: ProviderMetadata | None = None
+
+
+class SteeringMessage(_TypedChunk, kw_only=True, tag="steering-message"):
+    id: str
+    #: text and file parts, as JSON objects
+    parts: list[JSONObject]
+
+
+class Data(WireObject, frozen=True, kw_only=True):
+    """`data-NAME`: the app's own data. The same type and id again replaces the data in place."""
+
+    name: str
+    id: str | None = None
+    data: Any
+    transient: bool | None = None
+
+    @property
+    def type(self) -> str:
+        return f"data-{self.name}"
+
+    @classmethod
+    def known_keys(cls) -> frozenset[str]:
+        return super().known_keys() - {"name"}
+
+    @classmethod
+    def from_object(cls, value: Mapping[str, Any]) -> Self:
+        fields = {k: value[k] for k in ("id", "data", "transient") if k in value}
+        try:
+            made = msgspec.convert({**fields, "name": str(value["type"])[5:]}, cls)
+        except msgspec.ValidationError as error:
+            raise WireError(str(error)) from None
+        rest = {k: v for k, v in value.items() if k not in fields and k != "type"}
+        if rest:
+            msgspec.structs.force_setattr(made, "extra", rest)
+        return made
+
+    def to_object(self) -> JSONObject:
+        made = super().to_object()
+        del made["name"]
+        return {"type": self.type, **made}
+
+
+class StartStep(_TypedChunk, kw_only=True, tag="start-step"):
+    pass
+
+
+class FinishStep(_TypedChunk, kw_only=True, tag="finish-step"):
+    pass
+
+
+class ResetStep(_TypedChunk, kw_only=True, tag="reset-step"):
+    pass
+
+
+class Start(_TypedChunk, kw_only=True, tag="start"):
+    message_id: str | None = None
+    message_metadata: Any = UNSET
+
+
+class Finish(_TypedChunk, kw_only=True, tag="finish"):
+    finish_reason: FinishReason | None = None
+    message_metadata: Any = UNSET
+
+
+class Abort(_TypedChunk, kw_only=True, tag="abort"):
+    reason: str | None = None
+
+
+class MessageMetadata(_TypedChunk, kw_only=True, tag="message-metadata"):
+    message_metadata: Any
+
+
+Chunk = _TypedChunk | Data
+
+#: Wire name -> class, for every type but `data-NAME`.
+CHUNK_TYPES: Mapping[str, type[_TypedChunk]] = {
+    str(cls.__struct_config__.tag): cls for cls in _TypedChunk.__subclasses__()
+}
+for _name, _class in CHUNK_TYPES.items():
+    _class.type = _name
+
+#: Chunks made of plain strings only: nothing in them needs the walk of `sanitize`.
+_FLAT = (TextDelta, ReasoningDelta, ToolInputDelta)
+_encoder = msgspec.json.Encoder()
+
+
+def parse_chunk(value: Any) -> Chunk:
+    """The chunk that a JSON object is. Unknown keys are kept.
+
+    Raises WireError for an unknown type or a field of the wrong type, on which every client throws.
+    """
+    if not isinstance(value, dict):
+        raise WireError(f"a chunk is a JSON object, not {type(value).__name__}")
+    name = value.get("type")
+    if isinstance(name, str) and name.startswith("data-"):
+        return Data.from_object(value)
+    cls = CHUNK_TYPES.get(name) if isinstance(name, str) else None
+    if cls is None:
+        raise WireError(f"unknown chunk type {name!r}")
+    return cls.from_object(value)
+
+
+def encode_chunk(chunk: Chunk) -> bytes:
+    """The chunk as one line of UTF-8 JSON, safe for every client's parser.
+
+    Raises TypeError for a value (in a tool's input or output, say) that has no JSON form.
+    """
+    if (
+        isinstance(chunk, _FLAT)
+        and chunk.extra is None
+        and (isinstance(chunk, ToolInputDelta) or chunk.provider_metadata is None)
+    ):
+        try:
+            return _encoder.encode(chunk)
+        except UnicodeEncodeError:
+            pass
+    return jsontext.encode(chunk.to_object())

@@ -1,0 +1,98 @@
+"""JSON as this protocol needs it: any valid text is read, only safe text is written.
+
+Sources of the rules: browsers legally send lone surrogates (an emoji cut in half); the clients'
+secure parser throws on `__proto__` and on `constructor` holding `prototype`
+(`@ai-sdk/provider-utils`, `secure-json-parse.ts`); NaN and Infinity are not JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+import msgspec
+
+__all__ = ["decode", "encode", "has_surrogate", "replace_surrogates", "sanitize"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+
+
+def decode(text: bytes | bytearray | memoryview | str) -> Any:
+    """The value of a JSON text. Lone surrogates stay in the strings, big integers stay exact.
+
+    Raises ValueError if it is not valid JSON (NaN and Infinity are not).
+    """
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    if not isinstance(text, str):
+        # As every client does: bytes that are not UTF-8 become U+FFFD, a BOM is dropped.
+        text = bytes(text).decode("utf-8-sig", "replace")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
+
+
+def encode(value: Any) -> bytes:
+    """UTF-8 JSON text of one line: NaN and Infinity become null, lone surrogates U+FFFD.
+
+    Raises TypeError for a value that has no JSON form.
+    """
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return _encoder.encode(replace_surrogates(msgspec.to_builtins(value)))
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether a string holds surrogates, which UTF-8 cannot carry."""
+    return not text.isascii() and _SURROGATE.search(text) is not None
+
+
+def replace_surrogates(value: Any) -> Any:
+    """The value with surrogate pairs joined and lone ones replaced by U+FFFD, in keys too."""
+    if isinstance(value, str):
+        if not has_surrogate(value):
+            return value
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {replace_surrogates(key): replace_surrogates(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [replace_surrogates(item) for item in value]
+    return value
+
+
+def sanitize(value: Any) -> Any:
+    """The value without the keys on which every client throws, and without NaN or Infinity.
+
+    A value that is fine is returned as it is, without a copy.
+    """
+    if isinstance(value, dict):
+        return _sanitize_object(value)
+    if isinstance(value, (list, tuple)):
+        items = [sanitize(item) for item in value]
+        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _sanitize_object(value: dict[Any, Any]) -> dict[Any, Any]:
+    clean = {
+        key: sanitize(item)
+        for key, item in value.items()
+        if key != "__proto__"
+        and not (key == "constructor" and isinstance(item, dict) and "prototype" in item)
+    }
+    same = len(clean) == len(value) and all(clean[key] is value[key] for key in clean)
+    return value if same else clean
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

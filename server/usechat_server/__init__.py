@@ -1,0 +1,1 @@
+"""The Python backend for React's useChat."""

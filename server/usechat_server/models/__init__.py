@@ -1,0 +1,1 @@
+"""Model backends: one folder a provider, two translations each (history and events)."""

@@ -1,0 +1,111 @@
+"""What a model backend is: one call of a model, as batches of UI message chunks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from ui_message_stream.chunks import Chunk, FinishReason
+from ui_message_stream.messages import UIMessage
+
+from usechat_server.tools import ClientTool
+
+__all__ = ["BadRequest", "Model", "ModelCall", "ModelError", "ModelStream", "StepResult", "Usage"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One step: what the model is to answer, and with what."""
+
+    messages: Sequence[UIMessage]
+    system: str | None = None
+    tools: Sequence[ClientTool] = ()
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model call. None where the provider did not say."""
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """How a model call ended, complete."""
+
+    finish_reason: FinishReason
+    usage: Usage = field(default_factory=Usage)
+    #: the provider's own ids and details, for the log line
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class ModelStream(Protocol):
+    """A model call under way. Nothing is sent before the first `__anext__`."""
+
+    #: how it ended; None until it ended complete
+    result: StepResult | None
+    #: what is known of the tokens so far, also when the call is cut
+    usage: Usage
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        """Batches: the chunks that one provider read brought, never `start`, `finish`, `start-step`
+        or `finish-step`. Raises ModelError. Ends only after a complete answer."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes the provider's connection at once. May be called at any time, twice too."""
+        ...
+
+
+class Model(Protocol):
+    """A model backend."""
+
+    #: the provider's name for the model, for the log line
+    name: str
+    #: chunk types without which what this model was set up to do cannot be shown
+    requires: frozenset[str]
+
+    def stream(self, call: ModelCall) -> ModelStream:
+        """Translates the history, at once and without I/O. Raises BadRequest."""
+        ...
+
+
+class BadRequest(Exception):
+    """The request cannot be answered. `text` is shown to the person as it is."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.text = text
+        self.status = status
+
+
+ErrorKind = Literal[
+    "overloaded", "rate-limit", "timeout", "connection", "truncated", "request", "auth", "internal"
+]
+
+
+class ModelError(Exception):
+    """A model call failed. The message is for the log, never for the client."""
+
+    def __init__(
+        self,
+        message: str,
+        kind: ErrorKind,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        #: whether the same call may succeed a moment later
+        self.retryable = retryable
+        #: seconds that the provider asked to wait
+        self.retry_after = retry_after
+        #: the provider's id of the call
+        self.request_id = request_id
