@@ -1,0 +1,351 @@
+"""A provider on a loopback port that speaks the Messages API's wire format, faults included.
+
+    with FakeProvider() as provider:
+        provider.script(Reply(message(text("Hello"))))
+        client = AsyncAnthropic(base_url=provider.url, api_key="any")
+
+It runs in a thread of its own, so that blocking tests and subprocesses can use it. Requests that
+the real API would refuse (see `fake_provider_rules`) get its 400.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from harness.fake_provider_events import (
+    Block,
+    Event,
+    Pause,
+    block,
+    error_event,
+    message,
+    ping,
+    redacted_thinking,
+    text,
+    thinking,
+    to_sse,
+    tool_use,
+)
+from harness.fake_provider_rules import problems
+
+__all__ = [
+    "Block",
+    "Event",
+    "FakeProvider",
+    "Pause",
+    "RecordedRequest",
+    "Reply",
+    "block",
+    "error_event",
+    "http_error",
+    "message",
+    "model_info",
+    "ping",
+    "redacted_thinking",
+    "text",
+    "thinking",
+    "tool_use",
+]
+
+#: Seconds after which waiting for something that should happen fails the test.
+DEADLINE = 20.0
+
+
+@dataclass
+class Reply:
+    """What the provider answers to one request."""
+
+    #: events in order, or the bytes of the body as they are
+    events: Sequence[Event] | bytes = ()
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: bytes per write; None: one write per event
+    chunk_bytes: int | None = None
+    #: nothing, not even the status line, is sent before `release()`
+    gate: bool = False
+    #: after the events: a proper end, an end without the body's last chunk, a TCP reset, or silence
+    then: Literal["eof", "close", "reset", "hang"] = "eof"
+    #: seconds between `ping` events while it waits (at a pause, or hanging); None: silence
+    pings: float | None = None
+
+
+def http_error(
+    status: int, kind: str = "api_error", text: str = "Failed", *, headers: Mapping[str, str] = {}
+) -> Reply:
+    """An answer that is an error from the first byte, such as 401, 404, 429, 500 or 529."""
+    body = {"type": "error", "error": {"type": kind, "message": text}, "request_id": "req_fake"}
+    return Reply(
+        json.dumps(body).encode(),
+        status=status,
+        headers={"content-type": "application/json", **headers},
+    )
+
+
+def model_info(model_id: str, *, max_tokens: int | None = 64_000) -> dict[str, Any]:
+    """An entry of the model list."""
+    return {
+        "type": "model",
+        "id": model_id,
+        "display_name": model_id,
+        "created_at": "2026-01-01T00:00:00Z",
+        "lifecycle": "active",
+        "max_input_tokens": 200_000,
+        "max_tokens": max_tokens,
+        "capabilities": None,
+    }
+
+
+@dataclass
+class RecordedRequest:
+    """One request that arrived, and what became of its connection."""
+
+    method: str
+    path: str
+    #: lower-case names
+    headers: dict[str, str]
+    body: bytes
+    #: set when the peer hung up before the reply had ended
+    closed: threading.Event = field(default_factory=threading.Event)
+    #: `time.monotonic()` then
+    closed_at: float | None = None
+    #: set when the reply had ended, whichever way
+    done: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def last_text(self) -> str:
+        """The text of the last user turn's last text block, or ""."""
+        for turn in reversed(self.json["messages"]):
+            if turn["role"] != "user":
+                continue
+            if isinstance(turn["content"], str):
+                return str(turn["content"])
+            texts = [b["text"] for b in turn["content"] if b["type"] == "text"]
+            if texts:
+                return str(texts[-1])
+        return ""
+
+
+class FakeProvider:
+    """The server. Replies come from the script while it lasts, then from the `on` handler."""
+
+    def __init__(self) -> None:
+        #: POST /v1/messages, in order of arrival
+        self.requests: list[RecordedRequest] = []
+        #: GET /v1/models and /v1/models/{id}
+        self.model_requests: list[RecordedRequest] = []
+        #: what the model list holds
+        self.models: list[dict[str, Any]] = [model_info("claude-sonnet-5-5")]
+        #: whether requests that the real API refuses get a 400
+        self.strict = True
+        self.url = ""
+        self._script: deque[Reply] = deque()
+        self._handler: Callable[[RecordedRequest], Reply] | None = None
+        self._arrived = threading.Condition()
+        self._loop = asyncio.new_event_loop()
+        self._released = asyncio.Semaphore(0)
+        self._connections: set[_Connection] = set()
+        self._thread = threading.Thread(target=self._run, name="fake-provider", daemon=True)
+        self._listening = threading.Event()
+
+    def script(self, *replies: Reply) -> None:
+        """Queues the replies to the next requests."""
+        self._script.extend(replies)
+
+    def on(self, handler: Callable[[RecordedRequest], Reply]) -> None:
+        """Chooses the reply by the request, whenever the script is empty."""
+        self._handler = handler
+
+    def release(self, count: int = 1) -> None:
+        """Lets the oldest waiting pause or gate go on; if none waits, the next one will not."""
+        for _ in range(count):
+            self._loop.call_soon_threadsafe(self._released.release)
+
+    def request(self, index: int = 0, *, deadline: float = DEADLINE) -> RecordedRequest:
+        """The request of that index, once it has arrived. Raises TimeoutError."""
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: len(self.requests) > index, deadline):
+                raise TimeoutError(f"request {index} never came")
+            return self.requests[index]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._listening.wait(DEADLINE):
+            raise TimeoutError("the fake provider did not start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(DEADLINE)
+
+    def _run(self) -> None:
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        server = loop.run_until_complete(
+            loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, backlog=1024)
+        )
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self._listening.set()
+        loop.run_forever()
+        server.close()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        for connection in list(self._connections):
+            connection.transport.abort()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    def _answer(self, request: RecordedRequest) -> Reply:
+        if request.method == "GET" and request.path.startswith("/v1/models"):
+            self.model_requests.append(request)
+            return self._model_list(request.path)
+        with self._arrived:
+            self.requests.append(request)
+            self._arrived.notify_all()
+        if self.strict and (found := problems(request.json)):
+            return http_error(400, "invalid_request_error", "; ".join(found))
+        if self._script:
+            return self._script.popleft()
+        if self._handler is not None:
+            return self._handler(request)
+        return http_error(400, "invalid_request_error", "the test scripted no reply")
+
+    def _model_list(self, path: str) -> Reply:
+        wanted = path.partition("?")[0].removeprefix("/v1/models").strip("/")
+        if not wanted:
+            ids = [model["id"] for model in self.models]
+            found: Any = {
+                "data": self.models,
+                "has_more": False,
+                "first_id": ids[0] if ids else None,
+                "last_id": ids[-1] if ids else None,
+            }
+        else:
+            found = next((model for model in self.models if model["id"] == wanted), None)
+        if found is None:
+            return http_error(404, "not_found_error", f"model: {wanted}")
+        return Reply(json.dumps(found).encode(), headers={"content-type": "application/json"})
+
+
+class _Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection: requests one after another, each answered by a task."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, provider: FakeProvider) -> None:
+        self.provider = provider
+        self.buffer = bytearray()
+        self.request: RecordedRequest | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.provider._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        if self.request is None:
+            self._next_request()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.provider._connections.discard(self)
+        if self.request is not None and not self.request.done.is_set():
+            self.request.closed_at = time.monotonic()
+            self.request.closed.set()
+        if self.task is not None:
+            self.task.cancel()
+
+    def _next_request(self) -> None:
+        head, end, rest = bytes(self.buffer).partition(b"\r\n\r\n")
+        if not end:
+            return
+        lines = head.decode("latin-1").split("\r\n")
+        method, path, _ = lines[0].split(" ", 2)
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines[1:])
+        }
+        length = int(headers.get("content-length", "0"))
+        if len(rest) < length:
+            return
+        self.buffer = bytearray(rest[length:])
+        self.request = RecordedRequest(method, path, headers, rest[:length])
+        self.task = asyncio.get_running_loop().create_task(self._reply(self.request))
+
+    async def _reply(self, request: RecordedRequest) -> None:
+        reply = self.provider._answer(request)
+        if reply.gate:
+            await self._wait(None)
+        headers = {
+            "content-type": "text/event-stream; charset=utf-8",
+            "cache-control": "no-cache",
+            "request-id": f"req_fake_{len(self.provider.requests)}",
+            "transfer-encoding": "chunked",
+            **reply.headers,
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.transport.write(f"HTTP/1.1 {reply.status} Scripted\r\n{head}\r\n".encode("latin-1"))
+        async for piece in self._pieces(reply):
+            self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            # One write a turn of the loop, so that the peer mostly sees the pieces apart.
+            await asyncio.sleep(0)
+        if reply.then == "hang":
+            await self._wait(reply.pings, released=asyncio.Event().wait())
+        request.done.set()
+        if reply.then == "eof":
+            self.transport.write(b"0\r\n\r\n")
+            self.request = None
+            self._next_request()
+        elif reply.then == "close":
+            self.transport.close()
+        else:
+            # Linger of zero seconds: closing sends RST instead of FIN.
+            sock: socket.socket = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+
+    async def _pieces(self, reply: Reply) -> AsyncIterator[bytes]:
+        """The body as it is written: one piece per event, or of `chunk_bytes` each."""
+        events: Sequence[Event] = (
+            [reply.events] if isinstance(reply.events, bytes) else reply.events
+        )
+        held = b""
+        for event in events:
+            if isinstance(event, Pause):
+                if held:
+                    yield held
+                    held = b""
+                await self._wait(reply.pings)
+                continue
+            held += to_sse(event)
+            size = reply.chunk_bytes or len(held)
+            while size and len(held) >= size:
+                yield held[:size]
+                held = held[size:]
+        if held:
+            yield held
+
+    async def _wait(self, pings: float | None, released: Any = None) -> None:
+        """Until the test releases it (or for ever), with a ping now and then."""
+        waiting = asyncio.ensure_future(released or self.provider._released.acquire())
+        try:
+            while not (await asyncio.wait([waiting], timeout=pings))[0]:
+                piece = to_sse(ping())
+                self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        finally:
+            waiting.cancel()

@@ -1,0 +1,121 @@
+"""What the Messages API refuses in a request, as far as this project's histories can get it wrong.
+
+Source: the API's own 400 texts and the parameter types of the `anthropic` SDK.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["problems"]
+
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
+#: Blocks that a person's turn may hold, and a model's.
+_USER = {"text", "image", "document", "tool_result"}
+_ASSISTANT = {"text", "thinking", "redacted_thinking", "tool_use"}
+_IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
+
+
+def problems(request: Any) -> list[str]:
+    """Why the API would answer this request with a 400; empty if it would not."""
+    found: list[str] = []
+    for key in ("model", "max_tokens", "messages"):
+        if key not in request:
+            found.append(f"{key}: field required")
+    turns = request.get("messages") or []
+    if not turns:
+        found.append("messages: at least one message is required")
+    elif turns[0]["role"] != "user":
+        found.append("messages: first message must use the user role")
+    for name in (tool["name"] for tool in request.get("tools", [])):
+        if not _TOOL_NAME.fullmatch(name):
+            found.append(f"tools: name {name!r} does not match the pattern")
+    if isinstance(request.get("system"), str) and not request["system"].strip():
+        found.append("system: text content blocks must be non-empty")
+    open_calls: list[str] = []
+    seen: set[str] = set()
+    for number, turn in enumerate(turns):
+        where = f"messages.{number}"
+        if number and turns[number - 1]["role"] == turn["role"]:
+            found.append(f"{where}: roles must alternate")
+        if turn["role"] not in ("user", "assistant"):
+            found.append(f"{where}: unexpected role {turn['role']!r}")
+            continue
+        content = turn["content"]
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        if not content:
+            found.append(f"{where}: content must be non-empty")
+        found += [
+            f"{where}.{i}: {p}" for i, b in enumerate(content) for p in _block(b, turn["role"])
+        ]
+        results = [b["tool_use_id"] for b in content if b["type"] == "tool_result"]
+        if sorted(results) != sorted(open_calls):
+            found.append(f"{where}: `tool_use` ids {open_calls} got `tool_result` for {results}")
+        kinds = [b["type"] == "tool_result" for b in content]
+        if kinds != sorted(kinds, reverse=True):
+            found.append(f"{where}: tool_result blocks must come first")
+        open_calls = [b["id"] for b in content if b["type"] == "tool_use"]
+        if len(set(open_calls)) < len(open_calls) or seen & set(open_calls):
+            found.append(f"{where}: `tool_use` ids must be unique")
+        seen |= set(open_calls)
+    if open_calls:
+        found.append(f"messages: `tool_use` ids without `tool_result`: {open_calls}")
+    if turns and turns[-1]["role"] == "assistant":
+        found.append("messages: the conversation must end with a user message")
+    return found
+
+
+def _block(block: dict[str, Any], role: str) -> list[str]:
+    kind = block["type"]
+    if kind not in (_USER if role == "user" else _ASSISTANT):
+        return [f"block {kind!r} is not allowed for {role}"]
+    if kind == "text" and not block["text"].strip():
+        return ["text content blocks must contain non-whitespace text"]
+    if kind == "thinking" and not block.get("signature"):
+        return ["thinking.signature: field required"]
+    if kind == "redacted_thinking" and not block.get("data"):
+        return ["redacted_thinking.data: field required"]
+    if kind == "tool_use":
+        return _tool_use(block)
+    if kind == "tool_result":
+        return _tool_result(block)
+    if kind in ("image", "document"):
+        return _source(kind, block["source"])
+    return []
+
+
+def _tool_use(block: dict[str, Any]) -> list[str]:
+    found = []
+    if not _CALL_ID.fullmatch(block["id"]):
+        found.append(f"tool_use.id {block['id']!r} does not match the pattern")
+    if not _TOOL_NAME.fullmatch(block["name"]):
+        found.append(f"tool_use.name {block['name']!r} does not match the pattern")
+    if not isinstance(block["input"], dict):
+        found.append("tool_use.input: input should be a valid dictionary")
+    return found
+
+
+def _tool_result(block: dict[str, Any]) -> list[str]:
+    content = block.get("content", "")
+    if isinstance(content, str):
+        return []
+    return [problem for inner in content for problem in _block(inner, "user")]
+
+
+def _source(kind: str, source: dict[str, Any]) -> list[str]:
+    where = source["type"]
+    if where == "url":
+        return [] if source["url"].startswith(("http://", "https://")) else ["only http(s) URLs"]
+    if where == "text":
+        if kind != "document" or source.get("media_type") != "text/plain":
+            return ["a text source is a document of type text/plain"]
+        return [] if source["data"].strip() else ["document text must be non-empty"]
+    if where != "base64":
+        return [f"unknown source {where!r}"]
+    allowed = _IMAGES if kind == "image" else {"application/pdf"}
+    if source["media_type"] not in allowed:
+        return [f"media type {source['media_type']!r} is not supported"]
+    return [] if source["data"] else ["empty data"]
