@@ -1,0 +1,36 @@
+"""A model that needs no key: the same question always gets the same answer, at a model's pace."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from usechat_server.models.base import BadRequest, ModelCall, ModelStream
+from usechat_server.models.demo.script import asks_for_error, choose, last_question
+from usechat_server.models.demo.stream import DemoStream
+
+__all__ = ["DemoModel"]
+
+
+class DemoModel:
+    """Shows what a page can show: reasoning, Markdown, a client tool, a long answer, an error.
+
+    `pace` stretches the pauses between the deltas: 1 is a real model's speed, 0 leaves them out.
+    """
+
+    name = "demo"
+    requires: frozenset[str] = frozenset()
+
+    def __init__(self, *, pace: float = 1.0) -> None:
+        self._pace = pace
+        #: ids of the questions that failed on purpose: asked again they succeed, so Retry works
+        self._failed: deque[str] = deque(maxlen=100)
+
+    def stream(self, call: ModelCall) -> ModelStream:
+        """Picks the answer. Raises BadRequest if there is no question to answer."""
+        question = last_question(call.messages)
+        if question is None:
+            raise BadRequest("There is no question to answer.")
+        fail = asks_for_error(question) and question.id not in self._failed
+        if fail:
+            self._failed.append(question.id)
+        return DemoStream(choose(call, question, fail=fail), call.messages, self._pace)

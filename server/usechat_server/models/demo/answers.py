@@ -1,0 +1,113 @@
+"""What the demo model thinks and says. Markdown, as a real model writes it."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AFTER_RETRY",
+    "BEFORE_ERROR",
+    "ERROR_THOUGHT",
+    "INTRODUCTION",
+    "LONG_THOUGHT",
+    "MARKDOWN",
+    "MARKDOWN_THOUGHT",
+    "OTHER_THOUGHT",
+    "TOOL_THOUGHT",
+    "long_answer",
+]
+
+TOOL_THOUGHT = """\
+I cannot know this myself, but the page can: it offers the tool `{name}`. I call it and go on with \
+what it answers."""
+
+OTHER_THOUGHT = """\
+This is not one of the questions that I know. I say who I am, and what I can be asked for."""
+
+INTRODUCTION = """\
+You wrote:
+
+> {question}
+
+I am the **demo model** of usechat-server: no key, no network, the same answer every time. \
+Set `ANTHROPIC_API_KEY` and start the server again to talk to Claude.
+
+Until then, ask me for one of these:
+
+- **the time**: I call a tool that your browser answers
+- **Markdown**: a list, some code and a table
+- **a long answer**: press Stop in the middle of it
+- **an error**: the provider breaks off half-way, and Retry asks again
+"""
+
+MARKDOWN_THOUGHT = """\
+They want to see Markdown. A heading, a list, a block of code and a table cover what people use \
+most.
+
+I keep each of them short, so that it is easy to see how they arrive piece by piece."""
+
+MARKDOWN = """\
+## From a model to the page
+
+1. The model sends a few characters at a time.
+2. The server turns them into **chunks** of the UI message stream.
+3. `useChat` adds them up to a *message*, and the page draws it.
+
+A whole backend:
+
+```python
+from usechat_server import Agent, create_app
+
+app = create_app(Agent("claude-sonnet-5-5", system="Be brief."))
+```
+
+What the page gets for one answer:
+
+| Chunk | What it means | How many |
+|---|---|---:|
+| `start` | an answer begins | 1 |
+| `reasoning-delta` | a piece of what the model thinks | many |
+| `text-delta` | a piece of the answer | many |
+| `finish` | why the model stopped | 1 |
+
+> Nothing waits for the whole answer: what you see is drawn as it comes.
+
+The [AI SDK's documentation](https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol) describes every \
+chunk.
+"""
+
+ERROR_THOUGHT = """\
+They want to see a failure. I begin an answer and break off, as an overloaded provider does."""
+
+BEFORE_ERROR = "Here is the beginning of an answer that does not"
+
+AFTER_RETRY = """\
+This time it worked. The first try broke off on purpose, half-way through its answer. **Retry** \
+dropped that half and sent your question again.
+"""
+
+LONG_THOUGHT = """\
+A long answer: eight sections of a few sentences are enough to scroll, and to press Stop."""
+
+_CITIES = (
+    ("Lisbon", "the light comes off the river", "a tram in a street too steep for it"),
+    ("Trieste", "the wind has a name", "coffee in a glass, drunk standing up"),
+    ("Kyoto", "the temples keep their quiet", "a garden of raked gravel"),
+    ("Valparaíso", "the houses hold on to the hills", "a lift older than its passengers"),
+    ("Tallinn", "the towers wear red hats", "a bakery below the city wall"),
+    ("Oaxaca", "the markets smell of chocolate", "a workshop that dyes wool with insects"),
+    ("Hobart", "the mountain starts behind the shops", "a ferry full of bicycles"),
+    ("Bergen", "it rains, and nobody minds", "a funicular that ends in a forest"),
+)
+
+
+def long_answer() -> str:
+    """Ten seconds or more at a real model's speed."""
+    sections = [
+        f"### {number}. {city}\n\n"
+        f"Go to **{city}** because {reason}. Arrive in the morning, before the streets fill, and "
+        "leave the first hour without a plan: a city shows itself best to somebody who is not "
+        f"looking for anything. Then find this: {sight}. Ask the person beside you about it, and "
+        "you will hear a story that is in no guide.\n"
+        for number, (city, reason, sight) in enumerate(_CITIES, start=1)
+    ]
+    title = "## Eight cities for a slow journey\n"
+    return "\n".join([title, *sections, "That is the whole list. *Safe travels.*"])

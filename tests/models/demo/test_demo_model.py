@@ -1,0 +1,154 @@
+"""The demo model: what a page can count on, without a key and without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from ui_message_stream.chunks import (
+    Chunk,
+    ReasoningDelta,
+    TextDelta,
+    ToolInputAvailable,
+    ToolInputDelta,
+)
+from ui_message_stream.jsontext import decode
+from ui_message_stream.messages import UIMessage
+from usechat_server.demo import BROWSER_TIME, CLAUDE, default_agent
+from usechat_server.models.base import BadRequest, ModelCall, ModelError, ModelStream, StepResult
+from usechat_server.models.demo import DemoModel
+
+
+def user(text: str, message_id: str = "u1") -> UIMessage:
+    return UIMessage.from_object(
+        {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}
+    )
+
+
+def answered(output: dict[str, Any]) -> UIMessage:
+    part = {"type": "tool-browser_time", "toolCallId": "demo-call-1", "input": {}, **output}
+    return UIMessage.from_object(
+        {"id": "a1", "role": "assistant", "parts": [{"type": "step-start"}, part]}
+    )
+
+
+async def ask(
+    *messages: UIMessage, model: DemoModel | None = None
+) -> tuple[list[list[Chunk]], StepResult | None]:
+    stream = (model or DemoModel(pace=0)).stream(ModelCall(messages, tools=[BROWSER_TIME]))
+    batches = [list(batch) async for batch in stream]
+    return batches, stream.result
+
+
+def text_of(batches: list[list[Chunk]]) -> str:
+    return "".join(c.delta for batch in batches for c in batch if isinstance(c, TextDelta))
+
+
+async def test_answers_the_same_way_twice_in_many_small_deltas() -> None:
+    batches, result = await ask(user("Show me some Markdown"))
+
+    again, _ = await ask(user("Show me some Markdown"))
+    assert batches == again
+    assert result is not None
+    assert result.finish_reason == "stop"
+    text = text_of(batches)
+    for markdown in ("## ", "\n1. ", "```python\n", "\n|---|", "**", "\n> "):
+        assert markdown in text
+    chunks = [chunk for batch in batches for chunk in batch]
+    assert any(isinstance(chunk, ReasoningDelta) for chunk in chunks)
+    deltas = [c.delta for c in chunks if isinstance(c, TextDelta | ReasoningDelta)]
+    assert len(deltas) > 100
+    assert max(map(len, deltas)) < 20
+    assert result.usage.output == len(chunks)
+
+
+async def test_calls_the_tool_that_the_question_names_and_ends_the_step() -> None:
+    batches, result = await ask(user("What time is it here?"))
+
+    chunks = [chunk for batch in batches for chunk in batch]
+    call = chunks[-1]
+    assert isinstance(call, ToolInputAvailable)
+    assert (call.tool_name, call.input) == ("browser_time", {"clock": "24-hour"})
+    pieces = [c.input_text_delta for c in chunks if isinstance(c, ToolInputDelta)]
+    assert len(pieces) > 1
+    assert decode("".join(pieces)) == call.input
+    assert result is not None
+    assert result.finish_reason == "tool-calls"
+
+
+async def test_a_second_call_in_one_chat_has_another_id() -> None:
+    first = answered({"state": "output-available", "output": {"time": "12:00"}})
+    batches, _ = await ask(user("What time is it?"), first, user("What time is it now?", "u2"))
+
+    call = batches[-1][-1]
+    assert isinstance(call, ToolInputAvailable)
+    assert call.tool_call_id == "demo-call-2"
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ({"state": "output-available", "output": {"time": "12:34", "zone": "Asia/Tokyo"}}, "12:34"),
+        ({"state": "output-available", "output": "noon"}, "noon"),
+        ({"state": "output-available", "output": None}, "null"),
+        ({"state": "output-error", "errorText": "no clock"}, "no clock"),
+    ],
+)
+async def test_goes_on_with_what_the_page_answered(output: dict[str, Any], said: str) -> None:
+    batches, result = await ask(user("What time is it here?"), answered(output))
+
+    assert said in text_of(batches)
+    assert result is not None
+    assert result.finish_reason == "stop"
+
+
+async def test_a_question_for_an_error_fails_once_and_then_works() -> None:
+    model = DemoModel(pace=0)
+    shown: list[Chunk] = []
+
+    async def read(stream: ModelStream) -> None:
+        async for batch in stream:
+            shown.extend(batch)
+
+    stream = model.stream(ModelCall([user("/error")]))
+    with pytest.raises(ModelError):
+        await read(stream)
+
+    assert any(isinstance(chunk, TextDelta) for chunk in shown)
+    assert stream.result is None
+    _, result = await ask(user("/error"), model=model)
+    assert result is not None
+    with pytest.raises(ModelError):
+        await ask(user("/error", "u2"), model=model)
+
+
+async def test_any_other_question_gets_an_answer_that_quotes_it() -> None:
+    batches, _ = await ask(user("Where is\nmy hat?"))
+
+    assert "> Where is\n> my hat?" in text_of(batches)
+
+
+async def test_closing_ends_a_wait_at_once() -> None:
+    stream = DemoModel(pace=1_000_000).stream(ModelCall([user("Hello")]))
+    reading = asyncio.ensure_future(anext(aiter(stream)))
+    await asyncio.sleep(0)
+
+    await stream.aclose()
+    await stream.aclose()
+
+    with pytest.raises(ModelError):
+        await asyncio.wait_for(reading, timeout=10)
+    assert stream.result is None
+
+
+def test_without_a_question_there_is_nothing_to_answer() -> None:
+    with pytest.raises(BadRequest):
+        DemoModel().stream(ModelCall([]))
+
+
+def test_the_default_agent_is_claude_when_there_is_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    assert default_agent().model.name == "demo"
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
+    assert default_agent().model.name == CLAUDE
