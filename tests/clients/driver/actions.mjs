@@ -1,0 +1,108 @@
+// What a person or the app's own code does on a page, one action after another.
+
+const DEADLINE = 20_000;
+/** Turns of the event loop without a request after which a page is taken to be at rest. */
+const QUIET_TURNS = 20;
+
+const isTool = part => part.type === 'dynamic-tool' || part.type.startsWith('tool-');
+const toolName = part => part.toolName ?? part.type.slice('tool-'.length);
+
+export class Actions {
+  #page;
+  #chat;
+
+  constructor(page) {
+    this.#page = page;
+    this.#chat = page.chat;
+  }
+
+  /** Runs actions such as `{send: {text: 'Hello'}}`, then waits until the page is at rest. */
+  async run(actions) {
+    for (const action of actions) {
+      const [[verb, argument]] = Object.entries(action);
+      await this[verb](argument);
+    }
+    await this.rest();
+  }
+
+  async send(message) {
+    await this.#chat.sendMessage(message);
+    await this.rest();
+  }
+
+  /** Sends and goes on at once, while the answer is on its way. */
+  start(message) {
+    this.#chat.sendMessage(message);
+  }
+
+  /** Waits until a text stands anywhere in the last message. */
+  async seen(text) {
+    await this.#until(
+      () => JSON.stringify(this.#chat.messages.at(-1) ?? null).includes(JSON.stringify(text).slice(1, -1)),
+      `${JSON.stringify(text)} in the last message`,
+    );
+  }
+
+  async stop() {
+    await this.#chat.stop();
+    await this.rest();
+  }
+
+  async regenerate(options) {
+    await this.#chat.regenerate(options);
+    await this.rest();
+  }
+
+  /** Replaces the user message of that index among the user messages. */
+  async edit({ index, text }) {
+    const { id } = this.#chat.messages.filter(message => message.role === 'user')[index];
+    await this.send({ text, messageId: id });
+  }
+
+  /** Gives a tool's output for each of its calls that wait for one. */
+  async answer({ tool, output }) {
+    const waiting = this.#chat.messages
+      .at(-1)
+      .parts.filter(part => isTool(part) && toolName(part) === tool && part.state === 'input-available');
+    if (!waiting.length) throw new Error(`no call of ${tool} waits for an output`);
+    // Before 5.0.76 the method had another name.
+    const add = this.#chat.addToolOutput ?? this.#chat.addToolResult;
+    for (const { toolCallId } of waiting) await add({ tool, toolCallId, output });
+    await this.rest();
+  }
+
+  async resume() {
+    await this.#chat.resumeStream();
+    await this.rest();
+  }
+
+  clearError() {
+    this.#chat.clearError();
+  }
+
+  /** Waits until nothing is under way, automatic requests included. */
+  async rest() {
+    const idle = () => ['ready', 'error'].includes(this.#chat.status);
+    for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
+      if (!idle()) {
+        quiet = 0;
+        await this.#until(idle, 'the answer to end');
+      }
+      await new Promise(setImmediate);
+    }
+  }
+
+  #until(holds, what) {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new Error(`waited in vain for ${what}; status ${this.#chat.status}`));
+      const timer = setTimeout(late, DEADLINE);
+      const look = () => {
+        if (!holds()) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#page.onChange(look);
+      look();
+    });
+  }
+}

@@ -1,0 +1,45 @@
+// Drives published clients for a test: a JSON command a line in, a JSON answer a line out.
+//
+//   {"id": 1, "command": "chat", "release": "5.0.0", "url": "http://…/api/chat", "actions": […]}
+//   {"id": 1, "result": {…}}   or   {"id": 1, "error": "…"}
+//
+// Commands run side by side; answers come in the order in which they are ready.
+import { createInterface } from 'node:readline';
+
+import { Actions } from './actions.mjs';
+import { openPage } from './page.mjs';
+import { Transcript } from './transcript.mjs';
+import { validate } from './validate.mjs';
+
+const commands = {
+  /** A whole conversation; its transcript. `hook` renders the real useChat. */
+  async chat({ hook = false, actions, ...options }) {
+    const transcript = new Transcript();
+    const open = hook ? (await import('./hook.mjs')).openHook : openPage;
+    const page = await open(transcript, options);
+    try {
+      await new Actions(page).run(actions);
+      return transcript.result(page.chat);
+    } catch (error) {
+      const { status, messages, requests } = transcript.result(page.chat);
+      error.stack += `\n${JSON.stringify({ status, messages, requests: requests.length })}`;
+      throw error;
+    } finally {
+      page.close();
+    }
+  },
+
+  /** Many finished streams at once: [{release, body, message?}, …]. */
+  validate: ({ streams }) => Promise.all(streams.map(validate)),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, command, ...options } = JSON.parse(line);
+  const answer = outcome => process.stdout.write(`${JSON.stringify({ id, ...outcome })}\n`);
+  Promise.resolve(options)
+    .then(commands[command])
+    .then(
+      result => answer({ result }),
+      error => answer({ error: error.stack }),
+    );
+}

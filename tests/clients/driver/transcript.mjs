@@ -1,0 +1,52 @@
+// What happened to one chat, as plain JSON: what the page showed, and what it asked for.
+
+/** More requests than any scenario makes: a page that gets here is in an endless loop. */
+const REQUEST_LIMIT = 12;
+
+const plain = value => (value === undefined ? null : JSON.parse(JSON.stringify(value)));
+
+export const describeError = error => (error ? { name: error.name, message: error.message } : null);
+
+export class Transcript {
+  statuses = [];
+  requests = [];
+  finishes = [];
+  errors = [];
+  toolCalls = [];
+  data = [];
+
+  /** `fetch` that keeps each request. */
+  fetch = async (url, { method = 'GET', headers, body, ...init } = {}) => {
+    const request = { method, path: new URL(url).pathname, body: body ? JSON.parse(body) : null };
+    this.requests.push(request);
+    if (this.requests.length > REQUEST_LIMIT) throw new Error('request limit reached: a loop');
+    const response = await fetch(url, { method, headers, body, ...init });
+    request.status = response.status;
+    request.headers = Object.fromEntries(response.headers);
+    return response;
+  };
+
+  /** The callbacks of AbstractChat and of useChat. */
+  callbacks = {
+    onFinish: ({ message, messages, ...how }) =>
+      this.finishes.push({ messageId: message?.id ?? null, ...plain(how) }),
+    onError: error => this.errors.push(describeError(error)),
+    onToolCall: ({ toolCall }) => void this.toolCalls.push(plain(toolCall)),
+    onData: part => this.data.push(plain(part)),
+  };
+
+  status(status) {
+    if (this.statuses.at(-1) !== status) this.statuses.push(status);
+  }
+
+  /** The end of the conversation. */
+  result({ status, error, messages }) {
+    const { statuses, requests, finishes, errors, toolCalls, data } = this;
+    return {
+      status,
+      error: describeError(error),
+      messages: plain(messages),
+      ...{ statuses, requests, finishes, errors, toolCalls, data },
+    };
+  }
+}
