@@ -45,7 +45,7 @@ class UseTool:
     """Asks the page. Ends the step."""
 
     id: str
-    name: str
+    tool: ClientTool
     input: dict[str, Any]
 
 
@@ -78,8 +78,8 @@ def choose(call: ModelCall, question: UIMessage, *, fail: bool) -> list[Beat]:
         return [Say(answers.AFTER_RETRY)]
     if tool := _wanted_tool(call.tools, text):
         thought = answers.TOOL_THOUGHT.format(name=tool.name)
-        used = UseTool(_new_tool_id(call.messages), tool.name, _sample(tool.input_schema, text))
-        return [Think(thought), used]
+        wanted = _sample(tool.input_schema, text)
+        return [Think(thought), UseTool(_new_tool_id(call.messages), tool, wanted)]
     if _LONG.search(text):
         return [Think(answers.LONG_THOUGHT), Say(answers.long_answer())]
     if _MARKDOWN.search(text):

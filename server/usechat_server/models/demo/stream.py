@@ -90,12 +90,14 @@ def _chunks(beat: Beat, block: str) -> Iterator[Chunk]:
             yield TextStart(id=block)
             yield from (TextDelta(id=block, delta=piece) for piece in _pieces(text))
             yield TextEnd(id=block)
-        case UseTool(id, name, value):
+        case UseTool(id, tool, value):
             text = jsontext.encode(value).decode()
-            yield ToolInputStart(tool_call_id=id, tool_name=name)
+            yield ToolInputStart(tool_call_id=id, tool_name=tool.name, title=tool.title)
             for piece in _pieces(text):
                 yield ToolInputDelta(tool_call_id=id, input_text_delta=piece)
-            yield ToolInputAvailable(tool_call_id=id, tool_name=name, input=value)
+            yield ToolInputAvailable(
+                tool_call_id=id, tool_name=tool.name, title=tool.title, input=value
+            )
         case BreakOff():
             raise ModelError("the demo model fails when it is asked to", "overloaded")
         case _:
