@@ -1,1 +1,49 @@
 """The Python backend for React's useChat."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from usechat_server.agent import Agent as Agent
+    from usechat_server.app import ChatApp as ChatApp
+    from usechat_server.app import create_app as create_app
+    from usechat_server.models.base import BadRequest as BadRequest
+    from usechat_server.response import UIMessageStreamResponse as UIMessageStreamResponse
+    from usechat_server.settings import Settings as Settings
+    from usechat_server.tools import ClientTool as ClientTool
+    from usechat_server.turn import Turn as Turn
+
+#: Loaded on first use, so that taking one name brings no more than it needs.
+_HOMES = {
+    "Agent": "agent",
+    "BadRequest": "models.base",
+    "ChatApp": "app",
+    "ClientTool": "tools",
+    "Settings": "settings",
+    "Turn": "turn",
+    "UIMessageStreamResponse": "response",
+    "create_app": "app",
+}
+
+__all__ = [  # noqa: RUF022
+    "Agent",
+    "ClientTool",
+    "create_app",
+    "ChatApp",
+    "Settings",
+    "Turn",
+    "BadRequest",
+    "UIMessageStreamResponse",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

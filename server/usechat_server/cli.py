@@ -1,0 +1,134 @@
+"""The command line: `usechat-server serve`."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import socket
+import sys
+import textwrap
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, cast
+
+from pydantic import ValidationError
+from starlette.types import ASGIApp
+from uvicorn.importer import ImportFromStringError, import_from_string
+
+from usechat_server.agent import Agent
+from usechat_server.app import create_app
+from usechat_server.serve import Config, run
+from usechat_server.settings import Settings, describe
+
+__all__ = ["load", "main"]
+
+DEFAULT_TARGET = "usechat_server.demo:default_agent"
+#: Where a Next.js project in development is.
+DEMO_ORIGIN = "http://localhost:3000"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command. Ends the process with a readable line and status 2 if it cannot."""
+    parser, serve = _parsers()
+    options = parser.parse_args(arguments)
+    # As variables, so that every Settings() sees them: the app's own, and a reloaded process's.
+    given = {"host": options.host, "port": options.port}
+    for name, value in given.items():
+        if value is not None:
+            os.environ[f"USECHAT_{name.upper()}"] = str(value)
+    if options.target is None:
+        os.environ.setdefault("USECHAT_PAGE", "true")
+        os.environ.setdefault("USECHAT_ALLOWED_ORIGINS", DEMO_ORIGIN)
+    if options.reload:
+        # Whoever saves a file is not waiting for the answer that still runs.
+        os.environ.setdefault("USECHAT_DRAIN_GRACE", "0")
+    # A console script, unlike `python -m`, does not see the folder it was called in.
+    sys.path.insert(0, "")
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        serve.error("\n".join(map(_setting_error, error.errors())))
+    factory = partial(load, options.target or DEFAULT_TARGET)
+    config = Config(factory, settings, reload=options.reload)
+    try:
+        listener = _listen(settings.host, settings.port)
+    except OSError as error:
+        serve.error(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
+    run(config, listener)
+
+
+def load(target: str) -> ASGIApp:
+    """The ASGI app that `module:name` names: an app, an Agent, or a function that returns either.
+
+    Ends the process with a readable line if there is no such thing.
+    """
+    try:
+        found = import_from_string(target)
+    except ImportFromStringError as error:
+        sys.exit(f"usechat-server: {error}")
+    if _is_factory(found):
+        found = found()
+    if isinstance(found, Agent):
+        return create_app(found)
+    if not callable(found):
+        sys.exit(f"usechat-server: {target} is {found!r}: expected an ASGI app or an Agent")
+    return cast(ASGIApp, found)
+
+
+def _is_factory(found: Any) -> bool:
+    if not callable(found):
+        return False
+    parameters = inspect.signature(found).parameters.values()
+    return all(
+        parameter.default is not parameter.empty
+        or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        for parameter in parameters
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    parser = argparse.ArgumentParser(
+        prog="usechat-server", description="The Python backend for React's useChat."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="serve an agent or an app",
+        description="Serves an agent, or an ASGI app that holds one, on uvicorn. The first SIGTERM "
+        "or Ctrl+C lets running answers go on for a while, the second quits at once.",
+        epilog=_settings_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    serve.add_argument(
+        "target",
+        nargs="?",
+        metavar="MODULE:NAME",
+        help="an Agent, an ASGI app, or a function that returns either. By default Claude if "
+        "ANTHROPIC_API_KEY is set, else a demo model that needs no key, with the chat page",
+    )
+    serve.add_argument("--host", help="address to listen on (USECHAT_HOST)")
+    serve.add_argument("--port", type=int, help="port to listen on (USECHAT_PORT)")
+    serve.add_argument("--reload", action="store_true", help="start again when a file changes")
+    return parser, serve
+
+
+def _settings_help() -> str:
+    lines = ["Settings, as environment variables:"]
+    for variable, default, text in describe():
+        lines.append(f"\n  {variable} (default: {default or 'none'})")
+        lines.extend(
+            textwrap.wrap(
+                text.replace("`", ""), 88, initial_indent="      ", subsequent_indent="      "
+            )
+        )
+    return "\n".join(lines)
+
+
+def _setting_error(error: Any) -> str:
+    return f"USECHAT_{str(error['loc'][0]).upper()}: {error['msg']}"

@@ -1,0 +1,63 @@
+"""POST /api/chat: one turn, answered as a stream. GET /api/chat/{id}/stream: the running one."""
+
+from __future__ import annotations
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+from ui_message_stream.versions import missing
+
+from usechat_server.models.base import BadRequest
+from usechat_server.request import read_turn
+from usechat_server.routes.services import Services
+from usechat_server.turn import Turn
+
+__all__ = ["chat_routes"]
+
+
+def chat_routes(services: Services) -> list[BaseRoute]:
+    """The chat's routes. They are ASGI apps, so that nothing is between a stream and its host."""
+    return [
+        Route("/api/chat", _Chat(services), methods=["POST"]),
+        # A chat id may hold an encoded slash, which is a plain one here.
+        Route("/api/chat/{id:path}/stream", _Resume(services), methods=["GET"]),
+    ]
+
+
+class _Chat:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        services = self._services
+        if services.draining:
+            raise BadRequest("The server is restarting. Please try again in a moment.", 503)
+        user = await services.user(scope)
+        try:
+            turn = await read_turn(scope, receive, user, services.settings)
+        except ClientDisconnect:
+            return
+        self._check_floor(turn)
+        run = services.runs(scope).start(turn, services.agent)
+        settings = services.settings
+        response = run.response(keep_alive=settings.keep_alive, send_timeout=settings.send_timeout)
+        await response(scope, receive, send)
+
+    def _check_floor(self, turn: Turn) -> None:
+        services = self._services
+        if turn.floor == services.settings.floor:
+            return  # checked at start
+        if lost := missing(services.agent.model.requires, turn.floor):
+            raise BadRequest(f"x-usechat-floor: ai {turn.floor} cannot read {', '.join(lost)}")
+
+
+class _Resume:
+    """204: nothing outlives its POST as long as runs end with their reader."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._services.user(scope)
+        await Response(status_code=204)(scope, receive, send)

@@ -1,0 +1,144 @@
+"""uvicorn as this project needs it: the first signal drains, and a reader's socket can be dropped.
+
+Stock uvicorn closes its listener at the signal and runs lifespan shutdown only after the streams
+have ended, so nothing could tell them to end. Here the first SIGTERM or SIGINT asks every app to
+drain, with the listener open (so that readiness probes get their 503); the second quits at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.config import LOGGING_CONFIG, STARTUP_FAILURE
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.supervisors import ChangeReload
+
+from usechat_server.settings import Settings
+
+if TYPE_CHECKING:
+    import socket
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["Config", "Server", "abortable", "run"]
+
+logger = logging.getLogger("usechat.serve")
+
+#: Seconds for responses to end after the runs have: what is left then is cancelled.
+SHUTDOWN_SECONDS = 5
+#: Longer than the idle timeouts of common proxies (60 s), so that the proxy closes first and never
+#: sends a request into a connection that is just being closed here.
+KEEP_ALIVE_SECONDS = 75
+
+
+class Config(uvicorn.Config):
+    """uvicorn's configuration for a factory that makes the app, in each (re)started process."""
+
+    def __init__(self, factory: Callable[[], ASGIApp], settings: Settings, **options: Any) -> None:
+        defaults: dict[str, Any] = {
+            "http": f"{__name__}:HTTPProtocol",  # by name: --reload pickles this object
+            "log_config": _log_config(settings.log_level),
+            "log_level": settings.log_level,
+            # A run has a line of its own, with more in it.
+            "access_log": settings.log_level == "debug",
+            "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+            "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
+        }
+        super().__init__(factory, factory=True, **{**defaults, **options})
+
+    @property
+    def should_reload(self) -> bool:
+        return bool(self.reload)  # also without an import string: the factory can be pickled
+
+
+class Server(uvicorn.Server):
+    """Drains at the first signal. Apps join through `scope["state"]["usechat.on_drain"]`: they call
+    it once in each event loop, with an async function that ends their work legally."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._drains: list[Callable[[], Awaitable[None]]] = []
+        self._signalled = False
+        self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state["usechat.on_drain"] = self._drains.append
+        await super().startup(sockets)
+        for server in self.servers:
+            for listener in server.sockets:
+                host, port = listener.getsockname()[:2]
+                logger.info("Listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self._signalled:
+            self._signalled = True
+            return
+        # Raised again by uvicorn after it has closed its sockets, so that the exit status tells.
+        self._captured_signals.append(sig)
+        self.should_exit = self.force_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._signalled and self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+        return await super().on_tick(counter)
+
+    async def _drain(self) -> None:
+        logger.info("Draining: no more turns are taken. A second signal quits at once.")
+        drained = await asyncio.gather(*(drain() for drain in self._drains), return_exceptions=True)
+        for outcome in drained:
+            if isinstance(outcome, BaseException):
+                logger.error("An app failed to drain", exc_info=outcome)
+        self.should_exit = True
+
+
+def abortable(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+    """A uvicorn HTTP protocol class that offers its socket's end to the app.
+
+    `scope["extensions"]["usechat.abort"]()` closes the connection at once, with whatever is waiting
+    to be sent: ASGI itself has no way to be rid of a client that does not read.
+    """
+
+    class Abortable(protocol):  # type: ignore[misc, valid-type]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            app: ASGIApp = self.app  # type: ignore[has-type]
+
+            async def with_abort(scope: Scope, receive: Receive, send: Send) -> None:
+                scope.setdefault("extensions", {})["usechat.abort"] = transport.abort
+                await app(scope, receive, send)
+
+            self.app = with_abort
+
+    return Abortable
+
+
+HTTPProtocol = abortable(AutoHTTPProtocol)
+
+
+def run(config: Config, listener: socket.socket) -> None:
+    """Serves until a signal. Ends the process with status 3 if the app cannot start."""
+    server = Server(config)
+    if config.should_reload:
+        ChangeReload(config, target=server.run, sockets=[listener]).run()
+        return
+    config.load()
+    server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+def _log_config(level: str) -> dict[str, Any]:
+    config = copy.deepcopy(LOGGING_CONFIG)
+    config["loggers"]["usechat"] = {
+        "handlers": ["default"],
+        "level": level.upper(),
+        "propagate": False,
+    }
+    return config

@@ -1,0 +1,107 @@
+"""Everything an operator can set, in one class: `USECHAT_*` variables, or `Settings(...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, InstanceOf
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+
+__all__ = ["Settings", "describe"]
+
+
+def _floor(value: Any) -> Any:
+    return Floor.parse(value) if isinstance(value, str) else value
+
+
+def _words(value: Any) -> Any:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+#: NoDecode: the variables are plain text, not JSON.
+_Floor = Annotated[InstanceOf[Floor], BeforeValidator(_floor), NoDecode]
+_Words = Annotated[Sequence[str], BeforeValidator(_words), NoDecode]
+_Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """The server's settings. Arguments win over variables, variables over defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="USECHAT_", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address that `usechat-server serve` listens on. While it is a loopback "
+        "address, requests to other host names are refused (see `USECHAT_ALLOWED_HOSTS`).",
+    )
+    port: int = Field(
+        default=8000,
+        ge=0,
+        le=65535,
+        description="Port that `usechat-server serve` listens on. 0: any.",
+    )
+    floor: _Floor = Field(
+        default=DEFAULT_FLOOR,
+        description="The oldest release of the npm package `ai` that must be able to read the "
+        "answers. A request's `x-usechat-floor` header goes before it.",
+    )
+    keep_alive: _Seconds = Field(
+        default=10.0, description="Seconds without a byte after which a keep-alive comment is sent."
+    )
+    send_timeout: _Seconds = Field(
+        default=30.0, description="Seconds after which a client that does not read is dropped."
+    )
+    max_body_bytes: int = Field(
+        default=32 * 1024 * 1024,
+        gt=0,
+        description="Largest request body, in bytes. Larger ones get 413.",
+    )
+    body_timeout: _Seconds = Field(
+        default=60.0,
+        description="Seconds that a request body may take to arrive. Slower ones get 408.",
+    )
+    allowed_origins: _Words = Field(
+        default=(),
+        description="Origins of frontends on other hosts, such as `https://chat.example.com`, "
+        "separated by commas. They get CORS headers; any other foreign origin gets 403. `*`: all, "
+        "without cookies.",
+    )
+    allowed_hosts: _Words = Field(
+        default=(),
+        description="Host names that requests may name besides loopback ones while the server "
+        "listens on a loopback address, separated by commas. `*`: all.",
+    )
+    drain_grace: float = Field(
+        default=20.0,
+        ge=0,
+        description="Seconds that running answers may go on after the first SIGTERM. What runs "
+        "the server must wait about 5 seconds longer before it kills.",
+    )
+    page: bool = Field(
+        default=False,
+        description="Serve the bundled chat page at `/`. On without a target of your own.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="What `usechat-server serve` logs. `debug` adds a line per request.",
+    )
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """Every setting: its variable, its default as one would write it, and what it does."""
+    return [
+        (f"USECHAT_{name.upper()}", _text(field.default), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple) and not isinstance(value, Floor):
+        return ",".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
