@@ -1,15 +1,15 @@
 const SUGGESTIONS = [
   { title: 'Call a tool', text: 'What time is it here?' },
   { title: 'Format text', text: 'Show me a table and some code' },
-  { title: 'Take its time', text: 'Write a long answer' },
-  { title: 'Fail', text: 'Show me an error' },
+  { title: 'Answer at length', text: 'Write a long answer' },
+  { title: 'Fail half-way', text: 'Show me an error' },
 ];
 
 export function EmptyState({ onPick }: { onPick: (text: string) => void }) {
   return (
     <section className="empty" aria-labelledby="welcome">
-      <h2 id="welcome">Ask something</h2>
-      <p>The answer streams from Python to an unmodified useChat. See what it can do:</p>
+      <h2 id="welcome">Chat with a Python backend</h2>
+      <p>This page is useChat as published, and usechat-server answers it. Try one of these:</p>
       <ul className="suggestions">
         {SUGGESTIONS.map(({ title, text }) => (
           <li key={title}>
