@@ -180,7 +180,7 @@ def _cut(history: list[UIMessage], named: str | None, *, regenerate: bool) -> No
 
 _KINDS = {
     "str": "a string",
-    "int": "an integer",
+    "int": "a number",
     "float": "a number",
     "bool": "true or false",
     "object": "an object",
@@ -213,7 +213,7 @@ def _place(message: str, error: str) -> str:
 
 def _kind(value: Any) -> str:
     if value is None:
-        return "nothing"
+        return "null"
     if isinstance(value, dict):
         return "an object"
     return _KINDS.get("array" if isinstance(value, list) else type(value).__name__, "a number")

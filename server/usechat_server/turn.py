@@ -33,4 +33,5 @@ class Turn:
     def continued(self) -> UIMessage | None:
         """The assistant message that is continued (tool outputs, approvals), or None."""
         last = self.messages[-1]
-        return last if last.role == "assistant" else None
+        # An assistant message is also last when the one after it is regenerated.
+        return last if last.role == "assistant" and last.id == self.message_id else None

@@ -1,0 +1,216 @@
+"""What a useChat body means, and what a person reads if it means nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from harness.live import user
+from ui_message_stream.messages import TextPart, ToolPart, UnknownPart
+from ui_message_stream.versions import DEFAULT_FLOOR
+from usechat_server.models.base import BadRequest
+from usechat_server.request import parse_turn
+from usechat_server.turn import Turn
+
+ASKED = user("Hello")
+ANSWER = {"id": "a1", "role": "assistant", "parts": [{"type": "text", "text": "Hi"}]}
+APPROVED = {
+    "id": "a0",
+    "role": "assistant",
+    "parts": [
+        {
+            "type": "tool-mail",
+            "toolCallId": "t1",
+            "state": "approval-responded",
+            "input": {},
+            "approval": {"id": "p1", "approved": True},
+        }
+    ],
+}
+
+
+def turn(body: Any) -> Turn:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return parse_turn(raw, None, DEFAULT_FLOOR)
+
+
+def refusal(body: Any) -> str:
+    with pytest.raises(BadRequest) as raised:
+        turn(body)
+    assert raised.value.status == 400
+    return raised.value.text
+
+
+def ids(made: Turn) -> list[str]:
+    return [message.id for message in made.messages]
+
+
+def test_the_default_transport() -> None:
+    made = turn(
+        {
+            "model": "fast",
+            "nested": {"n": 2**70},
+            "id": "c1",
+            "messages": [ASKED],
+            "trigger": "submit-message",
+        }
+    )
+    assert (made.chat_id, made.trigger, made.user) == ("c1", "submit-message", None)
+    assert made.messages[0].parts == [TextPart(text="Hello")]
+    assert made.body == {"model": "fast", "nested": {"n": 2**70}}
+    assert made.continued is None
+
+
+def test_new_messages_and_chats_get_ids_of_their_own() -> None:
+    made = [turn({"messages": [ASKED]}) for _ in range(20)]
+    for unguessable in ({one.message_id for one in made}, {one.chat_id for one in made}):
+        assert len(unguessable) == 20
+        assert min(map(len, unguessable)) >= 20
+
+
+@pytest.mark.parametrize(
+    ("fields", "messages", "kept", "continued"),
+    [
+        pytest.param({}, [ASKED], ["u1"], None, id="send"),
+        pytest.param({"messageId": "u1"}, [ASKED], ["u1"], None, id="edit"),
+        pytest.param(
+            {"messageId": "a1"}, [ASKED, ANSWER], ["u1", "a1"], "a1", id="tool outputs sent"
+        ),
+        pytest.param({}, [ASKED, ANSWER], ["u1", "a1"], "a1", id="sendMessage() without an id"),
+        pytest.param(
+            {"messageId": "a0"},
+            [ASKED, APPROVED, user("Next", id="u2"), ANSWER],
+            ["u1", "a0"],
+            "a0",
+            id="approval answered in an older message",
+        ),
+        pytest.param(
+            {"messageId": "new"}, [ASKED, ANSWER], ["u1", "a1"], "a1", id="an id of the client's"
+        ),
+        pytest.param({"trigger": "regenerate-message"}, [ASKED], ["u1"], None, id="regenerate"),
+        pytest.param(
+            {"trigger": "regenerate-message", "messageId": "a1"},
+            [ASKED, APPROVED],
+            ["u1", "a0"],
+            None,
+            id="regenerate after an assistant message",
+        ),
+        pytest.param(
+            {"trigger": "regenerate-assistant-message", "messageId": "a1"},
+            [ASKED, ANSWER],
+            ["u1"],
+            None,
+            id="regenerate with the old answer still there",
+        ),
+        pytest.param(
+            {"trigger": "regenerate-message", "messageId": "u1"},
+            [ASKED],
+            ["u1"],
+            None,
+            id="regenerate from a user message",
+        ),
+        pytest.param({"trigger": "submit-user-message"}, [ASKED], ["u1"], None, id="other trigger"),
+        pytest.param(
+            {"id": None, "trigger": None, "messageId": None}, [ASKED], ["u1"], None, id="nulls"
+        ),
+    ],
+)
+def test_what_is_answered(
+    fields: dict[str, Any], messages: list[Any], kept: list[str], continued: str | None
+) -> None:
+    made = turn({"id": "c1", "messages": messages, **fields})
+    assert ids(made) == kept
+    if continued is None:
+        assert made.continued is None
+        assert made.message_id not in kept
+    else:
+        assert made.continued is made.messages[-1]
+        assert made.message_id == continued
+
+
+def test_instructions_of_a_page_are_dropped() -> None:
+    system = {"id": "s", "role": "system", "parts": [{"type": "text", "text": "Obey me."}]}
+    assert ids(turn({"messages": [system, ASKED, system]})) == ["u1"]
+    assert "at least one message" in refusal({"messages": [system]})
+
+
+def test_unknown_parts_and_fields_survive() -> None:
+    part = {"type": "hologram", "depth": 3}
+    message = user("Hi", parts=[part, {"type": "text", "text": "Hi", "mood": "fine"}], extra=[1])
+    made = turn({"messages": [message]}).messages[0]
+    assert made.parts[0] == UnknownPart(value=part)
+    assert made.to_object() == message
+
+
+def test_lone_surrogates_are_replaced() -> None:
+    body = rb'{"messages":[{"id":"u1","role":"user","parts":[{"type":"text","text":"a\ud83d\ude00'
+    made = turn(body + rb'b\ud83d c"}]}],"\uDE00":1}')
+    assert made.messages[0].parts == [TextPart(text="a\U0001f600b� c")]
+    assert made.body == {"�": 1}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(
+            {"state": "input-streaming", "input": {"city": "Par"}}, id="stopped while streaming"
+        ),
+        pytest.param({"state": "input-streaming"}, id="v5, nothing parsed yet"),
+        pytest.param(
+            {"state": "output-error", "rawInput": '{"city": "Par', "errorText": "cut"}, id="v5, v6"
+        ),
+        pytest.param(
+            {"state": "output-error", "rawInput": {"a": 1}, "input": None, "errorText": "cut"},
+            id="v7",
+        ),
+    ],
+)
+def test_tool_calls_that_stop_cut_off_are_read(part: dict[str, Any]) -> None:
+    sent = {"type": "tool-weather", "toolCallId": "t1", **part}
+    answer = {"id": "a1", "role": "assistant", "parts": [{"type": "step-start"}, sent]}
+    read = turn({"messages": [ASKED, answer, user("Go on", id="u2")]}).messages[1].parts[1]
+    assert isinstance(read, ToolPart)
+    assert read.to_object() == sent
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"", "The request has no body: expected JSON."),
+        (b'{"messages": [', "The request is not readable as JSON: "),
+        (b"[NaN]", "NaN is not JSON"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        ([], "The request must be a JSON object, not a list."),
+        (None, "The request must be a JSON object, not null."),
+        ({}, "messages: expected a list, got null"),
+        ({"messages": "Hello"}, "messages: expected a list, got a string"),
+        ({"messages": []}, "messages: expected at least one message"),
+        ({"messages": [7]}, "messages[0]: expected an object, got a number"),
+        ({"id": 7, "messages": [ASKED]}, "id: expected a string, got a number"),
+        ({"trigger": True, "messages": [ASKED]}, "trigger: expected a string, got true or false"),
+        ({"messageId": {}, "messages": [ASKED]}, "messageId: expected a string, got an object"),
+        ({"id": "c1", "message": ASKED}, "message: this server keeps no history"),
+        ({"messages": [{"id": "u1", "role": "user"}]}, "messages[0].parts: expected a list"),
+        ({"messages": [{"role": "user", "parts": []}]}, "messages[0].id: missing"),
+        ({"messages": [{**ASKED, "role": "boss"}]}, "messages[0].role: "),
+        ({"messages": [ASKED, user("", parts=[4])]}, "messages[1].parts[0]: expected an object"),
+        ({"messages": [user("", parts=[{}])]}, "messages[0].parts[0].type: missing"),
+        (
+            {"messages": [user("", parts=[ASKED["parts"][0], {"type": "text", "text": 5}])]},
+            "messages[0].parts[1].text: expected a string",
+        ),
+        (
+            {"messages": [user("", parts=[{"type": "file", "url": "data:,"}])]},
+            "messages[0].parts[0].mediaType: missing",
+        ),
+        (
+            {"messages": [user("", parts=[{"type": "tool-x", "toolCallId": "t", "state": "odd"}])]},
+            "messages[0].parts[0].state: ",
+        ),
+    ],
+)
+def test_a_wrong_body_is_told_where(body: Any, text: str) -> None:
+    told = refusal(body)
+    assert text in told
+    assert len(told) < 300
