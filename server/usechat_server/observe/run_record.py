@@ -1,0 +1,120 @@
+"""What one run did, for its log line."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Literal
+
+from ui_message_stream.chunks import Chunk, ReasoningDelta, TextDelta, ToolInputDelta
+
+from usechat_server.models.base import StepResult, Usage
+
+__all__ = ["Outcome", "RunRecord"]
+
+logger = logging.getLogger("usechat.run")
+
+#: finished: complete. waiting: complete, and the page has tool calls to answer. aborted: the last
+#: reader left, or it was stopped. interrupted: the server went down. failed: everything else.
+Outcome = Literal["finished", "waiting", "aborted", "interrupted", "failed"]
+
+_LEVELS = {"failed": logging.ERROR, "interrupted": logging.WARNING}
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """Ids, counts and times of one run. Times are `time.monotonic()`; None: it did not happen."""
+
+    run: str
+    user: str | None
+    chat: str
+    message: str
+    model: str
+    floor: str
+    queued: float = field(default_factory=monotonic)
+    #: the model was called; with retries, the last time
+    called: float | None = None
+    #: the first and the last batch of chunks from the model
+    first_read: float | None = None
+    last_read: float | None = None
+    #: the first batch with text, reasoning or tool input
+    first_token: float | None = None
+    #: the last write to a client began
+    last_write: float | None = None
+    #: model calls begun
+    attempts: int = 0
+    #: why those failed that were tried again
+    retried: list[str] = field(default_factory=list)
+    #: chunks from the model
+    chunks: int = 0
+
+    def read(self, batch: Sequence[Chunk]) -> None:
+        """Notes that the model brought chunks."""
+        self.last_read = monotonic()
+        if self.first_token is None:
+            self.first_read = self.first_read or self.last_read
+            if any(
+                isinstance(chunk, (TextDelta, ReasoningDelta, ToolInputDelta)) for chunk in batch
+            ):
+                self.first_token = self.last_read
+
+    def log(
+        self,
+        outcome: Outcome,
+        usage: Usage,
+        result: StepResult | None = None,
+        error: BaseException | None = None,
+        reference: str | None = None,
+    ) -> None:
+        """Writes the run's one line; all of it as JSON values is the line's `run`.
+
+        `reference` is what the client was told instead of the `error`.
+        """
+        total = self._since_queued(monotonic())
+        fields: dict[str, Any] = {
+            "run": self.run,
+            "user": self.user,
+            "chat": self.chat,
+            "message": self.message,
+            "model": self.model,
+            "floor": self.floor,
+            "outcome": outcome,
+            "finish_reason": result.finish_reason if result else None,
+            "error": str(error) if error else None,
+            "reference": reference,
+            "attempts": self.attempts,
+            "retried": self.retried,
+            "chunks": self.chunks,
+            "tokens": {
+                "input": usage.input,
+                "output": usage.output,
+                "cache_read": usage.cache_read,
+                "cache_write": usage.cache_write,
+            },
+            "seconds": {
+                "called": self._since_queued(self.called),
+                "first_read": self._since_queued(self.first_read),
+                "first_token": self._since_queued(self.first_token),
+                "last_read": self._since_queued(self.last_read),
+                "last_write": self._since_queued(self.last_write),
+                "total": total,
+            },
+            "provider": result.details if result else {},
+        }
+        logger.log(
+            _LEVELS.get(outcome, logging.INFO),
+            "run %s %s after %s s: %s chunks from %s%s",
+            self.run,
+            outcome,
+            total,
+            self.chunks,
+            self.model,
+            f" (reference {reference}): {error}" if error else "",
+            exc_info=error,
+            extra={"run": fields},
+        )
+
+    def _since_queued(self, moment: float | None) -> float | None:
+        return None if moment is None else round(moment - self.queued, 4)

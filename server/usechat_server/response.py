@@ -1,0 +1,203 @@
+"""UIMessageStreamResponse: a UI message stream as a response of Starlette or FastAPI."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Mapping
+from time import monotonic
+from typing import Protocol
+
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+from ui_message_stream.chunks import Chunk
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.sse import DONE, HEADERS, comment
+from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from ui_message_stream.writer import Writer
+
+from usechat_server.logs.frames import frames
+from usechat_server.observe.masking import mask
+
+__all__ = ["EventStream", "UIMessageStreamResponse"]
+
+logger = logging.getLogger("usechat.response")
+
+_OPEN = comment("stream-open")
+_KEEP_ALIVE = comment()
+
+
+class Body(Protocol):
+    """What a response sends, piece by piece."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def aclose(self) -> Awaitable[None]:
+        """Frees what it holds: called at least once, whether it was begun, finished or neither."""
+        ...
+
+
+class EventStream(Response):
+    """Server-sent events while they are made: each item of `body` is one write.
+
+    One task runs `body` from its first step to its close. That task is cancelled at once when the
+    client leaves, also while it waits, and when a write has not gone through for `send_timeout`
+    seconds. After `keep_alive` seconds without a byte a comment is sent, past that task.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        *,
+        keep_alive: float = 10.0,
+        send_timeout: float = 30.0,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        background: BackgroundTask | None = None,
+    ) -> None:
+        self.status_code = status_code
+        self.background = background
+        self.init_headers({**HEADERS, **(headers or {})})
+        self._body = body
+        self._keep_alive = keep_alive
+        self._send_timeout = send_timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = _Client(send)
+        streaming = asyncio.create_task(self._stream(client))
+        # On hosts of ASGI 2.4 too, whose `send` raises: a silent stream does not send.
+        listening = asyncio.create_task(_cancel_on_disconnect(streaming, receive))
+        try:
+            await self._watch(streaming, client)
+        except TimeoutError:
+            drop = (scope.get("extensions") or {}).get("usechat.abort")
+            if drop is not None:
+                drop()
+        except OSError:
+            pass  # the client left
+        finally:
+            listening.cancel()
+            streaming.cancel()
+            await asyncio.wait([listening, streaming])
+            await self._body.aclose()  # for a task that was cancelled before its first step
+        if not streaming.cancelled():
+            streaming.result()
+        if self.background is not None:
+            await self.background()
+
+    async def _stream(self, client: _Client) -> None:
+        try:
+            await client.start(self.status_code, self.raw_headers)
+            async for data in self._body:
+                await client.write(data)
+            await client.write(b"", more=False)
+        except OSError:
+            pass  # the client left
+        finally:
+            await self._body.aclose()
+
+    async def _watch(self, streaming: asyncio.Task[None], client: _Client) -> None:
+        """Until the stream is over: keeps it alive. Raises TimeoutError if a write is stuck."""
+        while not streaming.done():
+            patience = self._send_timeout if client.writing else self._keep_alive
+            left = client.since + patience - monotonic()
+            if left > 0:
+                await asyncio.wait([streaming], timeout=min(left, self._send_timeout))
+            elif client.writing:
+                raise TimeoutError
+            else:
+                async with asyncio.timeout(self._send_timeout):
+                    await client.write(_KEEP_ALIVE)
+
+
+class UIMessageStreamResponse(EventStream):
+    """Streams an async iterator of chunks to `useChat`.
+
+    What the protocol needs and the iterator leaves out is added: `start` with `message_id`,
+    `start-step`, the end of every part, `finish`. An exception or an illegal chunk ends the stream
+    with an `error` that tells nothing but a reference, which is in the log with the detail.
+
+    `floor` is the oldest release of `ai` that must be able to read the stream; `message` the
+    assistant message that is continued (its id is then the message's). `keep_alive` and
+    `send_timeout` are seconds: a comment is sent after so long without a byte, and a client that
+    takes nothing for so long is dropped.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncIterable[Chunk],
+        *,
+        floor: Floor = DEFAULT_FLOOR,
+        message: UIMessage | None = None,
+        message_id: str | None = None,
+        keep_alive: float = 10.0,
+        send_timeout: float = 30.0,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        background: BackgroundTask | None = None,
+    ) -> None:
+        super().__init__(
+            _written(chunks, Writer(message_id=message_id, message=message, floor=floor), floor),
+            keep_alive=keep_alive,
+            send_timeout=send_timeout,
+            status_code=status_code,
+            headers=headers,
+            background=background,
+        )
+
+
+class _Client:
+    """Writes to the client, one write at a time."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._turn = asyncio.Lock()
+        #: whether a write is under way; if so, `since` is when it began, else when the last ended
+        self.writing = False
+        self.since = monotonic()
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        await self._pass({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, data: bytes, *, more: bool = True) -> None:
+        await self._pass({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def _pass(self, message: Message) -> None:
+        async with self._turn:
+            self.writing, self.since = True, monotonic()
+            await self._send(message)
+            self.writing, self.since = False, monotonic()
+
+
+async def _cancel_on_disconnect(task: asyncio.Task[None], receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    task.cancel()
+
+
+async def _written(
+    chunks: AsyncIterable[Chunk], writer: Writer, floor: Floor
+) -> AsyncGenerator[bytes, None]:
+    yield _OPEN  # the headers go out with it, however long the first chunk takes
+    iterator = aiter(chunks)
+    try:
+        async for chunk in iterator:
+            if data := frames(writer.write(chunk), floor):
+                yield data
+        yield frames(() if writer.ended else writer.finish(), floor) + DONE
+    except (Exception, asyncio.CancelledError) as error:
+        if _is_cancelled(error):
+            raise
+        masked = mask(error)
+        logger.error("stream %s: %s", masked.reference, error, exc_info=error)
+        yield frames(() if writer.ended else writer.error(masked.text), floor) + DONE
+    finally:
+        if aclose := getattr(iterator, "aclose", None):
+            await aclose()
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether this task is to end; a task that the iterator awaited may have been cancelled too."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -1,0 +1,57 @@
+"""A model that says what a test tells it to, when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from ui_message_stream.chunks import Chunk
+from usechat_server.models.base import ModelCall, StepResult, Usage
+
+__all__ = ["Beat", "ScriptedModel", "ScriptedStream"]
+
+#: A batch of chunks, a failure, something to wait for, or the end.
+Beat = Sequence[Chunk] | Exception | asyncio.Event | StepResult
+
+
+class ScriptedModel:
+    """Plays one script a call, in order; the last one again and again."""
+
+    def __init__(self, *scripts: Sequence[Beat]) -> None:
+        self.name = "scripted"
+        self.requires: frozenset[str] = frozenset()
+        self.streams: list[ScriptedStream] = []
+        self._scripts = scripts
+
+    def stream(self, call: ModelCall) -> ScriptedStream:
+        script = self._scripts[min(len(self.streams), len(self._scripts) - 1)]
+        self.streams.append(ScriptedStream(script))
+        return self.streams[-1]
+
+
+class ScriptedStream:
+    def __init__(self, script: Sequence[Beat]) -> None:
+        self.result: StepResult | None = None
+        self.usage = Usage(input=3, output=0)
+        #: set when the first batch was asked for
+        self.called = asyncio.Event()
+        #: set when the provider's connection would have been closed
+        self.closed = asyncio.Event()
+        self._script = script
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        self.called.set()
+        for beat in self._script:
+            match beat:
+                case asyncio.Event():
+                    await beat.wait()
+                case StepResult():
+                    self.result = beat
+                    self.usage = beat.usage
+                case Exception():
+                    raise beat
+                case _:
+                    yield beat
+
+    async def aclose(self) -> None:
+        self.closed.set()

@@ -1,0 +1,245 @@
+"""A run's log: whatever its readers do and whenever they read, they see the same message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from unittest import mock
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ui_message_stream import jsontext
+from ui_message_stream.chunks import (
+    Chunk,
+    Data,
+    Finish,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    Start,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolInputAvailable,
+    ToolInputDelta,
+    ToolInputStart,
+    ToolOutputAvailable,
+    parse_chunk,
+)
+from ui_message_stream.expand import expand
+from ui_message_stream.grammar import IllegalChunk
+from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
+from ui_message_stream.reduce import reduce
+from ui_message_stream.sse import Decoder
+from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, project
+from ui_message_stream.writer import Writer
+from usechat_server.logs import memory
+from usechat_server.logs.memory import Log, Reader
+
+FLOORS = [Floor(5), DEFAULT_FLOOR, Floor(6), Floor(7), NEWEST_FLOOR]
+
+
+def decode(data: bytes) -> list[Chunk]:
+    decoder = Decoder()
+    events = decoder.feed(data) + decoder.end()
+    return [parse_chunk(jsontext.decode(event)) for event in events if event != "[DONE]"]
+
+
+async def read_rest(reader: Reader) -> bytes:
+    data = b""
+    while (piece := await reader.read()) is not None:
+        data += piece
+    return data
+
+
+def text_chunks(*deltas: str, block: str = "0") -> list[Chunk]:
+    return [TextDelta(id=block, delta=delta) for delta in deltas]
+
+
+def log_of(*entries: Sequence[Chunk]) -> Log:
+    log = Log()
+    for entry in entries:
+        log.append(entry)
+    return log
+
+
+# What a model or an app may say: some of it is illegal where it comes, which the writer refuses.
+ids = st.sampled_from(["a", "b"])
+calls = st.sampled_from(["c", "d"])
+signature = st.sampled_from([None, {"anthropic": {"signature": "s"}}])
+said: st.SearchStrategy[Chunk] = st.one_of(
+    st.builds(TextStart, id=ids),
+    st.builds(TextDelta, id=ids, delta=st.text(max_size=8)),
+    st.builds(TextDelta, id=ids, delta=st.text(max_size=8), provider_metadata=signature),
+    st.builds(TextEnd, id=ids, citations=st.sampled_from([None, [{"source": "s"}]])),
+    st.builds(ReasoningStart, id=ids),
+    st.builds(ReasoningDelta, id=ids, delta=st.text(max_size=8), provider_metadata=signature),
+    st.builds(ReasoningEnd, id=ids, provider_metadata=signature),
+    st.builds(ToolInputStart, tool_call_id=calls, tool_name=st.just("t"), title=st.just("T")),
+    st.builds(
+        ToolInputDelta, tool_call_id=calls, input_text_delta=st.sampled_from(['{"x', '":1}'])
+    ),
+    st.builds(ToolInputAvailable, tool_call_id=calls, tool_name=st.just("t"), input=st.just({})),
+    st.builds(ToolOutputAvailable, tool_call_id=calls, output=st.integers()),
+    st.builds(Data, name=st.just("n"), id=st.sampled_from([None, "i"]), data=st.integers()),
+    st.just(StartStep()),
+)
+#: An entry to append, or the number of a reader that reads (a new one, from the start, if there
+#: is none of that number yet).
+acts = st.lists(st.one_of(st.lists(said, max_size=6), st.integers(0, 4)), max_size=60)
+
+
+@settings(deadline=None, max_examples=200)
+@given(acts=acts, read_size=st.sampled_from([3, 200, 64 * 1024]))
+def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_size: int) -> None:
+    async def play() -> None:
+        log, writer = Log(), Writer(message_id="m")
+        written: list[Chunk] = []
+        readers: dict[int, Reader] = {}
+        seen: dict[int, bytes] = dict.fromkeys(range(len(FLOORS)), b"")
+
+        def append(chunks: list[Chunk]) -> None:
+            written.extend(chunks)
+            log.append(chunks)
+
+        append(writer.write(Start(message_id="m")))
+        for act in acts:
+            if isinstance(act, int):
+                reader = readers.setdefault(act, log.reader(FLOORS[act], from_start=True))
+                # A caught-up reader would wait for what this test appends next.
+                reading = asyncio.create_task(reader.read())
+                await asyncio.sleep(0)
+                if reading.done():
+                    seen[act] += reading.result() or b""
+                reading.cancel()
+                continue
+            entry: list[Chunk] = []
+            for chunk in act:
+                try:
+                    entry += writer.write(chunk)
+                except IllegalChunk:
+                    continue
+            append(entry)
+        append(writer.finish("stop"))
+        log.end()
+
+        for number, floor in enumerate(FLOORS):
+            reader = readers.get(number) or log.reader(floor)
+            seen[number] += await read_rest(reader)
+            assert seen[number].endswith(b"data: [DONE]\n\n")
+            expected = [shown for chunk in written if (shown := project(chunk, floor))]
+            assert reduce(decode(seen[number])) == reduce(expected)
+
+    with mock.patch.object(memory, "READ_SIZE", read_size):
+        asyncio.run(play())
+
+
+async def test_a_caught_up_reader_wakes_once_for_all_that_one_entry_brought() -> None:
+    log = log_of([Start(message_id="m")])
+    reader = log.reader(DEFAULT_FLOOR)
+    await reader.read()
+    reading = asyncio.create_task(reader.read())
+    await asyncio.sleep(0)
+    assert not reading.done()
+
+    log.append([TextStart(id="0"), *text_chunks("a", "b", "c")])
+
+    data = await reading
+    assert data is not None
+    assert len(decode(data)) == 4
+
+
+async def test_caught_up_readers_of_one_floor_share_the_bytes() -> None:
+    log = log_of([Start(message_id="m")])
+    first, second = log.reader(DEFAULT_FLOOR), log.reader(DEFAULT_FLOOR)
+    await first.read()
+    await second.read()
+    log.append([TextStart(id="0"), *text_chunks("a", "b")])
+    assert await first.read() is await second.read()
+
+
+async def test_a_reader_that_is_behind_gets_the_deltas_of_a_block_as_one() -> None:
+    log = log_of([Start(message_id="m")], [TextStart(id="0")])
+    reader = log.reader(DEFAULT_FLOOR)
+    await reader.read()
+    for number in range(1000):
+        log.append(text_chunks(str(number % 10)))
+
+    data = await reader.read()
+
+    assert data is not None
+    assert decode(data) == text_chunks("0123456789" * 100)
+
+
+async def test_blocks_that_grow_side_by_side_stay_apart() -> None:
+    both: list[Chunk] = [TextStart(id="a"), TextStart(id="b")]
+    log = log_of([Start(message_id="m")], both)
+    for number in range(4):
+        log.append(text_chunks("x", block="a" if number % 2 else "b"))
+    log.append([TextEnd(id="a"), TextEnd(id="b"), Finish()])
+    log.end()
+    message = reduce(decode(await read_rest(log.reader(DEFAULT_FLOOR))))
+    assert [part.text for part in message.parts if isinstance(part, TextPart)] == ["xx", "xx"]
+
+
+async def test_a_long_backlog_comes_in_pieces() -> None:
+    text = "0123456789" * 50_000
+    log = log_of([Start(message_id="m"), TextStart(id="0")], text_chunks(text), [TextEnd(id="0")])
+    log.append([Finish()])
+    log.end()
+    reader = log.reader(DEFAULT_FLOOR)
+    pieces = []
+    while (piece := await reader.read()) is not None:
+        pieces.append(piece)
+    assert max(map(len, pieces)) < 2 * memory.READ_SIZE
+    got = [chunk.delta for chunk in decode(b"".join(pieces)) if isinstance(chunk, TextDelta)]
+    assert "".join(got) == text
+
+
+async def test_a_reader_waits_for_the_end_and_then_has_no_more() -> None:
+    log = log_of([Start(message_id="m")])
+    reader = log.reader(DEFAULT_FLOOR)
+    await reader.read()
+    reading = asyncio.create_task(reader.read())
+    await asyncio.sleep(0)
+    log.append([Finish()])
+    log.end()
+    data = await reading
+    assert data is not None
+    assert data.endswith(b"data: [DONE]\n\n")
+    assert await reader.read() is None
+    assert await reader.read() is None
+
+
+async def test_an_entry_that_a_floor_must_not_be_sent_wakes_nobody_with_nothing() -> None:
+    log = log_of([Start(message_id="m")])
+    reader = log.reader(DEFAULT_FLOOR)
+    await reader.read()
+    reading = asyncio.create_task(reader.read())
+    await asyncio.sleep(0)
+    log.append([parse_chunk({"type": "custom", "kind": "a.b"})])
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not reading.done()
+    log.append([TextStart(id="0")])
+    assert decode(await reading or b"") == [TextStart(id="0")]
+
+
+async def test_a_continuation_is_replayed_from_the_message_it_continues() -> None:
+    before = UIMessage(
+        id="m", role="assistant", parts=[StepStartPart(), TextPart(text="Hello", state="done")]
+    )
+    added: list[Chunk] = [StartStep(), TextStart(id="0"), *text_chunks(" again"), TextEnd(id="0")]
+    log = Log(before)
+    log.append([Start(message_id="m", message_metadata={"k": 1})])
+    log.append([*added, parse_chunk({"type": "finish-step"}), Finish()])
+    log.end()
+
+    own = decode(await read_rest(log.reader(NEWEST_FLOOR)))
+    replayed = decode(await read_rest(log.reader(NEWEST_FLOOR, from_start=True)))
+
+    assert [chunk.type for chunk in own[:2]] == ["start", "start-step"]
+    assert [chunk.type for chunk in replayed].count("start") == 1
+    assert replayed[: len(expand(before, NEWEST_FLOOR))] == expand(before, NEWEST_FLOOR)
+    assert reduce(replayed) == reduce(own, before)
