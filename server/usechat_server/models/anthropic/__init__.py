@@ -1,0 +1,5 @@
+"""Claude over the `anthropic` SDK: its client, not its streams."""
+
+from usechat_server.models.anthropic.model import DEFAULT_MAX_TOKENS, AnthropicModel
+
+__all__ = ["DEFAULT_MAX_TOKENS", "AnthropicModel"]

@@ -1,0 +1,94 @@
+"""A tool call of the app or the page in the history → its `tool_use` and `tool_result` blocks.
+
+A call without a result makes the API refuse the conversation for good, so that every call gets one,
+whatever interrupted it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any
+
+from ui_message_stream import jsontext
+from ui_message_stream.messages import ToolPart
+from ui_message_stream.wire import UNSET
+
+__all__ = ["CallIds", "tool_name", "tool_result", "tool_use"]
+
+#: What the API allows in ids and names, which other providers do not keep to.
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
+_NAME_LENGTH = 128
+
+_INTERRUPTED = "The call was interrupted and has no result."
+_NOT_APPROVED = "The call was not run: nobody approved it."
+_DENIED = "The user denied this call."
+_FAILED = "The tool failed."
+
+
+class CallIds:
+    """Ids for the calls of one request. The API refuses an id that comes twice."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, wanted: str) -> str:
+        """The id itself where the API allows it, else one made from it, the same each time."""
+        base = _FOREIGN.sub("_", wanted) or "call"
+        call_id, number = base, 2
+        while call_id in self._taken:
+            call_id, number = f"{base}_{number}", number + 1
+        self._taken.add(call_id)
+        return call_id
+
+
+def tool_name(name: str) -> str:
+    """The name as the API allows it."""
+    return _FOREIGN.sub("_", name)[:_NAME_LENGTH] or "_"
+
+
+def tool_use(part: ToolPart, call_id: str) -> dict[str, Any]:
+    """The call."""
+    return {
+        "type": "tool_use",
+        "id": call_id,
+        "name": tool_name(part.tool_name),
+        "input": _input(part),
+    }
+
+
+def tool_result(part: ToolPart, call_id: str) -> dict[str, Any]:
+    """What came of the call, an error if nothing did."""
+    made: dict[str, Any] = {"type": "tool_result", "tool_use_id": call_id}
+    if part.state == "output-available":
+        output = None if part.output is UNSET else part.output
+        text = output if isinstance(output, str) else jsontext.encode(output).decode()
+        # Nothing at all is a result too; blank text is not.
+        return {**made, "content": text} if text.strip() else made
+    return {**made, "content": _error_text(part), "is_error": True}
+
+
+def _error_text(part: ToolPart) -> str:
+    """Why there is no output. (The API refuses an error without text.)"""
+    if part.state == "output-error":
+        return _or(part.error_text, _FAILED)
+    approval = part.approval
+    if part.state == "output-denied" or (approval is not None and approval.approved is False):
+        return _or(approval.reason if approval else None, _DENIED)
+    return _NOT_APPROVED if part.state == "approval-requested" else _INTERRUPTED
+
+
+def _or(text: str | None, fallback: str) -> str:
+    return text if text and text.strip() else fallback
+
+
+def _input(part: ToolPart) -> dict[str, Any]:
+    """The input, which the API takes as an object only. What could not be parsed is kept where
+    the model sees what it wrote."""
+    value = part.input if part.input not in (UNSET, None) else part.raw_input
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = jsontext.decode(value)
+    if isinstance(value, dict):
+        return value
+    return {} if value in (UNSET, None, "") else {"invalid_input": value}

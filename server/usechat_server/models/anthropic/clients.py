@@ -1,0 +1,100 @@
+"""The SDK's clients, and what the provider says of its models."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import httpx2
+from anthropic import AsyncAnthropic, DefaultAioHttpClient
+
+__all__ = ["Client", "Clients", "TokenLimit"]
+
+_log = logging.getLogger("usechat.anthropic")
+
+#: Open connections at most: more than one worker carries streams. (The transport's own default
+#: would queue the 101st.)
+_MAX_CONNECTIONS = 10_000
+#: Seconds that an idle connection is kept for the next turn, which then needs no TLS handshake.
+_KEEP_ALIVE = 60.0
+
+
+class Client(Protocol):
+    """What is used of `AsyncAnthropic`, and of its Bedrock, Vertex and Foundry kin."""
+
+    @property
+    def messages(self) -> Any: ...
+
+
+class Clients:
+    """The client to use: the app's own as it is, else one of ours per event loop, made on first
+    use from the standard variables (`ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`)."""
+
+    def __init__(self, given: Client | None, *, read_timeout: float) -> None:
+        self._given = given
+        self._read_timeout = read_timeout
+        self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = (
+            WeakKeyDictionary()
+        )
+
+    def get(self) -> Client:
+        """The running loop's client."""
+        if self._given is not None:
+            return self._given
+        loop = asyncio.get_running_loop()
+        if loop not in self._made:
+            self._made[loop] = self._make()
+        return self._made[loop]
+
+    async def aclose(self) -> None:
+        """Closes the running loop's client, if it is ours."""
+        client = self._made.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.close()
+
+    def _make(self) -> AsyncAnthropic:
+        # aiohttp under the SDK costs half of the default transport per delta. Its read timeout
+        # covers each attempt's wait for the headers, so that the SDK tries again.
+        timeout = httpx2.Timeout(self._read_timeout, connect=5.0)
+        limits = httpx2.Limits(
+            max_connections=_MAX_CONNECTIONS,
+            max_keepalive_connections=_MAX_CONNECTIONS,
+            keepalive_expiry=_KEEP_ALIVE,
+        )
+        return AsyncAnthropic(
+            timeout=timeout, http_client=DefaultAioHttpClient(timeout=timeout, limits=limits)
+        )
+
+
+class TokenLimit:
+    """The longest answer of one model, as the provider's model list says."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        #: tokens; None while unknown
+        self.value: int | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def fetch(self, client: Client) -> None:
+        """Asks once, in the background. A provider without a model list is not asked again."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._fetch(client))
+
+    async def aclose(self) -> None:
+        """Gives up a question under way, if it is the running loop's."""
+        task = self._task
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _fetch(self, client: Client) -> None:
+        models: Any = getattr(client, "models", None)
+        if models is None:
+            return
+        try:
+            self.value = (await models.retrieve(self._model)).max_tokens
+        except Exception as error:
+            # The documented constant serves as well; nothing that a person does depends on this.
+            _log.info("no token limit for %s: %s: %s", self._model, type(error).__name__, error)

@@ -1,0 +1,64 @@
+"""AnthropicModel: Claude as a model backend."""
+
+from __future__ import annotations
+
+from usechat_server.models.anthropic.clients import Client, Clients, TokenLimit
+from usechat_server.models.anthropic.events import Translation
+from usechat_server.models.anthropic.history import request
+from usechat_server.models.anthropic.stream import AnthropicStream
+from usechat_server.models.base import ModelCall
+
+__all__ = ["DEFAULT_MAX_TOKENS", "AnthropicModel"]
+
+#: Tokens that an answer may have when neither the agent nor the provider's model list says: the
+#: most that every current model allows.
+DEFAULT_MAX_TOKENS = 32_000
+
+
+class AnthropicModel:
+    """A model of the Messages API.
+
+        Agent(AnthropicModel("claude-sonnet-5-5"))
+
+    `client` is a ready `AsyncAnthropic`, or its Bedrock, Vertex or Foundry kin; it is used as it
+    is and never closed here. Without it, one is made per event loop from the standard variables.
+
+    A call fails when the provider sends no byte for `byte_timeout` seconds (its pings count), or
+    nothing that belongs to the answer for `content_timeout` seconds. Long thinking may show
+    nothing for minutes.
+    """
+
+    #: everything that this backend sends is known to every client
+    requires: frozenset[str] = frozenset()
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        client: Client | None = None,
+        byte_timeout: float = 90.0,
+        content_timeout: float = 600.0,
+    ) -> None:
+        self.name = name
+        self._clients = Clients(client, read_timeout=byte_timeout)
+        self._limit = TokenLimit(name)
+        self._byte_timeout = byte_timeout
+        self._content_timeout = content_timeout
+
+    def stream(self, call: ModelCall) -> AnthropicStream:
+        """Translates the history, at once and without I/O. Raises BadRequest."""
+        limit = call.max_tokens or self._limit.value
+        return AnthropicStream(
+            request(call, model=self.name, max_tokens=limit or DEFAULT_MAX_TOKENS),
+            Translation(call.tools),
+            client=self._clients.get,
+            # Asked for only while it is needed, and after the answer is on its way.
+            opened=None if limit else self._limit.fetch,
+            byte_timeout=self._byte_timeout,
+            content_timeout=self._content_timeout,
+        )
+
+    async def aclose(self) -> None:
+        """Closes what this model opened in the running event loop."""
+        await self._limit.aclose()
+        await self._clients.aclose()

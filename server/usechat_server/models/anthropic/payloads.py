@@ -1,0 +1,144 @@
+"""The Messages API's stream events, typed: one decode per event, and no model of it.
+
+Source: `types/raw_message_stream_event.py` of the `anthropic` SDK. Events and deltas of types that
+are not here are none of our business and come out as None.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from ui_message_stream import jsontext
+
+__all__ = [
+    "BlockDelta",
+    "BlockStart",
+    "BlockStop",
+    "Delta",
+    "ErrorEvent",
+    "Event",
+    "InputJSONDelta",
+    "MalformedEvent",
+    "MessageDelta",
+    "MessageStart",
+    "MessageStop",
+    "Ping",
+    "SignatureDelta",
+    "TextDelta",
+    "ThinkingDelta",
+    "decode",
+]
+
+
+class MalformedEvent(ValueError):
+    """A payload that is not what the API sends. The text says what was expected where."""
+
+
+class TextDelta(msgspec.Struct, tag="text_delta"):
+    text: str
+
+
+class ThinkingDelta(msgspec.Struct, tag="thinking_delta"):
+    thinking: str
+
+
+class SignatureDelta(msgspec.Struct, tag="signature_delta"):
+    signature: str
+
+
+class InputJSONDelta(msgspec.Struct, tag="input_json_delta"):
+    partial_json: str
+
+
+Delta = TextDelta | ThinkingDelta | SignatureDelta | InputJSONDelta
+
+
+class BlockDelta(msgspec.Struct, tag="content_block_delta"):
+    index: int
+    delta: Delta
+
+
+class BlockStart(msgspec.Struct, tag="content_block_start"):
+    index: int
+    content_block: dict[str, Any]
+
+
+class BlockStop(msgspec.Struct, tag="content_block_stop"):
+    index: int
+
+
+class MessageStart(msgspec.Struct, tag="message_start"):
+    message: dict[str, Any]
+
+
+class MessageDelta(msgspec.Struct, tag="message_delta"):
+    delta: dict[str, Any]
+    usage: dict[str, Any] | None = None
+
+
+class MessageStop(msgspec.Struct, tag="message_stop"):
+    pass
+
+
+class Ping(msgspec.Struct, tag="ping"):
+    pass
+
+
+class ErrorEvent(msgspec.Struct, tag="error"):
+    error: dict[str, Any]
+    request_id: str | None = None
+
+
+Event = (
+    BlockDelta
+    | BlockStart
+    | BlockStop
+    | MessageStart
+    | MessageDelta
+    | MessageStop
+    | Ping
+    | ErrorEvent
+)
+
+_EVENTS = frozenset(str(cls.__struct_config__.tag) for cls in Event.__args__)
+_DELTAS = frozenset(str(cls.__struct_config__.tag) for cls in Delta.__args__)
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def decode(payload: bytes) -> Event | None:
+    """The event that a payload is; None for one of an unknown type. Raises MalformedEvent."""
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Unknown, or JSON that the fast codec refuses: half a surrogate pair, bytes not UTF-8.
+        return _decode_leniently(payload)
+
+
+def _decode_leniently(payload: bytes) -> Event | None:
+    try:
+        value = jsontext.decode(payload)
+    except ValueError as error:
+        raise MalformedEvent(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise MalformedEvent("not a JSON object")
+    if "type" not in value and isinstance(value.get("error"), dict):
+        # Gateways in front of the API report their own failures like this.
+        value = {**value, "type": "error"}
+    if _is_unknown(value):
+        return None
+    try:
+        event: Event = msgspec.convert(value, Event)
+    except msgspec.ValidationError as error:
+        raise MalformedEvent(f"{value['type']}: {error}") from None
+    return event
+
+
+def _is_unknown(value: dict[str, Any]) -> bool:
+    kind = value.get("type")
+    if not isinstance(kind, str):
+        return True
+    if kind != "content_block_delta":
+        return kind not in _EVENTS
+    delta = value.get("delta")
+    return isinstance(delta, dict) and delta.get("type") not in _DELTAS

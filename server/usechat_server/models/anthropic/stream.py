@@ -1,0 +1,129 @@
+"""One call of the Messages API, read as bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from ui_message_stream.chunks import Chunk
+
+from usechat_server.models.anthropic.clients import Client
+from usechat_server.models.anthropic.errors import model_error
+from usechat_server.models.anthropic.events import Translation
+from usechat_server.models.anthropic.framing import Framing
+from usechat_server.models.anthropic.watchdog import Watchdog
+from usechat_server.models.base import ModelError, StepResult, Usage
+
+__all__ = ["AnthropicStream"]
+
+#: Seconds to wait, after the answer is complete, for the body's own end, without which the
+#: connection cannot serve the next call. It nearly always came with the last event.
+_TRAILER = 0.1
+
+
+class AnthropicStream:
+    """A ModelStream: the SDK's connection, our reading of its bytes. Iterate it once.
+
+    `client` is asked for when the call begins, `opened` told once the provider began to answer.
+
+    The SDK's typed stream builds a model per event, and its helper parses a tool's whole input
+    again on every delta; both cost more than everything that is done here.
+    """
+
+    def __init__(
+        self,
+        request: dict[str, Any],
+        translation: Translation,
+        *,
+        client: Callable[[], Client],
+        opened: Callable[[Client], None] | None,
+        byte_timeout: float,
+        content_timeout: float,
+    ) -> None:
+        self._request = request
+        self._translation = translation
+        self._client = client
+        self._opened = opened
+        self._watchdog = Watchdog(byte_timeout=byte_timeout, content_timeout=content_timeout)
+        #: the SDK's response, once its headers came
+        self._response: Any = None
+        self._began = 0.0
+
+    @property
+    def result(self) -> StepResult | None:
+        return self._translation.result
+
+    @property
+    def usage(self) -> Usage:
+        return self._translation.usage
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The provider's ids and words so far, and the seconds until its headers and until the
+        first chunk."""
+        return self._translation.details
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        return self._batches()
+
+    async def aclose(self) -> None:
+        self._watchdog.close()
+        response, self._response = self._response, None
+        if response is not None:
+            await response.close()
+
+    async def _batches(self) -> AsyncIterator[Sequence[Chunk]]:
+        try:
+            with self._watchdog:
+                body = await self._open()
+            framing = Framing()
+            while self.result is None:
+                with self._watchdog:
+                    data = await anext(body, None)
+                if data is None:
+                    self._translation.end()
+                    break
+                batch: list[Chunk] = []
+                failure: ModelError | None = None
+                try:
+                    self._translation.feed(framing.feed(data), batch)
+                except ModelError as error:
+                    failure = error
+                if batch:
+                    self._watchdog.content()
+                    if "seconds_to_first_chunk" not in self.details:
+                        self.details["seconds_to_first_chunk"] = self._elapsed()
+                    yield batch
+                if failure is not None:
+                    raise failure
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(_TRAILER):
+                    async for _ in body:
+                        pass
+        except Exception as error:
+            raise model_error(error, request_id=self.details.get("request_id")) from error
+        finally:
+            await self.aclose()
+
+    async def _open(self) -> AsyncIterator[bytes]:
+        """Sends the request; the body's bytes as they arrive."""
+        self._began = time.perf_counter()
+        client = self._client()
+        call = client.messages.with_streaming_response.create(
+            **self._request, stream=True, extra_headers={"accept-encoding": "identity"}
+        )
+        self._response = await call.__aenter__()
+        self._watchdog.headers_came()
+        if self._opened is not None:
+            self._opened(client)
+        self.details["request_id"] = self._response.request_id
+        self.details["retries"] = self._response.retries_taken
+        self.details["seconds_to_headers"] = self._elapsed()
+        body: AsyncIterator[bytes] = self._response.http_response.aiter_bytes()
+        return body
+
+    def _elapsed(self) -> float:
+        return round(time.perf_counter() - self._began, 6)
