@@ -1,0 +1,67 @@
+"""The settings: one class, one table, the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from harness.settings_table import settings_table
+from pydantic import ValidationError
+from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from usechat_server.settings import Settings
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_variables_are_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USECHAT_FLOOR", "6.0")
+    monkeypatch.setenv("USECHAT_ALLOWED_ORIGINS", "https://a.example, https://b.example")
+    monkeypatch.setenv("USECHAT_KEEP_ALIVE", "2.5")
+    monkeypatch.setenv("USECHAT_PAGE", "true")
+    monkeypatch.setenv("USECHAT_PORT", "")
+    settings = Settings()
+    assert settings.floor == Floor(6, 0, 0)
+    assert tuple(settings.allowed_origins) == ("https://a.example", "https://b.example")
+    assert (settings.keep_alive, settings.page, settings.port) == (2.5, True, 8000)
+
+
+def test_arguments_win_and_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USECHAT_KEEP_ALIVE", "2.5")
+    settings = Settings(keep_alive=1, floor=Floor.parse("7"), allowed_hosts=["a.example"])
+    assert (settings.keep_alive, settings.floor) == (1, Floor(7, 0, 0))
+    assert list(settings.allowed_hosts) == ["a.example"]
+    with pytest.raises(ValidationError, match="keep_live"):
+        Settings(keep_live=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("USECHAT_FLOOR", "4.3", "another protocol"),
+        ("USECHAT_FLOOR", "latest", "not a release of ai"),
+        ("USECHAT_BODY_TIMEOUT", "0", "greater than 0"),
+        ("USECHAT_LOG_LEVEL", "loud", "debug"),
+    ],
+)
+def test_a_wrong_variable_is_told(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError, match=told):
+        Settings()
+
+
+def test_the_defaults_stay_what_they_promise() -> None:
+    settings = Settings()
+    assert settings.floor == DEFAULT_FLOOR
+    assert (settings.host, settings.max_body_bytes) == ("127.0.0.1", 32 * 1024 * 1024)
+    assert settings.keep_alive == 10
+    assert not settings.allowed_origins
+    assert not settings.page
+
+
+def test_the_readme_has_the_table_of_settings() -> None:
+    assert settings_table() in README.read_text(), (
+        "README.md: replace the table of settings by what `python tests/harness/settings_table.py` "
+        "prints"
+    )
