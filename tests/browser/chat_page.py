@@ -1,0 +1,115 @@
+"""The chat page as a person uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, Locator, Page, Request, expect
+
+__all__ = ["ChatPage"]
+
+#: Milliseconds that an answer of the demo model may take. The longest takes about ten seconds.
+ANSWER = 60_000
+
+_RECORD_PAINTS = """() => {
+    window.paints = [];
+    const look = time => {
+        const answer = [...document.querySelectorAll('.message.assistant .markdown')].at(-1);
+        const length = answer ? answer.textContent.length : 0;
+        if (length && length !== window.paints.at(-1)?.[1]) window.paints.push([time, length]);
+        requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+}"""
+
+
+class ChatPage:
+    """One browser tab. Keeps what the page sent and what it complained of."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        #: errors and warnings in the console, and exceptions that nobody caught
+        self.complaints: list[str] = []
+        #: addresses of other hosts that the page asked
+        self.foreign: list[str] = []
+        #: the requests for answers, oldest first
+        self.requests: list[Request] = []
+        self._url = url
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._request)
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, browser: Browser, url: str, *, timezone: str = "UTC", **options: Any
+    ) -> Iterator[ChatPage]:
+        """Opens the page in a fresh profile. `options` are Playwright's for a browser context."""
+        with browser.new_context(timezone_id=timezone, **options) as context:
+            chat = cls(context.new_page(), url)
+            chat.page.goto(url)
+            yield chat
+
+    def ask(self, text: str) -> None:
+        """Types a question and presses Enter."""
+        self.field.fill(text)
+        self.field.press("Enter")
+        expect(self.stop).to_be_visible()
+
+    def wait(self) -> None:
+        """Waits until the answer is complete."""
+        expect(self.send).to_be_visible(timeout=ANSWER)
+
+    def record_paints(self) -> None:
+        """Begins to note what of the newest answer each frame shows, for `paints`."""
+        self.page.evaluate(_RECORD_PAINTS)
+
+    def paints(self) -> list[tuple[float, int]]:
+        """Frames that showed more than the one before: milliseconds, characters."""
+        return [(time, length) for time, length in self.page.evaluate("window.paints")]
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        """The bodies of the requests for answers."""
+        return [request.post_data_json or {} for request in self.requests]
+
+    @property
+    def field(self) -> Locator:
+        return self.page.get_by_role("textbox", name="Message")
+
+    @property
+    def send(self) -> Locator:
+        return self.page.get_by_role("button", name="Send")
+
+    @property
+    def stop(self) -> Locator:
+        return self.page.get_by_role("button", name="Stop")
+
+    @property
+    def alert(self) -> Locator:
+        return self.page.get_by_role("alert")
+
+    @property
+    def questions(self) -> Locator:
+        return self.page.locator(".message.user")
+
+    @property
+    def answers(self) -> Locator:
+        return self.page.locator(".message.assistant")
+
+    @property
+    def text(self) -> Locator:
+        """The text of the newest answer."""
+        return self.answers.last.locator(".markdown").last
+
+    def _console(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith((self._url, "data:")):
+            self.foreign.append(request.url)
+        if request.url == f"{self._url}/api/chat":
+            self.requests.append(request)
