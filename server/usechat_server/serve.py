@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+import math
 import sys
 from collections.abc import Awaitable, Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG, STARTUP_FAILURE
@@ -25,9 +26,9 @@ from usechat_server.settings import Settings
 if TYPE_CHECKING:
     import socket
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Config", "Server", "abortable", "run"]
+__all__ = ["Config", "HTTPProtocol", "Server", "improved", "run"]
 
 logger = logging.getLogger("usechat.serve")
 
@@ -98,28 +99,52 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def abortable(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
-    """A uvicorn HTTP protocol class that offers its socket's end to the app.
+def improved(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+    """A uvicorn HTTP protocol class, improved by what a stream needs of it.
 
     `scope["extensions"]["usechat.abort"]()` closes the connection at once, with whatever is waiting
-    to be sent: ASGI itself has no way to be rid of a client that does not read.
+    to be sent: ASGI itself has no way to be rid of a client that does not read. An answer to
+    HTTP/1.0 comes without chunks (RFC 9112, 6.1) and ends with the connection.
     """
 
-    class Abortable(protocol):  # type: ignore[misc, valid-type]
+    class Improved(protocol):  # type: ignore[misc, valid-type]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             app: ASGIApp = self.app  # type: ignore[has-type]
 
-            async def with_abort(scope: Scope, receive: Receive, send: Send) -> None:
-                scope.setdefault("extensions", {})["usechat.abort"] = transport.abort
+            async def improved_app(scope: Scope, receive: Receive, send: Send) -> None:
+                if scope["type"] == "http":
+                    scope.setdefault("extensions", {})["usechat.abort"] = transport.abort
+                    if scope["http_version"] == "1.0":
+                        send = _without_chunks(send)
                 await app(scope, receive, send)
 
-            self.app = with_abort
+            self.app = improved_app
 
-    return Abortable
+    return Improved
 
 
-HTTPProtocol = abortable(AutoHTTPProtocol)
+def _without_chunks(send: Any) -> Send:
+    """The `send` of uvicorn's httptools cycle, which chunks whatever the client's version is."""
+    cycle = send.__self__
+    if not hasattr(cycle, "chunked_encoding"):
+        return cast("Send", send)  # h11 knows better
+
+    async def send_until_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if not any(name.lower() == b"content-length" for name, _ in message["headers"]):
+                cycle.chunked_encoding = False
+                cycle.expected_content_length = math.inf
+        elif cycle.expected_content_length == math.inf and not message.get("more_body"):
+            await send({**message, "more_body": True})
+            cycle.expected_content_length = 0
+            message = {"type": "http.response.body", "body": b""}
+        await send(message)
+
+    return send_until_close
+
+
+HTTPProtocol = improved(AutoHTTPProtocol)
 
 
 def run(config: Config, listener: socket.socket) -> None:
