@@ -1,4 +1,4 @@
-"""What holds for every test: one kind of event loop, and no silent skips where they are forbidden."""
+"""What holds for every test: one kind of event loop, no silent skips where they are forbidden."""
 
 from __future__ import annotations
 

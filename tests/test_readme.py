@@ -1,0 +1,107 @@
+"""Every snippet of the README does what the README says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from harness.fake_provider import FakeProvider, Reply, message, text
+from harness.serving import serve
+from harness.settings_table import settings_table
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(name="provider", scope="module")
+def fake_provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        provider.on(lambda _: Reply(message(text("Hello", ", ", "world"))))
+        yield provider
+
+
+@pytest.mark.parametrize("snippet", snippets("python"))
+def test_a_python_snippet_is_a_server_that_answers(
+    snippet: str, provider: FakeProvider, tmp_path: Path
+) -> None:
+    (tmp_path / "main.py").write_text(snippet)
+    env = {
+        "ANTHROPIC_BASE_URL": provider.url,
+        "ANTHROPIC_API_KEY": "any",
+        "PYTHONPATH": str(tmp_path),
+    }
+    mounted = re.search(r'Mount\("(.*?)"', snippet)
+    path = (mounted[1] if mounted else "") + "/api/chat"
+    parts = [{"type": "text", "text": "Hi"}]
+    body = {"id": "c", "messages": [{"id": "u", "role": "user", "parts": parts}]}
+    # As the README serves it.
+    assert "usechat-server serve main:app --port 8000" in README
+    with serve("main:app", "usechat", env=env) as served:
+        answer = httpx.post(served.url + path, json=body, timeout=20)
+    assert answer.status_code == 200, answer.text
+    events = [line for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert events[-1] == "data: [DONE]"
+    assert '"finish"' in events[-2]
+    said = "".join(re.findall(r'"text-delta".*?"delta":"(.*?)"', answer.text))
+    assert said == "Hello, world"
+
+
+def test_the_frontend_snippets_have_the_published_types(tmp_path: Path) -> None:
+    npm = shutil.which("npx")
+    modules = ROOT / "web-demo" / "node_modules"
+    if npm is None or not modules.is_dir():
+        pytest.skip("needs Node and the page's packages: run make test")
+    (tmp_path / "node_modules").symlink_to(modules)
+    files = []
+    for index, snippet in enumerate(snippets("tsx")):
+        files.append(tmp_path / f"snippet{index}.tsx")
+        files[-1].write_text(snippet)
+    options = ["--noEmit", "--strict", "--skipLibCheck", "--jsx", "react-jsx", "--target", "es2022"]
+    options += ["--module", "esnext", "--moduleResolution", "bundler", "--types", ""]
+    tsc = modules / ".bin" / "tsc"
+    done = subprocess.run(
+        [tsc, *options, *files], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert files
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_commands_exist() -> None:
+    targets = re.findall(r"^make (\w+)", README, re.MULTILINE)
+    assert targets[:2] == ["run", "test"]
+    for target in targets:
+        done = subprocess.run(
+            ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_nginx_knows_the_proxy_lines(tmp_path: Path) -> None:
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if nginx is None:
+        pytest.skip("nginx is not installed")
+    (snippet,) = snippets("nginx")
+    config = tmp_path / "nginx.conf"
+    config.write_text(
+        f"pid {tmp_path}/pid; events {{}} http {{ access_log off; server {{ {snippet} }} }}"
+    )
+    done = subprocess.run(
+        [nginx, "-t", "-c", config, "-p", tmp_path, "-e", "stderr"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_table_of_settings_is_the_settings() -> None:
+    assert settings_table() in README
