@@ -58,7 +58,9 @@ class EventStream(Response):
     ) -> None:
         self.status_code = status_code
         self.background = background
-        self.init_headers({**HEADERS, **(headers or {})})
+        self.init_headers(headers)
+        for name, value in HEADERS.items():
+            self.headers.setdefault(name, value)
         self._body = body
         self._keep_alive = keep_alive
         self._send_timeout = send_timeout

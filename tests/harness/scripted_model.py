@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from time import monotonic
 
 from ui_message_stream.chunks import Chunk
 from usechat_server.models.base import ModelCall, StepResult, Usage
 
 __all__ = ["Beat", "ScriptedModel", "ScriptedStream"]
 
-#: A batch of chunks, a failure, something to wait for, or the end.
-Beat = Sequence[Chunk] | Exception | asyncio.Event | StepResult
+#: A batch of chunks, a failure, something to wait for (an event, or seconds), or the end.
+Beat = Sequence[Chunk] | Exception | asyncio.Event | float | StepResult
 
 
 class ScriptedModel:
     """Plays one script a call, in order; the last one again and again."""
 
-    def __init__(self, *scripts: Sequence[Beat]) -> None:
+    def __init__(self, *scripts: Iterable[Beat]) -> None:
         self.name = "scripted"
         self.requires: frozenset[str] = frozenset()
         self.streams: list[ScriptedStream] = []
@@ -30,13 +31,14 @@ class ScriptedModel:
 
 
 class ScriptedStream:
-    def __init__(self, script: Sequence[Beat]) -> None:
+    def __init__(self, script: Iterable[Beat]) -> None:
         self.result: StepResult | None = None
         self.usage = Usage(input=3, output=0)
         #: set when the first batch was asked for
         self.called = asyncio.Event()
-        #: set when the provider's connection would have been closed
+        #: set when the provider's connection would have been closed; when that was
         self.closed = asyncio.Event()
+        self.closed_at = 0.0
         self._script = script
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
@@ -45,6 +47,8 @@ class ScriptedStream:
             match beat:
                 case asyncio.Event():
                     await beat.wait()
+                case float():
+                    await asyncio.sleep(beat)
                 case StepResult():
                     self.result = beat
                     self.usage = beat.usage
@@ -54,4 +58,6 @@ class ScriptedStream:
                     yield beat
 
     async def aclose(self) -> None:
-        self.closed.set()
+        if not self.closed.is_set():
+            self.closed_at = monotonic()
+            self.closed.set()

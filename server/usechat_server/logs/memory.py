@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 
 from ui_message_stream.chunks import Chunk, MessageMetadata, Start
+from ui_message_stream.expand import expand
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import DONE
 from ui_message_stream.versions import Floor
@@ -129,8 +130,6 @@ class Log:
                 waiter.set_result(None)
 
     def _preamble(self, continued: UIMessage, floor: Floor) -> Iterator[Chunk]:
-        from ui_message_stream.expand import expand
-
         yield from expand(continued, floor)
         # Its `start` stands for this run's own, of which only the metadata is left to say.
         start = self._items[0]

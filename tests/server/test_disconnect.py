@@ -1,0 +1,74 @@
+"""The client leaves: the iterator, or the run and its provider, are closed at once.
+
+The same over real sockets and servers is in `tests/hosts`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from harness.asgi_host import LONG, AsgiHost
+from ui_message_stream.chunks import Chunk, TextDelta, TextStart
+from usechat_server.response import UIMessageStreamResponse
+
+
+class Said:
+    """Chunks, and when they were given up."""
+
+    def __init__(self, pause: float | None) -> None:
+        self.closed = asyncio.Event()
+        self._pause = pause
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        try:
+            yield TextStart(id="0")
+            while True:
+                yield TextDelta(id="0", delta="x")
+                await (
+                    asyncio.Event().wait() if self._pause is None else asyncio.sleep(self._pause)
+                )
+        finally:
+            self.closed.set()
+
+
+@pytest.mark.parametrize("raises", [False, True], ids=["2.3", "2.4"])
+async def test_a_silent_iterator_is_closed_when_the_host_tells(raises: bool) -> None:
+    said = Said(pause=None)
+    host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises=raises)
+    answering = host.request()
+    await host.until(lambda body: b"text-delta" in body)
+    host.leave()
+    await asyncio.wait_for(answering, LONG)
+    assert said.closed.is_set()
+    assert not host.complete
+
+
+async def test_a_host_that_only_raises_from_send_is_understood() -> None:
+    said = Said(pause=0.001)
+    host = AsgiHost(UIMessageStreamResponse(said.chunks()), tells=False, raises=True)
+    answering = host.request()
+    await host.until(lambda body: b"text-delta" in body)
+    host.leave()
+    await asyncio.wait_for(answering, LONG)
+    assert said.closed.is_set()
+
+
+async def test_a_silent_stream_on_such_a_host_is_found_out_by_its_keep_alive() -> None:
+    said = Said(pause=None)
+    response = UIMessageStreamResponse(said.chunks(), keep_alive=0.02)
+    host = AsgiHost(response, tells=False, raises=True)
+    answering = host.request()
+    await host.until(lambda body: b"text-delta" in body)
+    host.leave()
+    await asyncio.wait_for(answering, LONG)
+    assert said.closed.is_set()
+
+
+async def test_a_client_that_left_before_the_answer_began_costs_nothing() -> None:
+    said = Said(pause=None)
+    host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises=True)
+    host.leave()
+    await asyncio.wait_for(host.request(), LONG)
+    assert host.sent == []
