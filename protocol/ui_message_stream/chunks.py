@@ -4,9 +4,13 @@ Source: `ai/src/ui-message-stream/ui-message-chunks.ts`. Which release knows whi
 in `versions`; what may follow what is in `grammar`.
 """
 
+# msgspec freezes a subclass of a mutable struct; mypy knows that of dataclasses only.
+# mypy: disable-error-code="misc"
+
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
@@ -60,6 +64,11 @@ FinishReason = Literal[
 
 class _TypedChunk(WireObject, frozen=True, tag_field="type"):
     type: ClassVar[str]
+
+    @classmethod
+    def from_object(cls, value: Mapping[str, Any]) -> Self:
+        _refuse_null(cls, value)
+        return super().from_object(value)
 
 
 class TextStart(_TypedChunk, kw_only=True, tag="text-start"):
@@ -236,6 +245,7 @@ class Data(WireObject, frozen=True, kw_only=True):
 
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
+        _refuse_null(cls, value)
         fields = {k: value[k] for k in ("id", "data", "transient") if k in value}
         try:
             made = msgspec.convert({**fields, "name": str(value["type"])[5:]}, cls)
@@ -283,6 +293,20 @@ class MessageMetadata(_TypedChunk, kw_only=True, tag="message-metadata"):
 
 
 Chunk = _TypedChunk | Data
+
+
+@cache
+def _never_null(cls: type[Chunk]) -> tuple[str, ...]:
+    fields = msgspec.structs.fields(cls)
+    return tuple(f.encode_name for f in fields if f.default is None and f.name != "extra")
+
+
+def _refuse_null(cls: type[Chunk], value: Mapping[str, Any]) -> None:
+    """Every client throws on null in the place of an absent field."""
+    for key in _never_null(cls):
+        if key in value and value[key] is None:
+            raise WireError(f"Expected a value or no field, got `null` - at `$.{key}`")
+
 
 #: Wire name -> class, for every type but `data-NAME`.
 CHUNK_TYPES: Mapping[str, type[_TypedChunk]] = {

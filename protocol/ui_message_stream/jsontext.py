@@ -8,13 +8,19 @@ secure parser throws on `__proto__` and on `constructor` holding `prototype`
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Any, NoReturn
 
 import msgspec
 
-__all__ = ["decode", "encode", "has_surrogate", "replace_surrogates", "sanitize"]
+__all__ = [
+    "decode",
+    "encode",
+    "has_forbidden_key",
+    "has_surrogate",
+    "replace_surrogates",
+    "sanitize",
+]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _decoder = msgspec.json.Decoder()
@@ -34,7 +40,7 @@ def decode(text: bytes | bytearray | memoryview | str) -> Any:
         # As every client does: bytes that are not UTF-8 become U+FFFD, a BOM is dropped.
         text = bytes(text).decode("utf-8-sig", "replace")
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_int=_integer, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
 
@@ -68,30 +74,46 @@ def replace_surrogates(value: Any) -> Any:
     return value
 
 
-def sanitize(value: Any) -> Any:
-    """The value without the keys on which every client throws, and without NaN or Infinity.
+def has_forbidden_key(value: Any) -> bool:
+    """Whether an object in the value has a key on which every client throws, at any depth."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if any(map(_forbidden, item.items())):
+                return True
+            waiting.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            waiting.extend(item)
+    return False
 
-    A value that is fine is returned as it is, without a copy.
-    """
+
+def sanitize(value: Any) -> Any:
+    """The value without the keys on which every client throws; itself if it has none."""
+    return _without_forbidden_keys(value) if has_forbidden_key(value) else value
+
+
+def _without_forbidden_keys(value: Any) -> Any:
     if isinstance(value, dict):
-        return _sanitize_object(value)
+        kept = (item for item in value.items() if not _forbidden(item))
+        return {key: _without_forbidden_keys(item) for key, item in kept}
     if isinstance(value, (list, tuple)):
-        items = [sanitize(item) for item in value]
-        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+        return [_without_forbidden_keys(item) for item in value]
     return value
 
 
-def _sanitize_object(value: dict[Any, Any]) -> dict[Any, Any]:
-    clean = {
-        key: sanitize(item)
-        for key, item in value.items()
-        if key != "__proto__"
-        and not (key == "constructor" and isinstance(item, dict) and "prototype" in item)
-    }
-    same = len(clean) == len(value) and all(clean[key] is value[key] for key in clean)
-    return value if same else clean
+def _forbidden(item: tuple[Any, Any]) -> bool:
+    key, value = item
+    return key == "__proto__" or (
+        key == "constructor" and isinstance(value, dict) and "prototype" in value
+    )
+
+
+def _integer(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:  # more digits than Python converts: what a browser makes of it
+        return float(text)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
-import msgspec
-
+from ui_message_stream import jsontext
 from ui_message_stream.wire import (
     UNSET,
     JSONObject,
@@ -155,29 +154,41 @@ class ToolPart(WireObject, kw_only=True):
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
         dynamic = value.get("type") == "dynamic-tool"
-        fields = {k: v for k, v in value.items() if k not in ("dynamic", "approval")}
+        foreign = _foreign_keys(dynamic)
+        fields = {k: v for k, v in value.items() if k not in foreign and k != "approval"}
         if not dynamic:
             fields["toolName"] = str(value["type"])[5:]
         made = super().from_object(fields)
         made.dynamic = dynamic
         if (approval := value.get("approval")) is not None:
-            if not isinstance(approval, dict):
-                raise WireError("Expected `object` - at `$.approval`")
-            made.approval = Approval.from_object(approval)
-        if "dynamic" in value:
-            made.extra = {**(made.extra or {}), "dynamic": value["dynamic"]}
+            made.approval = _approval(approval)
+        if kept := {key: value[key] for key in foreign if key in value}:
+            made.extra = {**(made.extra or {}), **kept}
         return made
 
     def to_object(self) -> JSONObject:
         made = super().to_object()
-        made.pop("dynamic", None)
-        if not self.dynamic:
-            del made["toolName"]
+        foreign = _foreign_keys(self.dynamic)
+        made = {key: item for key, item in made.items() if key not in foreign}
         if self.approval is not None:
             made["approval"] = self.approval.to_object()
-        if self.extra and "dynamic" in self.extra:
-            made["dynamic"] = self.extra["dynamic"]
-        return {"type": self.type, **made}
+        kept = {key: item for key, item in (self.extra or {}).items() if key in foreign}
+        return {"type": self.type, **made, **jsontext.sanitize(kept)}
+
+
+def _foreign_keys(dynamic: bool) -> tuple[str, ...]:
+    """Names of fields that are no keys of the part: where they come all the same, they are kept."""
+    return ("dynamic",) if dynamic else ("dynamic", "toolName")
+
+
+def _approval(value: Any) -> Approval:
+    if not isinstance(value, dict):
+        raise WireError("Expected `object` - at `$.approval`")
+    try:
+        return Approval.from_object(value)
+    except WireError as error:
+        text, _, place = str(error).removesuffix("`").partition(" - at `$")
+        raise WireError(f"{text} - at `$.approval{place}`") from None
 
 
 class DataPart(WireObject, kw_only=True):
@@ -203,7 +214,7 @@ class DataPart(WireObject, kw_only=True):
         made = super().to_object()
         del made["name"]
         if self.extra and "name" in self.extra:
-            made["name"] = self.extra["name"]
+            made["name"] = jsontext.sanitize(self.extra["name"])
         # `data` must be there, null too.
         return {"type": self.type, **made, "data": made.get("data")}
 
@@ -218,7 +229,8 @@ class UnknownPart(WireObject, kw_only=True):
         return str(self.value.get("type"))
 
     def to_object(self) -> JSONObject:
-        return self.value
+        clean: JSONObject = jsontext.sanitize(self.value)
+        return clean
 
 
 Part = _TypedPart | ToolPart | DataPart | UnknownPart

@@ -20,7 +20,7 @@ Unset = UnsetType
 
 
 class WireError(ValueError):
-    """A value that is not what the protocol says. The text names the place and what was expected."""
+    """A value that is not what the protocol says. The text names the place and what it holds."""
 
 
 class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
