@@ -35,6 +35,8 @@ class Clients:
     def __init__(self, given: Client | None, *, read_timeout: float) -> None:
         self._given = given
         self._read_timeout = read_timeout
+        # Loading the certificates takes long enough to be felt, so not in the first turn.
+        self._tls = httpx2.create_ssl_context() if given is None else True
         self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = (
             WeakKeyDictionary()
         )
@@ -63,9 +65,8 @@ class Clients:
             max_keepalive_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_KEEP_ALIVE,
         )
-        return AsyncAnthropic(
-            timeout=timeout, http_client=DefaultAioHttpClient(timeout=timeout, limits=limits)
-        )
+        http_client = DefaultAioHttpClient(timeout=timeout, limits=limits, verify=self._tls)
+        return AsyncAnthropic(timeout=timeout, http_client=http_client)
 
 
 class TokenLimit:
@@ -94,7 +95,9 @@ class TokenLimit:
         if models is None:
             return
         try:
-            self.value = (await models.retrieve(self._model)).max_tokens
+            # Raw: the SDK's model of a model takes it longer to build than the call to make.
+            response = await models.with_raw_response.retrieve(self._model)
+            self.value = response.http_response.json().get("max_tokens")
         except Exception as error:
             # The documented constant serves as well; nothing that a person does depends on this.
             _log.info("no token limit for %s: %s: %s", self._model, type(error).__name__, error)

@@ -68,12 +68,11 @@ def model_error(error: Exception, *, request_id: str | None = None) -> ModelErro
     return ModelError(text, "internal", request_id=request_id)
 
 
-def from_event(error: Mapping[str, Any], *, request_id: str | None = None) -> ModelError:
-    """An `error` event inside a stream that began with status 200."""
-    name = error.get("type")
+def from_event(error: Mapping[str, Any] | str, *, request_id: str | None = None) -> ModelError:
+    """What an `error` event says, inside a stream that began with status 200."""
+    name = error.get("type") if isinstance(error, Mapping) else None
     kind, retryable = _classify(name if isinstance(name, str) else None, 200)
-    text = f"{name}: {error.get('message')}"
-    return ModelError(text, kind, retryable=retryable, request_id=request_id)
+    return ModelError(f"error event: {error}", kind, retryable=retryable, request_id=request_id)
 
 
 def _classify(name: str | None, status: int) -> tuple[ErrorKind, bool]:

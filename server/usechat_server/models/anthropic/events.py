@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from ui_message_stream import jsontext
 from ui_message_stream.chunks import Chunk, FinishReason
 
 from usechat_server.models.anthropic import payloads
@@ -85,30 +86,33 @@ class Translation:
                 self._begin(event.message, out)
             case payloads.MessageDelta():
                 self._count(event.usage)
-                for key in ("stop_reason", "stop_sequence", "stop_details"):
-                    if event.delta.get(key) is not None:
-                        self.details[key] = event.delta[key]
-                reason = event.delta.get("stop_reason")
-                if reason is not None:
-                    self._stop_reason = str(reason)
+                self._stop_reason = event.delta.stop_reason or self._stop_reason
+                self.details.update(
+                    (key, value)
+                    for key, value in msgspec.structs.asdict(event.delta).items()
+                    if value is not None
+                )
             case payloads.MessageStop():
                 self._complete()
             case payloads.ErrorEvent():
                 raise from_event(event.error, request_id=event.request_id)
 
-    def _begin(self, message: dict[str, Any], out: list[Chunk]) -> None:
-        message_id = message.get("id")
+    def _begin(self, message: payloads.Message, out: list[Chunk]) -> None:
         if "message_id" in self.details:
-            if message_id == self.details["message_id"]:
+            if message.id == self.details["message_id"]:
                 return
             raise self._broken("a second message began inside the first")
-        self.details["message_id"] = message_id
-        self.details["model"] = message.get("model")
-        self._count(message.get("usage"))
+        self.details["message_id"] = message.id
+        self.details["model"] = message.model
+        self._count(message.usage)
         # Calls that were waiting for a tool come whole, inside the start.
-        for index, content in enumerate(message.get("content") or ()):
+        for index, content in enumerate(message.content or ()):
             self._start(index, content, out)
-            out += self._open.pop(index).stop()
+            block = self._open.pop(index)
+            whole = jsontext.encode(content.get("input") or {}).decode()
+            if chunk := block.delta(payloads.InputJSONDelta(whole)):
+                out.append(chunk)
+            out += block.stop()
 
     def _start(self, index: int, content: dict[str, Any], out: list[Chunk]) -> None:
         if left := self._open.pop(index, None):

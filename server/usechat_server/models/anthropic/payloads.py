@@ -20,11 +20,13 @@ __all__ = [
     "Event",
     "InputJSONDelta",
     "MalformedEvent",
+    "Message",
     "MessageDelta",
     "MessageStart",
     "MessageStop",
     "Ping",
     "SignatureDelta",
+    "Stop",
     "TextDelta",
     "ThinkingDelta",
     "decode",
@@ -68,12 +70,25 @@ class BlockStop(msgspec.Struct, tag="content_block_stop"):
     index: int
 
 
+class Message(msgspec.Struct):
+    id: str | None = None
+    model: str | None = None
+    content: list[dict[str, Any]] | None = None
+    usage: dict[str, Any] | None = None
+
+
 class MessageStart(msgspec.Struct, tag="message_start"):
-    message: dict[str, Any]
+    message: Message
+
+
+class Stop(msgspec.Struct):
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: Any = None
 
 
 class MessageDelta(msgspec.Struct, tag="message_delta"):
-    delta: dict[str, Any]
+    delta: Stop
     usage: dict[str, Any] | None = None
 
 
@@ -86,7 +101,7 @@ class Ping(msgspec.Struct, tag="ping"):
 
 
 class ErrorEvent(msgspec.Struct, tag="error"):
-    error: dict[str, Any]
+    error: dict[str, Any] | str
     request_id: str | None = None
 
 
@@ -101,8 +116,8 @@ Event = (
     | ErrorEvent
 )
 
-_EVENTS = frozenset(str(cls.__struct_config__.tag) for cls in Event.__args__)
-_DELTAS = frozenset(str(cls.__struct_config__.tag) for cls in Delta.__args__)
+_EVENTS = [cls.__struct_config__.tag for cls in Event.__args__]
+_DELTAS = [cls.__struct_config__.tag for cls in Delta.__args__]
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
@@ -110,7 +125,7 @@ def decode(payload: bytes) -> Event | None:
     """The event that a payload is; None for one of an unknown type. Raises MalformedEvent."""
     try:
         return _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Unknown, or JSON that the fast codec refuses: half a surrogate pair, bytes not UTF-8.
         return _decode_leniently(payload)
 
@@ -122,7 +137,7 @@ def _decode_leniently(payload: bytes) -> Event | None:
         raise MalformedEvent(f"not JSON: {error}") from None
     if not isinstance(value, dict):
         raise MalformedEvent("not a JSON object")
-    if "type" not in value and isinstance(value.get("error"), dict):
+    if "type" not in value and "error" in value:
         # Gateways in front of the API report their own failures like this.
         value = {**value, "type": "error"}
     if _is_unknown(value):
