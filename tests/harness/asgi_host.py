@@ -11,7 +11,7 @@ from ui_message_stream import jsontext
 from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.sse import Decoder
 
-__all__ = ["AsgiHost"]
+__all__ = ["LONG", "AsgiHost", "chunks_of"]
 
 #: Seconds that nothing takes unless it is broken.
 LONG = 10
@@ -72,8 +72,7 @@ class AsgiHost:
 
     @property
     def chunks(self) -> list[Chunk]:
-        events = Decoder().feed(self.body)
-        return [parse_chunk(jsontext.decode(event)) for event in events if event != "[DONE]"]
+        return chunks_of(self.body)
 
     @property
     def complete(self) -> bool:
@@ -105,3 +104,9 @@ class AsgiHost:
                 self._changed.notify_all()
         finally:
             self._sending = False
+
+
+def chunks_of(body: bytes) -> list[Chunk]:
+    """The chunks of an event stream."""
+    events = Decoder().feed(body)
+    return [parse_chunk(jsontext.decode(event)) for event in events if event != "[DONE]"]

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from unittest import mock
 
+from harness.asgi_host import chunks_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ui_message_stream import jsontext
 from ui_message_stream.chunks import (
     Chunk,
     Data,
@@ -31,19 +31,12 @@ from ui_message_stream.expand import expand
 from ui_message_stream.grammar import IllegalChunk
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.sse import Decoder
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, project
 from ui_message_stream.writer import Writer
 from usechat_server.logs import memory
 from usechat_server.logs.memory import Log, Reader
 
 FLOORS = [Floor(5), DEFAULT_FLOOR, Floor(6), Floor(7), NEWEST_FLOOR]
-
-
-def decode(data: bytes) -> list[Chunk]:
-    decoder = Decoder()
-    events = decoder.feed(data) + decoder.end()
-    return [parse_chunk(jsontext.decode(event)) for event in events if event != "[DONE]"]
 
 
 async def read_rest(reader: Reader) -> bytes:
@@ -129,7 +122,7 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
             seen[number] += await read_rest(reader)
             assert seen[number].endswith(b"data: [DONE]\n\n")
             expected = [shown for chunk in written if (shown := project(chunk, floor))]
-            assert reduce(decode(seen[number])) == reduce(expected)
+            assert reduce(chunks_of(seen[number])) == reduce(expected)
 
     with mock.patch.object(memory, "READ_SIZE", read_size):
         asyncio.run(play())
@@ -147,7 +140,7 @@ async def test_a_caught_up_reader_wakes_once_for_all_that_one_entry_brought() ->
 
     data = await reading
     assert data is not None
-    assert len(decode(data)) == 4
+    assert len(chunks_of(data)) == 4
 
 
 async def test_caught_up_readers_of_one_floor_share_the_bytes() -> None:
@@ -169,7 +162,7 @@ async def test_a_reader_that_is_behind_gets_the_deltas_of_a_block_as_one() -> No
     data = await reader.read()
 
     assert data is not None
-    assert decode(data) == text_chunks("0123456789" * 100)
+    assert chunks_of(data) == text_chunks("0123456789" * 100)
 
 
 async def test_blocks_that_grow_side_by_side_stay_apart() -> None:
@@ -179,7 +172,7 @@ async def test_blocks_that_grow_side_by_side_stay_apart() -> None:
         log.append(text_chunks("x", block="a" if number % 2 else "b"))
     log.append([TextEnd(id="a"), TextEnd(id="b"), Finish()])
     log.end()
-    message = reduce(decode(await read_rest(log.reader(DEFAULT_FLOOR))))
+    message = reduce(chunks_of(await read_rest(log.reader(DEFAULT_FLOOR))))
     assert [part.text for part in message.parts if isinstance(part, TextPart)] == ["xx", "xx"]
 
 
@@ -193,7 +186,7 @@ async def test_a_long_backlog_comes_in_pieces() -> None:
     while (piece := await reader.read()) is not None:
         pieces.append(piece)
     assert max(map(len, pieces)) < 2 * memory.READ_SIZE
-    got = [chunk.delta for chunk in decode(b"".join(pieces)) if isinstance(chunk, TextDelta)]
+    got = [chunk.delta for chunk in chunks_of(b"".join(pieces)) if isinstance(chunk, TextDelta)]
     assert "".join(got) == text
 
 
@@ -223,7 +216,7 @@ async def test_an_entry_that_a_floor_must_not_be_sent_wakes_nobody_with_nothing(
     await asyncio.sleep(0)
     assert not reading.done()
     log.append([TextStart(id="0")])
-    assert decode(await reading or b"") == [TextStart(id="0")]
+    assert chunks_of(await reading or b"") == [TextStart(id="0")]
 
 
 async def test_a_continuation_is_replayed_from_the_message_it_continues() -> None:
@@ -236,8 +229,8 @@ async def test_a_continuation_is_replayed_from_the_message_it_continues() -> Non
     log.append([*added, parse_chunk({"type": "finish-step"}), Finish()])
     log.end()
 
-    own = decode(await read_rest(log.reader(NEWEST_FLOOR)))
-    replayed = decode(await read_rest(log.reader(NEWEST_FLOOR, from_start=True)))
+    own = chunks_of(await read_rest(log.reader(NEWEST_FLOOR)))
+    replayed = chunks_of(await read_rest(log.reader(NEWEST_FLOOR, from_start=True)))
 
     assert [chunk.type for chunk in own[:2]] == ["start", "start-step"]
     assert [chunk.type for chunk in replayed].count("start") == 1

@@ -47,7 +47,7 @@ class RunRecord:
     attempts: int = 0
     #: why those failed that were tried again
     retried: list[str] = field(default_factory=list)
-    #: chunks from the model
+    #: chunks of the answer
     chunks: int = 0
 
     def read(self, batch: Sequence[Chunk]) -> None:
