@@ -82,6 +82,7 @@ class ScriptedModel:
 class _Stream:
     def __init__(self, model: ScriptedModel) -> None:
         self.result: StepResult | None = None
+        self.details: dict[str, Any] = {}
         self.usage = Usage()
         self._model = model
         self._batches = self._run()

@@ -47,10 +47,20 @@ class StepResult:
 class ModelStream(Protocol):
     """A model call under way. Nothing is sent before the first `__anext__`."""
 
-    #: how it ended; None until it ended complete
-    result: StepResult | None
-    #: what is known of the tokens so far, also when the call is cut
-    usage: Usage
+    @property
+    def result(self) -> StepResult | None:
+        """How it ended; None until it ended complete."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What is known of the tokens so far, also when the call is cut."""
+        ...
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The provider's own ids and times so far, as JSON values, for the log line."""
+        ...
 
     def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
         """Batches: the chunks that one provider read brought, never `start`, `finish`, `start-step`

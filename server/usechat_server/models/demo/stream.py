@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import cycle, islice
-from typing import assert_never
+from typing import Any, assert_never
 
 from ui_message_stream import jsontext
 from ui_message_stream.chunks import (
@@ -42,6 +42,7 @@ class DemoStream:
 
     def __init__(self, beats: Sequence[Beat], history: Sequence[UIMessage], pace: float) -> None:
         self.result: StepResult | None = None
+        self.details: dict[str, Any] = {}
         # About four characters are a token in most models' English.
         asked = sum(len(jsontext.encode(message.to_object())) for message in history)
         self.usage = Usage(input=asked // 4, output=0)
