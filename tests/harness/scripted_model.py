@@ -33,6 +33,7 @@ class ScriptedModel:
 class ScriptedStream:
     def __init__(self, script: Iterable[Beat]) -> None:
         self.result: StepResult | None = None
+        self.details = {"request_id": "req_1"}
         self.usage = Usage(input=3, output=0)
         #: set when the first batch was asked for
         self.called = asyncio.Event()

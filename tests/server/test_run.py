@@ -35,7 +35,7 @@ from usechat_server.turn import Turn
 
 OPENING: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Hel")]
 CLOSING: list[Chunk] = [TextDelta(id="0", delta="lo"), TextEnd(id="0")]
-DONE = StepResult("stop", Usage(input=3, output=2), {"request_id": "req_1"})
+DONE = StepResult("stop", Usage(input=3, output=2))
 SPOKEN: list[Beat] = [OPENING, CLOSING, DONE]
 
 
@@ -186,6 +186,7 @@ async def test_half_an_answer_never_looks_like_a_whole_one(
     assert host.body.endswith(b"data: [DONE]\n\n")
     line = only(lines)
     assert line["outcome"] == "failed"
+    assert line["provider"] == {"request_id": "req_1"}
     assert line["reference"] in answer[-1].error_text
     assert line["reference"] in lines[0].getMessage()
     if failure is not None:

@@ -6,15 +6,16 @@ from io import StringIO
 
 from ui_message_stream.chunks import Chunk, ReasoningDelta, TextDelta, ToolInputDelta
 
-__all__ = ["Deltas", "delta_text"]
+__all__ = ["Deltas", "plain_delta"]
 
 
-def delta_text(chunk: Chunk) -> str | None:
-    """The text of a delta that brings nothing else, so that it can be merged; None for the rest."""
+def plain_delta(chunk: Chunk) -> tuple[str, str] | None:
+    """Block id and text of a delta that brings nothing else, so that it can be merged; or None."""
     if isinstance(chunk, (TextDelta, ReasoningDelta)):
-        return chunk.delta if chunk.provider_metadata is None and chunk.extra is None else None
-    if isinstance(chunk, ToolInputDelta):
-        return chunk.input_text_delta if chunk.extra is None else None
+        if chunk.provider_metadata is None and chunk.extra is None:
+            return chunk.id, chunk.delta
+    elif isinstance(chunk, ToolInputDelta) and chunk.extra is None:
+        return chunk.tool_call_id, chunk.input_text_delta
     return None
 
 
@@ -24,23 +25,22 @@ class Deltas:
     Offsets count characters. Folding leaves them what they are, so it moves no reader.
     """
 
-    __slots__ = ("_folded", "_growing", "_id", "_kind", "length")
+    __slots__ = ("_block", "_folded", "_growing", "_kind", "length")
 
-    def __init__(self, first: Chunk) -> None:
-        self._kind = type(first)
-        self._id = _block_id(first)
+    def __init__(self, kind: type[Chunk], block: str, text: str) -> None:
+        self._kind = kind
+        self._block = block
         self._growing = StringIO()
         self._folded: str | None = None
         #: characters so far
-        self.length = 0
+        self.length = self._growing.write(text)
 
-    def continues(self, delta: Chunk) -> bool:
-        """Whether a delta belongs to the same block."""
-        return type(delta) is self._kind and _block_id(delta) == self._id
-
-    def add(self, text: str) -> None:
-        """Takes the text of the block's next delta."""
+    def add(self, kind: type[Chunk], block: str, text: str) -> bool:
+        """Takes the text of the next delta; False if it belongs to another block."""
+        if kind is not self._kind or block != self._block:
+            return False
         self.length += self._growing.write(text)
+        return True
 
     def read(self, offset: int, size: int) -> Chunk:
         """What follows an offset, as one delta of at most `size` characters."""
@@ -51,16 +51,12 @@ class Deltas:
             text = self._growing.read(size)
             self._growing.seek(self.length)
         if self._kind is ToolInputDelta:
-            return ToolInputDelta(tool_call_id=self._id, input_text_delta=text)
+            return ToolInputDelta(tool_call_id=self._block, input_text_delta=text)
         if self._kind is ReasoningDelta:
-            return ReasoningDelta(id=self._id, delta=text)
-        return TextDelta(id=self._id, delta=text)
+            return ReasoningDelta(id=self._block, delta=text)
+        return TextDelta(id=self._block, delta=text)
 
     def fold(self) -> None:
         """Nothing more will come: the text is kept in its smallest form."""
         self._folded = self._growing.getvalue()
         self._growing.close()
-
-
-def _block_id(delta: Chunk) -> str:
-    return delta.tool_call_id if isinstance(delta, ToolInputDelta) else delta.id  # type: ignore[union-attr,return-value]

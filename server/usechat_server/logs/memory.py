@@ -12,7 +12,7 @@ from ui_message_stream.sse import DONE
 from ui_message_stream.versions import Floor
 from ui_message_stream.wire import UNSET
 
-from usechat_server.logs.deltas import Deltas, delta_text
+from usechat_server.logs.deltas import Deltas, plain_delta
 from usechat_server.logs.frames import frames
 
 __all__ = ["Log", "Reader"]
@@ -51,16 +51,18 @@ class Log:
         """Adds one entry and wakes the readers that are caught up, each once."""
         before = self._end
         for chunk in chunks:
-            text = delta_text(chunk)
-            if text is None:
+            delta = plain_delta(chunk)
+            if delta is None:
                 self._fold()
                 self._items.append(chunk)
-            elif text:
-                if self._growing is None or not self._growing.continues(chunk):
-                    self._fold()
-                    self._growing = Deltas(chunk)
-                    self._items.append(self._growing)
-                self._growing.add(text)
+                continue
+            block, text = delta
+            if not text:
+                continue
+            if self._growing is None or not self._growing.add(type(chunk), block, text):
+                self._fold()
+                self._growing = Deltas(type(chunk), block, text)
+                self._items.append(self._growing)
         if self._growing is None:
             self._end = (len(self._items), 0)
         else:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from time import monotonic
 from typing import Any, Literal
 
 from ui_message_stream.chunks import Chunk, ReasoningDelta, TextDelta, ToolInputDelta
 
-from usechat_server.models.base import StepResult, Usage
+from usechat_server.models.base import ModelStream
 
 __all__ = ["Outcome", "RunRecord"]
 
@@ -63,14 +63,13 @@ class RunRecord:
     def log(
         self,
         outcome: Outcome,
-        usage: Usage,
-        result: StepResult | None = None,
+        stream: ModelStream,
         error: BaseException | None = None,
         reference: str | None = None,
     ) -> None:
         """Writes the run's one line; all of it as JSON values is the line's `run`.
 
-        `reference` is what the client was told instead of the `error`.
+        `stream` is the last model call, `reference` what the client was told of the `error`.
         """
         total = self._since_queued(monotonic())
         fields: dict[str, Any] = {
@@ -81,18 +80,13 @@ class RunRecord:
             "model": self.model,
             "floor": self.floor,
             "outcome": outcome,
-            "finish_reason": result.finish_reason if result else None,
+            "finish_reason": stream.result.finish_reason if stream.result else None,
             "error": str(error) if error else None,
             "reference": reference,
             "attempts": self.attempts,
             "retried": self.retried,
             "chunks": self.chunks,
-            "tokens": {
-                "input": usage.input,
-                "output": usage.output,
-                "cache_read": usage.cache_read,
-                "cache_write": usage.cache_write,
-            },
+            "tokens": asdict(stream.usage),
             "seconds": {
                 "called": self._since_queued(self.called),
                 "first_read": self._since_queued(self.first_read),
@@ -101,7 +95,7 @@ class RunRecord:
                 "last_write": self._since_queued(self.last_write),
                 "total": total,
             },
-            "provider": result.details if result else {},
+            "provider": stream.details,
         }
         logger.log(
             _LEVELS.get(outcome, logging.INFO),

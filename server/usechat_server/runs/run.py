@@ -156,8 +156,7 @@ class Run:
             return
         self.log.append(close())
         self.log.end()
-        stream = self._stream
-        self.record.log(outcome, stream.usage, stream.result, error=error, reference=reference)
+        self.record.log(outcome, self._stream, error, reference)
 
     def _leave(self) -> None:
         """A reader has gone. Without the last one nobody can come back for the answer."""
