@@ -1,7 +1,9 @@
 // What a person or the app's own code does on a page, one action after another.
 
+import { addToolOutput } from './page.mjs';
+
 const DEADLINE = 20_000;
-/** Turns of the event loop without a request after which a page is taken to be at rest. */
+/** Idle turns of a page after which it is taken to be at rest. */
 const QUIET_TURNS = 20;
 
 const isTool = part => part.type === 'dynamic-tool' || part.type.startsWith('tool-');
@@ -59,15 +61,19 @@ export class Actions {
     await this.send({ text, messageId: id });
   }
 
-  /** Gives a tool's output for each of its calls that wait for one. */
-  async answer({ tool, output }) {
+  /** Gives an output, or `errorText`, to each of a tool's calls that wait for one. */
+  async startAnswer({ tool, ...outcome }) {
     const waiting = this.#chat.messages
       .at(-1)
       .parts.filter(part => isTool(part) && toolName(part) === tool && part.state === 'input-available');
     if (!waiting.length) throw new Error(`no call of ${tool} waits for an output`);
-    // Before 5.0.76 the method had another name.
-    const add = this.#chat.addToolOutput ?? this.#chat.addToolResult;
-    for (const { toolCallId } of waiting) await add({ tool, toolCallId, output });
+    const state = 'errorText' in outcome ? { state: 'output-error' } : {};
+    const add = addToolOutput(this.#chat);
+    for (const { toolCallId } of waiting) await add({ tool, toolCallId, ...state, ...outcome });
+  }
+
+  async answer(outcome) {
+    await this.startAnswer(outcome);
     await this.rest();
   }
 
@@ -84,11 +90,11 @@ export class Actions {
   async rest() {
     const idle = () => ['ready', 'error'].includes(this.#chat.status);
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
+      await this.#page.turn();
       if (!idle()) {
-        quiet = 0;
         await this.#until(idle, 'the answer to end');
+        quiet = 0;
       }
-      await new Promise(setImmediate);
     }
   }
 

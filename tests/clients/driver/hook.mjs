@@ -1,5 +1,5 @@
 // A page with React: the real useChat hook of the newest release of a major, rendered by react-dom.
-import { EventEmitter } from 'node:events';
+import { EventEmitter, on } from 'node:events';
 
 import { parseHTML } from 'linkedom';
 
@@ -8,22 +8,25 @@ import { loadAi, loadReact } from './releases.mjs';
 
 const { window } = parseHTML('<!doctype html><html><body></body></html>');
 Object.assign(globalThis, { window, document: window.document });
-const { createElement, useEffect } = await import('react');
+const { createElement, useEffect, useState } = await import('react');
 const { createRoot } = await import('react-dom/client');
 
 export async function openHook(transcript, { release, messages, resume = false, ...options }) {
   const ai = await loadAi(release);
   const { useChat } = await loadReact(release.split('.')[0]);
   const rendered = new EventEmitter();
-  let chat;
+  let chat, setTurn;
 
-  const fixed = { ...chatOptions(ai, transcript, options), messages, resume };
+  let turns = 0;
+  const fixed = { ...chatOptions(ai, transcript, options, () => chat), messages, resume };
   function App() {
     const helpers = useChat(fixed);
+    const [turn, set] = useState(0);
     useEffect(() => {
       chat = helpers;
+      setTurn = set;
       transcript.status(helpers.status);
-      rendered.emit('change');
+      rendered.emit('change', turn);
     });
     return null;
   }
@@ -36,6 +39,13 @@ export async function openHook(transcript, { release, messages, resume = false, 
     // Always what was rendered last.
     chat: new Proxy({}, { get: (_, name) => chat[name] }),
     onChange: callback => rendered.on('change', callback),
+    /** Until everything that is known by now is rendered. */
+    turn: async () => {
+      await new Promise(setImmediate);
+      const wanted = ++turns;
+      setTurn(wanted);
+      for await (const [turn] of on(rendered, 'change')) if (turn === wanted) return;
+    },
     close: () => root.unmount(),
   };
 }

@@ -52,17 +52,32 @@ class State extends EventEmitter {
   }
 }
 
-/** The options that AbstractChat and useChat share. `automatic` names the predicates in use. */
-export function chatOptions(ai, transcript, { url, headers = {}, chatId, automatic = [] }) {
+/** More requests than any scenario makes: a page that gets here is in an endless loop. */
+const REQUEST_LIMIT = 12;
+
+// Before 5.0.76 it had another name.
+export const addToolOutput = chat => chat.addToolOutput ?? chat.addToolResult;
+
+/**
+ * The options that AbstractChat and useChat share. The page continues by itself whenever one of the
+ * release's own predicates says so. `pageTools` holds the outputs that it gives unasked, by tool.
+ */
+export function chatOptions(ai, transcript, { url, headers = {}, chatId, pageTools = {} }, chat) {
   let ids = 0;
-  const known = predicates(ai);
-  const wanted = automatic.map(name => known[name]).filter(Boolean);
+  const known = Object.values(predicates(ai));
   return {
     id: chatId,
     generateId: () => `client-${++ids}`,
     transport: new ai.DefaultChatTransport({ api: url, headers, fetch: transcript.fetch }),
-    ...(wanted.length ? { sendAutomaticallyWhen: at => wanted.some(holds => holds(at)) } : {}),
+    sendAutomaticallyWhen: at =>
+      transcript.requests.length < REQUEST_LIMIT && known.some(holds => holds(at)),
     ...transcript.callbacks,
+    onToolCall({ toolCall: { toolName, toolCallId, ...rest } }) {
+      transcript.toolCalls.push({ toolName, toolCallId, ...rest });
+      if (!(toolName in pageTools)) return;
+      // Not awaited: the chat would wait for this callback, and the callback for the chat.
+      void addToolOutput(chat())({ tool: toolName, toolCallId, output: pageTools[toolName] });
+    },
   };
 }
 
@@ -70,7 +85,13 @@ export async function openPage(transcript, { release, messages = [], ...options 
   const ai = await loadAi(release);
   const state = new State(messages);
   class Chat extends ai.AbstractChat {}
-  const chat = new Chat({ ...chatOptions(ai, transcript, options), state });
+  const chat = new Chat({ ...chatOptions(ai, transcript, options, () => chat), state });
   state.on('change', () => transcript.status(state.status));
-  return { chat, onChange: callback => state.on('change', callback), close() {} };
+  return {
+    chat,
+    onChange: callback => state.on('change', callback),
+    /** One turn of the event loop. */
+    turn: () => new Promise(setImmediate),
+    close() {},
+  };
 }

@@ -1,8 +1,5 @@
 // What happened to one chat, as plain JSON: what the page showed, and what it asked for.
 
-/** More requests than any scenario makes: a page that gets here is in an endless loop. */
-const REQUEST_LIMIT = 12;
-
 const plain = value => (value === undefined ? null : JSON.parse(JSON.stringify(value)));
 
 export const describeError = error => (error ? { name: error.name, message: error.message } : null);
@@ -19,10 +16,10 @@ export class Transcript {
   fetch = async (url, { method = 'GET', headers, body, ...init } = {}) => {
     const request = { method, path: new URL(url).pathname, body: body ? JSON.parse(body) : null };
     this.requests.push(request);
-    if (this.requests.length > REQUEST_LIMIT) throw new Error('request limit reached: a loop');
     const response = await fetch(url, { method, headers, body, ...init });
     request.status = response.status;
     request.headers = Object.fromEntries(response.headers);
+    if (!response.ok) request.answer = await response.clone().text();
     return response;
   };
 
@@ -31,7 +28,6 @@ export class Transcript {
     onFinish: ({ message, messages, ...how }) =>
       this.finishes.push({ messageId: message?.id ?? null, ...plain(how) }),
     onError: error => this.errors.push(describeError(error)),
-    onToolCall: ({ toolCall }) => void this.toolCalls.push(plain(toolCall)),
     onData: part => this.data.push(plain(part)),
   };
 

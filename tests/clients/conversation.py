@@ -1,0 +1,140 @@
+"""Runs scenarios: the client's side in Node, the provider's side in the fake provider."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from clients.scenario import SECRET, Scenario
+from harness.fake_provider import FakeProvider, RecordedRequest, Reply, http_error
+from harness.node import NodeProcess
+
+__all__ = ["NEWEST", "RELEASES", "Conversation", "Conversations", "Target"]
+
+#: The installed releases of `ai`; the last of each major has its useChat beside it.
+RELEASES = (
+    *("5.0.0", "5.0.92", "5.0.216", "5.0.277"),
+    *("6.0.0", "6.0.230", "6.0.326"),
+    *("7.0.0", "7.0.31", "7.0.173"),
+)
+NEWEST = ("5.0.277", "6.0.326", "7.0.173")
+
+#: Seconds within which a conversation must be over.
+DEADLINE = 60.0
+#: What starts every text of a person's, so that the provider knows the conversation.
+_TOKEN = re.compile(r"chat-\d+: ")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A client release, and the floor that its requests ask for (None: the backend's default)."""
+
+    release: str
+    floor: str | None
+    #: the real useChat in React, instead of AbstractChat
+    hook: bool = False
+
+    def __str__(self) -> str:
+        kind = "useChat" if self.hook else "ai"
+        return f"{kind}-{self.release}-at-{self.floor or 'default'}"
+
+
+@dataclass
+class Conversation:
+    """One scenario with one client."""
+
+    scenario: Scenario
+    token: str
+    asked: list[RecordedRequest] = field(default_factory=list)
+    _future: Future[Any] = field(default_factory=Future)
+
+    def transcript(self) -> Any:
+        """What the page went through. Raises RuntimeError if it did not get to its end."""
+        return self._plain(self._future.result(DEADLINE))
+
+    def turns(self) -> list[Any]:
+        """The turns of each request to the provider, in one spelling of many that mean the same."""
+        return [
+            [
+                {"role": turn["role"], "content": _blocks(turn["content"])}
+                for turn in self._plain(request.json)["messages"]
+            ]
+            for request in self.asked
+        ]
+
+    def _plain(self, value: Any) -> Any:
+        return json.loads(json.dumps(value).replace(self.token, ""))
+
+
+def _blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Content blocks without cache marks, tool results as the values that they are."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    blocks = [{k: v for k, v in block.items() if k != "cache_control"} for block in content]
+    for block in blocks:
+        if block["type"] == "tool_result":
+            block["content"] = _value(block.get("content", ""))
+            if block.get("is_error") is False:
+                del block["is_error"]
+    return blocks
+
+
+def _value(content: str | list[dict[str, Any]]) -> Any:
+    if not isinstance(content, str):
+        content = "".join(block["text"] for block in content)
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content
+
+
+class Conversations:
+    """Runs any number of them side by side, against one backend and its provider."""
+
+    def __init__(self, node: NodeProcess, provider: FakeProvider, url: str) -> None:
+        self._node = node
+        self._url = url
+        self._lock = threading.Lock()
+        self._by_token: dict[str, Conversation] = {}
+        provider.on(self._reply)
+
+    def start(self, scenario: Scenario, target: Target) -> Conversation:
+        """Starts a scenario with a client."""
+        with self._lock:
+            token = f"chat-{len(self._by_token)}: "
+            conversation = self._by_token[token] = Conversation(scenario, token)
+        conversation._future = self._node.submit(
+            "chat",
+            url=self._url,
+            release=target.release,
+            hook=target.hook,
+            headers={"x-usechat-floor": target.floor} if target.floor else {},
+            chatId=token.strip(": "),
+            pageTools=scenario.page_tools or {},
+            resume=scenario.resume,
+            messages=list(scenario.messages),
+            actions=[_addressed(action, token) for action in scenario.actions],
+        )
+        return conversation
+
+    def _reply(self, request: RecordedRequest) -> Reply:
+        found = _TOKEN.search(request.body.decode())
+        conversation = self._by_token[found[0]] if found else None
+        if conversation is None:
+            return http_error(400, text="no conversation asks this")
+        conversation.asked.append(request)
+        replies = conversation.scenario.replies
+        if len(conversation.asked) > len(replies):
+            return http_error(400, text=f"{SECRET}: no reply is left")
+        return replies[len(conversation.asked) - 1]
+
+
+def _addressed(action: dict[str, Any], token: str) -> dict[str, Any]:
+    [(verb, argument)] = action.items()
+    if verb in ("send", "start", "edit"):
+        argument = {**argument, "text": token + argument["text"]}
+    return {verb: argument}

@@ -1,0 +1,61 @@
+"""What the provider says in more than one scenario."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from harness.fake_provider import Block, Event, Reply, message, tool_use
+
+__all__ = [
+    "HALF",
+    "PARIS",
+    "SUNNY",
+    "USED",
+    "WEATHER",
+    "call",
+    "cut",
+    "file",
+    "raw",
+    "replied",
+    "result",
+]
+
+PARIS = {"city": "Paris"}
+SUNNY = {"sky": "clear", "degrees": 21}
+WEATHER = tool_use("toolu_1", "weather", PARIS, pieces=['{"ci', 'ty": "Par', 'is"}'])
+#: A call whose input does not come to its end, if it is cut.
+HALF = tool_use("toolu_1", "weather", pieces=['{"city": "Pa'])
+USED = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": PARIS}
+
+
+def replied(*blocks: Block | Event, **options: Any) -> Reply:
+    return Reply(message(*blocks, **options))
+
+
+def cut(*blocks: Block, then: Any) -> Reply:
+    """An answer that ends before its last block does."""
+    return Reply(message(*blocks)[:-3], then=then)
+
+
+def call(block: Block = WEATHER, *more: Block) -> Reply:
+    return replied(block, *more, stop_reason="tool_use")
+
+
+def result(output: Any, call_id: str = "toolu_1", **fields: Any) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": call_id, "content": output, **fields}
+
+
+def data_url(media_type: str, content: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def file(name: str, media_type: str, content: bytes) -> dict[str, str]:
+    url = data_url(media_type, content)
+    return {"type": "file", "mediaType": media_type, "filename": name, "url": url}
+
+
+def raw(event: dict[str, Any]) -> bytes:
+    """An event with everything but ASCII as \\u escapes, surrogates one by one."""
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()

@@ -1,0 +1,122 @@
+"""Every scenario with every published client, over sockets, against the running server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from clients.conversation import NEWEST, RELEASES, Conversation, Conversations, Target
+from clients.scenario import SECRET, STEP, Scenario
+from clients.scenarios import SCENARIOS
+from harness.fake_provider import FakeProvider
+from harness.node import CLIENTS, NodeProcess
+from harness.serving import serve
+
+#: Before 5.0.92 a client rejects what the default floor sends.
+DEFAULT_FLOOR = RELEASES.index("5.0.92")
+
+TARGETS = [
+    *(Target(release, release) for release in RELEASES),
+    *(Target(release, None) for release in RELEASES[DEFAULT_FLOOR:]),
+    *(Target(release, release, hook=True) for release in NEWEST),
+]
+
+
+@pytest.fixture(scope="module")
+def conversations() -> Iterator[Conversations]:
+    with (
+        FakeProvider() as provider,
+        serve("clients.backend:agent", "usechat", env=environment(provider)) as served,
+        NodeProcess(CLIENTS / "driver" / "main.mjs") as node,
+    ):
+        yield Conversations(node, provider, f"{served.url}/api/chat")
+
+
+def environment(provider: FakeProvider) -> Mapping[str, str]:
+    return {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": "any"}
+
+
+@pytest.fixture(scope="module", params=TARGETS, ids=str)
+def target(request: pytest.FixtureRequest) -> Target:
+    chosen: Target = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def started(conversations: Conversations, target: Target) -> Mapping[str, Conversation]:
+    """All scenarios that a client can do, side by side."""
+    return {
+        scenario.name: conversations.start(scenario, target)
+        for scenario in SCENARIOS
+        if RELEASES.index(scenario.since) <= RELEASES.index(target.release)
+    }
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_scenario(scenario: Scenario, target: Target, started: Mapping[str, Conversation]) -> None:
+    conversation = started.get(scenario.name)
+    if conversation is None:
+        return  # see `Scenario.since`
+    transcript = conversation.transcript()
+    messages = transcript["messages"]
+
+    assert len(transcript["requests"]) == scenario.requests
+    assert transcript["status"] == scenario.status, transcript["error"]
+    assert [message["role"] for message in messages] == list(scenario.roles)
+    assert len({message["id"] for message in messages}) == len(messages)
+    if scenario.parts is not None:
+        assert shown(messages[-1]["parts"]) == list(scenario.parts)
+    if scenario.asked is not None:
+        check_asked(scenario, conversation.turns())
+    if scenario.finish_reason and "finishReason" in transcript["finishes"][-1]:
+        assert transcript["finishes"][-1]["finishReason"] == scenario.finish_reason
+    for index in scenario.hung_up:
+        assert conversation.asked[index].closed.wait(5), "the provider's connection stays open"
+    check_error(transcript)
+
+
+def check_asked(scenario: Scenario, turns: list[Any]) -> None:
+    assert scenario.asked is not None
+    assert len(turns) == len(scenario.asked)
+    for made, wanted in zip(turns, scenario.asked, strict=True):
+        assert wanted is None or made == wanted
+
+
+def check_error(transcript: Any) -> None:
+    """The page tells of an error, says enough, and nothing of the provider."""
+    assert SECRET not in repr(transcript)
+    if transcript["status"] != "error":
+        assert transcript["error"] is None
+        return
+    text = transcript["error"]["message"]
+    assert transcript["errors"][-1]["message"] == text
+    assert 10 < len(text) < 300
+    assert not set("<>{}") & set(text)
+    last = transcript["requests"][-1]
+    if last["status"] != 200:
+        assert text == last["answer"], "the client shows the body as it is"
+
+
+def shown(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is to be seen of a message, without what only some releases keep in its parts."""
+    parts = [_common(part) for part in parts if part.get("text") != ""]
+    while parts and parts[-1] == STEP:
+        parts.pop()
+    return parts
+
+
+def _common(part: dict[str, Any]) -> dict[str, Any]:
+    dropped = {"id"} if part["type"] == "reasoning" else set()
+    if part.get("state") == "output-error":
+        dropped = {"input", "rawInput"}
+    return {key: value for key, value in part.items() if key not in dropped}
+
+
+@pytest.mark.parametrize("release", NEWEST)
+def test_a_page_that_resumes_when_it_is_opened(conversations: Conversations, release: str) -> None:
+    opened = Scenario(name="open", actions=[], resume=True)
+    transcript = conversations.start(opened, Target(release, None, hook=True)).transcript()
+    assert [(r["method"], r["status"]) for r in transcript["requests"]] == [("GET", 204)]
+    assert transcript["status"] == "ready"
+    assert transcript["messages"] == []
