@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ui_message_stream import grammar
+from ui_message_stream import rules
 from ui_message_stream.chunks import (
     Abort,
     Chunk,
@@ -28,9 +28,10 @@ from ui_message_stream.chunks import (
     ToolInputError,
     ToolInputStart,
 )
-from ui_message_stream.grammar import EVERY, Grammar, IllegalChunk, Rule
+from ui_message_stream.grammar import Grammar, IllegalChunk, shows
 from ui_message_stream.jsontext import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
+from ui_message_stream.rules import Rule
 from ui_message_stream.versions import Floor
 from ui_message_stream.wire import UNSET
 
@@ -55,7 +56,7 @@ class Writer:
         *,
         message_id: str | None = None,
         message: UIMessage | None = None,
-        floor: Floor = EVERY,
+        floor: Floor = rules.EVERY,
     ) -> None:
         #: whether anything that a person sees was written
         self.started = False
@@ -64,7 +65,7 @@ class Writer:
         # The same objects as the grammar's, at hand for the hot path.
         self._text = self._grammar.open_text
         self._reasoning = self._grammar.open_reasoning
-        self._tools = self._grammar.streaming
+        self._tools = self._grammar.open_inputs
         #: tool call id -> its input so far, in pieces
         self._pieces: dict[str, list[str]] = {}
         #: block or call -> the first half of a surrogate pair that its last delta ended with
@@ -73,7 +74,7 @@ class Writer:
     @property
     def ended(self) -> bool:
         """Whether the stream has its last chunk."""
-        return self._grammar.state == "after the end"
+        return self._grammar.state == rules.ENDED
 
     def write(self, chunk: Chunk) -> list[Chunk]:
         """What to send for the chunk now: with a `start`, a `start-step` or ends before it that are
@@ -94,7 +95,7 @@ class Writer:
         elif isinstance(chunk, Start) and chunk.message_id is None:
             chunk = msgspec.structs.replace(chunk, message_id=self._message_id)
         out: list[Chunk] = []
-        while (rule := self._grammar.broken_by(chunk)) is not None:
+        while rule := next(self._grammar.broken_by(chunk), None):
             missing = self._missing(rule)
             if not missing:
                 raise IllegalChunk(self._grammar.state, chunk, rule)
@@ -120,15 +121,15 @@ class Writer:
         Only the first rule that a chunk breaks can be of the second kind, so nothing is ever sent
         for a chunk that is then refused.
         """
-        if rule is grammar.START_FIRST:
+        if rule is rules.START_FIRST:
             return [Start(message_id=self._message_id)]
-        if rule is grammar.IN_STEP:
+        if rule is rules.IN_STEP:
             return [StartStep()]
-        if rule is grammar.PART_OPEN:
+        if rule is rules.PART_OPEN:
             return self._ends()
-        if rule is grammar.STEP_OPEN:
+        if rule is rules.STEP_OPEN:
             return [*self._ends(), FinishStep()]
-        if rule is grammar.REQUEST_LOOP:
+        if rule is rules.REQUEST_LOOP:
             # A step that shows: the page then looks at its tool calls, and it has none.
             block = "end"
             step: list[Chunk] = [
@@ -137,7 +138,7 @@ class Writer:
                 TextEnd(id=block),
                 FinishStep(),
             ]
-            return [FinishStep(), *step] if self._grammar.state == "in a step" else step
+            return [FinishStep(), *step] if self._grammar.state == rules.STEP else step
         return []
 
     def _ends(self) -> list[Chunk]:
@@ -163,7 +164,7 @@ class Writer:
         """Takes a legal chunk."""
         self._grammar.advance(chunk)
         self.started = self.started or (
-            grammar.shows(chunk) and not isinstance(chunk, (MessageMetadata, Finish))
+            shows(chunk) and not isinstance(chunk, (MessageMetadata, Finish))
         )
         if isinstance(chunk, ToolInputStart):
             self._pieces[chunk.tool_call_id] = []
