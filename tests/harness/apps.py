@@ -1,0 +1,35 @@
+"""Apps for servers in processes of their own, by import string."""
+
+from __future__ import annotations
+
+from harness.live import ScriptedModel
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from usechat_server import Agent, create_app
+
+__all__ = ["agent", "held", "make_agent"]
+
+#: Answers "Hello there".
+agent = Agent(ScriptedModel())
+
+
+def make_agent() -> Agent:
+    return agent
+
+
+_model = ScriptedModel(hold=True)
+_chat = create_app(Agent(_model))
+
+
+async def _release(request: Request) -> Response:
+    _model.release()
+    return PlainTextResponse("released")
+
+
+#: The chat below /ai says "Hello there", and ends its answers when /release was called.
+held = Starlette(
+    routes=[Route("/release", _release, methods=["POST"]), Mount("/ai", _chat)],
+    lifespan=_chat.lifespan,
+)
