@@ -17,7 +17,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
+from ui_message_stream import jsontext
 from uvicorn.config import LOGGING_CONFIG, STARTUP_FAILURE
+from uvicorn.logging import DefaultFormatter
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.supervisors import ChangeReload
 
@@ -159,10 +161,24 @@ def run(config: Config, listener: socket.socket) -> None:
         sys.exit(STARTUP_FAILURE)
 
 
+class _Formatter(DefaultFormatter):
+    """uvicorn's lines, with what is known of a run behind them as JSON."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line = super().formatMessage(record)
+        fields = getattr(record, "run", None)
+        return line if fields is None else f"{line} {jsontext.encode(fields).decode()}"
+
+
 def _log_config(level: str) -> dict[str, Any]:
     config = copy.deepcopy(LOGGING_CONFIG)
+    config["formatters"]["usechat"] = {
+        **config["formatters"]["default"],
+        "()": f"{__name__}._Formatter",
+    }
+    config["handlers"]["usechat"] = {**config["handlers"]["default"], "formatter": "usechat"}
     config["loggers"]["usechat"] = {
-        "handlers": ["default"],
+        "handlers": ["usechat"],
         "level": level.upper(),
         "propagate": False,
     }

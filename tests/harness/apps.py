@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from usechat_server import Agent, create_app
 
-__all__ = ["agent", "held", "make_agent"]
+__all__ = ["agent", "held", "make_agent", "mounted"]
 
 #: Answers "Hello there".
 agent = Agent(ScriptedModel())
@@ -18,6 +18,9 @@ agent = Agent(ScriptedModel())
 def make_agent() -> Agent:
     return agent
 
+
+#: The same below /ai.
+mounted = Starlette(routes=[Mount("/ai", create_app(agent))])
 
 _model = ScriptedModel(hold=True)
 _chat = create_app(Agent(_model))

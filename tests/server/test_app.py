@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from ui_message_stream.chunks import Custom, ToolApprovalRequest, ToolInputAvailable
 from ui_message_stream.versions import Floor
-from usechat_server import Agent, BadRequest, Settings, create_app
+from usechat_server import Agent, BadRequest, Settings, Turn, create_app
 from usechat_server.app import ChatApp
 
 
@@ -226,18 +226,27 @@ def test_what_a_model_cannot_answer_is_told() -> None:
 
 
 def answered(hook: Any) -> httpx.Response:
+    """What a POST is told, which a reconnect must be told too."""
     with LiveServer(create_app(Agent(ScriptedModel()), user=hook)) as server:
-        chat = server.chat(headers={"authorization": "Bearer ada"})
-        resumed = server.request("GET", "/api/chat/c1/stream", headers={"authorization": "x"})
-        assert resumed.status_code == (204 if chat.status_code == 200 else chat.status_code)
-        return chat
+        told = server.chat()
+        assert server.request("GET", "/api/chat/c1/stream").status_code == told.status_code
+        return told
 
 
-async def test_the_user_of_a_turn() -> None:
+def test_the_user_of_a_turn() -> None:
+    class Noting(Agent):
+        def call(self, turn: Turn) -> Any:
+            turns.append(turn)
+            return super().call(turn)
+
     async def name(request: Request) -> str | None:
-        return request.headers["authorization"].removeprefix("Bearer ")
+        return request.headers.get("authorization", "").removeprefix("Bearer ") or None
 
-    assert answered(name).status_code == 200
+    turns: list[Turn] = []
+    with LiveServer(create_app(Noting(ScriptedModel()), user=name)) as server:
+        assert chunks(server.chat(headers={"authorization": "Bearer ada"}).text)
+        assert chunks(server.chat().text)
+    assert [turn.user for turn in turns] == ["ada", None]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,155 @@
+"""`usechat-server serve` as a person types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from harness.live import DEADLINE, chunks, user
+from harness.serving import serve
+from usechat_server import ChatApp
+from usechat_server.cli import load
+from usechat_server.settings import describe
+
+COMMAND = Path(sys.executable).parent / "usechat-server"
+
+
+def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *arguments],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def test_help_names_every_setting() -> None:
+    done = run("serve", "--help", COLUMNS="80")
+    assert done.returncode == 0
+    for option in ("MODULE:NAME", "--host", "--port", "--reload"):
+        assert option in done.stdout
+    told = " ".join(done.stdout.split())
+    for variable, default, text in describe():
+        assert f"{variable} (default: {default or 'none'}) {text.replace('`', '')}" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "told"),
+    [
+        (["nowhere:app"], {}, 'usechat-server: Could not import module "nowhere".'),
+        (["json:app"], {}, 'usechat-server: Attribute "app" not found in module "json".'),
+        (["json"], {}, 'must be in format "<module>:<attribute>"'),
+        (["string:digits"], {}, "'0123456789': expected an ASGI app or an Agent"),
+        ([], {"USECHAT_FLOOR": "4.2"}, "USECHAT_FLOOR: "),
+        ([], {"USECHAT_KEEP_ALIVE": "soon"}, "USECHAT_KEEP_ALIVE: "),
+        ([], {"USECHAT_PORT": "http"}, "USECHAT_PORT: "),
+    ],
+)
+def test_mistakes_are_told_in_a_line(arguments: list[str], env: dict[str, str], told: str) -> None:
+    done = run("serve", *arguments, **{"USECHAT_PORT": "0", **env})
+    assert done.returncode in {1, 2}
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", "harness.apps:agent", "--port", str(port), PYTHONPATH=_TESTS)
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr
+
+
+def test_targets() -> None:
+    for target in ("harness.apps:agent", "harness.apps:make_agent"):
+        assert isinstance(load(target), ChatApp), target
+    assert not isinstance(load("harness.apps:held"), ChatApp)
+
+
+def test_an_agent_is_served_and_every_run_logged() -> None:
+    with serve("harness.apps:make_agent", "usechat") as served:
+        body = {"id": "c1", "messages": [user("Hello")]}
+        answer = httpx.post(f"{served.url}/api/chat", json=body, trust_env=False)
+        assert chunks(answer.text)[-1]["type"] == "finish"
+        assert httpx.get(f"{served.url}/", trust_env=False).status_code == 404
+        line = next(line for line in served.output.splitlines() if " finished after " in line)
+    fields = json.loads(line[line.index("{") :])
+    assert (fields["chat"], fields["model"], fields["outcome"]) == ("c1", "scripted", "finished")
+
+
+@contextmanager
+def serving(*arguments: str, cwd: Path, **env: str) -> Iterator[str]:
+    """The URL of a server that was started in a folder, on a port it chose."""
+    log = cwd / "log"
+    clean = {name: value for name, value in os.environ.items() if name != "ANTHROPIC_API_KEY"}
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [COMMAND, "serve", "--port", "0", *arguments],
+            cwd=cwd,
+            env={**clean, **env},
+            stderr=file,
+        )
+    try:
+        deadline = time.monotonic() + DEADLINE
+        while not (found := re.search(r"Listening on (http://\S+)", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield found[1]
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+
+
+def test_without_a_target_the_demo_is_served(tmp_path: Path) -> None:
+    with serving(cwd=tmp_path) as url:
+        headers = {"origin": "http://localhost:3000"}
+        body = {"messages": [user("Hello")]}
+        answer = httpx.post(f"{url}/api/chat", json=body, headers=headers, trust_env=False)
+        assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+        assert chunks(answer.text)[-1]["type"] == "finish"
+        page = httpx.get(url, trust_env=False)
+        assert page.headers["content-type"].startswith("text/html")
+
+
+def test_reload_picks_up_a_change(tmp_path: Path) -> None:
+    module = tmp_path / "edited.py"
+    source = (
+        "from starlette.applications import Starlette\n"
+        "from starlette.responses import PlainTextResponse\n"
+        "from starlette.routing import Route\n"
+        "async def page(request):\n"
+        "    return PlainTextResponse('before')\n"
+        "def make():\n"
+        "    return Starlette(routes=[Route('/', page)])\n"
+    )
+    module.write_text(source)
+    with serving("edited:make", "--reload", cwd=tmp_path) as url:
+        assert httpx.get(url, trust_env=False).text == "before"
+        deadline = time.monotonic() + DEADLINE
+        text = "before"
+        while text == "before":
+            assert time.monotonic() < deadline
+            # Written again and again: the watcher may not have been ready for the first.
+            module.write_text(source.replace("before", "after"))
+            time.sleep(0.1)
+            try:
+                text = httpx.get(url, trust_env=False).text
+            except httpx.TransportError:
+                continue
+        assert text == "after"
+
+
+_TESTS = str(Path(__file__).parents[1])

@@ -1,0 +1,125 @@
+"""The chat inside another app: any path, any number of event loops, its lifespan passed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, user
+from harness.serving import serve
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+from usechat_server import Agent, ChatApp, create_app
+
+
+def in_starlette(chat: ChatApp) -> ASGIApp:
+    return Starlette(routes=[Mount("/deep/ai", app=chat)], lifespan=chat.lifespan)
+
+
+def in_fastapi(chat: ChatApp) -> ASGIApp:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with chat.lifespan():
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    app.mount("/deep/ai", chat)
+    return app
+
+
+def without_lifespan(chat: ChatApp) -> ASGIApp:
+    return Starlette(routes=[Mount("/deep/ai", app=chat)])
+
+
+MOUNTS = [in_starlette, in_fastapi, without_lifespan]
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_every_route_is_below_the_path(mount: Callable[[ChatApp], ASGIApp]) -> None:
+    body = {"messages": [user("Hello")]}
+    with LiveServer(mount(create_app(Agent(ScriptedModel())))) as server:
+        answer = server.request("POST", "/deep/ai/api/chat", body)
+        assert chunks(answer.text)[-1]["type"] == "finish"
+        assert server.request("GET", "/deep/ai/api/chat/a%2Fb/stream").status_code == 204
+        assert server.request("GET", "/deep/ai/healthz").text == "ok"
+        told = server.request("POST", "/deep/ai/api/chats", body)
+        assert told.text == "Not found. The chat is at POST /deep/ai/api/chat."
+        foreign = server.request("POST", "/deep/ai/api/chat", body, {"origin": "https://x.example"})
+        assert foreign.status_code == 403
+        assert server.request("POST", "/api/chat", body).status_code == 404
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_one_app_in_two_event_loops(mount: Callable[[ChatApp], ASGIApp]) -> None:
+    model = ScriptedModel(hold=True)
+    app = mount(create_app(Agent(model)))
+    body = {"messages": [user("Hello")]}
+    with LiveServer(app) as one, LiveServer(app) as two, httpx.Client(trust_env=False) as client:
+        urls = [f"{server.url}/deep/ai/api/chat" for server in (one, two, one)]
+        requests = [client.build_request("POST", url, json=body) for url in urls]
+        answers = [client.send(request, stream=True) for request in requests]
+        pieces = [answer.iter_text() for answer in answers]
+        said = ["", "", ""]
+        for index in range(3):
+            while ' there"' not in said[index]:
+                said[index] += next(pieces[index])
+        model.release()
+        for index in range(3):
+            said[index] += "".join(pieces[index])
+            assert chunks(said[index])[-1]["type"] == "finish"
+
+
+async def test_the_lifespan_ends_what_runs() -> None:
+    """As an ASGI host does it: requests first, then the end of the lifespan, in one loop."""
+    model = ScriptedModel(hold=True)
+    chat = create_app(Agent(model))
+    sent: list[dict[str, Any]] = []
+    streaming = asyncio.Event()
+    body = iter([{"type": "http.request", "body": b'{"messages": [%s]}' % _HELLO}])
+
+    async def receive() -> Any:
+        if message := next(body, None):
+            return message
+        return await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if b" there" in message.get("body", b""):
+            streaming.set()
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/api/chat",
+        "query_string": b"",
+        "headers": [],
+    }
+    async with asyncio.timeout(DEADLINE):
+        async with chat.lifespan():
+            answering = asyncio.create_task(chat(scope, receive, send))
+            await streaming.wait()
+        await answering
+    stream = b"".join(message.get("body", b"") for message in sent).decode()
+    assert chunks(stream)[-1]["type"] == "error"
+    assert model.closed.is_set()
+
+
+_HELLO = b'{"id": "u1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}'
+
+
+def test_two_workers() -> None:
+    body = {"messages": [user("Hello")]}
+    with serve("harness.apps:mounted", "uvicorn", args=("--workers", "2")) as served:
+        for _ in range(6):
+            # A connection each, so that both get some.
+            url = f"{served.url}/ai/api/chat"
+            answer = httpx.post(url, json=body, trust_env=False, timeout=DEADLINE)
+            assert chunks(answer.text)[-1]["type"] == "finish"
