@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 from browser.chat_page import ChatPage
-from harness.serving import Served
+from harness.serving import Served, serve
 from playwright.sync_api import Browser, expect
 
 OUTPUT = Path(__file__).parents[1] / "output" / "browser"
@@ -157,6 +157,17 @@ def test_keys_suggestions_and_a_new_chat(chat: ChatPage) -> None:
     chat.page.get_by_role("button", name="Write a long answer").click()
     expect(chat.text).to_contain_text("Lisbon", timeout=20_000)
     assert chat.asked[0]["id"] != chat.asked[1]["id"]
+
+
+def test_the_page_works_under_a_path_of_another_app(browser: Browser) -> None:
+    with (
+        serve("browser.mounted:app", env={"ANTHROPIC_API_KEY": ""}) as server,
+        ChatPage.open(browser, f"{server.url}/tools/chat") as chat,
+    ):
+        chat.ask("Hello")
+        expect(chat.text).to_contain_text("Hello", timeout=20_000)
+        assert len(chat.asked) == 1
+        assert chat.complaints == []
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 800, "light"), (390, 844, "dark")])
