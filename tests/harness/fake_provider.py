@@ -144,6 +144,8 @@ class FakeProvider:
     def __init__(self) -> None:
         #: POST /v1/messages, in order of arrival
         self.requests: list[RecordedRequest] = []
+        #: the peers' ports, one per connection that came
+        self.ports: set[int] = set()
         #: GET /v1/models and /v1/models/{id}
         self.model_requests: list[RecordedRequest] = []
         #: what the model list holds
@@ -256,6 +258,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.provider._connections.add(self)
+        self.provider.ports.add(transport.get_extra_info("peername")[1])
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data

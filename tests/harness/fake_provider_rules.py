@@ -15,6 +15,7 @@ _CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 #: Blocks that a person's turn may hold, and a model's.
 _USER = {"text", "image", "document", "tool_result"}
 _ASSISTANT = {"text", "thinking", "redacted_thinking", "tool_use"}
+_THINKING = ("thinking", "redacted_thinking")
 _IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
 
 
@@ -57,10 +58,14 @@ def problems(request: Any) -> list[str]:
         kinds = [b["type"] == "tool_result" for b in content]
         if kinds != sorted(kinds, reverse=True):
             found.append(f"{where}: tool_result blocks must come first")
+        if turn["role"] == "assistant" and content and content[-1]["type"] in _THINKING:
+            found.append(f"{where}: The final block in an assistant message cannot be `thinking`")
         open_calls = [b["id"] for b in content if b["type"] == "tool_use"]
         if len(set(open_calls)) < len(open_calls) or seen & set(open_calls):
             found.append(f"{where}: `tool_use` ids must be unique")
         seen |= set(open_calls)
+    if seen and not request.get("tools"):
+        found.append("Requests which include `tool_use` or `tool_result` blocks must define tools")
     if open_calls:
         found.append(f"messages: `tool_use` ids without `tool_result`: {open_calls}")
     if turns and turns[-1]["role"] == "assistant":
@@ -100,6 +105,8 @@ def _tool_use(block: dict[str, Any]) -> list[str]:
 
 def _tool_result(block: dict[str, Any]) -> list[str]:
     content = block.get("content", "")
+    if block.get("is_error") and not content:
+        return ["content cannot be empty if `is_error` is true"]
     if isinstance(content, str):
         return []
     return [problem for inner in content for problem in _block(inner, "user")]

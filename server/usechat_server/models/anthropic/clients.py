@@ -19,6 +19,9 @@ _log = logging.getLogger("usechat.anthropic")
 _MAX_CONNECTIONS = 10_000
 #: Seconds that an idle connection is kept for the next turn, which then needs no TLS handshake.
 _KEEP_ALIVE = 60.0
+_CONNECT_TIMEOUT = 5.0
+#: Seconds for the model list, which nobody waits for.
+_LIST_TIMEOUT = 30.0
 
 
 class Client(Protocol):
@@ -32,9 +35,8 @@ class Clients:
     """The client to use: the app's own as it is, else one of ours per event loop, made on first
     use from the standard variables (`ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`)."""
 
-    def __init__(self, given: Client | None, *, read_timeout: float) -> None:
+    def __init__(self, given: Client | None) -> None:
         self._given = given
-        self._read_timeout = read_timeout
         # Loading the certificates takes long enough to be felt, so not in the first turn.
         self._tls = httpx2.create_ssl_context() if given is None else True
         self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = (
@@ -57,9 +59,9 @@ class Clients:
             await client.close()
 
     def _make(self) -> AsyncAnthropic:
-        # aiohttp under the SDK costs half of the default transport per delta. Its read timeout
-        # covers each attempt's wait for the headers, so that the SDK tries again.
-        timeout = httpx2.Timeout(self._read_timeout, connect=5.0)
+        # aiohttp under the SDK costs half of the default transport per delta. No read timeout: the
+        # watchdog's clocks stop while nobody reads, the transport's would not.
+        timeout = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT)
         limits = httpx2.Limits(
             max_connections=_MAX_CONNECTIONS,
             max_keepalive_connections=_MAX_CONNECTIONS,
@@ -96,7 +98,7 @@ class TokenLimit:
             return
         try:
             # Raw: the SDK's model of a model takes it longer to build than the call to make.
-            response = await models.with_raw_response.retrieve(self._model)
+            response = await models.with_raw_response.retrieve(self._model, timeout=_LIST_TIMEOUT)
             self.value = response.http_response.json().get("max_tokens")
         except Exception as error:
             # The documented constant serves as well; nothing that a person does depends on this.

@@ -40,7 +40,7 @@ class AnthropicModel:
         content_timeout: float = 600.0,
     ) -> None:
         self.name = name
-        self._clients = Clients(client, read_timeout=byte_timeout)
+        self._clients = Clients(client)
         self._limit = TokenLimit(name)
         self._byte_timeout = byte_timeout
         self._content_timeout = content_timeout

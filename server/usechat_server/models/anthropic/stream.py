@@ -43,7 +43,8 @@ class AnthropicStream:
         byte_timeout: float,
         content_timeout: float,
     ) -> None:
-        self._request = request
+        #: the body of the call
+        self.request = request
         self._translation = translation
         self._client = client
         self._opened = opened
@@ -113,7 +114,7 @@ class AnthropicStream:
         self._began = time.perf_counter()
         client = self._client()
         call = client.messages.with_streaming_response.create(
-            **self._request, stream=True, extra_headers={"accept-encoding": "identity"}
+            **self.request, stream=True, extra_headers={"accept-encoding": "identity"}
         )
         self._response = await call.__aenter__()
         self._watchdog.headers_came()

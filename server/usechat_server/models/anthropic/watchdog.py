@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from types import TracebackType
 from typing import Any
 
 from usechat_server.models.base import ModelError
 
 __all__ = ["Watchdog"]
+
+#: Seconds that the SDK waits at most between two attempts, before there are response headers.
+_LONGEST_PAUSE = 60.0
 
 
 class Watchdog:
@@ -25,9 +27,8 @@ class Watchdog:
     def __init__(self, *, byte_timeout: float, content_timeout: float) -> None:
         self._byte_timeout = byte_timeout
         self._content_timeout = content_timeout
-        #: Silence counts from the response headers on: before them the SDK may be waiting between
-        #: two attempts.
-        self._silence = math.inf
+        #: seconds that may pass without a byte now
+        self._silence = byte_timeout + _LONGEST_PAUSE
         #: seconds waited since anything was said
         self._quiet = 0.0
         #: the wait under way: whose it is, since when, and how often that task was cancelled before
@@ -38,7 +39,9 @@ class Watchdog:
         self._ended: ModelError | None = None
 
     def headers_came(self) -> None:
+        """From here on silence is the provider's."""
         self._silence = self._byte_timeout
+        self._stop_timer()
 
     def content(self) -> None:
         """Something was said."""
@@ -46,8 +49,7 @@ class Watchdog:
 
     def close(self) -> None:
         """Ends the clocks, the wait under way and every later one."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         self._end(ModelError("the call was closed", "connection"))
 
     def __enter__(self) -> None:
@@ -76,6 +78,11 @@ class Watchdog:
             if kind is asyncio.CancelledError and not theirs:
                 raise self._ended from None
 
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         """Looks at the clocks, and sets the timer for when one may have run out."""
         now = loop.time()
@@ -86,7 +93,7 @@ class Watchdog:
             idle = self._since + self._content_timeout - self._quiet
             due = min(silent, idle)
             text = (
-                f"not a byte for {self._byte_timeout:g} s"
+                f"not a byte for {self._silence:g} s"
                 if silent <= idle
                 else f"nothing but pings for {self._content_timeout:g} s"
             )

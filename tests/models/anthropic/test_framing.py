@@ -1,0 +1,64 @@
+"""Bytes of an SSE body → payloads, beside the decoder that follows the standard line by line."""
+
+from __future__ import annotations
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from ui_message_stream.sse import Decoder
+from usechat_server.models.anthropic.framing import Framing
+
+_lines = st.sampled_from(
+    [
+        "event: content_block_delta",
+        "event: ping",
+        'data: {"type":"ping"}',
+        'data:{"text":"é😀"}',
+        "data: first",
+        "data:  second",
+        "data",
+        "data: ",
+        ": comment",
+        "id: 7",
+        "retry: 10",
+        "dataset: no",
+        "",
+        "",
+        "",
+    ]
+)
+_ends = st.sampled_from(["\n", "\n", "\r\n", "\r"])
+
+
+@given(
+    st.lists(st.tuples(_lines, _ends), max_size=20),
+    st.booleans(),
+    st.lists(st.integers(1, 30), min_size=1),
+)
+@example([("data: a", "\r\n"), ("", "\r\n"), ("data: b", "\r\n"), ("", "\r\n")], True, [1])
+def test_payloads_are_those_of_the_standard(
+    lines: list[tuple[str, str]], with_bom: bool, sizes: list[int]
+) -> None:
+    body = "".join(line + end for line, end in lines).encode()
+    if with_bom:
+        body = b"\xef\xbb\xbf" + body
+    decoder = Decoder()
+    expected = [data for data in decoder.feed(body) + decoder.end() if data]
+
+    framing = Framing()
+    payloads: list[bytes] = []
+    at = 0
+    while at < len(body):
+        size = sizes[at % len(sizes)]
+        payloads += framing.feed(body[at : at + size])
+        at += size
+    assert [payload.decode() for payload in payloads] == expected
+
+
+def test_an_event_in_many_pieces_takes_linear_time() -> None:
+    # 8 MB in pieces of 64 bytes: joining at every piece would copy half a terabyte.
+    piece = b"x" * 64
+    framing = Framing()
+    assert framing.feed(b"data: ") == []
+    for _ in range(125_000):
+        assert framing.feed(piece) == []
+    assert framing.feed(b"\n\n") == [piece * 125_000]
