@@ -23,7 +23,7 @@ from ui_message_stream import chunks as c
 from ui_message_stream import messages as m
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Floor, project
+from ui_message_stream.versions import DENIED_TEXT, Floor, accepts, project
 from ui_message_stream.wire import UNSET
 from ui_message_stream.writer import HALF_INPUT
 
@@ -35,11 +35,11 @@ def expand(message: UIMessage, floor: Floor) -> list[Chunk]:
 
     They are legal, every part is closed, and no `finish` follows: a continuation may.
     """
-    projected = (project(chunk, floor) for chunk in _chunks(message))
+    projected = (project(chunk, floor) for chunk in _chunks(message, floor))
     return [chunk for chunk in projected if chunk is not None]
 
 
-def _chunks(message: UIMessage) -> Iterator[Chunk]:
+def _chunks(message: UIMessage, floor: Floor) -> Iterator[Chunk]:
     yield c.Start(message_id=message.id, message_metadata=message.metadata)
     in_step = False
     for index, part in enumerate(message.parts):
@@ -49,7 +49,7 @@ def _chunks(message: UIMessage) -> Iterator[Chunk]:
         if is_step or not (in_step or isinstance(part, _BETWEEN_STEPS)):
             yield c.StartStep()
             in_step = True
-        yield from _part(part, str(index))
+        yield from _part(part, str(index), floor)
     if in_step:
         yield c.FinishStep()
 
@@ -58,14 +58,14 @@ def _chunks(message: UIMessage) -> Iterator[Chunk]:
 _BETWEEN_STEPS = (m.DataPart, m.SteeringMessagePart, m.UnknownPart)
 
 
-def _part(part: m.Part, block: str) -> Iterable[Chunk]:
+def _part(part: m.Part, block: str, floor: Floor) -> Iterable[Chunk]:
     match part:
         case m.TextPart():
             return _text(part, block)
         case m.ReasoningPart():
             return _reasoning(part, block if part.id is None else part.id)
         case m.ToolPart():
-            return _tool(part)
+            return _tool(part, floor)
         case m.DataPart():
             return [c.Data(name=part.name, id=part.id, data=part.data, extra=part.extra)]
         case m.FilePart():
@@ -101,19 +101,17 @@ def _reasoning(part: m.ReasoningPart, block: str) -> Iterator[Chunk]:
     yield c.ReasoningEnd(id=block)
 
 
-def _tool(part: m.ToolPart) -> Iterator[Chunk]:
+def _tool(part: m.ToolPart, floor: Floor) -> Iterator[Chunk]:
     half = part.state == "input-streaming"
     if half or (part.state == "output-error" and part.input is UNSET):
         yield from _input_error(part, HALF_INPUT if half else part.error_text or "")
         return
-    has_output = part.state in ("output-available", "output-error")
+    hidden = _is_answered(part, floor)
     yield c.ToolInputAvailable(
         tool_call_id=part.tool_call_id,
         tool_name=part.tool_name,
         input=None if part.input is UNSET else part.input,
-        # A client that reads a replay must not run a tool again whose output follows: `onToolCall`
-        # is not called for what the provider executed. The output says how it really was.
-        provider_executed=True if has_output else part.provider_executed,
+        provider_executed=True if hidden else part.provider_executed,
         provider_metadata=part.call_provider_metadata,
         tool_metadata=part.tool_metadata,
         dynamic=part.dynamic or None,
@@ -121,7 +119,20 @@ def _tool(part: m.ToolPart) -> Iterator[Chunk]:
     )
     if part.approval is not None:
         yield from _approval(part, part.approval)
-    yield from _outcome(part)
+    yield from _outcome(part, floor)
+
+
+#: Before, the output of a call could not take back that the provider executed it.
+_OUTPUT_SAYS_WHO_EXECUTED_SINCE = Floor(5, 0, 86)
+
+
+def _is_answered(part: m.ToolPart, floor: Floor) -> bool:
+    """Whether to hide a call from `onToolCall`, which a replay would make run its tool again.
+
+    It is not called for what the provider executed; the output then says how it really was.
+    """
+    known = floor >= _OUTPUT_SAYS_WHO_EXECUTED_SINCE
+    return known and part.state in ("output-available", "output-error")
 
 
 def _input_error(part: m.ToolPart, error_text: str) -> Iterator[Chunk]:
@@ -161,22 +172,31 @@ def _approval(part: m.ToolPart, approval: m.Approval) -> Iterator[Chunk]:
         )
 
 
-def _outcome(part: m.ToolPart) -> Iterator[Chunk]:
+def _outcome(part: m.ToolPart, floor: Floor) -> Iterator[Chunk]:
+    # AI SDK 5 throws if the output of a dynamic call does not say that it is one.
+    dynamic = part.dynamic or None
+    executed = bool(part.provider_executed) if _is_answered(part, floor) else part.provider_executed
     match part.state:
         case "output-available":
             yield c.ToolOutputAvailable(
                 tool_call_id=part.tool_call_id,
                 output=None if part.output is UNSET else part.output,
-                provider_executed=bool(part.provider_executed),
+                provider_executed=executed,
                 provider_metadata=part.result_provider_metadata,
+                dynamic=dynamic,
                 preliminary=part.preliminary,
             )
         case "output-error":
             yield c.ToolOutputError(
                 tool_call_id=part.tool_call_id,
                 error_text=part.error_text or "",
-                provider_executed=bool(part.provider_executed),
+                provider_executed=executed,
                 provider_metadata=part.result_provider_metadata,
+                dynamic=dynamic,
+            )
+        case "output-denied" if not accepts(floor, "tool-output-denied"):
+            yield c.ToolOutputError(
+                tool_call_id=part.tool_call_id, error_text=DENIED_TEXT, dynamic=dynamic
             )
         case "output-denied":
             yield c.ToolOutputDenied(tool_call_id=part.tool_call_id)

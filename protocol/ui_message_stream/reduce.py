@@ -204,9 +204,14 @@ def _close(
 
 
 def merge_objects(base: Any, overrides: Any) -> JSONObject:
-    """The client's deep merge: objects are merged, everything else is replaced, also by null."""
+    """The client's deep merge: objects are merged, everything else is replaced, also by null.
+
+    Raises ReduceError for keys that meet something without keys, as the client does.
+    """
     merged = dict(_entries(base))
     for key, value in _entries(overrides).items():
+        if not isinstance(base, (dict, list)):
+            raise ReduceError(f"message metadata {base!r} cannot be merged with an object")
         if key in ("__proto__", "constructor", "prototype"):
             continue
         there = merged.get(key)

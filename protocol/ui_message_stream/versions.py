@@ -21,6 +21,7 @@ from ui_message_stream.chunks import Chunk
 
 __all__ = [
     "DEFAULT_FLOOR",
+    "DENIED_TEXT",
     "FIELD_KNOWN_SINCE",
     "FINISH_REASON_KNOWN_SINCE",
     "IGNORES_UNKNOWN_FIELDS_SINCE",
@@ -188,7 +189,9 @@ def _input_error(chunk: c.ToolInputError, floor: Floor) -> Chunk:
     # Right if the call was started before, as every streamed call is.
     if accepts(floor, "tool-input-error"):
         return chunk
-    return c.ToolOutputError(tool_call_id=chunk.tool_call_id, error_text=chunk.error_text)
+    return c.ToolOutputError(
+        tool_call_id=chunk.tool_call_id, error_text=chunk.error_text, dynamic=chunk.dynamic
+    )
 
 
 def _denied(chunk: c.ToolOutputDenied, floor: Floor) -> Chunk:

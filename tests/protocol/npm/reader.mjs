@@ -1,0 +1,107 @@
+// Reads finished streams with published clients, for tests of the protocol library: a JSON command
+// a line in, a JSON answer a line out, in the same order.
+import { createInterface } from 'node:readline';
+
+import { loadAi } from '../../clients/driver/releases.mjs';
+
+const question = { id: 'question', role: 'user', parts: [{ type: 'text', text: 'Hello' }] };
+
+/** The smallest state that AbstractChat asks for. */
+class State {
+  status = 'ready';
+  error;
+  messages;
+
+  constructor(messages) {
+    this.messages = messages;
+  }
+  pushMessage(message) {
+    this.messages.push(message);
+  }
+  popMessage() {
+    this.messages.pop();
+  }
+  replaceMessage(index, message) {
+    this.messages[index] = message;
+  }
+  snapshot(value) {
+    return structuredClone(value);
+  }
+}
+
+const commands = {
+  /**
+   * What a client has when a response is over: the message with parts that it did not show yet, too,
+   * its finish reason, the error it stopped on, and the ids of the calls that it gave to
+   * `onToolCall`. `message` is what the response continues.
+   */
+  async read({ release, body, message }) {
+    const ai = await loadAi(release);
+    class Chat extends ai.AbstractChat {}
+    const toolCalls = [];
+    let finished;
+    const chat = new Chat({
+      state: new State(message ? [question, message] : [question]),
+      generateId: () => 'generated',
+      transport: new ai.DefaultChatTransport({
+        api: 'http://127.0.0.1/',
+        fetch: async () => new Response(body),
+      }),
+      onToolCall: ({ toolCall }) => void toolCalls.push(toolCall.toolCallId),
+      onFinish: options => (finished = options),
+    });
+    await chat.sendMessage();
+    return {
+      message: finished?.message ?? chat.messages.at(-1),
+      finishReason: finished?.finishReason ?? null,
+      error: chat.error?.message ?? null,
+      toolCalls,
+    };
+  },
+
+  /** For each body, the error on which a client stops that reads nothing but chunks, or null. */
+  async accept({ release, bodies }) {
+    const ai = await loadAi(release);
+    return Promise.all(
+      bodies.map(async body => {
+        const transport = new ai.DefaultChatTransport({
+          api: 'http://127.0.0.1/',
+          fetch: async () => new Response(body),
+        });
+        try {
+          const chunks = await transport.sendMessages({
+            chatId: 'chat',
+            messages: [question],
+            trigger: 'submit-message',
+          });
+          for await (const _ of chunks);
+          return null;
+        } catch (error) {
+          return error.message;
+        }
+      }),
+    );
+  },
+
+  /** What a client makes of JSON texts that are not whole: `{value}`, or `{}` for nothing. */
+  async parse({ release, texts }) {
+    const ai = await loadAi(release);
+    return Promise.all(
+      texts.map(async text => {
+        const { value } = await ai.parsePartialJson(text);
+        return value === undefined ? {} : { value };
+      }),
+    );
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, command, ...options } = JSON.parse(line);
+  let answer;
+  try {
+    answer = { result: await commands[command](options) };
+  } catch (error) {
+    answer = { error: error.stack };
+  }
+  process.stdout.write(`${JSON.stringify({ id, ...answer })}\n`);
+}

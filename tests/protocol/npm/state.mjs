@@ -1,0 +1,26 @@
+// What AbstractChat needs around it, without a UI framework.
+
+export const question = { id: 'question', role: 'user', parts: [{ type: 'text', text: 'Hello' }] };
+
+/** The smallest state that AbstractChat asks for. */
+export class State {
+  status = 'ready';
+  error;
+  messages;
+
+  constructor(messages) {
+    this.messages = messages;
+  }
+  pushMessage(message) {
+    this.messages.push(message);
+  }
+  popMessage() {
+    this.messages.pop();
+  }
+  replaceMessage(index, message) {
+    this.messages[index] = message;
+  }
+  snapshot(value) {
+    return structuredClone(value);
+  }
+}

@@ -1,0 +1,219 @@
+"""`reduce` gives what the newest client has: the same chunks go through the published package."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from protocol.reader import Reader
+from protocol.strategies import json_values, logs, messages
+from ui_message_stream import chunks as c
+from ui_message_stream import jsontext
+from ui_message_stream.chunks import Chunk, parse_chunk
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.partial_json import parse_partial_json
+from ui_message_stream.reduce import ReduceError, Reducer, reduce
+from ui_message_stream.wire import UNSET
+
+slow = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    with Reader.start() as node:
+        yield Reader(node)
+
+
+def theirs(reader: Reader, chunks: list[Chunk], message: UIMessage | None = None) -> Any:
+    answer = reader.read(chunks, message)
+    return answer["message"], answer["finishReason"], answer["error"]
+
+
+def ours(chunks: list[Chunk], message: UIMessage | None = None) -> Any:
+    reducer = Reducer(message or UIMessage(id="generated", role="assistant", parts=[]))
+    for chunk in chunks:
+        reducer.feed(chunk)
+    return reducer.message.to_object(), reducer.finish_reason, reducer.error_text
+
+
+@given(log=logs(), data=st.data())
+@settings(slow, max_examples=200)
+def test_a_log_cut_anywhere_gives_the_message_that_the_client_has(
+    reader: Reader, log: list[Chunk], data: st.DataObject
+) -> None:
+    read_so_far = log[: data.draw(st.integers(1, len(log)))]
+    assert ours(read_so_far) == theirs(reader, read_so_far)
+
+
+@given(message=messages(), data=st.data())
+@slow
+def test_a_continued_message_is_what_the_client_has(
+    reader: Reader, message: UIMessage, data: st.DataObject
+) -> None:
+    log = data.draw(logs(message))
+    assert ours(log, message) == theirs(reader, log, message)
+
+
+@given(log=logs(), data=st.data())
+@slow
+def test_looking_changes_nothing(log: list[Chunk], data: st.DataObject) -> None:
+    reducer = Reducer()
+    seen: list[tuple[UIMessage, dict[str, Any]]] = []
+    for chunk in log:
+        reducer.feed(chunk)
+        if data.draw(st.booleans()):
+            seen.append((reducer.message, reducer.message.to_object()))
+    assert reducer.message.to_object() == reduce(log).to_object()
+    assert [snapshot.to_object() for snapshot, _ in seen] == [shown for _, shown in seen]
+
+
+def _chunks(*objects: dict[str, Any]) -> list[Chunk]:
+    return [parse_chunk(value) for value in objects]
+
+
+CALL = {"toolCallId": "1", "toolName": "a"}
+START = {"type": "tool-input-start", **CALL}
+DELTA = {"type": "tool-input-delta", "toolCallId": "1", "inputTextDelta": '{"a": [1, 2'}
+AVAILABLE = {"type": "tool-input-available", **CALL, "input": {"a": 1}}
+FAILED = {"type": "tool-input-error", **CALL, "input": "{", "errorText": "bad"}
+OUTPUT = {"type": "tool-output-available", "toolCallId": "1", "output": 1}
+OUTPUT_ERROR = {"type": "tool-output-error", "toolCallId": "1", "errorText": "bad"}
+REQUEST = {"type": "tool-approval-request", "toolCallId": "1", "approvalId": "x"}
+RESPONSE = {"type": "tool-approval-response", "approvalId": "x", "approved": True}
+STEP = {"type": "start-step"}
+TEXT = {"type": "text-start", "id": "0"}
+TEXT_DELTA = {"type": "text-delta", "id": "0", "delta": "x"}
+REASONING = {"type": "reasoning-start", "id": "0"}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [START, DELTA, OUTPUT],
+        [START, DELTA, OUTPUT_ERROR],
+        [{**START, "dynamic": True}, DELTA, OUTPUT_ERROR],
+        [START, DELTA, OUTPUT, DELTA],
+        [START, DELTA, AVAILABLE, DELTA],
+        [START, DELTA, {**AVAILABLE, "dynamic": True}, OUTPUT],
+        [START, DELTA, {**FAILED, "dynamic": True}],
+        [START, DELTA, {**START, "dynamic": True, "title": "A"}, DELTA],
+        [START, DELTA, START, DELTA],
+        [START, DELTA, {**AVAILABLE, "toolName": "b"}],
+        [START, DELTA, REQUEST, DELTA],
+        [START, DELTA, REQUEST, RESPONSE, DELTA],
+        [START, DELTA, STEP, DELTA, DELTA],
+        [STEP, START, DELTA, STEP, DELTA, {"type": "reset-step"}],
+        [{**START, "inputEncoding": "text"}, DELTA, STEP, DELTA],
+        [AVAILABLE, OUTPUT, STEP, AVAILABLE, OUTPUT_ERROR],
+        [AVAILABLE, OUTPUT, STEP, {**OUTPUT, "output": 2}],
+        [AVAILABLE, OUTPUT, {**OUTPUT, "preliminary": True}, FAILED],
+        [AVAILABLE, REQUEST, {**REQUEST, "approvalId": "y"}, OUTPUT],
+        [TEXT, TEXT_DELTA, TEXT, TEXT_DELTA],
+        [REASONING, TEXT, TEXT_DELTA, REASONING, STEP, TEXT_DELTA],
+        [TEXT, STEP, {"type": "reset-step"}, {"type": "start", "messageId": "other"}],
+        [{"type": "start", "messageId": "m"}, TEXT, {"type": "start", "messageId": "n"}],
+        [TEXT, {"type": "error", "errorText": "no"}, TEXT],
+        [TEXT, {"type": "finish"}, TEXT, {"type": "finish", "finishReason": "stop"}],
+        [{"type": "data-a", "id": "1", "data": 1, "unknown": 1}, {"type": "data-b", "data": 1}],
+    ],
+)
+def test_what_no_server_should_send_is_read_as_the_client_does(
+    reader: Reader, chunks: list[dict[str, Any]]
+) -> None:
+    assert ours(_chunks(*chunks)) == theirs(reader, _chunks(*chunks))
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [TEXT_DELTA],
+        [TEXT, {**TEXT_DELTA, "id": "1"}],
+        [{"type": "text-end", "id": "0"}],
+        [TEXT, {"type": "reasoning-delta", "id": "0", "delta": "x"}],
+        [REASONING, {"type": "reasoning-end", "id": "0"}, {"type": "reasoning-end", "id": "0"}],
+        [DELTA],
+        [START, {"type": "reset-step"}, DELTA],
+        [OUTPUT],
+        [OUTPUT_ERROR],
+        [{"type": "tool-output-denied", "toolCallId": "1"}],
+        [REQUEST],
+        [RESPONSE],
+        [AVAILABLE, REQUEST, {**REQUEST, "approvalId": "y"}, RESPONSE],
+        [TEXT, STEP, {"type": "reset-step"}, TEXT_DELTA],
+        [
+            {"type": "message-metadata", "messageMetadata": False},
+            {"type": "message-metadata", "messageMetadata": {"a": 1}},
+        ],
+    ],
+)
+def test_a_chunk_about_nothing_is_an_error_for_both(
+    reader: Reader, chunks: list[dict[str, Any]]
+) -> None:
+    assert theirs(reader, _chunks(*chunks))[2] is not None
+    with pytest.raises(ReduceError):
+        reduce(_chunks(*chunks))
+
+
+# JavaScript would cut a string that is merged between the halves of a surrogate pair.
+@given(values=st.lists(json_values.filter(lambda v: not isinstance(v, str) or v.isascii())))
+@slow
+@example(values=[[1, {"a": 1}], {"1": {"b": 2}}, {"1": None, "constructor": 1, "prototype": 1}])
+@example(values=["ab", 3, True])
+def test_metadata_merges_as_in_the_client(reader: Reader, values: list[Any]) -> None:
+    chunks: list[Chunk] = [c.MessageMetadata(message_metadata=value) for value in values]
+    try:
+        message = ours(chunks)[0]
+    except ReduceError:
+        assert theirs(reader, chunks)[2] is not None
+    else:
+        assert message == theirs(reader, chunks)[0]
+
+
+_PIECES = st.one_of(
+    st.sampled_from(
+        ['{"', '":', "[", "]", "}", ",", '"', "\\", "\\u00", "e", "-", " ", "nul", "t"]
+    ),
+    st.sampled_from(["1", "0.5", "true", '"__proto__": 1', '"constructor": {"prototype": 1}']),
+    json_values.map(lambda value: jsontext.encode(value).decode()),
+)
+
+
+@given(text=st.lists(_PIECES, max_size=8).map("".join), cut=st.integers(0, 12))
+@settings(slow, max_examples=400)
+@example(text="[-1, -", cut=0)
+@example(text='{"a": "\\u12"}', cut=0)
+@example(text='{"a": tru', cut=0)
+@example(text='{"a\\"b": 1, "c', cut=0)
+@example(text="[1 2", cut=0)
+@example(text="1e5.", cut=0)
+def test_half_a_tool_input_is_read_as_the_client_does(reader: Reader, text: str, cut: int) -> None:
+    text = text[: len(text) - cut]
+    value = parse_partial_json(text)
+    [theirs] = reader.parse([text])
+    assert ({} if value is UNSET else {"value": jsontext.sanitize(value)}) == theirs
+
+
+def test_surrogate_halves_in_two_deltas_are_one_character() -> None:
+    deltas = [c.TextDelta(id="0", delta="\ud83d"), c.TextDelta(id="0", delta="\ude00")]
+    [part] = reduce([c.TextStart(id="0"), *deltas]).to_object()["parts"]
+    assert part["text"] == "😀"
+
+
+@pytest.mark.parametrize("text", ['{"a": "%s"}', '{"a": [%s1]}'])
+def test_feeding_a_long_tool_input_takes_linear_time(text: str) -> None:
+    def seconds(size: int) -> float:
+        body = text % ("12, " * (size // 4))
+        chunks: list[Chunk] = [
+            c.ToolInputDelta(tool_call_id="1", input_text_delta=body[at : at + 20])
+            for at in range(0, len(body), 20)
+        ]
+        started = time.process_time()
+        reduce([c.ToolInputStart(tool_call_id="1", tool_name="a"), *chunks])
+        return time.process_time() - started
+
+    # Reading everything again at each delta would take a hundred times as long.
+    assert min(seconds(1_000_000) for _ in range(3)) < 30 * min(seconds(100_000) for _ in range(3))
