@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from browser.chat_page import ChatPage
@@ -19,20 +17,13 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PAGE = Path(__file__).parents[2] / "server" / "usechat_server" / "page" / "index.html"
 
 
-def missing(what: str) -> NoReturn:
-    """Skips the test, or fails it where nothing may be skipped."""
-    if os.environ.get("USECHAT_NO_SKIPS"):
-        pytest.fail(what)
-    pytest.skip(what)
-
-
 # For one module, not the session: while Playwright is started, its event loop counts as this
 # thread's running one, and asynchronous tests cannot start theirs.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
-        missing(f"needs a browser: none of {', '.join(NAMES)} is on the PATH")
+        pytest.skip(f"needs a browser: none of {', '.join(NAMES)} is on the PATH")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=path,
@@ -55,7 +46,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     if not PAGE.is_file():
-        missing("needs the built page: make page")
+        pytest.skip("needs the built page: make page")
     with serve(
         "usechat_server.demo:default_agent",
         "usechat",
