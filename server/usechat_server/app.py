@@ -69,6 +69,7 @@ class ChatApp(Starlette):
         self._guarded = Security(super().__call__, settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._services.open(scope)
         await self._guarded(scope, receive, send)
 
     @asynccontextmanager

@@ -12,7 +12,8 @@ import copy
 import logging
 import math
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -55,6 +56,7 @@ class Config(uvicorn.Config):
             "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
         }
         super().__init__(factory, factory=True, **{**defaults, **options})
+        self.drain_grace = settings.drain_grace
 
     @property
     def should_reload(self) -> bool:
@@ -62,17 +64,24 @@ class Config(uvicorn.Config):
 
 
 class Server(uvicorn.Server):
-    """Drains at the first signal. Apps join through `scope["state"]["usechat.on_drain"]`: they call
-    it once in each event loop, with an async function that ends their work legally."""
+    """Drains at the first signal: waits until every app has ended its work, and every response its
+    own, or the grace is over.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    Apps join through `scope["state"]["usechat.on_drain"]`: they call it once in each event loop,
+    with an async function that stops taking work and returns when all of it has ended legally.
+    """
+
+    config: Config
+
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self._drains: list[Callable[[], Awaitable[None]]] = []
+        self._apps: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._late: list[asyncio.Task[None]] = []
         self._signalled = False
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self.lifespan.state["usechat.on_drain"] = self._drains.append
+        self.lifespan.state["usechat.on_drain"] = self._join
         await super().startup(sockets)
         for server in self.servers:
             for listener in server.sockets:
@@ -92,13 +101,28 @@ class Server(uvicorn.Server):
             self._draining = asyncio.create_task(self._drain())
         return await super().on_tick(counter)
 
+    def _join(self, drain: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._draining is None:
+            self._apps.append(drain)
+        else:  # its first request came after the signal: it is to refuse turns too
+            self._late.append(asyncio.create_task(drain()))
+
     async def _drain(self) -> None:
         logger.info("Draining: no more turns are taken. A second signal quits at once.")
-        drained = await asyncio.gather(*(drain() for drain in self._drains), return_exceptions=True)
+        drained = await asyncio.gather(
+            self._idle(), *(drain() for drain in self._apps), return_exceptions=True
+        )
         for outcome in drained:
             if isinstance(outcome, BaseException):
                 logger.error("An app failed to drain", exc_info=outcome)
         self.should_exit = True
+
+    async def _idle(self) -> None:
+        """Waits for what no app has joined for, such as a response of the user's own route."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.config.drain_grace):
+                while tasks := set(self.server_state.tasks):
+                    await asyncio.wait(tasks)
 
 
 def improved(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from harness.live import ScriptedModel
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from usechat_server import Agent, create_app
+from ui_message_stream.chunks import Chunk
+from usechat_server import Agent, UIMessageStreamResponse, create_app
+from usechat_server.models.base import ModelCall
 
 __all__ = ["agent", "held", "make_agent", "mounted"]
 
@@ -31,8 +35,22 @@ async def _release(request: Request) -> Response:
     return PlainTextResponse("released")
 
 
-#: The chat below /ai says "Hello there", and ends its answers when /release was called.
+async def _own(request: Request) -> Response:
+    async def answer() -> AsyncIterator[Chunk]:
+        async for batch in _model.stream(ModelCall([])):
+            for chunk in batch:
+                yield chunk
+
+    return UIMessageStreamResponse(answer())
+
+
+#: The chat below /ai says "Hello there", and ends its answers when /release was called. So does
+#: /own, which streams without a chat.
 held = Starlette(
-    routes=[Route("/release", _release, methods=["POST"]), Mount("/ai", _chat)],
+    routes=[
+        Route("/release", _release, methods=["POST"]),
+        Route("/own", _own, methods=["POST"]),
+        Mount("/ai", _chat),
+    ],
     lifespan=_chat.lifespan,
 )

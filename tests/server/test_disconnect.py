@@ -72,3 +72,25 @@ async def test_a_client_that_left_before_the_answer_began_costs_nothing() -> Non
     host.leave()
     await asyncio.wait_for(host.request(), LONG)
     assert host.sent == []
+
+
+@pytest.mark.parametrize("tells", [True, False], ids=["told", "found out"])
+async def test_what_the_iterator_does_at_its_end_is_not_cut(tells: bool) -> None:
+    saved = asyncio.Event()
+
+    async def saves() -> AsyncIterator[Chunk]:
+        try:
+            yield TextStart(id="0")
+            await asyncio.Event().wait()
+        finally:
+            # Longer than all timeouts here, while the host goes on saying that the client left.
+            await asyncio.sleep(0.1)
+            saved.set()
+
+    response = UIMessageStreamResponse(saves(), keep_alive=0.01, send_timeout=0.02)
+    host = AsgiHost(response, tells=tells, raises=True)
+    answering = host.request()
+    await host.until(lambda body: b"text-start" in body)
+    host.leave()
+    await asyncio.wait_for(answering, LONG)
+    assert saved.is_set()

@@ -78,6 +78,16 @@ def test_answers_under_way_are_let_end(client: httpx.Client, sent: signal.Signal
         assert "Traceback" not in served.output
 
 
+def test_responses_of_the_users_own_are_let_end_too(client: httpx.Client) -> None:
+    with serve("harness.apps:held", "usechat") as served:
+        with streaming(client, f"{served.url}/own") as answer:
+            served.process.send_signal(signal.SIGTERM)
+            until(lambda: drains(client, served))
+            client.post(f"{served.url}/release")
+            assert chunks(answer.rest())[-1]["type"] == "finish"
+        assert served.process.wait(DEADLINE) == 0
+
+
 @pytest.mark.parametrize(
     ("floor", "end"),
     [

@@ -39,7 +39,7 @@ class _Chat:
         except ClientDisconnect:
             return
         self._check_floor(turn)
-        run = services.runs(scope).start(turn, services.agent)
+        run = services.runs.start(turn, services.agent)
         settings = services.settings
         response = run.response(keep_alive=settings.keep_alive, send_timeout=settings.send_timeout)
         await response(scope, receive, send)

@@ -53,16 +53,19 @@ class Services:
             raise TypeError(f"user= returned {type(user).__name__}: expected a str or None")
         return user
 
-    def runs(self, scope: Scope) -> Runs:
+    def open(self, scope: Scope) -> None:
+        """Opens, with the first request in an event loop, what belongs to that loop."""
+        if scope["type"] != "http" or (loop := asyncio.get_running_loop()) in self._runs:
+            return
+        self._runs[loop] = Runs()
+        # What serves the app may offer to tell when it is asked to stop (see `serve`).
+        if on_drain := scope.get("state", {}).get("usechat.on_drain"):
+            on_drain(self.drain)
+
+    @property
+    def runs(self) -> Runs:
         """The live runs of the running event loop."""
-        loop = asyncio.get_running_loop()
-        runs = self._runs.get(loop)
-        if runs is None:
-            runs = self._runs[loop] = Runs()
-            # What serves the app may offer to tell when it is asked to stop (see `serve`).
-            if on_drain := scope.get("state", {}).get("usechat.on_drain"):
-                on_drain(self.drain)
-        return runs
+        return self._runs[asyncio.get_running_loop()]
 
     async def drain(self, grace: float | None = None) -> None:
         """Takes no more turns; lets this event loop's runs go on for `grace` seconds, then ends
