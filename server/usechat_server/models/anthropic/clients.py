@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import httpx2
-from anthropic import AsyncAnthropic, DefaultAioHttpClient
+from anthropic import APIStatusError, AsyncAnthropic, DefaultAioHttpClient
 
 __all__ = ["Client", "Clients", "TokenLimit"]
 
@@ -79,10 +79,12 @@ class TokenLimit:
         #: tokens; None while unknown
         self.value: int | None = None
         self._task: asyncio.Task[None] | None = None
+        self._asked = False
 
     def fetch(self, client: Client) -> None:
-        """Asks once, in the background. A provider without a model list is not asked again."""
-        if self._task is None:
+        """Asks in the background, unless it was asked already."""
+        if not self._asked:
+            self._asked = True
             self._task = asyncio.create_task(self._fetch(client))
 
     async def aclose(self) -> None:
@@ -91,6 +93,7 @@ class TokenLimit:
         if task is not None and task.get_loop() is asyncio.get_running_loop():
             task.cancel()
             await asyncio.wait([task])
+            self._asked = self.value is not None
 
     async def _fetch(self, client: Client) -> None:
         models: Any = getattr(client, "models", None)
@@ -100,6 +103,9 @@ class TokenLimit:
             # Raw: the SDK's model of a model takes it longer to build than the call to make.
             response = await models.with_raw_response.retrieve(self._model, timeout=_LIST_TIMEOUT)
             self.value = response.http_response.json().get("max_tokens")
+        except APIStatusError as error:
+            # Not every provider has the list. The documented constant serves as well.
+            _log.info("no token limit for %s: %s", self._model, error)
         except Exception as error:
-            # The documented constant serves as well; nothing that a person does depends on this.
-            _log.info("no token limit for %s: %s: %s", self._model, type(error).__name__, error)
+            self._asked = False
+            _log.info("no token limit for %s yet: %r", self._model, error)

@@ -105,7 +105,8 @@ class Translation:
         self.details["message_id"] = message.id
         self.details["model"] = message.model
         self._count(message.usage)
-        # Calls that were waiting for a tool come whole, inside the start.
+        # Calls that code of the model's made come whole, inside the start.
+        self._stop_reason = message.stop_reason
         for index, content in enumerate(message.content or ()):
             self._start(index, content, out)
             block = self._open.pop(index)

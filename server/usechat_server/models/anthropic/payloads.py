@@ -75,6 +75,7 @@ class Message(msgspec.Struct):
     model: str | None = None
     content: list[dict[str, Any]] | None = None
     usage: dict[str, Any] | None = None
+    stop_reason: str | None = None
 
 
 class MessageStart(msgspec.Struct, tag="message_start"):
