@@ -70,7 +70,10 @@ def load(target: str) -> ASGIApp:
     if _is_factory(found):
         found = found()
     if isinstance(found, Agent):
-        return create_app(found)
+        try:
+            return create_app(found)
+        except ValueError as error:
+            sys.exit(f"usechat-server: {error}")
     if not callable(found):
         sys.exit(f"usechat-server: {target} is {found!r}: expected an ASGI app or an Agent")
     return cast(ASGIApp, found)

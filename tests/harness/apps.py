@@ -13,7 +13,7 @@ from ui_message_stream.chunks import Chunk
 from usechat_server import Agent, UIMessageStreamResponse, create_app
 from usechat_server.models.base import ModelCall
 
-__all__ = ["agent", "held", "make_agent", "mounted"]
+__all__ = ["agent", "held", "make_agent", "mounted", "needs_v6"]
 
 #: Answers "Hello there".
 agent = Agent(ScriptedModel())
@@ -23,7 +23,9 @@ def make_agent() -> Agent:
     return agent
 
 
-#: The same below /ai.
+needs_v6 = Agent(ScriptedModel(requires=frozenset({"tool-approval-request"})))
+
+#: `agent` below /ai.
 mounted = Starlette(routes=[Mount("/ai", create_app(agent))])
 
 _model = ScriptedModel(hold=True)

@@ -21,6 +21,7 @@ from usechat_server import ChatApp
 from usechat_server.cli import load
 from usechat_server.settings import describe
 
+TESTS = str(Path(__file__).parents[1])
 COMMAND = Path(sys.executable).parent / "usechat-server"
 
 
@@ -52,6 +53,11 @@ def test_help_names_every_setting() -> None:
         (["json:app"], {}, 'usechat-server: Attribute "app" not found in module "json".'),
         (["json"], {}, 'must be in format "<module>:<attribute>"'),
         (["string:digits"], {}, "'0123456789': expected an ASGI app or an Agent"),
+        (
+            ["harness.apps:needs_v6"],
+            {"USECHAT_FLOOR": "5.0.92", "PYTHONPATH": TESTS},
+            "usechat-server: The floor 5.0.92 cannot carry what this agent needs",
+        ),
         ([], {"USECHAT_FLOOR": "4.2"}, "USECHAT_FLOOR: "),
         ([], {"USECHAT_KEEP_ALIVE": "soon"}, "USECHAT_KEEP_ALIVE: "),
         ([], {"USECHAT_PORT": "http"}, "USECHAT_PORT: "),
@@ -67,7 +73,7 @@ def test_mistakes_are_told_in_a_line(arguments: list[str], env: dict[str, str], 
 def test_a_port_in_use_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run("serve", "harness.apps:agent", "--port", str(port), PYTHONPATH=_TESTS)
+        done = run("serve", "harness.apps:agent", "--port", str(port), PYTHONPATH=TESTS)
     assert done.returncode == 2
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr
 
@@ -150,6 +156,3 @@ def test_reload_picks_up_a_change(tmp_path: Path) -> None:
             except httpx.TransportError:
                 continue
         assert text == "after"
-
-
-_TESTS = str(Path(__file__).parents[1])
