@@ -60,9 +60,11 @@ export const addToolOutput = chat => chat.addToolOutput ?? chat.addToolResult;
 
 /**
  * The options that AbstractChat and useChat share. The page continues by itself whenever one of the
- * release's own predicates says so. `pageTools` holds the outputs that it gives unasked, by tool.
+ * release's own predicates says so, up to `requestLimit`. `pageTools` holds the outputs that it
+ * gives unasked, by tool.
  */
-export function chatOptions(ai, transcript, { url, headers = {}, chatId, pageTools = {} }, chat) {
+export function chatOptions(ai, transcript, options, chat) {
+  const { url, headers = {}, chatId, pageTools = {}, requestLimit = REQUEST_LIMIT } = options;
   let ids = 0;
   const known = Object.values(predicates(ai));
   return {
@@ -70,7 +72,7 @@ export function chatOptions(ai, transcript, { url, headers = {}, chatId, pageToo
     generateId: () => `client-${++ids}`,
     transport: new ai.DefaultChatTransport({ api: url, headers, fetch: transcript.fetch }),
     sendAutomaticallyWhen: at =>
-      transcript.requests.length < REQUEST_LIMIT && known.some(holds => holds(at)),
+      transcript.requests.length < requestLimit && known.some(holds => holds(at)),
     ...transcript.callbacks,
     onToolCall({ toolCall: { toolName, toolCallId, ...rest } }) {
       transcript.toolCalls.push({ toolName, toolCallId, ...rest });

@@ -17,6 +17,7 @@ export async function validate({ release, body, message }) {
   const { chat } = await openPage(transcript, {
     release,
     url: 'http://127.0.0.1/',
+    requestLimit: 0,
     messages: message ? [question, message] : [question],
   });
   await chat.sendMessage();

@@ -1,0 +1,186 @@
+"""Whatever a provider sends and whoever ends the run, every client reads the log as it is meant."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import httpx2
+import pytest
+from anthropic import AsyncAnthropic
+from clients.conversation import RELEASES
+from harness.fake_provider_events import Pause, to_sse
+from harness.node import CLIENTS, NodeProcess
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from models.anthropic.strategies import event_sequences
+from ui_message_stream.chunks import Chunk, Error, parse_chunk
+from ui_message_stream.grammar import Grammar
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.reduce import reduce
+from ui_message_stream.sse import Decoder
+from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from usechat_server.agent import Agent
+from usechat_server.models.anthropic import AnthropicModel
+from usechat_server.runs.registry import Runs
+from usechat_server.runs.retry import Retry
+from usechat_server.tools import ClientTool
+from usechat_server.turn import Turn
+
+#: Before 5.0.31 a page continues automatically after an error, too.
+LOOPS_ON_ERRORS = Floor(5, 0, 31)
+QUESTION = {"id": "q", "role": "user", "parts": [{"type": "text", "text": "Weather?"}]}
+ANSWERED: list[dict[str, Any]] = [
+    {"state": "output-available", "input": {"city": "Bern"}, "output": None},
+    {"state": "output-error", "input": {"city": "Bern"}, "errorText": "No station"},
+]
+APPROVED: dict[str, Any] = {
+    "state": "approval-responded",
+    "input": {},
+    "approval": {"id": "approval_1", "approved": True},
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the provider sends, and who ends the run before its end."""
+
+    #: the pieces of the body
+    pieces: Sequence[bytes]
+    #: whether the connection breaks off after them
+    breaks: bool
+    #: the run's method that ends it, after so many reads
+    end: Literal["stop", "interrupt"] | None
+    after: int
+
+
+class Provider(httpx2.AsyncBaseTransport):
+    """Gives the same answer to every request."""
+
+    answer: Answer
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        headers = {"content-type": "text/event-stream"}
+        return httpx2.Response(200, headers=headers, content=self._body())
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        for piece in self.answer.pieces:
+            yield piece
+        if self.answer.breaks:
+            raise httpx2.ReadError("reset by the test")
+
+
+class Server:
+    """Runs against that provider, in an event loop that outlives the examples."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._provider = Provider()
+        self._runner = runner
+        client = AsyncAnthropic(
+            api_key="any", http_client=httpx2.AsyncClient(transport=self._provider)
+        )
+        self._agent = Agent(
+            AnthropicModel("claude-sonnet-5-5", client=client),
+            tools=[ClientTool("weather", "", {"type": "object"})],
+            max_tokens=100,
+        )
+
+    def send(self, turn: Turn, answer: Answer) -> bytes:
+        """What the client of a turn gets."""
+        self._provider.answer = answer
+        return self._runner.run(self._send(turn, answer))
+
+    async def _send(self, turn: Turn, answer: Answer) -> bytes:
+        run = Runs(retry=Retry(attempts=1)).start(turn, self._agent)
+        reader = run.log.reader(turn.floor)
+        pieces: list[bytes] = []
+        while True:
+            if len(pieces) == answer.after:
+                if answer.end == "stop":
+                    run.stop()
+                elif answer.end == "interrupt":
+                    run.interrupt()
+            data = await reader.read()
+            if data is None:
+                return b"".join(pieces)
+            pieces.append(data)
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[NodeProcess]:
+    with NodeProcess(CLIENTS / "driver" / "main.mjs") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with asyncio.Runner() as runner:
+        yield Server(runner)
+
+
+@st.composite
+def turns(draw: st.DrawFn) -> Turn:
+    """A question, or the outputs that a page gave to the tool calls of an answer."""
+    floor = Floor.parse(draw(st.sampled_from(RELEASES)))
+    history = [UIMessage.from_object(QUESTION)]
+    states = [*ANSWERED, APPROVED] if floor >= (6,) else ANSWERED
+    settled = draw(st.lists(st.sampled_from(states), max_size=2))
+    if settled:
+        calls = [
+            {"type": "tool-weather", "toolCallId": f"toolu_before_{number}", **state}
+            for number, state in enumerate(settled)
+        ]
+        parts = [{"type": "step-start"}, *calls]
+        message = {"id": "msg_1", "role": "assistant", "parts": parts}
+        history.append(UIMessage.from_object(message))
+    return Turn(None, "chat", floor, history, "msg_1")
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> Answer:
+    events = draw(event_sequences)
+    body = b"".join(to_sse(event) for event in events if not isinstance(event, Pause))
+    size = draw(st.integers(20, 2000))
+    return Answer(
+        pieces=[body[at : at + size] for at in range(0, len(body), size)],
+        breaks=draw(st.booleans()),
+        end=draw(st.sampled_from([None, None, "stop", "interrupt"])),
+        after=draw(st.integers(0, 4)),
+    )
+
+
+@given(turn=turns(), answer=answers())
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_client_reads_every_log(
+    node: NodeProcess, server: Server, turn: Turn, answer: Answer
+) -> None:
+    sent = server.send(turn, answer)
+    chunks = parsed(sent)
+    if turn.floor >= DEFAULT_FLOOR:
+        grammar = Grammar(turn.continued, floor=turn.floor)
+        for chunk in chunks:
+            grammar.check(chunk)
+
+    releases = [release for release in RELEASES if Floor.parse(release) >= turn.floor]
+    continued = turn.continued.to_object() if turn.continued else None
+    streams = [
+        {"release": release, "body": sent.decode(), "message": continued} for release in releases
+    ]
+    for release, read in zip(releases, node.call("validate", streams=streams), strict=True):
+        error = read["error"] and read["error"]["message"]
+        told = chunks[-1].error_text if isinstance(chunks[-1], Error) else None
+        assert error == told, f"{release} does not accept the stream"
+        assert read["messageCount"] == 2
+        if told is None or turn.floor < LOOPS_ON_ERRORS:
+            assert not read["again"], f"{release} would send the same request for ever"
+    # The last release is the newest, which our reducer is to equal.
+    assert read["message"] == reduce(chunks, turn.continued).to_object()
+
+
+def parsed(sent: bytes) -> list[Chunk]:
+    decoder = Decoder()
+    payloads = [*decoder.feed(sent), *decoder.end()]
+    return [parse_chunk(json.loads(payload)) for payload in payloads if payload != "[DONE]"]
