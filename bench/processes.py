@@ -26,6 +26,7 @@ _CORES = sorted(os.sched_getaffinity(0))
 _SERVER_CORE, _OTHER_CORES = _CORES[-1:], _CORES[:-1] or _CORES
 
 _PATH = "/api/chat"
+_SERVE = ["serve", "ours:app", "--port"]
 _UVICORN = ["-m", "uvicorn", "--host", "127.0.0.1", "--log-level", "warning", "--no-access-log"]
 
 
@@ -47,7 +48,7 @@ class Kind:
 
 SERVERS = {
     "ours": Kind([sys.executable, *_UVICORN, "ours:app", "--port"]),
-    "ours-serve": Kind([sys.executable, "-m", "usechat_server.cli", "serve", "ours:app", "--port"]),
+    "ours-serve": Kind([str(Path(sys.executable).with_name("usechat-server")), *_SERVE]),
     "aisdk-node": Kind([str(NODE), "server.mjs"], folder="servers/aisdk"),
     "pydantic-ai": Kind(
         [str(PEER_PYTHON), *_UVICORN, "app:app", "--port"], folder="servers/pydantic_ai"

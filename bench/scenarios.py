@@ -137,7 +137,7 @@ SCENARIOS = {
     "S3": Scenario(
         "time to the first delta, requests one after the other, provider answers at once",
         _first_token,
-        _LATENCY | {"errors": "errors"},
+        _LATENCY | {"cpu_ms_per_request": "CPU ms/request", "errors": "errors"},
     ),
     "S4": Scenario("tool input: one long string in 20-byte deltas", _tool_input("string"), _TOOL),
     "S4r": Scenario(
