@@ -141,6 +141,8 @@ class Checker:
     def _versions(self, chunk: Chunk, value: dict[str, Any]) -> None:
         """What some release from the floor on does not know."""
         name = "data" if isinstance(chunk, Data) else chunk.type
+        if name in self._floor.besides:
+            return  # the app switched on what needs it
         if throws := self._throw(TYPE_KNOWN_SINCE.get(name)):
             self._find("unknown-type", f"{name}: an unknown type", of=name, fatal=throws)
         for key in value.keys() - {"type"}:

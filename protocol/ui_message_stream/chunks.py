@@ -259,6 +259,8 @@ class Data(WireObject, frozen=True, kw_only=True):
     def to_object(self) -> JSONObject:
         made = super().to_object()
         del made["name"]
+        if self.extra and "name" in self.extra:
+            made["name"] = jsontext.sanitize(self.extra["name"])
         return {"type": self.type, **made}
 
 

@@ -66,6 +66,8 @@ class Call:
     dynamic: bool
     provider_executed: bool = False
     state: CallState = "no call"
+    #: whether its input came in deltas
+    streamed: bool = False
 
 
 class Grammar:
@@ -176,6 +178,8 @@ class Grammar:
             return None
         call = self._call(chunk)
         row = TOOL[chunk.type]
+        if isinstance(chunk, c.ToolInputDelta) and call is not None and not call.streamed:
+            return rules.INPUT_UNSTARTED
         if rule := _rule(row.get(call.state if call else "no call", row[rules.OTHERWISE])):
             return rule
         if isinstance(chunk, c.ToolApprovalRequest) and chunk.approval_id in self._approvals:
@@ -197,6 +201,7 @@ class Grammar:
             return
         call.state = _GOALS[chunk.type]
         if isinstance(chunk, c.ToolInputStart):
+            call.streamed = True
             self.open_inputs[call.id] = call
         else:
             self.open_inputs.pop(call.id, None)

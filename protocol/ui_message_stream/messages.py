@@ -187,8 +187,8 @@ def _approval(value: Any) -> Approval:
     try:
         return Approval.from_object(value)
     except WireError as error:
-        text, _, place = str(error).removesuffix("`").partition(" - at `$")
-        raise WireError(f"{text} - at `$.approval{place}`") from None
+        text, _, inside = str(error).partition(" - at `$")
+        raise WireError(f"{text} - at `$.approval{inside or '`'}") from None
 
 
 class DataPart(WireObject, kw_only=True):

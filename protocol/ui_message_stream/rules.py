@@ -70,6 +70,9 @@ CALL_CHANGED = Rule(
     "a call keeps the name and the `dynamic` flag it began with: else it shows twice",
 )
 INPUT_MISSING = Rule("input-missing", "the tool call has no complete input yet")
+INPUT_UNSTARTED = Rule(
+    "input-unstarted", "the tool call did not begin with `tool-input-start`", EVERY
+)
 INPUT_DONE = Rule("input-done", "the tool call's input is complete: it would stream again")
 OUTPUT_DONE = Rule("output-done", "the tool call has its output: it would be overwritten")
 APPROVAL_TWICE = Rule("approval-twice", "approval ids are unique in a message")
@@ -169,7 +172,8 @@ TOOL: Mapping[str, Mapping[str, CallState | Rule]] = {
         OTHERWISE: APPROVAL_TWICE,
     },
     "tool-output-available": _output("output-available"),
-    "tool-output-error": _output("output-error"),
+    # Before 5.0.7 there is no `tool-input-error`.
+    "tool-output-error": {**_output("output-error"), "input-streaming": "output-error"},
     "tool-output-denied": _output("output-denied"),
 }
 

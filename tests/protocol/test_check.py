@@ -1,0 +1,196 @@
+"""The checker of foreign streams: what it finds, where, and how bad it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from protocol.strategies import logs
+from ui_message_stream.check import Checker, Finding, check
+from ui_message_stream.chunks import Chunk, ResetStep
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.sse import DONE, comment, frame
+from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, project
+
+START = {"type": "start", "messageId": "m"}
+STEP = {"type": "start-step"}
+STEP_END = {"type": "finish-step"}
+FINISH = {"type": "finish"}
+CALL = {"type": "tool-input-available", "toolCallId": "c", "toolName": "t", "input": {}}
+OUTPUT = {"type": "tool-output-available", "toolCallId": "c", "output": 1}
+
+
+def event(value: Any) -> bytes:
+    return f"data: {value if isinstance(value, str) else json.dumps(value)}\n\n".encode()
+
+
+def stream(*values: Any) -> bytes:
+    """A stream that is in order, with these events in its only step; they begin at event 3."""
+    return b"".join(map(event, [START, STEP, *values, STEP_END, FINISH, "[DONE]"]))
+
+
+def found(body: bytes, floor: Floor | None = None) -> list[tuple[str, int, str | None]]:
+    return [(finding.rule, finding.event, finding.fatal) for finding in check(body, floor)]
+
+
+@given(log=logs(), floor=st.sampled_from([Floor(5), DEFAULT_FLOOR, Floor(6), NEWEST_FLOOR]))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+def test_nothing_is_wrong_with_a_log_that_is_made_for_the_floor(
+    log: list[Chunk], floor: Floor
+) -> None:
+    # What was reset cannot be told to a client without the chunk: a reader of its own ends there.
+    assume(floor == NEWEST_FLOOR or not any(isinstance(chunk, ResetStep) for chunk in log))
+    frames = [frame(chunk) for each in log if (chunk := project(each, floor)) is not None]
+    body = b"".join([comment("stream-open"), *frames, comment(), DONE])
+    assert check(body, floor) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "rule", "fatal"),
+    [
+        ("", "json", "every release"),
+        ("{", "json", "every release"),
+        ('{"type":"data-x","data":NaN}', "json", "every release"),
+        ("null", "schema", "every release"),
+        ("[]", "schema", "every release"),
+        ({"type": "ping"}, "schema", "every release"),
+        ({"type": "file", "url": "u"}, "schema", "every release"),
+        ({"type": "file", "url": 1, "mediaType": "m"}, "schema", "every release"),
+        ({**CALL, "providerMetadata": None}, "schema", "every release"),
+        ({**CALL, "providerMetadata": {"anthropic": 1}}, "schema", "every release"),
+        ({**CALL, "input": [{"__proto__": 1}]}, "forbidden-key", "every release"),
+        ({"type": "data-x", "data": {"constructor": {"prototype": 1}}}, "forbidden-key", ...),
+        ({**CALL, "usage": {}}, "unknown-field", "5.x before 5.0.217, 6.x before 6.0.231, ..."),
+        ({**CALL, "title": "T"}, "unknown-field", "5.x before 5.0.217"),
+        ({"type": "data-x", "data": 1, "a": 1}, "unknown-field", ...),
+        ({"type": "reasoning-file", "url": "u", "mediaType": "m"}, "unknown-type", "5.x, 6.x"),
+        ({"type": "reset-step"}, "unknown-type", "5.x, 6.x, 7.x before 7.0.70"),
+        ({"type": "text-end", "id": "0"}, "block-unknown", "every release"),
+        (OUTPUT, "call-unknown", "every release"),
+        (START, "start-once", None),
+    ],
+)
+def test_one_thing_wrong(value: Any, rule: str, fatal: Any) -> None:
+    [(name, place, releases)] = found(stream(value))
+    assert (name, place) == (rule, 3)
+    if isinstance(fatal, str) and fatal.endswith("..."):
+        assert releases is not None
+        assert releases.startswith(fatal.removesuffix("..."))
+    elif fatal is not ...:
+        assert releases == fatal
+
+
+@pytest.mark.parametrize(
+    ("floor", "fatal"),
+    [
+        ("5.0.0", "5.x before 5.0.92, 6.x, 7.x before 7.0.149"),
+        ("6.0.0", "6.x, 7.x before 7.0.149"),
+        ("7.0.0", "7.x before 7.0.149"),
+        ("7.0.149", None),
+    ],
+)
+def test_the_floor_says_whose_errors_count(floor: str, fatal: str | None) -> None:
+    finish = {"type": "finish", "finishReason": "interrupted"}
+    body = b"".join(map(event, [START, finish, "[DONE]"]))
+    fatals = [finding.fatal for finding in check(body, Floor.parse(floor))]
+    if floor == "5.0.0":
+        # The field itself is younger than the first release.
+        assert fatals == ["5.x before 5.0.92", "5.x, 6.x, 7.x before 7.0.149"]
+    else:
+        assert fatals == ([fatal] if fatal else [])
+
+
+@pytest.mark.parametrize(
+    ("body", "rule", "place"),
+    [
+        (b"", "no-events", 0),
+        (b'{"error":"overloaded"}', "unfinished-event", 1),
+        (b": keep-alive\n\n", "no-events", 0),
+        (stream() + event({"type": "data-x", "data": 1}), "after-done", 6),
+        (stream().removesuffix(b"\n"), "unfinished-event", 5),
+        (stream().removesuffix(event("[DONE]")), "no-done", 0),
+        (stream({"type": "data-x", "data": "a"}).replace(b'"a"', b'"\xff"'), "utf-8", 0),
+        (stream().replace(b"\n", b"\r"), "bare-cr", 5),
+        (b"".join(map(event, [START, STEP, STEP_END])), "no-finish", 0),
+    ],
+)
+def test_framing_and_the_end(body: bytes, rule: str, place: int) -> None:
+    assert (rule, place, None) in found(body)
+
+
+def test_a_stream_may_use_any_framing_that_clients_read() -> None:
+    body = stream({"type": "data-x", "data": "é"})
+    crlf = b"\xef\xbb\xbf" + body.replace(b"\n", b"\r\n").replace(b"data: ", b"event: x\r\ndata:")
+    assert check(crlf) == []
+
+
+def test_an_end_after_which_a_page_asks_again_and_again() -> None:
+    assert found(stream(CALL, OUTPUT)) == [("request-loop", 6, None)]
+    cut = b"".join(map(event, [START, STEP, CALL, OUTPUT]))
+    assert ("request-loop", 0, None) in found(cut)
+    part = {"type": "tool-t", "toolCallId": "c", "state": "output-available", "output": 1}
+    message = UIMessage.from_object({"id": "m", "role": "assistant", "parts": [part]})
+    empty = stream()
+    assert check(empty) == []
+    assert [finding.rule for finding in check(empty, message=message)] == ["request-loop"]
+
+
+def test_all_that_is_wrong_is_found_once() -> None:
+    body = b"".join(
+        map(
+            event,
+            [
+                {"type": "text-delta", "id": "0", "delta": "a"},
+                {"type": "text-delta", "id": "0", "delta": "b"},
+                {"type": "text-start", "id": "1"},
+                {**CALL, "usage": 1},
+                {**OUTPUT, "usage": 1},
+                FINISH,
+                {"type": "text-end", "id": "1"},
+            ],
+        )
+    )
+    assert [(rule, place) for rule, place, _ in found(body, NEWEST_FLOOR)] == [
+        ("block-unknown", 1),
+        ("start-first", 1),
+        ("step-open", 6),
+        ("part-open", 6),
+        ("request-loop", 6),
+        ("after-end", 7),
+        ("no-done", 0),
+    ]
+
+
+def test_a_finding_reads_as_a_sentence() -> None:
+    [finding] = check(stream({**CALL, "title": "T"}))
+    assert str(finding) == (
+        "event 3: tool-input-available: an unknown field `title` "
+        "[unknown-field; fatal on 5.x before 5.0.217]"
+    )
+    assert str(Finding("no-done", "no end", 0)) == "response: no end [no-done; contract]"
+
+
+@given(st.data())
+@settings(max_examples=20, deadline=None)
+def test_findings_do_not_depend_on_packets_and_come_as_soon_as_they_can(
+    data: st.DataObject,
+) -> None:
+    body = stream({"type": "ping"}, {"type": "data-x", "data": "é"}, OUTPUT)
+    cut = data.draw(st.integers(0, len(body)))
+    checker = Checker()
+    early = checker.feed(body[:cut])
+    assert [*early, *checker.feed(body[cut:]), *checker.end()] == check(body)
+    assert ("schema" in [finding.rule for finding in early]) == (
+        cut >= body.index(b'{"type": "data')
+    )
+
+
+def test_events_that_came_another_way_than_sse() -> None:
+    checker = Checker()
+    findings = [
+        f for value in (START, {"type": "ping"}) for f in checker.payload(json.dumps(value))
+    ]
+    assert [finding.rule for finding in findings] == ["schema"]

@@ -1,0 +1,167 @@
+"""Chunks: every type of AI SDK 7.0.173, read as the client reads it, written safe."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ui_message_stream import chunks as c
+from ui_message_stream.chunks import CHUNK_TYPES, encode_chunk, parse_chunk
+from ui_message_stream.wire import WireError
+
+_META = {"anthropic": {"signature": "s", "nothing": None}}
+_CALL = {"toolCallId": "call", "toolName": "weather"}
+_TOOL = {"providerExecuted": True, "toolMetadata": {"a": 1}, "dynamic": True, "title": "Weather"}
+_BLOCK = {"id": "0", "providerMetadata": _META}
+_CITATION = {"source": {"type": "source", "sourceType": "url", "id": "s", "url": "u"}}
+_OUTPUT = {"providerExecuted": True, "dynamic": False, "providerMetadata": _META}
+
+#: Every type with all its fields, in the order of the client's schema.
+FULL: list[dict[str, Any]] = [
+    {"type": "text-start", **_BLOCK},
+    {"type": "text-delta", **_BLOCK, "delta": "é\n"},
+    {"type": "text-end", **_BLOCK, "citations": [_CITATION]},
+    {"type": "error", "errorText": "An error occurred."},
+    {"type": "tool-input-start", **_CALL, **_TOOL, "inputEncoding": "json"},
+    {"type": "tool-input-delta", "toolCallId": "call", "inputTextDelta": '{"city'},
+    {"type": "tool-input-available", **_CALL, **_TOOL, "input": None, "providerMetadata": _META},
+    {"type": "tool-input-error", **_CALL, **_TOOL, "input": "{", "errorText": "bad"},
+    {
+        "type": "tool-approval-request",
+        "approvalId": "a",
+        "toolCallId": "call",
+        "approvalDescriptor": None,
+        "inputSchemaInput": {"city": "Paris"},
+        "reason": "r",
+        "isAutomatic": True,
+        "signature": "s",
+    },
+    {"type": "tool-approval-response", "approvalId": "a", "approved": False, "reason": "no"},
+    {
+        "type": "tool-output-available",
+        "toolCallId": "call",
+        "output": None,
+        **_OUTPUT,
+        "preliminary": True,
+    },
+    {"type": "tool-output-error", "toolCallId": "call", "errorText": "boom", **_OUTPUT},
+    {"type": "tool-output-denied", "toolCallId": "call"},
+    {"type": "reasoning-start", **_BLOCK},
+    {"type": "reasoning-delta", **_BLOCK, "delta": ""},
+    {"type": "reasoning-end", **_BLOCK},
+    {"type": "custom", "kind": "anthropic.fallback", "providerMetadata": _META},
+    {"type": "source-url", "sourceId": "s", "url": "no url", "title": "t"},
+    {"type": "source-document", "sourceId": "s", "mediaType": "m", "title": "t", "filename": "f"},
+    {"type": "file", "url": "data:,", "mediaType": "text/plain", "providerMetadata": _META},
+    {"type": "reasoning-file", "url": "data:,", "mediaType": "image/png"},
+    {"type": "steering-message", "id": "s", "parts": [{"type": "text", "text": "stop"}]},
+    {"type": "data-weather", "id": "w", "data": None, "transient": True},
+    {"type": "start-step"},
+    {"type": "finish-step"},
+    {"type": "reset-step"},
+    {"type": "start", "messageId": "m", "messageMetadata": None},
+    {"type": "finish", "finishReason": "tool-calls", "messageMetadata": {}},
+    {"type": "abort", "reason": "stopped"},
+    {"type": "message-metadata", "messageMetadata": [1]},
+]
+
+
+def written(chunk: c.Chunk) -> Any:
+    return json.loads(encode_chunk(chunk))
+
+
+def test_the_examples_are_every_type() -> None:
+    assert {item["type"] for item in FULL} == {*CHUNK_TYPES, "data-weather"}
+
+
+@pytest.mark.parametrize("value", FULL, ids=lambda value: value["type"])
+def test_a_chunk_with_all_its_fields_is_written_as_it_was_read(value: dict[str, Any]) -> None:
+    chunk = parse_chunk(value)
+    assert chunk.extra is None
+    assert chunk.type == value["type"]
+    assert written(chunk) == value
+
+
+@pytest.mark.parametrize("value", FULL, ids=lambda value: value["type"])
+def test_unknown_keys_survive(value: dict[str, Any]) -> None:
+    more = {**value, "extra": {"a": [1]}, "name": "n", "new": None}
+    assert written(parse_chunk(more)) == more
+
+
+@pytest.mark.parametrize("value", FULL, ids=lambda value: value["type"])
+def test_null_in_the_place_of_an_absent_field_is_refused_as_by_every_client(
+    value: dict[str, Any],
+) -> None:
+    takes_null = {
+        "input",
+        "output",
+        "data",
+        "messageMetadata",
+        "approvalDescriptor",
+        "inputSchemaInput",
+    }
+    for key in value.keys() - takes_null - {"type"}:
+        with pytest.raises(WireError, match=key):
+            parse_chunk({**value, key: None})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"type": "ping"}, "ping"),
+        ({"type": None}, "None"),
+        ({}, "None"),
+        ([], "list"),
+        (None, "NoneType"),
+        ({"type": "text-delta", "id": "0"}, "delta"),
+        ({"type": "text-delta", "id": 0, "delta": "a"}, r"\$\.id"),
+        ({"type": "start", "messageId": 1}, r"\$\.messageId"),
+        ({"type": "text-start", "id": "0", "providerMetadata": {"a": 1}}, "providerMetadata"),
+        ({"type": "tool-input-available", **_CALL}, "input"),
+        ({"type": "tool-output-available", "toolCallId": "c"}, "output"),
+        ({"type": "data-x"}, "data"),
+        ({"type": "finish", "finishReason": "end_turn"}, "finishReason"),
+        ({"type": "finish", "finishReason": "stop", "messageMetadata": 1, "a": 1}, None),
+    ],
+)
+def test_what_no_client_reads_is_an_error_that_names_the_place(
+    value: Any, text: str | None
+) -> None:
+    if text is None:
+        parse_chunk(value)
+        return
+    with pytest.raises(WireError, match=text):
+        parse_chunk(value)
+
+
+def test_absent_fields_are_left_out_and_values_are_always_there() -> None:
+    assert written(c.Start()) == {"type": "start"}
+    assert written(c.Finish()) == {"type": "finish"}
+    assert written(c.ToolInputAvailable(tool_call_id="c", tool_name="t", input=None)) == {
+        "type": "tool-input-available",
+        "toolCallId": "c",
+        "toolName": "t",
+        "input": None,
+    }
+    assert written(c.ToolOutputAvailable(tool_call_id="c", output=None))["output"] is None
+    assert written(c.Data(name="x", data=None)) == {"type": "data-x", "data": None}
+
+
+def test_what_clients_throw_on_is_not_written() -> None:
+    chunk = c.ToolOutputAvailable(
+        tool_call_id="c", output={"__proto__": 1, "score": float("nan"), "text": "\ud83d"}
+    )
+    assert written(chunk)["output"] == {"score": None, "text": "\ufffd"}
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        c.TextDelta(id="0", delta="a\ud83d"),
+        c.ReasoningDelta(id="0", delta="a\ud83d"),
+        c.ToolInputDelta(tool_call_id="0", input_text_delta="a\ud83d"),
+    ],
+)
+def test_half_an_emoji_in_a_delta_is_written_as_a_replacement_character(chunk: c.Chunk) -> None:
+    assert "a\ufffd" in written(chunk).values()
