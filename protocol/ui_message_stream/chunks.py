@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 import msgspec
 
 from ui_message_stream import jsontext
+from ui_message_stream.shapes import check_citations, check_steering
 from ui_message_stream.wire import UNSET, JSONObject, ProviderMetadata, WireError, WireObject
 
 __all__ = [
@@ -86,6 +87,13 @@ class TextEnd(_TypedChunk, kw_only=True, tag="text-end"):
     id: str
     citations: list[JSONObject] | None = None
     provider_metadata: ProviderMetadata | None = None
+
+    @classmethod
+    def from_object(cls, value: Mapping[str, Any]) -> Self:
+        made = super().from_object(value)
+        if made.citations is not None:
+            check_citations(made.citations)
+        return made
 
 
 class Error(_TypedChunk, kw_only=True, tag="error"):
@@ -225,6 +233,12 @@ class SteeringMessage(_TypedChunk, kw_only=True, tag="steering-message"):
     id: str
     #: text and file parts, as JSON objects
     parts: list[JSONObject]
+
+    @classmethod
+    def from_object(cls, value: Mapping[str, Any]) -> Self:
+        made = super().from_object(value)
+        check_steering(made.parts)
+        return made
 
 
 class Data(WireObject, frozen=True, kw_only=True):

@@ -187,8 +187,7 @@ def _approval(value: Any) -> Approval:
     try:
         return Approval.from_object(value)
     except WireError as error:
-        text, _, inside = str(error).partition(" - at `$")
-        raise WireError(f"{text} - at `$.approval{inside or '`'}") from None
+        raise error.within("approval") from None
 
 
 class DataPart(WireObject, kw_only=True):

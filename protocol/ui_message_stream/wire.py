@@ -22,6 +22,11 @@ Unset = UnsetType
 class WireError(ValueError):
     """A value that is not what the protocol says. The text names the place and what it holds."""
 
+    def within(self, key: str) -> WireError:
+        """The same error, of a value that another one holds under a key."""
+        text, _, inside = str(self).partition(" - at `$")
+        return WireError(f"{text} - at `$.{key}{inside or '`'}")
+
 
 class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
     """A JSON object of the protocol. `extra` holds the keys that this release does not know."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.node import NodeProcess
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import CHUNK_TYPES, encode_chunk, parse_chunk
 from ui_message_stream.wire import WireError
@@ -165,3 +170,50 @@ def test_what_clients_throw_on_is_not_written() -> None:
 )
 def test_half_an_emoji_in_a_delta_is_written_as_a_replacement_character(chunk: c.Chunk) -> None:
     assert "a\ufffd" in written(chunk).values()
+
+
+_SIMPLE = st.one_of(st.none(), st.booleans(), st.integers(-2, 2), st.just(1.5), st.just("text"))
+_VALUES = st.one_of(
+    _SIMPLE,
+    st.lists(_SIMPLE, max_size=2),
+    st.dictionaries(st.just("a"), st.one_of(_SIMPLE, st.just({"b": None})), max_size=1),
+)
+
+
+@st.composite
+def _broken(draw: st.DrawFn) -> dict[str, Any]:
+    """A chunk with a key less, or with any value somewhere."""
+    chunk = json.loads(json.dumps(draw(st.sampled_from(FULL))))
+    places: list[Any] = [chunk]
+    for place in places:
+        inner = place.values() if isinstance(place, dict) else place
+        places += [item for item in inner if isinstance(item, (dict, list)) and item]
+    place = draw(st.sampled_from(places))
+    key = draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))
+    if draw(st.booleans()):
+        del place[key]
+    else:
+        place[key] = draw(_VALUES)
+    return chunk  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[NodeProcess]:
+    with NodeProcess(Path(__file__).parent / "npm" / "reader.mjs") as node:
+        yield node
+
+
+@given(st.lists(_broken(), min_size=20, max_size=20))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_reading_is_as_lenient_as_the_client(
+    client: NodeProcess, values: list[dict[str, Any]]
+) -> None:
+    bodies = [f"data: {json.dumps(value)}\n\n" for value in values]
+    errors = client.call("accept", release="7.0.173", bodies=bodies)
+    for value, error in zip(values, errors, strict=True):
+        try:
+            parse_chunk(value)
+        except WireError:
+            assert error is not None, value
+        else:
+            assert error is None, value
