@@ -11,6 +11,9 @@ what no chunk can say:
   any other call without `input` has null;
 - of a call without `approval`, the states that tell of one are gone: `input-available` is left;
 - a call with an output that was not `providerExecuted` says so (false instead of nothing).
+
+At a lower floor it is what `versions.project` leaves of that. Before v7 an answered approval shows
+as a question until the call's output follows, for no older client can be told of an answer.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def decode(text: bytes | bytearray | memoryview | str) -> Any:
     """
     try:
         return _decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     if not isinstance(text, str):
         # As every client does: bytes that are not UTF-8 become U+FFFD, a BOM is dropped.

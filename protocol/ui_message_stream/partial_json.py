@@ -12,7 +12,7 @@ from typing import Any, cast
 from ui_message_stream import jsontext
 from ui_message_stream.wire import UNSET
 
-__all__ = ["complete_json", "parse_partial_json"]
+__all__ = ["PartialJSON"]
 
 _BEFORE_ROOT = "before root"
 _AFTER_ROOT = "after root"
@@ -34,26 +34,28 @@ _VALUE_BEGUN = {
     _AFTER_ITEM_COMMA: _AFTER_ITEM,
 }
 
-#: Other steps from state to state; None: the object or array ends. Other characters are skipped.
-_NEXT: dict[tuple[str, str], str | None] = {
+_END = "end"
+#: Other steps from state to state, or to the object's or array's end. What is not here is skipped.
+_NEXT = {
     (_OBJECT_START, '"'): _KEY,
-    (_OBJECT_START, "}"): None,
+    (_OBJECT_START, "}"): _END,
     (_KEY, '"'): _AFTER_KEY,
     (_AFTER_KEY, ":"): _BEFORE_VALUE,
     (_AFTER_VALUE, ","): _AFTER_COMMA,
-    (_AFTER_VALUE, "}"): None,
+    (_AFTER_VALUE, "}"): _END,
     (_AFTER_COMMA, '"'): _KEY,
-    (_ARRAY_START, "]"): None,
+    (_ARRAY_START, "]"): _END,
     (_AFTER_ITEM, ","): _AFTER_ITEM_COMMA,
-    (_AFTER_ITEM, "]"): None,
+    (_AFTER_ITEM, "]"): _END,
 }
 
 #: What closes each state when the text ends inside it.
 _CLOSER = {
+    **dict.fromkeys((_BEFORE_ROOT, _AFTER_ROOT), ""),
+    **dict.fromkeys((_ARRAY_START, _AFTER_ITEM, _AFTER_ITEM_COMMA), "]"),
     **dict.fromkeys(
         (_OBJECT_START, _KEY, _AFTER_KEY, _BEFORE_VALUE, _AFTER_VALUE, _AFTER_COMMA), "}"
     ),
-    **dict.fromkeys((_ARRAY_START, _AFTER_ITEM, _AFTER_ITEM_COMMA), "]"),
 }
 
 _OPENED = {"{": _OBJECT_START, "[": _ARRAY_START}
@@ -64,66 +66,79 @@ _NUMBER = re.compile(r"((?:[-eE.]*+[0-9]++)*+)[-eE.]*+")
 _STRING = re.compile(r'("(?:[^"\\]++|\\[^u]|\\u(?:[^0-9A-Fa-f]*[0-9A-Fa-f]){4})*+)("?)', re.DOTALL)
 
 
-def parse_partial_json(text: str) -> Any:
-    """The value of the text, completed if it is not whole; UNSET if nothing can be read from it."""
-    for candidate in (text, complete_json(text)):
-        try:
-            value = jsontext.decode(candidate)
-        except ValueError:
-            continue
-        if _is_safe(candidate, value):
+class PartialJSON:
+    """One growing JSON text. Looking at its value again goes on where the last look ended."""
+
+    __slots__ = ("_position", "_stack", "_stands")
+
+    def __init__(self) -> None:
+        self._stack = [_BEFORE_ROOT]
+        #: how far the text was read, always to the end of a token
+        self._position = 0
+        #: up to where it is kept when what is open gets closed
+        self._stands = 0
+
+    def value(self, text: str) -> Any:
+        """The value of the text, completed if it is not whole; UNSET if nothing can be read.
+
+        `text` begins with the text of the last call.
+        """
+        if (value := _decoded(text)) is not UNSET:
             return value
-    return UNSET
+        return _decoded(self._completed(text))
 
+    def _completed(self, text: str) -> str:
+        """The text up to its last character that stands, with everything open closed.
 
-def complete_json(text: str) -> str:
-    """The text up to its last character that stands, with everything open closed, in one pass.
-
-    What is not the beginning of valid JSON is left for the parser to refuse.
-    """
-    stack = [_BEFORE_ROOT]
-    end = position = 0
-    tail = ""
-    while position < len(text):
-        char = text[position]
-        state = stack[-1]
-        if state not in _VALUE_BEGUN or char not in '{["-0123456789ftn':
-            if _step(stack, char) or (state == _AFTER_ITEM and char != ","):
-                end = position + 1
-            position += 1
-            continue
-        stack[-1] = _VALUE_BEGUN[state]
-        if opened := _OPENED.get(char):
-            stack.append(opened)
-            position = end = position + 1
-        elif char == '"':
-            end, position, tail = _string(text, position)
-        else:
-            stands, position, tail = _scalar(text, position)
-            end = max(end, stands)
-            # The character after it says nothing but how the surroundings go on.
-            if position < len(text) and stack[-1] != _AFTER_ROOT:
-                if _step(stack, text[position]):
-                    end = position + 1
+        What is not the beginning of valid JSON is left for the parser to refuse.
+        """
+        stack = self._stack
+        position = self._position
+        tail = ""
+        while position < len(text):
+            char = text[position]
+            state = stack[-1]
+            if state not in _VALUE_BEGUN or char not in '{["-0123456789ftn':
+                if _step(stack, char) or (state == _AFTER_ITEM and char != ","):
+                    self._stands = position + 1
                 position += 1
-    return text[:end] + tail + "".join(_CLOSER.get(state, "") for state in reversed(stack))
+            elif opened := _OPENED.get(char):
+                stack[-1:] = [_VALUE_BEGUN[state], opened]
+                position = self._stands = position + 1
+            else:
+                stands, after, tail = (_string if char == '"' else _scalar)(text, position)
+                if after == len(text):
+                    # More text may go on with this token: the next call reads it again.
+                    self._position = position
+                    return text[: max(self._stands, stands)] + tail + self._closers()
+                stack[-1] = _VALUE_BEGUN[state]
+                self._stands = max(self._stands, stands)
+                position = after
+                if char != '"' and state != _BEFORE_ROOT:
+                    # The character after it says nothing but how the surroundings go on.
+                    if _step(stack, text[position]):
+                        self._stands = position + 1
+                    position += 1
+        self._position = position
+        return text[: self._stands] + self._closers()
+
+    def _closers(self) -> str:
+        return "".join([_CLOSER[state] for state in reversed(self._stack)])
 
 
 def _step(stack: list[str], char: str) -> bool:
     """Follows `_NEXT`, if it knows the character. Whether an object or array ended."""
-    try:
-        following = _NEXT[stack[-1], char]
-    except KeyError:
-        return False
-    if following is None:
+    following = _NEXT.get((stack[-1], char))
+    if following == _END:
         stack.pop()
         return True
-    stack[-1] = following
+    if following is not None:
+        stack[-1] = following
     return False
 
 
 def _string(text: str, start: int) -> tuple[int, int, str]:
-    """Where a string stands to, where to read on, and what completes it."""
+    """Up to where a string stands, where to read on, and what completes it."""
     found = cast("re.Match[str]", _STRING.match(text, start))
     if found[2]:
         return found.end(), found.end(), ""
@@ -141,11 +156,15 @@ def _scalar(text: str, start: int) -> tuple[int, int, str]:
     return found.end(1) if found[1] else 0, found.end(), ""
 
 
-def _is_safe(text: str, value: Any) -> bool:
-    """Whether the clients' secure parser takes it: no `__proto__`, no `constructor.prototype`."""
-    if "__proto__" in text or "constructor" in text or "\\u" in text:
-        return not _has_forbidden_key(value)
-    return True
+def _decoded(text: str) -> Any:
+    """The value as the clients' secure parser takes it, else UNSET."""
+    try:
+        value = jsontext.decode(text)
+    except ValueError:
+        return UNSET
+    # Without these, it cannot have a key that the parser refuses.
+    suspect = "__proto__" in text or "constructor" in text or "\\u" in text
+    return UNSET if suspect and _has_forbidden_key(value) else value
 
 
 def _has_forbidden_key(value: Any) -> bool:

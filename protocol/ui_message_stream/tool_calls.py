@@ -10,7 +10,7 @@ from ui_message_stream import chunks as c
 from ui_message_stream import jsontext
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import Approval, Part, ToolPart, ToolState
-from ui_message_stream.partial_json import parse_partial_json
+from ui_message_stream.partial_json import PartialJSON
 from ui_message_stream.wire import UNSET, WireError
 
 __all__ = ["TOOL_HANDLERS", "ReduceError", "ToolCalls", "joined"]
@@ -32,15 +32,19 @@ def joined(pieces: list[str]) -> str:
 class _OpenInput:
     """A tool input whose text arrives in deltas."""
 
-    __slots__ = ("call", "pieces")
+    __slots__ = ("_json", "call", "pieces")
 
     def __init__(self, call: c.ToolInputStart, text: str = "") -> None:
         self.call = call
         self.pieces = [text]
+        self._json = PartialJSON()
 
     def settle(self, part: ToolPart) -> None:
         part.raw_input = text = joined(self.pieces)
-        part.input = text if self.call.input_encoding == "text" else parse_partial_json(text)
+        part.input = text if self.call.input_encoding == "text" else self._json.value(text)
+        if "\ud800" <= text[-1:] <= "\udbff":
+            # The next piece may turn this last character into another one.
+            self._json = PartialJSON()
 
 
 class ToolCalls:

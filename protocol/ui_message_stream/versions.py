@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -41,18 +41,28 @@ class Floor(NamedTuple):
     major: int
     minor: int = 0
     patch: int = 0
+    #: chunk types that are sent all the same: see `allowing`
+    besides: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads "6.0.120"; "6" and "6.0" mean the first release of them. Raises ValueError."""
         if not re.fullmatch(r"\d{1,6}(\.\d{1,6}){0,2}", text, re.ASCII):
             raise ValueError(f"{text!r} is not a release of ai such as 5.0.92")
-        floor = cls(*map(int, text.split(".")))
+        major, minor, patch = map(int, f"{text}.0.0".split(".")[:3])
+        floor = cls(major, minor, patch)
         if floor < (5,):
             raise ValueError(f"ai {text} has another protocol: the oldest possible floor is 5.0.0")
         if floor.major > NEWEST_FLOOR.major:
             raise ValueError(f"ai {text} is not known: the newest possible floor is {NEWEST_FLOOR}")
         return floor
+
+    def allowing(self, *types: str) -> Self:
+        """This floor, and besides it chunk types without which a feature of the app cannot exist.
+
+        A client that is too old reads everything until the feature is used.
+        """
+        return self._replace(besides=self.besides | frozenset(types))
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
@@ -140,19 +150,26 @@ FINISH_REASON_KNOWN_SINCE: Mapping[str, Since] = {
 }
 
 
-@cache
+# Requests may name any floor: what is remembered about floors is bounded.
+_remembered = lru_cache(maxsize=4096)
+
+
+@_remembered
 def _everywhere_from(floor: Floor, *ways: Since) -> bool:
     """Whether the release at `floor` and the first of every later major are in one of `ways`."""
     releases = [floor, *(Floor(major) for major in range(floor.major + 1, NEWEST_FLOOR.major + 1))]
     return all(any(since.includes(release) for since in ways) for release in releases)
 
 
-@cache
+@_remembered
 def accepts(floor: Floor, chunk_type: str, field: str | None = None) -> bool:
     """Whether a chunk type, or a field of it (its JSON key), may be sent at a floor.
 
     `data-NAME` is spelled "data". A key that is no field of the type counts as an unknown field.
     """
+    if chunk_type in floor.besides:
+        first = next(filter(None, TYPE_KNOWN_SINCE.get(chunk_type, _ALWAYS)))
+        floor = max(floor, first)
     if not _everywhere_from(floor, TYPE_KNOWN_SINCE.get(chunk_type, _ALWAYS)):
         return False
     if field is None:
@@ -224,7 +241,7 @@ _PLAIN = frozenset(
 )
 
 
-@cache
+@_remembered
 def _unset_fields(cls: type[Chunk], floor: Floor) -> dict[str, Any]:
     """The attributes that a floor must not be sent, each with the value that leaves it out."""
     name = "data" if cls is c.Data else str(cls.type)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
@@ -22,12 +21,6 @@ from ui_message_stream.writer import HALF_INPUT
 
 RELEASES = ["5.0.0", "5.0.92", "5.0.216", "6.0.0", "6.0.230", "7.0.0", "7.0.31", "7.0.173"]
 slow = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
-    with Reader.start() as node:
-        yield Reader(node)
 
 
 def as_expanded(message: UIMessage) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,17 +14,11 @@ from ui_message_stream import chunks as c
 from ui_message_stream import jsontext
 from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.partial_json import parse_partial_json
+from ui_message_stream.partial_json import PartialJSON
 from ui_message_stream.reduce import ReduceError, Reducer, reduce
 from ui_message_stream.wire import UNSET
 
 slow = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
-    with Reader.start() as node:
-        yield Reader(node)
 
 
 def theirs(reader: Reader, chunks: list[Chunk], message: UIMessage | None = None) -> Any:
@@ -182,25 +175,52 @@ _PIECES = st.one_of(
 )
 
 
-@given(text=st.lists(_PIECES, max_size=8).map("".join), cut=st.integers(0, 12))
-@settings(slow, max_examples=400)
-@example(text="[-1, -", cut=0)
-@example(text='{"a": "\\u12"}', cut=0)
-@example(text='{"a": tru', cut=0)
-@example(text='{"a\\"b": 1, "c', cut=0)
-@example(text="[1 2", cut=0)
-@example(text="1e5.", cut=0)
-def test_half_a_tool_input_is_read_as_the_client_does(reader: Reader, text: str, cut: int) -> None:
-    text = text[: len(text) - cut]
-    value = parse_partial_json(text)
-    [theirs] = reader.parse([text])
-    assert ({} if value is UNSET else {"value": jsontext.sanitize(value)}) == theirs
+@given(text=st.lists(_PIECES, max_size=8).map("".join), data=st.data())
+@settings(slow, max_examples=300)
+def test_half_a_tool_input_is_read_as_the_client_does(
+    reader: Reader, text: str, data: st.DataObject
+) -> None:
+    looks = sorted(data.draw(st.sets(st.integers(0, len(text)), min_size=1, max_size=4)))
+    _same_values(reader, [text[:look] for look in looks])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[-1, -",
+        '{"a": "\\u12"}',
+        '{"a": tru',
+        '{"a\\"b": 1, "c',
+        "[1 2",
+        "1e5.",
+        '[{}, [] "x',
+        "nulx",
+    ],
+)
+def test_every_prefix_of_half_a_tool_input_is(reader: Reader, text: str) -> None:
+    _same_values(reader, [text[:size] for size in range(len(text) + 1)])
+
+
+def _same_values(reader: Reader, prefixes: list[str]) -> None:
+    growing = PartialJSON()
+    values = [growing.value(text) for text in prefixes]
+    shown = [{} if v is UNSET else {"value": jsontext.sanitize(v)} for v in values]
+    assert shown == reader.parse(prefixes)
 
 
 def test_surrogate_halves_in_two_deltas_are_one_character() -> None:
     deltas = [c.TextDelta(id="0", delta="\ud83d"), c.TextDelta(id="0", delta="\ude00")]
     [part] = reduce([c.TextStart(id="0"), *deltas]).to_object()["parts"]
     assert part["text"] == "😀"
+
+
+def test_surrogate_halves_are_joined_in_a_tool_input_that_was_looked_at_in_between() -> None:
+    reducer = Reducer()
+    reducer.feed(c.ToolInputStart(tool_call_id="1", tool_name="a"))
+    for piece in ('{"\ud83d', '\ude00": "\ud83d', '\ude00"'):
+        reducer.feed(c.ToolInputDelta(tool_call_id="1", input_text_delta=piece))
+        shown = reducer.message.to_object()["parts"][0]["input"]
+    assert shown == {"😀": "😀"}
 
 
 @pytest.mark.parametrize("text", ['{"a": "%s"}', '{"a": [%s1]}'])

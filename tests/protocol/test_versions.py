@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -114,12 +114,6 @@ def known(sample: tuple[str, str], release: Floor) -> bool:
     return all(one.includes(release) for one in since)
 
 
-@pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
-    with Reader.start() as node:
-        yield Reader(node)
-
-
 def rejected(
     reader: Reader, chunks: Mapping[tuple[str, str], Chunk | None], release: str
 ) -> set[tuple[str, str]]:
@@ -136,7 +130,8 @@ def test_the_tables_say_exactly_what_a_release_rejects(reader: Reader, release: 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_what_is_made_for_a_floor_is_accepted_from_there_on(reader: Reader, release: str) -> None:
-    floors = {Floor.parse(text) for text in [*RELEASES, "5.0.217", "6.0.231", "7.0.32"]}
+    texts = [release, "5", "5.0.92", "5.0.217", "6", "6.0.231", "7", "7.0.32"]
+    floors = {Floor.parse(text) for text in texts}
     for floor in sorted(floors):
         if floor <= Floor.parse(release):
             chunks = {sample: project(chunk, floor) for sample, chunk in SAMPLES.items()}
@@ -203,12 +198,24 @@ def test_what_a_floor_cannot_carry_is_said_by_name() -> None:
     assert accepts(Floor(6), "text-delta", "unknownKey") is False
 
 
+def test_a_feature_of_the_app_can_go_beyond_the_floor_and_nothing_else_does() -> None:
+    floor = DEFAULT_FLOOR.allowing("tool-approval-request", "tool-output-denied")
+    asked = c.ToolApprovalRequest(approval_id="a", tool_call_id="1", signature="6.0.202")
+    assert project(asked, floor) == c.ToolApprovalRequest(approval_id="a", tool_call_id="1")
+    denied = c.ToolOutputDenied(tool_call_id="1")
+    assert project(denied, floor) is denied
+    titled = c.ToolInputStart(tool_call_id="1", tool_name="a", title="A")
+    assert project(titled, floor) == c.ToolInputStart(tool_call_id="1", tool_name="a")
+    assert missing(["tool-approval-request", "custom"], floor) == ["custom"]
+    assert str(floor) == str(DEFAULT_FLOOR)
+
+
 @pytest.mark.parametrize(
     ("text", "floor"),
     [("5", (5, 0, 0)), ("6.0", (6, 0, 0)), ("5.0.92", (5, 0, 92)), ("7.12.3", (7, 12, 3))],
 )
 def test_a_floor_is_read_from_text(text: str, floor: tuple[int, int, int]) -> None:
-    assert Floor.parse(text) == floor
+    assert Floor.parse(text) == Floor(*floor)
     assert str(Floor.parse(text)) == ".".join(map(str, floor))
 
 
