@@ -45,9 +45,6 @@ _STATUS_TYPES: Mapping[int, str] = {
 
 def model_error(error: Exception, *, request_id: str | None = None) -> ModelError:
     """What the SDK or its transport raised, as the one error that a run knows."""
-    if isinstance(error, ModelError):
-        error.request_id = error.request_id or request_id
-        return error
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, anthropic.APIStatusError):
         kind, retryable = _classify(error.type, error.status_code)

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+import httpx2
 from ui_message_stream.chunks import Chunk
 
 from usechat_server.models.anthropic.clients import Client
@@ -43,14 +44,14 @@ class AnthropicStream:
         byte_timeout: float,
         content_timeout: float,
     ) -> None:
-        #: the body of the call
+        #: what is to be sent; empty once it is
         self.request = request
         self._translation = translation
         self._client = client
         self._opened = opened
         self._watchdog = Watchdog(byte_timeout=byte_timeout, content_timeout=content_timeout)
-        #: the SDK's response, once its headers came
-        self._response: Any = None
+        #: the response, once its headers came
+        self._response: httpx2.Response | None = None
         self._began = 0.0
 
     @property
@@ -74,7 +75,7 @@ class AnthropicStream:
         self._watchdog.close()
         response, self._response = self._response, None
         if response is not None:
-            await response.close()
+            await response.aclose()
 
     async def _batches(self) -> AsyncIterator[Sequence[Chunk]]:
         try:
@@ -104,6 +105,9 @@ class AnthropicStream:
                 async with asyncio.timeout(_TRAILER):
                     async for _ in body:
                         pass
+        except ModelError as error:
+            error.request_id = error.request_id or self.details.get("request_id")
+            raise
         except Exception as error:
             raise model_error(error, request_id=self.details.get("request_id")) from error
         finally:
@@ -116,15 +120,17 @@ class AnthropicStream:
         call = client.messages.with_streaming_response.create(
             **self.request, stream=True, extra_headers={"accept-encoding": "identity"}
         )
-        self._response = await call.__aenter__()
+        response = await call.__aenter__()
         self._watchdog.headers_came()
+        # From here on only the body is needed; a long history must not outlive its sending.
+        self._response = response.http_response
+        self.request = {}
+        self.details["request_id"] = response.request_id
+        self.details["retries"] = response.retries_taken
+        self.details["seconds_to_headers"] = self._elapsed()
         if self._opened is not None:
             self._opened(client)
-        self.details["request_id"] = self._response.request_id
-        self.details["retries"] = self._response.retries_taken
-        self.details["seconds_to_headers"] = self._elapsed()
-        body: AsyncIterator[bytes] = self._response.http_response.aiter_bytes()
-        return body
+        return self._response.aiter_bytes()
 
     def _elapsed(self) -> float:
         return round(time.perf_counter() - self._began, 6)
