@@ -73,10 +73,12 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
     records: list[logging.LogRecord] = []
     logger, handler = logging.getLogger("usechat.run"), logging.Handler()
     monkeypatch.setattr(handler, "emit", records.append)
-    monkeypatch.setattr(logger, "level", logging.INFO)
+    before = logger.level
+    logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     yield records
     logger.removeHandler(handler)
+    logger.setLevel(before)
 
 
 def only(lines: list[logging.LogRecord]) -> dict[str, Any]:
