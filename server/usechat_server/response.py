@@ -67,24 +67,21 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = _Client(send)
-        streaming = asyncio.create_task(self._stream(client))
+        client.stream = asyncio.create_task(self._stream(client))
         # On hosts of ASGI 2.4 too, whose `send` raises: a silent stream does not send.
-        listening = asyncio.create_task(_cancel_on_disconnect(streaming, receive))
+        listening = asyncio.create_task(_listen(receive, client))
         try:
-            await self._watch(streaming, client)
+            await self._watch(client)
         except TimeoutError:
-            drop = (scope.get("extensions") or {}).get("usechat.abort")
-            if drop is not None:
-                drop()
-        except OSError:
-            pass  # the client left
+            if abort := (scope.get("extensions") or {}).get("usechat.abort"):
+                abort()
         finally:
+            client.give_up()
             listening.cancel()
-            streaming.cancel()
-            await asyncio.wait([listening, streaming])
+            await asyncio.wait([client.stream, listening])
             await self._body.aclose()  # for a task that was cancelled before its first step
-        if not streaming.cancelled():
-            streaming.result()
+        if not client.stream.cancelled():
+            client.stream.result()
         if self.background is not None:
             await self.background()
 
@@ -95,22 +92,24 @@ class EventStream(Response):
                 await client.write(data)
             await client.write(b"", more=False)
         except OSError:
-            pass  # the client left
+            client.gone = True
         finally:
             await self._body.aclose()
 
-    async def _watch(self, streaming: asyncio.Task[None], client: _Client) -> None:
-        """Until the stream is over: keeps it alive. Raises TimeoutError if a write is stuck."""
-        while not streaming.done():
+    async def _watch(self, client: _Client) -> None:
+        """Keeps the stream alive until it is over. Raises TimeoutError if a write is stuck."""
+        while not client.stream.done():
             patience = self._send_timeout if client.writing else self._keep_alive
             left = client.since + patience - monotonic()
-            if left > 0:
-                await asyncio.wait([streaming], timeout=min(left, self._send_timeout))
+            if client.gone:
+                await asyncio.wait([client.stream])  # cleaning up may take its time
+            elif left > 0:
+                await asyncio.wait([client.stream], timeout=min(left, self._send_timeout))
             elif client.writing:
                 raise TimeoutError
             else:
                 async with asyncio.timeout(self._send_timeout):
-                    await client.write(_KEEP_ALIVE)
+                    await client.keep_alive()
 
 
 class UIMessageStreamResponse(EventStream):
@@ -150,20 +149,38 @@ class UIMessageStreamResponse(EventStream):
 
 
 class _Client:
-    """Writes to the client, one write at a time."""
+    """The other end. It takes one write at a time, and it can be gone."""
+
+    #: writes the body
+    stream: asyncio.Task[None]
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._turn = asyncio.Lock()
+        #: whether the stream is ending because nobody reads it
+        self.gone = False
         #: whether a write is under way; if so, `since` is when it began, else when the last ended
         self.writing = False
         self.since = monotonic()
+
+    def give_up(self) -> None:
+        """Ends the stream. Once: a second cancellation would cut what it does at its end."""
+        if not self.gone:
+            self.gone = True
+            self.stream.cancel()
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         await self._pass({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
+        """Raises OSError if the client left, on hosts of ASGI 2.4."""
         await self._pass({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def keep_alive(self) -> None:
+        try:
+            await self.write(_KEEP_ALIVE)
+        except OSError:
+            self.give_up()
 
     async def _pass(self, message: Message) -> None:
         async with self._turn:
@@ -172,10 +189,10 @@ class _Client:
             self.writing, self.since = False, monotonic()
 
 
-async def _cancel_on_disconnect(task: asyncio.Task[None], receive: Receive) -> None:
+async def _listen(receive: Receive, client: _Client) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    task.cancel()
+    client.give_up()
 
 
 async def _written(

@@ -59,6 +59,7 @@ class ScriptedStream:
                     yield beat
 
     async def aclose(self) -> None:
+        await asyncio.sleep(0)  # as closing a connection waits; a second cancellation would show
         if not self.closed.is_set():
             self.closed_at = monotonic()
             self.closed.set()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 from collections.abc import AsyncIterator, Iterable
 from time import monotonic
 
 from harness.scripted_model import Beat, ScriptedModel
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from ui_message_stream.chunks import Chunk, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import DEFAULT_FLOOR
@@ -21,8 +22,8 @@ from usechat_server.response import UIMessageStreamResponse
 from usechat_server.runs import Runs
 from usechat_server.turn import Turn
 
-KEEP_ALIVE = float(os.environ["KEEP_ALIVE"])
-SEND_TIMEOUT = float(os.environ["SEND_TIMEOUT"])
+#: By default, neither a keep-alive nor a timeout can be what notices anything.
+NEVER = 3600.0
 
 #: What a stream says, and after how many seconds again: nothing more, little, or too much to read.
 DELTAS: dict[str, tuple[str, float | None]] = {
@@ -44,11 +45,16 @@ endings: dict[str, Ending] = {}
 runs = Runs()
 
 
+def timing(request: Request) -> dict[str, float]:
+    asked = request.query_params
+    return {name: float(asked.get(name, NEVER)) for name in ("keep_alive", "send_timeout")}
+
+
 async def own_chunks(request: Request) -> Response:
     kind = request.path_params["kind"]
     ending = endings[kind] = Ending()
     chunks = say(*DELTAS[kind], ending)
-    return UIMessageStreamResponse(chunks, keep_alive=KEEP_ALIVE, send_timeout=SEND_TIMEOUT)
+    return UIMessageStreamResponse(chunks, **timing(request))
 
 
 async def say(delta: str, pause: float | None, ending: Ending) -> AsyncIterator[Chunk]:
@@ -99,7 +105,7 @@ async def run(request: Request) -> Response:
     )
     started = runs.start(turn, Agent(model))
     asyncio.get_running_loop().create_task(report_run(model, ending))
-    return started.response(keep_alive=KEEP_ALIVE, send_timeout=SEND_TIMEOUT)
+    return started.response(**timing(request))
 
 
 async def report_run(model: ScriptedModel, ending: Ending) -> None:
@@ -116,11 +122,17 @@ async def ended(request: Request) -> Response:
     return JSONResponse(ending.report)
 
 
-app = Starlette(
-    routes=[
-        Route("/chunks/short", short, methods=["POST"]),
-        Route("/chunks/{kind}", own_chunks, methods=["POST"]),
-        Route("/run/{kind}", run, methods=["POST"]),
-        Route("/ended/{kind}", ended),
-    ]
-)
+class Pass(BaseHTTPMiddleware):
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        return await call_next(request)
+
+
+routes = [
+    Route("/chunks/short", short, methods=["POST"]),
+    Route("/chunks/{kind}", own_chunks, methods=["POST"]),
+    Route("/run/{kind}", run, methods=["POST"]),
+    Route("/ended/{kind}", ended),
+]
+#: What `@app.middleware("http")` makes of a FastAPI app.
+wrapped = Starlette(routes=routes, middleware=[Middleware(Pass), Middleware(Pass)])
+app = Starlette(routes=[*routes, Mount("/wrapped", wrapped)])

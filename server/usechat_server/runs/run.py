@@ -68,18 +68,13 @@ class Run:
 
     def stop(self) -> None:
         """Ends the run at once and closes the provider's connection. Idempotent."""
-        self._end("aborted", self._writer.abort)
-        self._task.cancel()
+        if self._end("aborted", self._writer.abort):
+            self._task.cancel()
 
     def interrupt(self) -> None:
         """Ends the run because the server goes down; what was said stays. Idempotent."""
-        told = Finish(finish_reason="interrupted")
-        if project(told, self.turn.floor) == told:
-            self._end("interrupted", lambda: self._writer.finish("interrupted"))
-        else:
-            # Any other finish would show half an answer as a complete one.
-            self._end("interrupted", lambda: self._writer.error(_RESTARTING))
-        self._task.cancel()
+        if self._end("interrupted", self._interruption):
+            self._task.cancel()
 
     @property
     def settled(self) -> bool:
@@ -91,7 +86,7 @@ class Run:
             result = await self._answer()
         except asyncio.CancelledError:
             # By `stop` or `interrupt`, which ended the log already, or the event loop is closing.
-            self.interrupt()
+            self._end("interrupted", self._interruption)
             raise
         except Exception as error:
             self._fail(error)
@@ -134,6 +129,13 @@ class Run:
             raise ModelError("the stream ended without a result", "truncated")
         return self._stream.result
 
+    def _interruption(self) -> list[Chunk]:
+        told = Finish(finish_reason="interrupted")
+        if project(told, self.turn.floor) == told:
+            return self._writer.finish("interrupted")
+        # Any other finish would show half an answer as a complete one.
+        return self._writer.error(_RESTARTING)
+
     def _fail(self, error: Exception) -> None:
         masked = mask(error)
         self._end(
@@ -150,13 +152,14 @@ class Run:
         *,
         error: Exception | None = None,
         reference: str | None = None,
-    ) -> None:
-        """Ends the log with the chunks that `close` gives, unless it has an end already."""
+    ) -> bool:
+        """Ends the log with the chunks that `close` gives; False if it has an end already."""
         if self.log.ended:
-            return
+            return False
         self.log.append(close())
         self.log.end()
         self.record.log(outcome, self._stream, error, reference)
+        return True
 
     def _leave(self) -> None:
         """A reader has gone. Without the last one nobody can come back for the answer."""
