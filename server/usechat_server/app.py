@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
-from ui_message_stream.versions import missing
 
 from usechat_server.agent import Agent
 from usechat_server.models.base import BadRequest
@@ -48,7 +47,6 @@ class ChatApp(Starlette):
     mounted app's lifespan never runs."""
 
     def __init__(self, agent: Agent, user: UserHook | None, settings: Settings) -> None:
-        _check_floor(agent, settings)
         if user is None and not is_loopback(settings.host):
             logger.warning("create_app has no user=: a chat belongs to whoever knows its id")
         self._services = Services(agent, user, settings)
@@ -88,17 +86,6 @@ class ChatApp(Starlette):
         your own signal handler, before that server closes connections.
         """
         await self._services.drain(grace)
-
-
-def _check_floor(agent: Agent, settings: Settings) -> None:
-    # The default floor is not a promise: a feature that was switched on goes before it.
-    if "floor" not in settings.model_fields_set:
-        return
-    if lost := missing(agent.model.requires, settings.floor):
-        raise ValueError(
-            f"The floor {settings.floor} cannot carry what this agent needs: {', '.join(lost)}. "
-            "Set USECHAT_FLOOR to a later release of ai, or switch the feature off."
-        )
 
 
 async def _bad_request(request: Request, error: Any) -> Response:

@@ -33,12 +33,13 @@ _NEEDS_HISTORY = (
 )
 
 
-async def read_turn(scope: Scope, receive: Receive, user: str | None, settings: Settings) -> Turn:
-    """The Turn that a request asks for.
+async def read_turn(
+    scope: Scope, receive: Receive, settings: Settings, *, user: str | None, floor: Floor
+) -> Turn:
+    """The Turn that a request asks for, within the settings' limits.
 
     Raises BadRequest with the status and text to answer, ClientDisconnect if the client left.
     """
-    floor = requested_floor(scope, settings.floor)
     body = await read_body(scope, receive, settings)
     if len(body) < PARSE_IN_THREAD:
         return parse_turn(body, user, floor)

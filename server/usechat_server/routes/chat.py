@@ -9,9 +9,8 @@ from starlette.types import Receive, Scope, Send
 from ui_message_stream.versions import missing
 
 from usechat_server.models.base import BadRequest
-from usechat_server.request import read_turn
+from usechat_server.request import read_turn, requested_floor
 from usechat_server.routes.services import Services
-from usechat_server.turn import Turn
 
 __all__ = ["chat_routes"]
 
@@ -30,26 +29,25 @@ class _Chat:
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._begin(scope, receive)
+        except ClientDisconnect:
+            return
+        # Here and not there, so that the request's history is not kept while the answer streams.
+        await response(scope, receive, send)
+
+    async def _begin(self, scope: Scope, receive: Receive) -> Response:
         services = self._services
         if services.draining:
             raise BadRequest("The server is restarting. Please try again in a moment.", 503)
         user = await services.user(scope)
-        try:
-            turn = await read_turn(scope, receive, user, services.settings)
-        except ClientDisconnect:
-            return
-        self._check_floor(turn)
-        run = services.runs.start(turn, services.agent)
+        floor = requested_floor(scope, services.floor)
+        if lost := missing(services.agent.model.requires, floor):
+            raise BadRequest(f"x-usechat-floor: ai {floor} cannot read {', '.join(lost)}")
         settings = services.settings
-        response = run.response(keep_alive=settings.keep_alive, send_timeout=settings.send_timeout)
-        await response(scope, receive, send)
-
-    def _check_floor(self, turn: Turn) -> None:
-        services = self._services
-        if turn.floor == services.settings.floor:
-            return  # checked at start
-        if lost := missing(services.agent.model.requires, turn.floor):
-            raise BadRequest(f"x-usechat-floor: ai {turn.floor} cannot read {', '.join(lost)}")
+        turn = await read_turn(scope, receive, settings, user=user, floor=floor)
+        run = services.runs.start(turn, services.agent)
+        return run.response(keep_alive=settings.keep_alive, send_timeout=settings.send_timeout)
 
 
 class _Resume:

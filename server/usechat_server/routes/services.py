@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Scope
+from ui_message_stream.versions import Floor, missing
 
 from usechat_server.agent import Agent
 from usechat_server.models.base import BadRequest
@@ -25,11 +26,15 @@ UserHook = Callable[[Request], Awaitable[str | None]]
 
 
 class Services:
-    """One for each app. What belongs to an event loop is opened there on first use."""
+    """One for each app. What belongs to an event loop is opened there on first use.
+
+    Raises ValueError if the settings name a floor that cannot carry what the agent needs.
+    """
 
     def __init__(self, agent: Agent, user: UserHook | None, settings: Settings) -> None:
         self.agent = agent
         self.settings = settings
+        self.floor = _floor(agent, settings)
         self.draining = False
         self._user = user
         self._runs: WeakKeyDictionary[asyncio.AbstractEventLoop, Runs] = WeakKeyDictionary()
@@ -78,3 +83,15 @@ class Services:
         """Ends this event loop's runs now and closes what was opened for them."""
         if runs := self._runs.pop(asyncio.get_running_loop(), None):
             await runs.aclose()
+
+
+def _floor(agent: Agent, settings: Settings) -> Floor:
+    """The floor of requests that name none."""
+    lost = missing(agent.model.requires, settings.floor)
+    if lost and "floor" in settings.model_fields_set:
+        raise ValueError(
+            f"The floor {settings.floor} cannot carry what this agent needs: {', '.join(lost)}. "
+            "Set USECHAT_FLOOR to a later release of ai, or switch the feature off."
+        )
+    # The default is no promise to old clients: a feature that was switched on goes before it.
+    return settings.floor.allowing(*lost)
