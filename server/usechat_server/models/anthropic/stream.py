@@ -130,6 +130,10 @@ class AnthropicStream:
         self.details["seconds_to_headers"] = self._elapsed()
         if self._opened is not None:
             self._opened(client)
+        framing = self._response.headers.get("content-type", "")
+        if framing.startswith("application/vnd.amazon.eventstream"):
+            # Trying again would be paid for again.
+            raise ModelError("Bedrock's own framing is not supported yet", "request")
         return self._response.aiter_bytes()
 
     def _elapsed(self) -> float:
