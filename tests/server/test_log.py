@@ -7,24 +7,17 @@ from collections.abc import Sequence
 from unittest import mock
 
 from harness.asgi_host import chunks_of
+from harness.chunk_strategies import said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import (
     Chunk,
-    Data,
     Finish,
-    ReasoningDelta,
-    ReasoningEnd,
-    ReasoningStart,
     Start,
     StartStep,
     TextDelta,
     TextEnd,
     TextStart,
-    ToolInputAvailable,
-    ToolInputDelta,
-    ToolInputStart,
-    ToolOutputAvailable,
     parse_chunk,
 )
 from ui_message_stream.expand import expand
@@ -57,27 +50,6 @@ def log_of(*entries: Sequence[Chunk]) -> Log:
     return log
 
 
-# What a model or an app may say: some of it is illegal where it comes, which the writer refuses.
-ids = st.sampled_from(["a", "b"])
-calls = st.sampled_from(["c", "d"])
-signature = st.sampled_from([None, {"anthropic": {"signature": "s"}}])
-said: st.SearchStrategy[Chunk] = st.one_of(
-    st.builds(TextStart, id=ids),
-    st.builds(TextDelta, id=ids, delta=st.text(max_size=8)),
-    st.builds(TextDelta, id=ids, delta=st.text(max_size=8), provider_metadata=signature),
-    st.builds(TextEnd, id=ids, citations=st.sampled_from([None, [{"source": "s"}]])),
-    st.builds(ReasoningStart, id=ids),
-    st.builds(ReasoningDelta, id=ids, delta=st.text(max_size=8), provider_metadata=signature),
-    st.builds(ReasoningEnd, id=ids, provider_metadata=signature),
-    st.builds(ToolInputStart, tool_call_id=calls, tool_name=st.just("t"), title=st.just("T")),
-    st.builds(
-        ToolInputDelta, tool_call_id=calls, input_text_delta=st.sampled_from(['{"x', '":1}'])
-    ),
-    st.builds(ToolInputAvailable, tool_call_id=calls, tool_name=st.just("t"), input=st.just({})),
-    st.builds(ToolOutputAvailable, tool_call_id=calls, output=st.integers()),
-    st.builds(Data, name=st.just("n"), id=st.sampled_from([None, "i"]), data=st.integers()),
-    st.just(StartStep()),
-)
 #: An entry to append, or the number of a reader that reads (a new one, from the start, if there
 #: is none of that number yet).
 acts = st.lists(st.one_of(st.lists(said, max_size=6), st.integers(0, 4)), max_size=60)

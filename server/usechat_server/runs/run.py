@@ -121,13 +121,21 @@ class Run:
         record = self.record
         async for batch in self._stream:
             record.read(batch)
-            chunks = [chunk for said in batch for chunk in self._writer.write(said)]
-            if chunks:
-                record.chunks += len(chunks)
-                self.log.append(chunks)
+            self._append(batch)
         if self._stream.result is None:
             raise ModelError("the stream ended without a result", "truncated")
         return self._stream.result
+
+    def _append(self, batch: Sequence[Chunk]) -> None:
+        chunks: list[Chunk] = []
+        try:
+            for said in batch:
+                chunks += self._writer.write(said)
+        finally:
+            # Before an illegal one too: the writer counts on what it gave.
+            if chunks:
+                self.record.chunks += len(chunks)
+                self.log.append(chunks)
 
     def _interruption(self) -> list[Chunk]:
         told = Finish(finish_reason="interrupted")

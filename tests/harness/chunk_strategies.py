@@ -1,0 +1,48 @@
+"""Chunks as a model or an app may make them, for property tests."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from ui_message_stream.chunks import (
+    Chunk,
+    Data,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolInputAvailable,
+    ToolInputDelta,
+    ToolInputStart,
+    ToolOutputAvailable,
+)
+
+__all__ = ["said"]
+
+CITATION = {
+    "source": {"type": "source", "sourceType": "url", "id": "s", "url": "https://a.example"}
+}
+
+ids = st.sampled_from(["a", "b"])
+calls = st.sampled_from(["c", "d"])
+signature = st.sampled_from([None, {"anthropic": {"signature": "s"}}])
+#: One chunk; many are illegal where they come, which a writer refuses.
+said: st.SearchStrategy[Chunk] = st.one_of(
+    st.builds(TextStart, id=ids),
+    st.builds(TextDelta, id=ids, delta=st.text(max_size=8)),
+    st.builds(TextDelta, id=ids, delta=st.text(max_size=8), provider_metadata=signature),
+    st.builds(TextEnd, id=ids, citations=st.sampled_from([None, [CITATION]])),
+    st.builds(ReasoningStart, id=ids),
+    st.builds(ReasoningDelta, id=ids, delta=st.text(max_size=8), provider_metadata=signature),
+    st.builds(ReasoningEnd, id=ids, provider_metadata=signature),
+    st.builds(ToolInputStart, tool_call_id=calls, tool_name=st.just("t"), title=st.just("T")),
+    st.builds(
+        ToolInputDelta, tool_call_id=calls, input_text_delta=st.sampled_from(['{"x', '":1}'])
+    ),
+    st.builds(ToolInputAvailable, tool_call_id=calls, tool_name=st.just("t"), input=st.just({})),
+    st.builds(ToolOutputAvailable, tool_call_id=calls, output=st.integers()),
+    st.builds(Data, name=st.just("n"), id=st.sampled_from([None, "i"]), data=st.integers()),
+    st.just(StartStep()),
+)
