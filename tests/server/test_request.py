@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
 import pytest
 from harness.live import user
+from hypothesis import given
+from hypothesis import strategies as st
 from ui_message_stream.messages import TextPart, ToolPart, UnknownPart
 from ui_message_stream.versions import DEFAULT_FLOOR
 from usechat_server.models.base import BadRequest
@@ -214,3 +217,65 @@ def test_a_wrong_body_is_told_where(body: Any, text: str) -> None:
     told = refusal(body)
     assert text in told
     assert len(told) < 300
+
+
+TOOL = {
+    "type": "dynamic-tool",
+    "toolName": "t",
+    "toolCallId": "t1",
+    "state": "output-available",
+    "input": {"a": [1]},
+    "output": None,
+    "callProviderMetadata": {"anthropic": {"x": 1}},
+}
+#: One of everything that a history holds, to be spoiled.
+HISTORY = {
+    "id": "c1",
+    "trigger": "submit-message",
+    "messageId": "u2",
+    "messages": [
+        user("Hello", metadata={"a": 1}),
+        {**ANSWER, "parts": [{"type": "step-start"}, {"type": "reasoning", "text": "", "id": "0"}]},
+        APPROVED,
+        user("", id="u2", parts=[{"type": "file", "mediaType": "a/b", "url": "data:,"}]),
+        {"id": "a2", "role": "assistant", "parts": [{"type": "data-x", "data": 1}, {"type": "?"}]},
+        {"id": "a3", "role": "assistant", "parts": [TOOL]},
+    ],
+}
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+def turn_or_refusal(body: Any) -> Turn | BadRequest:
+    try:
+        return turn(body)
+    except BadRequest as refused:
+        return refused
+
+
+@given(st.data())
+def test_whatever_is_sent_is_a_turn_or_told(data: st.DataObject) -> None:
+    body: Any = copy.deepcopy(HISTORY)
+    assert isinstance(turn_or_refusal(body), Turn)
+    place = body
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = data.draw(st.sampled_from(keys))
+        if not place[key] or not isinstance(place[key], (dict, list)) or data.draw(st.booleans()):
+            break
+        place = place[key]
+    if data.draw(st.booleans()):
+        place[key] = data.draw(ANYTHING)
+    else:
+        del place[key]
+    made = turn_or_refusal(body)
+    if isinstance(made, BadRequest):
+        assert made.status == 400
+        assert 0 < len(made.text) < 300
+    else:
+        assert made.messages
+        assert all(message.role != "system" for message in made.messages)
+        assert made.continued is None or made.continued.id == made.message_id
