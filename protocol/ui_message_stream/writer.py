@@ -27,6 +27,7 @@ from ui_message_stream.chunks import (
     ToolInputDelta,
     ToolInputError,
     ToolInputStart,
+    ToolOutputError,
 )
 from ui_message_stream.grammar import Grammar, IllegalChunk, shows
 from ui_message_stream.jsontext import has_surrogate, replace_surrogates
@@ -171,7 +172,8 @@ class Writer:
         elif isinstance(chunk, ResetStep):
             self._pieces.clear()
             self._halves.clear()
-        elif isinstance(chunk, (ToolInputAvailable, ToolInputError)):
+        elif isinstance(chunk, (ToolInputAvailable, ToolInputError, ToolOutputError)):
+            # The deltas of a tool input only show it while it streams: here it is whole.
             self._pieces.pop(chunk.tool_call_id, None)
             self._halves.pop((ToolInputDelta, chunk.tool_call_id), None)
         elif isinstance(chunk, TextEnd) and self._halves.pop((TextDelta, chunk.id), ""):
