@@ -109,7 +109,10 @@ class AnthropicStream:
             error.request_id = error.request_id or self.details.get("request_id")
             raise
         except Exception as error:
-            raise model_error(error, request_id=self.details.get("request_id")) from error
+            failed = model_error(error, request_id=self.details.get("request_id"))
+            # Before there were headers, the SDK has tried again by itself.
+            failed.retryable = failed.retryable and self._response is not None
+            raise failed from error
         finally:
             await self.aclose()
 
