@@ -13,12 +13,15 @@ __all__ = ["ChatPage"]
 #: Milliseconds that an answer of the demo model may take. The longest takes about ten seconds.
 ANSWER = 60_000
 
-_RECORD_PAINTS = """() => {
+_WATCH = """() => {
+    const unfolded = '[aria-busy=true] .reasoning [aria-expanded=true] + :not(:empty)';
     window.paints = [];
+    window.thinking = false;
     const look = time => {
         const answer = [...document.querySelectorAll('.message.assistant .markdown')].at(-1);
         const length = answer ? answer.textContent.length : 0;
         if (length && length !== window.paints.at(-1)?.[1]) window.paints.push([time, length]);
+        window.thinking ||= document.querySelector(unfolded) !== null;
         requestAnimationFrame(look);
     };
     requestAnimationFrame(look);
@@ -54,21 +57,26 @@ class ChatPage:
 
     def ask(self, text: str) -> None:
         """Types a question and presses Enter."""
+        before = self.questions.count()
         self.field.fill(text)
         self.field.press("Enter")
-        expect(self.stop).to_be_visible()
+        expect(self.questions).to_have_count(before + 1)
 
     def wait(self) -> None:
         """Waits until the answer is complete."""
         expect(self.send).to_be_visible(timeout=ANSWER)
 
-    def record_paints(self) -> None:
-        """Begins to note what of the newest answer each frame shows, for `paints`."""
-        self.page.evaluate(_RECORD_PAINTS)
+    def watch(self) -> None:
+        """Begins to note what each frame shows, for `paints` and `showed_thinking`."""
+        self.page.evaluate(_WATCH)
 
     def paints(self) -> list[tuple[float, int]]:
-        """Frames that showed more than the one before: milliseconds, characters."""
+        """Frames that showed more of an answer than the one before: milliseconds, characters."""
         return [(time, length) for time, length in self.page.evaluate("window.paints")]
+
+    def showed_thinking(self) -> bool:
+        """Whether a frame showed reasoning, unfolded, while the answer was under way."""
+        return bool(self.page.evaluate("window.thinking"))
 
     @property
     def asked(self) -> list[dict[str, Any]]:

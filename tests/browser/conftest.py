@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from browser.chat_page import ChatPage
 from harness.serving import Served, serve
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 #: Names under which systems install Chromium or Chrome.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+# A test machine may be busy with other tests.
+expect.set_options(timeout=30_000)
 
 PAGE = Path(__file__).parents[2] / "server" / "usechat_server" / "page" / "index.html"
 

@@ -26,13 +26,11 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def test_an_answer_is_painted_piece_by_piece(chat: ChatPage) -> None:
-    chat.record_paints()
+    chat.watch()
     chat.ask("Show me a table and some code")
-    thinking = chat.page.get_by_role("button", name="Thinking")
-    expect(thinking).to_have_attribute("aria-expanded", "true")
-    expect(chat.page.get_by_role("log")).to_have_attribute("aria-busy", "true")
     chat.wait()
 
+    assert chat.showed_thinking()
     thought = chat.page.get_by_role("button", name="Thought for")
     expect(thought).to_have_attribute("aria-expanded", "false")
     expect(chat.page.get_by_text("They want to see Markdown")).to_be_hidden()
@@ -50,15 +48,15 @@ def test_an_answer_is_painted_piece_by_piece(chat: ChatPage) -> None:
     paints = chat.paints()
     whole = paints[-1][1]
     steps = [after - before for (_, before), (_, after) in pairwise(paints)]
-    assert len(paints) >= 20
-    assert paints[0][1] < whole / 4
-    assert max(steps) < whole / 4
+    assert len(paints) >= 10
+    assert paints[0][1] < whole / 2
+    assert max(steps) < whole / 2
     assert paints[-1][0] - paints[0][0] > 1000
 
 
 def test_the_page_answers_a_tool_and_the_message_goes_on(chat: ChatPage) -> None:
     chat.ask("What time is it here?")
-    expect(chat.text).to_contain_text("Asia/Tokyo", timeout=20_000)
+    expect(chat.text).to_contain_text("Asia/Tokyo")
     chat.wait()
 
     card = chat.page.get_by_role("region", name="Tool browser_time")
@@ -79,21 +77,21 @@ def test_the_page_answers_a_tool_and_the_message_goes_on(chat: ChatPage) -> None
 
 def test_stop_keeps_what_was_said_and_ends_the_run(chat: ChatPage, server: Served) -> None:
     chat.ask("Write a long answer")
-    expect(chat.text).to_contain_text("Eight cities", timeout=20_000)
-    before = server.output.count("aborted")
+    expect(chat.text).to_contain_text("Eight cities")
+    before = server.output.count(" aborted after ")
     chat.stop.click()
     stopped = time.monotonic()
 
     expect(chat.page.get_by_text("Stopped", exact=True)).to_be_visible()
     kept = chat.text.inner_text()
-    eventually(lambda: server.output.count("aborted") == before + 1)
+    eventually(lambda: server.output.count(" aborted after ") == before + 1)
     assert time.monotonic() - stopped < 5
     assert "Eight cities" in kept
     assert "That is the whole list" not in kept
 
     # The half answer is part of the history, and does not stand in the way.
     chat.ask("And who are you?")
-    expect(chat.text).to_contain_text("And who are you?", timeout=20_000)
+    expect(chat.text).to_contain_text("And who are you?")
     chat.wait()
     expect(chat.answers).to_have_count(2)
     expect(chat.answers.first.locator(".markdown")).to_have_text(kept, use_inner_text=True)
@@ -101,7 +99,7 @@ def test_stop_keeps_what_was_said_and_ends_the_run(chat: ChatPage, server: Serve
 
 def test_escape_stops_too(chat: ChatPage) -> None:
     chat.ask("Write a long answer")
-    expect(chat.text).to_contain_text("Eight cities", timeout=20_000)
+    expect(chat.text).to_contain_text("Eight cities")
     chat.field.press("Escape")
 
     expect(chat.page.get_by_text("Stopped", exact=True)).to_be_visible()
@@ -110,12 +108,12 @@ def test_escape_stops_too(chat: ChatPage) -> None:
 
 def test_an_error_is_readable_and_retry_asks_again(chat: ChatPage) -> None:
     chat.ask("Show me an error")
-    expect(chat.alert).to_contain_text("The model is overloaded", timeout=20_000)
+    expect(chat.alert).to_contain_text("The model is overloaded")
     expect(chat.alert).to_contain_text("reference")
     expect(chat.text).to_contain_text("Here is the beginning")
 
     chat.page.get_by_role("button", name="Retry").click()
-    expect(chat.text).to_contain_text("This time it worked", timeout=20_000)
+    expect(chat.text).to_contain_text("This time it worked")
     chat.wait()
     expect(chat.alert).to_have_count(0)
     expect(chat.answers).to_have_count(1)
@@ -136,7 +134,7 @@ def test_a_refusal_is_shown_as_the_server_wrote_it(chat: ChatPage) -> None:
     chat.complaints.clear()
 
     chat.page.get_by_role("button", name="Retry").click()
-    expect(chat.text).to_contain_text("Hello", timeout=20_000)
+    expect(chat.text).to_contain_text("Hello")
 
 
 def test_keys_suggestions_and_a_new_chat(chat: ChatPage) -> None:
@@ -155,7 +153,7 @@ def test_keys_suggestions_and_a_new_chat(chat: ChatPage) -> None:
     chat.page.get_by_role("button", name="New chat").click()
     expect(chat.questions).to_have_count(0)
     chat.page.get_by_role("button", name="Write a long answer").click()
-    expect(chat.text).to_contain_text("Lisbon", timeout=20_000)
+    expect(chat.text).to_contain_text("Lisbon")
     assert chat.asked[0]["id"] != chat.asked[1]["id"]
 
 
@@ -165,7 +163,7 @@ def test_the_page_works_under_a_path_of_another_app(browser: Browser) -> None:
         ChatPage.open(browser, f"{server.url}/tools/chat") as chat,
     ):
         chat.ask("Hello")
-        expect(chat.text).to_contain_text("Hello", timeout=20_000)
+        expect(chat.text).to_contain_text("Hello")
         assert len(chat.asked) == 1
         assert chat.complaints == []
 
@@ -193,13 +191,13 @@ def test_every_state_fits_the_screen(
         chat.wait()
         shoot(chat, "2-tool")
         chat.ask("Show me a table and some code")
-        expect(chat.page.get_by_role("button", name="Thinking")).to_be_visible()
+        expect(chat.answers.last.locator(".reasoning-text")).to_contain_text("They want")
         shoot(chat, "3-thinking")
         chat.wait()
         shoot(chat, "4-markdown")
         # The end of what came is in view, without anybody's scrolling.
         expect(chat.text.get_by_text("describes every chunk")).to_be_in_viewport()
         chat.ask("Show me an error")
-        expect(chat.alert).to_be_in_viewport(timeout=20_000)
+        expect(chat.alert).to_be_in_viewport()
         shoot(chat, "5-error")
         assert chat.complaints == []

@@ -40,9 +40,13 @@ Until then, ask me for one of these:
 
 MARKDOWN_THOUGHT = """\
 They want to see Markdown. A heading, a list, a block of code and a table cover what people use \
-most.
+most, so I show one of each.
 
-I keep each of them short, so that it is easy to see how they arrive piece by piece."""
+What should they be about? The way of an answer from the model to this page: whoever asks the demo \
+model for Markdown is most likely looking at exactly that.
+
+I keep each of them short, so that it is easy to see how they arrive piece by piece. A quote at \
+the end says what to look for, and a link says where the rest is written down."""
 
 MARKDOWN = """\
 ## From a model to the page
