@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk
-from ui_message_stream.messages import Approval, ToolPart, UIMessage
+from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.wire import UNSET
 
-__all__ = ["chunks_of", "json_values", "logs", "messages", "provider_metadata"]
+__all__ = ["FOREIGN", "chunks_of", "json_values", "logs", "messages", "provider_metadata"]
 
 #: What JavaScript reads and writes without loss.
 _NUMBERS = st.one_of(st.integers(-(2**53) + 1, 2**53 - 1), st.floats(-1e15, 1e15))
@@ -64,6 +64,7 @@ def _maybe(strategy: SearchStrategy[Any], absent: Any = None) -> SearchStrategy[
 
 #: What the fields of chunks hold, by name; all others are drawn by `_REQUIRED` or by the log.
 _OPTIONAL: dict[str, SearchStrategy[Any]] = {
+    "extra": st.sampled_from([None] * 9 + [{"unknownKey": 1}]),
     "provider_metadata": _maybe(provider_metadata),
     "tool_metadata": _maybe(_OBJECTS),
     "title": _maybe(_TEXTS),
@@ -319,7 +320,9 @@ def _left_over(part: ToolPart) -> _Call:
         "approval-responded": "responded",
     }
     state = "running" if part.preliminary else states.get(part.state, "done")
-    approval = part.approval.id if isinstance(part.approval, Approval) else None
+    if state == "asked" and part.approval is None:
+        state = "done"
+    approval = part.approval.id if part.approval is not None else None
     return _Call(part.tool_call_id, part.tool_name, part.dynamic or None, state, approval)
 
 
@@ -330,3 +333,45 @@ def messages(draw: st.DrawFn, *, interrupted: bool = True) -> UIMessage:
     cut = draw(st.integers(1, len(log))) if interrupted else len(log)
     start = UIMessage(id="message", role="assistant", parts=[])
     return reduce(log[:cut], start)
+
+
+#: What other servers, older clients and newer releases leave in a history.
+FOREIGN = UIMessage.from_object(
+    {
+        "id": "m",
+        "role": "assistant",
+        "metadata": None,
+        "model": "an unknown key",
+        "parts": [
+            {"type": "data-weather", "data": None, "note": 1},
+            {"type": "text", "text": "no step, no state"},
+            {"type": "reasoning", "text": "", "providerMetadata": {"anthropic": {"redacted": 1}}},
+            {"type": "hologram", "x": 1},
+            {"type": "step-start"},
+            {"type": "step-start"},
+            {"type": "file", "url": "data:,", "mediaType": "text/csv", "filename": "a.csv"},
+            {
+                "type": "tool-a",
+                "toolCallId": "1",
+                "state": "input-streaming",
+                "rawInput": '{"a',
+                "input": {},
+                "title": "A",
+                "callProviderMetadata": {"anthropic": {"caller": "direct"}},
+            },
+            {
+                "type": "dynamic-tool",
+                "toolName": "b",
+                "toolCallId": "2",
+                "state": "output-error",
+                "rawInput": "{",
+                "errorText": "bad",
+                "callProviderMetadata": {"anthropic": {"serverName": "s"}},
+                "resultProviderMetadata": {"anthropic": {"is": "error"}},
+            },
+            {"type": "tool-a", "toolCallId": "3", "state": "approval-requested", "input": None},
+            {"type": "tool-a", "toolCallId": "4", "state": "input-available"},
+            {"type": "text", "text": "half", "state": "streaming"},
+        ],
+    }
+)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from protocol.reader import Reader
-from protocol.strategies import json_values, logs, messages
+from protocol.strategies import FOREIGN, json_values, logs, messages
 from ui_message_stream import chunks as c
 from ui_message_stream import jsontext
 from ui_message_stream.chunks import Chunk, parse_chunk
@@ -18,7 +18,7 @@ from ui_message_stream.partial_json import PartialJSON
 from ui_message_stream.reduce import ReduceError, Reducer, reduce
 from ui_message_stream.wire import UNSET
 
-slow = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+slow = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def theirs(reader: Reader, chunks: list[Chunk], message: UIMessage | None = None) -> Any:
@@ -34,7 +34,7 @@ def ours(chunks: list[Chunk], message: UIMessage | None = None) -> Any:
 
 
 @given(log=logs(), data=st.data())
-@settings(slow, max_examples=200)
+@settings(slow, max_examples=150)
 def test_a_log_cut_anywhere_gives_the_message_that_the_client_has(
     reader: Reader, log: list[Chunk], data: st.DataObject
 ) -> None:
@@ -49,6 +49,12 @@ def test_a_continued_message_is_what_the_client_has(
 ) -> None:
     log = data.draw(logs(message))
     assert ours(log, message) == theirs(reader, log, message)
+
+
+@given(log=logs(FOREIGN))
+@settings(slow, max_examples=50)
+def test_a_foreign_message_that_is_continued_is_too(reader: Reader, log: list[Chunk]) -> None:
+    assert ours(log, FOREIGN) == theirs(reader, log, FOREIGN)
 
 
 @given(log=logs(), data=st.data())
@@ -105,6 +111,7 @@ REASONING = {"type": "reasoning-start", "id": "0"}
         [AVAILABLE, OUTPUT, STEP, {**OUTPUT, "output": 2}],
         [AVAILABLE, OUTPUT, {**OUTPUT, "preliminary": True}, FAILED],
         [AVAILABLE, REQUEST, {**REQUEST, "approvalId": "y"}, OUTPUT],
+        [{**AVAILABLE, "unknown": 1}, {"type": "file", "url": "u", "mediaType": "m", "id": "1"}],
         [TEXT, TEXT_DELTA, TEXT, TEXT_DELTA],
         [REASONING, TEXT, TEXT_DELTA, REASONING, STEP, TEXT_DELTA],
         [TEXT, STEP, {"type": "reset-step"}, {"type": "start", "messageId": "other"}],
