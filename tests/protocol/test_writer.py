@@ -90,8 +90,8 @@ def _text(chunks: list[Chunk], kind: Any, block: str) -> str:
     """The text of all blocks of an id, those that were closed or not."""
     text, blocks = "", []
     for chunk in chunks:
-        if isinstance(chunk, kind) and chunk.id == block:  # type: ignore[attr-defined]
-            text += chunk.delta  # type: ignore[attr-defined]
+        if isinstance(chunk, kind) and chunk.id == block:
+            text += chunk.delta
         elif getattr(chunk, "id", None) == block or isinstance(chunk, (c.StartStep, c.ResetStep)):
             blocks.append(text)
             text = ""

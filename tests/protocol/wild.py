@@ -17,12 +17,16 @@ _BLOCKS = (
     *(c.TextStart, c.TextDelta, c.TextEnd),
     *(c.ReasoningStart, c.ReasoningDelta, c.ReasoningEnd),
 )
+_CALLS: tuple[type[Chunk], ...] = (
+    *(c.ToolInputStart, c.ToolInputDelta, c.ToolInputAvailable, c.ToolOutputAvailable),
+    *(c.ToolOutputError, c.ToolApprovalRequest, c.ToolApprovalResponse),
+)
 #: The likelier the oftener: a list of any classes would hardly ever have a legal tool call.
 _CLASSES: list[type[Chunk]] = [
     *CHUNK_TYPES.values(),
     *(_BLOCKS * 2),
-    *[c.ToolInputStart, c.ToolInputDelta, c.ToolInputAvailable, c.ToolOutputAvailable] * 3,
-    *[c.ToolOutputError, c.ToolApprovalRequest, c.ToolApprovalResponse, c.StartStep, c.Data] * 2,
+    *(_CALLS * 3),
+    *(c.StartStep, c.Data),
 ]
 
 

@@ -3,31 +3,7 @@
 import { createInterface } from 'node:readline';
 
 import { loadAi } from '../../clients/driver/releases.mjs';
-
-const question = { id: 'question', role: 'user', parts: [{ type: 'text', text: 'Hello' }] };
-
-/** The smallest state that AbstractChat asks for. */
-class State {
-  status = 'ready';
-  error;
-  messages;
-
-  constructor(messages) {
-    this.messages = messages;
-  }
-  pushMessage(message) {
-    this.messages.push(message);
-  }
-  popMessage() {
-    this.messages.pop();
-  }
-  replaceMessage(index, message) {
-    this.messages[index] = message;
-  }
-  snapshot(value) {
-    return structuredClone(value);
-  }
-}
+import { State, question } from './state.mjs';
 
 const commands = {
   /**
