@@ -83,7 +83,7 @@ class PartialJSON:
 
         `text` begins with the text of the last call.
         """
-        if (value := _decoded(text)) is not UNSET:
+        if _may_be_whole(text) and (value := _decoded(text)) is not UNSET:
             return value
         return _decoded(self._completed(text))
 
@@ -154,6 +154,12 @@ def _scalar(text: str, start: int) -> tuple[int, int, str]:
         return end, end, literal[end - start :] if end == len(text) else ""
     found = cast("re.Match[str]", _NUMBER.match(text, start))
     return found.end(1) if found[1] else 0, found.end(), ""
+
+
+def _may_be_whole(text: str) -> bool:
+    """Whether its last character ends what its first one begins."""
+    last = text.rstrip()[-1:]
+    return last == {"{": "}", "[": "]"}.get(text.lstrip()[:1], last)
 
 
 def _decoded(text: str) -> Any:
