@@ -139,7 +139,9 @@ class UIMessageStreamResponse(EventStream):
         background: BackgroundTask | None = None,
     ) -> None:
         super().__init__(
-            _written(chunks, Writer(message_id=message_id, message=message, floor=floor), floor),
+            _written(
+                aiter(chunks), Writer(message_id=message_id, message=message, floor=floor), floor
+            ),
             keep_alive=keep_alive,
             send_timeout=send_timeout,
             status_code=status_code,
@@ -196,12 +198,11 @@ async def _listen(receive: Receive, client: _Client) -> None:
 
 
 async def _written(
-    chunks: AsyncIterable[Chunk], writer: Writer, floor: Floor
+    chunks: AsyncIterator[Chunk], writer: Writer, floor: Floor
 ) -> AsyncGenerator[bytes, None]:
     yield _OPEN  # the headers go out with it, however long the first chunk takes
-    iterator = aiter(chunks)
     try:
-        async for chunk in iterator:
+        async for chunk in chunks:
             if data := frames(writer.write(chunk), floor):
                 yield data
         yield frames(() if writer.ended else writer.finish(), floor) + DONE
@@ -212,7 +213,7 @@ async def _written(
         logger.error("stream %s: %s", masked.reference, error, exc_info=error)
         yield frames(() if writer.ended else writer.error(masked.text), floor) + DONE
     finally:
-        if aclose := getattr(iterator, "aclose", None):
+        if aclose := getattr(chunks, "aclose", None):
             await aclose()
 
 

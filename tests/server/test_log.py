@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import process_time
 from unittest import mock
 
 from harness.asgi_host import chunks_of
@@ -208,3 +209,20 @@ async def test_a_continuation_is_replayed_from_the_message_it_continues() -> Non
     assert [chunk.type for chunk in replayed].count("start") == 1
     assert replayed[: len(expand(before, NEWEST_FLOOR))] == expand(before, NEWEST_FLOOR)
     assert reduce(replayed) == reduce(own, before)
+
+
+async def test_the_cost_of_a_delta_does_not_grow_with_the_log() -> None:
+    async def seconds(deltas: int) -> float:
+        log = log_of([Start(message_id="m"), TextStart(id="0")])
+        ahead, behind = log.reader(DEFAULT_FLOOR), log.reader(DEFAULT_FLOOR)
+        began = process_time()
+        for number in range(deltas):
+            log.append(text_chunks("twenty characters..."))
+            await ahead.read()
+            if number % 2:
+                await behind.read()
+        return process_time() - began
+
+    await seconds(1000)
+    # Linear is 4; anything that looks at what was there before is 16.
+    assert await seconds(40_000) < 9 * await seconds(10_000)

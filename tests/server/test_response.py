@@ -143,6 +143,11 @@ async def test_what_is_no_chunk_at_all_is_an_error_too(caplog: pytest.LogCapture
     assert "Traceback" in caplog.text
 
 
+def test_what_is_no_async_iterator_is_refused_where_it_is_given() -> None:
+    with pytest.raises(TypeError, match="list"):
+        UIMessageStreamResponse(HELLO)  # type: ignore[arg-type]
+
+
 async def test_a_value_without_a_json_form_is_an_error() -> None:
     call = ToolInputAvailable(tool_call_id="c", tool_name="t", input={"x": object()})
     host = AsgiHost(UIMessageStreamResponse(chunks(call)))
