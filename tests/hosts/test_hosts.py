@@ -82,6 +82,13 @@ def test_a_client_of_http_1_0_is_served_and_then_hung_up_on(served: Served) -> N
     assert body.index(b": stream-open\n\n") < body.index(b"text-delta") < body.index(b"[DONE]")
 
 
+def test_a_connection_serves_one_answer_after_the_other(served: Served) -> None:
+    with httpx.Client(timeout=LONG, limits=httpx.Limits(max_connections=1)) as client:
+        for _ in range(3):
+            answer = client.post(f"{served.url}/chunks/short")
+            assert answer.text.endswith("data: [DONE]\n\n")
+
+
 def request(path: str) -> bytes:
     return f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".encode()
 

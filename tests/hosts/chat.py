@@ -1,0 +1,5 @@
+"""Claude behind a host, as an app would write it."""
+
+from usechat_server import Agent, create_app
+
+app = create_app(Agent("claude-sonnet-5-5", max_tokens=100))
