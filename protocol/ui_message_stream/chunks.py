@@ -331,8 +331,6 @@ CHUNK_TYPES: Mapping[str, type[_TypedChunk]] = {
 for _name, _class in CHUNK_TYPES.items():
     _class.type = _name
 
-#: Chunks made of plain strings only: nothing in them needs the walk of `sanitize`.
-_FLAT = (TextDelta, ReasoningDelta, ToolInputDelta)
 _encoder = msgspec.json.Encoder()
 
 
@@ -357,13 +355,13 @@ def encode_chunk(chunk: Chunk) -> bytes:
 
     Raises TypeError for a value (in a tool's input or output, say) that has no JSON form.
     """
-    if (
-        isinstance(chunk, _FLAT)
-        and chunk.extra is None
-        and (isinstance(chunk, ToolInputDelta) or chunk.provider_metadata is None)
-    ):
+    if chunk.extra is None and not isinstance(chunk, Data):
         try:
-            return _encoder.encode(chunk)
+            text = _encoder.encode(chunk)
         except UnicodeEncodeError:
             pass
+        else:
+            # Looking for a forbidden key's name is cheap; walking the value is not.
+            if b"__proto__" not in text and b"constructor" not in text:
+                return text
     return jsontext.encode(chunk.to_object())

@@ -184,7 +184,7 @@ def test_findings_do_not_depend_on_packets_and_come_as_soon_as_they_can(
     early = checker.feed(body[:cut])
     assert [*early, *checker.feed(body[cut:]), *checker.end()] == check(body)
     assert ("schema" in [finding.rule for finding in early]) == (
-        cut >= body.index(b'{"type": "data')
+        cut >= body.index(b'data: {"type": "data')
     )
 
 
