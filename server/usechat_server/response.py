@@ -115,6 +115,13 @@ class EventStream(Response):
 class UIMessageStreamResponse(EventStream):
     """Streams an async iterator of chunks to `useChat`.
 
+        async def answer() -> AsyncIterator[Chunk]:
+            yield TextStart(id="0")
+            async for word in my_model():
+                yield TextDelta(id="0", delta=word)
+
+        return UIMessageStreamResponse(answer())
+
     What the protocol needs and the iterator leaves out is added: `start` with `message_id`,
     `start-step`, the end of every part, `finish`. An exception or an illegal chunk ends the stream
     with an `error` that tells nothing but a reference, which is in the log with the detail.

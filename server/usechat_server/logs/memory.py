@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from ui_message_stream.chunks import Chunk, MessageMetadata, Start
 from ui_message_stream.expand import expand
@@ -143,12 +143,16 @@ class Reader:
     """One response's position in a log."""
 
     def __init__(
-        self, log: Log, floor: Floor, start: Position = (0, 0), preamble: Iterable[Chunk] = ()
+        self,
+        log: Log,
+        floor: Floor,
+        start: Position = (0, 0),
+        preamble: Iterator[Chunk] | None = None,
     ) -> None:
         self._log = log
         self._floor = floor
         self._position = start
-        self._preamble = iter(preamble)
+        self._preamble = preamble
         self._done = False
 
     async def read(self) -> bytes | None:
@@ -158,24 +162,26 @@ class Reader:
         """
         log = self._log
         while not self._done:
-            if data := self._rest_of_preamble():
-                return data
-            if log.is_behind(self._position):
+            data = b""
+            if self._preamble is not None:
+                data = self._next_of_preamble(self._preamble)
+            elif log.is_behind(self._position):
                 data, self._position = log.read(self._position, self._floor)
             elif not log.ended:
                 await log.more()
                 continue
-            if log.ended and not log.is_behind(self._position):
+            if self._preamble is None and log.ended and not log.is_behind(self._position):
                 self._done = True
                 return data + DONE
             if data:
                 return data
         return None
 
-    def _rest_of_preamble(self) -> bytes:
+    def _next_of_preamble(self, preamble: Iterator[Chunk]) -> bytes:
         piece = bytearray()
-        for chunk in self._preamble:
+        for chunk in preamble:
             piece += frames((chunk,), self._floor)
             if len(piece) >= READ_SIZE:
-                break
+                return bytes(piece)
+        self._preamble = None
         return bytes(piece)
