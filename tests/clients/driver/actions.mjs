@@ -12,9 +12,11 @@ const toolName = part => part.toolName ?? part.type.slice('tool-'.length);
 export class Actions {
   #page;
   #chat;
+  #transcript;
 
-  constructor(page) {
+  constructor(page, transcript) {
     this.#page = page;
+    this.#transcript = transcript;
     this.#chat = page.chat;
   }
 
@@ -39,10 +41,9 @@ export class Actions {
 
   /** Waits until a text stands anywhere in the last message. */
   async seen(text) {
-    await this.#until(
-      () => JSON.stringify(this.#chat.messages.at(-1) ?? null).includes(JSON.stringify(text).slice(1, -1)),
-      `${JSON.stringify(text)} in the last message`,
-    );
+    const last = () => JSON.stringify(this.#chat.messages.at(-1) ?? null);
+    const escaped = JSON.stringify(text).slice(1, -1);
+    await this.#until(() => last().includes(escaped), `${text} in the last message`);
   }
 
   async stop() {
@@ -63,9 +64,9 @@ export class Actions {
 
   /** Gives an output, or `errorText`, to each of a tool's calls that wait for one. */
   async startAnswer({ tool, ...outcome }) {
-    const waiting = this.#chat.messages
-      .at(-1)
-      .parts.filter(part => isTool(part) && toolName(part) === tool && part.state === 'input-available');
+    const waits = part =>
+      isTool(part) && toolName(part) === tool && part.state === 'input-available';
+    const waiting = this.#chat.messages.at(-1).parts.filter(waits);
     if (!waiting.length) throw new Error(`no call of ${tool} waits for an output`);
     const state = 'errorText' in outcome ? { state: 'output-error' } : {};
     const add = addToolOutput(this.#chat);
@@ -90,6 +91,8 @@ export class Actions {
   async rest() {
     const idle = () => ['ready', 'error'].includes(this.#chat.status);
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
+      // A page that looks for an answer to resume says so in no status.
+      await Promise.allSettled(this.#transcript.unanswered);
       await this.#page.turn();
       if (!idle()) {
         await this.#until(idle, 'the answer to end');

@@ -18,7 +18,7 @@ const commands = {
     const open = hook ? (await import('./hook.mjs')).openHook : openPage;
     const page = await open(transcript, options);
     try {
-      await new Actions(page).run(actions);
+      await new Actions(page, transcript).run(actions);
       return transcript.result(page.chat);
     } catch (error) {
       const { status, messages, requests } = transcript.result(page.chat);

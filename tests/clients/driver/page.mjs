@@ -55,7 +55,7 @@ class State extends EventEmitter {
 /** More requests than any scenario makes: a page that gets here is in an endless loop. */
 const REQUEST_LIMIT = 12;
 
-// Before 5.0.76 it had another name.
+// 5.0.0 knows it by its first name only.
 export const addToolOutput = chat => chat.addToolOutput ?? chat.addToolResult;
 
 /**

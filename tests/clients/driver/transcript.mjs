@@ -10,17 +10,24 @@ export class Transcript {
   finishes = [];
   errors = [];
   toolCalls = [];
-  data = [];
+
+  /** Requests that wait for their answer to begin. */
+  unanswered = new Set();
 
   /** `fetch` that keeps each request. */
   fetch = async (url, { method = 'GET', headers, body, ...init } = {}) => {
     const request = { method, path: new URL(url).pathname, body: body ? JSON.parse(body) : null };
     this.requests.push(request);
-    const response = await fetch(url, { method, headers, body, ...init });
-    request.status = response.status;
-    request.headers = Object.fromEntries(response.headers);
-    if (!response.ok) request.answer = await response.clone().text();
-    return response;
+    const answer = fetch(url, { method, headers, body, ...init });
+    this.unanswered.add(answer);
+    try {
+      const response = await answer;
+      request.status = response.status;
+      if (!response.ok) request.answer = await response.clone().text();
+      return response;
+    } finally {
+      this.unanswered.delete(answer);
+    }
   };
 
   /** The callbacks of AbstractChat and of useChat. */
@@ -28,7 +35,6 @@ export class Transcript {
     onFinish: ({ message, messages, ...how }) =>
       this.finishes.push({ messageId: message?.id ?? null, ...plain(how) }),
     onError: error => this.errors.push(describeError(error)),
-    onData: part => this.data.push(plain(part)),
   };
 
   status(status) {
@@ -37,12 +43,12 @@ export class Transcript {
 
   /** The end of the conversation. */
   result({ status, error, messages }) {
-    const { statuses, requests, finishes, errors, toolCalls, data } = this;
+    const { statuses, requests, finishes, errors, toolCalls } = this;
     return {
       status,
       error: describeError(error),
       messages: plain(messages),
-      ...{ statuses, requests, finishes, errors, toolCalls, data },
+      ...{ statuses, requests, finishes, errors, toolCalls },
     };
   }
 }
