@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message
@@ -25,7 +25,12 @@ class AsgiHost:
     """
 
     def __init__(
-        self, app: ASGIApp, *, tells: bool = True, raises: bool = False, **extensions: Any
+        self,
+        app: ASGIApp,
+        *,
+        tells: bool = True,
+        raises: bool = False,
+        extensions: Mapping[str, Any] | None = None,
     ) -> None:
         self.sent: list[Message] = []
         #: cleared: the client does not read, and `send` waits
@@ -48,7 +53,7 @@ class AsgiHost:
             "method": "POST",
             "path": "/",
             "headers": [],
-            "extensions": self._extensions,
+            "extensions": self._extensions or {},
         }
         return asyncio.create_task(self._run(scope))
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterable
 from time import monotonic
+from typing import TypedDict
 
 from harness.scripted_model import Beat, ScriptedModel
 from starlette.applications import Starlette
@@ -45,9 +46,17 @@ endings: dict[str, Ending] = {}
 runs = Runs()
 
 
-def timing(request: Request) -> dict[str, float]:
+class Timing(TypedDict):
+    keep_alive: float
+    send_timeout: float
+
+
+def timing(request: Request) -> Timing:
     asked = request.query_params
-    return {name: float(asked.get(name, NEVER)) for name in ("keep_alive", "send_timeout")}
+    return {
+        "keep_alive": float(asked.get("keep_alive", NEVER)),
+        "send_timeout": float(asked.get("send_timeout", NEVER)),
+    }
 
 
 async def own_chunks(request: Request) -> Response:

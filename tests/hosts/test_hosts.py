@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from time import monotonic
+from typing import Any
 
 import httpx
 import pytest
@@ -101,6 +102,6 @@ def read_rest(client: socket.socket) -> bytes:
     return bytes(data)
 
 
-def ended(served: Served, kind: str) -> dict[str, float]:
-    report: dict[str, float] = httpx.get(f"{served.url}/ended/{kind}", timeout=LONG).json()
+def ended(served: Served, kind: str) -> dict[str, Any]:
+    report: dict[str, Any] = httpx.get(f"{served.url}/ended/{kind}", timeout=LONG).json()
     return report

@@ -110,7 +110,7 @@ def test_every_log_is_legal_and_ends_once(
             assert host.body.endswith(b"data: [DONE]\n\n")
 
     logger, handler = logging.getLogger("usechat.run"), logging.Handler()
-    handler.emit = lines.append  # type: ignore[method-assign]
+    handler.emit = lines.append  # type: ignore[method-assign, assignment]
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:

@@ -25,7 +25,7 @@ async def test_a_write_that_does_not_go_through_ends_the_stream(silent: bool) ->
             closed.set()
 
     response = UIMessageStreamResponse(said(), keep_alive=0.01, send_timeout=0.1)
-    host = AsgiHost(response, **{"usechat.abort": dropped.set})
+    host = AsgiHost(response, extensions={"usechat.abort": dropped.set})
     answering = host.request()
     await host.until(lambda body: b"text-start" in body)
     host.reading.clear()
