@@ -106,8 +106,8 @@ _PACED = {
     "peak_rss_mib": "peak RSS MiB",
 }
 _TOOL = {
-    "ms": "200 KB ms",
     "cpu_ms": "200 KB CPU ms",
+    "ms": "200 KB ms",
     "large_ms": "400 KB ms",
     "growth": "growth of CPU",
     "errors": "errors",
@@ -138,6 +138,7 @@ SCENARIOS = {
         "time to the first delta, requests one after the other, provider answers at once",
         _first_token,
         _LATENCY | {"cpu_ms_per_request": "CPU ms/request", "errors": "errors"},
+        repeat=5,
     ),
     "S4": Scenario("tool input: one long string in 20-byte deltas", _tool_input("string"), _TOOL),
     "S4r": Scenario(
