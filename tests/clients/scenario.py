@@ -53,6 +53,8 @@ class Scenario:
     #: requests that the page made, in all
     requests: int = 1
     status: Literal["ready", "error"] = "ready"
+    #: every status in turn; None: not looked at
+    statuses: Sequence[str] | None = None
     #: parts of the last message; None: not looked at
     parts: Sequence[JSON] | None = None
     #: roles of all messages

@@ -103,7 +103,8 @@ export class Actions {
 
   #until(holds, what) {
     return new Promise((resolve, reject) => {
-      const late = () => reject(new Error(`waited in vain for ${what}; status ${this.#chat.status}`));
+      const late = () =>
+        reject(new Error(`waited in vain for ${what}; status ${this.#chat.status}`));
       const timer = setTimeout(late, DEADLINE);
       const look = () => {
         if (!holds()) return;

@@ -65,6 +65,7 @@ CONTROL = [
         name="stop keeps what was shown",
         replies=[cut(text("Hel"), then="hang")],
         actions=[start("Hi"), seen("Hel"), stop],
+        statuses=["ready", "submitted", "streaming", "ready"],
         parts=[STEP, said("Hel", "streaming")],
         hung_up=[0],
     ),

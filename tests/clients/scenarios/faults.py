@@ -73,6 +73,7 @@ FAULTS = [
         replies=[cut(text("Hel"), then="eof")],
         actions=[send("Hi")],
         status="error",
+        statuses=["ready", "submitted", "streaming", "error"],
         parts=[STEP, said("Hel")],
     ),
     Scenario(
@@ -86,6 +87,7 @@ FAULTS = [
         name="a file that no model reads",
         actions=[send("Look", files=[file("a.zip", "application/zip", b"PK\x03\x04\0")])],
         status="error",
+        statuses=["ready", "submitted", "error"],
         roles=["user"],
         asked=[],
     ),

@@ -21,6 +21,7 @@ TEXT = [
         name="text",
         replies=[replied(text("Hel", "lo"))],
         actions=[send("Hi")],
+        statuses=["ready", "submitted", "streaming", "ready"],
         parts=[STEP, said("Hello")],
         asked=[[user("Hi")]],
         finish_reason="stop",
