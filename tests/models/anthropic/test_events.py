@@ -136,6 +136,18 @@ def test_a_cut_answer_is_never_complete(count: int) -> None:
     assert caught.value.retryable
 
 
+def test_an_answer_with_an_open_block_is_not_complete() -> None:
+    unclosed = [e for e in message(text("Half")) if e["type"] != "content_block_stop"]
+    with pytest.raises(ModelError, match="inside a content block"):
+        translate(unclosed)
+
+
+def test_json_that_is_nested_too_deeply_is_a_model_error() -> None:
+    nested = b'data: {"type":"ping","a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n\n"
+    with pytest.raises(ModelError):
+        translate([nested])
+
+
 def test_an_answer_without_a_stop_reason_is_not_complete() -> None:
     with pytest.raises(ModelError, match="stop reason"):
         translate(message(text("Hi"), stop_reason=None))

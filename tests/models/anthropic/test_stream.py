@@ -319,6 +319,20 @@ async def test_pings_keep_a_thinking_model_alive(provider: FakeProvider) -> None
     await model.aclose()
 
 
+async def test_whatever_is_said_sets_the_clock_back(provider: FakeProvider) -> None:
+    words = text("one", Pause(), "two", Pause(), "three", Pause(), "four")
+    provider.script(Reply(message(words), pings=0.1))
+    model = AnthropicModel("claude-sonnet-5-5", content_timeout=2)
+    task = asyncio.create_task(read(model.stream(call(max_tokens=9))))
+    await asyncio.to_thread(provider.request)
+    for _ in range(3):
+        await asyncio.sleep(1)
+        provider.release()
+    chunks, error = await task
+    assert (shown(chunks), error) == ("onetwothreefour", None)
+    await model.aclose()
+
+
 @pytest.mark.parametrize("own_client", [True, False])
 @pytest.mark.parametrize("when", ["before headers", "while silent"])
 @pytest.mark.parametrize("how", ["cancel", "scope", "aclose"])
