@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -13,7 +13,7 @@ import pytest
 from harness.live import LiveServer, ScriptedModel, chunks, text, user
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from ui_message_stream.chunks import Custom, ToolApprovalRequest, ToolInputAvailable
+from ui_message_stream.chunks import Chunk, Custom, ToolApprovalRequest, ToolInputAvailable
 from ui_message_stream.versions import Floor
 from usechat_server import Agent, BadRequest, Settings, Turn, create_app
 from usechat_server.app import ChatApp
@@ -326,7 +326,7 @@ def test_the_app_names_its_floor() -> None:
 
 
 def test_a_floor_that_cannot_carry_a_feature() -> None:
-    batches = [
+    batches: list[Sequence[Chunk]] = [
         [ToolInputAvailable(tool_call_id="t1", tool_name="mail", input={})],
         [ToolApprovalRequest(approval_id="p1", tool_call_id="t1")],
     ]
