@@ -231,7 +231,8 @@ def test_legal_logs_and_continuations_are_legal(
             grammar.check(chunk)
 
 
-@given(st.one_of(st.none(), messages()), st.data())
+# Only the newest clients go on with an input that a stop cut: older ones throw, so the rule does.
+@given(st.one_of(st.none(), messages(interrupted=False)), st.data())
 @settings(max_examples=200, deadline=None)
 def test_a_rule_is_fatal_exactly_where_the_client_throws(
     message: UIMessage | None, data: st.DataObject
