@@ -41,6 +41,7 @@ class AsgiHost:
         self._raises = raises
         self._extensions = extensions
         self._left = asyncio.Event()
+        self._told = asyncio.Event()
         self._sending = False
         self._changed = asyncio.Condition()
 
@@ -62,9 +63,15 @@ class AsgiHost:
         await asyncio.wait_for(self.request(), LONG)
         return self.chunks
 
-    def leave(self) -> None:
+    def leave(self, *, told: bool = True) -> None:
+        """The client goes; without `told`, the host has not noticed yet but from its writes."""
         self._left.set()
         self.reading.set()
+        if told:
+            self.tell()
+
+    def tell(self) -> None:
+        self._told.set()
 
     async def until(self, seen: Callable[[bytes], bool]) -> None:
         """Waits until the body so far is as wanted."""
@@ -89,7 +96,7 @@ class AsgiHost:
 
     async def _receive(self) -> Message:
         if self._tells:
-            await self._left.wait()
+            await self._told.wait()
             return {"type": "http.disconnect"}
         await asyncio.Event().wait()
         raise AssertionError

@@ -59,7 +59,8 @@ class ScriptedStream:
                     yield beat
 
     async def aclose(self) -> None:
-        await asyncio.sleep(0)  # as closing a connection waits; a second cancellation would show
+        for _ in range(5):
+            await asyncio.sleep(0)  # closing a connection waits too: a second cancellation shows
         if not self.closed.is_set():
             self.closed_at = monotonic()
             self.closed.set()

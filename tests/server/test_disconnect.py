@@ -74,6 +74,30 @@ async def test_a_client_that_left_before_the_answer_began_costs_nothing() -> Non
     assert host.sent == []
 
 
+async def test_a_hang_up_that_is_noticed_twice_cancels_once() -> None:
+    began_to_save, saved = asyncio.Event(), asyncio.Event()
+
+    async def saves() -> AsyncIterator[Chunk]:
+        try:
+            yield TextStart(id="0")
+            while True:
+                await asyncio.sleep(0.001)
+                yield TextDelta(id="0", delta="x")
+        finally:
+            began_to_save.set()
+            await asyncio.sleep(0.02)
+            saved.set()
+
+    host = AsgiHost(UIMessageStreamResponse(saves()), raises=True)
+    answering = host.request()
+    await host.until(lambda body: b"text-start" in body)
+    host.leave(told=False)
+    await asyncio.wait_for(began_to_save.wait(), LONG)
+    host.tell()
+    await asyncio.wait_for(answering, LONG)
+    assert saved.is_set()
+
+
 @pytest.mark.parametrize("tells", [True, False], ids=["told", "found out"])
 async def test_what_the_iterator_does_at_its_end_is_not_cut(tells: bool) -> None:
     saved = asyncio.Event()

@@ -50,3 +50,23 @@ async def test_a_stream_that_talks_needs_no_comments() -> None:
     host = AsgiHost(UIMessageStreamResponse(talks(), keep_alive=1.0))
     await asyncio.wait_for(host.request(), LONG)
     assert COMMENT not in host.body
+
+
+async def test_a_chunk_waits_for_the_comment_that_is_being_written() -> None:
+    go_on = asyncio.Event()
+
+    async def slow() -> AsyncIterator[Chunk]:
+        yield TextStart(id="0")
+        await go_on.wait()
+        yield TextDelta(id="0", delta="x")
+
+    host = AsgiHost(UIMessageStreamResponse(slow(), keep_alive=0.01))
+    answering = host.request()
+    await host.until(lambda body: b"text-start" in body)
+    host.reading.clear()
+    await asyncio.sleep(0.05)  # a comment is under way now
+    go_on.set()
+    await asyncio.sleep(0.01)
+    host.reading.set()  # the host checks that no two writes overlap
+    await asyncio.wait_for(answering, LONG)
+    assert isinstance(host.chunks[-1], Finish)

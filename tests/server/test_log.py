@@ -163,6 +163,24 @@ async def test_a_long_backlog_comes_in_pieces() -> None:
     assert "".join(got) == text
 
 
+async def test_a_text_that_is_read_in_pieces_while_it_grows_stays_whole() -> None:
+    log = log_of([Start(message_id="m"), TextStart(id="0")])
+    reader = log.reader(DEFAULT_FLOOR)
+    await reader.read()
+    data = b""
+    with mock.patch.object(memory, "READ_SIZE", 3):
+        for piece in ("abcdefg", "hijklmn", "opq", "rst", "u"):
+            log.append(text_chunks(piece))
+            log.append(text_chunks("-"))
+            data += await reader.read() or b""
+        log.append([TextEnd(id="0"), Finish()])
+        log.end()
+        data += await read_rest(reader)
+    deltas = [chunk.delta for chunk in chunks_of(data) if isinstance(chunk, TextDelta)]
+    assert "".join(deltas) == "abcdefg-hijklmn-opq-rst-u-"
+    assert max(map(len, deltas)) <= 3
+
+
 async def test_a_reader_waits_for_the_end_and_then_has_no_more() -> None:
     log = log_of([Start(message_id="m")])
     reader = log.reader(DEFAULT_FLOOR)

@@ -265,9 +265,12 @@ async def test_a_run_ends_once_however_often_it_is_ended(lines: list[logging.Log
     run = scene.start()
     await asyncio.wait_for(scene.model.streams[0].called.wait(), LONG)
     run.stop()
+    for _ in range(3):
+        await asyncio.sleep(0)  # the provider's connection is being closed now
     run.interrupt()
     run.stop()
-    await scene.runs.aclose()
+    await asyncio.wait_for(scene.runs.aclose(), LONG)
+    assert scene.model.streams[0].closed.is_set()
     assert [type(chunk) for chunk in await replay(run)].count(Abort) == 1
     assert only(lines)["outcome"] == "aborted"
 
