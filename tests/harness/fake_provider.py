@@ -159,6 +159,7 @@ class FakeProvider:
         self._loop = asyncio.new_event_loop()
         self._released = asyncio.Semaphore(0)
         self._connections: set[_Connection] = set()
+        self._disconnected = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="fake-provider", daemon=True)
         self._listening = threading.Event()
 
@@ -181,6 +182,11 @@ class FakeProvider:
             if not self._arrived.wait_for(lambda: len(self.requests) > index, deadline):
                 raise TimeoutError(f"request {index} never came")
             return self.requests[index]
+
+    def wait_disconnected(self, *, deadline: float = DEADLINE) -> bool:
+        """Whether every connection is gone in time, the idle ones of clients' pools too."""
+        with self._disconnected:
+            return self._disconnected.wait_for(lambda: not self._connections, deadline)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -266,7 +272,9 @@ class _Connection(asyncio.Protocol):
             self._next_request()
 
     def connection_lost(self, _: Exception | None) -> None:
-        self.provider._connections.discard(self)
+        with self.provider._disconnected:
+            self.provider._connections.discard(self)
+            self.provider._disconnected.notify_all()
         if self.request is not None and not self.request.done.is_set():
             self.request.closed_at = time.monotonic()
             self.request.closed.set()

@@ -110,7 +110,7 @@ def message(
     model: str = "claude-sonnet-5-5",
     message_id: str = "msg_fake",
     **delta: Any,
-) -> list[Event]:
+) -> list[Any]:
     """A whole answer: `message_start` to `message_stop`.
 
     Among the blocks, events of one's own and pauses stay where they are. `usage` may hold

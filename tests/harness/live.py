@@ -73,6 +73,9 @@ class ScriptedModel:
         self.calls.append(call)
         return _Stream(self)
 
+    async def aclose(self) -> None:
+        pass
+
     def release(self) -> None:
         """Lets the calls under way end."""
         for loop, event in self._released:

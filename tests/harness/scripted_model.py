@@ -29,6 +29,9 @@ class ScriptedModel:
         self.streams.append(ScriptedStream(script))
         return self.streams[-1]
 
+    async def aclose(self) -> None:
+        pass
+
 
 class ScriptedStream:
     def __init__(self, script: Iterable[Beat]) -> None:

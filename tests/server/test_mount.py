@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from harness.fake_provider import FakeProvider, Reply, message
+from harness.fake_provider import text as provider_text
 from harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, user
 from harness.serving import serve
 from starlette.applications import Starlette
@@ -110,6 +112,19 @@ async def test_the_lifespan_ends_what_runs() -> None:
     stream = b"".join(message.get("body", b"") for message in sent).decode()
     assert chunks(stream)[-1]["type"] == "error"
     assert model.closed.is_set()
+
+
+def test_the_lifespan_closes_the_connections_to_the_provider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with FakeProvider() as provider:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
+        provider.script(Reply(message(provider_text("Hi"))))
+        with LiveServer(create_app(Agent("claude-sonnet-5-5"))) as server:
+            assert chunks(server.chat().text)[-1]["type"] == "finish"
+            assert not provider.wait_disconnected(deadline=0), "it is kept for the next turn"
+        assert provider.wait_disconnected()
 
 
 _HELLO = b'{"id": "u1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}'

@@ -84,6 +84,11 @@ class Model(Protocol):
         """Translates the history, at once and without I/O. Raises BadRequest."""
         ...
 
+    async def aclose(self) -> None:
+        """Closes what was opened in the running event loop, such as connections to the provider.
+        The model can be used again afterwards."""
+        ...
+
 
 class BadRequest(Exception):
     """The request cannot be answered. `text` is shown to the person as it is."""

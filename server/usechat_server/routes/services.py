@@ -83,6 +83,7 @@ class Services:
         """Ends this event loop's runs now and closes what was opened for them."""
         if runs := self._runs.pop(asyncio.get_running_loop(), None):
             await runs.aclose()
+        await self.agent.model.aclose()
 
 
 def _floor(agent: Agent, settings: Settings) -> Floor:

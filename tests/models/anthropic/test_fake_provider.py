@@ -56,7 +56,8 @@ async def test_the_sdk_reads_it() -> None:
                 await client.models.retrieve("claude-0")
             with pytest.raises(BadRequestError, match="first message must use the user role"):
                 await client.messages.create(**{**asked, "messages": [ASKED]})
-    hm, redacted, hello, called = answer.content
+    content: list[Any] = list(answer.content)
+    hm, redacted, hello, called = content
     assert (hm.type, hm.thinking, hm.signature) == ("thinking", "Hmm.", "c2ln")
     assert (redacted.type, redacted.data) == ("redacted_thinking", "b3Bh")
     assert (hello.type, hello.text) == ("text", "Héllo")

@@ -34,3 +34,6 @@ class DemoModel:
         if fail:
             self._failed.append(question.id)
         return DemoStream(choose(call, question, fail=fail), call.messages, self._pace)
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
