@@ -114,17 +114,21 @@ async def test_the_lifespan_ends_what_runs() -> None:
     assert model.closed.is_set()
 
 
-def test_the_lifespan_closes_the_connections_to_the_provider(
+async def test_the_lifespan_closes_the_connections_to_the_provider(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with FakeProvider() as provider:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
         provider.script(Reply(message(provider_text("Hi"))))
-        with LiveServer(create_app(Agent("claude-sonnet-5-5"))) as server:
-            assert chunks(server.chat().text)[-1]["type"] == "finish"
-            assert not provider.wait_disconnected(deadline=0), "it is kept for the next turn"
-        assert provider.wait_disconnected()
+        chat = create_app(Agent("claude-sonnet-5-5"))
+        transport = httpx.ASGITransport(chat)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            async with chat.lifespan():
+                answer = await client.post("/api/chat", json={"messages": [user("Hello")]})
+                assert chunks(answer.text)[-1]["type"] == "finish"
+                assert not provider.wait_disconnected(deadline=0), "it is kept for the next turn"
+            assert await asyncio.to_thread(provider.wait_disconnected)
 
 
 _HELLO = b'{"id": "u1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}'
