@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 from ui_message_stream.chunks import Chunk
@@ -50,8 +50,8 @@ class AnthropicStream:
         self._client = client
         self._opened = opened
         self._watchdog = Watchdog(byte_timeout=byte_timeout, content_timeout=content_timeout)
-        #: the response, once its headers came
-        self._response: httpx2.Response | None = None
+        #: the response's body, once its headers came
+        self._body: httpx2.AsyncByteStream | None = None
         self._began = 0.0
 
     @property
@@ -73,9 +73,9 @@ class AnthropicStream:
 
     async def aclose(self) -> None:
         self._watchdog.close()
-        response, self._response = self._response, None
-        if response is not None:
-            await response.aclose()
+        body, self._body = self._body, None
+        if body is not None:
+            await body.aclose()
 
     async def _batches(self) -> AsyncIterator[Sequence[Chunk]]:
         try:
@@ -111,7 +111,7 @@ class AnthropicStream:
         except Exception as error:
             failed = model_error(error, request_id=self.details.get("request_id"))
             # Before there were headers, the SDK has tried again by itself.
-            failed.retryable = failed.retryable and self._response is not None
+            failed.retryable = failed.retryable and self._body is not None
             raise failed from error
         finally:
             await self.aclose()
@@ -125,19 +125,21 @@ class AnthropicStream:
         )
         response = await call.__aenter__()
         self._watchdog.headers_came()
-        # From here on only the body is needed; a long history must not outlive its sending.
-        self._response = response.http_response
+        # From here on only the body is needed; a long history must not outlive its sending, as it
+        # would in the response. Nothing in it is encoded: that was asked for.
+        body = cast(httpx2.AsyncByteStream, response.http_response.stream)
+        self._body = body
         self.request = {}
         self.details["request_id"] = response.request_id
         self.details["retries"] = response.retries_taken
         self.details["seconds_to_headers"] = self._elapsed()
         if self._opened is not None:
             self._opened(client)
-        framing = self._response.headers.get("content-type", "")
+        framing = response.http_response.headers.get("content-type", "")
         if framing.startswith("application/vnd.amazon.eventstream"):
             # Trying again would be paid for again.
             raise ModelError("Bedrock's own framing is not supported yet", "request")
-        return self._response.aiter_bytes()
+        return aiter(body)
 
     def _elapsed(self) -> float:
         return round(time.perf_counter() - self._began, 6)
