@@ -1,4 +1,4 @@
-"""What holds for every test: one kind of event loop, no silent skips where they are forbidden."""
+"""What holds for every test: one kind of event loop, and in CI no skips and no chance."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+#: `.ci/run` sets it.
+IN_CI = os.environ.get("USECHAT_NO_SKIPS") == "1"
+
+# How long an example takes says more about the machine than about the code. In CI the examples are
+# the same in every run, so that no change fails by chance; elsewhere they are new ones each time,
+# and a failure is printed with the line that repeats it.
+settings.register_profile(
+    "usechat",
+    deadline=None,
+    derandomize=IN_CI,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("usechat")
 
 
 @pytest.fixture(scope="session")
@@ -17,9 +33,9 @@ def anyio_backend() -> str:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With USECHAT_NO_SKIPS=1 (set by `.ci/run`) a skipped test is a failed one."""
+    """With USECHAT_NO_SKIPS=1 a skipped test is a failed one."""
     report = yield
-    if report.skipped and os.environ.get("USECHAT_NO_SKIPS") == "1":
+    if report.skipped and IN_CI:
         report.outcome = "failed"
         report.longrepr = f"skipped, which USECHAT_NO_SKIPS=1 forbids: {report.longrepr}"
     return report

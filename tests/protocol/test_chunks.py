@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from harness.node import NodeProcess
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import CHUNK_TYPES, encode_chunk, parse_chunk
@@ -204,7 +204,7 @@ def client() -> Iterator[NodeProcess]:
 
 
 @given(st.lists(_broken(), min_size=20, max_size=20))
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30)
 def test_reading_is_as_lenient_as_the_client(
     client: NodeProcess, values: list[dict[str, Any]]
 ) -> None:

@@ -6,7 +6,7 @@ from copy import copy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from protocol.reader import Reader
 from protocol.strategies import FOREIGN, logs, messages
@@ -20,7 +20,6 @@ from ui_message_stream.wire import UNSET
 from ui_message_stream.writer import HALF_INPUT
 
 RELEASES = ["5.0.0", "5.0.92", "5.0.216", "6.0.0", "6.0.230", "7.0.0", "7.0.31", "7.0.173"]
-slow = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def as_expanded(message: UIMessage) -> dict[str, Any]:
@@ -65,7 +64,7 @@ def _as_expanded(part: m.ToolPart) -> None:
 
 
 @given(message=messages())
-@settings(slow, max_examples=100)
+@settings(max_examples=100)
 def test_reduce_takes_back_what_expand_gives(message: UIMessage) -> None:
     assert reduce(expand(message, NEWEST_FLOOR)).to_object() == as_expanded(message)
 
@@ -75,7 +74,7 @@ def test_a_foreign_message_loses_only_what_no_chunk_can_say() -> None:
 
 
 @given(message=messages(), data=st.data())
-@slow
+@settings(max_examples=60)
 def test_the_chunks_are_legal_and_so_is_a_continuation_after_them(
     message: UIMessage, data: st.DataObject
 ) -> None:
@@ -93,7 +92,7 @@ def test_a_foreign_message_becomes_legal() -> None:
 
 @pytest.mark.parametrize("release", RELEASES)
 @given(message=messages())
-@settings(slow, max_examples=15)
+@settings(max_examples=15)
 def test_every_release_reads_a_message_expanded_for_it(
     reader: Reader, release: str, message: UIMessage
 ) -> None:

@@ -95,7 +95,7 @@ def test_a_message_comes_back_as_it_was_read() -> None:
 
 
 @given(messages())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_messages_of_any_log_come_back_as_they_were(made: UIMessage) -> None:
     value = json.loads(jsontext.encode(made.to_object()))
     assert UIMessage.from_object(value).to_object() == value

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from protocol.reader import Reader
 from protocol.strategies import FOREIGN, json_values, logs, messages
@@ -17,8 +17,6 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.partial_json import PartialJSON
 from ui_message_stream.reduce import ReduceError, Reducer, reduce
 from ui_message_stream.wire import UNSET
-
-slow = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def theirs(reader: Reader, chunks: list[Chunk], message: UIMessage | None = None) -> Any:
@@ -34,7 +32,7 @@ def ours(chunks: list[Chunk], message: UIMessage | None = None) -> Any:
 
 
 @given(log=logs(), data=st.data())
-@settings(slow, max_examples=150)
+@settings(max_examples=150)
 def test_a_log_cut_anywhere_gives_the_message_that_the_client_has(
     reader: Reader, log: list[Chunk], data: st.DataObject
 ) -> None:
@@ -43,7 +41,7 @@ def test_a_log_cut_anywhere_gives_the_message_that_the_client_has(
 
 
 @given(message=messages(), data=st.data())
-@slow
+@settings(max_examples=60)
 def test_a_continued_message_is_what_the_client_has(
     reader: Reader, message: UIMessage, data: st.DataObject
 ) -> None:
@@ -52,13 +50,13 @@ def test_a_continued_message_is_what_the_client_has(
 
 
 @given(log=logs(FOREIGN))
-@settings(slow, max_examples=50)
+@settings(max_examples=50)
 def test_a_foreign_message_that_is_continued_is_too(reader: Reader, log: list[Chunk]) -> None:
     assert ours(log, FOREIGN) == theirs(reader, log, FOREIGN)
 
 
 @given(log=logs(), data=st.data())
-@slow
+@settings(max_examples=60)
 def test_looking_changes_nothing(log: list[Chunk], data: st.DataObject) -> None:
     reducer = Reducer()
     seen: list[tuple[UIMessage, dict[str, Any]]] = []
@@ -160,7 +158,7 @@ def test_a_chunk_about_nothing_is_an_error_for_both(
 
 # JavaScript would cut a string that is merged between the halves of a surrogate pair.
 @given(values=st.lists(json_values.filter(lambda v: not isinstance(v, str) or v.isascii())))
-@slow
+@settings(max_examples=60)
 @example(values=[[1, {"a": 1}], {"1": {"b": 2}}, {"1": None, "constructor": 1, "prototype": 1}])
 @example(values=["ab", 3, True])
 def test_metadata_merges_as_in_the_client(reader: Reader, values: list[Any]) -> None:
@@ -183,7 +181,7 @@ _PIECES = st.one_of(
 
 
 @given(text=st.lists(_PIECES, max_size=8).map("".join), data=st.data())
-@settings(slow, max_examples=300)
+@settings(max_examples=300)
 def test_half_a_tool_input_is_read_as_the_client_does(
     reader: Reader, text: str, data: st.DataObject
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from protocol.reader import Reader
 from protocol.strategies import logs
@@ -140,7 +140,7 @@ def test_what_is_made_for_a_floor_is_accepted_from_there_on(reader: Reader, rele
 
 @pytest.mark.parametrize("release", RELEASES)
 @given(log=logs(), cut=st.integers(1, 40))
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15)
 def test_a_release_reads_a_whole_log_at_its_floor_and_at_the_default(
     reader: Reader, release: str, log: list[Chunk], cut: int
 ) -> None:
