@@ -170,17 +170,4 @@ def _decoded(text: str) -> Any:
         return UNSET
     # Without these, it cannot have a key that the parser refuses.
     suspect = "__proto__" in text or "constructor" in text or "\\u" in text
-    return UNSET if suspect and _has_forbidden_key(value) else value
-
-
-def _has_forbidden_key(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(map(_has_forbidden_key, value))
-    if not isinstance(value, dict):
-        return False
-    constructor = value.get("constructor")
-    return (
-        "__proto__" in value
-        or (isinstance(constructor, dict) and "prototype" in constructor)
-        or any(map(_has_forbidden_key, value.values()))
-    )
+    return UNSET if suspect and jsontext.has_forbidden_key(value) else value

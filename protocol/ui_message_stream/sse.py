@@ -57,8 +57,9 @@ class Decoder:
 
     @property
     def unfinished(self) -> bool:
-        """Whether an event with data has begun, or any field, whose blank line did not arrive."""
-        return bool(self._data) or (bool(self._line) and not self._line[0].startswith(":"))
+        """Whether an event with data has begun whose blank line did not arrive."""
+        begun = "".join(self._line)[:4]
+        return bool(self._data) or (begun != "" and "data".startswith(begun))
 
     def feed(self, data: bytes) -> list[str]:
         """The data of each event that is complete now, `[DONE]` too; several lines joined by LF."""

@@ -109,7 +109,7 @@ def test_the_floor_says_whose_errors_count(floor: str, fatal: str | None) -> Non
     ("body", "rule", "place"),
     [
         (b"", "no-events", 0),
-        (b'{"error":"overloaded"}', "unfinished-event", 1),
+        (b'{"error":"overloaded"}', "no-events", 0),
         (b": keep-alive\n\n", "no-events", 0),
         (stream() + event({"type": "data-x", "data": 1}), "after-done", 6),
         (stream().removesuffix(b"\n"), "unfinished-event", 5),

@@ -94,6 +94,8 @@ def test_an_event_is_there_as_soon_as_its_blank_line_is() -> None:
         (b"data: a\n\n", False),
         (b"data: a\n\n: keep-alive", False),
         (b"data: a\n\nevent: x\n", False),
+        (b"event: x", False),
+        (b'{"error":"overloaded"}', False),
         (b"data: a", True),
         (b"data: a\n", True),
         (b"dat", True),
@@ -102,7 +104,8 @@ def test_an_event_is_there_as_soon_as_its_blank_line_is() -> None:
 )
 def test_an_unfinished_event_is_known_and_dropped(body: bytes, unfinished: bool) -> None:
     decoder = Decoder()
-    decoder.feed(body)
+    for at in range(len(body)):
+        decoder.feed(body[at : at + 1])
     assert "a" not in decoder.end()
     assert decoder.unfinished is unfinished
 
