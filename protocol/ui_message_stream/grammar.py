@@ -10,7 +10,7 @@ from ui_message_stream import rules
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
 from ui_message_stream.rules import BLOCK, ENDED, STREAM, TOOL, CallState, Rule, State
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import Floor, accepts
 from ui_message_stream.wire import UNSET
 
 __all__ = ["Call", "Grammar", "IllegalChunk", "shows", "subject"]
@@ -137,7 +137,7 @@ class Grammar:
             self._step = []
         elif isinstance(chunk, c.ResetStep):
             self._reset()
-        if shows(chunk):
+        if shows(chunk) and accepts(self.floor, chunk.type):
             self._shown = self._step
         row = STREAM[_row(chunk)]
         cell = row[self.state]

@@ -28,6 +28,8 @@ __all__ = [
     "NEWEST_FLOOR",
     "TYPE_KNOWN_SINCE",
     "Floor",
+    "Form",
+    "Ranged",
     "Since",
     "accepts",
     "missing",
@@ -72,6 +74,29 @@ class Floor(NamedTuple):
 DEFAULT_FLOOR = Floor(5, 0, 92)
 #: The release whose chunks this library knows, all of them.
 NEWEST_FLOOR = Floor(7, 0, 173)
+
+
+class Ranged(msgspec.Struct, frozen=True):
+    """A chunk that only some floors are sent: what newer clients are told in another form.
+
+    A translator says both forms, side by side, and `project` picks. Both do the same to the state
+    of the stream (they answer the same call, or are whole parts), so that it is legal either way.
+    """
+
+    chunk: Chunk
+    #: the first floor that is sent it; None: the oldest there is
+    since: Floor | None = None
+    #: the first floor that is no longer sent it; None: every newer one is
+    until: Floor | None = None
+
+    def includes(self, floor: Floor) -> bool:
+        """Whether it is for this floor."""
+        old = self.since is not None and floor < self.since
+        return not old and (self.until is None or floor < self.until)
+
+
+#: What a model backend says: a chunk for every floor, or one for some.
+Form = Chunk | Ranged
 
 
 class Since(NamedTuple):
@@ -253,13 +278,15 @@ def _unset_fields(cls: type[Chunk], floor: Floor) -> dict[str, Any]:
     }
 
 
-def project(chunk: Chunk, floor: Floor) -> Chunk | None:
+def project(chunk: Form, floor: Floor) -> Chunk | None:
     """The chunk as every release from `floor` on reads it; None: it must not be sent.
 
     Fields that some of them throw on are gone, unknown keys are kept only where all of them ignore
     those. What an older client can be told in another way is (a denial as a tool error, a finish
     reason as "other").
     """
+    if isinstance(chunk, Ranged):
+        return project(chunk.chunk, floor) if chunk.includes(floor) else None
     if type(chunk) in _PLAIN and chunk.extra is None:
         return chunk
     if substitute := _SUBSTITUTES.get(type(chunk)):

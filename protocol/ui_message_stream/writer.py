@@ -33,7 +33,7 @@ from ui_message_stream.grammar import Grammar, IllegalChunk, shows
 from ui_message_stream.jsontext import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.rules import Rule
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import Floor, Form, Ranged
 from ui_message_stream.wire import UNSET
 
 __all__ = ["HALF_INPUT", "Writer"]
@@ -103,6 +103,14 @@ class Writer:
             for added in missing:
                 out += self._put(added)
         return out + self._put(chunk)
+
+    def write_form(self, form: Ranged) -> list[Form]:
+        """What to send for a chunk that is not for every floor. Only the one for this stream's
+        floor changes the state; any other stands beside it. Raises IllegalChunk."""
+        if not form.includes(self._grammar.floor):
+            return [form]
+        *missing, chunk = self.write(form.chunk)
+        return [*missing, msgspec.structs.replace(form, chunk=chunk)]
 
     def finish(self, reason: FinishReason | None = None, metadata: Any = UNSET) -> list[Chunk]:
         """What ends the stream as complete, or as `reason` says."""

@@ -249,3 +249,22 @@ def test_a_rule_is_fatal_exactly_where_the_client_throws(
             assert fatal
             return
         assert not fatal
+
+
+def test_what_a_floor_is_not_sent_shows_no_step() -> None:
+    # A page of AI SDK 6 does not see the step that only has a custom part: it would go on asking.
+    said = [*CALLED, c.StartStep(), c.Custom(kind="anthropic.message_start"), c.FinishStep()]
+    for floor, continues in ((Floor(6), True), (Floor(7), False)):
+        grammar = Grammar(floor=floor)
+        for chunk in said:
+            grammar.check(chunk)
+        assert grammar.continues() is continues
+
+
+CALLED: list[Chunk] = [
+    c.Start(),
+    c.StartStep(),
+    c.ToolInputAvailable(tool_call_id="t", tool_name="n", input={}),
+    c.ToolOutputAvailable(tool_call_id="t", output=1),
+    c.FinishStep(),
+]

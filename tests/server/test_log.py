@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from time import process_time
 from unittest import mock
 
+import pytest
 from harness.asgi_host import chunks_of
 from harness.chunk_strategies import said
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from ui_message_stream.chunks import (
     Chunk,
     Finish,
+    SourceUrl,
     Start,
     StartStep,
     TextDelta,
@@ -22,10 +24,10 @@ from ui_message_stream.chunks import (
     parse_chunk,
 )
 from ui_message_stream.expand import expand
-from ui_message_stream.grammar import IllegalChunk
+from ui_message_stream.grammar import Grammar, IllegalChunk
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, project
+from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, Form, Ranged, project
 from ui_message_stream.writer import Writer
 from usechat_server.logs import memory
 from usechat_server.logs.memory import Log, Reader
@@ -244,3 +246,30 @@ async def test_the_cost_of_a_delta_does_not_grow_with_the_log() -> None:
     await seconds(1000)
     # Linear is 4; anything that looks at what was there before is 16.
     assert await seconds(40_000) < 9 * await seconds(10_000)
+
+
+@pytest.mark.parametrize("floor", [DEFAULT_FLOOR, NEWEST_FLOOR])
+async def test_each_reader_gets_the_form_of_its_floor(floor: Floor) -> None:
+    newer = Floor(7)
+    source = SourceUrl(source_id="s", url="https://example.com/")
+    old_end, new_end = TextEnd(id="0"), TextEnd(id="0", provider_metadata={"p": {"k": 1}})
+    said: list[Form] = [
+        TextStart(id="0"),
+        Ranged(source, until=newer),
+        Ranged(new_end, since=newer),
+        Ranged(old_end, until=newer),
+        Finish(),
+    ]
+    writer, log = Writer(message_id="m", floor=floor), Log()
+    for form in said:
+        log.append(writer.write_form(form) if isinstance(form, Ranged) else writer.write(form))
+    log.end()
+
+    for reader_floor in (DEFAULT_FLOOR, NEWEST_FLOOR):
+        chunks = chunks_of(await read_rest(log.reader(reader_floor)))
+        grammar = Grammar(floor=reader_floor)
+        for chunk in chunks:
+            grammar.check(chunk)
+        old = reader_floor < newer
+        shown = [source, old_end] if old else [new_end]
+        assert chunks[2:-2] == [TextStart(id="0"), *shown]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ui_message_stream.chunks import Chunk
 from ui_message_stream.sse import frame
-from ui_message_stream.versions import Floor, project
+from ui_message_stream.versions import Floor, Form, project
 
 __all__ = ["frames"]
 
 
-def frames(chunks: Iterable[Chunk], floor: Floor) -> bytes:
+def frames(chunks: Iterable[Form], floor: Floor) -> bytes:
     """One event for each chunk that may be sent at the floor.
 
     Raises TypeError if a value in a chunk has no JSON form.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from ui_message_stream.chunks import Chunk, MessageMetadata, Start
+from ui_message_stream.chunks import MessageMetadata, Start
 from ui_message_stream.expand import expand
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import DONE
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import Floor, Form, Ranged
 from ui_message_stream.wire import UNSET
 
 from usechat_server.logs.deltas import Deltas, plain_delta
@@ -39,20 +39,19 @@ class Log:
     def __init__(self, continued: UIMessage | None = None) -> None:
         self.ended = False
         self._continued = continued
-        self._items: list[Chunk | Deltas] = []
+        self._items: list[Form | Deltas] = []
         self._growing: Deltas | None = None
         self._end: Position = (0, 0)
-        self._newest: Sequence[Chunk] = ()
+        self._newest: Sequence[Form] = ()
         self._newest_at: Position | None = None
         self._newest_frames: dict[Floor, bytes] = {}
         self._waiting: list[asyncio.Future[None]] = []
 
-    def append(self, chunks: Sequence[Chunk]) -> None:
+    def append(self, chunks: Sequence[Form]) -> None:
         """Adds one entry and wakes the readers that are caught up, each once."""
         before = self._end
         for chunk in chunks:
-            delta = plain_delta(chunk)
-            if delta is None:
+            if isinstance(chunk, Ranged) or (delta := plain_delta(chunk)) is None:
                 self._fold()
                 self._items.append(chunk)
                 continue
@@ -110,7 +109,7 @@ class Log:
         self._waiting.append(waiter)
         await waiter
 
-    def _next(self, position: Position) -> tuple[Chunk, Position]:
+    def _next(self, position: Position) -> tuple[Form, Position]:
         index, offset = position
         item = self._items[index]
         if not isinstance(item, Deltas):
@@ -131,7 +130,7 @@ class Log:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _preamble(self, continued: UIMessage, floor: Floor) -> Iterator[Chunk]:
+    def _preamble(self, continued: UIMessage, floor: Floor) -> Iterator[Form]:
         yield from expand(continued, floor)
         # Its `start` stands for this run's own, of which only the metadata is left to say.
         start = self._items[0]
@@ -147,7 +146,7 @@ class Reader:
         log: Log,
         floor: Floor,
         start: Position = (0, 0),
-        preamble: Iterator[Chunk] | None = None,
+        preamble: Iterator[Form] | None = None,
     ) -> None:
         self._log = log
         self._floor = floor
@@ -177,7 +176,7 @@ class Reader:
                 return data
         return None
 
-    def _next_of_preamble(self, preamble: Iterator[Chunk]) -> bytes:
+    def _next_of_preamble(self, preamble: Iterator[Form]) -> bytes:
         piece = bytearray()
         for chunk in preamble:
             piece += frames((chunk,), self._floor)

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from ui_message_stream.chunks import Chunk, FinishReason
+from ui_message_stream.chunks import FinishReason
 from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import Form
 
 from usechat_server.tools import ClientTool
 
@@ -62,7 +63,7 @@ class ModelStream(Protocol):
         """The provider's own ids and times so far, as JSON values, for the log line."""
         ...
 
-    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+    def __aiter__(self) -> AsyncIterator[Sequence[Form]]:
         """Batches: the chunks that one provider read brought, never `start`, `finish`, `start-step`
         or `finish-step`. Raises ModelError. Ends only after a complete answer."""
         ...

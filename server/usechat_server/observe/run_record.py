@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from time import monotonic
 from typing import Any, Literal
 
-from ui_message_stream.chunks import Chunk, ReasoningDelta, TextDelta, ToolInputDelta
+from ui_message_stream.chunks import ReasoningDelta, TextDelta, ToolInputDelta
+from ui_message_stream.versions import Form
 
 from usechat_server.models.base import ModelStream
 
@@ -50,7 +51,7 @@ class RunRecord:
     #: chunks of the answer
     chunks: int = 0
 
-    def read(self, batch: Sequence[Chunk]) -> None:
+    def read(self, batch: Sequence[Form]) -> None:
         """Notes that the model brought chunks."""
         self.last_read = monotonic()
         if self.first_token is None:

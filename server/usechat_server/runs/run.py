@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from ui_message_stream.chunks import Chunk, Finish, Start
-from ui_message_stream.versions import project
+from ui_message_stream.versions import Form, Ranged, project
 from ui_message_stream.writer import Writer
 
 from usechat_server.agent import Agent
@@ -126,11 +126,14 @@ class Run:
             raise ModelError("the stream ended without a result", "truncated")
         return self._stream.result
 
-    def _append(self, batch: Sequence[Chunk]) -> None:
-        chunks: list[Chunk] = []
+    def _append(self, batch: Sequence[Form]) -> None:
+        writer = self._writer
+        chunks: list[Form] = []
         try:
             for said in batch:
-                chunks += self._writer.write(said)
+                chunks += (
+                    writer.write_form(said) if isinstance(said, Ranged) else writer.write(said)
+                )
         finally:
             # Before an illegal one too: the writer counts on what it gave.
             if chunks:
