@@ -14,7 +14,7 @@ from ui_message_stream import jsontext
 from ui_message_stream.chunks import Chunk, Data, Finish, parse_chunk
 from ui_message_stream.grammar import Grammar, subject
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.rules import BEFORE, ENDED, PART_OPEN, REQUEST_LOOP
+from ui_message_stream.rules import BEFORE, ENDED, EVERY_RELEASE, PART_OPEN, REQUEST_LOOP
 from ui_message_stream.sse import Decoder
 from ui_message_stream.versions import (
     DEFAULT_FLOOR,
@@ -30,7 +30,6 @@ from ui_message_stream.wire import WireError
 
 __all__ = ["Checker", "Finding", "check"]
 
-_EVERY = "every release"
 _NEVER = Since(None, None, None)
 
 
@@ -124,16 +123,16 @@ class Checker:
         try:
             value = jsontext.decode(text)
         except ValueError as error:
-            self._find("json", f"not JSON: {error}", of=str(error), fatal=_EVERY)
+            self._find("json", f"not JSON: {error}", of=str(error), fatal=EVERY_RELEASE)
             return
         if jsontext.has_forbidden_key(value):
             key = "`__proto__`, or `constructor` with `prototype` in it"
-            self._find("forbidden-key", f"a key is {key}", fatal=_EVERY)
+            self._find("forbidden-key", f"a key is {key}", fatal=EVERY_RELEASE)
         try:
             chunk = parse_chunk(value)
         except WireError as error:
             name = value.get("type") if isinstance(value, dict) else None
-            self._find("schema", f"{name or 'event'}: {error}", of=str(error), fatal=_EVERY)
+            self._find("schema", f"{name or 'event'}: {error}", of=str(error), fatal=EVERY_RELEASE)
             return
         self._versions(chunk, value)
         self._order(chunk)
@@ -174,9 +173,8 @@ class Checker:
         """What may not come here."""
         name, state = subject(chunk), self._grammar.state
         for rule in self._grammar.broken_by(chunk):
-            fatal = _EVERY if rule.fatal_since else None
             text = f"{name} {state}: {rule.text}"
-            self._find(rule.name, text, of=name.partition(" ")[2], fatal=fatal)
+            self._find(rule.name, text, of=name.partition(" ")[2], fatal=rule.fatal)
         self._grammar.advance(chunk)
 
     def _find(self, rule: str, text: str, *, of: str = "", fatal: str | None = None) -> None:

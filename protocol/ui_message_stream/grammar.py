@@ -86,8 +86,9 @@ class Grammar:
         self.open_reasoning: dict[str, None] = {}
         #: the tool calls of this response whose input is not complete
         self.open_inputs: dict[str, Call] = {}
+        #: every tool call of the message
+        self.calls: dict[str, Call] = {}
         self._message_id: str | None = None
-        self._calls: dict[str, Call] = {}
         self._approvals: dict[str, Call] = {}
         #: calls after the last `start-step`
         self._step: list[Call] = []
@@ -187,6 +188,10 @@ class Grammar:
         if isinstance(chunk, (c.ToolInputAvailable, c.ToolInputError)) and call is not None:
             same = chunk.tool_name == call.name and bool(chunk.dynamic) == call.dynamic
             return None if same else rules.CALL_CHANGED
+        if isinstance(chunk, c.ToolOutputAvailable | c.ToolOutputError) and call is not None:
+            finds = bool(chunk.dynamic) == call.dynamic
+            if not finds and self.floor < rules.OUTPUT_FINDS_ITS_CALL_SINCE:
+                return rules.OUTPUT_DYNAMIC
         return None
 
     def _advance_call(self, chunk: _CallChunk) -> None:
@@ -195,7 +200,7 @@ class Grammar:
             call is None or isinstance(chunk, c.ToolInputStart)
         ):
             call = Call(chunk.tool_call_id, chunk.tool_name, bool(chunk.dynamic))
-            self._calls[call.id] = call
+            self.calls[call.id] = call
             self._step.append(call)
         if call is None:
             return
@@ -220,7 +225,7 @@ class Grammar:
         gone = {call.id for call in self._step}
         self._step.clear()
         for call_id in gone:
-            del self._calls[call_id]
+            del self.calls[call_id]
         for approval_id in [a for a, call in self._approvals.items() if call.id in gone]:
             del self._approvals[approval_id]
 
@@ -233,7 +238,7 @@ class Grammar:
                 run_by_provider = bool(part.provider_executed)
                 state = _seeded(part)
                 call = Call(part.tool_call_id, part.tool_name, part.dynamic, run_by_provider, state)
-                self._calls[call.id] = call
+                self.calls[call.id] = call
                 self._step.append(call)
                 if part.approval is not None:
                     self._approvals[part.approval.id] = call
@@ -245,7 +250,7 @@ class Grammar:
     def _call(self, chunk: _ToolChunk) -> Call | None:
         if isinstance(chunk, c.ToolApprovalResponse):
             return self._approvals.get(chunk.approval_id)
-        return self._calls.get(chunk.tool_call_id)
+        return self.calls.get(chunk.tool_call_id)
 
 
 def shows(chunk: Chunk) -> bool:

@@ -18,6 +18,8 @@ __all__ = [
     "BLOCK",
     "ERROR_STOPS_SINCE",
     "EVERY",
+    "EVERY_RELEASE",
+    "OUTPUT_FINDS_ITS_CALL_SINCE",
     "RULES",
     "SKIPS_PROVIDER_EXECUTED_SINCE",
     "STREAM",
@@ -29,6 +31,7 @@ __all__ = [
 
 #: The oldest release there is of this protocol.
 EVERY = Floor(5, 0, 0)
+EVERY_RELEASE = "every release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,8 @@ class Rule:
 
     name: str
     text: str
-    #: the first release whose client throws; None: every client accepts it, and it does harm
-    fatal_since: Floor | None = None
+    #: the releases whose client throws; None: every client accepts it, and it does harm
+    fatal: str | None = None
 
 
 START_FIRST = Rule("start-first", "`start` comes first")
@@ -61,9 +64,9 @@ REQUEST_LOOP = Rule(
     "the last step that the page shows has only completed tool calls: a page that continues "
     "automatically sends the same request again and again. End with a step that has text",
 )
-BLOCK_UNKNOWN = Rule("block-unknown", "no such block is open", EVERY)
+BLOCK_UNKNOWN = Rule("block-unknown", "no such block is open", EVERY_RELEASE)
 BLOCK_TWICE = Rule("block-twice", "a block of this id is open: its first part would never end")
-CALL_UNKNOWN = Rule("call-unknown", "the message has no such tool call", EVERY)
+CALL_UNKNOWN = Rule("call-unknown", "the message has no such tool call", EVERY_RELEASE)
 CALL_TWICE = Rule("call-twice", "tool call ids are unique in a message: the older part is lost")
 CALL_CHANGED = Rule(
     "call-changed",
@@ -71,12 +74,17 @@ CALL_CHANGED = Rule(
 )
 INPUT_MISSING = Rule("input-missing", "the tool call has no complete input yet")
 INPUT_UNSTARTED = Rule(
-    "input-unstarted", "the tool call did not begin with `tool-input-start`", EVERY
+    "input-unstarted", "the tool call did not begin with `tool-input-start`", EVERY_RELEASE
 )
 INPUT_DONE = Rule("input-done", "the tool call's input is complete: it would stream again")
 OUTPUT_DONE = Rule("output-done", "the tool call has its output: it would be overwritten")
+OUTPUT_DYNAMIC = Rule(
+    "output-dynamic", "an output has the `dynamic` flag of its call, else it finds none", "5.x"
+)
 APPROVAL_TWICE = Rule("approval-twice", "approval ids are unique in a message")
-APPROVAL_UNKNOWN = Rule("approval-unknown", "the message has no such approval request", EVERY)
+APPROVAL_UNKNOWN = Rule(
+    "approval-unknown", "the message has no such approval request", EVERY_RELEASE
+)
 
 #: Every rule by its name.
 RULES: Mapping[str, Rule] = {v.name: v for v in list(globals().values()) if isinstance(v, Rule)}
@@ -185,3 +193,5 @@ SETTLED = OUTPUTS | {"output-error", "input-error", "output-denied", "approval-r
 SKIPS_PROVIDER_EXECUTED_SINCE = Floor(5, 0, 86)
 #: Before, it continued after an `error`, too.
 ERROR_STOPS_SINCE = Floor(5, 0, 31)
+#: Before, a client looked for it among the dynamic calls, or among the others.
+OUTPUT_FINDS_ITS_CALL_SINCE = Floor(6)

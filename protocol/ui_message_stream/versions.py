@@ -239,6 +239,7 @@ def _input_error(chunk: c.ToolInputError, floor: Floor) -> Chunk:
 def _denied(chunk: c.ToolOutputDenied, floor: Floor) -> Chunk:
     if accepts(floor, "tool-output-denied"):
         return chunk
+    # It does not say whether the call is dynamic, which AI SDK 5 needs. But that has no approvals.
     return c.ToolOutputError(tool_call_id=chunk.tool_call_id, error_text=DENIED_TEXT)
 
 

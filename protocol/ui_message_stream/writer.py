@@ -27,6 +27,7 @@ from ui_message_stream.chunks import (
     ToolInputDelta,
     ToolInputError,
     ToolInputStart,
+    ToolOutputAvailable,
     ToolOutputError,
 )
 from ui_message_stream.grammar import Grammar, IllegalChunk, shows
@@ -79,7 +80,8 @@ class Writer:
 
     def write(self, chunk: Chunk) -> list[Chunk]:
         """What to send for the chunk now: with a `start`, a `start-step` or ends before it that are
-        missing. The two halves of a surrogate pair are joined, a lone one becomes U+FFFD.
+        missing. An output gets the `dynamic` flag of its call. The two halves of a surrogate pair
+        are joined, a lone one becomes U+FFFD.
 
         Raises IllegalChunk, and then nothing has changed.
         """
@@ -95,6 +97,10 @@ class Writer:
                 return self._delta(chunk, chunk.id, chunk.delta)
         elif isinstance(chunk, Start) and chunk.message_id is None:
             chunk = msgspec.structs.replace(chunk, message_id=self._message_id)
+        elif isinstance(chunk, (ToolOutputAvailable, ToolOutputError)) and (
+            call := self._grammar.calls.get(chunk.tool_call_id)
+        ):
+            chunk = msgspec.structs.replace(chunk, dynamic=call.dynamic or None)
         out: list[Chunk] = []
         while rule := next(self._grammar.broken_by(chunk), None):
             missing = self._missing(rule)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from protocol.reader import Reader
 from protocol.strategies import logs, messages
 from protocol.wild import wild_chunks
 from ui_message_stream import chunks as c
@@ -14,7 +16,7 @@ from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.grammar import Grammar, IllegalChunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import ReduceError, Reducer
-from ui_message_stream.rules import RULES
+from ui_message_stream.rules import EVERY_RELEASE, RULES
 from ui_message_stream.versions import DEFAULT_FLOOR, Floor
 
 START = {"type": "start", "messageId": "m"}
@@ -137,6 +139,8 @@ ILLEGAL: list[tuple[str, list[dict[str, Any]]]] = [
     ("output-done", [START, STEP, AVAILABLE, OUTPUT, OUTPUT]),
     ("output-done", [START, STEP, AVAILABLE, OUTPUT, PRELIMINARY]),
     ("output-done", [START, STEP, AVAILABLE, OUTPUT, ASK]),
+    ("output-dynamic", [START, STEP, {**AVAILABLE, "dynamic": True}, OUTPUT]),
+    ("output-dynamic", [START, STEP, AVAILABLE, {**OUTPUT_ERROR, "dynamic": True}]),
     ("approval-twice", [START, STEP, AVAILABLE, ASK, ASK]),
     ("approval-twice", [START, STEP, AVAILABLE, ASK, ANSWER, ANSWER]),
     ("approval-unknown", [START, STEP, AVAILABLE, ANSWER]),
@@ -150,6 +154,24 @@ ILLEGAL: list[tuple[str, list[dict[str, Any]]]] = [
 @pytest.mark.parametrize(("rule", "chunks"), ILLEGAL)
 def test_illegal(rule: str, chunks: list[dict[str, Any]]) -> None:
     assert broken(chunks) == rule
+
+
+@pytest.mark.parametrize("dynamic", [None, True])
+@pytest.mark.parametrize("output", [OUTPUT, OUTPUT_ERROR])
+def test_ai_sdk_5_needs_the_flag_of_the_call_on_its_output(
+    reader: Reader, output: dict[str, Any], dynamic: bool | None
+) -> None:
+    call = parse_chunk({**AVAILABLE, **({"dynamic": True} if dynamic else {})})
+    before = [parse_chunk(START), parse_chunk(STEP), call]
+    for release in ("5.0.0", "5.0.277", "6.0.0", "7.0.173"):
+        for flag in (None, True):
+            chunk = msgspec.structs.replace(parse_chunk(output), dynamic=flag)
+            grammar = Grammar(floor=Floor.parse(release))
+            for each in before:
+                grammar.check(each)
+            told = [rule.fatal for rule in grammar.broken_by(chunk)]
+            throws = reader.read([*before, chunk], release=release)["error"] is not None
+            assert told == (["5.x"] if throws else [])
 
 
 def test_every_rule_has_an_example() -> None:
@@ -241,7 +263,7 @@ def test_a_rule_is_fatal_exactly_where_the_client_throws(
     for chunk in data.draw(st.lists(wild_chunks(message), max_size=25)):
         if isinstance(chunk, (c.Finish, c.Abort, c.Error)):
             continue
-        fatal = any(rule.fatal_since for rule in grammar.broken_by(chunk))
+        fatal = any(rule.fatal == EVERY_RELEASE for rule in grammar.broken_by(chunk))
         grammar.advance(chunk)
         try:
             reducer.feed(chunk)
