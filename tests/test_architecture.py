@@ -18,7 +18,7 @@ SERVER = ROOT / "server" / "usechat_server"
 LAYERS = [
     {"tools", "turn", "settings"},
     {"models"},
-    {"agent"},
+    {"agent", "anthropic"},
     {"demo"},
     {"observe"},
     {"logs"},

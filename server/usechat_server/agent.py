@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ui_message_stream.messages import UIMessage
 
 from usechat_server.models.base import Model, ModelCall, ModelStream
-from usechat_server.tools import ClientTool
+from usechat_server.tools import Tool
 from usechat_server.turn import Turn
+
+if TYPE_CHECKING:
+    from usechat_server.models.anthropic import AnthropicOptions
 
 __all__ = ["Agent"]
 
@@ -17,7 +22,10 @@ class Agent:
 
     `model` is the provider's model id (Anthropic's), `"demo"`, or a Model. `client` is a ready
     `AsyncAnthropic` (or Bedrock, Vertex or Foundry) client, used as it is; without it one is made
-    from the standard variables. `max_tokens` limits one answer's length in tokens.
+    from the standard variables; `options` are the provider's parameters. A Model has its own of
+    both. `max_tokens` limits one answer's length in tokens.
+
+    Raises ValueError, which names the option, for what the model cannot be asked.
     """
 
     def __init__(
@@ -25,33 +33,38 @@ class Agent:
         model: str | Model,
         *,
         system: str | None = None,
-        tools: Sequence[ClientTool] = (),
+        tools: Sequence[Tool] = (),
         max_tokens: int | None = None,
         client: Any = None,
+        options: AnthropicOptions | None = None,
     ) -> None:
         self.system = system
         self.tools = tuple(tools)
         self.max_tokens = max_tokens
-        self.model = _load(model, client) if isinstance(model, str) else model
+        if isinstance(model, str):
+            self.model = _load(model, client, options)
+        elif client is not None or options is not None:
+            raise ValueError("client and options are the model's: give them to it")
+        else:
+            self.model = model
+        self.model.check(self._ask(()))
 
     def call(self, turn: Turn) -> ModelStream:
         """The model call that answers a turn. Raises BadRequest."""
-        return self.model.stream(
-            ModelCall(
-                messages=turn.messages,
-                system=self.system,
-                tools=self.tools,
-                max_tokens=self.max_tokens,
-            )
-        )
+        return self.model.stream(self._ask(turn.messages))
+
+    def _ask(self, messages: Sequence[UIMessage]) -> ModelCall:
+        return ModelCall(messages, self.system, self.tools, self.max_tokens)
 
 
-def _load(name: str, client: Any) -> Model:
+def _load(name: str, client: Any, options: AnthropicOptions | None) -> Model:
     # Imported on use: an app with a model of its own needs no provider's SDK.
     if name == "demo":
+        if options is not None:
+            raise ValueError("options: the demo model has none")
         from usechat_server.models.demo import DemoModel
 
         return DemoModel()
     from usechat_server.models.anthropic import AnthropicModel
 
-    return AnthropicModel(name, client=client)
+    return AnthropicModel(name, options, client=client)

@@ -13,7 +13,7 @@ __all__ = ["problems"]
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 #: Blocks that a person's turn may hold, and a model's.
-_USER = {"text", "image", "document", "tool_result"}
+_USER = {"text", "image", "document", "tool_result", "container_upload"}
 _ASSISTANT = {"text", "thinking", "redacted_thinking", "tool_use"}
 _THINKING = ("thinking", "redacted_thinking")
 _IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
@@ -30,7 +30,7 @@ def problems(request: Any) -> list[str]:
         found.append("messages: at least one message is required")
     elif turns[0]["role"] != "user":
         found.append("messages: first message must use the user role")
-    for name in (tool["name"] for tool in request.get("tools", [])):
+    for name in (tool["name"] for tool in request.get("tools", []) if "name" in tool):
         if not _TOOL_NAME.fullmatch(name):
             found.append(f"tools: name {name!r} does not match the pattern")
     if isinstance(request.get("system"), str) and not request["system"].strip():
@@ -116,6 +116,8 @@ def _source(kind: str, source: dict[str, Any]) -> list[str]:
     where = source["type"]
     if where == "url":
         return [] if source["url"].startswith(("http://", "https://")) else ["only http(s) URLs"]
+    if where == "file":
+        return [] if source["file_id"] else ["empty file id"]
     if where == "text":
         if kind != "document" or source.get("media_type") != "text/plain":
             return ["a text source is a document of type text/plain"]

@@ -69,6 +69,9 @@ class ScriptedModel:
         self.closed = threading.Event()
         self._released: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
+    def check(self, call: ModelCall) -> None:
+        pass
+
     def stream(self, call: ModelCall) -> _Stream:
         self.calls.append(call)
         return _Stream(self)

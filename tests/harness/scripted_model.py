@@ -24,6 +24,9 @@ class ScriptedModel:
         self.streams: list[ScriptedStream] = []
         self._scripts = scripts
 
+    def check(self, call: ModelCall) -> None:
+        pass
+
     def stream(self, call: ModelCall) -> ScriptedStream:
         script = self._scripts[min(len(self.streams), len(self._scripts) - 1)]
         self.streams.append(ScriptedStream(script))

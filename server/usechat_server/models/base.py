@@ -10,7 +10,7 @@ from ui_message_stream.chunks import FinishReason
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Form
 
-from usechat_server.tools import ClientTool
+from usechat_server.tools import Tool
 
 __all__ = ["BadRequest", "Model", "ModelCall", "ModelError", "ModelStream", "StepResult", "Usage"]
 
@@ -21,7 +21,7 @@ class ModelCall:
 
     messages: Sequence[UIMessage]
     system: str | None = None
-    tools: Sequence[ClientTool] = ()
+    tools: Sequence[Tool] = ()
     max_tokens: int | None = None
 
 
@@ -33,6 +33,8 @@ class Usage:
     output: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
+    #: part of the output; nobody may have seen it
+    thinking: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,11 @@ class Model(Protocol):
     name: str
     #: chunk types without which what this model was set up to do cannot be shown
     requires: frozenset[str]
+
+    def check(self, call: ModelCall) -> None:
+        """Raises ValueError if calls that are set up like this one cannot be answered, whatever
+        their messages."""
+        ...
 
     def stream(self, call: ModelCall) -> ModelStream:
         """Translates the history, at once and without I/O. Raises BadRequest."""

@@ -139,3 +139,52 @@ def test_a_refused_file_does_not_end_the_conversation() -> None:
         "What is it?",
         "What is it?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "sent"),
+    [
+        ("image/png", {"type": "image", "source": {"type": "file", "file_id": "file_1"}}),
+        (
+            "application/pdf",
+            {
+                "type": "document",
+                "source": {"type": "file", "file_id": "file_1"},
+                "title": "the.file",
+            },
+        ),
+        (
+            "text/csv",
+            {
+                "type": "document",
+                "source": {"type": "file", "file_id": "file_1"},
+                "title": "the.file",
+            },
+        ),
+        ("application/zip", {"type": "container_upload", "file_id": "file_1"}),
+    ],
+)
+def test_a_file_that_the_provider_keeps(media_type: str, sent: dict[str, Any]) -> None:
+    kept = FilePart(
+        media_type=media_type,
+        filename="the.file",
+        url="",
+        provider_reference={"openai": "f", "anthropic": "file_1"},
+    )
+    assert file_block(kept) == sent
+
+
+def test_a_file_that_another_provider_keeps() -> None:
+    kept = FilePart(media_type="image/png", url="", provider_reference={"openai": "f"})
+    with pytest.raises(BadRequest, match="another provider"):
+        file_block(kept)
+
+
+def test_an_image_that_is_too_large() -> None:
+    largest = PNG + bytes(5 * 1024 * 1024 * 3 // 4 - len(PNG))
+    assert file_block(part(largest, "image/png"))["type"] == "image"
+    with pytest.raises(BadRequest, match=r"cat.png is too large.*3.75 MB") as refused:
+        file_block(part(largest + b"\0", "image/png", "cat.png"))
+    assert refused.value.status == 413
+    # A text of that size is the request's own limit to refuse.
+    assert file_block(part("data:text/plain," + "a" * 6_000_000, "text/plain"))

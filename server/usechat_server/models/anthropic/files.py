@@ -21,6 +21,8 @@ _SIGNATURES = (
     (b"%PDF-", "application/pdf"),
 )
 _READABLE = {"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"}
+#: Bytes of base64 that the API takes for one image.
+_LARGEST_IMAGE = 5 * 1024 * 1024
 _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe", "utf-16"),
@@ -31,13 +33,19 @@ _BYTE_ORDER_MARKS = (
 def file_block(part: FilePart) -> dict[str, Any]:
     """The content block of a file. Raises BadRequest, whose text names the file."""
     name = part.filename or "The file"
+    if part.provider_reference:
+        return _referred(part, part.provider_reference, name)
     if part.url.startswith(("http://", "https://")):
         return _linked(part, name)
     media_type, encoded, data = _open_data_url(part.url, name)
     declared = (part.media_type or media_type).partition(";")[0].strip().lower()
     actual = _sniff(data) or declared
     if actual in _READABLE:
-        source = {"type": "base64", "media_type": actual, "data": encoded or _base64(data)}
+        encoded = encoded or _base64(data)
+        if actual.startswith("image/") and len(encoded) > _LARGEST_IMAGE:
+            # Base64 has four bytes for three.
+            raise BadRequest(f"{name} is too large: an image may have at most 3.75 MB.", 413)
+        source = {"type": "base64", "media_type": actual, "data": encoded}
         return _block(part, source, document=actual == "application/pdf")
     text = _text(data, declared)
     if text is None:
@@ -48,6 +56,21 @@ def file_block(part: FilePart) -> dict[str, Any]:
     if not text.strip():
         return {"type": "text", "text": f"({name} is empty.)"}
     return _block(part, {"type": "text", "media_type": "text/plain", "data": text}, document=True)
+
+
+def _referred(part: FilePart, reference: dict[str, str], name: str) -> dict[str, Any]:
+    """A file that the provider keeps, by its id there. What the model does not read by itself is
+    for the code that it runs."""
+    file_id = reference.get("anthropic")
+    if not file_id:
+        raise BadRequest(f"{name} is kept by another provider ({', '.join(reference)}).")
+    source = {"type": "file", "file_id": file_id}
+    media_type = part.media_type.lower()
+    if media_type.startswith("image/"):
+        return _block(part, source, document=False)
+    if media_type == "application/pdf" or media_type.startswith("text/"):
+        return _block(part, source, document=True)
+    return {"type": "container_upload", "file_id": file_id}
 
 
 def _linked(part: FilePart, name: str) -> dict[str, Any]:

@@ -27,8 +27,8 @@ from ui_message_stream.wire import WireError
 
 from usechat_server.models.anthropic.calls import CallIds, tool_result, tool_use
 from usechat_server.models.anthropic.files import file_block
+from usechat_server.models.anthropic.server_tools import definition
 from usechat_server.models.base import BadRequest, ModelCall
-from usechat_server.tools import ClientTool
 
 __all__ = ["request"]
 
@@ -52,7 +52,7 @@ def request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
     if call.system and call.system.strip():
         made["system"] = call.system
     if call.tools:
-        made["tools"] = [_tool(tool) for tool in call.tools]
+        made["tools"] = [definition(tool) for tool in call.tools]
     elif turns.called:
         # The API refuses calls in the history of a request that defines no tools.
         made["tools"] = [
@@ -192,11 +192,3 @@ def _steering(part: SteeringMessagePart) -> Iterator[Part]:
     for value in part.parts:
         with contextlib.suppress(WireError):
             yield parse_part(value)
-
-
-def _tool(tool: ClientTool) -> dict[str, Any]:
-    return {
-        "name": tool.name,
-        "description": tool.description,
-        "input_schema": tool.input_schema,
-    }

@@ -5,8 +5,11 @@ from __future__ import annotations
 from usechat_server.models.anthropic.clients import Client, Clients, TokenLimit
 from usechat_server.models.anthropic.events import Translation
 from usechat_server.models.anthropic.history import request
+from usechat_server.models.anthropic.options import AnthropicOptions
+from usechat_server.models.anthropic.parameters import check, parameters
 from usechat_server.models.anthropic.stream import AnthropicStream
 from usechat_server.models.base import ModelCall
+from usechat_server.tools import ClientTool
 
 __all__ = ["DEFAULT_MAX_TOKENS", "AnthropicModel"]
 
@@ -18,7 +21,7 @@ DEFAULT_MAX_TOKENS = 32_000
 class AnthropicModel:
     """A model of the Messages API.
 
-        Agent(AnthropicModel("claude-sonnet-5-5"))
+        Agent(AnthropicModel("claude-sonnet-5-5", AnthropicOptions(effort="low")))
 
     `client` is a ready `AsyncAnthropic`, or its Bedrock, Vertex or Foundry kin; it is used as it
     is and never closed here. Without it, one is made per event loop from the standard variables.
@@ -34,23 +37,30 @@ class AnthropicModel:
     def __init__(
         self,
         name: str,
+        options: AnthropicOptions | None = None,
         *,
         client: Client | None = None,
         byte_timeout: float = 90.0,
         content_timeout: float = 600.0,
     ) -> None:
         self.name = name
+        self.options = options or AnthropicOptions()
         self._clients = Clients(client)
         self._limit = TokenLimit(name)
         self._byte_timeout = byte_timeout
         self._content_timeout = content_timeout
 
+    def check(self, call: ModelCall) -> None:
+        """Raises ValueError for tools and options that cannot go together."""
+        check(self.options, call.tools, call.max_tokens)
+
     def stream(self, call: ModelCall) -> AnthropicStream:
         """Translates the history, at once and without I/O. Raises BadRequest."""
         limit = call.max_tokens or self._limit.value
+        made = request(call, model=self.name, max_tokens=limit or DEFAULT_MAX_TOKENS)
         return AnthropicStream(
-            request(call, model=self.name, max_tokens=limit or DEFAULT_MAX_TOKENS),
-            Translation(call.tools),
+            parameters(made, call.tools, self.options),
+            Translation([tool for tool in call.tools if isinstance(tool, ClientTool)]),
             client=self._clients.get,
             # Asked for only while it is needed, and after the answer is on its way.
             opened=None if limit else self._limit.fetch,

@@ -120,9 +120,7 @@ class AnthropicStream:
         """Sends the request; the body's bytes as they arrive."""
         self._began = time.perf_counter()
         client = self._client()
-        call = client.messages.with_streaming_response.create(
-            **self.request, stream=True, extra_headers={"accept-encoding": "identity"}
-        )
+        call = client.messages.with_streaming_response.create(**self.request, stream=True)
         response = await call.__aenter__()
         self._watchdog.headers_came()
         # From here on only the body is needed; a long history must not outlive its sending, as it

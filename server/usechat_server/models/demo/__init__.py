@@ -7,6 +7,7 @@ from collections import deque
 from usechat_server.models.base import BadRequest, ModelCall, ModelStream
 from usechat_server.models.demo.script import asks_for_error, choose, last_question
 from usechat_server.models.demo.stream import DemoStream
+from usechat_server.tools import ProviderTool
 
 __all__ = ["DemoModel"]
 
@@ -24,6 +25,12 @@ class DemoModel:
         self._pace = pace
         #: ids of the questions that failed on purpose: asked again they succeed, so Retry works
         self._failed: deque[str] = deque(maxlen=100)
+
+    def check(self, call: ModelCall) -> None:
+        """Raises ValueError for tools that a provider would have to run."""
+        for tool in call.tools:
+            if isinstance(tool, ProviderTool):
+                raise ValueError(f"tools: the demo model has no {tool.name}")
 
     def stream(self, call: ModelCall) -> ModelStream:
         """Picks the answer. Raises BadRequest if there is no question to answer."""

@@ -76,7 +76,8 @@ def choose(call: ModelCall, question: UIMessage, *, fail: bool) -> list[Beat]:
     text = _text(question)
     if _ERROR.search(text):
         return [Say(answers.AFTER_RETRY)]
-    if tool := _wanted_tool(call.tools, text):
+    tools = [tool for tool in call.tools if isinstance(tool, ClientTool)]
+    if tool := _wanted_tool(tools, text):
         thought = answers.TOOL_THOUGHT.format(name=tool.name)
         wanted = _sample(tool.input_schema, text)
         return [Think(thought), UseTool(_new_tool_id(call.messages), tool, wanted)]

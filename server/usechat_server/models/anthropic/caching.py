@@ -1,0 +1,36 @@
+"""Where a request says that its beginning is worth keeping for the next one.
+
+The provider keeps what comes before a breakpoint (tools, system prompt, turns, in this order) and
+charges a tenth for what it finds again. Below a size that depends on the model a breakpoint costs
+and does nothing. Source: the API's page on prompt caching.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+__all__ = ["BREAKPOINTS", "mark"]
+
+#: The most that a request may have: the last tool, the system prompt, and two turns.
+BREAKPOINTS = 4
+_TURNS = 2
+
+
+def mark(request: dict[str, Any], keep: Literal["5m", "1h"]) -> None:
+    """Adds the breakpoints to a request of `messages`, and of `system` and `tools` if it has any.
+
+    Turns: the person's last one, whose breakpoint the next call finds again, and the one before it,
+    which is where the last call put its own: the provider looks back only some twenty blocks.
+    """
+    # Five minutes is what the API takes without being told.
+    control = {"type": "ephemeral", **({"ttl": keep} if keep == "1h" else {})}
+    # The API refuses a breakpoint on a tool that is not in the prompt yet.
+    tools = [tool for tool in request.get("tools", ()) if not tool.get("defer_loading")]
+    if tools:
+        tools[-1]["cache_control"] = control
+    if system := request.get("system"):
+        request["system"] = [{"type": "text", "text": system, "cache_control": control}]
+    turns = [turn for turn in request["messages"] if turn["role"] == "user"]
+    for turn in turns[-_TURNS:]:
+        *before, last = turn["content"]
+        turn["content"] = [*before, {**last, "cache_control": control}]
