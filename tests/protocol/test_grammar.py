@@ -243,7 +243,7 @@ def test_an_error_names_the_state_the_chunk_and_the_rule() -> None:
 
 
 @given(logs(), messages(), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_legal_logs_and_continuations_are_legal(
     log: list[Chunk], message: UIMessage, data: st.DataObject
 ) -> None:
@@ -255,7 +255,7 @@ def test_legal_logs_and_continuations_are_legal(
 
 # Only the newest clients go on with an input that a stop cut: older ones throw, so the rule does.
 @given(st.one_of(st.none(), messages(interrupted=False)), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_rule_is_fatal_exactly_where_the_client_throws(
     message: UIMessage | None, data: st.DataObject
 ) -> None:

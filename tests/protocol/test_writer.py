@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from harness.node import NodeProcess
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from protocol.strategies import messages
 from protocol.wild import wild_chunks
@@ -27,7 +27,6 @@ EMPTY_STEP = ["start-step", "text-start", "text-end", "finish-step"]
 ENDS: list[Chunk] = [c.Finish(finish_reason="stop"), c.Abort(), c.Error(error_text="e")]
 
 maybe_messages = st.one_of(st.none(), messages(interrupted=False), messages())
-slow = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def types(chunks: list[Chunk]) -> list[str]:
@@ -66,7 +65,7 @@ def wild_log(
 
 
 @given(maybe_messages, st.sampled_from([Floor(5), DEFAULT_FLOOR]), st.data())
-@settings(slow, max_examples=150)
+@settings(max_examples=150)
 def test_whatever_is_written_comes_out_legal_and_whole(
     message: UIMessage | None, floor: Floor, data: st.DataObject
 ) -> None:
@@ -128,7 +127,7 @@ def requests(
 
 
 @given(maybe_messages, st.sampled_from([Floor(5), DEFAULT_FLOOR]), st.data())
-@settings(slow, max_examples=80)
+@settings(max_examples=80)
 def test_no_published_client_sends_a_request_again(
     clients: NodeProcess, message: UIMessage | None, floor: Floor, data: st.DataObject
 ) -> None:
