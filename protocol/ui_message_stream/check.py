@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ui_message_stream import jsontext
-from ui_message_stream.chunks import Chunk, Data, Finish, parse_chunk
-from ui_message_stream.grammar import Grammar, subject
+from ui_message_stream.chunks import Chunk, Data, Finish, ReasoningStart, TextStart, parse_chunk
+from ui_message_stream.grammar import BlockChunk, Grammar, subject
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.rules import BEFORE, ENDED, EVERY_RELEASE, PART_OPEN, REQUEST_LOOP
 from ui_message_stream.sse import Decoder
@@ -26,7 +26,7 @@ from ui_message_stream.versions import (
     Floor,
     Since,
 )
-from ui_message_stream.wire import WireError
+from ui_message_stream.wire import ProviderMetadata, WireError
 
 __all__ = ["Checker", "Finding", "check"]
 
@@ -73,6 +73,8 @@ class Checker:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("strict")
         self._event = 0
         self._done = False
+        #: (text or reasoning, block id) -> the metadata that the block has
+        self._blocks: dict[tuple[str, str], ProviderMetadata] = {}
         self._seen: set[tuple[str, str]] = set()
         self._findings: list[Finding] = []
 
@@ -135,6 +137,8 @@ class Checker:
             self._find("schema", f"{name or 'event'}: {error}", of=str(error), fatal=EVERY_RELEASE)
             return
         self._versions(chunk, value)
+        if isinstance(chunk, BlockChunk):
+            self._metadata(chunk)
         self._order(chunk)
 
     def _versions(self, chunk: Chunk, value: dict[str, Any]) -> None:
@@ -168,6 +172,19 @@ class Checker:
             elif min(since) > max(self._floor, Floor(major)):
                 throw.append(f"{major}.x before {min(since)}")
         return ", ".join(throw)
+
+    def _metadata(self, chunk: BlockChunk) -> None:
+        """What the client forgets of a block: a chunk's metadata takes the place of all before."""
+        block = (chunk.type.partition("-")[0], chunk.id)
+        if isinstance(chunk, (TextStart, ReasoningStart)):
+            self._blocks[block] = {}
+        if (new := chunk.provider_metadata) is None:
+            return
+        for provider, said in self._blocks.get(block, {}).items():
+            for key in sorted(said.keys() - new.get(provider, {}).keys()):
+                text = f"{subject(chunk)}: its metadata replaces `{provider}.{key}`, sent before"
+                self._find("metadata-lost", text, of=f"{provider}.{key}")
+        self._blocks[block] = new
 
     def _order(self, chunk: Chunk) -> None:
         """What may not come here."""

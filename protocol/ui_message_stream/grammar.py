@@ -9,11 +9,11 @@ from ui_message_stream import chunks as c
 from ui_message_stream import rules
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
-from ui_message_stream.rules import BLOCK, ENDED, STREAM, TOOL, CallState, Rule, State
+from ui_message_stream.rules import BLOCK, ENDED, STREAM, TOOL, BlockState, CallState, Rule, State
 from ui_message_stream.versions import Floor, accepts
 from ui_message_stream.wire import UNSET
 
-__all__ = ["Call", "Grammar", "IllegalChunk", "shows", "subject"]
+__all__ = ["BlockChunk", "Call", "Grammar", "IllegalChunk", "shows", "subject"]
 
 
 class IllegalChunk(ValueError):
@@ -41,7 +41,7 @@ _GOALS: Mapping[str, CallState] = {
     for name, row in TOOL.items()
 }
 
-_BlockChunk = (
+BlockChunk = (
     c.TextStart | c.TextDelta | c.TextEnd | c.ReasoningStart | c.ReasoningDelta | c.ReasoningEnd
 )
 _CallChunk = (
@@ -82,8 +82,8 @@ class Grammar:
         self.floor = floor
         self.state: State = rules.BEFORE
         #: ids of the open blocks, in the order they were opened
-        self.open_text: dict[str, None] = {}
-        self.open_reasoning: dict[str, None] = {}
+        self.open_text: dict[str, BlockState] = {}
+        self.open_reasoning: dict[str, BlockState] = {}
         #: the tool calls of this response whose input is not complete
         self.open_inputs: dict[str, Call] = {}
         #: every tool call of the message
@@ -129,13 +129,16 @@ class Grammar:
     def advance(self, chunk: Chunk) -> None:
         """Takes the next chunk even if it is illegal, as a lenient client does."""
         if isinstance(chunk, (c.TextStart, c.ReasoningStart)):
-            self._open(chunk)[chunk.id] = None
+            self._open(chunk)[chunk.id] = "open"
         elif isinstance(chunk, (c.TextEnd, c.ReasoningEnd)):
             self._open(chunk).pop(chunk.id, None)
         elif isinstance(chunk, _CallChunk):
             self._advance_call(chunk)
         elif isinstance(chunk, c.StartStep):
             self._step = []
+        elif isinstance(chunk, c.FinishStep) and self.floor < rules.KEEPS_BLOCKS_SINCE:
+            for blocks in (self.open_text, self.open_reasoning):
+                blocks.update(dict.fromkeys(blocks, "left open"))
         elif isinstance(chunk, c.ResetStep):
             self._reset()
         if shows(chunk) and accepts(self.floor, chunk.type):
@@ -172,9 +175,9 @@ class Grammar:
 
     def _part_rule(self, chunk: Chunk) -> Rule | None:
         """The rule of a block, a tool call or an approval that the chunk breaks."""
-        if isinstance(chunk, _BlockChunk):
+        if isinstance(chunk, BlockChunk):
             happens = chunk.type.rpartition("-")[2]
-            return _rule(BLOCK[happens]["open" if chunk.id in self._open(chunk) else "closed"])
+            return _rule(BLOCK[happens][self._open(chunk).get(chunk.id, "closed")])
         if not isinstance(chunk, _ToolChunk):
             return None
         call = self._call(chunk)
@@ -243,7 +246,7 @@ class Grammar:
                 if part.approval is not None:
                     self._approvals[part.approval.id] = call
 
-    def _open(self, chunk: _BlockChunk) -> dict[str, None]:
+    def _open(self, chunk: BlockChunk) -> dict[str, BlockState]:
         text = isinstance(chunk, (c.TextStart, c.TextDelta, c.TextEnd))
         return self.open_text if text else self.open_reasoning
 

@@ -19,11 +19,13 @@ __all__ = [
     "ERROR_STOPS_SINCE",
     "EVERY",
     "EVERY_RELEASE",
+    "KEEPS_BLOCKS_SINCE",
     "OUTPUT_FINDS_ITS_CALL_SINCE",
     "RULES",
     "SKIPS_PROVIDER_EXECUTED_SINCE",
     "STREAM",
     "TOOL",
+    "BlockState",
     "CallState",
     "Rule",
     "State",
@@ -65,6 +67,11 @@ REQUEST_LOOP = Rule(
     "automatically sends the same request again and again. End with a step that has text",
 )
 BLOCK_UNKNOWN = Rule("block-unknown", "no such block is open", EVERY_RELEASE)
+BLOCK_LEFT_OPEN = Rule(
+    "block-left-open",
+    "the step of the block has finished, and with it these clients forgot the block",
+    "5.x, 6.x, 7.x before 7.0.79",
+)
 BLOCK_TWICE = Rule("block-twice", "a block of this id is open: its first part would never end")
 CALL_UNKNOWN = Rule("call-unknown", "the message has no such tool call", EVERY_RELEASE)
 CALL_TWICE = Rule("call-twice", "tool call ids are unique in a message: the older part is lost")
@@ -112,11 +119,14 @@ STREAM: Mapping[str, Mapping[State, State | Rule]] = {
     "error": {BEFORE: START_FIRST, BETWEEN: ENDED, STEP: ENDED, ENDED: AFTER_END},
 }
 
-#: What happens to a block -> whether it is open -> what it is then.
-BLOCK: Mapping[str, Mapping[str, str | Rule]] = {
-    "start": {"closed": "open", "open": BLOCK_TWICE},
-    "delta": {"closed": BLOCK_UNKNOWN, "open": "open"},
-    "end": {"closed": BLOCK_UNKNOWN, "open": "closed"},
+BlockState = Literal["closed", "open", "left open"]
+
+#: What happens to a block -> what it is -> what it is then. Its step left it open if it finished
+#: before the block did.
+BLOCK: Mapping[str, Mapping[BlockState, BlockState | Rule]] = {
+    "start": {"closed": "open", "open": BLOCK_TWICE, "left open": BLOCK_TWICE},
+    "delta": {"closed": BLOCK_UNKNOWN, "open": "open", "left open": BLOCK_LEFT_OPEN},
+    "end": {"closed": BLOCK_UNKNOWN, "open": "closed", "left open": BLOCK_LEFT_OPEN},
 }
 
 CallState = Literal[
@@ -193,5 +203,7 @@ SETTLED = OUTPUTS | {"output-error", "input-error", "output-denied", "approval-r
 SKIPS_PROVIDER_EXECUTED_SINCE = Floor(5, 0, 86)
 #: Before, it continued after an `error`, too.
 ERROR_STOPS_SINCE = Floor(5, 0, 31)
+#: Before, `finish-step` made a client forget the blocks that were open.
+KEEPS_BLOCKS_SINCE = Floor(7, 0, 79)
 #: Before, a client looked for it among the dynamic calls, or among the others.
 OUTPUT_FINDS_ITS_CALL_SINCE = Floor(6)

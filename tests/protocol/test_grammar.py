@@ -174,9 +174,24 @@ def test_ai_sdk_5_needs_the_flag_of_the_call_on_its_output(
             assert told == (["5.x"] if throws else [])
 
 
+@pytest.mark.parametrize("late", [DELTA, TEXT_END])
+def test_older_clients_forget_what_their_step_left_open(
+    reader: Reader, late: dict[str, Any]
+) -> None:
+    chunks = [parse_chunk(chunk) for chunk in (START, STEP, TEXT, STEP_END, STEP, late)]
+    for release in ("5.0.0", "5.0.277", "6.0.326", "7.0.31", "7.0.173"):
+        grammar = Grammar(floor=Floor.parse(release))
+        for chunk in chunks[:-1]:
+            grammar.advance(chunk)
+        told = [rule.name for rule in grammar.broken_by(chunks[-1])]
+        throws = reader.read(chunks, release=release)["error"] is not None
+        assert told == (["block-left-open"] if throws else [])
+        assert throws == (release != "7.0.173")
+
+
 def test_every_rule_has_an_example() -> None:
-    # A continuation's is below.
-    assert {rule for rule, _ in ILLEGAL} | {"same-message"} == set(RULES)
+    # A continuation's is below, and above what only follows from another one.
+    assert {rule for rule, _ in ILLEGAL} | {"same-message", "block-left-open"} == set(RULES)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,141 @@
+"""What servers of other projects get wrong, as far as it shows in a stream: each has a finding."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ui_message_stream.check import check
+from ui_message_stream.messages import UIMessage
+
+START = {"type": "start", "messageId": "m"}
+STEP = {"type": "start-step"}
+STEP_END = {"type": "finish-step"}
+FINISH = {"type": "finish", "finishReason": "stop"}
+END = [STEP_END, FINISH, "[DONE]"]
+TEXT = {"type": "text-start", "id": "0"}
+DELTA = {"type": "text-delta", "id": "0", "delta": "a"}
+TEXT_END = {"type": "text-end", "id": "0"}
+WORDS = [TEXT, DELTA, TEXT_END]
+CALL = {"toolCallId": "c", "toolName": "t"}
+INPUT = {"type": "tool-input-start", **CALL}
+AVAILABLE = {"type": "tool-input-available", **CALL, "input": {}}
+OUTPUT = {"type": "tool-output-available", "toolCallId": "c", "output": 1}
+THOUGHT = {"type": "reasoning-start", "id": "0"}
+SIGNED = {
+    "type": "reasoning-delta",
+    "id": "0",
+    "delta": "",
+    "providerMetadata": {"anthropic": {"signature": "s"}},
+}
+
+#: A page gave the output of a tool call, and asks for the rest of the message.
+CONTINUED = UIMessage.from_object(
+    {
+        "id": "m",
+        "role": "assistant",
+        "parts": [
+            {"type": "step-start"},
+            {"type": "tool-t", "toolCallId": "c", "state": "output-available", "output": 1},
+        ],
+    }
+)
+
+
+def stream(*events: Any) -> str:
+    """A whole stream, good but for these events in its step."""
+    return body(START, STEP, *events, *END)
+
+
+def body(*events: Any) -> str:
+    texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
+    return "".join(f"data: {text}\n\n" for text in texts)
+
+
+def rules(body: str, message: UIMessage | None = None) -> set[str]:
+    return {finding.rule for finding in check(body.encode(), message=message)}
+
+
+def test_nothing_is_wrong_with_what_the_mistakes_are_made_of() -> None:
+    signed = [THOUGHT, SIGNED, {"type": "reasoning-end", "id": "0"}]
+    client_tool = [INPUT, AVAILABLE]
+    assert check(stream(*signed, *WORDS, *client_tool).encode()) == []
+    assert check(stream(*WORDS).encode(), message=CONTINUED) == []
+
+
+@pytest.mark.parametrize(
+    ("events", "rule"),
+    [
+        pytest.param(body(START, FINISH, "[DONE]"), "request-loop", id="no new step"),
+        pytest.param(stream(), "request-loop", id="a new step that does not show"),
+        pytest.param(
+            body({**START, "messageId": "n"}, STEP, *WORDS, *END), "same-message", id="a new id"
+        ),
+    ],
+)
+def test_a_mistake_in_a_continuation_is_found(events: str, rule: str) -> None:
+    assert rules(events, CONTINUED) == {rule}
+
+
+@pytest.mark.parametrize(
+    ("events", "rule"),
+    [
+        # Fields and types.
+        (stream({**AVAILABLE, "usage": {"inputTokens": 1}}), "unknown-field"),
+        (stream({"type": "usage", "inputTokens": 1}), "schema"),
+        (body({**START, "messageId": None}, *END[1:]), "schema"),
+        (stream({**TEXT, "providerMetadata": None}), "schema"),
+        (stream({**INPUT, "title": None}, AVAILABLE), "schema"),
+        (stream({"type": "tool-input-available", **CALL}), "schema"),
+        (stream({"type": "tool-output-available", "toolCallId": "c"}), "schema"),
+        (stream({"type": "data-weather"}), "schema"),
+        (body(START, {**FINISH, "finishReason": "end_turn"}, "[DONE]"), "schema"),
+        (body(START, {**FINISH, "finishReason": "tool_use"}, "[DONE]"), "schema"),
+        (body(START, {**FINISH, "finishReason": "unknown"}, "[DONE]"), "unknown-reason"),
+        (stream({**AVAILABLE, "input": {"__proto__": {}}}), "forbidden-key"),
+        (stream('{"type": "data-score", "data": NaN}'), "json"),
+        (stream('{"type": "data-score", "data": Infinity}'), "json"),
+        # Blocks, calls and steps.
+        (stream(TEXT, DELTA), "part-open"),
+        (stream(TEXT, STEP_END, STEP, DELTA, TEXT_END), "block-left-open"),
+        (stream({**AVAILABLE, "dynamic": True}, OUTPUT, STEP_END, STEP, *WORDS), "output-dynamic"),
+        (stream(DELTA), "block-unknown"),
+        (stream(TEXT, TEXT, DELTA, TEXT_END), "block-twice"),
+        (stream({**INPUT, "dynamic": True}, AVAILABLE), "call-changed"),
+        (stream(AVAILABLE, STEP_END, STEP, AVAILABLE), "call-twice"),
+        (body(START, STEP, *WORDS, STEP_END, START, STEP, *WORDS, *END), "start-once"),
+        (body(START, *WORDS, FINISH, "[DONE]"), "in-step"),
+        # No `start-step` between the model calls, or the provider's own tool not marked as such.
+        (stream(AVAILABLE, OUTPUT, *WORDS), "request-loop"),
+        # The signature of a thought does not come back to the provider.
+        (
+            stream(
+                THOUGHT,
+                SIGNED,
+                {"type": "reasoning-end", "id": "0", "providerMetadata": {"anthropic": {"x": 1}}},
+            ),
+            "metadata-lost",
+        ),
+        # The tail of a stream in the place of all of it.
+        (body(DELTA, TEXT_END, *END), "start-first"),
+        # Ends.
+        (body(START, {"type": "error", "errorText": "e"}, FINISH, "[DONE]"), "after-end"),
+        (body(START, FINISH, "[DONE]", {"type": "data-late", "data": 1}), "after-done"),
+        ('{"error": {"message": "Overloaded"}}', "no-events"),
+        (body(START, STEP, *WORDS), "no-finish"),
+        (stream(*WORDS).removesuffix("\n"), "unfinished-event"),
+        # Pings are comments.
+        ("event: ping\n" + body({}) + stream(*WORDS), "schema"),
+        (stream({"type": "ping"}), "schema"),
+    ],
+)
+def test_a_mistake_is_found(events: str, rule: str) -> None:
+    assert rule in rules(events)
+
+
+def test_findings_of_one_mistake_are_few() -> None:
+    # Whoever reads them shall see what to mend, not what follows from it.
+    assert rules(stream(DELTA, *WORDS)) == {"block-unknown"}
+    assert rules(stream(TEXT, DELTA)) == {"part-open"}
+    assert rules('{"error": {"message": "Overloaded"}}') == {"no-events"}
