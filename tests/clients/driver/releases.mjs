@@ -5,6 +5,9 @@ export const loadAi = release => import(`ai-${release}`);
 
 export const loadReact = major => import(`react-${major}`);
 
+/** The provider that was published for the newest release of a major. */
+export const loadAnthropic = major => import(`anthropic-${major}`);
+
 /** The clients' own "continue automatically" predicates that a release has, by what they wait for. */
 export function predicates(ai) {
   const known = {
