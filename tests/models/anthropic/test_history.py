@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from ui_message_stream.chunks import Chunk, FinishStep, Start, StartStep
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
+from usechat_server.models.anthropic.calls import CallIds
 from usechat_server.models.anthropic.events import Translation
 from usechat_server.models.anthropic.framing import Framing
 from usechat_server.models.anthropic.history import request
@@ -439,3 +441,10 @@ def test_any_history_makes_a_request_that_the_api_accepts(
     assert problems(made) == []
     # No half surrogate is left, which no request can carry.
     assert json.dumps(made, ensure_ascii=False).encode()
+
+
+def test_one_id_for_all_calls_takes_linear_time() -> None:
+    ids = CallIds()
+    began = time.process_time()
+    assert len({ids.take("same") for _ in range(30_000)}) == 30_000
+    assert time.process_time() - began < 5

@@ -31,13 +31,16 @@ class CallIds:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        #: the last number that was tried for an id: a client may send one id very often
+        self._numbers: dict[str, int] = {}
 
     def take(self, wanted: str) -> str:
         """The id itself where the API allows it, else one made from it, the same each time."""
         base = _FOREIGN.sub("_", wanted) or "call"
-        call_id, number = base, 2
+        call_id = base
         while call_id in self._taken:
-            call_id, number = f"{base}_{number}", number + 1
+            number = self._numbers[base] = self._numbers.get(base, 1) + 1
+            call_id = f"{base}_{number}"
         self._taken.add(call_id)
         return call_id
 
