@@ -140,7 +140,7 @@ async def test_one_connection_serves_call_after_call(
         (http_error(401, "authentication_error"), "auth", False),
         (http_error(402, "billing_error"), "auth", False),
         (http_error(403, "permission_error"), "auth", False),
-        (http_error(404, "not_found_error"), "request", False),
+        (http_error(404, "not_found_error"), "auth", False),
         (http_error(413, "request_too_large"), "request", False),
         (http_error(418, "brand_new_error"), "request", False),
         (Reply(b"<html>teapot</html>", status=418), "request", False),
@@ -190,6 +190,17 @@ async def test_the_time_to_wait_is_passed_on(provider: FakeProvider) -> None:
     assert error.retry_after == 17.5
 
 
+async def test_nobody_waits_for_minutes_to_hear_that_it_was_too_much(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    provider.script(http_error(429, "rate_limit_error", headers={"retry-after": "300"}))
+    chunks, error = await read(model.stream(call()))
+    assert chunks == []
+    assert error is not None
+    assert (error.kind, error.retry_after) == ("rate-limit", 300)
+    assert len(provider.requests) == 1
+
+
 async def test_without_a_key_the_error_says_so(
     provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
@@ -198,6 +209,7 @@ async def test_without_a_key_the_error_says_so(
     _, error = await read(AnthropicModel("claude-sonnet-5-5").stream(call()))
     assert error is not None
     assert error.kind == "auth"
+    assert "ANTHROPIC_API_KEY" in str(error)
     assert provider.requests == []
 
 

@@ -11,6 +11,8 @@ import httpx2
 from anthropic import APIStatusError, AsyncAnthropic, DefaultAioHttpClient
 from opentelemetry import trace
 
+from usechat_server.models.anthropic.errors import retry_after
+
 __all__ = ["Client", "Clients", "TokenLimit"]
 
 _log = logging.getLogger("usechat.anthropic")
@@ -21,6 +23,9 @@ _MAX_CONNECTIONS = 10_000
 #: Seconds that an idle connection is kept for the next turn, which then needs no TLS handshake.
 _KEEP_ALIVE = 60.0
 _CONNECT_TIMEOUT = 5.0
+#: Seconds that the provider may ask to wait before the next attempt. The SDK would wait for hours;
+#: whoever waits for an answer is told after longer ones.
+_LONGEST_PAUSE = 30.0
 #: Seconds for the model list, which nobody waits for.
 _LIST_TIMEOUT = 30.0
 
@@ -68,12 +73,22 @@ class Clients:
             max_keepalive_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_KEEP_ALIVE,
         )
-        http_client = DefaultAioHttpClient(timeout=timeout, limits=limits, verify=self._tls)
+        http_client = DefaultAioHttpClient(
+            timeout=timeout,
+            limits=limits,
+            verify=self._tls,
+            event_hooks={"response": [_refuse_long_pause]},
+        )
         # Spans that nobody collects would still cost a twentieth of the time to the first token.
         traced = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
         return AsyncAnthropic(
             timeout=timeout, http_client=http_client, open_telemetry=None if traced else False
         )
+
+
+async def _refuse_long_pause(response: httpx2.Response) -> None:
+    if (retry_after(response.headers) or 0.0) > _LONGEST_PAUSE:
+        response.headers["x-should-retry"] = "false"  # which the SDK obeys
 
 
 class TokenLimit:

@@ -12,7 +12,7 @@ import httpx2
 
 from usechat_server.models.base import ErrorKind, ModelError
 
-__all__ = ["from_event", "model_error"]
+__all__ = ["from_event", "model_error", "retry_after"]
 
 #: The API's error type → our kind, and whether the same call may succeed a moment later.
 #: Source: the API's error page, and `types/shared/error_type.py` of the SDK.
@@ -21,7 +21,8 @@ _TYPES: Mapping[str, tuple[ErrorKind, bool]] = {
     "authentication_error": ("auth", False),
     "billing_error": ("auth", False),
     "permission_error": ("auth", False),
-    "not_found_error": ("request", False),
+    # Of a message it says that there is no such model, which nobody in a chat can change.
+    "not_found_error": ("auth", False),
     "request_too_large": ("request", False),
     "rate_limit_error": ("rate-limit", True),
     "timeout_error": ("timeout", True),
@@ -52,7 +53,7 @@ def model_error(error: Exception, *, request_id: str | None = None) -> ModelErro
             text,
             kind,
             retryable=retryable,
-            retry_after=_retry_after(error.response.headers),
+            retry_after=retry_after(error.response.headers),
             request_id=error.request_id or request_id,
         )
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException | TimeoutError):
@@ -61,7 +62,9 @@ def model_error(error: Exception, *, request_id: str | None = None) -> ModelErro
         cause = error.__cause__
         text = f"{text} ({type(cause).__name__}: {cause})" if cause else text
         return ModelError(text, "connection", retryable=True, request_id=request_id)
-    if isinstance(error, anthropic.CredentialsError) or _names_no_credentials(error):
+    if _names_no_credentials(error):
+        return ModelError("no credentials: set ANTHROPIC_API_KEY", "auth", request_id=request_id)
+    if isinstance(error, anthropic.CredentialsError):
         return ModelError(text, "auth", request_id=request_id)
     return ModelError(text, "internal", request_id=request_id)
 
@@ -80,7 +83,7 @@ def _classify(name: str | None, status: int) -> tuple[ErrorKind, bool]:
     return ("request", False) if 400 <= status < 500 else ("internal", status >= 500)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the answer asks to wait: a number, or the date until when."""
     value = headers.get("retry-after")
     if value is None:

@@ -10,7 +10,8 @@ from usechat_server.models.base import ModelError
 
 __all__ = ["Watchdog"]
 
-#: Seconds that the SDK waits at most between two attempts, before there are response headers.
+#: Seconds that the SDK waits at most between its attempts, before there are response headers
+#: (see `clients`).
 _LONGEST_PAUSE = 60.0
 
 
