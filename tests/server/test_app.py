@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import usechat_server
 from harness.live import LiveServer, ScriptedModel, chunks, text, user
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -340,3 +341,8 @@ def test_a_floor_that_cannot_carry_a_feature() -> None:
     # The default is no promise: what was switched on goes before it.
     with LiveServer(create_app(agent)) as server:
         assert "tool-approval-request" in server.chat().text
+
+
+def test_a_misspelt_name_is_noticed_also_by_a_type_checker() -> None:
+    with pytest.raises(AttributeError, match="Agnet"):
+        usechat_server.Agnet  # type: ignore[attr-defined]  # noqa: B018
