@@ -83,6 +83,7 @@ def test_stop_keeps_what_was_said_and_ends_the_run(chat: ChatPage, server: Serve
     stopped = time.monotonic()
 
     expect(chat.page.get_by_text("Stopped", exact=True)).to_be_visible()
+    expect(chat.field).to_be_focused()
     kept = chat.text.inner_text()
     eventually(lambda: server.output.count(" aborted after ") == before + 1)
     assert time.monotonic() - stopped < 5

@@ -22,13 +22,19 @@ export function Composer({ busy, onSend, onStop }: Props) {
     field.current?.focus();
   }
 
+  function stop() {
+    onStop();
+    // The button that had the focus goes. (On a touch screen the keyboard would come up.)
+    if (matchMedia('(pointer: fine)').matches) field.current?.focus();
+  }
+
   function onKeyDown(event: KeyboardEvent) {
     // While an input method composes a word, Enter belongs to it.
     if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
       event.preventDefault();
       send();
     }
-    if (event.key === 'Escape' && busy) onStop();
+    if (event.key === 'Escape' && busy) stop();
   }
 
   return (
@@ -52,7 +58,7 @@ export function Composer({ busy, onSend, onStop }: Props) {
         onKeyDown={onKeyDown}
       />
       {busy ? (
-        <button type="button" className="round" aria-label="Stop" title="Stop (Esc)" onClick={onStop}>
+        <button type="button" className="round" aria-label="Stop" title="Stop (Esc)" onClick={stop}>
           <StopIcon />
         </button>
       ) : (
