@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -194,6 +195,21 @@ async def test_half_an_answer_never_looks_like_a_whole_one(
     if failure is not None:
         assert str(failure) not in answer[-1].error_text
         assert line["error"] == str(failure)
+    # A traceback is for what nobody expected.
+    assert bool(lines[0].exc_info) == isinstance(failure, RuntimeError)
+
+
+async def test_a_refused_call_is_found_by_the_providers_id(
+    lines: list[logging.LogRecord],
+) -> None:
+    scene = Scene([ModelError("400", "request", request_id="req_refused")])
+    await scene.answer()
+    assert only(lines)["provider"]["request_id"] == "req_refused"
+
+
+async def test_no_client_fills_the_log_with_an_id(lines: list[logging.LogRecord]) -> None:
+    await Scene(SPOKEN).answer(replace(turn(), chat_id="c" * 1_000_000))
+    assert len(json.dumps(only(lines))) < 2_000
 
 
 async def test_an_illegal_chunk_of_a_backend_is_named_in_the_log(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ui_message_stream.chunks import ReasoningDelta, TextDelta, ToolInputDelta
 from ui_message_stream.versions import Form
 
-from usechat_server.models.base import ModelStream
+from usechat_server.models.base import ModelError, ModelStream
 
 __all__ = ["Outcome", "RunRecord"]
 
@@ -22,6 +22,9 @@ logger = logging.getLogger("usechat.run")
 Outcome = Literal["finished", "waiting", "aborted", "interrupted", "failed"]
 
 _LEVELS = {"failed": logging.ERROR, "interrupted": logging.WARNING}
+
+#: characters of an id that the client chose, which may be as long as a request
+_ID_LENGTH = 200
 
 
 @dataclass(slots=True)
@@ -73,11 +76,14 @@ class RunRecord:
         `stream` is the last model call, `reference` what the client was told of the `error`.
         """
         total = self._since_queued(monotonic())
+        provider = stream.details
+        if isinstance(error, ModelError) and error.request_id:
+            provider = {**provider, "request_id": error.request_id}
         fields: dict[str, Any] = {
             "run": self.run,
             "user": self.user,
-            "chat": self.chat,
-            "message": self.message,
+            "chat": self.chat[:_ID_LENGTH],
+            "message": self.message[:_ID_LENGTH],
             "model": self.model,
             "floor": self.floor,
             "outcome": outcome,
@@ -96,7 +102,7 @@ class RunRecord:
                 "last_write": self._since_queued(self.last_write),
                 "total": total,
             },
-            "provider": stream.details,
+            "provider": provider,
         }
         logger.log(
             _LEVELS.get(outcome, logging.INFO),
@@ -107,7 +113,8 @@ class RunRecord:
             self.chunks,
             self.model,
             f" (reference {reference}): {error}" if error else "",
-            exc_info=error,
+            # What the provider did is in the line; of all else, the traceback tells where it began.
+            exc_info=None if isinstance(error, ModelError) and error.kind != "internal" else error,
             extra={"run": fields},
         )
 
