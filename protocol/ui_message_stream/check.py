@@ -89,11 +89,6 @@ class Checker:
             self._payload(payload)
         return self._take()
 
-    def payload(self, text: str) -> list[Finding]:
-        """What is wrong with the next event, given its data: for a stream that is no SSE."""
-        self._payload(text)
-        return self._take()
-
     def end(self) -> list[Finding]:
         """What is wrong with the stream, now that it has ended."""
         for payload in self._decoder.end():

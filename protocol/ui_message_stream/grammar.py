@@ -10,7 +10,7 @@ from ui_message_stream import rules
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
 from ui_message_stream.rules import BLOCK, ENDED, STREAM, TOOL, BlockState, CallState, Rule, State
-from ui_message_stream.versions import Floor, accepts
+from ui_message_stream.versions import OLDEST_FLOOR, Floor, accepts
 from ui_message_stream.wire import UNSET
 
 __all__ = ["BlockChunk", "Call", "Grammar", "IllegalChunk", "shows", "subject"]
@@ -78,7 +78,7 @@ class Grammar:
     automatically after the end, and so again and again, depends on it.
     """
 
-    def __init__(self, message: UIMessage | None = None, *, floor: Floor = rules.EVERY) -> None:
+    def __init__(self, message: UIMessage | None = None, *, floor: Floor = OLDEST_FLOOR) -> None:
         self.floor = floor
         self.state: State = rules.BEFORE
         #: ids of the open blocks, in the order they were opened

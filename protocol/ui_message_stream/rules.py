@@ -17,7 +17,6 @@ from ui_message_stream.versions import Floor
 __all__ = [
     "BLOCK",
     "ERROR_STOPS_SINCE",
-    "EVERY",
     "EVERY_RELEASE",
     "KEEPS_BLOCKS_SINCE",
     "OUTPUT_FINDS_ITS_CALL_SINCE",
@@ -31,8 +30,6 @@ __all__ = [
     "State",
 ]
 
-#: The oldest release there is of this protocol.
-EVERY = Floor(5, 0, 0)
 EVERY_RELEASE = "every release"
 
 
@@ -57,8 +54,8 @@ NO_STEP = Rule("no-step", "no step is open")
 STEP_OPEN = Rule("step-open", "`finish-step` comes before the next `start-step` and `finish`")
 PART_OPEN = Rule(
     "part-open",
-    "text, reasoning and tool inputs end before their step does: before 7.0.79 "
-    "clients throw on the next delta, and the part stays in its streaming state",
+    "text, reasoning and tool inputs end before their step does: else the part stays in its "
+    "streaming state",
 )
 AFTER_END = Rule("after-end", "nothing follows `finish`, `abort` and `error`")
 REQUEST_LOOP = Rule(

@@ -26,6 +26,7 @@ __all__ = [
     "FINISH_REASON_KNOWN_SINCE",
     "IGNORES_UNKNOWN_FIELDS_SINCE",
     "NEWEST_FLOOR",
+    "OLDEST_FLOOR",
     "TYPE_KNOWN_SINCE",
     "Floor",
     "Form",
@@ -53,8 +54,9 @@ class Floor(NamedTuple):
             raise ValueError(f"{text!r} is not a release of ai such as 5.0.92")
         major, minor, patch = map(int, f"{text}.0.0".split(".")[:3])
         floor = cls(major, minor, patch)
-        if floor < (5,):
-            raise ValueError(f"ai {text} has another protocol: the oldest possible floor is 5.0.0")
+        if floor < OLDEST_FLOOR:
+            oldest = f"the oldest possible floor is {OLDEST_FLOOR}"
+            raise ValueError(f"ai {text} has another protocol: {oldest}")
         if floor.major > NEWEST_FLOOR.major:
             raise ValueError(f"ai {text} is not known: the newest possible floor is {NEWEST_FLOOR}")
         return floor
@@ -70,6 +72,8 @@ class Floor(NamedTuple):
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
+#: The first release of this protocol.
+OLDEST_FLOOR = Floor(5, 0, 0)
 #: Six finish reasons, `tool-input-error` and `preliminary` are known from here on.
 DEFAULT_FLOOR = Floor(5, 0, 92)
 #: The release whose chunks this library knows, all of them.

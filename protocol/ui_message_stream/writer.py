@@ -34,7 +34,7 @@ from ui_message_stream.grammar import Grammar, IllegalChunk, shows
 from ui_message_stream.jsontext import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.rules import Rule
-from ui_message_stream.versions import Floor, Form, Ranged
+from ui_message_stream.versions import OLDEST_FLOOR, Floor, Form, Ranged
 from ui_message_stream.wire import UNSET
 
 __all__ = ["HALF_INPUT", "Writer"]
@@ -58,7 +58,7 @@ class Writer:
         *,
         message_id: str | None = None,
         message: UIMessage | None = None,
-        floor: Floor = rules.EVERY,
+        floor: Floor = OLDEST_FLOOR,
     ) -> None:
         #: whether anything that a person sees was written
         self.started = False
