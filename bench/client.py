@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 from plan import DELTA_BYTES, PERIOD, STAMP, Plan, stamp
-from proc import cpu_seconds, peak_rss_bytes, rss_bytes
+from proc import cpu_seconds, peak_rss_bytes, rss_bytes, waited_seconds
 
 _END = b"\r\n0\r\n\r\n"
 
@@ -182,11 +182,13 @@ async def paced(load: Load, streams: int, seconds: float) -> dict[str, Any]:
     here = sum(stream.deltas for stream in opened)
     for stream in opened:
         stream.latencies.clear()
-    cpu, own = cpu_seconds(load.pid), resource.getrusage(resource.RUSAGE_SELF)
+    cpu, waited = cpu_seconds(load.pid), waited_seconds(load.pid)
+    own = resource.getrusage(resource.RUSAGE_SELF)
     began = time.monotonic()
     await load.ask_provider("POST", f"/open/{gate}")
     await asyncio.sleep(seconds)
     took, used = time.monotonic() - began, cpu_seconds(load.pid) - cpu
+    waited = waited_seconds(load.pid) - waited
     client = resource.getrusage(resource.RUSAGE_SELF)
     rss = rss_bytes(load.pid)
     # What was on its way may still arrive; what is later than a second counts as not delivered.
@@ -200,6 +202,7 @@ async def paced(load: Load, streams: int, seconds: float) -> dict[str, Any]:
         "missing": streams * deltas - got,
         "dropped": sum(not stream.deltas for stream in opened),
         "cpu_percent": used / took * 100,
+        "waited_percent": waited / took * 100,
         "cpu_us_per_delta": used / max(got, 1) * 1e6,
         "rss_kib_per_stream": (rss - base) / streams / 1024,
         "peak_rss_mib": peak_rss_bytes(load.pid) / 2**20,
@@ -244,7 +247,13 @@ async def tool_input(load: Load, shape: str, size: int, runs: int) -> dict[str, 
         # Once as deltas, once as the whole input.
         errors += not complete or stream.deltas != 2 * deltas
         stream.transport.close()
-    return {"ms": percentile(times, 50), "cpu_ms": percentile(cpus, 50), "errors": errors}
+    return {
+        "ms": percentile(times, 50),
+        "cpu_ms": percentile(cpus, 50),
+        # The least is what other jobs disturbed least: for comparing two sizes.
+        "least_cpu_ms": min(cpus),
+        "errors": errors,
+    }
 
 
 async def hang_up(load: Load, count: int) -> dict[str, Any]:

@@ -73,13 +73,13 @@ def _first_token(ask: Ask) -> Row:
 
 def _tool_input(shape: str) -> Callable[[Ask], Row]:
     def run(ask: Ask) -> Row:
-        small = ask("tool_input", shape=shape, size=200_000, runs=3)
-        large = ask("tool_input", shape=shape, size=400_000, runs=3)
+        small = ask("tool_input", shape=shape, size=200_000, runs=5)
+        large = ask("tool_input", shape=shape, size=400_000, runs=5)
         return {
             "ms": small["ms"],
             "cpu_ms": small["cpu_ms"],
             "large_ms": large["ms"],
-            "growth": large["cpu_ms"] / small["cpu_ms"],
+            "growth": large["least_cpu_ms"] / small["least_cpu_ms"],
             "errors": small["errors"] + large["errors"],
         }
 
@@ -99,6 +99,7 @@ _PACED = {
     "cpu_us_per_delta": "CPU µs/delta",
     **_LATENCY,
     "cpu_percent": "CPU %",
+    "waited_percent": "waited for its core %",
     "delivered_percent": "delivered %",
     "missing": "missing",
     "dropped": "dropped",
