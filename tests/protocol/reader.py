@@ -30,7 +30,10 @@ class Reader:
         self, chunks: Iterable[Chunk], message: UIMessage | None = None, release: str = NEWEST
     ) -> Any:
         """What a client has after the chunks, with `message` before: see `read` in reader.mjs."""
-        body = b"".join(map(frame, chunks)).decode()
+        return self.read_body(b"".join(map(frame, chunks)).decode(), message, release)
+
+    def read_body(self, body: str, message: UIMessage | None = None, release: str = NEWEST) -> Any:
+        """The same of the body of a response."""
         before = message and message.to_object()
         return self._node.call("read", release=release, body=body, message=before)
 
