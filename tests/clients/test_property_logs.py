@@ -14,7 +14,7 @@ from anthropic import AsyncAnthropic
 from clients.conversation import RELEASES
 from harness.fake_provider_events import Pause, to_sse
 from harness.node import CLIENTS, NodeProcess
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from models.anthropic.strategies import event_sequences
 from ui_message_stream.chunks import Chunk, Error, parse_chunk
@@ -153,7 +153,7 @@ def answers(draw: st.DrawFn) -> Answer:
 
 
 @given(turn=turns(), answer=answers())
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 def test_every_client_reads_every_log(
     node: NodeProcess, server: Server, turn: Turn, answer: Answer
 ) -> None:

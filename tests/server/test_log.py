@@ -58,7 +58,7 @@ def log_of(*entries: Sequence[Chunk]) -> Log:
 acts = st.lists(st.one_of(st.lists(said, max_size=6), st.integers(0, 4)), max_size=60)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(acts=acts, read_size=st.sampled_from([3, 200, 64 * 1024]))
 def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_size: int) -> None:
     async def play() -> None:

@@ -44,7 +44,7 @@ events = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     batches=st.lists(st.lists(said, max_size=4), max_size=6),
     end=ends,

@@ -218,7 +218,7 @@ def test_a_large_input_is_parsed_once() -> None:
 # Broken streams: whatever a provider or a proxy makes of an answer.
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(event_sequences, st.integers(1, 200))
 def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
     events: list[Any], size: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ui_message_stream.sse import Decoder
 from usechat_server.models.anthropic.framing import Framing
@@ -29,7 +29,6 @@ _lines = st.sampled_from(
 _ends = st.sampled_from(["\n", "\n", "\r\n", "\r"])
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(_lines, _ends), max_size=20),
     st.booleans(),

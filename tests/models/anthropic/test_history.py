@@ -422,7 +422,7 @@ _messages = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(_messages, st.booleans())
 def test_any_history_makes_a_request_that_the_api_accepts(
     messages: list[UIMessage], with_tools: bool
