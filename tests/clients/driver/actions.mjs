@@ -83,10 +83,6 @@ export class Actions {
     await this.rest();
   }
 
-  clearError() {
-    this.#chat.clearError();
-  }
-
   /** Waits until nothing is under way, automatic requests included. */
   async rest() {
     const idle = () => ['ready', 'error'].includes(this.#chat.status);

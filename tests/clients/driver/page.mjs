@@ -74,8 +74,7 @@ export function chatOptions(ai, transcript, options, chat) {
     sendAutomaticallyWhen: at =>
       transcript.requests.length < requestLimit && known.some(holds => holds(at)),
     ...transcript.callbacks,
-    onToolCall({ toolCall: { toolName, toolCallId, ...rest } }) {
-      transcript.toolCalls.push({ toolName, toolCallId, ...rest });
+    onToolCall({ toolCall: { toolName, toolCallId } }) {
       if (!(toolName in pageTools)) return;
       // Not awaited: the chat would wait for this callback, and the callback for the chat.
       void addToolOutput(chat())({ tool: toolName, toolCallId, output: pageTools[toolName] });

@@ -9,7 +9,6 @@ export class Transcript {
   requests = [];
   finishes = [];
   errors = [];
-  toolCalls = [];
 
   /** Requests that wait for their answer to begin. */
   unanswered = new Set();
@@ -43,12 +42,12 @@ export class Transcript {
 
   /** The end of the conversation. */
   result({ status, error, messages }) {
-    const { statuses, requests, finishes, errors, toolCalls } = this;
+    const { statuses, requests, finishes, errors } = this;
     return {
       status,
       error: describeError(error),
       messages: plain(messages),
-      ...{ statuses, requests, finishes, errors, toolCalls },
+      ...{ statuses, requests, finishes, errors },
     };
   }
 }
