@@ -18,6 +18,7 @@ SERVER = ROOT / "server" / "usechat_server"
 LAYERS = [
     {"tools", "turn", "settings"},
     {"models"},
+    {"metadata"},
     {"agent", "anthropic"},
     {"demo"},
     {"observe"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui_message_stream.messages import UIMessage
 
+from usechat_server.metadata import MetadataHook, usage_metadata
 from usechat_server.models.base import Model, ModelCall, ModelStream
 from usechat_server.tools import Tool
 from usechat_server.turn import Turn
@@ -25,6 +26,9 @@ class Agent:
     from the standard variables; `options` are the provider's parameters. A Model has its own of
     both. `max_tokens` limits one answer's length in tokens.
 
+    `metadata` says what the page is told at an answer's end, by default the tokens of it (see
+    `usage_metadata`); None: nothing.
+
     Raises ValueError, which names the option, for what the model cannot be asked.
     """
 
@@ -37,10 +41,12 @@ class Agent:
         max_tokens: int | None = None,
         client: Any = None,
         options: AnthropicOptions | None = None,
+        metadata: MetadataHook | None = usage_metadata,
     ) -> None:
         self.system = system
         self.tools = tuple(tools)
         self.max_tokens = max_tokens
+        self.metadata = metadata
         if isinstance(model, str):
             self.model = _load(model, client, options)
         elif client is not None or options is not None:

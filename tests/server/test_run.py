@@ -19,6 +19,7 @@ from ui_message_stream.chunks import (
     Error,
     Finish,
     FinishStep,
+    MessageMetadata,
     Start,
     TextDelta,
     TextEnd,
@@ -142,7 +143,7 @@ async def test_a_call_that_fails_before_it_said_anything_is_tried_again(
 async def test_it_is_not_tried_for_ever(lines: list[logging.LogRecord]) -> None:
     scene = Scene([busy()])
     answer = await scene.answer()
-    assert [type(chunk) for chunk in answer] == [Start, Error]
+    assert [type(chunk) for chunk in answer] == [Start, MessageMetadata, Error]
     assert len(scene.model.streams) == 3
     assert only(lines)["outcome"] == "failed"
 

@@ -56,6 +56,11 @@ class Deltas:
             return ReasoningDelta(id=self._block, delta=text)
         return TextDelta(id=self._block, delta=text)
 
+    def size(self) -> int:
+        """Bytes of UTF-8."""
+        text = self._growing.getvalue() if self._folded is None else self._folded
+        return len(text.encode())
+
     def fold(self) -> None:
         """Nothing more will come: the text is kept in its smallest form."""
         self._folded = self._growing.getvalue()

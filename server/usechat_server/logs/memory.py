@@ -77,6 +77,10 @@ class Log:
         self._fold()
         self._wake()
 
+    def said(self) -> int:
+        """Bytes (UTF-8) of text, reasoning and tool input so far."""
+        return sum(item.size() for item in self._items if isinstance(item, Deltas))
+
     def reader(self, floor: Floor, *, from_start: bool = False) -> Reader:
         """A view of the log for clients from `floor` on.
 

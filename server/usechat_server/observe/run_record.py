@@ -6,20 +6,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
 from ui_message_stream.chunks import ReasoningDelta, TextDelta, ToolInputDelta
 from ui_message_stream.versions import Form
 
+from usechat_server.metadata import Outcome
 from usechat_server.models.base import ModelError, ModelStream
 
-__all__ = ["Outcome", "RunRecord"]
+__all__ = ["RunRecord"]
 
 logger = logging.getLogger("usechat.run")
-
-#: finished: complete. waiting: complete, and the page has tool calls to answer. aborted: the last
-#: reader left, or it was stopped. interrupted: the server went down. failed: everything else.
-Outcome = Literal["finished", "waiting", "aborted", "interrupted", "failed"]
 
 _LEVELS = {"failed": logging.ERROR, "interrupted": logging.WARNING}
 

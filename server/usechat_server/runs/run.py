@@ -7,16 +7,18 @@ import secrets
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from ui_message_stream.chunks import Chunk, Finish, Start
+from ui_message_stream.chunks import Chunk, Finish, MessageMetadata, Start
 from ui_message_stream.versions import Form, Ranged, project
 from ui_message_stream.writer import Writer
 
 from usechat_server.agent import Agent
 from usechat_server.logs.memory import Log, Reader
+from usechat_server.metadata import Outcome
 from usechat_server.models.base import ModelError, StepResult
 from usechat_server.observe.masking import mask
-from usechat_server.observe.run_record import Outcome, RunRecord
+from usechat_server.observe.run_record import RunRecord
 from usechat_server.response import EventStream
+from usechat_server.runs.accounts import Accounts
 from usechat_server.runs.retry import Retry
 from usechat_server.turn import Turn
 
@@ -48,6 +50,7 @@ class Run:
         self._readers = 0
         self._stream = agent.call(turn)
         self._writer = Writer(message_id=turn.message_id, message=turn.continued, floor=turn.floor)
+        self._accounts = Accounts(turn, agent, self.log.said)
         self.record = RunRecord(
             run=self.id,
             user=turn.user,
@@ -114,6 +117,7 @@ class Run:
                     raise
                 record.retried.append(str(error))
             await self._stream.aclose()
+            self._accounts.close(self._stream)
             await asyncio.sleep(seconds)
             self._stream = self._agent.call(self.turn)
 
@@ -167,7 +171,12 @@ class Run:
         """Ends the log with the chunks that `close` gives; False if it has an end already."""
         if self.log.ended:
             return False
-        self.log.append(close())
+        self._accounts.close(self._stream)
+        last: list[Chunk] = []
+        if told := self._accounts.metadata(outcome):
+            # Not in `finish`: the other ends could not hold it.
+            last += self._writer.write(MessageMetadata(message_metadata=told))
+        self.log.append([*last, *close()])
         self.log.end()
         self.record.log(outcome, self._stream, error, reference)
         return True

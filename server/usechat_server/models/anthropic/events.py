@@ -12,6 +12,7 @@ from ui_message_stream.chunks import Chunk, FinishReason
 from usechat_server.models.anthropic import payloads
 from usechat_server.models.anthropic.blocks import TRANSLATORS, Block, Ignored
 from usechat_server.models.anthropic.errors import from_event
+from usechat_server.models.anthropic.usage import counted
 from usechat_server.models.base import ModelError, StepResult, Usage
 from usechat_server.tools import ClientTool
 
@@ -25,14 +26,6 @@ _FINISH_REASONS: Mapping[str, FinishReason] = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "content-filter",
-}
-
-#: Usage's fields, as the API names them.
-_USAGE = {
-    "input": "input_tokens",
-    "output": "output_tokens",
-    "cache_read": "cache_read_input_tokens",
-    "cache_write": "cache_creation_input_tokens",
 }
 
 
@@ -85,7 +78,7 @@ class Translation:
             case payloads.MessageStart():
                 self._begin(event.message, out)
             case payloads.MessageDelta():
-                self._count(event.usage)
+                self.usage = counted(self.usage, event.usage)
                 self._stop_reason = event.delta.stop_reason or self._stop_reason
                 self.details.update(
                     (key, value)
@@ -104,7 +97,7 @@ class Translation:
             raise self._broken("a second message began inside the first")
         self.details["message_id"] = message.id
         self.details["model"] = message.model
-        self._count(message.usage)
+        self.usage = counted(self.usage, message.usage)
         # Calls that code of the model's made come whole, inside the start.
         self._stop_reason = message.stop_reason
         for index, content in enumerate(message.content or ()):
@@ -130,17 +123,6 @@ class Translation:
             self._calls.add(content["id"])
         self._open[index] = block
         out += block.start()
-
-    def _count(self, usage: Mapping[str, Any] | None) -> None:
-        """Takes over the counts: each is the sum so far, and an absent one has not changed."""
-        known = {
-            field: count
-            for field, key in _USAGE.items()
-            if isinstance(count := (usage or {}).get(key), int)
-        }
-        if known:
-            before = {field: getattr(self.usage, field) for field in _USAGE}
-            self.usage = Usage(**{**before, **known})
 
     def _complete(self) -> None:
         if self._open:

@@ -1,0 +1,141 @@
+"""What the frontend is told of an answer beside its parts: the metadata of the message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from ui_message_stream.chunks import FinishReason
+
+from usechat_server.models.base import Usage
+from usechat_server.turn import Turn
+
+__all__ = ["Answer", "MetadataHook", "Outcome", "Step", "usage_metadata"]
+
+#: finished: complete. waiting: complete, and the page has tool calls to answer. aborted: the last
+#: reader left, or it was stopped. interrupted: the server went down. failed: everything else.
+Outcome = Literal["finished", "waiting", "aborted", "interrupted", "failed"]
+
+#: The provider's words for how a call ended → ours.
+_STOP = {
+    "stop_reason": "stopReason",
+    "stop_sequence": "stopSequence",
+    "stop_details": "stopDetails",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One model call."""
+
+    #: as the provider names it
+    model: str
+    usage: Usage
+    #: None: it was cut. Its output is then an estimate.
+    finish_reason: FinishReason | None = None
+    #: the provider's own ids and words
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to one POST, at its end."""
+
+    turn: Turn
+    outcome: Outcome
+    #: its model calls, also those that failed and were tried again
+    steps: Sequence[Step]
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all calls."""
+        return Usage(
+            **{
+                one.name: _sum([getattr(step.usage, one.name) for step in self.steps])
+                for one in fields(Usage)
+            }
+        )
+
+
+#: Gives the metadata to send at an answer's end, JSON values; None: nothing. It must not wait.
+#: The client merges it deeply into what the message has; only lists are replaced.
+MetadataHook = Callable[[Answer], Mapping[str, Any] | None]
+
+
+def usage_metadata(answer: Answer) -> dict[str, Any] | None:
+    """`{"usage": …}`: the tokens of the message so far, of this and each earlier answer to it, with
+    the names of the AI SDK's `LanguageModelUsage` (`inputTokens` include cached ones), `estimated`
+    if any of it is, and `steps`: the same for each model call, its model and how it ended."""
+    steps = [_step(step) for step in answer.steps if step.usage != Usage()]
+    if not steps:
+        return None
+    steps = [*_earlier(answer.turn), *steps]
+    total = _total([step["usage"] for step in steps])
+    return {"usage": {**total, "steps": steps}}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    told = {
+        "model": step.model,
+        "finishReason": step.finish_reason,
+        **{ours: step.details.get(theirs) for theirs, ours in _STOP.items()},
+    }
+    return {**_known(told), "usage": {**_counts(step.usage), "estimated": not step.finish_reason}}
+
+
+def _counts(usage: Usage) -> dict[str, Any]:
+    input_all = _sum([usage.input, usage.cache_read, usage.cache_write])
+    known_text = usage.output is not None and usage.thinking is not None
+    text = (usage.output or 0) - (usage.thinking or 0) if known_text else None
+    return _known(
+        {
+            "inputTokens": input_all,
+            "inputTokenDetails": _known(
+                {
+                    "noCacheTokens": usage.input,
+                    "cacheReadTokens": usage.cache_read,
+                    "cacheWriteTokens": usage.cache_write,
+                }
+            ),
+            "outputTokens": usage.output,
+            "outputTokenDetails": _known({"textTokens": text, "reasoningTokens": usage.thinking}),
+            "totalTokens": _sum([input_all, usage.output]),
+        }
+    )
+
+
+def _earlier(turn: Turn) -> list[dict[str, Any]]:
+    """The steps that the continued message says it had. They come from the client, like the rest
+    of the history."""
+    metadata = turn.continued.metadata if turn.continued else None
+    usage = metadata.get("usage") if isinstance(metadata, dict) else None
+    steps = usage.get("steps") if isinstance(usage, dict) else None
+    return [
+        step
+        for step in (steps if isinstance(steps, list) else [])
+        if isinstance(step, dict) and isinstance(step.get("usage"), dict)
+    ]
+
+
+def _total(usages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The sum of counts, and of the objects of counts inside."""
+    total: dict[str, Any] = {}
+    for key in dict.fromkeys(key for usage in usages for key in usage):
+        values = [usage[key] for usage in usages if key in usage]
+        if key == "estimated":
+            total[key] = any(value is True for value in values)
+        elif objects := [value for value in values if isinstance(value, dict)]:
+            total[key] = _total(objects)
+        else:
+            total[key] = _sum([value for value in values if type(value) is int])
+    return _known(total)
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
