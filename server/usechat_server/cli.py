@@ -103,8 +103,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     serve = commands.add_parser(
         "serve",
         help="serve an agent or an app",
-        description="Serves an agent, or an ASGI app that holds one, on uvicorn. The first SIGTERM "
-        "or Ctrl+C lets running answers go on for a while, the second quits at once.",
+        description="Serves an agent, or an ASGI app that holds one, on uvicorn. The first\n"
+        "SIGTERM or Ctrl+C lets running answers go on for a while, the second quits at once.",
         epilog=_settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
