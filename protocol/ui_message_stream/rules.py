@@ -14,22 +14,6 @@ from typing import Literal
 
 from ui_message_stream.versions import Floor
 
-__all__ = [
-    "BLOCK",
-    "ERROR_STOPS_SINCE",
-    "EVERY_RELEASE",
-    "KEEPS_BLOCKS_SINCE",
-    "OUTPUT_FINDS_ITS_CALL_SINCE",
-    "RULES",
-    "SKIPS_PROVIDER_EXECUTED_SINCE",
-    "STREAM",
-    "TOOL",
-    "BlockState",
-    "CallState",
-    "Rule",
-    "State",
-]
-
 EVERY_RELEASE = "every release"
 
 
