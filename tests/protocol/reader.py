@@ -40,8 +40,19 @@ class Reader:
     def accept(self, streams: Sequence[Iterable[Chunk]], release: str) -> list[str | None]:
         """For each stream, the error on which the transport of a release stops, or None."""
         bodies = [b"".join(map(frame, chunks)).decode() for chunks in streams]
+        return self.accept_bodies(bodies, release)
+
+    def accept_bodies(self, bodies: Sequence[str], release: str = NEWEST) -> list[str | None]:
+        """The same of the bodies of responses."""
         answer: list[str | None] = self._node.call("accept", release=release, bodies=bodies)
         return answer
+
+    def requests(self, chunks: Iterable[Chunk], message: UIMessage | None, release: str) -> int:
+        """How often a client that continues automatically asks who always answers these chunks."""
+        body = b"".join(map(frame, chunks)).decode()
+        before = message and message.to_object()
+        asked: int = self._node.call("requests", release=release, body=body, message=before)
+        return asked
 
     def parse(self, texts: list[str]) -> list[dict[str, Any]]:
         """What the newest client makes of JSON texts that are not whole."""

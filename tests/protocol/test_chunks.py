@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.node import NodeProcess
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from protocol.reader import Reader
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import CHUNK_TYPES, encode_chunk, parse_chunk
 from ui_message_stream.wire import WireError
@@ -197,19 +195,11 @@ def _broken(draw: st.DrawFn) -> dict[str, Any]:
     return chunk  # type: ignore[no-any-return]
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[NodeProcess]:
-    with NodeProcess(Path(__file__).parent / "npm" / "reader.mjs") as node:
-        yield node
-
-
 @given(st.lists(_broken(), min_size=20, max_size=20))
 @settings(max_examples=30)
-def test_reading_is_as_lenient_as_the_client(
-    client: NodeProcess, values: list[dict[str, Any]]
-) -> None:
+def test_reading_is_as_lenient_as_the_client(reader: Reader, values: list[dict[str, Any]]) -> None:
     bodies = [f"data: {json.dumps(value)}\n\n" for value in values]
-    errors = client.call("accept", release="7.0.173", bodies=bodies)
+    errors = reader.accept_bodies(bodies)
     for value, error in zip(values, errors, strict=True):
         try:
             parse_chunk(value)

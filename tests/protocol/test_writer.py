@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from harness.node import NodeProcess
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from protocol.reader import Reader
 from protocol.strategies import messages
 from protocol.wild import wild_chunks
 from ui_message_stream import chunks as c
@@ -105,40 +103,32 @@ def _text(chunks: list[Chunk], kind: Any, block: str) -> str:
     return "|".join(filter(None, map(replace_surrogates, [*blocks, text])))
 
 
-@pytest.fixture(scope="module")
-def clients() -> Iterator[NodeProcess]:
-    with NodeProcess(Path(__file__).parent / "npm" / "requests.mjs") as node:
-        yield node
-
-
 def requests(
-    clients: NodeProcess, chunks: list[Chunk], message: UIMessage | None, floor: Floor
+    reader: Reader, chunks: list[Chunk], message: UIMessage | None, floor: Floor
 ) -> dict[str, int]:
     """How often each release from the floor on asks that continues automatically."""
-    bodies = {}
-    for release in RELEASES:
-        if (at := Floor.parse(release)) >= floor:
-            frames = [frame(out) for chunk in chunks if (out := project(chunk, at)) is not None]
-            bodies[release] = b"".join(frames).decode()
-    counts: dict[str, int] = clients.call(
-        "requests", bodies=bodies, message=message and message.to_object()
-    )
-    return counts
+    return {
+        release: reader.requests(
+            [out for chunk in chunks if (out := project(chunk, at)) is not None], message, release
+        )
+        for release in RELEASES
+        if (at := Floor.parse(release)) >= floor
+    }
 
 
 @given(maybe_messages, st.sampled_from([Floor(5), DEFAULT_FLOOR]), st.data())
 @settings(max_examples=80)
 def test_no_published_client_sends_a_request_again(
-    clients: NodeProcess, message: UIMessage | None, floor: Floor, data: st.DataObject
+    reader: Reader, message: UIMessage | None, floor: Floor, data: st.DataObject
 ) -> None:
     _, made = wild_log(data, message, floor)
-    assert set(requests(clients, made, message, floor).values()) == {1}
+    assert set(requests(reader, made, message, floor).values()) == {1}
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.type)
 @pytest.mark.parametrize("state", ["output-available", "output-error", "approval-responded"])
 def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
-    clients: NodeProcess, state: str, end: Chunk
+    reader: Reader, state: str, end: Chunk
 ) -> None:
     part = {"type": "tool-t", "toolCallId": "c", "state": state, "input": {}, "errorText": "e"}
     if state == "approval-responded":
@@ -147,7 +137,7 @@ def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
     message = UIMessage.from_object({"id": "m", "role": "assistant", "parts": parts})
     # The clients are right that it is needed: without the step they go on and on.
     bare: list[Chunk] = [c.Start(message_id="m"), end]
-    loops = {release for release, n in requests(clients, bare, message, Floor(5)).items() if n > 1}
+    loops = {release for release, n in requests(reader, bare, message, Floor(5)).items() if n > 1}
     expected = set(RELEASES) if state == "output-available" else set(RELEASES) - {"5.0.0"}
     if state == "approval-responded":
         expected = {release for release in RELEASES if release[0] != "5"}
@@ -157,7 +147,7 @@ def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
 
     made = Writer(message=message).write(end)
     assert types(made) == ["start", *EMPTY_STEP, end.type]
-    assert set(requests(clients, made, message, Floor(5)).values()) == {1}
+    assert set(requests(reader, made, message, Floor(5)).values()) == {1}
     # An `error` stops every client from the default floor on.
     made = Writer(message=message, floor=DEFAULT_FLOOR).write(end)
     added = [] if isinstance(end, c.Error) else EMPTY_STEP

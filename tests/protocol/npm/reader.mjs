@@ -2,8 +2,11 @@
 // a line in, a JSON answer a line out, in the same order.
 import { createInterface } from 'node:readline';
 
-import { loadAi } from '../../clients/driver/releases.mjs';
+import { loadAi, predicates } from '../../clients/driver/releases.mjs';
 import { State, question } from './state.mjs';
+
+/** After so many requests a client would go on forever. */
+const ENOUGH = 3;
 
 const commands = {
   /**
@@ -57,6 +60,28 @@ const commands = {
         }
       }),
     );
+  },
+
+  /** How often a client that continues automatically asks a server that always answers the same. */
+  async requests({ release, body, message }) {
+    const ai = await loadAi(release);
+    class Chat extends ai.AbstractChat {}
+    const continues = Object.values(predicates(ai));
+    let asked = 0;
+    const chat = new Chat({
+      state: new State(message ? [question, message] : [question]),
+      generateId: () => 'generated',
+      sendAutomaticallyWhen: chat => asked < ENOUGH && continues.some(predicate => predicate(chat)),
+      transport: new ai.DefaultChatTransport({
+        api: 'http://127.0.0.1/',
+        fetch: async () => {
+          asked += 1;
+          return new Response(body);
+        },
+      }),
+    });
+    await chat.sendMessage();
+    return asked;
   },
 
   /** What a client makes of JSON texts that are not whole: `{value}`, or `{}` for nothing. */
