@@ -19,7 +19,7 @@ from harness.fake_provider_rules import problems
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import Chunk, FinishStep, Start, StartStep
-from ui_message_stream.messages import UIMessage
+from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from usechat_server.models.anthropic.calls import CallIds
 from usechat_server.models.anthropic.events import Translation
@@ -448,3 +448,15 @@ def test_one_id_for_all_calls_takes_linear_time() -> None:
     began = time.process_time()
     assert len({ids.take("same") for _ in range(30_000)}) == 30_000
     assert time.process_time() - began < 5
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    value: Any = 1
+    for _ in range(2_000):
+        value = {"a": value}
+    answered = assistant(call("output-available", output=1))
+    [part] = answered.parts
+    assert isinstance(part, ToolPart)
+    part.input = value
+    with pytest.raises(BadRequest, match="nested too deeply"):
+        body(user(said("?")), answered, user(said("!")))

@@ -59,7 +59,10 @@ def request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
             {"name": name, "input_schema": {"type": "object"}} for name in sorted(turns.called)
         ]
         made["tool_choice"] = {"type": "none"}
-    clean: dict[str, Any] = jsontext.replace_surrogates(made)
+    try:
+        clean: dict[str, Any] = jsontext.replace_surrogates(made)
+    except RecursionError:
+        raise BadRequest("A tool's input or output is nested too deeply.") from None
     return clean
 
 
