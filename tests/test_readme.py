@@ -1,4 +1,4 @@
-"""Every snippet of the README does what the README says."""
+"""Every snippet of the README and of docs/options.md does what is said of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import httpx
@@ -13,13 +14,17 @@ import pytest
 from harness.fake_provider import FakeProvider, Reply, message, text
 from harness.serving import serve
 from harness.settings_table import settings_table
+from usechat_server import anthropic
+from usechat_server.anthropic import AnthropicOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+OPTIONS = (ROOT / "docs" / "options.md").read_text()
 
 
 def snippets(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    pattern = rf"^```{language}\n(.*?)^```$"
+    return re.findall(pattern, f"{README}\n{OPTIONS}", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(name="provider", scope="module")
@@ -101,6 +106,12 @@ def test_nginx_knows_the_proxy_lines(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_page_of_options_has_them_all() -> None:
+    names = {field.name for field in fields(AnthropicOptions)}
+    names |= set(anthropic.__all__) - {"AnthropicModel", "AnthropicOptions", "AnthropicTool"}
+    assert not {name for name in names if f"`{name}`" not in OPTIONS}
 
 
 def test_the_table_of_settings_is_the_settings() -> None:

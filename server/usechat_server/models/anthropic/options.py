@@ -14,7 +14,6 @@ from anthropic.types.beta import (
 from anthropic.types.beta.beta_context_management_config_param import Edit
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator
 from pydantic.dataclasses import dataclass
-from typing_extensions import TypedDict
 
 __all__ = ["AnthropicOptions"]
 
@@ -32,9 +31,8 @@ AsGiven = Annotated[_T, WrapValidator(_unchanged)]
 Thinking = Annotated[BetaThinkingConfigParam, Field(discriminator="type")]
 
 
-class ContextManagement(TypedDict):
-    #: (the SDK's own type takes any iterable, which could be read only once)
-    edits: list[Edit]
+#: (The SDK's own type takes any iterable, which could be read only once.)
+ContextManagement = dict[Literal["edits"], list[Edit]]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
