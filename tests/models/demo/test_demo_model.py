@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from ui_message_stream.chunks import (
-    Chunk,
     ReasoningDelta,
     TextDelta,
     ToolInputAvailable,
@@ -15,6 +14,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.jsontext import decode
 from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import Form
 from usechat_server.demo import BROWSER_TIME, CLAUDE, default_agent
 from usechat_server.models.base import BadRequest, ModelCall, ModelError, ModelStream, StepResult
 from usechat_server.models.demo import DemoModel
@@ -35,13 +35,13 @@ def answered(output: dict[str, Any]) -> UIMessage:
 
 async def ask(
     *messages: UIMessage, model: DemoModel | None = None
-) -> tuple[list[list[Chunk]], StepResult | None]:
+) -> tuple[list[list[Form]], StepResult | None]:
     stream = (model or DemoModel(pace=0)).stream(ModelCall(messages, tools=[BROWSER_TIME]))
     batches = [list(batch) async for batch in stream]
     return batches, stream.result
 
 
-def text_of(batches: list[list[Chunk]]) -> str:
+def text_of(batches: list[list[Form]]) -> str:
     return "".join(c.delta for batch in batches for c in batch if isinstance(c, TextDelta))
 
 
@@ -105,7 +105,7 @@ async def test_goes_on_with_what_the_page_answered(output: dict[str, Any], said:
 
 async def test_a_question_for_an_error_fails_once_and_then_works() -> None:
     model = DemoModel(pace=0)
-    shown: list[Chunk] = []
+    shown: list[Form] = []
 
     async def read(stream: ModelStream) -> None:
         async for batch in stream:
