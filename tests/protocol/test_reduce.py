@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -195,6 +196,8 @@ def test_half_a_tool_input_is_read_as_the_client_does(
         "[-1, -",
         '{"a": "\\u12"}',
         '{"a": tru',
+        "9011000000000001.0",
+        "[1e999, 1]",
         '{"a\\"b": 1, "c',
         "[1 2",
         "1e5.",
@@ -210,7 +213,12 @@ def _same_values(reader: Reader, prefixes: list[str]) -> None:
     growing = PartialJSON()
     values = [growing.value(text) for text in prefixes]
     shown = [{} if v is UNSET else {"value": jsontext.sanitize(v)} for v in values]
-    assert shown == reader.parse(prefixes)
+    assert _with_floats(shown) == _with_floats(reader.parse(prefixes))
+
+
+def _with_floats(value: Any) -> Any:
+    """The value with the numbers that JavaScript has: integers above 2^53 are rounded."""
+    return json.loads(jsontext.encode(value), parse_int=float)
 
 
 def test_surrogate_halves_in_two_deltas_are_one_character() -> None:
