@@ -20,16 +20,22 @@ from ui_message_stream.reduce import ReduceError, Reducer, reduce
 from ui_message_stream.wire import UNSET
 
 
+def _with_floats(value: Any) -> Any:
+    """The value with the numbers that JavaScript has: integers above 2^53 are rounded."""
+    return json.loads(jsontext.encode(value), parse_int=float)
+
+
 def theirs(reader: Reader, chunks: list[Chunk], message: UIMessage | None = None) -> Any:
     answer = reader.read(chunks, message)
-    return answer["message"], answer["finishReason"], answer["error"]
+    return _with_floats([answer["message"], answer["finishReason"], answer["error"]])
 
 
 def ours(chunks: list[Chunk], message: UIMessage | None = None) -> Any:
     reducer = Reducer(message or UIMessage(id="generated", role="assistant", parts=[]))
     for chunk in chunks:
         reducer.feed(chunk)
-    return reducer.message.to_object(), reducer.finish_reason, reducer.error_text
+    shown = reducer.message.to_object()
+    return _with_floats([shown, reducer.finish_reason, reducer.error_text])
 
 
 @given(log=logs(), data=st.data())
@@ -214,11 +220,6 @@ def _same_values(reader: Reader, prefixes: list[str]) -> None:
     values = [growing.value(text) for text in prefixes]
     shown = [{} if v is UNSET else {"value": jsontext.sanitize(v)} for v in values]
     assert _with_floats(shown) == _with_floats(reader.parse(prefixes))
-
-
-def _with_floats(value: Any) -> Any:
-    """The value with the numbers that JavaScript has: integers above 2^53 are rounded."""
-    return json.loads(jsontext.encode(value), parse_int=float)
 
 
 def test_surrogate_halves_in_two_deltas_are_one_character() -> None:
