@@ -45,6 +45,8 @@ class StepResult:
     usage: Usage = field(default_factory=Usage)
     #: the provider's own ids and details, for the log line
     details: dict[str, Any] = field(default_factory=dict)
+    #: whether the provider only paused, to be asked to go on
+    paused: bool = False
 
 
 class ModelStream(Protocol):

@@ -20,7 +20,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import Reducer
-from ui_message_stream.versions import Floor, project
+from ui_message_stream.versions import Floor, Form, Ranged, project
 from ui_message_stream.writer import Writer
 from usechat_server.models.anthropic import AnthropicModel
 from usechat_server.models.base import ModelCall, ModelError
@@ -90,7 +90,10 @@ class Conversation:
                     calls.append(
                         ToolOutputAvailable(tool_call_id=chunk.tool_call_id, output=OUTPUT)
                     )
-                self._take(writer.write(chunk), reducer)
+                forms = (
+                    writer.write_form(chunk) if isinstance(chunk, Ranged) else writer.write(chunk)
+                )
+                self._take(forms, reducer)
         for output in calls:
             writer.write(output)
             reducer.feed(output)
@@ -100,12 +103,13 @@ class Conversation:
             self.chunks.append({"type": "finish-step"})
         return stream.result.finish_reason
 
-    def _take(self, chunks: Sequence[Chunk], reducer: Reducer) -> None:
-        for chunk in chunks:
-            reducer.feed(chunk)
-            sent = project(chunk, self._floor)
-            if sent is not None and sent.type not in _FRAME:
-                self.chunks.append(sent.to_object())
+    def _take(self, forms: Sequence[Form], reducer: Reducer) -> None:
+        for form in forms:
+            sent = project(form, self._floor)
+            if sent is not None:
+                reducer.feed(sent)
+                if sent.type not in _FRAME:
+                    self.chunks.append(sent.to_object())
 
     def _respond(self, request: httpx2.Request) -> httpx2.Response:
         if not request.url.path.endswith("/messages"):

@@ -14,11 +14,13 @@ from harness.fake_provider_events import (
     tool_use,
 )
 from hypothesis import strategies as st
+from usechat_server.models.anthropic.blocks import TRANSLATORS
 
 __all__ = ["event_sequences"]
 
 _names = st.sampled_from(["weather", "teleport", ""])
 _ids = st.sampled_from(["toolu_1", "toolu_2", ""])
+_servers = st.sampled_from(["web_search", "code_execution", "bash_code_execution", "new", ""])
 _values = st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
 _contents = st.one_of(
     st.fixed_dictionaries({"type": st.just("text")}, optional={"text": st.text(max_size=3)}),
@@ -30,6 +32,32 @@ _contents = st.one_of(
     st.fixed_dictionaries(
         {"type": st.just("tool_use"), "id": _ids, "name": _names},
         optional={"input": st.just({}) | st.just({"city": "Bern"}) | _values},
+    ),
+    st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(["server_tool_use", "mcp_tool_use"]),
+            "id": _ids,
+            "name": _servers,
+        },
+        optional={"input": st.just({"code": "1"}) | _values, "server_name": st.just("echo")},
+    ),
+    st.fixed_dictionaries(
+        {
+            "type": st.sampled_from([name for name in TRANSLATORS if name.endswith("_result")]),
+            "tool_use_id": _ids,
+        },
+        optional={
+            "content": _values
+            | st.fixed_dictionaries(
+                {"type": st.sampled_from(["web_fetch_result", "advisor_result", "new_error"])},
+                optional={"url": _values, "stop_reason": _values, "content": _values},
+            )
+            | st.lists(st.fixed_dictionaries({}, optional={"url": st.just("u"), "title": _values}))
+        },
+    ),
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["compaction", "fallback", "container_upload", "brand_new"])},
+        optional={"content": st.none() | st.text(max_size=3), "from": _values},
     ),
     st.dictionaries(st.sampled_from(["type", "id", "text"]), _values, max_size=3),
 )
@@ -43,6 +71,16 @@ _deltas = st.one_of(
             "partial_json": st.sampled_from(["", "{", "}", '{"a":1}', "[", '"\\ud83d"', "NaN"]),
         }
     ),
+    st.fixed_dictionaries(
+        {
+            "type": st.just("citations_delta"),
+            "citation": st.fixed_dictionaries(
+                {"type": st.sampled_from(["web_search_result_location", "char_location", "new"])},
+                optional={"url": _values, "document_index": _values, "title": _values},
+            ),
+        }
+    ),
+    st.fixed_dictionaries({"type": st.just("compaction_delta")}, optional={"content": _values}),
     st.dictionaries(st.sampled_from(["type", "text"]), _values, max_size=2),
 )
 _index = st.integers(0, 2)

@@ -18,8 +18,9 @@ from harness.fake_provider_events import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from models.anthropic.strategies import event_sequences
-from ui_message_stream.chunks import Chunk, TextDelta
+from ui_message_stream.chunks import MessageMetadata, TextDelta
 from ui_message_stream.grammar import Grammar
+from ui_message_stream.versions import Floor, Form, Ranged, project
 from ui_message_stream.writer import Writer
 from usechat_server.models.anthropic.events import Translation
 from usechat_server.models.anthropic.framing import Framing
@@ -66,12 +67,13 @@ DIFFERENCES: dict[str, tuple[set[str], dict[str, dict[str, Any]], list[dict[str,
 
 
 def translate(events: list[Any], tools: list[ClientTool] | None = None) -> tuple[list[Any], Any]:
-    """The chunks of a whole body, and its translation."""
+    """The chunks of a whole body, as AI SDK 6 reads them, and its translation."""
     translation = Translation(tools or [])
-    chunks: list[Chunk] = []
-    translation.feed(Framing().feed(b"".join(map(to_sse, events))), chunks)
+    said: list[Form] = []
+    translation.feed(Framing().feed(b"".join(map(to_sse, events))), said)
     translation.end()
-    return chunks, translation
+    chunks = [shown for form in said if (shown := project(form, Floor(6, 0, 324)))]
+    return [chunk for chunk in chunks if not isinstance(chunk, MessageMetadata)], translation
 
 
 @pytest.mark.parametrize("case", REFERENCE, ids=lambda case: case["name"])
@@ -169,7 +171,7 @@ def test_an_error_event_ends_the_answer_after_what_came_before(
     name: str, kind: str, retryable: bool
 ) -> None:
     events = [*message(text("Hel"))[:3], error_event(name, "Sorry"), *message(text("never"))]
-    chunks: list[Chunk] = []
+    chunks: list[Form] = []
     with pytest.raises(ModelError, match="Sorry") as caught:
         Translation().feed(Framing().feed(b"".join(map(to_sse, events))), chunks)
     assert (caught.value.kind, caught.value.retryable) == (kind, retryable)
@@ -228,16 +230,16 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
     framing = Framing()
     writer = Writer(message_id="msg_1")
     grammar = Grammar()
-    sent: list[Chunk] = []
+    sent: list[Form] = []
     failed = False
     for at in range(0, len(body), size):
-        batch: list[Chunk] = []
+        batch: list[Form] = []
         try:
             translation.feed(framing.feed(body[at : at + size]), batch)
         except ModelError:
             failed = True
         for chunk in batch:
-            sent += writer.write(chunk)
+            sent += writer.write_form(chunk) if isinstance(chunk, Ranged) else writer.write(chunk)
         if failed or translation.result:
             break
     try:

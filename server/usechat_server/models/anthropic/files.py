@@ -90,8 +90,13 @@ def _block(part: FilePart, source: dict[str, Any], *, document: bool) -> dict[st
     if not document:
         return {"type": "image", "source": source}
     title = (part.filename or "").strip()[:500]
-    block = {"type": "document", "source": source}
-    return {**block, "title": title} if title else block
+    block: dict[str, Any] = {"type": "document", "source": source}
+    if title:
+        block["title"] = title
+    wanted = (part.provider_metadata or {}).get("anthropic", {}).get("citations")
+    if isinstance(wanted, dict) and wanted.get("enabled"):
+        block["citations"] = {"enabled": True}
+    return block
 
 
 def _open_data_url(url: str, name: str) -> tuple[str, str, bytes]:

@@ -60,7 +60,7 @@ class AnthropicModel:
         made = request(call, model=self.name, max_tokens=limit or DEFAULT_MAX_TOKENS)
         return AnthropicStream(
             parameters(made, call.tools, self.options),
-            Translation([tool for tool in call.tools if isinstance(tool, ClientTool)]),
+            Translation([tool for tool in call.tools if isinstance(tool, ClientTool)], made),
             client=self._clients.get,
             # Asked for only while it is needed, and after the answer is on its way.
             opened=None if limit else self._limit.fetch,

@@ -15,6 +15,8 @@ __all__ = [
     "BlockDelta",
     "BlockStart",
     "BlockStop",
+    "CitationsDelta",
+    "CompactionDelta",
     "Delta",
     "ErrorEvent",
     "Event",
@@ -53,12 +55,24 @@ class InputJSONDelta(msgspec.Struct, tag="input_json_delta"):
     partial_json: str
 
 
-Delta = TextDelta | ThinkingDelta | SignatureDelta | InputJSONDelta
+class CitationsDelta(msgspec.Struct, tag="citations_delta"):
+    citation: dict[str, Any]
+
+
+class CompactionDelta(msgspec.Struct, tag="compaction_delta"):
+    content: str | None = None
+    encrypted_content: str | None = None
+
+
+Delta = (
+    TextDelta | ThinkingDelta | SignatureDelta | InputJSONDelta | CitationsDelta | CompactionDelta
+)
 
 
 class BlockDelta(msgspec.Struct, tag="content_block_delta"):
     index: int
-    delta: Delta
+    #: None: of a type that nobody knew
+    delta: Delta | None
 
 
 class BlockStart(msgspec.Struct, tag="content_block_start"):
@@ -76,6 +90,7 @@ class Message(msgspec.Struct):
     content: list[dict[str, Any]] | None = None
     usage: dict[str, Any] | None = None
     stop_reason: str | None = None
+    container: dict[str, Any] | None = None
 
 
 class MessageStart(msgspec.Struct, tag="message_start"):
@@ -86,11 +101,13 @@ class Stop(msgspec.Struct):
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: Any = None
+    container: dict[str, Any] | None = None
 
 
 class MessageDelta(msgspec.Struct, tag="message_delta"):
     delta: Stop
     usage: dict[str, Any] | None = None
+    context_management: Any = None
 
 
 class MessageStop(msgspec.Struct, tag="message_stop"):
@@ -143,6 +160,8 @@ def _decode_leniently(payload: bytes) -> Event | None:
         value = {**value, "type": "error"}
     if _is_unknown(value):
         return None
+    if _has_unknown_delta(value):
+        value = {**value, "delta": None}
     try:
         event: Event = msgspec.convert(value, Event)
     except msgspec.ValidationError as error:
@@ -152,9 +171,13 @@ def _decode_leniently(payload: bytes) -> Event | None:
 
 def _is_unknown(value: dict[str, Any]) -> bool:
     kind = value.get("type")
-    if not isinstance(kind, str):
-        return True
-    if kind != "content_block_delta":
-        return kind not in _EVENTS
+    return not isinstance(kind, str) or kind not in _EVENTS
+
+
+def _has_unknown_delta(value: dict[str, Any]) -> bool:
     delta = value.get("delta")
-    return isinstance(delta, dict) and delta.get("type") not in _DELTAS
+    return (
+        value["type"] == "content_block_delta"
+        and isinstance(delta, dict)
+        and delta.get("type") not in _DELTAS
+    )

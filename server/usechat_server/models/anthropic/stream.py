@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
 import httpx2
-from ui_message_stream.chunks import Chunk
+from ui_message_stream.versions import Form
 
 from usechat_server.models.anthropic.clients import Client
 from usechat_server.models.anthropic.errors import model_error
@@ -68,7 +68,7 @@ class AnthropicStream:
         first chunk."""
         return self._translation.details
 
-    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+    def __aiter__(self) -> AsyncIterator[Sequence[Form]]:
         return self._batches()
 
     async def aclose(self) -> None:
@@ -77,7 +77,7 @@ class AnthropicStream:
         if body is not None:
             await body.aclose()
 
-    async def _batches(self) -> AsyncIterator[Sequence[Chunk]]:
+    async def _batches(self) -> AsyncIterator[Sequence[Form]]:
         try:
             with self._watchdog:
                 body = await self._open()
@@ -88,7 +88,7 @@ class AnthropicStream:
                 if data is None:
                     self._translation.end()
                     break
-                batch: list[Chunk] = []
+                batch: list[Form] = []
                 failure: ModelError | None = None
                 try:
                     self._translation.feed(framing.feed(data), batch)
