@@ -222,17 +222,6 @@ async def test_a_provider_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch
     assert error.kind == "connection"
 
 
-async def test_a_framing_that_we_cannot_read_is_not_paid_for_again(
-    provider: FakeProvider, model: AnthropicModel
-) -> None:
-    headers = {"content-type": "application/vnd.amazon.eventstream"}
-    provider.script(Reply(b"\0\0\0\x10", headers=headers, then="hang"))
-    _, error = await read(model.stream(call()))
-    assert error is not None
-    assert (error.kind, error.retryable) == ("request", False)
-    assert await closed(provider)
-
-
 HALF = message(thinking("Hm."), text("Half an"))[:-3]
 HALF_INPUT = message(tool_use("toolu_1", "weather", pieces=['{"city": "Pa']))[:-3]
 

@@ -13,6 +13,7 @@ from ui_message_stream.versions import Form
 
 from usechat_server.models.anthropic.clients import Client
 from usechat_server.models.anthropic.errors import model_error
+from usechat_server.models.anthropic.event_stream import MEDIA_TYPE, EventStreamFraming
 from usechat_server.models.anthropic.events import Translation
 from usechat_server.models.anthropic.framing import Framing
 from usechat_server.models.anthropic.watchdog import Watchdog
@@ -80,8 +81,7 @@ class AnthropicStream:
     async def _batches(self) -> AsyncIterator[Sequence[Form]]:
         try:
             with self._watchdog:
-                body = await self._open()
-            framing = Framing()
+                body, framing = await self._open()
             while self.result is None:
                 with self._watchdog:
                     data = await anext(body, None)
@@ -116,8 +116,8 @@ class AnthropicStream:
         finally:
             await self.aclose()
 
-    async def _open(self) -> AsyncIterator[bytes]:
-        """Sends the request; the body's bytes as they arrive."""
+    async def _open(self) -> tuple[AsyncIterator[bytes], Framing | EventStreamFraming]:
+        """Sends the request; the body's bytes as they arrive, and how to read them."""
         self._began = time.perf_counter()
         client = self._client()
         call = client.messages.with_streaming_response.create(**self.request, stream=True)
@@ -133,11 +133,9 @@ class AnthropicStream:
         self.details["seconds_to_headers"] = self._elapsed()
         if self._opened is not None:
             self._opened(client)
-        framing = response.http_response.headers.get("content-type", "")
-        if framing.startswith("application/vnd.amazon.eventstream"):
-            # Trying again would be paid for again.
-            raise ModelError("Bedrock's own framing is not supported yet", "request")
-        return aiter(body)
+        media_type = response.http_response.headers.get("content-type", "")
+        bedrock = media_type.startswith(MEDIA_TYPE)
+        return aiter(body), EventStreamFraming() if bedrock else Framing()
 
     def _elapsed(self) -> float:
         return round(time.perf_counter() - self._began, 6)
