@@ -22,7 +22,7 @@ __all__ = [
     "sanitize",
 ]
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_find_surrogate = re.compile("[\ud800-\udfff]").search
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
@@ -58,7 +58,7 @@ def encode(value: Any) -> bytes:
 
 def has_surrogate(text: str) -> bool:
     """Whether a string holds surrogates, which UTF-8 cannot carry."""
-    return not text.isascii() and _SURROGATE.search(text) is not None
+    return not text.isascii() and _find_surrogate(text) is not None
 
 
 def replace_surrogates(value: Any) -> Any:

@@ -29,6 +29,7 @@ from ui_message_stream.chunks import (
     ToolInputStart,
     ToolOutputAvailable,
     ToolOutputError,
+    encode_chunk,
 )
 from ui_message_stream.grammar import Grammar, IllegalChunk, shows
 from ui_message_stream.jsontext import has_surrogate, replace_surrogates
@@ -83,17 +84,18 @@ class Writer:
         missing. An output gets the `dynamic` flag of its call. The two halves of a surrogate pair
         are joined, a lone one becomes U+FFFD.
 
-        Raises IllegalChunk, and then nothing has changed.
+        Raises IllegalChunk, or TypeError if a value in the chunk has no JSON form, and then nothing
+        has changed.
         """
         if isinstance(chunk, TextDelta):
-            if chunk.id in self._text:
+            if chunk.id in self._text and chunk.provider_metadata is None:
                 return self._delta(chunk, chunk.id, chunk.delta)
         elif isinstance(chunk, ToolInputDelta):
             if chunk.tool_call_id in self._tools:
                 self._pieces[chunk.tool_call_id].append(chunk.input_text_delta)
                 return self._delta(chunk, chunk.tool_call_id, chunk.input_text_delta)
         elif isinstance(chunk, ReasoningDelta):
-            if chunk.id in self._reasoning:
+            if chunk.id in self._reasoning and chunk.provider_metadata is None:
                 return self._delta(chunk, chunk.id, chunk.delta)
         elif isinstance(chunk, Start) and chunk.message_id is None:
             chunk = msgspec.structs.replace(chunk, message_id=self._message_id)
@@ -101,6 +103,7 @@ class Writer:
             call := self._grammar.calls.get(chunk.tool_call_id)
         ):
             chunk = msgspec.structs.replace(chunk, dynamic=call.dynamic or None)
+        encode_chunk(chunk)  # while it can still be refused
         out: list[Chunk] = []
         while rule := next(self._grammar.broken_by(chunk), None):
             missing = self._missing(rule)
@@ -112,8 +115,9 @@ class Writer:
 
     def write_form(self, form: Ranged) -> list[Form]:
         """What to send for a chunk that is not for every floor. Only the one for this stream's
-        floor changes the state; any other stands beside it. Raises IllegalChunk."""
+        floor changes the state; any other stands beside it. Raises IllegalChunk, TypeError."""
         if not form.includes(self._grammar.floor):
+            encode_chunk(form.chunk)
             return [form]
         *missing, chunk = self.write(form.chunk)
         return [*missing, msgspec.structs.replace(form, chunk=chunk)]
@@ -177,6 +181,8 @@ class Writer:
 
     def _put(self, chunk: Chunk) -> list[Chunk]:
         """Takes a legal chunk."""
+        if isinstance(chunk, (TextDelta, ReasoningDelta)):
+            return self._delta(chunk, chunk.id, chunk.delta)
         self._grammar.advance(chunk)
         self.started = self.started or (
             shows(chunk) and not isinstance(chunk, (MessageMetadata, Finish))
@@ -198,7 +204,7 @@ class Writer:
 
     def _delta(self, chunk: _Delta, part: str, text: str) -> list[Chunk]:
         """A delta of an open part, without halves of surrogate pairs."""
-        if not self._halves and not has_surrogate(text):
+        if not self._halves and (text.isascii() or not has_surrogate(text)):
             return [chunk]
         key = (type(chunk), part)
         text = self._halves.pop(key, "") + text
