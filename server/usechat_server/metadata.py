@@ -11,7 +11,7 @@ from ui_message_stream.chunks import FinishReason
 from usechat_server.models.base import Usage
 from usechat_server.turn import Turn
 
-__all__ = ["Answer", "MetadataHook", "Outcome", "Step", "usage_metadata"]
+__all__ = ["Answer", "MetadataHook", "Outcome", "Step", "total_usage", "usage_metadata"]
 
 #: finished: complete. waiting: complete, and the page has tool calls to answer. aborted: the last
 #: reader left, or it was stopped. interrupted: the server went down. failed: everything else.
@@ -24,6 +24,12 @@ _STOP = {
     "stop_details": "stopDetails",
 }
 
+_COUNTS = ("inputTokens", "outputTokens", "totalTokens")
+_DETAILS = {
+    "inputTokenDetails": ("noCacheTokens", "cacheReadTokens", "cacheWriteTokens"),
+    "outputTokenDetails": ("textTokens", "reasoningTokens"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -32,10 +38,15 @@ class Step:
     #: as the provider names it
     model: str
     usage: Usage
-    #: None: it was cut. Its output is then an estimate.
+    #: None: it was cut
     finish_reason: FinishReason | None = None
     #: the provider's own ids and words
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the output is a guess: the provider counts it at the end."""
+        return self.finish_reason is None and self.usage != Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +61,13 @@ class Answer:
     @property
     def usage(self) -> Usage:
         """Tokens of all calls."""
-        return Usage(
-            **{
-                one.name: _sum([getattr(step.usage, one.name) for step in self.steps])
-                for one in fields(Usage)
-            }
-        )
+        return total_usage(self.steps)
+
+
+def total_usage(steps: Sequence[Step]) -> Usage:
+    """Tokens of all calls; None where the provider said nothing of any."""
+    names = [one.name for one in fields(Usage)]
+    return Usage(**{name: _sum([getattr(step.usage, name) for step in steps]) for name in names})
 
 
 #: Gives the metadata to send at an answer's end, JSON values; None: nothing. It must not wait.
@@ -81,7 +93,7 @@ def _step(step: Step) -> dict[str, Any]:
         "finishReason": step.finish_reason,
         **{ours: step.details.get(theirs) for theirs, ours in _STOP.items()},
     }
-    return {**_known(told), "usage": {**_counts(step.usage), "estimated": not step.finish_reason}}
+    return {**_known(told), "usage": {**_counts(step.usage), "estimated": step.estimated}}
 
 
 def _counts(usage: Usage) -> dict[str, Any]:
@@ -119,17 +131,24 @@ def _earlier(turn: Turn) -> list[dict[str, Any]]:
 
 
 def _total(usages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The sum of counts, and of the objects of counts inside."""
-    total: dict[str, Any] = {}
-    for key in dict.fromkeys(key for usage in usages for key in usage):
-        values = [usage[key] for usage in usages if key in usage]
-        if key == "estimated":
-            total[key] = any(value is True for value in values)
-        elif objects := [value for value in values if isinstance(value, dict)]:
-            total[key] = _total(objects)
-        else:
-            total[key] = _sum([value for value in values if type(value) is int])
-    return _known(total)
+    details = {
+        outer: _sums(
+            [inside for usage in usages if isinstance(inside := usage.get(outer), dict)], names
+        )
+        for outer, names in _DETAILS.items()
+    }
+    estimated = any(usage.get("estimated") is True for usage in usages)
+    return {**_sums(usages, _COUNTS), **details, "estimated": estimated}
+
+
+def _sums(objects: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, int]:
+    """The counts of these names, added up."""
+    return _known(
+        {
+            name: _sum([count for one in objects if type(count := one.get(name)) is int])
+            for name in names
+        }
+    )
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:

@@ -35,6 +35,8 @@ def problems(request: Any) -> list[str]:
             found.append(f"tools: name {name!r} does not match the pattern")
     if isinstance(request.get("system"), str) and not request["system"].strip():
         found.append("system: text content blocks must be non-empty")
+    if (marked := str(request).count("'cache_control':")) > 4:
+        found.append(f"A maximum of 4 blocks with cache_control may be provided. Found {marked}.")
     open_calls: list[str] = []
     seen: set[str] = set()
     for number, turn in enumerate(turns):

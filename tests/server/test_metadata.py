@@ -117,6 +117,16 @@ async def test_a_call_that_was_tried_again_was_paid_too() -> None:
     assert [step.get("finishReason") for step in usage["steps"]] == [None, "stop"]
 
 
+async def test_the_log_line_counts_every_call(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "usechat.run")
+    cut: list[Beat] = [TEXT, ModelError("cut", "truncated")]
+    failed = [ModelError("529", "overloaded", retryable=True)]
+    await answer(start(failed, cut))
+    [line] = [record.__dict__["run"] for record in caplog.records if "run" in record.__dict__]
+    tokens = line["tokens"]
+    assert (tokens["input"], tokens["output"], tokens["estimated"]) == (3 + 3, 15, True)
+
+
 async def test_a_continuation_adds_up() -> None:
     called: list[Beat] = [
         [ToolInputAvailable(tool_call_id="t", tool_name="clock", input={})],
@@ -159,6 +169,7 @@ async def test_a_continuation_adds_up() -> None:
         {"usage": {"steps": [5, {"usage": None}, {}]}},
         {"usage": {"steps": [{"usage": {"inputTokens": "9", "outputTokens": True}}]}},
         {"usage": {"steps": [{"usage": {"inputTokens": {"a": 1}, "totalTokens": 0.5}}]}},
+        {"usage": {"steps": [{"usage": {"inputTokenDetails": 5, "outputTokenDetails": {"x": 1}}}]}},
     ],
 )
 async def test_a_client_may_send_any_metadata(metadata: Any) -> None:

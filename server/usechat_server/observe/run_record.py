@@ -11,7 +11,7 @@ from typing import Any
 from ui_message_stream.chunks import ReasoningDelta, TextDelta, ToolInputDelta
 from ui_message_stream.versions import Form
 
-from usechat_server.metadata import Outcome
+from usechat_server.metadata import Outcome, Step, total_usage
 from usechat_server.models.base import ModelError, ModelStream
 
 __all__ = ["RunRecord"]
@@ -65,12 +65,14 @@ class RunRecord:
         self,
         outcome: Outcome,
         stream: ModelStream,
+        steps: Sequence[Step],
         error: BaseException | None = None,
         reference: str | None = None,
     ) -> None:
         """Writes the run's one line; all of it as JSON values is the line's `run`.
 
-        `stream` is the last model call, `reference` what the client was told of the `error`.
+        `stream` is the last model call, `steps` are all of them; `reference` is what the client
+        was told of the `error`.
         """
         total = self._since_queued(monotonic())
         provider = stream.details
@@ -90,7 +92,10 @@ class RunRecord:
             "attempts": self.attempts,
             "retried": self.retried,
             "chunks": self.chunks,
-            "tokens": asdict(stream.usage),
+            "tokens": {
+                **asdict(total_usage(steps)),
+                "estimated": any(step.estimated for step in steps),
+            },
             "seconds": {
                 "called": self._since_queued(self.called),
                 "first_read": self._since_queued(self.first_read),

@@ -31,7 +31,8 @@ class Accounts:
         self._said = said
         #: bytes that were said before the call under way
         self._before = 0
-        self._steps: list[Step] = []
+        #: the calls that ended
+        self.steps: list[Step] = []
 
     def close(self, stream: ModelStream) -> None:
         """A call ended, whichever way."""
@@ -43,7 +44,7 @@ class Accounts:
             usage = replace(usage, output=max(usage.output or 0, estimate))
         self._before = said
         name = stream.details.get("model")
-        self._steps.append(
+        self.steps.append(
             Step(
                 name if isinstance(name, str) else self._agent.model.name,
                 usage,
@@ -57,7 +58,7 @@ class Accounts:
         if self._agent.metadata is None:
             return None
         try:
-            told = self._agent.metadata(Answer(self._turn, outcome, tuple(self._steps)))
+            told = self._agent.metadata(Answer(self._turn, outcome, tuple(self.steps)))
             made = None if told is None else dict(told)
             jsontext.encode(made)
         except Exception:

@@ -178,7 +178,7 @@ class Run:
             last += self._writer.write(MessageMetadata(message_metadata=told))
         self.log.append([*last, *close()])
         self.log.end()
-        self.record.log(outcome, self._stream, error, reference)
+        self.record.log(outcome, self._stream, self._accounts.steps, error, reference)
         return True
 
     def _leave(self) -> None:

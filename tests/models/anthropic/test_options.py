@@ -274,6 +274,13 @@ def test_skills_are_in_the_container(provider: FakeProvider) -> None:
                 options=AnthropicOptions(thinking={"type": "enabled", "budget_tokens": 2000}),
             ),
         ),
+        (
+            "max_tokens",
+            lambda: Agent(
+                MODEL,
+                options=AnthropicOptions(thinking={"type": "enabled", "budget_tokens": 40_000}),
+            ),
+        ),
         ("temperature", lambda: AnthropicOptions(temperature=1.5)),
         ("stop_sequences", lambda: AnthropicOptions(stop_sequences="END")),
         ("citations", lambda: AnthropicOptions(citations=True, output_format=City)),

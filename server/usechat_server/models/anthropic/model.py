@@ -52,7 +52,7 @@ class AnthropicModel:
 
     def check(self, call: ModelCall) -> None:
         """Raises ValueError for tools and options that cannot go together."""
-        check(self.options, call.tools, call.max_tokens)
+        check(self.options, call.tools, call.max_tokens or DEFAULT_MAX_TOKENS)
 
     def stream(self, call: ModelCall) -> AnthropicStream:
         """Translates the history, at once and without I/O. Raises BadRequest."""

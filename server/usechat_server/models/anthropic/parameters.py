@@ -16,7 +16,7 @@ __all__ = ["check", "parameters"]
 _UNREADABLE = "This kind of file cannot be read here. Send an image, a PDF or a text file."
 
 
-def check(options: AnthropicOptions, tools: Sequence[Tool], max_tokens: int | None) -> None:
+def check(options: AnthropicOptions, tools: Sequence[Tool], max_tokens: int) -> None:
     """Raises ValueError, which names the option or the tool, for what cannot go together."""
     names = [tool.name for tool in tools]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -27,7 +27,7 @@ def check(options: AnthropicOptions, tools: Sequence[Tool], max_tokens: int | No
     if options.skills and not _runs_code(tools):
         raise ValueError("skills: they need code_execution() among the tools")
     budget = options.thinking_budget
-    if budget is not None and max_tokens is not None and budget >= max_tokens:
+    if budget is not None and budget >= max_tokens:
         raise ValueError(
             f"thinking: budget_tokens ({budget}) must be less than max_tokens ({max_tokens})"
         )

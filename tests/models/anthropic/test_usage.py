@@ -1,0 +1,61 @@
+"""The provider's counts of tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from usechat_server.models.anthropic.usage import counted
+from usechat_server.models.base import Usage
+
+
+def count(*said: dict[str, Any] | None) -> Usage:
+    usage = Usage()
+    for counts in said:
+        usage = counted(usage, counts)
+    return usage
+
+
+def test_each_event_says_the_sum_so_far() -> None:
+    usage = count(
+        {
+            "input_tokens": 10,
+            "output_tokens": 1,
+            "cache_read_input_tokens": 500,
+            "cache_creation_input_tokens": 20,
+        },
+        None,
+        {"output_tokens": 30, "output_tokens_details": {"thinking_tokens": 12}},
+        {"output_tokens": 40, "input_tokens": None},
+    )
+    assert usage == Usage(input=10, output=40, cache_read=500, cache_write=20, thinking=12)
+
+
+def test_a_compaction_is_billed_too() -> None:
+    iterations = [
+        {"type": "compaction", "input_tokens": 1000, "output_tokens": 100},
+        {"type": "message", "input_tokens": 50, "output_tokens": 5},
+        {"type": "advisor_message", "input_tokens": 7, "output_tokens": 7},
+    ]
+    usage = count({"input_tokens": 50, "output_tokens": 5, "iterations": iterations})
+    assert (usage.input, usage.output) == (1050, 105)
+
+
+@pytest.mark.parametrize(
+    "iterations",
+    [
+        None,
+        [],
+        # The first one declined: what counts is the other model's answer.
+        [
+            {"type": "message", "input_tokens": 50, "output_tokens": 0},
+            {"type": "fallback_message", "input_tokens": 60, "output_tokens": 9},
+        ],
+        [{"type": "advisor_message", "input_tokens": 7, "output_tokens": 7}],
+        "new",
+        [5],
+    ],
+)
+def test_otherwise_the_sums_are_right_as_they_are(iterations: Any) -> None:
+    usage = count({"input_tokens": 60, "output_tokens": 9, "iterations": iterations})
+    assert (usage.input, usage.output) == (60, 9)
