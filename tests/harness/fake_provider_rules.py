@@ -14,7 +14,10 @@ _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 #: Blocks that a person's turn may hold, and a model's.
 _USER = {"text", "image", "document", "tool_result", "container_upload"}
-_ASSISTANT = {"text", "thinking", "redacted_thinking", "tool_use"}
+#: Blocks that no model says; it takes back whatever else it said, of newer kinds too.
+_NOT_ASSISTANT = {"image", "document", "tool_result"}
+#: Calls of tools that the provider runs.
+_SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
 _THINKING = ("thinking", "redacted_thinking")
 _IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
 
@@ -70,14 +73,34 @@ def problems(request: Any) -> list[str]:
         found.append("Requests which include `tool_use` or `tool_result` blocks must define tools")
     if open_calls:
         found.append(f"messages: `tool_use` ids without `tool_result`: {open_calls}")
-    if turns and turns[-1]["role"] == "assistant":
+    return found + _server_problems(turns)
+
+
+def _server_problems(turns: list[dict[str, Any]]) -> list[str]:
+    """The same for tools that the provider runs: what it has not answered yet it answers only as
+    long as no person says anything else."""
+    found: list[str] = []
+    pending: dict[str, int] = {}
+    called = False
+    for number, turn in enumerate(turns):
+        content = turn["content"] if isinstance(turn["content"], list) else [{"type": "text"}]
+        for block in content if turn["role"] == "assistant" else ():
+            if block["type"] in _SERVER_CALLS:
+                called = True
+                pending[block["id"]] = number
+            elif "tool_use_id" in block and pending.pop(block["tool_use_id"], None) is None:
+                found.append(f"messages.{number}: {block['tool_use_id']} has a result, but no call")
+        if turn["role"] == "user" and any(b["type"] != "tool_result" for b in content):
+            found += [f"messages.{at}: {call} has no result" for call, at in pending.items()]
+            pending.clear()
+    if turns and turns[-1]["role"] == "assistant" and not called:
         found.append("messages: the conversation must end with a user message")
     return found
 
 
 def _block(block: dict[str, Any], role: str) -> list[str]:
     kind = block["type"]
-    if kind not in (_USER if role == "user" else _ASSISTANT):
+    if kind not in _USER if role == "user" else kind in _NOT_ASSISTANT:
         return [f"block {kind!r} is not allowed for {role}"]
     if kind == "text" and not block["text"].strip():
         return ["text content blocks must contain non-whitespace text"]

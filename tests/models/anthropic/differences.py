@@ -223,6 +223,11 @@ class Difference:
 #: What the reference does, why we do otherwise, and how the two are compared all the same.
 DIFFERENCES = (
     Difference(
+        "has no usage in message metadata, and nothing for container uploads and tool listings",
+        "they are asked for by the app, or needed for the next request",
+        our_own,
+    ),
+    Difference(
         "sends `error` for an event, block, delta or citation that its schemas do not know",
         "every client ends at `error`; a newer API must not break older servers. What we read and "
         "it could not (nulls in a fetched page, text from MCP) we show",
@@ -280,11 +285,6 @@ DIFFERENCES = (
         "reason and citations in MCP results (6)",
         "blocks go back as they came",
         stripped_fields,
-    ),
-    Difference(
-        "has no usage in message metadata, and nothing for container uploads and tool listings",
-        "they are asked for by the app, or needed for the next request",
-        our_own,
     ),
 )
 

@@ -46,7 +46,8 @@ class Conversation:
         self.chunks: Chunks = []
         self._recording = recording
         self._floor = floor
-        self._messages = [UIMessage.from_object(recording.question)]
+        #: the conversation so far
+        self.messages = [UIMessage.from_object(recording.question)]
         self._tools = [
             ClientTool(name, name, {"type": "object"}) for name in recording.client_tools
         ]
@@ -75,12 +76,12 @@ class Conversation:
                     return
             writer.finish(reason)
             more = {**_MORE, "id": f"more-{number}"}
-            self._messages += [reducer.message, UIMessage.from_object(more)]
+            self.messages += [reducer.message, UIMessage.from_object(more)]
         self.chunks.append({"type": "finish", "finishReason": reason})
 
     async def _step(self, writer: Writer, reducer: Reducer) -> FinishReason:
         """One call of the model; how it ended. Raises ModelError."""
-        messages = [*self._messages, reducer.message] if reducer.message.parts else self._messages
+        messages = [*self.messages, reducer.message] if reducer.message.parts else self.messages
         self._take(writer.write(StartStep()), reducer)
         stream = self._model.stream(ModelCall(messages=messages, tools=self._tools))
         calls: list[Chunk] = []

@@ -25,6 +25,7 @@ from usechat_server.models.anthropic.calls import CallIds
 from usechat_server.models.anthropic.events import Translation
 from usechat_server.models.anthropic.framing import Framing
 from usechat_server.models.anthropic.history import request
+from usechat_server.models.anthropic.turns import KEY
 from usechat_server.models.base import BadRequest, ModelCall
 from usechat_server.tools import ClientTool
 
@@ -460,3 +461,83 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
     part.input = value
     with pytest.raises(BadRequest, match="nested too deeply"):
         body(user(said("?")), answered, user(said("!")))
+
+
+def searched(state: str, **fields: Any) -> dict[str, Any]:
+    part = {"type": "tool-web_search", "toolCallId": "srvtoolu_1", "state": state}
+    return {**part, "providerExecuted": True, "input": {"query": "x"}, **fields}
+
+
+FOUND = {"url": "u", "title": "T", "pageAge": None, "encryptedContent": "e"}
+FOUND["type"] = "web_search_result"
+
+
+@pytest.mark.parametrize("state", ["input-streaming", "input-available"])
+def test_what_came_of_a_providers_call_is_never_made_up(state: str) -> None:
+    answer = assistant(STEP, said("Let me see."), searched(state))
+    assert turns(user(said("Hi")), answer, user(said("?")))[1] == (
+        "assistant",
+        [said("Let me see.")],
+    )
+
+
+def test_a_server_of_the_ai_sdk_may_have_named_the_providers_tools_as_it_likes() -> None:
+    renamed = {**searched("output-available", output=[FOUND]), "type": "tool-look_it_up"}
+    use, result = turns(user(said("Hi")), assistant(STEP, renamed), user(said("?")))[1][1]
+    assert (use["type"], use["name"]) == ("server_tool_use", "web_search")
+    found = {"url": "u", "title": "T", "page_age": None, "encrypted_content": "e"}
+    assert result["content"] == [{**found, "type": "web_search_result"}]
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ('{"type":"web_search_tool_result_error","errorCode":"query_too_long"}', "query_too_long"),
+        ("An error occurred.", "unavailable"),
+    ],
+)
+def test_an_error_of_a_providers_tool_goes_back_also_where_it_was_masked(
+    told: str, code: str
+) -> None:
+    failed = searched("output-error", errorText=told)
+    result = turns(user(said("Hi")), assistant(STEP, failed), user(said("?")))[1][1][1]
+    assert result["type"] == "web_search_tool_result"
+    assert result["content"] == {"type": "web_search_tool_result_error", "error_code": code}
+
+
+def test_tools_of_another_provider_and_what_a_server_says_of_itself_are_left_out() -> None:
+    foreign = {**searched("output-available", output={"rows": 1}), "type": "tool-file_search"}
+    started = {"type": "custom", "kind": "anthropic.message_start", "providerMetadata": {}}
+    history = (user(said("Hi")), assistant(STEP, started, foreign, said("So.")), user(said("?")))
+    assert turns(*history)[1] == ("assistant", [said("So.")])
+
+
+def test_a_fallback_told_by_a_server_of_ai_sdk_7_stays_where_it_was() -> None:
+    hop = {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}
+    part = {"type": "custom", "kind": "anthropic.fallback", "providerMetadata": {"anthropic": hop}}
+    history = (user(said("Hi")), assistant(STEP, part, said("So.")), user(said("?")))
+    assert turns(*history)[1] == ("assistant", [hop, said("So.")])
+
+
+@pytest.mark.parametrize(("year", "sent"), [(2999, "container_1"), (2001, None)])
+def test_the_container_of_the_models_code_is_used_until_it_expires(
+    year: int, sent: str | None
+) -> None:
+    kept = {"container": {"id": "container_1", "expires_at": f"{year}-01-01T00:00:00Z"}}
+    answer = assistant(STEP, said("Ran."))
+    answer.metadata = {KEY: kept}
+    assert body(user(said("Hi")), answer, user(said("?"))).get("container") == sent
+
+
+@pytest.mark.parametrize(
+    "kept", [None, [], {"turns": []}, {"turns": {"m": {"places": [{"part": 1}]}}}]
+)
+def test_metadata_that_an_app_spoiled_is_no_reason_to_fail(kept: Any) -> None:
+    answer = assistant(STEP, said("So."), searched("output-available", output=[FOUND]))
+    answer.metadata = {KEY: kept}
+    blocks = turns(user(said("Hi")), answer, user(said("?")))[1][1]
+    assert [block["type"] for block in blocks] == [
+        "text",
+        "server_tool_use",
+        "web_search_tool_result",
+    ]

@@ -14,6 +14,8 @@ from ui_message_stream import jsontext
 from ui_message_stream.messages import ToolPart
 from ui_message_stream.wire import UNSET
 
+from usechat_server.models.anthropic.server_calls import caller
+
 __all__ = ["CallIds", "tool_name", "tool_result", "tool_use"]
 
 #: What the API allows in ids and names, which other providers do not keep to.
@@ -52,23 +54,32 @@ def tool_name(name: str) -> str:
 
 def tool_use(part: ToolPart, call_id: str) -> dict[str, Any]:
     """The call."""
-    return {
-        "type": "tool_use",
-        "id": call_id,
-        "name": tool_name(part.tool_name),
-        "input": _input(part),
-    }
+    made = {"type": "tool_use", "id": call_id, "name": tool_name(part.tool_name)}
+    value = _input(part)
+    if toolset := _toolset(part):
+        # The page has it as a call of the set, whose input says which of its tools is meant.
+        made |= {"name": tool_name(str(value.get("action", toolset))), "toolset_name": toolset}
+        value = {key: item for key, item in value.items() if key != "action"}
+    return {**made, "input": value, **caller(part.call_provider_metadata)}
 
 
 def tool_result(part: ToolPart, call_id: str) -> dict[str, Any]:
     """What came of the call, an error if nothing did."""
     made: dict[str, Any] = {"type": "tool_result", "tool_use_id": call_id}
+    if toolset := _toolset(part):
+        made["toolset_name"] = toolset
     if part.state == "output-available":
         output = None if part.output is UNSET else part.output
         text = output if isinstance(output, str) else jsontext.encode(output).decode()
         # Nothing at all is a result too; blank text is not.
         return {**made, "content": text} if text.strip() else made
     return {**made, "content": _error_text(part), "is_error": True}
+
+
+def _toolset(part: ToolPart) -> str | None:
+    """The provider's set of tools that the called one is of, if any."""
+    name = (part.call_provider_metadata or {}).get("anthropic", {}).get("toolsetName")
+    return name if isinstance(name, str) else None
 
 
 def _error_text(part: ToolPart) -> str:

@@ -8,26 +8,25 @@ without a call, turns that do not alternate, thinking that is not signed. What a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ui_message_stream import jsontext
 from ui_message_stream.messages import (
     FilePart,
     Part,
-    ReasoningPart,
     SteeringMessagePart,
-    StepStartPart,
     TextPart,
-    ToolPart,
     UIMessage,
     parse_part,
 )
 from ui_message_stream.wire import WireError
 
-from usechat_server.models.anthropic.calls import CallIds, tool_result, tool_use
+from usechat_server.models.anthropic.assistant import steps
+from usechat_server.models.anthropic.calls import CallIds
 from usechat_server.models.anthropic.files import file_block
 from usechat_server.models.anthropic.server_tools import definition
+from usechat_server.models.anthropic.turns import recorded
 from usechat_server.models.base import BadRequest, ModelCall
 
 __all__ = ["request"]
@@ -47,7 +46,7 @@ def request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
         if message.role == "user":
             turns.add("user", _user(message.parts, new=message is call.messages[-1]))
         elif message.role == "assistant":
-            _assistant(message, turns)
+            _assistant(message, turns, newest=message is call.messages[-1])
     made: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "messages": turns.ended()}
     if call.system and call.system.strip():
         made["system"] = call.system
@@ -59,6 +58,8 @@ def request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
             {"name": name, "input_schema": {"type": "object"}} for name in sorted(turns.called)
         ]
         made["tool_choice"] = {"type": "none"}
+    if container := _container(call.messages):
+        made["container"] = container
     try:
         clean: dict[str, Any] = jsontext.replace_surrogates(made)
     except RecursionError:
@@ -73,6 +74,8 @@ class _Turns:
         self.ids = CallIds()
         #: names of the tools that were called
         self.called: set[str] = set()
+        #: whether the provider paused in the last turn, to go on with it
+        self.paused = False
         self._turns: list[dict[str, Any]] = []
 
     def add(self, role: str, content: Content) -> None:
@@ -89,7 +92,8 @@ class _Turns:
             raise BadRequest("There is no message to answer.")
         if self._turns[0]["role"] == "assistant":
             self._turns.insert(0, {"role": "user", "content": [_GREETED]})
-        self.add("user", [_GO_ON] if self._turns[-1]["role"] == "assistant" else [])
+        if self._turns[-1]["role"] == "assistant" and not self.paused:
+            self.add("user", [_GO_ON])
         return self._turns
 
 
@@ -113,82 +117,21 @@ def _user(parts: Iterable[Part], *, new: bool) -> Content:
     return content
 
 
-def _assistant(message: UIMessage, turns: _Turns) -> None:
+def _assistant(message: UIMessage, turns: _Turns, *, newest: bool) -> None:
     """The assistant's message: a turn for each step, and the results of its calls after it."""
-    for parts in _steps(message.parts):
-        step = _Step(turns.ids)
-        for part in parts:
-            if isinstance(part, SteeringMessagePart):
-                turns.add("user", _user(_steering(part), new=False))
-            elif translate := _PARTS.get(type(part)):
-                translate(step, part)
-        turns.add("assistant", step.ended())
+    for step in steps(message, turns.ids, newest=newest):
+        if step.steering is not None:
+            turns.add("user", _user(_steering(step.steering), new=False))
+        turns.add("assistant", step.content)
         turns.add("user", step.results)
+        turns.paused = step.paused
         turns.called.update(block["name"] for block in step.content if block["type"] == "tool_use")
 
 
-def _steps(parts: Sequence[Part]) -> Iterator[list[Part]]:
-    """The parts of each model call, and each message that a person put in between by itself."""
-    # Servers that mark no steps put an answer right behind the call that it is based on.
-    marked = any(isinstance(part, StepStartPart) for part in parts)
-    step: list[Part] = []
-    for part in parts:
-        answer = not marked and step and isinstance(step[-1], ToolPart)
-        if isinstance(part, StepStartPart | SteeringMessagePart) or (
-            answer and isinstance(part, TextPart | ReasoningPart)
-        ):
-            yield step
-            step = []
-        step.append(part)
-        if isinstance(part, SteeringMessagePart):
-            yield step
-            step = []
-    yield step
-
-
-class _Step:
-    """One model call: what the assistant said, and what came of its tool calls."""
-
-    def __init__(self, ids: CallIds) -> None:
-        self.content: Content = []
-        self.results: Content = []
-        self._ids = ids
-
-    def text(self, part: TextPart) -> None:
-        if part.text.strip():
-            self.content.append({"type": "text", "text": part.text})
-
-    def reasoning(self, part: ReasoningPart) -> None:
-        """Thinking goes back as it was signed or encrypted; unsigned, the API refuses it."""
-        known = (part.provider_metadata or {}).get("anthropic", {})
-        signature, redacted = known.get("signature"), known.get("redactedData")
-        if isinstance(redacted, str) and redacted:
-            self.content.append({"type": "redacted_thinking", "data": redacted})
-        elif isinstance(signature, str) and signature:
-            block = {"type": "thinking", "thinking": part.text, "signature": signature}
-            self.content.append(block)
-
-    def tool(self, part: ToolPart) -> None:
-        # Calls that another provider ran for itself mean nothing to this one.
-        if part.provider_executed:
-            return
-        call_id = self._ids.take(part.tool_call_id)
-        self.content.append(tool_use(part, call_id))
-        self.results.append(tool_result(part, call_id))
-
-    def ended(self) -> Content:
-        """The turn's content. Thinking that led to nothing (a stop came) is refused at its end."""
-        while self.content and self.content[-1]["type"] in ("thinking", "redacted_thinking"):
-            self.content.pop()
-        return self.content
-
-
-#: Part → what it adds to its step. Parts that are not here never go to the model.
-_PARTS: Mapping[type[Part], Callable[[_Step, Any], None]] = {
-    TextPart: _Step.text,
-    ReasoningPart: _Step.reasoning,
-    ToolPart: _Step.tool,
-}
+def _container(messages: Iterable[UIMessage]) -> str | None:
+    """Where the model's code ran last, and what it made still is."""
+    found = [kept for message in messages if (kept := recorded(message).container) is not None]
+    return found[-1].id if found and found[-1].lives() else None
 
 
 def _steering(part: SteeringMessagePart) -> Iterator[Part]:

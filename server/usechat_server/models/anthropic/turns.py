@@ -15,7 +15,7 @@ import msgspec
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.wire import JSONObject
 
-__all__ = ["KEY", "Container", "Place", "Turn", "metadata", "recorded"]
+__all__ = ["KEY", "Container", "Place", "Turn", "calls_with_results", "metadata", "recorded"]
 
 #: The key of the message's metadata.
 KEY = "usechat.anthropic"
