@@ -188,3 +188,33 @@ def test_an_image_that_is_too_large() -> None:
     assert refused.value.status == 413
     # A text of that size is the request's own limit to refuse.
     assert file_block(part("data:text/plain," + "a" * 6_000_000, "text/plain"))
+
+
+def test_what_a_page_asks_for_with_a_document() -> None:
+    asked = part("data:text/plain,Hello", "text/plain", "notes.txt")
+    wanted = {"title": "My notes", "context": "From last week.", "citations": {"enabled": True}}
+    asked.provider_metadata = {"anthropic": wanted}
+    assert file_block(asked) == {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": "Hello"},
+        **wanted,
+    }
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"title": None}, {"context": 5, "citations": "yes"}, {"citations": {}}]
+)
+def test_a_page_may_ask_for_nonsense(wanted: dict[str, Any]) -> None:
+    asked = part("data:text/plain,Hello", "text/plain")
+    asked.provider_metadata = {"anthropic": wanted}
+    assert set(file_block(asked)) == {"type", "source"}
+
+
+def test_a_page_may_ask_for_a_file_to_be_uploaded_for_code() -> None:
+    kept = FilePart(
+        media_type="text/csv",
+        url="",
+        provider_reference={"anthropic": "file_1"},
+        provider_metadata={"anthropic": {"containerUpload": True}},
+    )
+    assert file_block(kept) == {"type": "container_upload", "file_id": "file_1"}

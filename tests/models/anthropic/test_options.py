@@ -379,6 +379,19 @@ def test_documents_are_cited(provider: FakeProvider) -> None:
     assert "citations" not in str(ask(provider, Agent(MODEL), user(said("Read"), note)).json)
 
 
+def test_a_page_may_ask_for_citations(provider: FakeProvider) -> None:
+    note = {"type": "file", "mediaType": "text/plain", "url": "data:text/plain,Hello"}
+    cited = {**note, "providerMetadata": {"anthropic": {"citations": {"enabled": True}}}}
+    asked = ask(provider, Agent(MODEL), user(said("Read"), note, cited)).json
+    # The API refuses a request that asks for some documents only.
+    assert [b.get("citations") for b in asked["messages"][0]["content"][1:]] == [
+        {"enabled": True},
+        {"enabled": True},
+    ]
+    shaped = Agent(MODEL, options=AnthropicOptions(output_format=City))
+    assert "citations" not in str(ask(provider, shaped, user(said("Read"), cited)).json)
+
+
 def test_a_file_that_only_code_can_read(provider: FakeProvider) -> None:
     table = {
         "type": "file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -65,7 +66,7 @@ def _referred(part: FilePart, reference: dict[str, str], name: str) -> dict[str,
     if not file_id:
         raise BadRequest(f"{name} is kept by another provider ({', '.join(reference)}).")
     source = {"type": "file", "file_id": file_id}
-    media_type = part.media_type.lower()
+    media_type = "" if _wanted(part).get("containerUpload") is True else part.media_type.lower()
     if media_type.startswith("image/"):
         return _block(part, source, document=False)
     if media_type == "application/pdf" or media_type.startswith("text/"):
@@ -89,14 +90,22 @@ def _linked(part: FilePart, name: str) -> dict[str, Any]:
 def _block(part: FilePart, source: dict[str, Any], *, document: bool) -> dict[str, Any]:
     if not document:
         return {"type": "image", "source": source}
-    title = (part.filename or "").strip()[:500]
+    wanted = _wanted(part)
     block: dict[str, Any] = {"type": "document", "source": source}
-    if title:
+    if title := str(wanted.get("title") or part.filename or "").strip()[:500]:
         block["title"] = title
-    wanted = (part.provider_metadata or {}).get("anthropic", {}).get("citations")
-    if isinstance(wanted, dict) and wanted.get("enabled"):
+    if isinstance(context := wanted.get("context"), str) and context.strip():
+        block["context"] = context
+    if isinstance(citations := wanted.get("citations"), dict) and citations.get("enabled") is True:
         block["citations"] = {"enabled": True}
     return block
+
+
+def _wanted(part: FilePart) -> Mapping[str, Any]:
+    """What the page asks for: the AI SDK's provider options of a file part (`title`, `context`,
+    `citations`, `containerUpload`)."""
+    wanted: Any = (part.provider_metadata or {}).get("anthropic")
+    return wanted if isinstance(wanted, dict) else {}
 
 
 def _open_data_url(url: str, name: str) -> tuple[str, str, bytes]:

@@ -50,8 +50,7 @@ def parameters(
         body["container"] = container
     if not _runs_code(tools):
         _without_uploads(request["messages"])
-    if options.citations:
-        _cite(request["messages"])
+    _cite(request["messages"], options)
     if options.cache:
         mark(request, "1h" if options.cache == "1h" else "5m")
     betas = dict.fromkeys([*options.needed_betas(), *(beta for tool in own for beta in tool.betas)])
@@ -87,10 +86,18 @@ def _without_uploads(turns: list[dict[str, Any]]) -> None:
                 turn["content"][index] = {"type": "text", "text": "(A file could not be read.)"}
 
 
-def _cite(turns: list[dict[str, Any]]) -> None:
-    """Asks for citations of every document that a person sent: the API wants all or none."""
-    for turn in turns:
-        if turn["role"] == "user":
-            for block in turn["content"]:
-                if block["type"] == "document":
-                    block["citations"] = {"enabled": True}
+def _cite(turns: list[dict[str, Any]], options: AnthropicOptions) -> None:
+    """Asks for citations of every document that a person sent, or of none: the API wants it so, and
+    it has none for answers of a given shape."""
+    documents = [
+        block
+        for turn in turns
+        if turn["role"] == "user"
+        for block in turn["content"]
+        if block["type"] == "document"
+    ]
+    wanted = options.citations or any("citations" in document for document in documents)
+    for document in documents:
+        document.pop("citations", None)
+        if wanted and options.output_format is None:
+            document["citations"] = {"enabled": True}
