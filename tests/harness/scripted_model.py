@@ -22,6 +22,8 @@ class ScriptedModel:
         self.name = "scripted"
         self.requires: frozenset[str] = frozenset()
         self.streams: list[ScriptedStream] = []
+        #: what the model was asked
+        self.calls: list[ModelCall] = []
         self._scripts = scripts
 
     def check(self, call: ModelCall) -> None:
@@ -29,6 +31,7 @@ class ScriptedModel:
 
     def stream(self, call: ModelCall) -> ScriptedStream:
         script = self._scripts[min(len(self.streams), len(self._scripts) - 1)]
+        self.calls.append(call)
         self.streams.append(ScriptedStream(script))
         return self.streams[-1]
 

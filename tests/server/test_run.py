@@ -387,3 +387,33 @@ async def replay(run: Run) -> list[Chunk]:
     while (piece := await asyncio.wait_for(reader.read(), LONG)) is not None:
         pieces.append(piece)
     return chunks_of(b"".join(pieces))
+
+
+PAUSED = replace(DONE, paused=True)
+BEGUN = UIMessage(
+    id="m", role="assistant", parts=[StepStartPart(), TextPart(text="So", state="done")]
+)
+
+
+@pytest.mark.parametrize("continued", [None, BEGUN])
+async def test_when_the_provider_pauses_it_is_asked_to_go_on(continued: UIMessage | None) -> None:
+    scene = Scene([OPENING, CLOSING, PAUSED], SPOKEN)
+    of = turn(continued=continued)
+    answer = await scene.answer(of)
+
+    said = [StepStartPart(), TextPart(text="Hello", state="done")]
+    before = continued.parts if continued else []
+    assert reduce(answer, continued).parts == [*before, *said, *said]
+    assert [chunk.type for chunk in answer].count("finish") == 1
+    first, second = scene.model.calls
+    assert first.messages == of.messages
+    so_far = UIMessage(id="m", role="assistant", parts=[*before, *said])
+    assert second.messages == [of.messages[0], so_far]
+    assert all(stream.closed.is_set() for stream in scene.model.streams)
+
+
+async def test_a_provider_that_does_nothing_but_pause_is_not_asked_for_ever() -> None:
+    scene = Scene([OPENING, CLOSING, PAUSED])
+    answer = await scene.answer()
+    assert answer[-1].type == "finish"
+    assert len(scene.model.calls) < 100

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from ui_message_stream.chunks import MessageMetadata, Start
 from ui_message_stream.expand import expand
 from ui_message_stream.messages import UIMessage
+from ui_message_stream.reduce import reduce
 from ui_message_stream.sse import DONE
-from ui_message_stream.versions import Floor, Form, Ranged
+from ui_message_stream.versions import NEWEST_FLOOR, Floor, Form, Ranged, project
 from ui_message_stream.wire import UNSET
 
 from usechat_server.logs.deltas import Deltas, plain_delta
@@ -89,6 +90,14 @@ class Log:
         if not from_start or self._continued is None:
             return Reader(self, floor)
         return Reader(self, floor, (1, 0), self._preamble(self._continued, floor))
+
+    def message(self) -> UIMessage:
+        """The message so far, as the newest client has it."""
+        shown = (
+            project(item.read(0, item.length) if isinstance(item, Deltas) else item, NEWEST_FLOOR)
+            for item in self._items
+        )
+        return reduce((chunk for chunk in shown if chunk is not None), self._continued)
 
     def read(self, position: Position, floor: Floor) -> tuple[bytes, Position]:
         """Frames from a position on, and the position after them."""

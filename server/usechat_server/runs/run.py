@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import monotonic
 
-from ui_message_stream.chunks import Chunk, Finish, MessageMetadata, Start
+from ui_message_stream.chunks import Chunk, Finish, MessageMetadata, Start, StartStep
 from ui_message_stream.versions import Form, Ranged, project
 from ui_message_stream.writer import Writer
 
@@ -24,6 +25,8 @@ from usechat_server.turn import Turn
 
 __all__ = ["Run"]
 
+#: A provider that pauses more often than this in one answer gets nowhere.
+_MOST_PAUSES = 20
 _RESTARTING = "The server is restarting. Please try again in a moment."
 
 
@@ -101,7 +104,25 @@ class Run:
             await self._stream.aclose()
 
     async def _answer(self) -> StepResult:
-        """The model's answer. The call is tried again as long as it brought nothing."""
+        """The model's answer, all of it: when the provider pauses, it is asked to go on."""
+        for _ in range(_MOST_PAUSES):
+            result = await self._call()
+            if not result.paused:
+                break
+            await self._stream.aclose()
+            self._accounts.close(self._stream)
+            self._stream = self._agent.call(self._so_far())
+            self._append([StartStep()])
+        return result
+
+    def _so_far(self) -> Turn:
+        """The turn with the message as it is now."""
+        turn = self.turn
+        before = turn.messages if turn.continued is None else turn.messages[:-1]
+        return replace(turn, messages=[*before, self.log.message()])
+
+    async def _call(self) -> StepResult:
+        """What a call of the model brings. It is tried again as long as it brought nothing."""
         record = self.record
         while True:
             record.attempts += 1

@@ -124,7 +124,8 @@ def _assistant(message: UIMessage, turns: _Turns, *, newest: bool) -> None:
             turns.add("user", _user(_steering(step.steering), new=False))
         turns.add("assistant", step.content)
         turns.add("user", step.results)
-        turns.paused = step.paused
+        # A step that brought nothing (a stop came) leaves it as it was.
+        turns.paused = step.paused or (turns.paused and not step.content)
         turns.called.update(block["name"] for block in step.content if block["type"] == "tool_use")
 
 
