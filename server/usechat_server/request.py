@@ -22,28 +22,12 @@ from usechat_server.models.base import BadRequest
 from usechat_server.settings import Settings
 from usechat_server.turn import Turn
 
-__all__ = ["new_message_id", "parse_turn", "read_body", "read_turn", "requested_floor"]
-
-#: Bytes from which a body is parsed in a thread, so that the streams of others go on meanwhile.
-PARSE_IN_THREAD = 1_000_000
+__all__ = ["new_message_id", "parse_turn", "read_body", "requested_floor"]
 
 _NEEDS_HISTORY = (
     "message: this server keeps no history, so it needs the whole chat: send `messages`, as "
     "useChat does without prepareSendMessagesRequest"
 )
-
-
-async def read_turn(
-    scope: Scope, receive: Receive, settings: Settings, *, user: str | None, floor: Floor
-) -> Turn:
-    """The Turn that a request asks for, within the settings' limits.
-
-    Raises BadRequest with the status and text to answer, ClientDisconnect if the client left.
-    """
-    body = await read_body(scope, receive, settings)
-    if len(body) < PARSE_IN_THREAD:
-        return parse_turn(body, user, floor)
-    return await asyncio.to_thread(parse_turn, body, user, floor)
 
 
 def requested_floor(scope: Scope, default: Floor) -> Floor:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 import usechat_server
-from harness.live import LiveServer, ScriptedModel, chunks, text, user
+from harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, text, user
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from ui_message_stream.chunks import Chunk, Custom, ToolApprovalRequest, ToolInputAvailable
 from ui_message_stream.versions import Floor
 from usechat_server import Agent, BadRequest, Settings, Turn, create_app
 from usechat_server.app import ChatApp
+from usechat_server.models.base import ModelCall
 
 
 @pytest.fixture
@@ -123,6 +126,32 @@ def test_a_large_history_is_read(server: LiveServer, model: ScriptedModel) -> No
     file = {"type": "file", "mediaType": "image/png", "url": url}
     assert chunks(server.chat(user("", parts=[file])).text)
     assert model.calls[0].messages[0].parts[0].url == url  # type: ignore[union-attr]
+
+
+class SlowToTranslate(ScriptedModel):
+    """Translates a long history until the test lets it go on."""
+
+    translating = threading.Event()
+    go_on = threading.Event()
+
+    def stream(self, call: ModelCall) -> Any:
+        if len(call.messages) > 1:
+            self.translating.set()
+            assert self.go_on.wait(DEADLINE), "the others had to wait"
+        return super().stream(call)
+
+
+def test_a_large_history_holds_nobody_else_up() -> None:
+    model = SlowToTranslate()
+    with (
+        LiveServer(create_app(Agent(model))) as server,
+        ThreadPoolExecutor() as pool,
+    ):
+        large = pool.submit(server.chat, user("x" * 1_100_000), user("Hello"))
+        assert model.translating.wait(DEADLINE)
+        assert server.chat().status_code == 200
+        model.go_on.set()
+        assert large.result().status_code == 200
 
 
 def test_40_mb_are_refused_while_they_come(server: LiveServer, model: ScriptedModel) -> None:

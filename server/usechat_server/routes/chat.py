@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 from ui_message_stream.versions import missing
 
-from usechat_server.models.base import BadRequest
-from usechat_server.request import read_turn, requested_floor
+from usechat_server.models.base import BadRequest, ModelStream
+from usechat_server.request import parse_turn, read_body, requested_floor
 from usechat_server.routes.services import Services
+from usechat_server.turn import Turn
 
 __all__ = ["chat_routes"]
+
+#: Bytes from which a body is read and translated in a thread, so that other streams go on.
+IN_THREAD = 1_000_000
 
 
 def chat_routes(services: Services) -> list[BaseRoute]:
@@ -45,8 +51,17 @@ class _Chat:
         if lost := missing(services.agent.model.requires, floor):
             raise BadRequest(f"x-usechat-floor: ai {floor} cannot read {', '.join(lost)}")
         settings = services.settings
-        turn = await read_turn(scope, receive, settings, user=user, floor=floor)
-        run = services.runs.start(turn, services.agent)
+
+        def understand(body: bytes) -> tuple[Turn, ModelStream]:
+            turn = parse_turn(body, user, floor)
+            return turn, services.agent.call(turn)
+
+        body = await read_body(scope, receive, settings)
+        if len(body) < IN_THREAD:
+            turn, stream = understand(body)
+        else:
+            turn, stream = await asyncio.to_thread(understand, body)
+        run = services.runs.start(turn, services.agent, stream)
         return run.response(keep_alive=settings.keep_alive, send_timeout=settings.send_timeout)
 
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from usechat_server.agent import Agent
-from usechat_server.models.base import BadRequest
+from usechat_server.models.base import BadRequest, ModelStream
 from usechat_server.runs.retry import Retry
 from usechat_server.runs.run import Run
 from usechat_server.turn import Turn
@@ -29,11 +29,14 @@ class Runs:
         self._runs: dict[tuple[str | None, str], list[Run]] = {}
         self._change = asyncio.Event()
 
-    def start(self, turn: Turn, agent: Agent) -> Run:
-        """Begins to answer a turn. Raises BadRequest, with status 503 while draining."""
+    def start(self, turn: Turn, agent: Agent, stream: ModelStream | None = None) -> Run:
+        """Begins to answer a turn, with the agent's first call where that was made already.
+
+        Raises BadRequest, with status 503 while draining.
+        """
         if self.draining:
             raise BadRequest("The server is restarting. Please try again in a moment.", 503)
-        run = Run(turn, agent, self._retry, self._remove)
+        run = Run(turn, agent, stream or agent.call(turn), self._retry, self._remove)
         self._runs.setdefault((turn.user, turn.chat_id), []).append(run)
         return run
 

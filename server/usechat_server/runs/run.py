@@ -15,7 +15,7 @@ from ui_message_stream.writer import Writer
 from usechat_server.agent import Agent
 from usechat_server.logs.memory import Log, Reader
 from usechat_server.metadata import Outcome
-from usechat_server.models.base import ModelError, StepResult
+from usechat_server.models.base import ModelError, ModelStream, StepResult
 from usechat_server.observe.masking import mask
 from usechat_server.observe.run_record import RunRecord
 from usechat_server.response import EventStream
@@ -34,13 +34,14 @@ class Run:
     """One answer to one POST. Made inside the event loop that it is to run in.
 
     Its log begins with `start`, before the model is called, and always ends with `finish`, `abort`
-    or `error`, once. Raises BadRequest if the turn cannot be answered.
+    or `error`, once. `stream` is the agent's first call for the turn.
     """
 
     def __init__(
         self,
         turn: Turn,
         agent: Agent,
+        stream: ModelStream,
         retry: Retry,
         settled: Callable[[Run], None],
     ) -> None:
@@ -51,7 +52,7 @@ class Run:
         self._retry = retry
         self._settled = settled
         self._readers = 0
-        self._stream = agent.call(turn)
+        self._stream = stream
         self._writer = Writer(message_id=turn.message_id, message=turn.continued, floor=turn.floor)
         self._accounts = Accounts(turn, agent, self.log.said)
         self.record = RunRecord(
