@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from harness.fake_provider import FakeProvider, RecordedRequest, Reply, message, text
+from harness.fake_provider import FakeProvider, RecordedRequest, Reply, message, model_info, text
 from pydantic import BaseModel
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import DEFAULT_FLOOR
@@ -306,6 +306,41 @@ def test_skills_are_in_the_container(provider: FakeProvider) -> None:
 def test_what_cannot_be_is_an_error_that_names_it(named: str, wrong: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=named):
         wrong()
+
+
+def test_what_the_model_has_not_got_is_logged_by_name(
+    provider: FakeProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    no, yes = {"supported": False}, {"supported": True}
+    capabilities = {
+        "effort": {**yes, "low": yes, "max": no},
+        "thinking": {**yes, "types": {"adaptive": no, "enabled": yes}},
+        "structured_outputs": yes,
+        "server_tools": {**yes, "web_search": no},
+    }
+    provider.models = [{**model_info(MODEL), "capabilities": capabilities}]
+    options = AnthropicOptions(thinking={"type": "adaptive"}, effort="max", output_format=City)
+    agent = Agent(MODEL, max_tokens=50, tools=[web_search(), web_fetch()], options=options)
+    turn = Turn(None, "c", DEFAULT_FLOOR, [user(said("Hi"))], message_id="new")
+
+    async def call() -> None:
+        async for _ in agent.call(turn):
+            pass
+        async with asyncio.timeout(20):
+            while len(caplog.records) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        async for _ in agent.call(turn):
+            pass
+        await agent.model.aclose()
+
+    with caplog.at_level("ERROR", "usechat.anthropic"):
+        asyncio.run(call())
+    found = [record.getMessage() for record in caplog.records]
+    assert found == [
+        f"{MODEL} does not support {name}, says the model list"
+        for name in ("thinking adaptive", "effort max", "web_search")
+    ]
+    assert len(provider.model_requests) == 1
 
 
 def breakpoints(body: dict[str, Any]) -> list[str]:

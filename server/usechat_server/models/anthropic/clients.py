@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -101,11 +102,11 @@ class TokenLimit:
         self._task: asyncio.Task[None] | None = None
         self._asked = False
 
-    def fetch(self, client: Client) -> None:
-        """Asks in the background, unless it was asked already."""
+    def fetch(self, client: Client, heard: Callable[[Mapping[str, Any]], None]) -> None:
+        """Asks in the background, unless it was asked already; `heard` gets the list's entry."""
         if not self._asked:
             self._asked = True
-            self._task = asyncio.create_task(self._fetch(client))
+            self._task = asyncio.create_task(self._fetch(client, heard))
 
     async def aclose(self) -> None:
         """Gives up a question under way, if it is the running loop's."""
@@ -115,14 +116,16 @@ class TokenLimit:
             await asyncio.wait([task])
             self._asked = self.value is not None
 
-    async def _fetch(self, client: Client) -> None:
+    async def _fetch(self, client: Client, heard: Callable[[Mapping[str, Any]], None]) -> None:
         models: Any = getattr(client, "models", None)
         if models is None:
             return
         try:
             # Raw: the SDK's model of a model takes it longer to build than the call to make.
             response = await models.with_raw_response.retrieve(self._model, timeout=_LIST_TIMEOUT)
-            self.value = response.http_response.json().get("max_tokens")
+            entry = response.http_response.json()
+            self.value = entry.get("max_tokens")
+            heard(entry)
         except APIStatusError as error:
             # Not every provider has the list. The documented constant serves as well.
             _log.info("no token limit for %s: %s", self._model, error)

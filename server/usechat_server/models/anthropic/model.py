@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from usechat_server.models.anthropic.capabilities import asked, unsupported
 from usechat_server.models.anthropic.clients import Client, Clients, TokenLimit
 from usechat_server.models.anthropic.events import Translation
 from usechat_server.models.anthropic.history import request
@@ -9,9 +14,11 @@ from usechat_server.models.anthropic.options import AnthropicOptions
 from usechat_server.models.anthropic.parameters import check, parameters
 from usechat_server.models.anthropic.stream import AnthropicStream
 from usechat_server.models.base import ModelCall
-from usechat_server.tools import ClientTool
+from usechat_server.tools import ClientTool, Tool
 
 __all__ = ["DEFAULT_MAX_TOKENS", "AnthropicModel"]
+
+_log = logging.getLogger("usechat.anthropic")
 
 #: Tokens that an answer may have when neither the agent nor the provider's model list says: the
 #: most that every current model allows.
@@ -58,15 +65,26 @@ class AnthropicModel:
         """Translates the history, at once and without I/O. Raises BadRequest."""
         limit = call.max_tokens or self._limit.value
         made = request(call, model=self.name, max_tokens=limit or DEFAULT_MAX_TOKENS)
+
+        # Not the call itself, whose history must not outlive its sending.
+        tools = call.tools
+
+        def opened(client: Client) -> None:
+            self._limit.fetch(client, lambda entry: self._compare(tools, entry))
+
         return AnthropicStream(
             parameters(made, call.tools, self.options),
             Translation([tool for tool in call.tools if isinstance(tool, ClientTool)], made),
             client=self._clients.get,
             # Asked for only while it is needed, and after the answer is on its way.
-            opened=None if limit else self._limit.fetch,
+            opened=None if limit and not any(asked(self.options, tools)) else opened,
             byte_timeout=self._byte_timeout,
             content_timeout=self._content_timeout,
         )
+
+    def _compare(self, tools: Sequence[Tool], entry: Mapping[str, Any]) -> None:
+        for name in unsupported(self.options, tools, entry):
+            _log.error("%s does not support %s, says the model list", self.name, name)
 
     async def aclose(self) -> None:
         """Closes what this model opened in the running event loop."""
