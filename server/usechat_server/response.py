@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
+from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
@@ -18,20 +27,26 @@ from ui_message_stream.versions import DEFAULT_FLOOR, Floor
 from ui_message_stream.writer import Writer
 
 from usechat_server.logs.frames import frames
-from usechat_server.observe.masking import mask
+from usechat_server.observe.masking import RESTARTING, mask
 
-__all__ = ["EventStream", "UIMessageStreamResponse"]
+__all__ = ["Body", "EventStream", "UIMessageStreamResponse", "is_cancelled"]
 
 logger = logging.getLogger("usechat.response")
 
 _OPEN = comment("stream-open")
 _KEEP_ALIVE = comment()
+#: Seconds for the end of a stream to be written that the host cancels: it is going down.
+_LAST_SECONDS = 1.0
 
 
 class Body(Protocol):
     """What a response sends, piece by piece."""
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def cut(self) -> bytes:
+        """What gives the stream a legal end where it is, if it has none; then nothing follows."""
+        ...
 
     def aclose(self) -> Awaitable[None]:
         """Frees what it holds: called at least once, whether it was begun, finished or neither."""
@@ -43,7 +58,8 @@ class EventStream(Response):
 
     One task runs `body` from its first step to its close. That task is cancelled at once when the
     client leaves, also while it waits, and when a write has not gone through for `send_timeout`
-    seconds. After `keep_alive` seconds without a byte a comment is sent, past that task.
+    seconds. After `keep_alive` seconds without a byte a comment is sent, past that task. A host
+    that cancels the request (it goes down) cuts the stream, but not before a legal end was sent.
     """
 
     def __init__(
@@ -75,6 +91,9 @@ class EventStream(Response):
         except TimeoutError:
             if abort := (scope.get("extensions") or {}).get("usechat.abort"):
                 abort()
+        except asyncio.CancelledError:
+            await self._cut(client)
+            raise
         finally:
             client.give_up()
             listening.cancel()
@@ -90,18 +109,31 @@ class EventStream(Response):
             await client.start(self.status_code, self.raw_headers)
             async for data in self._body:
                 await client.write(data)
-            await client.write(b"", more=False)
+                if client.ending:
+                    break
+            await client.end(self._body)
         except OSError:
             client.gone = True
+        except asyncio.CancelledError:
+            await self._cut(client)  # the event loop may be closing
+            raise
         finally:
             await self._body.aclose()
+
+    async def _cut(self, client: _Client) -> None:
+        """Ends the stream legally although it is not over, if there is somebody who reads it."""
+        if not client.gone:
+            client.ending = True  # a write that is under way goes through
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_LAST_SECONDS):
+                    await client.end(self._body)
 
     async def _watch(self, client: _Client) -> None:
         """Keeps the stream alive until it is over. Raises TimeoutError if a write is stuck."""
         while not client.stream.done():
             patience = self._send_timeout if client.writing else self._keep_alive
             left = client.since + patience - monotonic()
-            if client.gone:
+            if client.gone or (client.ended and not client.writing):
                 await asyncio.wait([client.stream])  # cleaning up may take its time
             elif left > 0:
                 await asyncio.wait([client.stream], timeout=min(left, self._send_timeout))
@@ -146,7 +178,7 @@ class UIMessageStreamResponse(EventStream):
         background: BackgroundTask | None = None,
     ) -> None:
         super().__init__(
-            _written(
+            _Written(
                 aiter(chunks), Writer(message_id=message_id, message=message, floor=floor), floor
             ),
             keep_alive=keep_alive,
@@ -168,6 +200,10 @@ class _Client:
         self._turn = asyncio.Lock()
         #: whether the stream is ending because nobody reads it
         self.gone = False
+        #: whether it is ending because the host goes down
+        self.ending = False
+        #: whether the last of it is being sent, or was
+        self.ended = False
         #: whether a write is under way; if so, `since` is when it began, else when the last ended
         self.writing = False
         self.since = monotonic()
@@ -179,11 +215,22 @@ class _Client:
             self.stream.cancel()
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        await self._pass({"type": "http.response.start", "status": status, "headers": headers})
+        async with self._turn:
+            await self._pass({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def write(self, data: bytes, *, more: bool = True) -> None:
+    async def write(self, data: bytes) -> None:
         """Raises OSError if the client left, on hosts of ASGI 2.4."""
-        await self._pass({"type": "http.response.body", "body": data, "more_body": more})
+        async with self._turn:
+            if not self.ended:
+                await self._pass({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, body: Body) -> None:
+        """Sends the last of the body, once."""
+        async with self._turn:
+            if not self.ended:
+                self.ended = True
+                last = body.cut()
+                await self._pass({"type": "http.response.body", "body": last, "more_body": False})
 
     async def keep_alive(self) -> None:
         try:
@@ -192,39 +239,64 @@ class _Client:
             self.give_up()
 
     async def _pass(self, message: Message) -> None:
-        async with self._turn:
-            self.writing, self.since = True, monotonic()
-            await self._send(message)
-            self.writing, self.since = False, monotonic()
+        self.writing, self.since = True, monotonic()
+        await self._send(message)
+        self.writing, self.since = False, monotonic()
 
 
 async def _listen(receive: Receive, client: _Client) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    client.give_up()
+    if not client.ended:  # else it is what hosts say after the end
+        client.give_up()
 
 
-async def _written(
-    chunks: AsyncIterator[Chunk], writer: Writer, floor: Floor
-) -> AsyncGenerator[bytes, None]:
-    yield _OPEN  # the headers go out with it, however long the first chunk takes
-    try:
-        async for chunk in chunks:
-            if data := frames(writer.write(chunk), floor):
-                yield data
-        yield frames(() if writer.ended else writer.finish(), floor) + DONE
-    except (Exception, asyncio.CancelledError) as error:
-        if _is_cancelled(error):
-            raise
-        masked = mask(error)
-        logger.error("stream %s: %s", masked.reference, error, exc_info=error)
-        yield frames(() if writer.ended else writer.error(masked.text), floor) + DONE
-    finally:
-        if aclose := getattr(chunks, "aclose", None):
+class _Written:
+    """Chunks as they are written, with all that the protocol needs."""
+
+    def __init__(self, chunks: AsyncIterator[Chunk], writer: Writer, floor: Floor) -> None:
+        self._chunks = chunks
+        self._writer = writer
+        self._floor = floor
+        self._frames = self._write()
+        #: whether it has its end
+        self._whole = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._frames
+
+    async def _write(self) -> AsyncGenerator[bytes, None]:
+        yield _OPEN  # the headers go out with it, however long the first chunk takes
+        try:
+            async for chunk in self._chunks:
+                if data := frames(self._writer.write(chunk), self._floor):
+                    yield data
+            yield self._last(self._writer.finish)
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled(error):
+                raise
+            if not self._whole:  # else it was cut, and its writer takes no more
+                masked = mask(error)
+                logger.error("stream %s: %s", masked.reference, error, exc_info=error)
+                yield self._last(lambda: self._writer.error(masked.text))
+
+    def cut(self) -> bytes:
+        if self._whole:
+            return b""
+        logger.warning("stream cut: the host cancelled its request")
+        return self._last(lambda: self._writer.error(RESTARTING))
+
+    def _last(self, end: Callable[[], Sequence[Chunk]]) -> bytes:
+        self._whole = True
+        return frames(() if self._writer.ended else end(), self._floor) + DONE
+
+    async def aclose(self) -> None:
+        await self._frames.aclose()
+        if aclose := getattr(self._chunks, "aclose", None):
             await aclose()
 
 
-def _is_cancelled(error: BaseException) -> bool:
-    """Whether this task is to end; a task that the iterator awaited may have been cancelled too."""
+def is_cancelled(error: BaseException) -> bool:
+    """Whether this task is to end; a task that it awaited may have been cancelled too."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -36,7 +36,7 @@ __all__ = ["Config", "HTTPProtocol", "Server", "improved", "run"]
 logger = logging.getLogger("usechat.serve")
 
 #: Seconds for responses to end after the runs have: what is left then is cancelled.
-SHUTDOWN_SECONDS = 5
+SHUTDOWN_SECONDS = 2
 #: Longer than the idle timeouts of common proxies (60 s), so that the proxy closes first and never
 #: sends a request into a connection that is just being closed here.
 KEEP_ALIVE_SECONDS = 75

@@ -79,7 +79,7 @@ class Settings(BaseSettings):
         default=20.0,
         ge=0,
         description="Seconds that running answers may go on after the first SIGTERM. What runs "
-        "the server must wait about 5 seconds longer before it kills.",
+        "the server must wait about 8 seconds longer before it kills.",
     )
     page: bool = Field(
         default=False,

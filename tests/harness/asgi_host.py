@@ -114,6 +114,8 @@ class AsgiHost:
             self.sent.append(message)
             async with self._changed:
                 self._changed.notify_all()
+            if self.complete:
+                self.tell()  # what hosts say after the end, too
         finally:
             self._sending = False
 

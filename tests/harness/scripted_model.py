@@ -12,7 +12,7 @@ from usechat_server.models.base import ModelCall, StepResult, Usage
 __all__ = ["Beat", "ScriptedModel", "ScriptedStream"]
 
 #: A batch of chunks, a failure, something to wait for (an event, or seconds), or the end.
-Beat = Sequence[Chunk] | Exception | asyncio.Event | float | StepResult
+Beat = Sequence[Chunk] | BaseException | asyncio.Event | float | StepResult
 
 
 class ScriptedModel:
@@ -62,7 +62,7 @@ class ScriptedStream:
                 case StepResult():
                     self.result = beat
                     self.usage = beat.usage
-                case Exception():
+                case BaseException():
                     raise beat
                 case _:
                     yield beat

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, user
-from harness.serving import Served, serve
+from harness.serving import Host, Served, serve
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -88,24 +88,27 @@ def test_responses_of_the_users_own_are_let_end_too(client: httpx.Client) -> Non
         assert served.process.wait(DEADLINE) == 0
 
 
+@pytest.mark.parametrize("host", ["usechat", "uvicorn"])
 @pytest.mark.parametrize(
-    ("floor", "end"),
+    ("path", "floor", "end"),
     [
-        ("5.0.92", {"type": "error"}),
-        ("7.0.173", {"type": "finish", "finishReason": "interrupted"}),
+        ("own", "7.0.173", {"type": "error"}),
+        ("ai/api/chat", "5.0.92", {"type": "error"}),
+        ("ai/api/chat", "7.0.173", {"type": "finish", "finishReason": "interrupted"}),
     ],
 )
 def test_what_is_left_after_the_grace_is_ended_legally(
-    client: httpx.Client, floor: str, end: dict[str, str]
+    client: httpx.Client, host: Host, path: str, floor: str, end: dict[str, str]
 ) -> None:
-    with serve("harness.apps:held", "usechat", env={"USECHAT_DRAIN_GRACE": "0.3"}) as served:
-        headers = {"x-usechat-floor": floor}
-        with streaming(client, f"{served.url}/ai/api/chat", headers) as answer:
+    env = {"USECHAT_DRAIN_GRACE": "0.3"}
+    args = ("--timeout-graceful-shutdown", "1") if host == "uvicorn" else ()
+    with serve("harness.apps:held", host, env=env, args=args) as served:
+        with streaming(client, f"{served.url}/{path}", {"x-usechat-floor": floor}) as answer:
             served.process.send_signal(signal.SIGTERM)
             sent = chunks(answer.rest())
         assert sent[-1].items() >= end.items()
         assert "text-end" in {chunk["type"] for chunk in sent}
-        assert served.process.wait(DEADLINE) == 0
+        assert served.process.wait(DEADLINE) in (0, -signal.SIGTERM)
 
 
 def test_the_second_signal_is_final(client: httpx.Client) -> None:

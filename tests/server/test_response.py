@@ -13,7 +13,7 @@ import anyio
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from harness.asgi_host import AsgiHost
+from harness.asgi_host import LONG, AsgiHost
 from starlette.background import BackgroundTask
 from ui_message_stream.chunks import (
     Abort,
@@ -34,6 +34,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
+from usechat_server import response
 from usechat_server.models.base import ModelError
 from usechat_server.response import UIMessageStreamResponse
 
@@ -83,8 +84,8 @@ async def test_what_the_iterator_says_itself_is_not_said_twice() -> None:
 
 async def test_the_answer_goes_on_with_the_message_that_is_continued() -> None:
     message = UIMessage(id="m", role="assistant", parts=[StepStartPart(), TextPart(text="a")])
-    response = UIMessageStreamResponse(chunks(*HELLO), message=message)
-    assert (await AsgiHost(response).answer())[0] == Start(message_id="m")
+    continuing = UIMessageStreamResponse(chunks(*HELLO), message=message)
+    assert (await AsgiHost(continuing).answer())[0] == Start(message_id="m")
 
 
 async def test_an_exception_ends_the_stream_legally_and_tells_nothing(
@@ -148,10 +149,16 @@ def test_what_is_no_async_iterator_is_refused_where_it_is_given() -> None:
         UIMessageStreamResponse(HELLO)  # type: ignore[arg-type]
 
 
-async def test_a_value_without_a_json_form_is_an_error() -> None:
+async def test_a_value_without_a_json_form_is_an_error_and_nothing_before_it_is_lost() -> None:
     call = ToolInputAvailable(tool_call_id="c", tool_name="t", input={"x": object()})
-    host = AsgiHost(UIMessageStreamResponse(chunks(call)))
-    only_error(await host.answer())
+    host = AsgiHost(UIMessageStreamResponse(chunks(call), message_id="m"))
+    assert [type(chunk) for chunk in await host.answer()] == [Start, Error]
+    assert host.chunks[0] == Start(message_id="m")
+
+    signed = TextDelta(id="0", delta="!", provider_metadata={"acme": {"x": object()}})
+    answer = await AsgiHost(UIMessageStreamResponse(chunks(*HELLO, signed))).answer()
+    assert answer[2:4] == HELLO
+    assert [type(chunk) for chunk in answer[4:]] == [TextEnd, Error]
 
 
 async def test_half_a_tool_input_is_closed_before_the_error() -> None:
@@ -259,7 +266,7 @@ async def test_background_tasks_run_after_the_end_and_after_a_hang_up(stays: boo
     assert ran.is_set()
 
 
-async def test_a_host_that_cancels_the_request_closes_the_iterator() -> None:
+async def test_a_host_that_cancels_the_request_closes_the_iterator_after_a_legal_end() -> None:
     closed = asyncio.Event()
 
     async def said() -> AsyncIterator[Chunk]:
@@ -267,6 +274,7 @@ async def test_a_host_that_cancels_the_request_closes_the_iterator() -> None:
             yield HELLO[0]
             await asyncio.Event().wait()
         finally:
+            assert host.complete
             closed.set()
 
     host = AsgiHost(UIMessageStreamResponse(said()))
@@ -274,8 +282,84 @@ async def test_a_host_that_cancels_the_request_closes_the_iterator() -> None:
     await host.until(lambda body: b"text-start" in body)
     answering.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await answering
+        await asyncio.wait_for(answering, LONG)
     assert closed.is_set()
+    assert "restarting" in only_error(host.chunks)
+    assert TextEnd(id="0") in host.chunks
+    assert host.body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("reads_again", [True, False])
+async def test_a_write_that_is_under_way_when_the_host_cancels_is_not_lost(
+    reads_again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(response, "_LAST_SECONDS", LONG / 2 if reads_again else 0.05)
+
+    async def said() -> AsyncIterator[Chunk]:
+        for chunk in HELLO:
+            yield chunk
+        for number in range(1000):
+            yield TextDelta(id="0", delta=str(number))
+            await asyncio.sleep(0)
+
+    host = AsgiHost(UIMessageStreamResponse(said(), keep_alive=3600))
+    answering = host.request()
+    await host.until(lambda body: b"Hello" in body)
+    host.reading.clear()
+    for _ in range(10):
+        await asyncio.sleep(0)  # until a write waits
+    answering.cancel()
+    await asyncio.sleep(0)
+    if reads_again:
+        host.reading.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(answering, LONG)
+    assert host.complete == reads_again
+    if reads_again:
+        only_error(host.chunks)
+        deltas = [chunk.delta for chunk in host.chunks if isinstance(chunk, TextDelta)]
+        assert deltas[1:] == [str(number) for number in range(len(deltas) - 1)]
+
+
+def test_an_event_loop_that_closes_ends_the_stream_legally() -> None:
+    async def waits() -> AsyncIterator[Chunk]:
+        yield HELLO[0]
+        await asyncio.Event().wait()
+
+    async def leave_running() -> AsgiHost:
+        host = AsgiHost(UIMessageStreamResponse(waits()))
+        host.request()
+        await host.until(lambda body: b"text-start" in body)
+        return host
+
+    only_error(asyncio.run(leave_running()).chunks)
+
+
+async def test_what_an_iterator_does_when_it_is_closed_is_not_cut_after_the_end() -> None:
+    class Closes:
+        """An iterator of its own, which takes its time to close."""
+
+        def __init__(self) -> None:
+            self._said = iter(HELLO)
+            self.closed = False
+
+        def __aiter__(self) -> Closes:
+            return self
+
+        async def __anext__(self) -> Chunk:
+            if chunk := next(self._said, None):
+                return chunk
+            raise StopAsyncIteration
+
+        async def aclose(self) -> None:
+            await asyncio.sleep(0.05)
+            self.closed = True
+
+    source = Closes()
+    # Comments would be due meanwhile: the host takes none after the end.
+    host = AsgiHost(UIMessageStreamResponse(source, keep_alive=0.01))
+    assert isinstance((await host.answer())[-1], Finish)
+    assert source.closed
 
 
 def test_fastapi_passes_it_through_with_what_the_app_sets() -> None:

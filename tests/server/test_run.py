@@ -175,11 +175,16 @@ def test_how_long_a_retry_waits() -> None:
 
 @pytest.mark.parametrize(
     "failure",
-    [ModelError("EOF", "truncated"), RuntimeError("KeyError in translator"), None],
-    ids=["cut", "bug", "ended without a result"],
+    [
+        ModelError("EOF", "truncated"),
+        RuntimeError("KeyError in translator"),
+        asyncio.CancelledError("not the run"),
+        None,
+    ],
+    ids=["cut", "bug", "a cancelled task of its own", "ended without a result"],
 )
 async def test_half_an_answer_never_looks_like_a_whole_one(
-    failure: Exception | None, lines: list[logging.LogRecord]
+    failure: BaseException | None, lines: list[logging.LogRecord]
 ) -> None:
     scene = Scene([OPENING] if failure is None else [OPENING, failure])
     host = AsgiHost(scene.start().response())
@@ -197,7 +202,8 @@ async def test_half_an_answer_never_looks_like_a_whole_one(
         assert str(failure) not in answer[-1].error_text
         assert line["error"] == str(failure)
     # A traceback is for what nobody expected.
-    assert bool(lines[0].exc_info) == isinstance(failure, RuntimeError)
+    bug = isinstance(failure, (RuntimeError, asyncio.CancelledError))
+    assert bool(lines[0].exc_info) == bug
 
 
 async def test_a_refused_call_is_found_by_the_providers_id(
@@ -219,6 +225,26 @@ async def test_an_illegal_chunk_of_a_backend_is_named_in_the_log(
     scene = Scene([[TextDelta(id="nobody", delta="x")], DONE])
     assert isinstance((await scene.answer())[-1], Error)
     assert "nobody" in only(lines)["error"]
+
+
+async def test_a_value_without_a_json_form_ends_the_run(lines: list[logging.LogRecord]) -> None:
+    signed = TextDelta(id="0", delta="!", provider_metadata={"acme": {"x": object()}})
+    call = ToolInputAvailable(tool_call_id="t", tool_name="where", input=object())
+    for wrong in (signed, call):
+        lines.clear()
+        host = AsgiHost(Scene([[*OPENING, wrong], DONE]).start().response())
+        assert isinstance((await host.answer())[-1], Error)
+        assert TextEnd(id="0") in host.chunks
+        assert only(lines)["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("end", [Finish(), Error(error_text="e"), Abort()])
+async def test_a_model_that_ends_the_stream_itself_does_not_keep_the_run(
+    end: Chunk, lines: list[logging.LogRecord]
+) -> None:
+    answer = await Scene([[*OPENING, end, *OPENING], DONE]).answer()
+    assert answer[-1] == end
+    assert only(lines)["outcome"] == "failed"
 
 
 async def test_an_answer_that_needs_the_page_waits_for_it(lines: list[logging.LogRecord]) -> None:
@@ -348,15 +374,47 @@ async def test_a_drain_waits_until_the_readers_have_the_end() -> None:
     await answering
 
 
-def test_an_event_loop_that_closes_ends_the_log() -> None:
-    async def leave_running() -> Run:
-        scene = Scene([OPENING, forever()])
-        run = scene.start()
-        await scene.model.streams[0].called.wait()
-        return run
+@pytest.mark.parametrize(("floor", "last"), [(DEFAULT_FLOOR, Error), (NEWEST_FLOOR, Finish)])
+@pytest.mark.parametrize("closes", [False, True], ids=["cancelled", "event loop closed"])
+def test_a_host_that_cancels_the_request_interrupts_the_run(
+    closes: bool, floor: Floor, last: type[Chunk], lines: list[logging.LogRecord]
+) -> None:
+    async def leave_running() -> AsgiHost:
+        host = AsgiHost(Scene([OPENING, forever()]).start(turn(floor)).response())
+        answering = host.request()
+        await host.until(lambda body: b"text-delta" in body)
+        if not closes:
+            answering.cancel()
+            await asyncio.wait([answering])
+        return host
 
-    run = asyncio.run(leave_running())
-    assert run.log.ended
+    for _ in range(20):  # an event loop cancels its tasks in any order
+        lines.clear()
+        host = asyncio.run(leave_running())
+        assert isinstance(host.chunks[-1], last)
+        assert host.body.endswith(b"data: [DONE]\n\n")
+        assert host.complete
+        assert only(lines)["outcome"] == "interrupted"
+
+
+async def test_a_run_is_interrupted_and_not_stopped_while_a_write_is_under_way(
+    lines: list[logging.LogRecord],
+) -> None:
+    go_on = asyncio.Event()
+    host = AsgiHost(Scene([OPENING, go_on, CLOSING, forever()]).start().response())
+    answering = host.request()
+    await host.until(lambda body: b"text-delta" in body)
+    host.reading.clear()
+    go_on.set()
+    for _ in range(10):
+        await asyncio.sleep(0)  # until the write waits
+    answering.cancel()
+    await asyncio.sleep(0)
+    host.reading.set()
+    await asyncio.wait([answering], timeout=LONG)
+    assert reduce(host.chunks[:-1]).parts == [StepStartPart(), TextPart(text="Hello", state="done")]
+    assert isinstance(host.chunks[-1], Error)
+    assert only(lines)["outcome"] == "interrupted"
 
 
 async def test_readers_at_different_speeds_see_the_same_answer() -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from harness.asgi_host import LONG, AsgiHost
+from starlette.types import Message
 from ui_message_stream.chunks import Chunk, Finish, TextDelta, TextStart
 from usechat_server.response import UIMessageStreamResponse
 
@@ -37,6 +38,24 @@ async def test_a_write_that_does_not_go_through_ends_the_stream(silent: bool) ->
     assert closed.is_set()
     assert dropped.is_set()  # the socket too, where the host offers that
     assert not host.complete  # half an answer must not look like a whole one
+
+
+async def test_the_end_of_the_response_is_a_write_like_any_other() -> None:
+    class StopsReading(AsgiHost):
+        async def _send(self, message: Message) -> None:
+            if message.get("more_body") is False:
+                self.reading.clear()
+            await super()._send(message)
+
+    async def said() -> AsyncIterator[Chunk]:
+        yield TextStart(id="0")
+
+    dropped = asyncio.Event()
+    response = UIMessageStreamResponse(said(), send_timeout=0.1)
+    await asyncio.wait_for(
+        StopsReading(response, extensions={"usechat.abort": dropped.set}).request(), LONG
+    )
+    assert dropped.is_set()
 
 
 async def test_the_iterator_waits_for_the_client_and_goes_on_when_it_reads() -> None:

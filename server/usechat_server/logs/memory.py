@@ -172,22 +172,26 @@ class Reader:
 
         The last ones come with `[DONE]`; None after them.
         """
-        log = self._log
-        while not self._done:
-            data = b""
+        while (data := self.take()) == b"":
+            await self._log.more()
+        return data
+
+    def take(self) -> bytes | None:
+        """The same without waiting: empty if there are none yet."""
+        if self._done:
+            return None
+        log, data = self._log, b""
+        while not data:
             if self._preamble is not None:
                 data = self._next_of_preamble(self._preamble)
             elif log.is_behind(self._position):
                 data, self._position = log.read(self._position, self._floor)
-            elif not log.ended:
-                await log.more()
-                continue
-            if self._preamble is None and log.ended and not log.is_behind(self._position):
-                self._done = True
-                return data + DONE
-            if data:
-                return data
-        return None
+            else:
+                break
+        if self._preamble is None and log.ended and not log.is_behind(self._position):
+            self._done = True
+            return data + DONE
+        return data
 
     def _next_of_preamble(self, preamble: Iterator[Form]) -> bytes:
         piece = bytearray()

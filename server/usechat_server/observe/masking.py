@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from usechat_server.models.base import ErrorKind, ModelError
 
-__all__ = ["Masked", "mask"]
+__all__ = ["RESTARTING", "Masked", "mask"]
+
+RESTARTING = "The server is restarting. Please try again in a moment."
 
 _TEXTS: Mapping[ErrorKind, str] = {
     "overloaded": "The model is overloaded right now. Please try again in a moment.",

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from ui_message_stream.versions import missing
 
 from usechat_server.models.base import BadRequest, ModelStream
+from usechat_server.observe.masking import RESTARTING
 from usechat_server.request import parse_turn, read_body, requested_floor
 from usechat_server.routes.services import Services
 from usechat_server.turn import Turn
@@ -39,13 +40,12 @@ class _Chat:
             response = await self._begin(scope, receive)
         except ClientDisconnect:
             return
-        # Here and not there, so that the request's history is not kept while the answer streams.
         await response(scope, receive, send)
 
     async def _begin(self, scope: Scope, receive: Receive) -> Response:
         services = self._services
         if services.draining:
-            raise BadRequest("The server is restarting. Please try again in a moment.", 503)
+            raise BadRequest(RESTARTING, 503)
         user = await services.user(scope)
         floor = requested_floor(scope, services.floor)
         if lost := missing(services.agent.model.requires, floor):

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from usechat_server.agent import Agent
 from usechat_server.models.base import BadRequest, ModelStream
+from usechat_server.observe.masking import RESTARTING
 from usechat_server.runs.retry import Retry
 from usechat_server.runs.run import Run
 from usechat_server.turn import Turn
@@ -35,7 +36,7 @@ class Runs:
         Raises BadRequest, with status 503 while draining.
         """
         if self.draining:
-            raise BadRequest("The server is restarting. Please try again in a moment.", 503)
+            raise BadRequest(RESTARTING, 503)
         run = Run(turn, agent, stream or agent.call(turn), self._retry, self._remove)
         self._runs.setdefault((turn.user, turn.chat_id), []).append(run)
         return run

@@ -16,9 +16,9 @@ from usechat_server.agent import Agent
 from usechat_server.logs.memory import Log, Reader
 from usechat_server.metadata import Outcome
 from usechat_server.models.base import ModelError, ModelStream, StepResult
-from usechat_server.observe.masking import mask
+from usechat_server.observe.masking import RESTARTING, mask
 from usechat_server.observe.run_record import RunRecord
-from usechat_server.response import EventStream
+from usechat_server.response import EventStream, is_cancelled
 from usechat_server.runs.accounts import Accounts
 from usechat_server.runs.retry import Retry
 from usechat_server.turn import Turn
@@ -27,7 +27,6 @@ __all__ = ["Run"]
 
 #: A provider that pauses more often than this in one answer gets nowhere.
 _MOST_PAUSES = 20
-_RESTARTING = "The server is restarting. Please try again in a moment."
 
 
 class Run:
@@ -91,11 +90,11 @@ class Run:
     async def _run(self) -> None:
         try:
             result = await self._answer()
-        except asyncio.CancelledError:
-            # By `stop` or `interrupt`, which ended the log already, or the event loop is closing.
-            self._end("interrupted", self._interruption)
-            raise
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled(error):
+                # By `stop` or `interrupt`, which ended the log already; or the event loop closes.
+                self._end("interrupted", self._interruption)
+                raise
             self._fail(error)
         else:
             waiting = result.finish_reason == "tool-calls"
@@ -171,9 +170,9 @@ class Run:
         if project(told, self.turn.floor) == told:
             return self._writer.finish("interrupted")
         # Any other finish would show half an answer as a complete one.
-        return self._writer.error(_RESTARTING)
+        return self._writer.error(RESTARTING)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         masked = mask(error)
         self._end(
             "failed",
@@ -187,18 +186,18 @@ class Run:
         outcome: Outcome,
         close: Callable[[], Sequence[Chunk]],
         *,
-        error: Exception | None = None,
+        error: BaseException | None = None,
         reference: str | None = None,
     ) -> bool:
         """Ends the log with the chunks that `close` gives; False if it has an end already."""
         if self.log.ended:
             return False
         self._accounts.close(self._stream)
-        last: list[Chunk] = []
-        if told := self._accounts.metadata(outcome):
+        if not self._writer.ended:  # else the model said the end itself
+            told = self._accounts.metadata(outcome)
             # Not in `finish`: the other ends could not hold it.
-            last += self._writer.write(MessageMetadata(message_metadata=told))
-        self.log.append([*last, *close()])
+            last = self._writer.write(MessageMetadata(message_metadata=told)) if told else []
+            self.log.append([*last, *close()])
         self.log.end()
         self.record.log(outcome, self._stream, self._accounts.steps, error, reference)
         return True
@@ -232,6 +231,10 @@ class _Body:
             raise StopAsyncIteration
         self._run.record.last_write = monotonic()
         return data
+
+    def cut(self) -> bytes:
+        self._run.interrupt()
+        return b"".join(iter(self._reader.take, None))
 
     async def aclose(self) -> None:
         if self._open:
