@@ -1,4 +1,4 @@
-"""Every snippet of the README and of docs/options.md does what is said of it."""
+"""Every snippet of the README and of the pages on Claude does what is said of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from usechat_server.anthropic import AnthropicOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-OPTIONS = (ROOT / "docs" / "options.md").read_text()
+OPTIONS = "\n".join((ROOT / "docs" / f"{page}.md").read_text() for page in ("options", "anthropic"))
 
 
 def snippets(language: str) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from usechat_server.models.anthropic.caching import mark
 from usechat_server.models.anthropic.options import AnthropicOptions
-from usechat_server.models.anthropic.server_tools import AnthropicTool
+from usechat_server.models.anthropic.server_tools import MCP_BETA, AnthropicTool
 from usechat_server.models.base import BadRequest
 from usechat_server.tools import ProviderTool, Tool
 
@@ -53,7 +53,13 @@ def parameters(
     _cite(request["messages"], options)
     if options.cache:
         mark(request, "1h" if options.cache == "1h" else "5m")
-    betas = dict.fromkeys([*options.needed_betas(), *(beta for tool in own for beta in tool.betas)])
+    betas = dict.fromkeys(
+        [
+            *options.needed_betas(),
+            *(beta for tool in own for beta in tool.betas),
+            *_history_betas(request["messages"]),
+        ]
+    )
     headers = {"anthropic-beta": ",".join(betas)} if betas else {}
     return {
         **request,
@@ -61,6 +67,17 @@ def parameters(
         "extra_headers": {"accept-encoding": "identity", **headers, **options.extra_headers},
         "extra_body": {**body, **options.extra_body},
     }
+
+
+def _history_betas(turns: list[dict[str, Any]]) -> Iterator[str]:
+    """What the header must name for blocks of answers to requests that were asked otherwise."""
+    for block in (block for turn in turns for block in turn["content"]):
+        if block["type"] == "compaction":
+            yield "compact-2026-09-04" if block.get("signature") else "compact-2026-01-12"
+        elif block["type"] == "fallback":
+            yield "server-side-fallback-2026-06-01"
+        elif block["type"] in ("mcp_tool_use", "mcp_tool_listing"):
+            yield MCP_BETA
 
 
 def _runs_code(tools: Sequence[Tool]) -> bool:
