@@ -250,5 +250,5 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
     assert failed == (translation.result is None)
     sent += writer.error("failed") if failed else writer.finish("stop")
     for chunk in sent:
-        grammar.check(chunk)
+        grammar.check(chunk.chunk if isinstance(chunk, Ranged) else chunk)
     assert writer.ended

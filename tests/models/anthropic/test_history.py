@@ -18,7 +18,7 @@ from harness.fake_provider_events import (
 from harness.fake_provider_rules import problems
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ui_message_stream.chunks import Chunk, FinishStep, Start, StartStep
+from ui_message_stream.chunks import FinishStep, Start, StartStep
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from usechat_server.models.anthropic.calls import CallIds
@@ -329,7 +329,7 @@ def test_an_answer_goes_back_as_it_came() -> None:
         tool_use("toolu_2", "weather"),
         stop_reason="tool_use",
     )
-    chunks: list[Chunk] = [Start(message_id="a"), StartStep()]
+    chunks: list[Any] = [Start(message_id="a"), StartStep()]
     translation = Translation([WEATHER])
     translation.feed(Framing().feed(b"".join(map(to_sse, events))), chunks)
     answer = reduce([*chunks, FinishStep()])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropicBedrock, AsyncAnthropicFoundry, AsyncAnthropicVertex
 from harness.fake_provider import FakeProvider, Pause, Reply, message, text, thinking, tool_use
 from harness.fake_provider_bedrock import bedrock_exception, bedrock_frame, bedrock_reply
-from ui_message_stream.chunks import Chunk, TextDelta
+from ui_message_stream.chunks import TextDelta
 from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import Form
 from usechat_server.anthropic import AnthropicModel, AnthropicOptions, mcp_server
 from usechat_server.models.anthropic import event_stream
 from usechat_server.models.anthropic.stream import AnthropicStream
@@ -55,14 +56,14 @@ def ask(client: Any, *tools: Tool) -> AnthropicStream:
     return AnthropicModel(MODEL, OPTIONS, client=client).stream(call)
 
 
-async def read(stream: AnthropicStream, into: list[Chunk] | None = None) -> list[Chunk]:
+async def read(stream: AnthropicStream, into: list[Form] | None = None) -> list[Form]:
     chunks = [] if into is None else into
     async for batch in stream:
         chunks += batch
     return chunks
 
 
-def shown(chunks: list[Chunk]) -> str:
+def shown(chunks: Sequence[Form]) -> str:
     return "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
 
 
@@ -106,7 +107,7 @@ async def test_a_frame_is_read_when_it_comes(provider: FakeProvider) -> None:
     seen = ""
     async with bedrock(provider.url) as client:
         async for batch in ask(client):
-            if said := shown(list(batch)):
+            if said := shown(batch):
                 seen += said
                 provider.release()
     assert seen == "onetwo"
@@ -127,7 +128,7 @@ async def test_an_exception_is_an_error_event(
     provider: FakeProvider, name: str, kind: str, retryable: bool
 ) -> None:
     provider.script(bedrock_reply([*message(text("Half"))[:3], bedrock_exception(name, "no")]))
-    chunks: list[Chunk] = []
+    chunks: list[Form] = []
     async with bedrock(provider.url) as client:
         with pytest.raises(ModelError, match=f"{name}.*no") as failed:
             await read(ask(client), chunks)
@@ -151,7 +152,7 @@ async def test_what_came_before_a_broken_frame_is_shown(
     provider: FakeProvider, broken: bytes
 ) -> None:
     provider.script(bedrock_reply([*message(text("Half"))[:3], broken]))
-    chunks: list[Chunk] = []
+    chunks: list[Form] = []
     async with bedrock(provider.url) as client:
         with pytest.raises(ModelError) as failed:
             await read(ask(client), chunks)
@@ -171,7 +172,7 @@ async def test_hanging_up_on_bedrock_closes_the_call(provider: FakeProvider) -> 
     async with bedrock(provider.url) as client:
         stream = ask(client)
         async for batch in stream:
-            if shown(list(batch)):
+            if shown(batch):
                 break
         await stream.aclose()
         assert await asyncio.to_thread(provider.request().closed.wait, 20)

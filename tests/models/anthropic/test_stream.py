@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import anyio
@@ -21,8 +21,9 @@ from harness.fake_provider import (
     thinking,
     tool_use,
 )
-from ui_message_stream.chunks import Chunk, TextDelta
+from ui_message_stream.chunks import TextDelta
 from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import Form
 from usechat_server.models.anthropic import DEFAULT_MAX_TOKENS, AnthropicModel
 from usechat_server.models.anthropic.stream import AnthropicStream
 from usechat_server.models.base import ModelCall, ModelError, Usage
@@ -53,9 +54,9 @@ def call(**fields: Any) -> ModelCall:
     return ModelCall([asked], tools=[ClientTool("weather", "", {"type": "object"})], **fields)
 
 
-async def read(stream: AnthropicStream) -> tuple[list[Chunk], ModelError | None]:
+async def read(stream: AnthropicStream) -> tuple[list[Any], ModelError | None]:
     """All chunks, and how it failed."""
-    chunks: list[Chunk] = []
+    chunks: list[Any] = []
     try:
         async for batch in stream:
             assert batch
@@ -65,7 +66,7 @@ async def read(stream: AnthropicStream) -> tuple[list[Chunk], ModelError | None]
     return chunks, None
 
 
-def shown(chunks: list[Chunk]) -> str:
+def shown(chunks: Sequence[Form]) -> str:
     return "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
 
 
@@ -106,7 +107,7 @@ async def test_each_piece_is_there_when_the_provider_sent_it(
     provider.script(Reply(message(text("one", Pause(), "two", Pause(), "three"))))
     seen: list[str] = []
     async for batch in model.stream(call()):
-        for word in shown(list(batch)).split():
+        for word in shown(batch).split():
             seen.append(word)
             # The provider says no more before this was read.
             provider.release()
@@ -213,6 +214,17 @@ async def test_without_a_key_the_error_says_so(
     assert provider.requests == []
 
 
+async def test_something_else_at_the_address_is_not_asked_again(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    provider.script(Reply(b"<h1>Sign in</h1>", headers={"content-type": "text/html"}))
+    chunks, error = await read(model.stream(call()))
+    assert not chunks
+    assert error is not None
+    assert (error.kind, error.retryable) == ("auth", False)
+    assert "text/html" in str(error)
+
+
 async def test_a_provider_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeProvider() as gone:
         pass
@@ -300,7 +312,7 @@ async def test_a_slow_reader_does_not_run_out_the_clocks(provider: FakeProvider)
     model = AnthropicModel("claude-sonnet-5-5", byte_timeout=1, content_timeout=1.5)
     words = []
     async for batch in model.stream(call(max_tokens=9)):
-        if word := shown(list(batch)):
+        if word := shown(batch):
             words.append(word)
             await asyncio.sleep(2)
             provider.release()

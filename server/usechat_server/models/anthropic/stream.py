@@ -134,8 +134,12 @@ class AnthropicStream:
         if self._opened is not None:
             self._opened(client)
         media_type = response.http_response.headers.get("content-type", "")
-        bedrock = media_type.startswith(MEDIA_TYPE)
-        return aiter(body), EventStreamFraming() if bedrock else Framing()
+        if media_type.startswith(MEDIA_TYPE):
+            return aiter(body), EventStreamFraming()
+        if not media_type.startswith("text/event-stream"):
+            # A page to sign in, say, of whatever is at the address instead of the provider.
+            raise ModelError(f"answered with {media_type or 'no content type'}, no stream", "auth")
+        return aiter(body), Framing()
 
     def _elapsed(self) -> float:
         return round(time.perf_counter() - self._began, 6)
