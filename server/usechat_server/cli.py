@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     factory = partial(load, options.target or DEFAULT_TARGET)
     config = Config(factory, settings, reload=options.reload)
     try:
-        listener = _listen(settings.host, settings.port)
+        listener = _bind(settings.host, settings.port)
     except OSError as error:
         serve.error(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
     run(config, listener)
@@ -90,9 +90,12 @@ def _is_factory(found: Any) -> bool:
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+def _bind(host: str, port: int) -> socket.socket:
+    """Takes the port. Connections are refused until the app is loaded and the server listens."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
 
 
 def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:

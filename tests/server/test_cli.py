@@ -75,7 +75,39 @@ def test_a_port_in_use_is_told() -> None:
         port = taken.getsockname()[1]
         done = run("serve", "harness.apps:agent", "--port", str(port), PYTHONPATH=TESTS)
     assert done.returncode == 2
-    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use\n" in done.stderr
+
+
+def test_nothing_is_accepted_until_the_app_is_there(tmp_path: Path) -> None:
+    module = (
+        "import pathlib, time\n"
+        "while not pathlib.Path('go').exists(): time.sleep(0.01)\n"
+        "from harness.apps import agent\n"
+    )
+    (tmp_path / "slow.py").write_text(f"print('loading', flush=True)\n{module}")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [COMMAND, "serve", "slow:agent", "--port", str(port)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": TESTS},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "loading\n"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        (tmp_path / "go").touch()
+        lines = iter(process.stderr.readline, "")
+        assert any("Listening on" in line for line in lines)
+        socket.create_connection(("127.0.0.1", port)).close()
+    finally:
+        process.terminate()
+        process.communicate(timeout=DEADLINE)
 
 
 def test_targets() -> None:
