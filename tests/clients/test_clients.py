@@ -124,7 +124,7 @@ def check_error(transcript: Any) -> None:
 
 def shown(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What is to be seen of a message, without what only some releases keep in its parts."""
-    parts = [_common(part) for part in parts if part.get("text") != ""]
+    parts = [_common(part) for part in parts if part.get("text") != "" and part["type"] != "custom"]
     while parts and parts[-1] == STEP:
         parts.pop()
     return parts
