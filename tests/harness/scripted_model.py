@@ -11,8 +11,8 @@ from usechat_server.models.base import ModelCall, StepResult, Usage
 
 __all__ = ["Beat", "ScriptedModel", "ScriptedStream"]
 
-#: A batch of chunks, a failure, something to wait for (an event, or seconds), or the end.
-Beat = Sequence[Chunk] | BaseException | asyncio.Event | float | StepResult
+#: A batch of chunks, a failure, something to wait for (an event, or seconds), tokens, or the end.
+Beat = Sequence[Chunk] | BaseException | asyncio.Event | float | Usage | StepResult
 
 
 class ScriptedModel:
@@ -61,7 +61,8 @@ class ScriptedStream:
                     await asyncio.sleep(beat)
                 case StepResult():
                     self.result = beat
-                    self.usage = beat.usage
+                case Usage():
+                    self.usage = beat
                 case BaseException():
                     raise beat
                 case _:

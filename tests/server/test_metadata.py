@@ -30,12 +30,8 @@ from usechat_server.runs import Retry, Run, Runs
 from usechat_server.turn import Turn
 
 TEXT: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="é" * 30)]
-DONE = StepResult(
-    "stop",
-    Usage(input=100, output=20, cache_read=1000, cache_write=10, thinking=5),
-    {},
-)
-SPOKEN: list[Beat] = [TEXT, [TextEnd(id="0")], DONE]
+TOKENS = Usage(input=100, output=20, cache_read=1000, cache_write=10, thinking=5)
+SPOKEN: list[Beat] = [TEXT, [TextEnd(id="0")], TOKENS, StepResult("stop")]
 USAGE = {
     "inputTokens": 1110,
     "inputTokenDetails": {"noCacheTokens": 100, "cacheReadTokens": 1000, "cacheWriteTokens": 10},
@@ -130,7 +126,8 @@ async def test_the_log_line_counts_every_call(caplog: pytest.LogCaptureFixture) 
 async def test_a_continuation_adds_up() -> None:
     called: list[Beat] = [
         [ToolInputAvailable(tool_call_id="t", tool_name="clock", input={})],
-        StepResult("tool-calls", Usage(input=7, output=1)),
+        Usage(input=7, output=1),
+        StepResult("tool-calls"),
     ]
     first = await answer(start(called))
     message = UIMessage.from_object(
@@ -198,7 +195,7 @@ async def test_the_apps_own_metadata() -> None:
     said = await answer(start(SPOKEN, hook=hook))
     assert told(said) == {"cost": 40}
     [one] = heard
-    assert (one.outcome, one.turn.user, one.usage) == ("finished", "ann", DONE.usage)
+    assert (one.outcome, one.turn.user, one.usage) == ("finished", "ann", TOKENS)
 
 
 @pytest.mark.parametrize("wrong", [lambda _: {"x": object()}, lambda _: 5, lambda _: 1 / 0])

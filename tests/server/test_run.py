@@ -37,8 +37,8 @@ from usechat_server.turn import Turn
 
 OPENING: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Hel")]
 CLOSING: list[Chunk] = [TextDelta(id="0", delta="lo"), TextEnd(id="0")]
-DONE = StepResult("stop", Usage(input=3, output=2))
-SPOKEN: list[Beat] = [OPENING, CLOSING, DONE]
+DONE = StepResult("stop")
+SPOKEN: list[Beat] = [OPENING, CLOSING, Usage(input=3, output=2), DONE]
 
 
 def busy(retry_after: float | None = None) -> ModelError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from ui_message_stream.chunks import FinishReason
@@ -42,9 +42,6 @@ class StepResult:
     """How a model call ended, complete."""
 
     finish_reason: FinishReason
-    usage: Usage = field(default_factory=Usage)
-    #: the provider's own ids and details, for the log line
-    details: dict[str, Any] = field(default_factory=dict)
     #: whether the provider only paused, to be asked to go on
     paused: bool = False
 

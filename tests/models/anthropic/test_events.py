@@ -111,8 +111,7 @@ def test_usage_is_known_from_the_first_event_and_right_at_the_end() -> None:
     translation.feed(framing.feed(b"".join(map(to_sse, events[1:]))), [])
     assert translation.usage == Usage(input=7, output=9, cache_read=3, cache_write=2)
     assert translation.result is not None
-    assert translation.result.usage == translation.usage
-    assert translation.result.details["model"] == "claude-sonnet-5-5"
+    assert translation.details["model"] == "claude-sonnet-5-5"
 
 
 def test_an_answer_is_complete_without_message_stop() -> None:

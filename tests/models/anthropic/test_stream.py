@@ -92,7 +92,7 @@ async def test_an_answer(
     assert shown(chunks) == "Héllo 😀"
     assert stream.result is not None
     assert stream.result.finish_reason == "tool-calls"
-    assert stream.result.details["request_id"] == "req_fake_1"
+    assert stream.details["request_id"] == "req_fake_1"
     [asked] = provider.requests
     assert asked.json["max_tokens"] == 50
     assert asked.json["stream"] is True

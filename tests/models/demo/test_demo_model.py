@@ -60,7 +60,12 @@ async def test_answers_the_same_way_twice_in_many_small_deltas() -> None:
     deltas = [c.delta for c in chunks if isinstance(c, TextDelta | ReasoningDelta)]
     assert len(deltas) > 100
     assert max(map(len, deltas)) < 20
-    assert result.usage.output == len(chunks)
+
+
+async def test_counts_a_token_for_each_chunk() -> None:
+    stream = DemoModel(pace=0).stream(ModelCall([user("Hello")]))
+    chunks = [chunk async for batch in stream for chunk in batch]
+    assert stream.usage.output == len(chunks)
 
 
 async def test_calls_the_tool_that_the_question_names_and_ends_the_step() -> None:

@@ -176,7 +176,7 @@ class Translation:
             raise self._broken("the answer ended without a stop reason")
         reason = _FINISH_REASONS.get(self._stop_reason, "other")
         paused = self._stop_reason == "pause_turn"
-        self.result = StepResult(reason, self.usage, self.details, paused=paused)
+        self.result = StepResult(reason, paused=paused)
 
     @staticmethod
     def _broken(text: str) -> ModelError:

@@ -58,7 +58,7 @@ class DemoStream:
         step = next(self._steps, None)
         if step is None:
             uses_tool = isinstance(self._beats[-1], UseTool)
-            self.result = StepResult("tool-calls" if uses_tool else "stop", self.usage)
+            self.result = StepResult("tool-calls" if uses_tool else "stop")
             raise StopAsyncIteration
         seconds, batch = step
         with suppress(TimeoutError):
