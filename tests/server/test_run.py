@@ -339,7 +339,7 @@ async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
     for host in hosts:
         await host.until(lambda body: b"text-delta" in body)
 
-    draining = asyncio.create_task(scene.runs.drain(0.3))
+    draining = asyncio.create_task(scene.runs.drain(1.0))
     await asyncio.sleep(0)
     with pytest.raises(BadRequest) as refused:
         scene.start()
