@@ -21,7 +21,9 @@ __all__ = ["event_sequences"]
 _names = st.sampled_from(["weather", "teleport", ""])
 _ids = st.sampled_from(["toolu_1", "toolu_2", ""])
 _servers = st.sampled_from(["web_search", "code_execution", "bash_code_execution", "new", ""])
-_values = st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
+#: Integers that JavaScript has: pages send back what is kept of blocks that nobody knows.
+_integers = st.integers(1 - 2**53, 2**53 - 1)
+_values = st.none() | _integers | st.text(max_size=3) | st.lists(_integers, max_size=2)
 _contents = st.one_of(
     st.fixed_dictionaries({"type": st.just("text")}, optional={"text": st.text(max_size=3)}),
     st.fixed_dictionaries(

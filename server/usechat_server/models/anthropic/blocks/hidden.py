@@ -21,7 +21,8 @@ class Hidden:
 
     def __init__(self, _: str, content: dict[str, Any], __: Answer) -> None:
         self.content = content
-        self.place: Place | None = Place(block=content) if "type" in content else None
+        known = isinstance(content.get("type"), str)
+        self.place: Place | None = Place(block=content) if known else None
 
     def start(self) -> Sequence[Form]:
         return ()
