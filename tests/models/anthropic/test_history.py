@@ -541,3 +541,90 @@ def test_metadata_that_an_app_spoiled_is_no_reason_to_fail(kept: Any) -> None:
         "server_tool_use",
         "web_search_tool_result",
     ]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {},
+        {"block": {"x": 1}},
+        {"block": {"type": ["text"]}},
+        {"block": {"type": "tool_use"}},
+        {"block": {"type": "server_tool_use", "name": "web_search"}},
+        {"block": {"type": "mcp_tool_use", "id": "mcptoolu_1"}},
+        {"block": {"type": "web_search_tool_result", "tool_use_id": []}},
+        {"part": "text", "block": {"type": "tool_use"}},
+        {"part": "result", "id": "srvtoolu_1", "block": {"tool_use_id": {}}},
+        {"part": "result", "id": "srvtoolu_1", "block": {"type": "tool_use"}},
+    ],
+)
+def test_a_page_cannot_make_up_blocks_that_the_server_fails_on(place: dict[str, Any]) -> None:
+    answer = assistant(STEP, said("So."))
+    answer.metadata = {KEY: {"turns": {"msg_1": {"places": [{"part": "text"}, place]}}}}
+    made = body(user(said("Hi")), answer, user(said("?")))
+    assert made["messages"][1]["content"] == [said("So.")]
+    Translation((), made)
+
+
+def test_a_container_without_a_time_zone_does_not_fail_the_request_or_lose_the_turns() -> None:
+    answer = assistant(STEP, said("So."))
+    hidden = {"type": "novelty", "data": "x"}
+    answer.metadata = {
+        KEY: {
+            "turns": {"msg_1": {"places": [{"block": hidden}, {"part": "text"}]}},
+            "container": {"id": "container_1", "expires_at": "2999-01-01T00:00:00"},
+        }
+    }
+    made = body(user(said("Hi")), answer, user(said("?")))
+    assert "container" not in made
+    assert made["messages"][1]["content"] == [hidden, said("So.")]
+
+
+def test_a_result_goes_back_once_however_often_a_page_names_it() -> None:
+    found = searched("output-available", output=[FOUND])
+    call_id = found["toolCallId"]
+    places = [{"part": "call", "id": call_id}, *[{"part": "result", "id": call_id}] * 50]
+    answer = assistant(STEP, found)
+    answer.metadata = {KEY: {"turns": {"msg_1": {"places": places}}}}
+    blocks = turns(user(said("Hi")), answer, user(said("?")))[1][1]
+    assert [block["type"] for block in blocks] == ["server_tool_use", "web_search_tool_result"]
+
+
+def test_steps_that_fit_nothing_that_was_kept_take_linear_time() -> None:
+    def seconds(count: int) -> float:
+        answer = assistant(*[STEP] * count, said("So."))
+        kept = {f"msg_{n}": {"places": [{"part": "reasoning"}]} for n in range(count)}
+        answer.metadata = {KEY: {"turns": kept}}
+        began = time.process_time()
+        assert turns(user(said("Hi")), answer, user(said("?")))[1][1] == [said("So.")]
+        return time.process_time() - began
+
+    assert seconds(20_000) < 10  # each step against each kept turn would take minutes
+
+
+def test_an_mcp_call_without_an_output_and_a_deep_output_do_not_fail_the_server() -> None:
+    told = {"anthropic": {"type": "mcp-tool-use", "serverName": "s"}}
+    part = {"type": "dynamic-tool", "toolName": "echo", "toolCallId": "mcptoolu_1", "input": {}}
+    mcp = {**part, "state": "output-available", "providerExecuted": True}
+    lost = assistant(STEP, said("So."), {**mcp, "callProviderMetadata": told})
+    assert turns(user(said("Hi")), lost, user(said("?")))[1][1] == [said("So.")]
+    deep: Any = []
+    for _ in range(2_000):
+        deep = [deep]
+    found = searched("output-available", output=[{**FOUND, "deep": deep}])
+    with pytest.raises(BadRequest):
+        body(user(said("Hi")), assistant(STEP, found), user(said("?")))
+
+
+def test_the_late_result_of_a_tool_that_nobody_knew_stays_unseen() -> None:
+    unknown = {"type": "server_tool_use", "id": "srvtoolu_9", "name": "novelty", "input": {}}
+    asked = {"messages": [{"role": "assistant", "content": [unknown]}]}
+    result = {"type": "novelty_tool_result", "tool_use_id": "srvtoolu_9", "content": {"a": 1}}
+    out: list[Any] = []
+    events = message(
+        {"type": "content_block_start", "index": 0, "content_block": result},
+        {"type": "content_block_stop", "index": 0},
+    )
+    Translation((), asked).feed(Framing().feed(b"".join(map(to_sse, events))), out)
+    assert out
+    assert not any(getattr(chunk, "tool_call_id", None) for chunk in out)

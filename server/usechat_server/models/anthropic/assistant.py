@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from ui_message_stream.messages import (
 
 from usechat_server.models.anthropic.calls import CallIds, tool_result, tool_use
 from usechat_server.models.anthropic.server_calls import server_call, server_result
-from usechat_server.models.anthropic.turns import Place, Turn, calls_with_results, recorded
+from usechat_server.models.anthropic.turns import Turn, calls_with_results, recorded
 
 __all__ = ["Step", "steps"]
 
@@ -32,7 +33,7 @@ def steps(message: UIMessage, ids: CallIds, *, newest: bool) -> Iterator[Step]:
     """
     split = list(_split(message.parts))
     turns = _matching(split, list(recorded(message).turns.values()))
-    calls = _Calls(message, ids, calls_with_results(turn for turn in turns if turn), newest)
+    calls = _Calls(ids, calls_with_results(turn for turn in turns if turn), newest)
     for parts, turn in zip(split, turns, strict=True):
         yield Step(parts, turn, calls)
 
@@ -63,45 +64,50 @@ def _is_answered(part: Part) -> bool:
 def _matching(split: list[list[Part]], kept: list[Turn]) -> list[Turn | None]:
     """What was kept of each step: both come in the same order, and consist of the same parts. A
     step that was cut has nothing kept, and an app may have changed what it likes."""
+    alike: dict[tuple[_Holder, ...], deque[int]] = {}
+    for at, turn in enumerate(kept):
+        alike.setdefault(_holders(turn), deque()).append(at)
     made: list[Turn | None] = []
+    following = 0
     for parts in split:
-        held = [_held_in(part) for part in parts if isinstance(part, _HOLDERS)]
-        at = next((at for at, turn in enumerate(kept) if _holders(turn) == held), None)
-        made.append(None if at is None else kept[at])
-        if at is not None:
-            del kept[: at + 1]
+        held = tuple(_held_in(part) for part in parts if isinstance(part, _HOLDERS))
+        places = alike.get(held, deque())
+        while places and places[0] < following:
+            places.popleft()
+        if places:
+            following = places[0] + 1
+        made.append(kept[places[0]] if places else None)
     return made
 
 
 _HOLDERS = (TextPart, ReasoningPart, ToolPart)
+#: A kind of part, and of a call its id.
+_Holder = tuple[str | None, str | None]
 
 
-def _held_in(part: Part) -> Place:
+def _held_in(part: Part) -> _Holder:
     if isinstance(part, ToolPart):
-        return Place("call", part.tool_call_id)
-    return Place("text" if isinstance(part, TextPart) else "reasoning")
+        return "call", part.tool_call_id
+    return "text" if isinstance(part, TextPart) else "reasoning", None
 
 
-def _holders(turn: Turn) -> list[Place]:
-    return [
-        Place(place.part, place.id)
+def _holders(turn: Turn) -> tuple[_Holder, ...]:
+    return tuple(
+        (place.part, place.id)
         for place in turn.places
         if place.part in ("text", "reasoning", "call")
-    ]
+    )
 
 
 class _Calls:
     """The tool calls of a message."""
 
-    def __init__(self, message: UIMessage, ids: CallIds, placed: set[str], newest: bool) -> None:
-        self._parts = {
-            part.tool_call_id: part for part in message.parts if isinstance(part, ToolPart)
-        }
+    def __init__(self, ids: CallIds, placed: set[str], newest: bool) -> None:
         self._ids = ids
         self._placed = placed
         self._newest = newest
-        #: the provider's calls that are in the history
-        self._called: set[str] = set()
+        #: the provider's calls that are in the history, and whose results are not yet
+        self._called: dict[str, ToolPart] = {}
 
     def by_app(self, part: ToolPart) -> tuple[dict[str, Any], dict[str, Any]]:
         """The call of a tool of the app or the page, and its result."""
@@ -115,15 +121,15 @@ class _Calls:
         if call is None or (result is None and not pending):
             # Nobody but the provider can say what came of it.
             return []
-        self._called.add(part.tool_call_id)
-        apart = result is None or part.tool_call_id in self._placed
-        return [call] if apart else [call, result or {}]
+        if result is not None and part.tool_call_id not in self._placed:
+            return [call, result]
+        self._called[part.tool_call_id] = part
+        return [call]
 
     def result(self, call_id: str | None) -> dict[str, Any] | None:
         """The result of a provider's call."""
-        if call_id not in self._called:
-            return None
-        return server_result(self._parts[call_id])
+        part = self._called.pop(call_id or "", None)
+        return None if part is None else server_result(part)
 
 
 class Step:

@@ -41,6 +41,15 @@ _GO_ON = {"type": "text", "text": "Continue."}
 
 def request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
     """The body of the call that answers a history. Raises BadRequest."""
+    try:
+        made = _request(call, model, max_tokens)
+        clean: dict[str, Any] = jsontext.replace_surrogates(made)
+    except RecursionError:
+        raise BadRequest("A tool's input or output is nested too deeply.") from None
+    return clean
+
+
+def _request(call: ModelCall, model: str, max_tokens: int) -> dict[str, Any]:
     turns = _Turns()
     for message in call.messages:
         if message.role == "user":
@@ -60,11 +69,7 @@ def request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
         made["tool_choice"] = {"type": "none"}
     if container := _container(call.messages):
         made["container"] = container
-    try:
-        clean: dict[str, Any] = jsontext.replace_surrogates(made)
-    except RecursionError:
-        raise BadRequest("A tool's input or output is nested too deeply.") from None
-    return clean
+    return made
 
 
 class _Turns:

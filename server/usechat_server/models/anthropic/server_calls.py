@@ -7,7 +7,7 @@ from typing import Any
 
 from ui_message_stream import jsontext
 from ui_message_stream.messages import ToolPart
-from ui_message_stream.wire import ProviderMetadata
+from ui_message_stream.wire import UNSET, ProviderMetadata
 
 from usechat_server.models.anthropic.server_results import (
     SERVER_TOOLS,
@@ -97,7 +97,7 @@ def _tool(part: ToolPart) -> str | None:
 def _outcome(part: ToolPart) -> Any:
     """What came of the call, also of one that failed; None if nothing did."""
     if part.state == "output-available":
-        return part.output
+        return None if part.output is UNSET else part.output
     if part.state != "output-error":
         return None
     told: Any = part.error_text

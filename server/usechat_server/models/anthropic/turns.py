@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from ui_message_stream.messages import UIMessage
@@ -19,6 +19,16 @@ __all__ = ["KEY", "Container", "Place", "Turn", "calls_with_results", "metadata"
 
 #: The key of the message's metadata.
 KEY = "usechat.anthropic"
+
+#: What a place may say besides the part.
+_FIELDS_BESIDES = {
+    "text": {"encrypted_content", "tool_changes"},
+    "result": {"type", "content"},
+}
+#: Blocks that are always a part's: their calls and results have to match.
+_IN_PARTS = ("tool_use", "mcp_tool_use", "tool_result")
+
+_T = TypeVar("_T")
 
 
 class Place(msgspec.Struct, omit_defaults=True):
@@ -44,7 +54,7 @@ class Container(msgspec.Struct):
     """Where the model's code runs. The next request names it, until it has expired."""
 
     id: str
-    expires_at: datetime
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
     def lives(self) -> bool:
         return self.expires_at > datetime.now(UTC)
@@ -77,12 +87,37 @@ def metadata(
 
 
 def recorded(message: UIMessage) -> Record:
-    """What was kept of a message's answers. What cannot be read counts as nothing."""
+    """What was kept of a message's answers. It comes from the page: what cannot be read, or could
+    not have been kept, counts as nothing."""
     value = message.metadata.get(KEY) if isinstance(message.metadata, dict) else None
+    kept = value if isinstance(value, dict) else {}
+    turns = _read(kept.get("turns"), dict[str, Turn]) or {}
+    if not all(_is_ours(place) for turn in turns.values() for place in turn.places):
+        turns = {}
+    return Record(turns, _read(kept.get("container"), Container))
+
+
+def _read(value: Any, kind: type[_T]) -> _T | None:
     try:
-        return msgspec.convert(value or {}, Record)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError:
-        return Record()
+        return None
+
+
+def _is_ours(place: Place) -> bool:
+    """Whether `metadata` could have kept this."""
+    block = place.block or {}
+    if place.part is None:
+        needed = ["type"]
+        if block.get("type") == "server_tool_use":
+            needed += ["id", "name"]
+        if "tool_use_id" in block:
+            needed.append("tool_use_id")
+        told = all(isinstance(block.get(key), str) for key in needed)
+        return told and block["type"] not in _IN_PARTS
+    kind = block.get("type", "_tool_result")
+    result = isinstance(kind, str) and kind.endswith("_tool_result")
+    return result and block.keys() <= _FIELDS_BESIDES.get(place.part, set())
 
 
 def _told_by_parts(places: Sequence[Place], server_calls: Collection[str]) -> bool:

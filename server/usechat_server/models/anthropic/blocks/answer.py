@@ -10,6 +10,7 @@ from ui_message_stream.versions import Form
 from ui_message_stream.wire import ProviderMetadata
 
 from usechat_server.models.anthropic import payloads
+from usechat_server.models.anthropic.server_results import SERVER_TOOLS
 from usechat_server.models.anthropic.turns import Place
 from usechat_server.tools import ClientTool
 
@@ -89,7 +90,9 @@ def _pending_calls(request: Mapping[str, Any]) -> dict[str, ProviderMetadata | N
     calls: dict[str, ProviderMetadata | None] = {}
     for block in _blocks(request, "assistant"):
         if block["type"] == "server_tool_use":
-            calls[block["id"]] = None
+            # The page never saw one of a tool that nobody knew, nor can it see the result.
+            if block["name"] in SERVER_TOOLS:
+                calls[block["id"]] = None
         elif block["type"] == "mcp_tool_use":
             calls[block["id"]] = mcp(block["server_name"])
         elif "tool_use_id" in block:
