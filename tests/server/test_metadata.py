@@ -47,12 +47,13 @@ def start(
     hook: MetadataHook | None = usage_metadata,
     continued: UIMessage | None = None,
     floor: Floor = DEFAULT_FLOOR,
+    model: ScriptedModel | None = None,
 ) -> Run:
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     messages = [question] if continued is None else [question, continued]
     turn = Turn(user="ann", chat_id="c", floor=floor, messages=messages, message_id="m")
     runs = Runs(retry=Retry(attempts=3, first=0.001))
-    return runs.start(turn, Agent(ScriptedModel(*scripts), metadata=hook))
+    return runs.start(turn, Agent(model or ScriptedModel(*scripts), metadata=hook))
 
 
 async def answer(run: Run) -> list[Chunk]:
@@ -111,6 +112,19 @@ async def test_a_call_that_was_tried_again_was_paid_too() -> None:
     usage = told(await answer(start(failed, SPOKEN)))["usage"]
     assert usage["inputTokens"] == 3 + 1110
     assert [step.get("finishReason") for step in usage["steps"]] == [None, "stop"]
+
+
+async def test_a_stop_before_the_next_attempt_counts_the_last_one_once() -> None:
+    model = ScriptedModel([ModelError("529", "overloaded", retryable=True, retry_after=30.0)])
+    run = start(model=model)
+    host = AsgiHost(run.response())
+    request = host.request()
+    # After it the run waits for the next attempt.
+    await asyncio.wait_for(model.streams[0].closed.wait(), LONG)
+    run.stop()
+    await asyncio.wait_for(request, LONG)
+    usage = told(host.chunks)["usage"]
+    assert (usage["inputTokens"], len(usage["steps"])) == (3, 1)
 
 
 async def test_the_log_line_counts_every_call(caplog: pytest.LogCaptureFixture) -> None:

@@ -31,11 +31,17 @@ class Accounts:
         self._said = said
         #: bytes that were said before the call under way
         self._before = 0
+        #: the last call that ended
+        self._closed: ModelStream | None = None
         #: the calls that ended
         self.steps: list[Step] = []
 
     def close(self, stream: ModelStream) -> None:
-        """A call ended, whichever way."""
+        """A call ended, whichever way. A run may end before the next one began: this one is
+        counted once."""
+        if stream is self._closed:
+            return
+        self._closed = stream
         said = self._said()
         usage = stream.usage
         if stream.result is None and usage != Usage():

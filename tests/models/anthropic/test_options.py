@@ -390,6 +390,33 @@ def test_a_tool_that_is_not_in_the_prompt_has_no_breakpoint(provider: FakeProvid
     assert breakpoints(asked) == ["tool tool_search_tool_bm25", "turn 0.0"]
 
 
+def test_an_mcp_server_that_is_not_in_the_prompt_has_no_breakpoint(
+    provider: FakeProvider,
+) -> None:
+    late = mcp_server("late", url="https://late.example/mcp", defer_loading=True)
+    asked = ask(provider, Agent(MODEL, tools=[CLOCK, late]))
+    assert ["cache_control" in tool for tool in asked.json["tools"]] == [True, False]
+
+
+@pytest.mark.parametrize("own", [1, 2, 3, 4])
+def test_breakpoints_of_the_apps_own_count(provider: FakeProvider, own: int) -> None:
+    marked = {"anthropic": {"cache_control": {"type": "ephemeral"}}}
+    tools = [ClientTool(f"own{n}", "", {}, provider_options=marked) for n in range(own)]
+    agent = Agent(MODEL, system="Be brief.", tools=[*tools, CLOCK])
+    history = [user(said("One")), answer(said("Yes.")), user(said("Two"), message_id="u2")]
+    found = breakpoints(ask(provider, agent, *history).json)
+    ours = ["system", "turn 2.0", "turn 0.0"][: 4 - own]
+    assert sorted(found) == sorted([*(f"tool own{n}" for n in range(own)), *ours])
+
+
+def test_no_secret_of_an_mcp_server_is_told() -> None:
+    with pytest.raises(ValueError, match="url") as failure:
+        mcp_server("x", authorization_token="SECRET")  # type: ignore[call-arg]
+    assert "SECRET" not in str(failure.value)
+    tool = mcp_server("x", url="https://x.example/mcp", authorization_token="SECRET")
+    assert "SECRET" not in repr(tool)
+
+
 def test_a_continuation_does_not_leak_its_breakpoint(provider: FakeProvider) -> None:
     history = [user(said("Go")), answer(said("Half"))]
     agent = Agent(MODEL)

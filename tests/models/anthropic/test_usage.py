@@ -41,6 +41,17 @@ def test_a_compaction_is_billed_too() -> None:
     assert (usage.input, usage.output) == (1050, 105)
 
 
+def test_a_compaction_reads_and_writes_the_cache_too() -> None:
+    cached = {"cache_read_input_tokens": 9000, "cache_creation_input_tokens": 30}
+    iterations = [
+        {"type": "compaction", "input_tokens": 10, "output_tokens": 100, **cached},
+        {"type": "message", "input_tokens": 50, "output_tokens": 5, "cache_read_input_tokens": 4},
+    ]
+    sums = {"input_tokens": 50, "output_tokens": 5, "cache_read_input_tokens": 4}
+    usage = count({**sums, "cache_creation_input_tokens": 0, "iterations": iterations})
+    assert usage == Usage(input=60, output=105, cache_read=9004, cache_write=30)
+
+
 @pytest.mark.parametrize(
     "iterations",
     [

@@ -24,13 +24,22 @@ def mark(request: dict[str, Any], keep: Literal["5m", "1h"]) -> None:
     """
     # Five minutes is what the API takes without being told.
     control = {"type": "ephemeral", **({"ttl": keep} if keep == "1h" else {})}
-    # The API refuses a breakpoint on a tool that is not in the prompt yet.
-    tools = [tool for tool in request.get("tools", ()) if not tool.get("defer_loading")]
-    if tools:
+    tools = [tool for tool in request.get("tools", ()) if not _deferred(tool)]
+    # An app may have put its own there.
+    left = BREAKPOINTS - sum("cache_control" in tool for tool in tools)
+    if tools and left == BREAKPOINTS:
         tools[-1]["cache_control"] = control
-    if system := request.get("system"):
+        left -= 1
+    if left and (system := request.get("system")):
         request["system"] = [{"type": "text", "text": system, "cache_control": control}]
+        left -= 1
     turns = [turn for turn in request["messages"] if turn["role"] == "user"]
-    for turn in turns[-_TURNS:]:
+    for turn in turns[::-1][: min(left, _TURNS)]:
         *before, last = turn["content"]
         turn["content"] = [*before, {**last, "cache_control": control}]
+
+
+def _deferred(tool: dict[str, Any]) -> bool:
+    """Whether it is not in the prompt yet, where the API refuses a breakpoint."""
+    default = tool.get("default_config") or {}  # of an MCP server's tools
+    return bool(tool.get("defer_loading") or default.get("defer_loading"))

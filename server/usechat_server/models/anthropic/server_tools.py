@@ -8,7 +8,7 @@ arguments have. All of them raise ValueError, naming the argument, for what the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from anthropic.types.beta import BetaUserLocationParam
@@ -41,7 +41,8 @@ Count = Annotated[int, Field(ge=1)]
 Domains = Sequence[Annotated[str, Field(pattern=r"^[^:\s]+$")]]
 Extra = Mapping[str, Any]
 
-_checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))
+# Without the values in the errors: one may be a secret.
+_checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,8 @@ class AnthropicTool(ProviderTool):
     #: what the request's header `anthropic-beta` must name
     betas: tuple[str, ...] = ()
     #: the request's entry in `mcp_servers`
-    mcp_server: Mapping[str, Any] | None = None
+    #: (may hold a secret, which is nothing for a log)
+    mcp_server: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @_checked

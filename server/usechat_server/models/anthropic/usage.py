@@ -32,15 +32,16 @@ def counted(before: Usage, said: Mapping[str, Any] | None) -> Usage:
 
 
 def _with_compaction(iterations: Any) -> dict[str, Any]:
-    """Input and output as they are billed: beside the iterations, the API's own sums leave the
-    tokens of a compaction out. (When another model stood in, they are right as they are.)"""
+    """The counts as they are billed: beside the iterations, the API's own sums leave the tokens
+    of a compaction out. (When another model stood in, they are right as they are.)"""
     if not isinstance(iterations, list):
         return {}
     each = [one for one in iterations if isinstance(one, dict)]
     own = [one for one in each if one.get("type") in _OWN]
     if not own or any(one.get("type") == "fallback_message" for one in each):
         return {}
-    return {
-        ours: sum(count for one in own if isinstance(count := one.get(_NAMES[ours]), int))
-        for ours in ("input", "output")
+    said = {
+        ours: [count for one in own if isinstance(count := one.get(theirs), int)]
+        for ours, theirs in _NAMES.items()
     }
+    return {ours: sum(counts) for ours, counts in said.items() if counts}
