@@ -251,3 +251,37 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
     for chunk in sent:
         grammar.check(chunk.chunk if isinstance(chunk, Ranged) else chunk)
     assert writer.ended
+
+
+@pytest.mark.parametrize(
+    "cited",
+    [
+        {"type": ["page_location"], "document_index": 0},
+        {"type": "page_location", "document_index": -1},
+        {"type": "web_search_result_location", "url": "https://a.example", "title": 5},
+    ],
+)
+def test_a_citation_of_an_unknown_shape_is_kept_but_no_client_is_told(
+    cited: dict[str, Any],
+) -> None:
+    events = message(
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "x"}},
+        {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {"type": "citations_delta", "citation": cited},
+        },
+        {"type": "content_block_stop", "index": 0},
+    )
+    out: list[Form] = []
+    Translation().feed(Framing().feed(b"".join(map(to_sse, events))), out)
+    shown = [project(form, Floor(7, 0, 173)) for form in out]
+    assert [chunk.type for chunk in shown if chunk] == [
+        "custom",
+        "text-start",
+        "text-delta",
+        "text-end",
+    ]
+    ended = shown[-1].to_object() if shown[-1] else {}
+    assert ended["citations"] == []
+    assert ended["providerMetadata"] == {"anthropic": {"citations": [cited]}}

@@ -223,7 +223,7 @@ class UnknownToolUse(_Call):
 
 def server_tool_use(block_id: str, content: dict[str, Any], answer: Answer) -> Block:
     """The translator of a call of a provider's tool."""
-    known = content.get("name") in SERVER_TOOLS
+    known = str(content.get("name")) in SERVER_TOOLS
     return (ServerToolUse if known else UnknownToolUse)(block_id, content, answer)
 
 

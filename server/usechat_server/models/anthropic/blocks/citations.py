@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from ui_message_stream.chunks import SourceDocument, SourceUrl
 from ui_message_stream.versions import FIELD_KNOWN_SINCE, Form, Ranged
 from ui_message_stream.wire import JSONObject
@@ -25,8 +26,21 @@ _WHERE = {
 }
 
 
+class _Relied(msgspec.Struct):
+    """What the page is told of a citation; its release would throw on other types."""
+
+    type: str | None = None
+    cited_text: str | None = None
+    title: str | None = None
+    document_title: str | None = None
+    document_index: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    file_id: str | None = None
+
+
 def citation(value: dict[str, Any], answer: Answer) -> JSONObject | None:
     """The API's citation as the page has it; None if it is of a kind that nobody knew."""
+    if not _is_known(value):
+        return None
     told = {"providerMetadata": anthropic(**value)}
     cited = value.get("cited_text")
     if (url := _url(value)) is not None:
@@ -50,6 +64,8 @@ def citation(value: dict[str, Any], answer: Answer) -> JSONObject | None:
 
 def source(value: dict[str, Any], answer: Answer) -> Form | None:
     """What a citation is besides, as a part of its own."""
+    if not _is_known(value):
+        return None
     kind = value.get("type")
     if kind == "web_search_result_location" and (url := _url(value)) is not None:
         found = SourceUrl(
@@ -74,6 +90,14 @@ def source(value: dict[str, Any], answer: Answer) -> Form | None:
         filename=document.filename,
         provider_metadata=anthropic(citedText=value.get("cited_text"), **where),
     )
+
+
+def _is_known(value: dict[str, Any]) -> bool:
+    try:
+        msgspec.convert(value, _Relied)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _url(value: dict[str, Any]) -> str | None:

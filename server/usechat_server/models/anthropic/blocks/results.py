@@ -105,6 +105,7 @@ class ServerResult:
 
 class _Found(msgspec.Struct):
     url: str
+    title: str | None = None
 
 
 class WebSearchResult(ServerResult):
