@@ -628,3 +628,14 @@ def test_the_late_result_of_a_tool_that_nobody_knew_stays_unseen() -> None:
     Translation((), asked).feed(Framing().feed(b"".join(map(to_sse, events))), out)
     assert out
     assert not any(getattr(chunk, "tool_call_id", None) for chunk in out)
+
+
+def test_what_was_kept_is_found_though_a_database_sorted_it() -> None:
+    first, second = {"type": "novelty", "data": "1"}, {"type": "novelty", "data": "2"}
+    answer = assistant(STEP, call("output-available", output=1), STEP, said("So."))
+    kept_first = {"places": [{"block": first}, {"part": "call", "id": "toolu_1"}]}
+    kept_second = {"places": [{"block": second}, {"part": "text"}]}
+    answer.metadata = {KEY: {"turns": {"msg_a": kept_second, "msg_b": kept_first}}}
+    made = turns(user(said("Hi")), answer, user(said("?")))
+    assert made[1][1][0] == first
+    assert made[3][1] == [second, said("So.")]

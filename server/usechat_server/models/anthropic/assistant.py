@@ -62,21 +62,17 @@ def _is_answered(part: Part) -> bool:
 
 
 def _matching(split: list[list[Part]], kept: list[Turn]) -> list[Turn | None]:
-    """What was kept of each step: both come in the same order, and consist of the same parts. A
-    step that was cut has nothing kept, and an app may have changed what it likes."""
-    alike: dict[tuple[_Holder, ...], deque[int]] = {}
-    for at, turn in enumerate(kept):
-        alike.setdefault(_holders(turn), deque()).append(at)
+    """What was kept of each step: it consists of the same parts. Those that are alike come in the
+    same order; any other order is not relied on, since databases sort the keys of an object. A step
+    that was cut has nothing kept, and an app may have changed what it likes."""
+    alike: dict[tuple[_Holder, ...], deque[Turn]] = {}
+    for turn in kept:
+        alike.setdefault(_holders(turn), deque()).append(turn)
     made: list[Turn | None] = []
-    following = 0
     for parts in split:
         held = tuple(_held_in(part) for part in parts if isinstance(part, _HOLDERS))
-        places = alike.get(held, deque())
-        while places and places[0] < following:
-            places.popleft()
-        if places:
-            following = places[0] + 1
-        made.append(kept[places[0]] if places else None)
+        turns = alike.get(held)
+        made.append(turns.popleft() if turns else None)
     return made
 
 
