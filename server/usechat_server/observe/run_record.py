@@ -64,18 +64,18 @@ class RunRecord:
     def log(
         self,
         outcome: Outcome,
-        stream: ModelStream,
+        call: ModelStream | None,
         steps: Sequence[Step],
         error: BaseException | None = None,
         reference: str | None = None,
     ) -> None:
         """Writes the run's one line; all of it as JSON values is the line's `run`.
 
-        `stream` is the last model call, `steps` are all of them; `reference` is what the client
-        was told of the `error`.
+        `call` is the last model call, if there was one, `steps` are all of them; `reference` is
+        what the client was told of the `error`.
         """
         total = self._since_queued(monotonic())
-        provider = stream.details
+        provider = call.details if call else {}
         if isinstance(error, ModelError) and error.request_id:
             provider = {**provider, "request_id": error.request_id}
         fields: dict[str, Any] = {
@@ -86,7 +86,7 @@ class RunRecord:
             "model": self.model,
             "floor": self.floor,
             "outcome": outcome,
-            "finish_reason": stream.result.finish_reason if stream.result else None,
+            "finish_reason": call.result.finish_reason if call and call.result else None,
             "error": str(error) if error else None,
             "reference": reference,
             "attempts": self.attempts,

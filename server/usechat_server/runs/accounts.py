@@ -9,8 +9,7 @@ from typing import Any
 
 from ui_message_stream import jsontext
 
-from usechat_server.agent import Agent
-from usechat_server.metadata import Answer, Outcome, Step
+from usechat_server.metadata import Answer, MetadataHook, Outcome, Step
 from usechat_server.models.base import ModelStream, Usage
 from usechat_server.turn import Turn
 
@@ -25,46 +24,52 @@ _BYTES_PER_TOKEN = 4
 class Accounts:
     """The calls of one answer. `said` gives the bytes of text that the answer has so far."""
 
-    def __init__(self, turn: Turn, agent: Agent, said: Callable[[], int]) -> None:
+    def __init__(self, turn: Turn, said: Callable[[], int]) -> None:
         self._turn = turn
-        self._agent = agent
         self._said = said
         #: bytes that were said before the call under way
         self._before = 0
-        #: the last call that ended
-        self._closed: ModelStream | None = None
+        self._model = ""
+        self._open = False
+        #: the last call, under way or ended
+        self.call: ModelStream | None = None
         #: the calls that ended
         self.steps: list[Step] = []
 
-    def close(self, stream: ModelStream) -> None:
-        """A call ended, whichever way. A run may end before the next one began: this one is
-        counted once."""
-        if stream is self._closed:
+    def begin(self, call: ModelStream, model: str) -> None:
+        """A call of that model begins; the one before has ended."""
+        self.close()
+        self.call, self._model, self._open = call, model, True
+
+    def close(self) -> None:
+        """The call under way ended, whichever way. Nothing if there is none."""
+        call = self.call
+        if call is None or not self._open:
             return
-        self._closed = stream
+        self._open = False
         said = self._said()
-        usage = stream.usage
-        if stream.result is None and usage != Usage():
+        usage = call.usage
+        if call.result is None and usage != Usage():
             # The provider counts the output at the end only.
             estimate = -(-(said - self._before) // _BYTES_PER_TOKEN)
             usage = replace(usage, output=max(usage.output or 0, estimate))
         self._before = said
-        name = stream.details.get("model")
+        name = call.details.get("model")
         self.steps.append(
             Step(
-                name if isinstance(name, str) else self._agent.model.name,
+                name if isinstance(name, str) else self._model,
                 usage,
-                stream.result.finish_reason if stream.result else None,
-                stream.details,
+                call.result.finish_reason if call.result else None,
+                call.details,
             )
         )
 
-    def metadata(self, outcome: Outcome) -> dict[str, Any] | None:
-        """What the agent's hook says. Nothing, and a log line, if it fails: the answer goes on."""
-        if self._agent.metadata is None:
+    def metadata(self, hook: MetadataHook | None, outcome: Outcome) -> dict[str, Any] | None:
+        """What the hook says. Nothing, and a log line, if it fails: the answer goes on."""
+        if hook is None:
             return None
         try:
-            told = self._agent.metadata(Answer(self._turn, outcome, tuple(self.steps)))
+            told = hook(Answer(self._turn, outcome, tuple(self.steps)))
             made = None if told is None else dict(told)
             jsontext.encode(made)
         except Exception:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from usechat_server.agent import Agent
 from usechat_server.models.base import BadRequest, ModelStream
 from usechat_server.observe.masking import RESTARTING
+from usechat_server.runs.loop import AgentLoop
 from usechat_server.runs.retry import Retry
 from usechat_server.runs.run import Run
 from usechat_server.turn import Turn
@@ -37,7 +38,8 @@ class Runs:
         """
         if self.draining:
             raise BadRequest(RESTARTING, 503)
-        run = Run(turn, agent, stream or agent.call(turn), self._retry, self._remove)
+        loop = AgentLoop(agent, stream or agent.call(turn), self._retry)
+        run = Run(turn, loop, self._remove)
         self._runs.setdefault((turn.user, turn.chat_id), []).append(run)
         return run
 

@@ -1,68 +1,52 @@
-"""One run: the task that calls the model and appends what it says to a log."""
+"""One run: the task that answers a turn, and the ends that it can have."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from time import monotonic
 
-from ui_message_stream.chunks import Chunk, Finish, MessageMetadata, Start, StartStep
-from ui_message_stream.versions import Form, Ranged, project
-from ui_message_stream.writer import Writer
+from ui_message_stream.chunks import Chunk, Finish, MessageMetadata
+from ui_message_stream.versions import project
 
-from usechat_server.agent import Agent
-from usechat_server.logs.memory import Log, Reader
+from usechat_server.logs.memory import Reader
 from usechat_server.metadata import Outcome
-from usechat_server.models.base import ModelError, ModelStream, StepResult
 from usechat_server.observe.masking import RESTARTING, mask
 from usechat_server.observe.run_record import RunRecord
 from usechat_server.response import EventStream, is_cancelled
 from usechat_server.runs.accounts import Accounts
-from usechat_server.runs.retry import Retry
+from usechat_server.runs.answering import Answering
+from usechat_server.runs.output import Output
 from usechat_server.turn import Turn
 
 __all__ = ["Run"]
-
-#: A provider that pauses more often than this in one answer gets nowhere.
-_MOST_PAUSES = 20
 
 
 class Run:
     """One answer to one POST. Made inside the event loop that it is to run in.
 
-    Its log begins with `start`, before the model is called, and always ends with `finish`, `abort`
-    or `error`, once. `stream` is the agent's first call for the turn.
+    Its log begins with `start`, before anything is asked, and always ends with `finish`, `abort`
+    or `error`, once.
     """
 
-    def __init__(
-        self,
-        turn: Turn,
-        agent: Agent,
-        stream: ModelStream,
-        retry: Retry,
-        settled: Callable[[Run], None],
-    ) -> None:
+    def __init__(self, turn: Turn, answering: Answering, settled: Callable[[Run], None]) -> None:
         self.id = secrets.token_hex(8)
         self.turn = turn
-        self.log = Log(turn.continued)
-        self._agent = agent
-        self._retry = retry
-        self._settled = settled
-        self._readers = 0
-        self._stream = stream
-        self._writer = Writer(message_id=turn.message_id, message=turn.continued, floor=turn.floor)
-        self._accounts = Accounts(turn, agent, self.log.said)
         self.record = RunRecord(
             run=self.id,
             user=turn.user,
             chat=turn.chat_id,
             message=turn.message_id,
-            model=agent.model.name,
+            model=answering.name,
             floor=str(turn.floor),
         )
-        self.log.append(self._writer.write(Start(message_id=turn.message_id)))
+        self._output = Output(turn, self.record)
+        self.log = self._output.log
+        self._answering = answering
+        self._accounts = Accounts(turn, self.log.said)
+        self._settled = settled
+        self._readers = 0
         self._task = asyncio.create_task(self._run(), name=f"run {self.id}")
         self._task.add_done_callback(lambda _: self._settle())
 
@@ -74,7 +58,7 @@ class Run:
 
     def stop(self) -> None:
         """Ends the run at once and closes the provider's connection. Idempotent."""
-        if self._end("aborted", self._writer.abort):
+        if self._end("aborted", self._output.writer.abort):
             self._task.cancel()
 
     def interrupt(self) -> None:
@@ -89,7 +73,7 @@ class Run:
 
     async def _run(self) -> None:
         try:
-            result = await self._answer()
+            reason = await self._answering.answer(self._output, self._accounts)
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
                 # By `stop` or `interrupt`, which ended the log already; or the event loop closes.
@@ -97,86 +81,23 @@ class Run:
                 raise
             self._fail(error)
         else:
-            waiting = result.finish_reason == "tool-calls"
-            outcome: Outcome = "waiting" if waiting else "finished"
-            self._end(outcome, lambda: self._writer.finish(result.finish_reason))
+            outcome: Outcome = "waiting" if reason == "tool-calls" else "finished"
+            self._end(outcome, lambda: self._output.writer.finish(reason))
         finally:
-            await self._stream.aclose()
-
-    async def _answer(self) -> StepResult:
-        """The model's answer, all of it: when the provider pauses, it is asked to go on."""
-        for _ in range(_MOST_PAUSES):
-            result = await self._call()
-            if not result.paused:
-                break
-            await self._stream.aclose()
-            self._accounts.close(self._stream)
-            self._stream = self._agent.call(self._so_far())
-            self._append([StartStep()])
-        return result
-
-    def _so_far(self) -> Turn:
-        """The turn with the message as it is now."""
-        turn = self.turn
-        before = turn.messages if turn.continued is None else turn.messages[:-1]
-        return replace(turn, messages=[*before, self.log.message()])
-
-    async def _call(self) -> StepResult:
-        """What a call of the model brings. It is tried again as long as it brought nothing."""
-        record = self.record
-        while True:
-            record.attempts += 1
-            record.called = monotonic()
-            try:
-                return await self._step()
-            except ModelError as error:
-                elapsed = monotonic() - record.queued
-                seconds = (
-                    None if record.chunks else self._retry.wait(error, record.attempts, elapsed)
-                )
-                if seconds is None:
-                    raise
-                record.retried.append(str(error))
-            await self._stream.aclose()
-            self._accounts.close(self._stream)
-            await asyncio.sleep(seconds)
-            self._stream = self._agent.call(self.turn)
-
-    async def _step(self) -> StepResult:
-        record = self.record
-        async for batch in self._stream:
-            record.read(batch)
-            self._append(batch)
-        if self._stream.result is None:
-            raise ModelError("the stream ended without a result", "truncated")
-        return self._stream.result
-
-    def _append(self, batch: Sequence[Form]) -> None:
-        writer = self._writer
-        chunks: list[Form] = []
-        try:
-            for said in batch:
-                chunks += (
-                    writer.write_form(said) if isinstance(said, Ranged) else writer.write(said)
-                )
-        finally:
-            # Before an illegal one too: the writer counts on what it gave.
-            if chunks:
-                self.record.chunks += len(chunks)
-                self.log.append(chunks)
+            await self._answering.aclose()
 
     def _interruption(self) -> list[Chunk]:
         told = Finish(finish_reason="interrupted")
         if project(told, self.turn.floor) == told:
-            return self._writer.finish("interrupted")
+            return self._output.writer.finish("interrupted")
         # Any other finish would show half an answer as a complete one.
-        return self._writer.error(RESTARTING)
+        return self._output.writer.error(RESTARTING)
 
     def _fail(self, error: BaseException) -> None:
         masked = mask(error)
         self._end(
             "failed",
-            lambda: self._writer.error(masked.text),
+            lambda: self._output.writer.error(masked.text),
             error=error,
             reference=masked.reference,
         )
@@ -192,14 +113,15 @@ class Run:
         """Ends the log with the chunks that `close` gives; False if it has an end already."""
         if self.log.ended:
             return False
-        self._accounts.close(self._stream)
-        if not self._writer.ended:  # else the model said the end itself
-            told = self._accounts.metadata(outcome)
+        accounts, writer = self._accounts, self._output.writer
+        accounts.close()
+        if not writer.ended:  # else the model said the end itself
+            told = accounts.metadata(self._answering.metadata, outcome)
             # Not in `finish`: the other ends could not hold it.
-            last = self._writer.write(MessageMetadata(message_metadata=told)) if told else []
+            last = writer.write(MessageMetadata(message_metadata=told)) if told else []
             self.log.append([*last, *close()])
         self.log.end()
-        self.record.log(outcome, self._stream, self._accounts.steps, error, reference)
+        self.record.log(outcome, accounts.call, accounts.steps, error, reference)
         return True
 
     def _leave(self) -> None:

@@ -1,0 +1,34 @@
+"""Who answers a turn: an agent's loop, or an app's own code."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ui_message_stream.chunks import FinishReason
+
+from usechat_server.metadata import MetadataHook
+from usechat_server.runs.accounts import Accounts
+from usechat_server.runs.output import Output
+
+__all__ = ["Answering"]
+
+
+class Answering(Protocol):
+    """One answer to one turn, made for one run."""
+
+    #: who answers, for the log line
+    name: str
+    #: what the page is told at the end; None: nothing
+    metadata: MetadataHook | None
+
+    async def answer(self, output: Output, accounts: Accounts) -> FinishReason | None:
+        """Writes the answer. Why it is over; None: nothing is said of it.
+
+        It is cancelled when the run ends before. Whatever it raises becomes an `error` chunk.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Closes what the answer opened. Called once, after the log has its end, so that no reader
+        waits for it and no cancellation cuts it."""
+        ...
