@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from usechat_server.response import UIMessageStreamResponse as UIMessageStreamResponse
     from usechat_server.settings import Settings as Settings
     from usechat_server.tools import ClientTool as ClientTool
+    from usechat_server.tools import ToolContext as ToolContext
+    from usechat_server.tools import ToolError as ToolError
+    from usechat_server.tools import tool as tool
     from usechat_server.turn import Turn as Turn
 
 #: Loaded on first use, so that taking one name brings no more than it needs.
@@ -22,13 +25,19 @@ _HOMES = {
     "ChatApp": "app",
     "ClientTool": "tools",
     "Settings": "settings",
+    "ToolContext": "tools",
+    "ToolError": "tools",
     "Turn": "turn",
     "UIMessageStreamResponse": "response",
     "create_app": "app",
+    "tool": "tools",
 }
 
 __all__ = [  # noqa: RUF022
     "Agent",
+    "tool",
+    "ToolContext",
+    "ToolError",
     "ClientTool",
     "create_app",
     "ChatApp",
