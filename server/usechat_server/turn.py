@@ -28,6 +28,8 @@ class Turn:
     trigger: str = "submit-message"
     #: the body's other keys, as the frontend's `body` option sent them
     body: dict[str, Any] = field(default_factory=dict)
+    #: which state of the stored chat the history is of; 0: the chat is not stored yet
+    revision: int = 0
 
     @property
     def continued(self) -> UIMessage | None:

@@ -1,0 +1,1 @@
+"""Chats that the server keeps: messages, approvals and what each turn cost."""
