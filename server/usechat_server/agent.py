@@ -1,30 +1,80 @@
-"""Agent: the model, what it is told, and what it may use."""
+"""Agent: the model, what it is told, what it may use, and how far it may go."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from pydantic import BaseModel
 from ui_message_stream.messages import UIMessage
 
-from usechat_server.metadata import MetadataHook, usage_metadata
+from usechat_server.metadata import MetadataHook, Step, usage_metadata
 from usechat_server.models.base import Model, ModelCall, ModelStream
-from usechat_server.tools import Tool
+from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource, tool
 from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
     from usechat_server.models.anthropic import AnthropicOptions
 
-__all__ = ["Agent"]
+__all__ = ["Agent", "AgentTool", "NextStep", "Setup", "StepHook", "SystemHook"]
+
+_T = TypeVar("_T")
+
+#: A tool, where tools come from, or a function that is to be one (see `tool`).
+AgentTool = Tool | ToolSource | Callable[..., Any]
+
+#: The system prompt of a turn.
+SystemHook = Callable[[Turn], str | None | Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """What an `on_step` hook changes for the step that comes next, and for that one only. None: as
+    the agent has it."""
+
+    model: str | Model | None = None
+    system: str | None = None
+    tools: Sequence[AgentTool] | None = None
+    #: end the answer instead
+    stop: bool = False
+
+
+#: Asked before each step, the first one too: the turn with the message as it is now, and the steps
+#: of this answer so far.
+StepHook = Callable[[Turn, Sequence[Step]], NextStep | None | Awaitable[NextStep | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What one step is asked with."""
+
+    #: the model, then those that stand in for it
+    models: tuple[Model, ...]
+    system: str | None
+    tools: tuple[Tool, ...]
+    sources: tuple[ToolSource, ...] = ()
 
 
 class Agent:
-    """Answers turns with a model.
+    """Answers turns with a model, in steps: a model call, then the tools that it called.
 
     `model` is the provider's model id (Anthropic's), `"demo"`, or a Model. `client` is a ready
     `AsyncAnthropic` (or Bedrock, Vertex or Foundry) client, used as it is; without it one is made
     from the standard variables; `options` are the provider's parameters. A Model has its own of
-    both. `max_tokens` limits one answer's length in tokens.
+    both. `max_tokens` limits one step's length in tokens.
+
+    `system` is the system prompt, or a function that gives it for a turn. `fallback` names models
+    that are asked, in order, when the one before keeps failing.
+
+    An answer has at most `max_steps` steps. When it has used `max_total_tokens` (of input and
+    output, of all its steps) no further step begins; after `timeout` seconds it is cut, its tools
+    too. At each of these limits it ends with the finish reason `length`. `on_step` is asked before
+    each step: it may change it, or end the answer.
+
+    With `output`, a pydantic model, the answer is JSON of that shape. It is validated: the model
+    may correct it once, else the answer fails. `on_finish` gets it as `answer.output`.
 
     `metadata` says what the page is told at an answer's end, by default the tokens of it (see
     `usage_metadata`); None: nothing.
@@ -36,31 +86,118 @@ class Agent:
         self,
         model: str | Model,
         *,
-        system: str | None = None,
-        tools: Sequence[Tool] = (),
+        system: str | SystemHook | None = None,
+        tools: Sequence[AgentTool] = (),
         max_tokens: int | None = None,
         client: Any = None,
         options: AnthropicOptions | None = None,
+        fallback: Sequence[str | Model] = (),
+        max_steps: int = 20,
+        max_total_tokens: int | None = None,
+        timeout: float | None = None,
+        on_step: StepHook | None = None,
+        output: type[BaseModel] | None = None,
+        approvals: Literal["native", "client-tool"] = "native",
         metadata: MetadataHook | None = usage_metadata,
     ) -> None:
+        if max_steps < 1:
+            raise ValueError("max_steps: an answer has at least one step")
         self.system = system
-        self.tools = tuple(tools)
+        self.tools, self.sources = _sorted(tools)
         self.max_tokens = max_tokens
+        self.max_steps = max_steps
+        self.max_total_tokens = max_total_tokens
+        self.timeout = timeout
+        self.on_step = on_step
+        self.output = output
+        self.approvals = approvals
         self.metadata = metadata
-        if isinstance(model, str):
-            self.model = _load(model, client, options)
-        elif client is not None or options is not None:
+        self._client = client
+        self._options = options
+        #: the models that are known by a name only
+        self._loaded: dict[str, Model] = {}
+        models = [self._model(one) for one in (model, *fallback)]
+        if not self._loaded and (client is not None or options is not None):
             raise ValueError("client and options are the model's: give them to it")
+        self.model = models[0]
+        self.fallback = tuple(models[1:])
+        for one in models:
+            one.check(self.ask(self._static, ()))
+
+    def call(self, turn: Turn) -> ModelStream | None:
+        """The model call that answers a turn, not yet sent; None where what to ask is known only
+        once the answer began. Raises BadRequest."""
+        if callable(self.system) or self.sources or self.on_step is not None:
+            return None
+        return self.model.stream(self.ask(self._static, turn.messages))
+
+    async def setup(self, turn: Turn) -> Setup:
+        """What the steps of an answer have in common."""
+        if not callable(self.system):
+            return self._static
+        return replace(self._static, system=await _awaited(self.system(turn)))
+
+    async def next_step(self, setup: Setup, turn: Turn, steps: Sequence[Step]) -> Setup | None:
+        """What the next step is asked with; None: `on_step` ends the answer."""
+        changes = None if self.on_step is None else await _awaited(self.on_step(turn, steps))
+        if changes is not None:
+            if changes.stop:
+                return None
+            if changes.model is not None:
+                setup = replace(setup, models=(self._model(changes.model), *self.fallback))
+            if changes.system is not None:
+                setup = replace(setup, system=changes.system)
+            if changes.tools is not None:
+                tools, sources = _sorted(changes.tools)
+                setup = replace(setup, tools=tools, sources=sources)
+        if setup.sources:
+            found = [one for source in setup.sources for one in await source.tools(turn)]
+            # The app's own tools go before those of a server that has some of the same name.
+            named = {one.name: one for one in (*found, *setup.tools)}
+            setup = replace(setup, tools=tuple(named.values()))
+        return setup
+
+    def ask(self, setup: Setup, messages: Sequence[UIMessage]) -> ModelCall:
+        """What a model is asked in one step."""
+        return ModelCall(messages, setup.system, setup.tools, self.max_tokens, self.output)
+
+    async def aclose(self) -> None:
+        """Closes what the agent opened in the running event loop. It can be used again."""
+        for model in {*self._loaded.values(), self.model, *self.fallback}:
+            await model.aclose()
+        for source in self.sources:
+            await source.aclose()
+
+    @property
+    def _static(self) -> Setup:
+        system = None if callable(self.system) else self.system
+        return Setup((self.model, *self.fallback), system, self.tools, self.sources)
+
+    def _model(self, model: str | Model) -> Model:
+        if not isinstance(model, str):
+            return model
+        if model not in self._loaded:
+            self._loaded[model] = _load(model, self._client, self._options)
+        return self._loaded[model]
+
+
+def _sorted(tools: Sequence[AgentTool]) -> tuple[tuple[Tool, ...], tuple[ToolSource, ...]]:
+    """The tools that are there, and where the others come from."""
+    own: list[Tool] = []
+    sources: list[ToolSource] = []
+    for one in tools:
+        if isinstance(one, ClientTool | ProviderTool | FunctionTool):
+            own.append(one)
+        elif isinstance(one, ToolSource):
+            sources.append(one)
         else:
-            self.model = model
-        self.model.check(self._ask(()))
+            own.append(tool(one))
+    return tuple(own), tuple(sources)
 
-    def call(self, turn: Turn) -> ModelStream:
-        """The model call that answers a turn. Raises BadRequest."""
-        return self.model.stream(self._ask(turn.messages))
 
-    def _ask(self, messages: Sequence[UIMessage]) -> ModelCall:
-        return ModelCall(messages, self.system, self.tools, self.max_tokens)
+async def _awaited(value: _T | Awaitable[_T]) -> _T:
+    """What a hook gave, which may be a function or a coroutine function."""
+    return await value if inspect.isawaitable(value) else value
 
 
 def _load(name: str, client: Any, options: AnthropicOptions | None) -> Model:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from pydantic import BaseModel
 from ui_message_stream.chunks import FinishReason
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Form
@@ -23,6 +24,8 @@ class ModelCall:
     system: str | None = None
     tools: Sequence[Tool] = ()
     max_tokens: int | None = None
+    #: the answer is JSON of this shape
+    output: type[BaseModel] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ui_message_stream.versions import missing
 
 from usechat_server.models.base import BadRequest, ModelStream
 from usechat_server.observe.masking import RESTARTING
-from usechat_server.request import parse_turn, read_body, requested_floor
+from usechat_server.request import parse_request, read_body, requested_floor, turn_of
 from usechat_server.routes.services import Services
 from usechat_server.turn import Turn
 
@@ -52,8 +52,8 @@ class _Chat:
             raise BadRequest(f"x-usechat-floor: ai {floor} cannot read {', '.join(lost)}")
         settings = services.settings
 
-        def understand(body: bytes) -> tuple[Turn, ModelStream]:
-            turn = parse_turn(body, user, floor)
+        def understand(body: bytes) -> tuple[Turn, ModelStream | None]:
+            turn = turn_of(parse_request(body), user, floor)
             return turn, services.agent.call(turn)
 
         body = await read_body(scope, receive, settings)

@@ -12,6 +12,7 @@ from usechat_server.models.base import ModelError, ModelStream, StepResult
 from usechat_server.runs.accounts import Accounts
 from usechat_server.runs.output import Output
 from usechat_server.runs.retry import Retry
+from usechat_server.turn import Turn
 
 __all__ = ["AgentLoop"]
 
@@ -22,11 +23,12 @@ _MOST_PAUSES = 20
 class AgentLoop:
     """Answers one turn with an agent. `stream` is the agent's first call, not yet sent."""
 
-    def __init__(self, agent: Agent, stream: ModelStream, retry: Retry) -> None:
+    def __init__(self, agent: Agent, stream: ModelStream | None, retry: Retry) -> None:
         self.name = agent.model.name
         self.metadata = agent.metadata
         self._agent = agent
-        self._stream = stream
+        assert stream is not None
+        self._stream: ModelStream = stream
         self._retry = retry
 
     async def answer(self, output: Output, accounts: Accounts) -> FinishReason:
@@ -37,7 +39,7 @@ class AgentLoop:
                 break
             await self._stream.aclose()
             accounts.close()
-            self._stream = self._agent.call(output.so_far())
+            self._stream = self._called(output.so_far())
             output.append([StartStep()])
         return result.finish_reason
 
@@ -64,7 +66,12 @@ class AgentLoop:
             await self._stream.aclose()
             accounts.close()
             await asyncio.sleep(seconds)
-            self._stream = self._agent.call(output.turn)
+            self._stream = self._called(output.turn)
+
+    def _called(self, turn: Turn) -> ModelStream:
+        stream = self._agent.call(turn)
+        assert stream is not None
+        return stream
 
     async def _step(self, output: Output) -> StepResult:
         record = output.record
