@@ -20,20 +20,24 @@ from ui_message_stream.messages import (
 from usechat_server.models.anthropic.calls import CallIds, tool_result, tool_use
 from usechat_server.models.anthropic.server_calls import server_call, server_result
 from usechat_server.models.anthropic.turns import Turn, calls_with_results, recorded
+from usechat_server.tools import DeclaredTool
 
 __all__ = ["Step", "steps"]
 
 Content = list[dict[str, Any]]
 
 
-def steps(message: UIMessage, ids: CallIds, *, newest: bool) -> Iterator[Step]:
-    """The model calls that a message consists of.
+def steps(
+    message: UIMessage, ids: CallIds, tools: Mapping[str, DeclaredTool], *, newest: bool
+) -> Iterator[Step]:
+    """The model calls that a message consists of. `tools`, by name, say what the model is shown of
+    their outputs.
 
     With the `newest` message, the provider may still be at work on calls of its own.
     """
     split = list(_split(message.parts))
     turns = _matching(split, list(recorded(message).turns.values()))
-    calls = _Calls(ids, calls_with_results(turn for turn in turns if turn), newest)
+    calls = _Calls(ids, tools, calls_with_results(turn for turn in turns if turn), newest)
     for parts, turn in zip(split, turns, strict=True):
         yield Step(parts, turn, calls)
 
@@ -98,8 +102,11 @@ def _holders(turn: Turn) -> tuple[_Holder, ...]:
 class _Calls:
     """The tool calls of a message."""
 
-    def __init__(self, ids: CallIds, placed: set[str], newest: bool) -> None:
+    def __init__(
+        self, ids: CallIds, tools: Mapping[str, DeclaredTool], placed: set[str], newest: bool
+    ) -> None:
         self._ids = ids
+        self._tools = tools
         self._placed = placed
         self._newest = newest
         #: the provider's calls that are in the history, and whose results are not yet
@@ -108,7 +115,10 @@ class _Calls:
     def by_app(self, part: ToolPart) -> tuple[dict[str, Any], dict[str, Any]]:
         """The call of a tool of the app or the page, and its result."""
         call_id = self._ids.take(part.tool_call_id)
-        return tool_use(part, call_id), tool_result(part, call_id)
+        return (
+            tool_use(part, call_id),
+            tool_result(part, call_id, self._tools.get(part.tool_name)),
+        )
 
     def by_provider(self, part: ToolPart, turn: Turn | None) -> Content:
         """The call of a provider's tool, with its result unless that has a place of its own."""

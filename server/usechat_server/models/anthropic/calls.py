@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from ui_message_stream import jsontext
-from ui_message_stream.messages import ToolPart
+from ui_message_stream.messages import FilePart, TextPart, ToolPart
 from ui_message_stream.wire import UNSET
 
+from usechat_server.models.anthropic.files import file_block
 from usechat_server.models.anthropic.server_calls import caller
+from usechat_server.models.base import BadRequest
+from usechat_server.tools import DeclaredTool, ModelContent
+from usechat_server.tools.content import model_content
 
 __all__ = ["CallIds", "tool_name", "tool_result", "tool_use"]
 
@@ -26,6 +31,8 @@ _INTERRUPTED = "The call was interrupted and has no result."
 _NOT_APPROVED = "The call was not run: nobody approved it."
 _DENIED = "The user denied this call."
 _FAILED = "The tool failed."
+#: (a result cannot hold one)
+_FOR_CODE = "(A file that only code could read.)"
 
 
 class CallIds:
@@ -63,17 +70,39 @@ def tool_use(part: ToolPart, call_id: str) -> dict[str, Any]:
     return {**made, "input": value, **caller(part.call_provider_metadata)}
 
 
-def tool_result(part: ToolPart, call_id: str) -> dict[str, Any]:
-    """What came of the call, an error if nothing did."""
+def tool_result(part: ToolPart, call_id: str, tool: DeclaredTool | None) -> dict[str, Any]:
+    """What came of the call, an error if nothing did. A tool that is not declared any more is None:
+    of its output the model is shown the JSON."""
     made: dict[str, Any] = {"type": "tool_result", "tool_use_id": call_id}
     if toolset := _toolset(part):
         made["toolset_name"] = toolset
     if part.state == "output-available":
         output = None if part.output is UNSET else part.output
-        text = output if isinstance(output, str) else jsontext.encode(output).decode()
+        pieces = model_content(output) if tool is None else tool.model_output(output)
         # Nothing at all is a result too; blank text is not.
-        return {**made, "content": text} if text.strip() else made
+        return {**made, "content": content} if (content := _content(pieces)) else made
     return {**made, "content": _error_text(part), "is_error": True}
+
+
+def _content(pieces: Sequence[ModelContent]) -> str | list[dict[str, Any]]:
+    """What a result consists of: text alone, or blocks."""
+    blocks = [_block(p) for p in pieces if isinstance(p, FilePart) or p.text.strip()]
+    match blocks:
+        case [{"type": "text", "text": str(text)}]:
+            return text
+    return blocks
+
+
+def _block(piece: ModelContent) -> dict[str, Any]:
+    if isinstance(piece, TextPart):
+        return {"type": "text", "text": piece.text}
+    try:
+        block = file_block(piece)
+    except BadRequest as error:
+        return {"type": "text", "text": f"({error.text})"}
+    if block["type"] == "container_upload":
+        return {"type": "text", "text": _FOR_CODE}
+    return block
 
 
 def _toolset(part: ToolPart) -> str | None:

@@ -16,7 +16,7 @@ from usechat_server.models.anthropic.blocks.answer import anthropic
 from usechat_server.models.anthropic.errors import from_event
 from usechat_server.models.anthropic.usage import counted
 from usechat_server.models.base import ModelError, StepResult, Usage
-from usechat_server.tools import ClientTool
+from usechat_server.tools import DeclaredTool
 
 __all__ = ["Translation"]
 
@@ -38,7 +38,7 @@ class Translation:
     """
 
     def __init__(
-        self, tools: Sequence[ClientTool] = (), request: Mapping[str, Any] | None = None
+        self, tools: Sequence[DeclaredTool] = (), request: Mapping[str, Any] | None = None
     ) -> None:
         self.result: StepResult | None = None
         self.usage = Usage()

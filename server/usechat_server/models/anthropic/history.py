@@ -8,7 +8,7 @@ without a call, turns that do not alternate, thinking that is not signed. What a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ui_message_stream import jsontext
@@ -28,6 +28,7 @@ from usechat_server.models.anthropic.files import file_block
 from usechat_server.models.anthropic.server_tools import definition
 from usechat_server.models.anthropic.turns import recorded
 from usechat_server.models.base import BadRequest, ModelCall
+from usechat_server.tools import DeclaredTool
 
 __all__ = ["request"]
 
@@ -50,7 +51,8 @@ def request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
 
 
 def _request(call: ModelCall, model: str, max_tokens: int) -> dict[str, Any]:
-    turns = _Turns()
+    tools = [tool for tool in call.tools if isinstance(tool, DeclaredTool)]
+    turns = _Turns({tool.name: tool for tool in tools})
     for message in call.messages:
         if message.role == "user":
             turns.add("user", _user(message.parts, new=message is call.messages[-1]))
@@ -75,8 +77,9 @@ def _request(call: ModelCall, model: str, max_tokens: int) -> dict[str, Any]:
 class _Turns:
     """The conversation so far; neighbours of one role are one turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Mapping[str, DeclaredTool]) -> None:
         self.ids = CallIds()
+        self.tools = tools
         #: names of the tools that were called
         self.called: set[str] = set()
         #: whether the provider paused in the last turn, to go on with it
@@ -124,7 +127,7 @@ def _user(parts: Iterable[Part], *, new: bool) -> Content:
 
 def _assistant(message: UIMessage, turns: _Turns, *, newest: bool) -> None:
     """The assistant's message: a turn for each step, and the results of its calls after it."""
-    for step in steps(message, turns.ids, newest=newest):
+    for step in steps(message, turns.ids, turns.tools, newest=newest):
         if step.steering is not None:
             turns.add("user", _user(_steering(step.steering), new=False))
         turns.add("assistant", step.content)

@@ -14,7 +14,7 @@ from usechat_server.models.anthropic.options import AnthropicOptions
 from usechat_server.models.anthropic.parameters import check, parameters
 from usechat_server.models.anthropic.stream import AnthropicStream
 from usechat_server.models.base import ModelCall
-from usechat_server.tools import ClientTool, Tool
+from usechat_server.tools import DeclaredTool, Tool
 
 __all__ = ["DEFAULT_MAX_TOKENS", "AnthropicModel"]
 
@@ -74,7 +74,7 @@ class AnthropicModel:
 
         return AnthropicStream(
             parameters(made, call.tools, self.options),
-            Translation([tool for tool in call.tools if isinstance(tool, ClientTool)], made),
+            Translation([tool for tool in call.tools if isinstance(tool, DeclaredTool)], made),
             client=self._clients.get,
             # Asked for only while it is needed, and after the answer is on its way.
             opened=None if limit and not any(asked(self.options, tools)) else opened,

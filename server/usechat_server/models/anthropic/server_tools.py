@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from anthropic.types.beta import BetaUserLocationParam
 from pydantic import ConfigDict, Field, validate_call
 
-from usechat_server.tools import ClientTool, ProviderTool, Tool
+from usechat_server.tools import ClientTool, DeclaredTool, ProviderTool, Tool
 
 __all__ = [
     "MCP_BETA",
@@ -199,7 +199,7 @@ def definition(tool: Tool) -> dict[str, Any]:
     """The request's entry in `tools`. The tool is one that `AnthropicModel.check` let pass."""
     if isinstance(tool, AnthropicTool):
         return dict(tool.definition)
-    assert isinstance(tool, ClientTool)  # noqa: S101
+    assert isinstance(tool, DeclaredTool)  # noqa: S101
     options = tool.provider_options.get("anthropic", {})
     if "type" in options:
         # A kind of tool that the API describes itself.

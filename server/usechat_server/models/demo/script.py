@@ -12,7 +12,7 @@ from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 
 from usechat_server.models.base import ModelCall
 from usechat_server.models.demo import answers
-from usechat_server.tools import ClientTool
+from usechat_server.tools import DeclaredTool
 
 __all__ = [
     "Beat",
@@ -45,7 +45,7 @@ class UseTool:
     """Asks the page. Ends the step."""
 
     id: str
-    tool: ClientTool
+    tool: DeclaredTool
     input: dict[str, Any]
 
 
@@ -76,7 +76,7 @@ def choose(call: ModelCall, question: UIMessage, *, fail: bool) -> list[Beat]:
     text = _text(question)
     if _ERROR.search(text):
         return [Say(answers.AFTER_RETRY)]
-    tools = [tool for tool in call.tools if isinstance(tool, ClientTool)]
+    tools = [tool for tool in call.tools if isinstance(tool, DeclaredTool)]
     if tool := _wanted_tool(tools, text):
         thought = answers.TOOL_THOUGHT.format(name=tool.name)
         wanted = _sample(tool.input_schema, text)
@@ -118,7 +118,7 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else jsontext.encode(value).decode()
 
 
-def _wanted_tool(tools: Sequence[ClientTool], text: str) -> ClientTool | None:
+def _wanted_tool(tools: Sequence[DeclaredTool], text: str) -> DeclaredTool | None:
     """The tool with a word of its name in the question ("get_weather": "…the weather in Rome")."""
     asked = set(re.findall(r"\w+", text.lower()))
     for tool in tools:

@@ -12,7 +12,7 @@ from ui_message_stream.wire import ProviderMetadata
 from usechat_server.models.anthropic import payloads
 from usechat_server.models.anthropic.server_results import SERVER_TOOLS
 from usechat_server.models.anthropic.turns import Place
-from usechat_server.tools import ClientTool
+from usechat_server.tools import DeclaredTool
 
 __all__ = ["Answer", "Block", "Document", "anthropic", "mcp", "without_none"]
 
@@ -52,7 +52,7 @@ class Answer:
 
     def __init__(
         self,
-        tools: Mapping[str, ClientTool],
+        tools: Mapping[str, DeclaredTool],
         request: Mapping[str, Any] | None = None,
     ) -> None:
         self.tools = tools

@@ -14,7 +14,7 @@ from ui_message_stream.chunks import (
     ToolInputStart,
 )
 from ui_message_stream.versions import Form
-from ui_message_stream.wire import ProviderMetadata
+from ui_message_stream.wire import JSONObject, ProviderMetadata
 
 from usechat_server.models.anthropic import payloads
 from usechat_server.models.anthropic.blocks.answer import (
@@ -54,6 +54,7 @@ class _Call:
     provider_executed: bool | None = None
     dynamic: bool | None = None
     title: str | None = None
+    tool_metadata: JSONObject | None = None
 
     def __init__(self, _: str, content: dict[str, Any], answer: Answer) -> None:
         self.call = msgspec.convert(content, self.Content)
@@ -74,6 +75,7 @@ class _Call:
                 provider_executed=self.provider_executed,
                 dynamic=self.dynamic,
                 title=self.title,
+                tool_metadata=self.tool_metadata,
             ),
         )
 
@@ -102,6 +104,7 @@ class _Call:
                 provider_metadata=self.metadata,
                 dynamic=self.dynamic,
                 title=self.title,
+                tool_metadata=self.tool_metadata,
             ),
         )
 
@@ -115,6 +118,7 @@ class _Call:
             dynamic=self.dynamic,
             error_text=text.format(name=self.name),
             title=self.title,
+            tool_metadata=self.tool_metadata,
         )
 
 
@@ -130,10 +134,15 @@ class ToolUse(_Call):
     def __init__(self, block_id: str, content: dict[str, Any], answer: Answer) -> None:
         super().__init__(block_id, content, answer)
         self.name = self.call.toolset_name or self.call.name
-        tool = answer.tools.get(self.name)
-        self.title = tool.title if tool else None
-        #: a name that the model made up has no static part in the page
-        self.dynamic = None if tool or self.call.toolset_name else True
+        self.known = bool(self.call.toolset_name)
+        if tool := answer.tools.get(self.name):
+            self.known = True
+            self.title = tool.title
+            self.tool_metadata = dict(tool.tool_metadata) if tool.tool_metadata else None
+            self.dynamic = tool.dynamic or None
+        elif not self.known:
+            # A name that the model made up has no static part in the page.
+            self.dynamic = True
 
     @property
     def metadata(self) -> ProviderMetadata | None:
@@ -145,7 +154,7 @@ class ToolUse(_Call):
         return None if self.call.toolset_name else made
 
     def _complete(self, value: Any) -> Sequence[Form]:
-        if self.dynamic:
+        if not self.known:
             return (self._failed(value, self.UNKNOWN_TOOL),)
         if not self.call.toolset_name or not isinstance(value, dict):
             return super()._complete(value)
