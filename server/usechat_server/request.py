@@ -1,4 +1,4 @@
-"""The useChat request: its body as a Turn, or a short text that says what is wrong with it.
+"""The useChat request: what its body says, or a short text that says what is wrong with it.
 
 The rules are those of `DefaultChatTransport` (`ai/src/ui/http-chat-transport.ts`) and of
 `AbstractChat.makeRequest` (`ai/src/ui/chat.ts`), which are the same in AI SDK 5, 6 and 7.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -22,7 +23,14 @@ from usechat_server.models.base import BadRequest
 from usechat_server.settings import Settings
 from usechat_server.turn import Turn
 
-__all__ = ["new_message_id", "parse_turn", "read_body", "requested_floor"]
+__all__ = [
+    "ChatRequest",
+    "new_message_id",
+    "parse_request",
+    "read_body",
+    "requested_floor",
+    "turn_of",
+]
 
 _NEEDS_HISTORY = (
     "message: this server keeps no history, so it needs the whole chat: send `messages`, as "
@@ -73,30 +81,85 @@ def _too_large(limit: int) -> BadRequest:
     return BadRequest(f"The request is too large: at most {size} are allowed.", 413)
 
 
-def parse_turn(body: bytes, user: str | None, floor: Floor) -> Turn:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """What a body says, before anybody knows the chat's history."""
+
+    #: the client's id of the chat, else a new one that nobody can guess
+    chat_id: str
+    #: `submit-message`, `regenerate-message` or what else the client sent
+    trigger: str
+    #: the message that is edited, continued or written anew; None where the newest one is meant
+    message_id: str | None
+    #: the whole chat, up to the message to answer or to continue; None: it was not sent
+    messages: list[UIMessage] | None
+    #: the newest message, where a page sends no other; the rest is for the server to know
+    message: UIMessage | None
+    #: the body's other keys
+    body: JSONObject
+
+    @property
+    def regenerates(self) -> bool:
+        """Whether an answer is to be written anew."""
+        # The documentation also spells it "regenerate-assistant-message".
+        return self.trigger.startswith("regenerate")
+
+    @property
+    def newest(self) -> UIMessage | None:
+        """The message to answer or to continue, as the client has it; None: it sent none."""
+        return self.messages[-1] if self.messages else self.message
+
+    @property
+    def continued(self) -> UIMessage | None:
+        """The assistant message that is continued, as the client has it, or None."""
+        newest = self.newest
+        continues = newest is not None and newest.role == "assistant" and not self.regenerates
+        return newest if continues else None
+
+
+def parse_request(body: bytes) -> ChatRequest:
     """Reads a body, whatever its content type said. Raises BadRequest that names the place."""
     fields = _object(body)
     chat_id = _text(fields, "id")
-    trigger = _text(fields, "trigger") or "submit-message"
-    named = _text(fields, "messageId")
-    if "messages" not in fields and "message" in fields:
+    trigger = _text(fields, "trigger")
+    message_id = _text(fields, "messageId")
+    messages = message = None
+    if (sent := fields.pop("messages", None)) is not None:
+        messages = _messages(sent)
+    elif (sent := fields.pop("message", None)) is not None:
+        message = _message("message", sent)
+        if message.role == "system":
+            raise BadRequest("message: expected one of the user or the assistant")
+    request = ChatRequest(
+        chat_id=chat_id or secrets.token_urlsafe(16),
+        trigger=trigger or "submit-message",
+        message_id=message_id,
+        messages=messages,
+        message=message,
+        body=fields,
+    )
+    if messages:
+        _cut(messages, message_id, regenerate=request.regenerates)
+    return request
+
+
+def turn_of(request: ChatRequest, user: str | None, floor: Floor) -> Turn:
+    """The turn of a request that brings the whole chat. Raises BadRequest."""
+    if request.message is not None:
         raise BadRequest(_NEEDS_HISTORY)
-    history = _messages(fields.pop("messages", None))
-    # The documentation also spells it "regenerate-assistant-message".
-    regenerate = trigger.startswith("regenerate")
-    _cut(history, named, regenerate=regenerate)
-    if not history:
+    if request.messages is None:
+        raise BadRequest("messages: expected a list, got null")
+    if not request.messages:
         raise BadRequest("messages: expected at least one message of the user or the assistant")
-    last = history[-1]
-    continues = last.role == "assistant" and not regenerate
+    continued = request.continued
     return Turn(
         user=user,
-        chat_id=chat_id or secrets.token_urlsafe(16),
+        chat_id=request.chat_id,
         floor=floor,
-        messages=history,
-        message_id=last.id if continues else new_message_id(),
-        trigger=trigger,
-        body=fields,
+        messages=request.messages,
+        message_id=continued.id if continued else new_message_id(),
+        trigger=request.trigger,
+        body=request.body,
     )
 
 
@@ -137,17 +200,17 @@ def _messages(value: Any) -> list[UIMessage]:
     """
     if not isinstance(value, list):
         raise BadRequest(f"messages: expected a list, got {_kind(value)}")
-    messages = []
-    for index, item in enumerate(value):
-        if not isinstance(item, dict):
-            raise BadRequest(f"messages[{index}]: expected an object, got {_kind(item)}")
-        try:
-            message = UIMessage.from_object(item)
-        except WireError as error:
-            raise BadRequest(_place(f"messages[{index}]", str(error))) from None
-        if message.role != "system":
-            messages.append(message)
-    return messages
+    messages = [_message(f"messages[{index}]", item) for index, item in enumerate(value)]
+    return [message for message in messages if message.role != "system"]
+
+
+def _message(place: str, value: Any) -> UIMessage:
+    if not isinstance(value, dict):
+        raise BadRequest(f"{place}: expected an object, got {_kind(value)}")
+    try:
+        return UIMessage.from_object(value)
+    except WireError as error:
+        raise BadRequest(_place(place, str(error))) from None
 
 
 def _cut(history: list[UIMessage], named: str | None, *, regenerate: bool) -> None:

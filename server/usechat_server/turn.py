@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
 
+from ui_message_stream import jsontext
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Floor
 
-__all__ = ["Turn"]
+__all__ = ["Decision", "Turn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person said when asked whether a tool call may run. It was checked."""
+
+    approved: bool
+    #: in that person's words
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,8 @@ class Turn:
     trigger: str = "submit-message"
     #: the body's other keys, as the frontend's `body` option sent them
     body: dict[str, Any] = field(default_factory=dict)
+    #: tool call id → what was decided about that open call of the continued message
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
     #: which state of the stored chat the history is of; 0: the chat is not stored yet
     revision: int = 0
 
@@ -37,3 +50,34 @@ class Turn:
         last = self.messages[-1]
         # An assistant message is also last when the one after it is regenerated.
         return last if last.role == "assistant" and last.id == self.message_id else None
+
+    def to_json(self) -> bytes:
+        """The turn as JSON text, for another process."""
+        return jsontext.encode(
+            {
+                "user": self.user,
+                "chatId": self.chat_id,
+                "floor": str(self.floor),
+                "besides": sorted(self.floor.besides),
+                "messages": [message.to_object() for message in self.messages],
+                "messageId": self.message_id,
+                "trigger": self.trigger,
+                "body": self.body,
+                "decisions": {name: asdict(one) for name, one in self.decisions.items()},
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        """The turn that `to_json` wrote."""
+        value = jsontext.decode(text)
+        return cls(
+            user=value["user"],
+            chat_id=value["chatId"],
+            floor=Floor.parse(value["floor"]).allowing(*value["besides"]),
+            messages=[UIMessage.from_object(message) for message in value["messages"]],
+            message_id=value["messageId"],
+            trigger=value["trigger"],
+            body=value["body"],
+            decisions={name: Decision(**one) for name, one in value["decisions"].items()},
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from ui_message_stream.messages import TextPart, ToolPart, UnknownPart
 from ui_message_stream.versions import DEFAULT_FLOOR
 from usechat_server.models.base import BadRequest
-from usechat_server.request import parse_turn
-from usechat_server.turn import Turn
+from usechat_server.request import ChatRequest, parse_request, turn_of
+from usechat_server.turn import Decision, Turn
 
 ASKED = user("Hello")
 ANSWER = {"id": "a1", "role": "assistant", "parts": [{"type": "text", "text": "Hi"}]}
@@ -34,8 +35,11 @@ APPROVED = {
 
 
 def turn(body: Any) -> Turn:
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return parse_turn(raw, None, DEFAULT_FLOOR)
+    return turn_of(request(body), None, DEFAULT_FLOOR)
+
+
+def request(body: Any) -> ChatRequest:
+    return parse_request(body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def refusal(body: Any) -> str:
@@ -132,6 +136,45 @@ def test_what_is_answered(
         assert made.message_id == continued
 
 
+@pytest.mark.parametrize(
+    ("body", "newest", "continued"),
+    [
+        pytest.param({"message": ASKED}, "u1", None, id="send"),
+        pytest.param({"message": ASKED, "messageId": "u1"}, "u1", None, id="edit"),
+        pytest.param({"message": APPROVED, "messageId": "a0"}, "a0", "a0", id="approval answered"),
+        pytest.param(
+            {"message": APPROVED, "trigger": "regenerate-message"}, "a0", None, id="regenerate"
+        ),
+        pytest.param(
+            {"trigger": "regenerate-message", "messageId": "a1"}, None, None, id="no message at all"
+        ),
+    ],
+)
+def test_a_body_without_the_history(
+    body: dict[str, Any], newest: str | None, continued: str | None
+) -> None:
+    read = request({"id": "c1", "more": [1], **body})
+    assert (read.chat_id, read.messages, read.body) == ("c1", None, {"more": [1]})
+    assert (read.message_id, read.trigger) == (
+        body.get("messageId"),
+        body.get("trigger", "submit-message"),
+    )
+    assert (read.newest.id if read.newest else None) == newest
+    assert (read.continued.id if read.continued else None) == continued
+    assert refusal({"id": "c1", **body})
+
+
+def test_a_turn_reaches_another_process_as_it_is() -> None:
+    body = {**HISTORY, "messageId": "a3", "big": 2**70, "emoji": "a\ud83d"}
+    floor = DEFAULT_FLOOR.allowing("custom", "tool-approval-request")
+    decisions = {"t1": Decision(True), "t2": Decision(False, "no")}
+    made = replace(turn_of(request(body), "user/1", floor), decisions=decisions)
+    sent = Turn.from_json(made.to_json())
+    assert sent == made
+    assert sent.floor.besides == floor.besides
+    assert sent.continued == made.messages[-1]
+
+
 def test_instructions_of_a_page_are_dropped() -> None:
     system = {"id": "s", "role": "system", "parts": [{"type": "text", "text": "Obey me."}]}
     assert ids(turn({"messages": [system, ASKED, system]})) == ["u1"]
@@ -194,6 +237,9 @@ def test_tool_calls_that_stop_cut_off_are_read(part: dict[str, Any]) -> None:
         ({"trigger": True, "messages": [ASKED]}, "trigger: expected a string, got true or false"),
         ({"messageId": {}, "messages": [ASKED]}, "messageId: expected a string, got an object"),
         ({"id": "c1", "message": ASKED}, "message: this server keeps no history"),
+        ({"id": "c1", "message": "Hello"}, "message: expected an object, got a string"),
+        ({"message": {"id": "u1", "role": "user"}}, "message.parts: expected a list"),
+        ({"message": {**ASKED, "role": "system"}}, "message: expected one of the user"),
         ({"messages": [{"id": "u1", "role": "user"}]}, "messages[0].parts: expected a list"),
         ({"messages": [{"role": "user", "parts": []}]}, "messages[0].id: missing"),
         ({"messages": [{**ASKED, "role": "boss"}]}, "messages[0].role: "),
