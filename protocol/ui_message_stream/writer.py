@@ -79,6 +79,11 @@ class Writer:
         """Whether the stream has its last chunk."""
         return self._grammar.state == rules.ENDED
 
+    @property
+    def in_step(self) -> bool:
+        """Whether a step is open."""
+        return self._grammar.state == rules.STEP
+
     def write(self, chunk: Chunk) -> list[Chunk]:
         """What to send for the chunk now: with a `start`, a `start-step` or ends before it that are
         missing. An output gets the `dynamic` flag of its call. The two halves of a surrogate pair

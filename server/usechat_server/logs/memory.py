@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
-from ui_message_stream.chunks import MessageMetadata, Start
+from ui_message_stream.chunks import (
+    Error,
+    FinishStep,
+    MessageMetadata,
+    ResetStep,
+    Start,
+    StartStep,
+)
 from ui_message_stream.expand import expand
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.sse import DONE
-from ui_message_stream.versions import NEWEST_FLOOR, Floor, Form, Ranged, project
+from ui_message_stream.versions import NEWEST_FLOOR, Floor, Form, Ranged, accepts, project
 from ui_message_stream.wire import UNSET
 
 from usechat_server.logs.deltas import Deltas, plain_delta
 from usechat_server.logs.frames import frames
 
-__all__ = ["Log", "Reader"]
+__all__ = ["Follower", "Log", "Reader"]
 
 #: About how much one read brings to a reader that is behind: characters of text, bytes of frames.
 READ_SIZE = 64 * 1024
+#: What a chunk that is no plain delta counts for in it.
+_CHUNK_SIZE = 64
+
+#: What a reader gets that was shown what then was taken back: its client has no way to forget it.
+BROKEN_OFF = "The answer began again. Reload the page to see it."
 
 #: How far a reader is: an item, and how many characters of it were read if it is a text.
 Position = tuple[int, int]
+
+
+class Follower(Protocol):
+    """Whoever follows a log while it grows."""
+
+    def loses_by_reset(self) -> bool:
+        """Whether the step that is being written can no longer be taken back for it."""
+        ...
 
 
 class Log:
@@ -32,6 +53,9 @@ class Log:
     and a reader that is behind gets its deltas merged. The newest entry (what one provider read
     brought) is kept as it came as well: the readers that are caught up share its frames, which are
     made once for each floor.
+
+    `reset-step` supersedes what came since the last `start-step`. It says so for the readers that
+    were sent some of it; all others, and the message, leave that out.
 
     `continued` is the message that the run goes on with. A reader from the start gets it first, as
     the chunks that rebuild it; nothing is made of it until one asks.
@@ -47,6 +71,15 @@ class Log:
         self._newest_at: Position | None = None
         self._newest_frames: dict[Floor, bytes] = {}
         self._waiting: list[asyncio.Future[None]] = []
+        #: set when a step ended; whoever waits for it clears it
+        self.step_ended = asyncio.Event()
+        self._last: Sequence[Form] = ()
+        #: who follows it now
+        self.followers: set[Follower] = set()
+        #: the item from which on the next `reset-step` supersedes
+        self._fresh = 0
+        #: from which item on which `reset-step` superseded, oldest first
+        self._resets: list[tuple[int, int]] = []
 
     def append(self, chunks: Sequence[Form]) -> None:
         """Adds one entry and wakes the readers that are caught up, each once."""
@@ -55,6 +88,12 @@ class Log:
             if isinstance(chunk, Ranged) or (delta := plain_delta(chunk)) is None:
                 self._fold()
                 self._items.append(chunk)
+                if isinstance(chunk, FinishStep):
+                    self.step_ended.set()
+                if isinstance(chunk, ResetStep):
+                    self._resets.append((self._fresh, len(self._items) - 1))
+                if isinstance(chunk, StartStep | ResetStep):
+                    self._fresh = len(self._items)
                 continue
             block, text = delta
             if not text:
@@ -68,12 +107,21 @@ class Log:
         else:
             self._end = (len(self._items) - 1, self._growing.length)
         if self._end != before:
-            self._newest, self._newest_at = chunks, before
+            # What a reset is for a reader depends on how far it is.
+            reset = self._resets and self._resets[-1][1] >= before[0]
+            self._newest, self._newest_at = chunks, None if reset else before
             self._newest_frames = {}
             self._wake()
 
+    def close(self, chunks: Sequence[Form]) -> None:
+        """The last chunks, up to `finish`, `abort` or `error`. They are part of the message, but no
+        reader sees them before `end`: what is to be done first, such as saving, can be done."""
+        self._last = chunks
+
     def end(self) -> None:
-        """Nothing more will come: the last chunk was `finish`, `abort` or `error`."""
+        """Nothing more will come."""
+        last, self._last = self._last, ()
+        self.append(last)
         self.ended = True
         self._fold()
         self._wake()
@@ -95,22 +143,63 @@ class Log:
         """The message so far, as the newest client has it."""
         shown = (
             project(item.read(0, item.length) if isinstance(item, Deltas) else item, NEWEST_FLOOR)
-            for item in self._items
+            for item in (*self._valid(), *self._last)
         )
         return reduce((chunk for chunk in shown if chunk is not None), self._continued)
 
-    def read(self, position: Position, floor: Floor) -> tuple[bytes, Position]:
-        """Frames from a position on, and the position after them."""
+    @property
+    def can_reset(self) -> bool:
+        """Whether the step that is being written can be taken back, and nobody loses by it."""
+        return not any(follower.loses_by_reset() for follower in self.followers)
+
+    def shown(self, position: Position) -> bool:
+        """Whether a reader there was sent something that the next reset supersedes."""
+        return position > (self._fresh, 0)
+
+    def read(self, position: Position, floor: Floor) -> tuple[bytes, Position | None]:
+        """Frames from a position on, and the position after them; None: the reader can follow no
+        further, because it was sent what has been superseded."""
         if position == self._newest_at:
             shared = self._newest_frames.get(floor)
             if shared is None:
                 shared = self._newest_frames[floor] = frames(self._newest, floor)
             return shared, self._end
         behind = bytearray()
-        while position < self._end and len(behind) < READ_SIZE:
+        while (position := self._valid_from(position)) < self._end and len(behind) < READ_SIZE:
             chunk, position = self._next(position)
+            if isinstance(chunk, ResetStep) and not accepts(floor, chunk.type):
+                return bytes(behind + frames((Error(error_text=BROKEN_OFF),), floor)), None
             behind += frames((chunk,), floor)
         return bytes(behind), position
+
+    @property
+    def at(self) -> Position:
+        """The position after the last chunk."""
+        return self._end
+
+    def chunks(self, position: Position) -> tuple[list[Form], Position]:
+        """What was appended from a position on, superseded or not, and the position after it.
+
+        Deltas are merged; of a long backlog it is a piece. The same chunks appended to another log,
+        in order, make the same items and positions there.
+        """
+        found: list[Form] = []
+        index, offset = position
+        size = 0
+        while (index, offset) < self._end and size < READ_SIZE:
+            item = self._items[index]
+            if not isinstance(item, Deltas):
+                found.append(item)
+                index, offset = index + 1, 0
+                size += _CHUNK_SIZE
+            elif offset < item.length:
+                found.append(item.read(offset, READ_SIZE))
+                read = min(READ_SIZE, item.length - offset)
+                offset += read
+                size += read
+            else:
+                index, offset = index + 1, 0
+        return found, (index, offset)
 
     def is_behind(self, position: Position) -> bool:
         """Whether there is something to read after a position."""
@@ -123,6 +212,9 @@ class Log:
         await waiter
 
     def _next(self, position: Position) -> tuple[Form, Position]:
+        for first, reset in self._resets:
+            if (first, 0) < position <= (reset, 0):
+                return self._items[reset], (reset + 1, 0)
         index, offset = position
         item = self._items[index]
         if not isinstance(item, Deltas):
@@ -131,6 +223,21 @@ class Log:
             # Read to its end while it grew; it has been folded since, and something follows.
             return self._next((index + 1, 0))
         return item.read(offset, READ_SIZE), (index, min(offset + READ_SIZE, item.length))
+
+    def _valid_from(self, position: Position) -> Position:
+        """The same, or after what was superseded since a reader came there."""
+        for first, reset in self._resets:
+            if position == (first, 0):
+                position = (reset + 1, 0)
+        return position
+
+    def _valid(self) -> Iterator[Form | Deltas]:
+        """The items that were not superseded."""
+        begin = 0
+        for first, reset in self._resets:
+            yield from self._items[begin:first]
+            begin = reset + 1
+        yield from self._items[begin:]
 
     def _fold(self) -> None:
         if self._growing is not None:
@@ -166,6 +273,16 @@ class Reader:
         self._position = start
         self._preamble = preamble
         self._done = False
+        log.followers.add(self)
+
+    def loses_by_reset(self) -> bool:
+        """Whether its client was shown some of the step, and cannot be told to forget it."""
+        knows = self._done or accepts(self._floor, "reset-step")
+        return not knows and self._log.shown(self._position)
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        self._log.followers.discard(self)
 
     async def read(self) -> bytes | None:
         """The frames that are there, as soon as there are any (of a long backlog, a piece of it).
@@ -185,7 +302,11 @@ class Reader:
             if self._preamble is not None:
                 data = self._next_of_preamble(self._preamble)
             elif log.is_behind(self._position):
-                data, self._position = log.read(self._position, self._floor)
+                data, position = log.read(self._position, self._floor)
+                if position is None:
+                    self._done = True
+                    return data + DONE
+                self._position = position
             else:
                 break
         if self._preamble is None and log.ended and not log.is_behind(self._position):

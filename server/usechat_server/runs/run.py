@@ -161,4 +161,5 @@ class _Body:
     async def aclose(self) -> None:
         if self._open:
             self._open = False
+            self._reader.close()
             self._run._leave()
