@@ -7,7 +7,8 @@ from usechat_server.tools.context import ToolContext
 from usechat_server.tools.declared import ClientTool, DeclaredTool, ProviderTool
 from usechat_server.tools.decorator import DecoratedTool, ToolOptions, tool
 from usechat_server.tools.errors import InvalidInput, ToolError
-from usechat_server.tools.function_tool import FunctionTool, ToolOutput
+from usechat_server.tools.function_tool import FunctionTool
+from usechat_server.tools.outputs import ToolOutput
 from usechat_server.tools.source import Tool, ToolSource
 
 __all__ = [

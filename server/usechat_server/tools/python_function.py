@@ -1,68 +1,119 @@
-"""A Python function as a tool."""
+"""A Python function as a tool: what the model is told of it, and how it runs."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable
-from typing import Any, get_type_hints
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import partial
+from typing import Any
 
 import anyio.to_thread
-from pydantic import ConfigDict, ValidationError, create_model
+from anyio import CapacityLimiter
+from pydantic import ValidationError
 from ui_message_stream import jsontext
 
 from usechat_server.tools.context import ToolContext
+from usechat_server.tools.docstrings import described
 from usechat_server.tools.errors import InvalidInput
-from usechat_server.tools.function_tool import ToolOutput
-from usechat_server.tools.outputs import to_json
+from usechat_server.tools.outputs import ToolOutput, to_json
+from usechat_server.tools.per_loop import PerLoop
+from usechat_server.tools.schema import parameters
 
 __all__ = ["PythonFunction"]
 
+#: How many functions may block a thread at once. Those of the web framework are not used up.
+_THREADS = 40
+_threads = PerLoop(lambda: CapacityLimiter(_THREADS))
+
 
 class PythonFunction:
-    """Runs a function with the arguments that the model gave."""
+    """Runs a function, or anything else that can be called, with the arguments that a model gave.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.name = function.__name__
-        self.description = inspect.getdoc(function) or ""
-        hints = get_type_hints(function, include_extras=True)
-        hints.pop("return", None)
-        self._context = [name for name, hint in hints.items() if hint is ToolContext]
-        fields: dict[str, Any] = {
-            name: (
-                hints[name],
-                ... if parameter.default is parameter.empty else parameter.default,
-            )
-            for name, parameter in inspect.signature(function).parameters.items()
-            if name not in self._context
-        }
-        self._model = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
-        self.input_schema = self._model.model_json_schema()
+    `local` are the names around it, for type hints that are strings. Raises TypeError for what
+    cannot be a tool.
+    """
+
+    def __init__(self, function: Callable[..., Any], local: Mapping[str, Any]) -> None:
+        if inspect.isclass(function):
+            raise TypeError("a class is no tool: give an instance of it, whose __call__ will run")
+        self.name = _name(function)
+        self.description, words = described(function)
+        self._parameters = parameters(function, words, local)
+        self.input_schema = self._parameters.json_schema()
         self._function = function
+        self._in_thread = not _is_async(function)
 
     def parse(self, input: Any) -> dict[str, Any]:  # noqa: A002
+        """The arguments. Strictly: a text is no number, and what nobody asked for is an error."""
         try:
-            made = self._model.model_validate_json(jsontext.encode(input), strict=True)
+            made = self._parameters.model.model_validate_json(jsontext.encode(input), strict=True)
         except ValidationError as error:
-            raise InvalidInput(str(error)) from None
-        return {name: getattr(made, name) for name in type(made).model_fields}
+            raise InvalidInput(_readable(error)) from None
+        return {name: getattr(made, field) for field, name in self._parameters.names.items()}
 
     async def call(
         self, arguments: dict[str, Any], context: ToolContext
-    ) -> AsyncIterator[ToolOutput]:
-        given = {**arguments, **dict.fromkeys(self._context, context)}
-        if inspect.isasyncgenfunction(self._function):
-            value = None
-            async for item in self._function(**given):
+    ) -> AsyncGenerator[ToolOutput]:
+        """Runs it: in a thread unless it is async. What an async generator yields is preliminary;
+        the last of it is the output."""
+        run = partial(
+            self._function, **arguments, **dict.fromkeys(self._parameters.context, context)
+        )
+        if self._in_thread:
+            made = await anyio.to_thread.run_sync(
+                run, abandon_on_cancel=True, limiter=_threads.get()
+            )
+        else:
+            made = run()
+        if inspect.isawaitable(made):
+            made = await made
+        if not inspect.isasyncgen(made):
+            yield ToolOutput(to_json(made))
+            return
+        value = None
+        try:
+            async for item in made:
                 value = to_json(item)
                 yield ToolOutput(value, preliminary=True)
-            yield ToolOutput(value)
-        elif inspect.iscoroutinefunction(self._function):
-            yield ToolOutput(to_json(await self._function(**given)))
+        finally:
+            await made.aclose()
+        yield ToolOutput(value)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.isroutine(function):
+        return function.__name__
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(function).__name__).lower()
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it only makes a coroutine or an async generator, which takes no thread."""
+    while isinstance(function, partial):
+        function = function.func
+    if not inspect.isroutine(function):
+        function = type(function).__call__
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+#: Of a hopeless input the model is told this much.
+_MOST_PROBLEMS = 10
+_MOST_CHARACTERS = 200
+
+
+def _readable(error: ValidationError) -> str:
+    """What is wrong, a line for each place."""
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False)[:_MOST_PROBLEMS]:
+        place = ".".join(map(str, problem["loc"])) or "input"
+        if problem["type"] == "missing":
+            lines.append(f"{place}: this is required.")
+        elif problem["type"] == "extra_forbidden":
+            lines.append(f"{place}: there is no such parameter.")
         else:
-            yield ToolOutput(
-                to_json(
-                    await anyio.to_thread.run_sync(
-                        lambda: self._function(**given), abandon_on_cancel=True
-                    )
-                )
-            )
+            got = jsontext.encode(problem["input"]).decode()
+            shown = got if len(got) <= _MOST_CHARACTERS else f"{got[:_MOST_CHARACTERS]}…"
+            lines.append(f"{place}: {problem['msg']}, not {shown}.")
+    return "\n".join(["The input is not valid.", *lines])
