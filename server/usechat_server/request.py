@@ -19,6 +19,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Floor
 from ui_message_stream.wire import JSONObject, WireError
 
+from usechat_server.approvals import with_answers
 from usechat_server.models.base import BadRequest
 from usechat_server.settings import Settings
 from usechat_server.turn import Turn
@@ -156,7 +157,7 @@ def turn_of(request: ChatRequest, user: str | None, floor: Floor) -> Turn:
         user=user,
         chat_id=request.chat_id,
         floor=floor,
-        messages=request.messages,
+        messages=[with_answers(message) for message in request.messages],
         message_id=continued.id if continued else new_message_id(),
         trigger=request.trigger,
         body=request.body,

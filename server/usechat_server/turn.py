@@ -41,6 +41,9 @@ class Turn:
     body: dict[str, Any] = field(default_factory=dict)
     #: tool call id → what was decided about that open call of the continued message
     decisions: Mapping[str, Decision] = field(default_factory=dict)
+    #: the calls of the continued message whose output the client brought now; None: without a
+    #: store nobody can tell, since it brought the whole message
+    answered: frozenset[str] | None = None
     #: which state of the stored chat the history is of; 0: the chat is not stored yet
     revision: int = 0
 
@@ -64,6 +67,8 @@ class Turn:
                 "trigger": self.trigger,
                 "body": self.body,
                 "decisions": {name: asdict(one) for name, one in self.decisions.items()},
+                "answered": None if self.answered is None else sorted(self.answered),
+                "revision": self.revision,
             }
         )
 
@@ -80,4 +85,6 @@ class Turn:
             trigger=value["trigger"],
             body=value["body"],
             decisions={name: Decision(**one) for name, one in value["decisions"].items()},
+            answered=None if value["answered"] is None else frozenset(value["answered"]),
+            revision=value["revision"],
         )

@@ -168,7 +168,8 @@ def test_a_turn_reaches_another_process_as_it_is() -> None:
     body = {**HISTORY, "messageId": "a3", "big": 2**70, "emoji": "a\ud83d"}
     floor = DEFAULT_FLOOR.allowing("custom", "tool-approval-request")
     decisions = {"t1": Decision(True), "t2": Decision(False, "no")}
-    made = replace(turn_of(request(body), "user/1", floor), decisions=decisions)
+    made = turn_of(request(body), "user/1", floor)
+    made = replace(made, decisions=decisions, answered=frozenset({"t1"}), revision=3)
     sent = Turn.from_json(made.to_json())
     assert sent == made
     assert sent.floor.besides == floor.besides

@@ -1,0 +1,29 @@
+"""Tool calls that wait until a person has allowed them."""
+
+from __future__ import annotations
+
+from usechat_server.approvals.asking import asked, automatic, denied, settled, with_answers
+from usechat_server.approvals.base import Approvals, Issued
+from usechat_server.approvals.nonces import MemoryNonces, Nonces
+from usechat_server.approvals.policy import Approve, Ask, Deny, policy
+from usechat_server.approvals.responses import DecidedCall, responses
+from usechat_server.approvals.signed import SignedApprovals
+
+__all__ = [
+    "Approvals",
+    "Approve",
+    "Ask",
+    "DecidedCall",
+    "Deny",
+    "Issued",
+    "MemoryNonces",
+    "Nonces",
+    "SignedApprovals",
+    "asked",
+    "automatic",
+    "denied",
+    "policy",
+    "responses",
+    "settled",
+    "with_answers",
+]

@@ -1,0 +1,115 @@
+"""What a server believes of a message that a client continues.
+
+A client has the whole message and sends it back; what it may add is the output of a call that is
+open, and the answer to an approval. Everything else it could have made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from ui_message_stream.messages import Part, ToolPart, UIMessage
+
+from usechat_server.agent import Agent
+from usechat_server.approvals.asking import with_answers
+from usechat_server.approvals.responses import last_step
+from usechat_server.models.base import BadRequest
+from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool
+from usechat_server.turn import Turn
+
+__all__ = ["check", "merge"]
+
+_OUTPUT = ("output-available", "output-error")
+
+
+def merge(stored: UIMessage, sent: UIMessage) -> tuple[UIMessage, frozenset[str]]:
+    """The stored message with what the client may add to it, and the calls whose output it brought.
+
+    Nothing else of what was sent is looked at. Raises BadRequest for an answer to a call that is
+    not open. Whose call it may answer is for `check` to say.
+    """
+    brought = {part.tool_call_id: part for part in _calls(with_answers(sent))}
+    answered: set[str] = set()
+    parts: list[Part] = []
+    for part in stored.parts:
+        if isinstance(part, ToolPart) and (said := brought.pop(part.tool_call_id, None)):
+            if part.state == "input-available" and said.state in _OUTPUT:
+                answered.add(part.tool_call_id)
+            part = _merged(part, said)  # noqa: PLW2901
+        parts.append(part)
+    for said in brought.values():
+        if said.state in _OUTPUT or said.state == "approval-responded":
+            raise _refused(said, "this server has no such call: reload the chat", 409)
+    return msgspec.structs.replace(stored, parts=parts), frozenset(answered)
+
+
+def _merged(part: ToolPart, said: ToolPart) -> ToolPart:
+    if said.state in _OUTPUT:
+        if part.state == "input-available" and not part.provider_executed:
+            return msgspec.structs.replace(
+                part, state=said.state, output=said.output, error_text=said.error_text
+            )
+        if part.state in ("approval-requested", "approval-responded"):
+            raise _refused(said, "it waits for an approval, not for an output")
+        return part
+    if said.state != "approval-responded" or part.state == "approval-responded":
+        return part
+    if part.state != "approval-requested" or part.approval is None:
+        raise _refused(said, "it was answered before: reload the chat", 409)
+    if said.approval is None or said.approval.id != part.approval.id:
+        raise _refused(said, "the approval is another call's", 403)
+    approval = msgspec.structs.replace(
+        part.approval, approved=said.approval.approved, reason=said.approval.reason
+    )
+    return msgspec.structs.replace(part, state="approval-responded", approval=approval)
+
+
+async def check(turn: Turn, agent: Agent) -> None:
+    """Refuses outputs in the continued message that the page had no business to give.
+
+    With a store the page may answer calls of the agent's client tools, and nothing else. Without
+    one, the outputs of this server's own tools in the same step come back from the page too, and
+    nobody can tell whether they are the same: only calls of tools that the agent does not have are
+    refused. Earlier steps and messages may be of tools that are long gone.
+
+    Raises BadRequest.
+    """
+    if turn.continued is None:
+        return
+    calls = last_step(turn.continued)
+    tools = _named(agent.tools)
+    if agent.sources and any(part.tool_name not in tools for part in calls):
+        for source in agent.sources:
+            tools = _named(await source.tools(turn)) | tools
+    for part in calls:
+        tool = tools.get(part.tool_name)
+        if part.provider_executed:
+            if isinstance(tool, ClientTool | FunctionTool):
+                raise _refused(part, "the model's provider does not run this tool")
+        elif turn.answered is None:
+            # A call of a tool that the model made up has an error, which this server wrote.
+            made_up = part.dynamic and part.state == "output-error"
+            # on_step may have brought a tool for a step.
+            unknown = tool is None and agent.on_step is None and not made_up
+            if part.state in _OUTPUT and (unknown or isinstance(tool, ProviderTool)):
+                raise _refused(part, "this server has no such tool")
+        elif part.tool_call_id in turn.answered:
+            if tool is None and agent.on_step is None:
+                raise _refused(part, "this server has no such tool")
+            if not isinstance(tool, ClientTool | None):
+                raise _refused(part, "the page does not run this tool")
+
+
+def _calls(message: UIMessage) -> Iterable[ToolPart]:
+    return (part for part in message.parts if isinstance(part, ToolPart))
+
+
+def _named(tools: Iterable[Tool]) -> dict[str, Tool]:
+    return {tool.name: tool for tool in tools}
+
+
+def _refused(part: ToolPart, why: str, status: int = 400) -> BadRequest:
+    return BadRequest(
+        f"The answer to the call of {part.tool_name[:64]!r} is refused: {why}.", status
+    )
