@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Floor
 
+from usechat_server.approvals.base import Approvals
 from usechat_server.metadata import Outcome, Step
 from usechat_server.models.base import BadRequest
 from usechat_server.turn import Turn
@@ -116,6 +117,9 @@ class Chats(Protocol):
 
     All of them raise StoreAway.
     """
+
+    #: the approvals that are asked for in these chats
+    approvals: Approvals
 
     async def open(self) -> None:
         """Checks that the store can be used; called when an app starts, or with its first request.

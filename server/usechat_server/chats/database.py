@@ -1,0 +1,153 @@
+"""The database behind a store: its URL, its connections, and its short transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import URL, Connection, event, exc, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from usechat_server.chats.base import StoreAway
+
+__all__ = ["Database"]
+
+logger = logging.getLogger("usechat.chats")
+
+#: Seconds that a writer waits for another one (SQLite has one at a time), or for a connection.
+BUSY_SECONDS = 10.0
+#: Seconds that a statement may take on PostgreSQL.
+STATEMENT_SECONDS = 30.0
+
+_EXPECTED = (
+    "expected sqlite:///chats.db (a file; four slashes before an absolute path) "
+    "or postgresql://user:password@host/database"
+)
+#: What the database says of a statement, and not of itself: these are errors of ours.
+_OURS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
+
+
+class Database:
+    """SQLite or PostgreSQL by URL; nothing is opened before it is used.
+
+    Raises ValueError for a URL of neither, or if PostgreSQL's driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self.is_file = self.url.get_backend_name() == "sqlite"
+        if not self.is_file:
+            _need_asyncpg()
+        self._engines: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncEngine] = (
+            WeakKeyDictionary()
+        )
+
+    def __str__(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads. Raises StoreAway."""
+        async with self._transaction(write=False) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that may write; committed at the end, or nothing of it. Raises StoreAway.
+
+        Each locks the row of its chat before anything else, so that no two wait for each other.
+        """
+        async with self._transaction(write=True) as connection:
+            yield connection
+
+    async def aclose(self) -> None:
+        """Closes the connections of the running event loop."""
+        if engine := self._engines.pop(asyncio.get_running_loop(), None):
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine().connect() as connection:
+                await connection.execution_options(usechat_write=write)
+                async with connection.begin():
+                    yield connection
+        except _OURS:
+            raise
+        except (exc.SQLAlchemyError, OSError, TimeoutError) as error:
+            logger.warning("%s cannot be reached: %s", self, error)
+            raise StoreAway from error
+
+    def _engine(self) -> AsyncEngine:
+        loop = asyncio.get_running_loop()
+        if (engine := self._engines.get(loop)) is None:
+            engine = self._engines[loop] = (
+                _sqlite(self.url) if self.is_file else _postgres(self.url)
+            )
+        return engine
+
+
+def _parsed(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except exc.ArgumentError:
+        raise ValueError(f"the store {text!r} is no URL: {_EXPECTED}") from None
+    name = url.drivername
+    if name in ("sqlite", "sqlite+aiosqlite"):
+        if url.host or url.database in (None, "", ":memory:"):
+            raise ValueError(f"the store {text!r} names no file: {_EXPECTED}")
+        return url.set(drivername="sqlite+aiosqlite")
+    if name in ("postgresql", "postgres", "postgresql+asyncpg"):
+        return url.set(drivername="postgresql")
+    raise ValueError(f"a store cannot be at {name!r}: {_EXPECTED}")
+
+
+def _need_asyncpg() -> None:
+    if find_spec("asyncpg") is None:
+        raise ValueError("PostgreSQL needs its driver: pip install 'usechat-server[postgres]'")
+
+
+def _postgres(url: URL) -> AsyncEngine:
+    import asyncpg  # type: ignore[import-untyped]
+
+    # By the driver itself, which knows what such URLs hold everywhere (sslmode, several hosts).
+    connect = partial(
+        asyncpg.connect,
+        url.render_as_string(hide_password=False),
+        timeout=BUSY_SECONDS,
+        command_timeout=STATEMENT_SECONDS,
+    )
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_pre_ping=True,
+        pool_timeout=BUSY_SECONDS,
+    )
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    engine = create_async_engine(url, pool_timeout=BUSY_SECONDS)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin as `begin` says
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")  # so that readers and the writer do not wait
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes then would fail at once beside another writer.
+        immediate = connection.get_execution_options().get("usechat_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
