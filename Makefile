@@ -46,7 +46,7 @@ bench: $(VENV)/.installed
 
 clean:
 	rm -rf $(VENV) web-demo/node_modules tests/clients/node_modules server/usechat_server/page \
-		tests/output bench/results bench/.venv bench/servers/aisdk/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+		tests/output bench/results bench/.venv bench/servers/aisdk/node_modules web-demo/nextjs/node_modules web-demo/nextjs/.next .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: none found on the PATH." \

@@ -20,10 +20,13 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any, Self
 
-__all__ = ["CLIENTS", "NodeProcess", "NodeUnavailable", "install", "node_binary", "require"]
+__all__ = ["CLIENTS", "NEXTJS", "NodeProcess", "NodeUnavailable", "install", "node_binary", "require"]
 
 #: The npm project of the published clients, which also brings its own Node.
 CLIENTS = Path(__file__).parents[1] / "clients"
+
+#: The example for Next.js, which is tested too.
+NEXTJS = Path(__file__).parents[2] / "web-demo" / "nextjs"
 
 #: The packages of `CLIENTS` that are nothing but a Node binary.
 _NODE_PACKAGES = {
@@ -56,7 +59,7 @@ def install(project: Path) -> None:
         npm = shutil.which("npm")
         if npm is None:
             raise NodeUnavailable("npm is not installed")
-        print(f"Installing what tests/{project.name} uses ...")
+        print(f"Installing what {project.parent.name}/{project.name} uses ...", flush=True)
         done = subprocess.run([npm, "ci"], cwd=project, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"npm ci failed in {project.name}:\n{done.stdout}{done.stderr}")
@@ -150,5 +153,6 @@ class NodeProcess:
 if __name__ == "__main__":
     try:
         install(CLIENTS)
+        install(NEXTJS)
     except NodeUnavailable as error:
         sys.exit(str(error))
