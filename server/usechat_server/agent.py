@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 AgentTool = Tool | ToolSource | Callable[..., Any]
 
 #: The system prompt of a turn.
-SystemHook = Callable[[Turn], str | None | Awaitable[str | None]]
+SystemHook = Callable[[Turn], str | Awaitable[str | None] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class NextStep:
 
 #: Asked before each step, the first one too: the turn with the message as it is now, and the steps
 #: of this answer so far.
-StepHook = Callable[[Turn, Sequence[Step]], NextStep | None | Awaitable[NextStep | None]]
+StepHook = Callable[[Turn, Sequence[Step]], NextStep | Awaitable[NextStep | None] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +133,10 @@ class Agent:
 
     async def setup(self, turn: Turn) -> Setup:
         """What the steps of an answer have in common."""
-        if not callable(self.system):
-            return self._static
-        return replace(self._static, system=await _awaited(self.system(turn)))
+        setup = self._static
+        if callable(self.system):
+            setup = replace(setup, system=await _awaited(self.system(turn)))
+        return await _with_sources(setup, turn)
 
     async def next_step(self, setup: Setup, turn: Turn, steps: Sequence[Step]) -> Setup | None:
         """What the next step is asked with; None: `on_step` ends the answer."""
@@ -150,12 +151,7 @@ class Agent:
             if changes.tools is not None:
                 tools, sources = _sorted(changes.tools)
                 setup = replace(setup, tools=tools, sources=sources)
-        if setup.sources:
-            found = [one for source in setup.sources for one in await source.tools(turn)]
-            # The app's own tools go before those of a server that has some of the same name.
-            named = {one.name: one for one in (*found, *setup.tools)}
-            setup = replace(setup, tools=tuple(named.values()))
-        return setup
+        return await _with_sources(setup, turn)
 
     def ask(self, setup: Setup, messages: Sequence[UIMessage]) -> ModelCall:
         """What a model is asked in one step."""
@@ -163,10 +159,25 @@ class Agent:
 
     async def aclose(self) -> None:
         """Closes what the agent opened in the running event loop. It can be used again."""
-        for model in {*self._loaded.values(), self.model, *self.fallback}:
+        for model in {
+            id(one): one for one in (*self._loaded.values(), *self._static.models)
+        }.values():
             await model.aclose()
         for source in self.sources:
             await source.aclose()
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person may be asked to approve a call."""
+        return any(isinstance(one, FunctionTool) and one.needs_approval for one in self.tools)
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """Chunk types without which something that was switched on cannot be shown."""
+        types = self.model.requires.union(*(model.requires for model in self.fallback))
+        if self.asks and self.approvals == "native":
+            types |= {"tool-approval-request", "tool-output-denied"}
+        return types
 
     @property
     def _static(self) -> Setup:
@@ -193,6 +204,16 @@ def _sorted(tools: Sequence[AgentTool]) -> tuple[tuple[Tool, ...], tuple[ToolSou
         else:
             own.append(tool(one))
     return tuple(own), tuple(sources)
+
+
+async def _with_sources(setup: Setup, turn: Turn) -> Setup:
+    """The same with the tools that its sources have now."""
+    if not setup.sources:
+        return setup
+    found = [one for source in setup.sources for one in await source.tools(turn)]
+    # The app's own tools go before those of a server that has some of the same name.
+    named = {one.name: one for one in (*found, *setup.tools)}
+    return replace(setup, tools=tuple(named.values()))
 
 
 async def _awaited(value: _T | Awaitable[_T]) -> _T:

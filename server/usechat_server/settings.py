@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, InstanceOf
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from ui_message_stream.versions import DEFAULT_FLOOR, Floor
 
 __all__ = ["Settings", "describe"]
 
+_SECRET_LENGTH = 32
+
 
 def _floor(value: Any) -> Any:
     return Floor.parse(value) if isinstance(value, str) else value
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < _SECRET_LENGTH:
+        raise ValueError(
+            f"has fewer than {_SECRET_LENGTH} characters: `openssl rand -base64 32` prints one"
+        )
+    return value
 
 
 def _words(value: Any) -> Any:
@@ -24,13 +34,18 @@ def _words(value: Any) -> Any:
 _Floor = Annotated[InstanceOf[Floor], BeforeValidator(_floor), NoDecode]
 _Words = Annotated[Sequence[str], BeforeValidator(_words), NoDecode]
 _Seconds = Annotated[float, Field(gt=0)]
+_Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 
 
 class Settings(BaseSettings):
     """The server's settings. Arguments win over variables, variables over defaults."""
 
     model_config = SettingsConfigDict(
-        env_prefix="USECHAT_", frozen=True, extra="forbid", env_ignore_empty=True
+        env_prefix="USECHAT_",
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # a secret may be wrong too
     )
 
     host: str = Field(
@@ -81,6 +96,12 @@ class Settings(BaseSettings):
         description="Seconds that running answers may go on after the first SIGTERM. What runs "
         "the server must wait about 8 seconds longer before it kills.",
     )
+    secret: _Secret | None = Field(
+        default=None,
+        description="Signs the questions whether a tool may run, so that no page can make up an "
+        "approval. At least 32 characters. Several processes need the same one; a single process "
+        "makes its own when it starts.",
+    )
     page: bool = Field(
         default=False,
         description="Serve the bundled chat page at `/`. On without a target of your own.",
@@ -100,6 +121,8 @@ def describe() -> list[tuple[str, str, str]]:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple) and not isinstance(value, Floor):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from pydantic import BaseModel
 from ui_message_stream import jsontext
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Floor
@@ -37,8 +38,9 @@ class Turn:
     message_id: str
     #: `submit-message`, `regenerate-message` or what else the client sent
     trigger: str = "submit-message"
-    #: the body's other keys, as the frontend's `body` option sent them
-    body: dict[str, Any] = field(default_factory=dict)
+    #: the body's other keys, as the frontend's `body` option sent them, or what the app's own model
+    #: made of them
+    body: Any = field(default_factory=dict)
     #: tool call id → what was decided about that open call of the continued message
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     #: the calls of the continued message whose output the client brought now; None: without a
@@ -56,6 +58,9 @@ class Turn:
 
     def to_json(self) -> bytes:
         """The turn as JSON text, for another process."""
+        body = self.body
+        if isinstance(body, BaseModel):
+            body = body.model_dump(mode="json", by_alias=True)
         return jsontext.encode(
             {
                 "user": self.user,
@@ -65,7 +70,7 @@ class Turn:
                 "messages": [message.to_object() for message in self.messages],
                 "messageId": self.message_id,
                 "trigger": self.trigger,
-                "body": self.body,
+                "body": body,
                 "decisions": {name: asdict(one) for name, one in self.decisions.items()},
                 "answered": None if self.answered is None else sorted(self.answered),
                 "revision": self.revision,
@@ -73,8 +78,8 @@ class Turn:
         )
 
     @classmethod
-    def from_json(cls, text: bytes) -> Self:
-        """The turn that `to_json` wrote."""
+    def from_json(cls, text: bytes, body: type[BaseModel] | None = None) -> Self:
+        """The turn that `to_json` wrote; `body` is the app's model of the body, if it has one."""
         value = jsontext.decode(text)
         return cls(
             user=value["user"],
@@ -83,7 +88,7 @@ class Turn:
             messages=[UIMessage.from_object(message) for message in value["messages"]],
             message_id=value["messageId"],
             trigger=value["trigger"],
-            body=value["body"],
+            body=body.model_validate(value["body"]) if body else value["body"],
             decisions={name: Decision(**one) for name, one in value["decisions"].items()},
             answered=None if value["answered"] is None else frozenset(value["answered"]),
             revision=value["revision"],

@@ -41,6 +41,7 @@ def test_arguments_win_and_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
         ("USECHAT_FLOOR", "latest", "not a release of ai"),
         ("USECHAT_BODY_TIMEOUT", "0", "greater than 0"),
         ("USECHAT_LOG_LEVEL", "loud", "debug"),
+        ("USECHAT_SECRET", "x" * 31, "fewer than 32 characters"),
     ],
 )
 def test_a_wrong_variable_is_told(
@@ -49,6 +50,19 @@ def test_a_wrong_variable_is_told(
     monkeypatch.setenv(variable, value)
     with pytest.raises(ValidationError, match=told):
         Settings()
+
+
+def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "not-to-be-seen-in-any-log-line-at-all"
+    monkeypatch.setenv("USECHAT_SECRET", secret)
+    settings = Settings()
+    assert secret not in f"{settings!r} {settings}"
+    assert settings.secret is not None
+    assert settings.secret.get_secret_value() == secret
+    monkeypatch.setenv("USECHAT_SECRET", "too-short")
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+    assert "too-short" not in str(raised.value)
 
 
 def test_the_defaults_stay_what_they_promise() -> None:
