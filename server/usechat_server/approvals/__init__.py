@@ -7,7 +7,7 @@ from usechat_server.approvals.base import Approvals, Issued
 from usechat_server.approvals.nonces import MemoryNonces, Nonces
 from usechat_server.approvals.policy import Approve, Ask, Deny, policy
 from usechat_server.approvals.responses import DecidedCall, responses
-from usechat_server.approvals.signed import SignedApprovals
+from usechat_server.approvals.signed import SignedApprovals, check_secret
 
 __all__ = [
     "Approvals",
@@ -21,6 +21,7 @@ __all__ = [
     "SignedApprovals",
     "asked",
     "automatic",
+    "check_secret",
     "denied",
     "policy",
     "responses",

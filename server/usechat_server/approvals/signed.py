@@ -23,7 +23,7 @@ from usechat_server.approvals.nonces import Nonces
 from usechat_server.approvals.responses import DecidedCall, refusal, responses
 from usechat_server.turn import Decision, Turn
 
-__all__ = ["SignedApprovals"]
+__all__ = ["SignedApprovals", "check_secret"]
 
 _NONCE = 16
 _EXPIRES = 8
@@ -104,3 +104,12 @@ class SignedApprovals:
             digest(value, exact=True),
         ]
         return hmac.digest(self._key, jsontext.encode(fields), hashlib.sha256)
+
+
+def check_secret(*, asks: bool, stored: bool, several: bool, secret: object | None) -> None:
+    """Raises ValueError if approvals that one process issues could not be checked by another."""
+    if asks and several and not stored and secret is None:
+        raise ValueError(
+            "Tools of this agent need approval, and without a store several processes have to sign "
+            "it alike: set USECHAT_SECRET to the same text in all of them"
+        )
