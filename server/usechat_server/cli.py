@@ -1,8 +1,9 @@
-"""The command line: `usechat-server serve`."""
+"""The command line: `usechat-server serve` and `usechat-server db`."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import inspect
 import os
 import socket
@@ -26,12 +27,17 @@ __all__ = ["load", "main"]
 DEFAULT_TARGET = "usechat_server.demo:default_agent"
 #: Where a Next.js project in development is.
 DEMO_ORIGIN = "http://localhost:3000"
+#: In the folder where the command was called.
+DEMO_STORE = "sqlite:///chats.db"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command. Ends the process with a readable line and status 2 if it cannot."""
     parser, serve = _parsers()
     options = parser.parse_args(arguments)
+    if options.command == "db":
+        _db(options.action, options.store, parser)
+        return
     # As variables, so that every Settings() sees them: the app's own, and a reloaded process's.
     given = {"host": options.host, "port": options.port}
     for name, value in given.items():
@@ -40,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.target is None:
         os.environ.setdefault("USECHAT_PAGE", "true")
         os.environ.setdefault("USECHAT_ALLOWED_ORIGINS", DEMO_ORIGIN)
+        if "USECHAT_STORE" not in os.environ:
+            os.environ["USECHAT_STORE"] = DEMO_STORE
+            _change_database("upgrade", DEMO_STORE, parser)
     if options.reload:
         # Whoever saves a file is not waiting for the answer that still runs.
         os.environ.setdefault("USECHAT_DRAIN_GRACE", "0")
@@ -90,6 +99,26 @@ def _is_factory(found: Any) -> bool:
     )
 
 
+def _db(action: str, store: str | None, parser: argparse.ArgumentParser) -> None:
+    store = store or os.environ.get("USECHAT_STORE")
+    if not store:
+        parser.error("say which database: USECHAT_STORE, or --store")
+    print(_change_database(action, store, parser))  # noqa: T201
+
+
+def _change_database(action: str, store: str, parser: argparse.ArgumentParser) -> str:
+    from usechat_server.chats import command
+    from usechat_server.chats.base import StoreAway
+
+    work = {"upgrade": command.upgrade, "check": command.check}[action]
+    try:
+        return asyncio.run(work(store))
+    except ValueError as error:
+        parser.error(str(error))
+    except StoreAway:  # why is in the log line before
+        parser.error(f"cannot {action} the store")
+
+
 def _bind(host: str, port: int) -> socket.socket:
     """Takes the port. Connections are refused until the app is loaded and the server listens."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -102,7 +131,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     parser = argparse.ArgumentParser(
         prog="usechat-server", description="The Python backend for React's useChat."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     serve = commands.add_parser(
         "serve",
         help="serve an agent or an app",
@@ -121,6 +150,17 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     serve.add_argument("--host", help="address to listen on (USECHAT_HOST)")
     serve.add_argument("--port", type=int, help="port to listen on (USECHAT_PORT)")
     serve.add_argument("--reload", action="store_true", help="start again when a file changes")
+    database = commands.add_parser(
+        "db",
+        help="prepare the database of a store",
+        description="Makes the tables that chats are kept in, or says what they lack.",
+    )
+    database.add_argument(
+        "action",
+        choices=["upgrade", "check"],
+        help="upgrade: make the tables, or bring them to this release. check: is that needed?",
+    )
+    database.add_argument("--store", metavar="URL", help="the database (USECHAT_STORE)")
     return parser, serve
 
 

@@ -49,7 +49,8 @@ class Database:
         )
 
     def __str__(self) -> str:
-        return self.url.render_as_string(hide_password=True)
+        name = self.url.get_backend_name()
+        return self.url.set(drivername=name).render_as_string(hide_password=True)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -81,7 +82,7 @@ class Database:
         except _OURS:
             raise
         except (exc.SQLAlchemyError, OSError, TimeoutError) as error:
-            logger.warning("%s cannot be reached: %s", self, error)
+            logger.warning("%s cannot be reached: %s", self, getattr(error, "orig", error))
             raise StoreAway from error
 
     def _engine(self) -> AsyncEngine:
@@ -97,11 +98,11 @@ def _parsed(text: str) -> URL:
     try:
         url = make_url(text)
     except exc.ArgumentError:
-        raise ValueError(f"the store {text!r} is no URL: {_EXPECTED}") from None
+        raise ValueError(f"the store is no URL: {_EXPECTED}") from None
     name = url.drivername
     if name in ("sqlite", "sqlite+aiosqlite"):
         if url.host or url.database in (None, "", ":memory:"):
-            raise ValueError(f"the store {text!r} names no file: {_EXPECTED}")
+            raise ValueError(f"the store names no file: {_EXPECTED}")
         return url.set(drivername="sqlite+aiosqlite")
     if name in ("postgresql", "postgres", "postgresql+asyncpg"):
         return url.set(drivername="postgresql")

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, inspect, text
 
 from usechat_server.chats.database import Database
 
-__all__ = ["VERSION_TABLE", "check", "current", "newest", "upgrade"]
+__all__ = ["VERSION_TABLE", "check", "current", "newest", "prepare", "upgrade"]
 
 #: Not Alembic's usual name, which the app's own tables in the same database may need.
 VERSION_TABLE = "usechat_version"
@@ -46,11 +46,9 @@ async def upgrade(database: Database) -> None:
 async def check(database: Database) -> None:
     """Raises ValueError, which names the command, if the tables are not the newest revision's."""
     revision = await current(database)
-    if revision is None and database.is_file and await _is_empty(database):
-        await upgrade(database)  # a new file: there is nothing that could go wrong
-    elif revision is None:
+    if revision is None:
         raise ValueError(f"{database} has no tables yet. Run: usechat-server db upgrade")
-    elif revision != newest():
+    if revision != newest():
         _refuse_later(revision)
         raise ValueError(
             f"The tables of {database} are those of an older release (revision {revision}, needed "
@@ -58,9 +56,14 @@ async def check(database: Database) -> None:
         )
 
 
-async def _is_empty(database: Database) -> bool:
-    async with database.read() as connection:
-        return not await connection.run_sync(lambda c: inspect(c).get_table_names())
+async def prepare(database: Database) -> None:
+    """The same for an app that starts. A new file gets its tables: nothing can go wrong there."""
+    if database.is_file:
+        async with database.read() as connection:
+            tables = await connection.run_sync(lambda there: inspect(there).get_table_names())
+        if not tables:
+            await upgrade(database)
+    await check(database)
 
 
 def _current(connection: Connection) -> str | None:

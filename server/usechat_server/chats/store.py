@@ -50,7 +50,7 @@ class SqlChats:
         self.approvals: Approvals = StoredApprovals(self.database)
 
     async def open(self) -> None:
-        await schema.check(self.database)
+        await schema.prepare(self.database)
 
     async def aclose(self) -> None:
         await self.database.aclose()

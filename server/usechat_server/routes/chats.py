@@ -1,0 +1,169 @@
+"""What a page asks of a server that keeps its chats: the list of them, one, its title, its end.
+
+A chat of somebody else is answered like one that never was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from ui_message_stream import jsontext
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.shown import shown
+from ui_message_stream.versions import Floor
+
+from usechat_server.chats import Chats
+from usechat_server.chats.base import Branch, Chat
+from usechat_server.models.base import BadRequest
+from usechat_server.request import read_body, requested_floor
+from usechat_server.routes.services import Services
+from usechat_server.runs.board import ChatKey
+
+__all__ = ["chats_routes"]
+
+_PAGE = 50
+_LONGEST_PAGE = 200
+_LONGEST_TITLE = 200
+
+
+def chats_routes(services: Services, chats: Chats) -> list[BaseRoute]:
+    """The routes of a store. They come after those of single chats that end in a word: a chat id
+    may hold a slash."""
+    routes = _Routes(services, chats)
+    return [
+        Route("/api/chats", routes.list, methods=["GET"]),
+        Route("/api/chat/{id:path}/branches", routes.branches, methods=["GET"]),
+        Route("/api/chat/{id:path}", routes.get, methods=["GET"]),
+        Route("/api/chat/{id:path}", routes.rename, methods=["PATCH"]),
+        Route("/api/chat/{id:path}", routes.delete, methods=["DELETE"]),
+    ]
+
+
+class _Routes:
+    def __init__(self, services: Services, chats: Chats) -> None:
+        self._services = services
+        self._chats = chats
+
+    async def list(self, request: Request) -> Response:
+        user = await self._services.user(request.scope)
+        cursor = request.query_params.get("cursor")
+        page = await self._chats.list(user, cursor, _limit(request))
+        active = [ChatKey(user, chat.id) for chat in page.chats if chat.active_run_id]
+        running = await self._services.runs.board.running(active) if active else {}
+        return _json(
+            {
+                "chats": [_chat(one, running.get(ChatKey(user, one.id))) for one in page.chats],
+                "nextCursor": page.next_cursor,
+            }
+        )
+
+    async def get(self, request: Request) -> Response:
+        key = await self._key(request)
+        floor = requested_floor(request.scope, self._services.floor)
+        stored = await self._chats.get(*key)
+        if stored is None:
+            raise _unknown()
+        messages, chat, runs = stored.messages, stored.chat, self._services.runs
+        running = None
+        if chat.active_run_id is None:
+            await runs.fetched(key)
+        elif (found := await runs.board.find(key)) and found.run_id == chat.active_run_id:
+            running = found.run_id
+            if "resume" in request.query_params:
+                # It comes whole with the stream that this page is going to ask for.
+                messages = [one for one in messages if one.id != stored.active_message_id]
+                await runs.board.promised(key)
+        told = _chat(chat, running)
+        return await asyncio.to_thread(
+            lambda: _json({**told, "messages": _messages(messages, floor)})
+        )
+
+    async def branches(self, request: Request) -> Response:
+        key = await self._key(request)
+        floor = requested_floor(request.scope, self._services.floor)
+        branches = await self._chats.branches(*key)
+        if branches is None:
+            raise _unknown()
+        return await asyncio.to_thread(
+            lambda: _json({"branches": [_branch(one, floor) for one in branches]})
+        )
+
+    async def rename(self, request: Request) -> Response:
+        key = await self._key(request)
+        body = await read_body(request.scope, request.receive, self._services.settings)
+        chat = await self._chats.rename(*key, _title(body))
+        if chat is None:
+            raise _unknown()
+        running = await self._services.runs.board.running([key])
+        return _json(_chat(chat, running.get(key)))
+
+    async def delete(self, request: Request) -> Response:
+        key = await self._key(request)
+        await self._services.runs.stop(key)
+        if not await self._chats.delete(*key):
+            raise _unknown()
+        return Response(status_code=204)
+
+    async def _key(self, request: Request) -> ChatKey:
+        return ChatKey(await self._services.user(request.scope), request.path_params["id"])
+
+
+def _chat(chat: Chat, running: str | None) -> dict[str, Any]:
+    return {
+        "id": chat.id,
+        "title": chat.title,
+        "createdAt": _time(chat.created_at),
+        "updatedAt": _time(chat.updated_at),
+        "activeRunId": running,
+    }
+
+
+def _branch(branch: Branch, floor: Floor) -> dict[str, Any]:
+    return {
+        "number": branch.number,
+        "after": branch.after,
+        "messages": _messages(branch.messages, floor),
+    }
+
+
+def _messages(messages: Iterable[UIMessage], floor: Floor) -> list[dict[str, Any]]:
+    return [shown(message, floor).to_object() for message in messages]
+
+
+def _time(time: datetime) -> str:
+    """As JavaScript's `toISOString` writes it."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03}Z"
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(_PAGE))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _LONGEST_PAGE):
+        raise BadRequest(f"limit: expected a number from 1 to {_LONGEST_PAGE}")
+    return int(text)
+
+
+def _title(body: bytes) -> str:
+    try:
+        title = jsontext.replace_surrogates(jsontext.decode(body))["title"]
+        text = " ".join(title.replace("\0", "").split())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        text = ""
+    if not 1 <= len(text) <= _LONGEST_TITLE:
+        raise BadRequest(f'title: expected {{"title": a text of up to {_LONGEST_TITLE} letters}}')
+    return text
+
+
+def _unknown() -> BadRequest:
+    return BadRequest("There is no such chat.", 404)
+
+
+def _json(value: Any) -> Response:
+    # Nobody else may keep it: the answer depends on who asks.
+    headers = {"cache-control": "no-store"}
+    return Response(jsontext.encode(value), media_type="application/json", headers=headers)

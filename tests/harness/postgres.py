@@ -1,0 +1,151 @@
+"""A real PostgreSQL server in a temporary folder, on a socket of its own.
+
+with postgres_server() as server:
+    url = server.database()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+
+__all__ = ["NOT_INSTALLED", "PostgresServer", "found", "postgres_server"]
+
+NOT_INSTALLED = (
+    "PostgreSQL is not installed: no `postgres` on the PATH or below /usr/lib/postgresql"
+)
+START_SECONDS = 60.0
+
+
+def found() -> Path | None:
+    """The folder of PostgreSQL's programs; None: it is not installed."""
+    if program := shutil.which("postgres"):
+        return Path(program).resolve().parent
+    # Debian keeps them off the PATH.
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+
+class PostgresServer:
+    """Makes databases, and can be gone for a while."""
+
+    def __init__(self, programs: Path, folder: Path, account: str | None) -> None:
+        self._programs = programs
+        self._folder = folder
+        self._account = account
+        self._made = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        self._made += 1
+        name = f"test{self._made}"
+        _run(self._execute(f"CREATE DATABASE {name}"))
+        return self._url(name)
+
+    def start(self) -> None:
+        """Begins to serve; returns when it can be asked."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = self._popen(
+                # Nothing has to survive the machine.
+                ["postgres", "-D", self._folder / "data", "-F", "-c", "listen_addresses=",
+                 "-c", f"unix_socket_directories={self._folder}"],
+                log,
+            )  # fmt: skip
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                _run(self._execute("SELECT 1"))
+            except (OSError, asyncpg.PostgresError) as error:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError((self._folder / "log").read_text()) from error
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Ends all connections and the server."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait()
+            self._process = None
+
+    def make(self) -> None:
+        """Makes the server's files."""
+        options = ["--username=test", "--auth=trust", "--encoding=UTF8", "--no-sync"]
+        with (self._folder / "log").open("ab") as log:
+            made = self._popen(["initdb", "-D", self._folder / "data", *options], log)
+        if made.wait():
+            raise RuntimeError((self._folder / "log").read_text())
+
+    def _popen(self, command: list[str | Path], log: Any) -> subprocess.Popen[bytes]:
+        program, *options = command
+        return subprocess.Popen(
+            [self._programs / program, *options],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # The server refuses to be root.
+            user=self._account,
+            cwd=self._folder,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+
+    def _url(self, name: str) -> str:
+        return f"postgresql://test@/{name}?host={self._folder}"
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self._url("postgres"))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Serves until the block ends. Raises RuntimeError if it is not installed."""
+    programs = found()
+    if programs is None:
+        raise RuntimeError(NOT_INSTALLED)
+    account = "postgres" if os.geteuid() == 0 else None
+    # Not in pytest's own folder, which no other account can enter.
+    with tempfile.TemporaryDirectory(prefix="usechat-pg-") as name:
+        folder = Path(name)
+        if account is not None:
+            os.chown(folder, pwd.getpwnam(account).pw_uid, -1)
+        server = PostgresServer(programs, folder, account)
+        server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Runs it also where this thread has an event loop that runs."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(work)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
