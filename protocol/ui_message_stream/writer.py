@@ -118,9 +118,11 @@ class Writer:
                 out += self._put(added)
         return out + self._put(chunk)
 
-    def write_form(self, form: Ranged) -> list[Form]:
-        """What to send for a chunk that is not for every floor. Only the one for this stream's
-        floor changes the state; any other stands beside it. Raises IllegalChunk, TypeError."""
+    def write_form(self, form: Form) -> list[Form]:
+        """The same for a chunk that may be not for every floor. Only one for this stream's floor
+        changes the state; any other stands beside it. Raises IllegalChunk, TypeError."""
+        if not isinstance(form, Ranged):
+            return [*self.write(form)]
         if not form.includes(self._grammar.floor):
             encode_chunk(form.chunk)
             return [form]

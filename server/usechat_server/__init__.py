@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from usechat_server.tools import ToolError as ToolError
     from usechat_server.tools import tool as tool
     from usechat_server.turn import Turn as Turn
+    from usechat_server.writing import StreamWriter as StreamWriter
 
 #: Loaded on first use, so that taking one name brings no more than it needs.
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "ChatApp": "app",
     "ClientTool": "tools",
     "Settings": "settings",
+    "StreamWriter": "writing",
     "ToolContext": "tools",
     "ToolError": "tools",
     "Turn": "turn",
@@ -43,6 +45,7 @@ __all__ = [  # noqa: RUF022
     "ChatApp",
     "Settings",
     "Turn",
+    "StreamWriter",
     "BadRequest",
     "UIMessageStreamResponse",
 ]

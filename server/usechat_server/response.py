@@ -15,7 +15,7 @@ from collections.abc import (
 )
 from contextlib import suppress
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, Self
 
 from starlette.background import BackgroundTask
 from starlette.responses import Response
@@ -23,11 +23,13 @@ from starlette.types import Message, Receive, Scope, Send
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import DONE, HEADERS, comment
-from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_FLOOR, Floor, Form
 from ui_message_stream.writer import Writer
 
 from usechat_server.logs.frames import frames
 from usechat_server.observe.masking import RESTARTING, mask
+from usechat_server.turn import Turn
+from usechat_server.writing import AnswerFunction, answered
 
 __all__ = ["Body", "EventStream", "UIMessageStreamResponse", "is_cancelled"]
 
@@ -166,7 +168,7 @@ class UIMessageStreamResponse(EventStream):
 
     def __init__(
         self,
-        chunks: AsyncIterable[Chunk],
+        chunks: AsyncIterable[Form],
         *,
         floor: Floor = DEFAULT_FLOOR,
         message: UIMessage | None = None,
@@ -184,6 +186,38 @@ class UIMessageStreamResponse(EventStream):
             keep_alive=keep_alive,
             send_timeout=send_timeout,
             status_code=status_code,
+            headers=headers,
+            background=background,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        answer: AnswerFunction,
+        turn: Turn,
+        *,
+        keep_alive: float = 10.0,
+        send_timeout: float = 30.0,
+        headers: Mapping[str, str] | None = None,
+        background: BackgroundTask | None = None,
+    ) -> Self:
+        """Streams what a function writes to answer a turn.
+
+            async def answer(turn: Turn, writer: StreamWriter) -> None:
+                writer.text("Hello")
+
+            return UIMessageStreamResponse.of(answer, await read_turn(request))
+
+        The function is cancelled when the client leaves. To end with a text of its own that the
+        person reads, it raises BadRequest.
+        """
+        return cls(
+            answered(answer, turn),
+            floor=turn.floor,
+            message=turn.continued,
+            message_id=turn.message_id,
+            keep_alive=keep_alive,
+            send_timeout=send_timeout,
             headers=headers,
             background=background,
         )
@@ -254,7 +288,7 @@ async def _listen(receive: Receive, client: _Client) -> None:
 class _Written:
     """Chunks as they are written, with all that the protocol needs."""
 
-    def __init__(self, chunks: AsyncIterator[Chunk], writer: Writer, floor: Floor) -> None:
+    def __init__(self, chunks: AsyncIterator[Form], writer: Writer, floor: Floor) -> None:
         self._chunks = chunks
         self._writer = writer
         self._floor = floor
@@ -269,7 +303,7 @@ class _Written:
         yield _OPEN  # the headers go out with it, however long the first chunk takes
         try:
             async for chunk in self._chunks:
-                if data := frames(self._writer.write(chunk), self._floor):
+                if data := frames(self._writer.write_form(chunk), self._floor):
                     yield data
             yield self._last(self._writer.finish)
         except (Exception, asyncio.CancelledError) as error:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from usechat_server.models.base import ErrorKind, ModelError
+from usechat_server.models.base import BadRequest, ErrorKind, ModelError
 
 __all__ = ["RESTARTING", "Masked", "mask"]
 
@@ -29,14 +29,17 @@ _TEXTS: Mapping[ErrorKind, str] = {
 class Masked:
     """An error as it may be shown to anybody."""
 
-    #: for the person; ends with the reference
+    #: for the person; ends with the reference, unless it tells all there is
     text: str
     #: random; names the log line that holds the detail
     reference: str
 
 
 def mask(error: BaseException) -> Masked:
-    """Hides an error behind a text that depends on nothing but its kind."""
+    """Hides an error behind a text that depends on nothing but its kind. What is meant for the
+    person stays."""
     kind = error.kind if isinstance(error, ModelError) else "internal"
     reference = secrets.token_hex(4)
+    if isinstance(error, BadRequest):
+        return Masked(error.text, reference)
     return Masked(f"{_TEXTS[kind]} (reference {reference})", reference)
