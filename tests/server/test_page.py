@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from usechat_server.routes.page import page_routes
+from usechat_server.routes.page import PageConfig, page_routes
 
 
 @pytest.fixture
@@ -15,26 +18,62 @@ def build(tmp_path: Path) -> Path:
     """A folder as the build leaves it, and a file beside it that is nobody's business."""
     page = tmp_path / "page"
     (page / "assets").mkdir(parents=True)
-    (page / "index.html").write_text("<title>the chat</title>")
+    (page / "index.html").write_text('<title>the chat</title><meta name="usechat" content="{}" />')
     (page / "assets" / "index-abc.js").write_text("run()")
+    (page / "assets" / "index-abc.js.br").write_bytes(b"in brotli")
+    (page / "assets" / "index-abc.js.gz").write_bytes(b"in gzip")
     (tmp_path / "secret").write_text("secret")
     return page
 
 
-def client(page: Path) -> TestClient:
-    return TestClient(Starlette(routes=page_routes(page)))
+def client(page: Path, config: PageConfig | None = None) -> TestClient:
+    config = config or PageConfig(stored=False, max_body_bytes=1000)
+    made = TestClient(Starlette(routes=page_routes(config, page)))
+    del made.headers["accept-encoding"]
+    return made
 
 
 def test_the_page_is_asked_for_anew_and_its_assets_are_kept(build: Path) -> None:
     index = client(build).get("/")
     script = client(build).get("/assets/index-abc.js")
 
-    assert index.text == "<title>the chat</title>"
+    assert index.text.startswith("<title>the chat</title>")
     assert index.headers["content-type"].startswith("text/html")
     assert index.headers["cache-control"] == "no-cache"
     assert script.text == "run()"
     assert "javascript" in script.headers["content-type"]
     assert "immutable" in script.headers["cache-control"]
+
+
+def test_the_page_knows_of_its_server_before_it_asks(build: Path) -> None:
+    page = client(build, PageConfig(stored=True, max_body_bytes=5)).get("/").text
+    [config] = re.findall(r'<meta name="usechat" content="(.*)" />', page)
+
+    assert json.loads(unescape(config)) == {"stored": True, "maxBodyBytes": 5}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip;q=1.0, br;q=0", "gzip"),
+        ("br; q=0.000, gzip; q=0.5", "gzip"),
+        ("identity", None),
+        ("", None),
+    ],
+)
+def test_assets_come_as_small_as_the_browser_can_read_them(
+    build: Path, accepted: str, coding: str | None
+) -> None:
+    headers = {"accept-encoding": accepted}
+    with client(build).stream("GET", "/assets/index-abc.js", headers=headers) as script:
+        raw = b"".join(script.iter_raw())
+
+    whole = {"br": b"in brotli", "gzip": b"in gzip", None: b"run()"}
+    assert raw == whole[coding]
+    assert script.headers.get("content-encoding") == coding
+    assert script.headers["vary"] == "accept-encoding"
+    assert "javascript" in script.headers["content-type"]
 
 
 def test_nothing_from_elsewhere_may_run_or_load(build: Path) -> None:
@@ -49,7 +88,14 @@ def test_nothing_from_elsewhere_may_run_or_load(build: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/assets/", "/assets/none.js", "/assets/..%2Findex.html", "/assets/%2E%2E", "/secret"],
+    [
+        "/assets/",
+        "/assets/none.js",
+        "/assets/index-abc.js.gz",
+        "/assets/..%2Findex.html",
+        "/assets/%2E%2E",
+        "/secret",
+    ],
 )
 def test_only_the_build_is_served(build: Path, path: str) -> None:
     assert client(build).get(path).status_code == 404

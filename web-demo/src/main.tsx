@@ -2,7 +2,9 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';
 import './styles/base.css';
+import './styles/layout.css';
 import './styles/chat.css';
+import './styles/message.css';
 import './styles/parts.css';
 import './styles/markdown.css';
 
@@ -13,3 +15,7 @@ createRoot(root).render(
     <App />
   </StrictMode>,
 );
+
+// What the first answer needs is fetched while its question is written.
+const soon = 'requestIdleCallback' in window ? requestIdleCallback : setTimeout;
+soon(() => import('./markdown/Markdown'));

@@ -8,7 +8,17 @@ type BrowserTime = {
 /** The tools that this page answers, as the server's default agent declares them. */
 export type DemoTools = { browser_time: BrowserTime };
 
-export type DemoMessage = UIMessage<unknown, UIDataTypes, DemoTools>;
+/** What the server tells of an answer beside its parts. */
+export type Metadata = {
+  usage?: { inputTokens?: number; outputTokens?: number; steps?: { model?: string }[] };
+  /** how it ended */
+  outcome?: 'finished' | 'waiting' | 'aborted' | 'interrupted' | 'failed';
+  /** when, in seconds since the request arrived: what the wire drawer compares its own times with */
+  seconds?: { called?: number; firstRead?: number; firstToken?: number; lastRead?: number };
+};
+
+export type DemoMessage = UIMessage<Metadata, UIDataTypes, DemoTools>;
+export type Part = DemoMessage['parts'][number];
 
 type Call = {
   [Name in keyof DemoTools]: {
@@ -18,19 +28,14 @@ type Call = {
   };
 }[keyof DemoTools];
 
-/** The answer to a call, as `addToolOutput` takes it. */
+/** The answer to a call, as `addToolOutput` takes it; undefined for tools that others answer. */
 export function runTool({ toolName, toolCallId, input }: Call) {
   switch (toolName) {
     case 'browser_time':
       return { tool: toolName, toolCallId, output: browserTime(input) };
     default:
-      // The model may name a tool that only another page has.
-      return {
-        tool: toolName,
-        toolCallId,
-        state: 'output-error' as const,
-        errorText: `This page has no tool named "${String(toolName)}".`,
-      };
+      // The server's own: its output comes with the stream.
+      return undefined;
   }
 }
 

@@ -1,24 +1,31 @@
-import { type KeyboardEvent, useLayoutEffect, useRef, useState } from 'react';
-import { SendIcon, StopIcon } from '../ui/icons';
+import type { FileUIPart } from 'ai';
+import { type ClipboardEvent, type KeyboardEvent, useRef, useState } from 'react';
+import { Previews } from '../attachments/Previews';
+import type { Attachments } from '../attachments/useAttachments';
+import { GrowingField } from '../ui/GrowingField';
+import { AttachIcon, SendIcon, StopIcon } from '../ui/icons';
 
-type Props = { busy: boolean; onSend: (text: string) => void; onStop: () => void };
+type Props = {
+  busy: boolean;
+  attachments: Attachments;
+  onSend: (text: string, files: FileUIPart[]) => void;
+  onStop: () => void;
+  onEditLast: () => void;
+};
 
-export function Composer({ busy, onSend, onStop }: Props) {
+/** Where one writes, attaches, sends, and stops. */
+export function Composer({ busy, attachments, onSend, onStop, onEditLast }: Props) {
   const [text, setText] = useState('');
   const field = useRef<HTMLTextAreaElement>(null);
-
-  useLayoutEffect(() => {
-    // As tall as its text; the style sheet sets the limit.
-    const { current } = field;
-    if (!current) return;
-    current.style.height = 'auto';
-    current.style.height = `${current.scrollHeight}px`;
-  }, [text]);
+  const picker = useRef<HTMLInputElement>(null);
+  const empty = !text.trim() && attachments.items.length === 0;
 
   function send() {
-    if (busy || !text.trim()) return;
-    onSend(text);
+    if (busy || empty) return;
+    const files = attachments.items.map(item => item.part);
+    onSend(text, files);
     setText('');
+    attachments.clear();
     field.current?.focus();
   }
 
@@ -29,12 +36,16 @@ export function Composer({ busy, onSend, onStop }: Props) {
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    // While an input method composes a word, Enter belongs to it.
-    if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
+    if (event.key === 'ArrowUp' && !text && !busy) {
       event.preventDefault();
-      send();
+      onEditLast();
     }
-    if (event.key === 'Escape' && busy) stop();
+  }
+
+  function onPaste(event: ClipboardEvent) {
+    if (event.clipboardData.files.length === 0) return;
+    event.preventDefault();
+    void attachments.add(event.clipboardData.files);
   }
 
   return (
@@ -45,27 +56,63 @@ export function Composer({ busy, onSend, onStop }: Props) {
         send();
       }}
     >
-      <textarea
-        ref={field}
-        rows={1}
-        autoFocus
-        value={text}
-        placeholder="Ask something"
-        aria-label="Message"
-        aria-describedby="keys"
-        enterKeyHint="send"
-        onChange={event => setText(event.target.value)}
-        onKeyDown={onKeyDown}
-      />
-      {busy ? (
-        <button type="button" className="round" aria-label="Stop" title="Stop (Esc)" onClick={stop}>
-          <StopIcon />
-        </button>
-      ) : (
-        <button type="submit" className="round" aria-label="Send" title="Send (Enter)" disabled={!text.trim()}>
-          <SendIcon />
-        </button>
-      )}
+      <div className="composer-box">
+        <Previews {...attachments} />
+        <GrowingField
+          field={field}
+          label="Message"
+          value={text}
+          placeholder="Ask something"
+          describedBy="keys"
+          onChange={setText}
+          onEnter={send}
+          onKeyDown={onKeyDown}
+          onPaste={onPaste}
+        />
+        <div className="composer-buttons">
+          <input
+            ref={picker}
+            type="file"
+            multiple
+            hidden
+            onChange={event => {
+              void attachments.add(event.target.files ?? []);
+              // So that the same file can be picked again.
+              event.target.value = '';
+            }}
+          />
+          <button
+            type="button"
+            className="icon-button"
+            aria-label="Attach files"
+            title="Attach files"
+            onClick={() => picker.current?.click()}
+          >
+            <AttachIcon />
+          </button>
+          {busy ? (
+            <button
+              type="button"
+              className="round"
+              aria-label="Stop"
+              title="Stop (Esc)"
+              onClick={stop}
+            >
+              <StopIcon />
+            </button>
+          ) : (
+            <button
+              type="submit"
+              className="round"
+              aria-label="Send"
+              title="Send (Enter)"
+              disabled={empty}
+            >
+              <SendIcon />
+            </button>
+          )}
+        </div>
+      </div>
       <p id="keys" className="hint">
         <kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> starts a new line
       </p>

@@ -1,3 +1,5 @@
+import { isLost } from './useRetry';
+
 type Props = { error: Error; onRetry: () => void };
 
 export function ErrorNotice({ error, onRetry }: Props) {
@@ -13,6 +15,6 @@ export function ErrorNotice({ error, onRetry }: Props) {
 
 /** What the server said; a browser's own words for a lost connection say little. */
 function readable(error: Error): string {
-  if (error instanceof TypeError) return 'The connection to the server was lost.';
+  if (isLost(error)) return 'The connection to the server was lost.';
   return error.message || 'The server gave no answer.';
 }

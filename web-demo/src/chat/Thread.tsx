@@ -1,9 +1,16 @@
-import { type ReactNode } from 'react';
+import type { ReactNode } from 'react';
 import { DownIcon } from '../ui/icons';
 import { useStickToEnd } from './useStickToEnd';
 
+type Props = {
+  busy: boolean;
+  /** what a screen reader shall say of the state */
+  news: string;
+  children: ReactNode;
+};
+
 /** The messages, scrolled along with the answer unless the reader scrolled away. */
-export function Thread({ busy, children }: { busy: boolean; children: ReactNode }) {
+export function Thread({ busy, news, children }: Props) {
   const { viewport, content, atEnd, scrollToEnd } = useStickToEnd();
   return (
     <div className="thread">
@@ -15,10 +22,15 @@ export function Thread({ busy, children }: { busy: boolean; children: ReactNode 
         </div>
       </div>
       <p className="visually-hidden" role="status">
-        {busy ? 'Answering' : ''}
+        {news}
       </p>
       {!atEnd && (
-        <button type="button" className="to-end" aria-label="Scroll to the end" onClick={scrollToEnd}>
+        <button
+          type="button"
+          className="to-end"
+          aria-label="Scroll to the end"
+          onClick={scrollToEnd}
+        >
           <DownIcon />
         </button>
       )}

@@ -1,28 +1,70 @@
 import { useChat } from '@ai-sdk/react';
-import { DefaultChatTransport, lastAssistantMessageIsCompleteWithToolCalls } from 'ai';
+import {
+  DefaultChatTransport,
+  lastAssistantMessageIsCompleteWithApprovalResponses,
+  lastAssistantMessageIsCompleteWithToolCalls,
+} from 'ai';
+import { useMemo } from 'react';
+import { stopChat } from '../chats/api';
+import { api } from '../server/api';
+import { FLOOR } from '../server/floor';
 import { type DemoMessage, runTool } from '../tools';
+import { recording } from '../wire/recorder';
+import { once } from './once';
 
-const transport = new DefaultChatTransport<DemoMessage>({
-  // Relative to the page, which may be mounted under a path.
-  api: new URL('api/chat', document.baseURI).href,
-  // The one line a frontend adds to get all that its release of `ai` can read.
-  headers: { 'x-usechat-floor': '7.0.173' },
-});
+type Options = {
+  id: string;
+  /** what was said before */
+  messages: DemoMessage[];
+  /** whether an answer may be under way that this page shall pick up */
+  resume: boolean;
+  /** the server took a request of this page: an answer begins */
+  onAnswering: () => void;
+  /** the answer ended, whichever way */
+  onEnd: () => void;
+};
 
-/** `useChat`, with the page's tools answering the model's calls. */
-export function useDemoChat(id: string) {
+export type DemoChat = ReturnType<typeof useDemoChat>;
+
+/** `useChat`, with the page's tools answering the model's calls and a stop that reaches the server. */
+export function useDemoChat({ id, messages, resume, onAnswering, onEnd }: Options) {
+  const transport = useMemo(
+    () =>
+      new DefaultChatTransport<DemoMessage>({
+        api: api('chat'),
+        headers: FLOOR,
+        fetch: recording(id, onAnswering),
+      }),
+    [id, onAnswering],
+  );
   const chat = useChat<DemoMessage>({
     id,
+    messages,
+    resume,
     transport,
     // At most thirty drawings a second, however fast the model is.
     throttle: 33,
-    sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithToolCalls,
+    sendAutomaticallyWhen: state =>
+      lastAssistantMessageIsCompleteWithToolCalls(state) ||
+      lastAssistantMessageIsCompleteWithApprovalResponses(state),
     onToolCall({ toolCall }) {
-      // Not awaited: the client waits for this handler before it reads on.
-      if (!toolCall.dynamic) void chat.addToolOutput(runTool(toolCall));
+      if (toolCall.dynamic) return;
+      once(`tool ${toolCall.toolCallId}`, () => {
+        const answer = runTool(toolCall);
+        // Not awaited: the client waits for this handler before it reads on.
+        if (answer) void chat.addToolOutput(answer);
+      });
     },
+    onFinish: onEnd,
   });
-  return chat;
+  return {
+    ...chat,
+    busy: chat.status === 'submitted' || chat.status === 'streaming',
+    stop() {
+      const last = chat.messages.at(-1);
+      // Hanging up alone tells the server little: it may have been the network.
+      if (last) void stopChat(id, last.id).catch(() => {});
+      void chat.stop();
+    },
+  };
 }
-
-export type DemoChat = ReturnType<typeof useDemoChat>;

@@ -1,15 +1,25 @@
-import type { ReactNode } from 'react';
+import { type ComponentProps, lazy, Suspense } from 'react';
+import type { ExtraProps } from 'react-markdown';
 import { CopyButton } from '../ui/CopyButton';
+import { classesOf, textOf } from './hast';
 
-type Code = { type: 'text'; value: string };
-type Node = { children: { properties?: { className?: unknown }; children?: unknown[] }[] };
-type Props = { children?: ReactNode; node?: unknown };
+const Formula = lazy(() => import('./Formula'));
+const Highlighted = lazy(() => import('./Highlighted'));
 
-/** A fenced block with its language and a button that copies it. */
-export function CodeBlock({ node, children }: Props) {
-  const code = (node as Node).children[0];
-  const text = (code?.children?.[0] as Code | undefined)?.value ?? '';
-  const language = /language-(\S+)/.exec(String(code?.properties?.className ?? ''))?.[1];
+/** A fenced block with its language and a button that copies it; or a formula on lines of its own. */
+export function CodeBlock({ node, children }: ComponentProps<'pre'> & ExtraProps) {
+  const code = node?.children[0];
+  if (code?.type !== 'element') return <pre>{children}</pre>;
+  const text = textOf(code);
+  const classes = classesOf(code);
+  if (classes.includes('math-display')) {
+    return (
+      <Suspense fallback={<pre>{text}</pre>}>
+        <Formula tex={text} display />
+      </Suspense>
+    );
+  }
+  const language = classes.find(name => name.startsWith('language-'))?.slice('language-'.length);
   return (
     <figure className="code">
       <figcaption>
@@ -17,7 +27,17 @@ export function CodeBlock({ node, children }: Props) {
         <CopyButton text={text} />
       </figcaption>
       {/* Focusable, so that a long line scrolls by keyboard. */}
-      <pre tabIndex={0}>{children}</pre>
+      <pre tabIndex={0}>
+        <code>
+          {language ? (
+            <Suspense fallback={text}>
+              <Highlighted code={text} language={language} />
+            </Suspense>
+          ) : (
+            text
+          )}
+        </code>
+      </pre>
     </figure>
   );
 }

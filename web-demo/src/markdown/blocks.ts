@@ -1,4 +1,5 @@
-const FENCE = /^ {0,3}(`{3,}|~{3,})(.*)$/;
+/** Code, or a formula. */
+const FENCE = /^ {0,3}(`{3,}(?=[^`]*$)|~{3,}|\${2,}(?=[^$]*$))(.*)$/;
 /** Text at the margin that can't belong to a list or a quote begun above. */
 const FRESH = /^(?![-+*>]|\d+[.)])\S/;
 /** What other blocks refer to: `[1]: https://…`, `[^1]: a footnote`. */

@@ -9,9 +9,16 @@ export function Reasoning({ text, streaming }: Props) {
   const seconds = useSeconds(streaming);
   const body = useId();
   const open = choice ?? streaming;
+  // Thinking that nobody may read (it is encrypted) leaves nothing to unfold.
+  if (!text && !streaming) return null;
   return (
     <section className="reasoning" data-streaming={streaming}>
-      <button type="button" aria-expanded={open} aria-controls={body} onClick={() => setChoice(!open)}>
+      <button
+        type="button"
+        aria-expanded={open}
+        aria-controls={body}
+        onClick={() => setChoice(!open)}
+      >
         <ChevronIcon />
         {streaming ? 'Thinking' : seconds ? `Thought for ${seconds} s` : 'Thoughts'}
       </button>

@@ -1,7 +1,14 @@
 import { useEffect, useState } from 'react';
 import { CheckIcon, CopyIcon } from './icons';
 
-export function CopyButton({ text }: { text: string }) {
+type Props = {
+  /** what is copied, or what makes it when it is asked for */
+  text: string | (() => string);
+  /** written beside the picture */
+  label?: string;
+};
+
+export function CopyButton({ text, label }: Props) {
   const [copied, setCopied] = useState(false);
 
   useEffect(() => {
@@ -10,14 +17,22 @@ export function CopyButton({ text }: { text: string }) {
     return () => clearTimeout(timer);
   }, [copied]);
 
+  async function copy() {
+    await navigator.clipboard.writeText(typeof text === 'string' ? text : text());
+    setCopied(true);
+  }
+
+  const said = copied ? 'Copied' : (label ?? 'Copy');
   return (
     <button
       type="button"
-      className="quiet copy"
-      aria-label={copied ? 'Copied' : 'Copy'}
-      onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
+      className={label ? 'quiet' : 'icon-button'}
+      aria-label={label ? undefined : said}
+      title={label ? undefined : said}
+      onClick={() => void copy()}
     >
       {copied ? <CheckIcon /> : <CopyIcon />}
+      {label && said}
     </button>
   );
 }

@@ -1,0 +1,40 @@
+import { Picture } from './Picture';
+
+/** A JSON value with its name: short facts as a list, a picture as such, all else as JSON. */
+export function Value({ label, value }: { label: string; value: unknown }) {
+  if (value === undefined) return null;
+  return (
+    <div>
+      <dt>{label}</dt>
+      <dd>{draw(value)}</dd>
+    </div>
+  );
+}
+
+function draw(value: unknown) {
+  if (typeof value === 'string' && value.startsWith('data:image/')) return <Picture url={value} />;
+  if (typeof value === 'string') return <pre>{value}</pre>;
+  if (!isFlat(value)) return <pre>{JSON.stringify(value, null, 2)}</pre>;
+  return (
+    <ul className="facts">
+      {Object.entries(value).map(([name, fact]) => (
+        <li key={name}>
+          <span className="faded">{name}</span>{' '}
+          {Array.isArray(fact) ? fact.join(', ') : String(fact)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+type Fact = string | number | boolean | null;
+
+const isFact = (value: unknown): value is Fact => value === null || typeof value !== 'object';
+
+/** Whether it is an object of facts and short lists of them. */
+function isFlat(value: unknown): value is Record<string, Fact | Fact[]> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every(
+    fact => isFact(fact) || (Array.isArray(fact) && fact.length <= 12 && fact.every(isFact)),
+  );
+}
