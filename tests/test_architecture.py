@@ -17,7 +17,7 @@ SERVER = ROOT / "server" / "usechat_server"
 #: Lowest first: a module imports only from its own layer's package or from layers below.
 LAYERS = [
     {"tools", "turn", "settings"},
-    {"models"},
+    {"models", "mcp"},
     {"metadata"},
     {"approvals"},
     {"agent", "anthropic"},
@@ -29,6 +29,7 @@ LAYERS = [
     {"request", "trust"},
     {"chats"},
     {"runs"},
+    {"cluster"},
     {"security"},
     {"routes"},
     {"app"},
