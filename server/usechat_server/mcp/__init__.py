@@ -1,0 +1,11 @@
+"""The tools of MCP servers, as dynamic tools (`pip install 'usechat-server[mcp]'`).
+
+Agent(model, tools=[weather, mcp_stdio("uvx", "mcp-server-time"), mcp_http("https://…/mcp")])
+"""
+
+from __future__ import annotations
+
+from usechat_server.mcp.listing import MCPOptions
+from usechat_server.mcp.server import MCPServer, mcp_http, mcp_stdio
+
+__all__ = ["MCPOptions", "MCPServer", "mcp_http", "mcp_stdio"]

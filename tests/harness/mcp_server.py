@@ -1,0 +1,108 @@
+"""A real MCP server: `python mcp_server.py` speaks over stdio, `app` over streamable HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from mcp.server.mcpserver import Context, Image, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import EmbeddedResource, TextResourceContents, ToolAnnotations
+
+#: A file without which the server does not start to answer.
+STARTS_WITH = os.environ.get("MCP_STARTS_WITH")
+
+#: A PNG of one pixel.
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+)
+
+server = MCPServer("testing")
+#: the calls that were cancelled
+cancelled: list[str] = []
+waiting: set[str] = set()
+
+
+@server.tool(
+    title="Echo",
+    annotations=ToolAnnotations(read_only_hint=True),
+    meta={"com.example/tier": "free"},
+)
+def echo(text: str) -> str:
+    """Says it again."""
+    return text
+
+
+@server.tool()
+def add(a: int, b: int) -> dict[str, int]:
+    """The sum."""
+    return {"sum": a + b}
+
+
+@server.tool(name="pictures.show", structured_output=False)
+def show() -> list[object]:
+    contents = TextResourceContents(uri="note://1", text="A note.")
+    return ["A pixel:", Image(data=PNG, format="png"), EmbeddedResource(resource=contents)]
+
+
+@server.tool()
+def fail() -> str:
+    raise ToolError("The printer is on fire.")
+
+
+@server.tool(structured_output=False)
+def poison() -> dict[str, object]:
+    """Structured content with a key that kills pages."""
+    return {"__proto__": {"polluted": True}, "fine": 1}
+
+
+@server.tool()
+async def grow(ctx: Context) -> str:
+    """From now on there is one more tool."""
+    server.add_tool(lambda: "grown", name="grown", description="New.")
+    await ctx.session.send_tool_list_changed()
+    await ctx.notify_tools_changed()
+    return "done"
+
+
+@server.tool()
+async def work(ctx: Context) -> str:
+    await ctx.report_progress(1, 2, "half of it")
+    return "worked"
+
+
+@server.tool()
+async def hang(name: str) -> str:
+    """Works until it is cancelled."""
+    waiting.add(name)
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        cancelled.append(name)
+        raise
+    return ""
+
+
+@server.tool()
+def state() -> dict[str, list[str]]:
+    return {"waiting": sorted(waiting), "cancelled": cancelled}
+
+
+@server.tool()
+def die() -> str:
+    os._exit(3)
+
+
+app = server.streamable_http_app()
+
+if __name__ == "__main__":
+    if STARTS_WITH:
+        import time
+
+        while not Path(STARTS_WITH).exists():
+            time.sleep(0.02)
+    sys.stderr.write("an MCP server runs\n")
+    server.run("stdio")
