@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from anthropic.types.beta import BetaUserLocationParam
 from pydantic import ConfigDict, Field, validate_call
 
-from usechat_server.tools import ClientTool, DeclaredTool, ProviderTool, Tool
+from usechat_server.tools import DeclaredTool, ProviderTool, Tool
 
 __all__ = [
     "MCP_BETA",
@@ -23,7 +23,6 @@ __all__ = [
     "code_execution",
     "definition",
     "mcp_server",
-    "memory",
     "tool_search",
     "web_fetch",
     "web_search",
@@ -181,17 +180,6 @@ def mcp_server(
         },
         betas=(MCP_BETA,),
         mcp_server={**server, **_given(authorization_token=authorization_token)},
-    )
-
-
-def memory() -> ClientTool:
-    """Notes that the model keeps in files of yours: its calls are the app's or the page's to
-    answer, as those of any other tool. It knows the commands by itself."""
-    return ClientTool(
-        "memory",
-        "Notes in files under /memories.",
-        {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]},
-        provider_options={"anthropic": {"type": "memory_20250818"}},
     )
 
 
