@@ -26,16 +26,22 @@ LAYERS = [
     {"logs"},
     {"writing"},
     {"response"},
+    {"body"},
     {"request", "trust"},
-    {"chats"},
+    {"chats", "own_route"},
     {"runs"},
     {"cluster"},
     {"security"},
     {"routes"},
     {"app"},
+    {"workers"},
     {"serve"},
     {"cli"},
 ]
+
+
+#: What an agent's own method runs, on use, is built on the agent.
+UPWARDS = ["agent imports usechat_server.runs.agent_stream"]
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -81,7 +87,7 @@ def test_server_imports_go_one_way() -> None:
                 other = layer(name.split(".")[1])
                 if other > own:
                     wrong.append(f"{'/'.join(parts)} imports {name}")
-    assert not wrong
+    assert wrong == UPWARDS
 
 
 @pytest.mark.parametrize(

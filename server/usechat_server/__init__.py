@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from usechat_server.app import ChatApp as ChatApp
     from usechat_server.app import create_app as create_app
     from usechat_server.models.base import BadRequest as BadRequest
+    from usechat_server.own_route import read_turn as read_turn
     from usechat_server.response import UIMessageStreamResponse as UIMessageStreamResponse
     from usechat_server.settings import Settings as Settings
     from usechat_server.tools import ClientTool as ClientTool
@@ -32,6 +33,7 @@ _HOMES = {
     "Turn": "turn",
     "UIMessageStreamResponse": "response",
     "create_app": "app",
+    "read_turn": "own_route",
     "tool": "tools",
 }
 
@@ -48,6 +50,7 @@ __all__ = [  # noqa: RUF022
     "StreamWriter",
     "BadRequest",
     "UIMessageStreamResponse",
+    "read_turn",
 ]
 
 if not TYPE_CHECKING:  # to a type checker every name would be there

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel
 from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import Form
 
 from usechat_server.metadata import MetadataHook, Step, usage_metadata
 from usechat_server.models.base import Model, ModelCall, ModelStream
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from usechat_server.models.anthropic import AnthropicOptions
 
 __all__ = ["Agent", "AgentTool", "NextStep", "Setup", "StepHook", "SystemHook"]
+
+logger = logging.getLogger("usechat.agent")
 
 _T = TypeVar("_T")
 
@@ -131,6 +135,17 @@ class Agent:
             return None
         return self.model.stream(self.ask(self._static, turn.messages))
 
+    def stream(self, turn: Turn) -> AsyncGenerator[Form, None]:
+        """The answer to a turn as chunks, all its steps and tools: for `writer.merge` in plain
+        code, or for a UIMessageStreamResponse. Closing it ends the answer.
+
+        Raises ModelError, BadRequest.
+        """
+        # On use: the loop is built on the agent.
+        from usechat_server.runs.agent_stream import agent_stream
+
+        return agent_stream(self, turn)
+
     async def setup(self, turn: Turn) -> Setup:
         """What the steps of an answer have in common."""
         setup = self._static
@@ -207,12 +222,14 @@ def _sorted(tools: Sequence[AgentTool]) -> tuple[tuple[Tool, ...], tuple[ToolSou
 
 
 async def _with_sources(setup: Setup, turn: Turn) -> Setup:
-    """The same with the tools that its sources have now."""
+    """The same with the tools that its sources have now; of two with one name, the first."""
     if not setup.sources:
         return setup
-    found = [one for source in setup.sources for one in await source.tools(turn)]
-    # The app's own tools go before those of a server that has some of the same name.
-    named = {one.name: one for one in (*found, *setup.tools)}
+    named = {one.name: one for one in setup.tools}
+    for source in setup.sources:
+        for one in await source.tools(turn):
+            if named.setdefault(one.name, one) is not one:
+                logger.warning("there are two tools named %s: one is left out", one.name)
     return replace(setup, tools=tuple(named.values()))
 
 

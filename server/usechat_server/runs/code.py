@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 from ui_message_stream.chunks import FinishReason
 
+from usechat_server.approvals import Approvals
 from usechat_server.metadata import MetadataHook
 from usechat_server.runs.accounts import Accounts
 from usechat_server.runs.output import Output
 from usechat_server.writing import AnswerFunction, StreamWriter
 
-__all__ = ["CodeAnswer"]
+__all__ = ["CodeAnswer", "running"]
 
 
 class CodeAnswer:
-    """Answers one turn with a function (see Answering)."""
+    """Answers one turn with a function (see Answering). The agents that it streams belong to the
+    run: they ask for approval by `approvals`, and their calls are counted."""
 
-    #: the function writes its own
-    metadata: MetadataHook | None = None
-
-    def __init__(self, answer: AnswerFunction) -> None:
+    def __init__(self, answer: AnswerFunction, approvals: Approvals) -> None:
         self.name = getattr(answer, "__name__", type(answer).__name__)
+        #: the last streamed agent's
+        self.metadata: MetadataHook | None = None
+        self.approvals = approvals
+        #: the run's, from its start on
+        self.accounts: Accounts | None = None
         self._answer = answer
 
     async def answer(self, output: Output, accounts: Accounts) -> FinishReason | None:
+        self.accounts = accounts
+        _running.set(self)  # for this task, the run's own, and those that it begins
         writer = StreamWriter(output.append, output.turn.floor)
         await self._answer(output.turn, writer)
         return writer.finish_reason
 
     async def aclose(self) -> None:
         pass
+
+
+_running: ContextVar[CodeAnswer | None] = ContextVar("running", default=None)
+
+
+def running() -> CodeAnswer | None:
+    """The plain code that runs here; None: this is outside of a run."""
+    return _running.get()

@@ -21,6 +21,17 @@ Append = Callable[[Sequence[Form]], None]
 
 #: What begins and ends a stream: of a strand it says something, but begins and ends nothing.
 _FRAMING = (c.Start, c.Finish, c.Abort, c.Error, c.ResetStep)
+#: What may stand between two steps.
+_OUTSIDE = (
+    c.ToolOutputAvailable,
+    c.ToolOutputError,
+    c.ToolOutputDenied,
+    c.ToolApprovalRequest,
+    c.ToolApprovalResponse,
+    c.Data,
+    c.MessageMetadata,
+    c.SteeringMessage,
+)
 _INPUT_ENDS = (c.ToolInputAvailable, c.ToolInputError, c.ToolOutputError)
 
 
@@ -44,6 +55,8 @@ class Weave:
         self._renamed = 0
         #: how many steps ended
         self._step = 0
+        #: whether there is one to end: outputs and notes need none
+        self._in_step = False
         self._released = asyncio.Event()
 
     def add(self, *, merged: bool = False) -> Strand:
@@ -87,6 +100,7 @@ class Weave:
             return False
         self._append([c.StartStep()])
         self._step_ended()
+        self._in_step = True
         return True
 
     async def wait_for_step(self, strand: Strand) -> None:
@@ -103,12 +117,13 @@ class Weave:
     def _finish_step(self, strand: Strand) -> None:
         """Else the next step ends it."""
         busy = any(other.open or other.inputs for other in self._strands if other is not strand)
-        if strand.step == self._step and not busy:
+        if strand.step == self._step and self._in_step and not busy:
             self._append([c.FinishStep()])
             self._step_ended()
 
     def _step_ended(self) -> None:
         self._step += 1
+        self._in_step = False
         self._taken.clear()
         for strand in self._strands:
             strand.step_ended()
@@ -140,6 +155,7 @@ class Weave:
                 strand.names[key] = self._name(key)
             form = _renamed(form, strand.names.get(key, key[1]))
         self._append((form,))
+        self._in_step = self._in_step or not isinstance(chunk, _OUTSIDE)
         if not counts or isinstance(chunk, (c.TextDelta, c.ReasoningDelta, c.ToolInputDelta)):
             return
         strand.advance(chunk, key, self._step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import cycle
 from typing import Any
 
 from harness.asgi_host import LONG, AsgiHost
@@ -17,8 +18,17 @@ from ui_message_stream.chunks import (
     Finish,
     FinishStep,
     ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
     Start,
+    StartStep,
     TextDelta,
+    TextEnd,
+    TextStart,
+    ToolInputAvailable,
+    ToolInputDelta,
+    ToolInputStart,
+    ToolOutputAvailable,
     ToolOutputError,
 )
 from ui_message_stream.grammar import Grammar
@@ -158,3 +168,87 @@ def test_any_calls_from_any_tasks_give_a_legal_stream(
     parts = reduce(chunks, before).parts
     assert sum(len(part.text) for part in parts if isinstance(part, TextPart)) == told.text
     assert sum(len(p.text) for p in parts if isinstance(p, ReasoningPart)) == told.reasoning
+
+
+def text(block: str, deltas: list[str]) -> list[Chunk]:
+    return [
+        TextStart(id=block),
+        *(TextDelta(id=block, delta=delta) for delta in deltas),
+        TextEnd(id=block),
+    ]
+
+
+def reasoning(block: str, deltas: list[str]) -> list[Chunk]:
+    signed = {"anthropic": {"signature": "s"}}
+    return [
+        ReasoningStart(id=block),
+        *(ReasoningDelta(id=block, delta=delta) for delta in deltas),
+        ReasoningEnd(id=block, provider_metadata=signed),
+    ]
+
+
+def tool(call_id: str, outputs: list[str]) -> list[Chunk]:
+    return [
+        ToolInputStart(tool_call_id=call_id, tool_name="t"),
+        ToolInputDelta(tool_call_id=call_id, input_text_delta="{}"),
+        ToolInputAvailable(tool_call_id=call_id, tool_name="t", input={}),
+        *(ToolOutputAvailable(tool_call_id=call_id, output=output) for output in outputs[:1]),
+    ]
+
+
+#: What a well-behaved stream says in each of its steps.
+parts = st.tuples(st.sampled_from([text, reasoning, tool]), st.lists(st.text("ab", max_size=2)))
+steps = st.lists(st.lists(parts, max_size=3), max_size=3)
+
+
+@settings(max_examples=300)
+@given(
+    streams=st.lists(st.tuples(steps, st.booleans()), min_size=2, max_size=3),
+    pauses=st.lists(st.integers(0, 3), min_size=1, max_size=20),
+)
+def test_streams_that_are_legal_are_merged_whole(
+    streams: list[tuple[list[list[Any]], bool]], pauses: list[int]
+) -> None:
+    """However they meet: nobody hears of an error, and reasoning stays in one piece."""
+    pause = cycle(pauses)
+
+    async def stream(index: int, steps: list[list[Any]], finishes: bool) -> AsyncIterator[Form]:
+        said: list[Chunk] = [Start(message_id=f"other-{index}")]
+        for step, inside in enumerate(steps):
+            said.append(StartStep())
+            for part, (kind, deltas) in enumerate(inside):
+                called = f"{index}-{step}-{part}"
+                said += kind(called if kind is tool else str(part), deltas)
+            if finishes:
+                said.append(FinishStep())
+        for one in [*said, Finish(finish_reason="stop")]:
+            for _ in range(next(pause)):
+                await asyncio.sleep(0)
+            yield one
+
+    async def answer(turn: Turn, writer: StreamWriter) -> None:
+        merges = [writer.merge(stream(index, *one)) for index, one in enumerate(streams)]
+        await asyncio.gather(*merges)
+
+    async def respond() -> AsgiHost:
+        question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
+        turn = Turn(user=None, chat_id="c", floor=Floor(6), messages=[question], message_id="m")
+        host = AsgiHost(UIMessageStreamResponse.of(answer, turn))
+        await asyncio.wait_for(host.request(), LONG)
+        return host
+
+    host = asyncio.run(respond())
+    assert check(host.body, Floor(6)) == []
+    assert isinstance(host.chunks[-1], Finish)
+    shown = reduce(host.chunks).parts
+    said = [part for steps, _ in streams for inside in steps for part in inside]
+
+    def wanted(kind: object) -> list[str]:
+        return sorted("".join(deltas) for one, deltas in said if one is kind)
+
+    assert sorted(p.text for p in shown if isinstance(p, ReasoningPart)) == wanted(reasoning)
+    texts = [part.text for part in shown if isinstance(part, TextPart)]
+    assert sorted("".join(texts)) == sorted("".join(wanted(text)))
+    assert len([part for part in shown if isinstance(part, ToolPart)]) == len(wanted(tool))
+    for part in shown:
+        assert not isinstance(part, ToolPart) or part.state != "output-error"

@@ -1,0 +1,107 @@
+"""An agent's answer as a stream of chunks, for plain code to merge or to send."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+from ui_message_stream.chunks import Finish
+from ui_message_stream.versions import Form
+from ui_message_stream.wire import UNSET
+
+from usechat_server.agent import Agent
+from usechat_server.approvals import Approvals, Issued
+from usechat_server.metadata import Outcome
+from usechat_server.observe.run_record import RunRecord
+from usechat_server.runs.accounts import Accounts
+from usechat_server.runs.code import running
+from usechat_server.runs.loop import AgentLoop
+from usechat_server.runs.output import Output
+from usechat_server.runs.retry import Retry
+from usechat_server.turn import Decision, Turn
+from usechat_server.writing import streamed
+
+__all__ = ["agent_stream"]
+
+_RETRY = Retry()
+_Take = Callable[[Sequence[Form]], None]
+
+
+def agent_stream(agent: Agent, turn: Turn) -> AsyncGenerator[Form, None]:
+    """The agent's answer, in a task of its own that begins with the first step and is cancelled
+    when the generator is closed. Raises what the agent's loop raises.
+
+    Within the plain code of a run, its model calls are the run's; elsewhere they are logged here.
+    """
+
+    async def write(take: _Take) -> None:
+        code = running()
+        record = _record(agent, turn)
+        output = _Told(turn, record, take)
+        accounts = Accounts(turn, output.log.said, part_of=code.accounts if code else None)
+        loop = AgentLoop(agent, None, _RETRY, code.approvals if code else _NoApprovals())
+        if code is not None:
+            code.metadata = agent.metadata
+        outcome: Outcome = "aborted"
+        failure: Exception | None = None
+        try:
+            reason = await loop.answer(output, accounts)
+            outcome = "waiting" if reason == "tool-calls" else "finished"
+        except Exception as error:
+            outcome, failure = "failed", error
+            raise
+        finally:
+            accounts.close()
+            await loop.aclose()
+            if code is None:
+                record.log(outcome, accounts.call, accounts.steps, failure)
+        # In a run, it is told at the run's end, with all that was counted.
+        metadata = None if code else accounts.metadata(agent.metadata, outcome)
+        take([Finish(finish_reason=reason, message_metadata=metadata or UNSET)])
+
+    return streamed(write)
+
+
+def _record(agent: Agent, turn: Turn) -> RunRecord:
+    return RunRecord(
+        run=secrets.token_hex(8),
+        user=turn.user,
+        chat=turn.chat_id,
+        message=turn.message_id,
+        model=agent.model.name,
+        floor=str(turn.floor),
+    )
+
+
+class _Told(Output):
+    """What is written, told at once. It is never taken back: it may be anywhere by then."""
+
+    def __init__(self, turn: Turn, record: RunRecord, take: _Take) -> None:
+        super().__init__(turn, record)
+        self._take = take
+        self._told = 0, 0
+        self._tell()
+
+    def append(self, batch: Sequence[Form]) -> None:
+        try:
+            super().append(batch)
+        finally:
+            self._tell()
+
+    def take_back(self) -> bool:
+        return False
+
+    def _tell(self) -> None:
+        while self.log.is_behind(self._told):
+            written, self._told = self.log.chunks(self._told)
+            self._take(written)
+
+
+class _NoApprovals(Approvals):
+    """For routes of an app's own: nothing there takes the person's answer."""
+
+    async def request(self, turn: Turn, call: object) -> Issued:
+        raise RuntimeError("a tool asks for approval: that needs create_app(answer)")
+
+    async def redeem(self, turn: Turn) -> dict[str, Decision]:
+        return {}
