@@ -49,7 +49,7 @@ export function useDemoChat({ id, messages, resume, onAnswering, onEnd }: Option
       lastAssistantMessageIsCompleteWithApprovalResponses(state),
     onToolCall({ toolCall }) {
       if (toolCall.dynamic) return;
-      once(`tool ${toolCall.toolCallId}`, () => {
+      once(`usechat ${id} ${toolCall.toolCallId}`, () => {
         const answer = runTool(toolCall);
         // Not awaited: the client waits for this handler before it reads on.
         if (answer) void chat.addToolOutput(answer);

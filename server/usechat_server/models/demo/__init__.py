@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from usechat_server.models.base import BadRequest, ModelCall, ModelStream
-from usechat_server.models.demo.script import asks_for_error, choose, last_question
+from usechat_server.models.demo.question import question_of
+from usechat_server.models.demo.script import asks_for_error, choose
 from usechat_server.models.demo.stream import DemoStream
 from usechat_server.tools import ProviderTool
 
@@ -13,9 +14,10 @@ __all__ = ["DemoModel"]
 
 
 class DemoModel:
-    """Shows what a page can show: reasoning, Markdown, a client tool, a long answer, an error.
+    """Shows what a page can show: reasoning, Markdown, tools, sources, files, an error.
 
-    `pace` stretches the pauses between the deltas: 1 is a real model's speed, 0 leaves them out.
+    It calls the tools of the demo, and any other that a question names. `pace` stretches the pauses
+    between the deltas: 1 is a real model's speed, 0 leaves them out.
     """
 
     name = "demo"
@@ -34,13 +36,14 @@ class DemoModel:
 
     def stream(self, call: ModelCall) -> ModelStream:
         """Picks the answer. Raises BadRequest if there is no question to answer."""
-        question = last_question(call.messages)
+        question = question_of(call)
         if question is None:
             raise BadRequest("There is no question to answer.")
         fail = asks_for_error(question) and question.id not in self._failed
         if fail:
             self._failed.append(question.id)
-        return DemoStream(choose(call, question, fail=fail), call.messages, self._pace)
+        beats = choose(question, fail=fail)
+        return DemoStream(beats, question, call.messages, self._pace)
 
     async def aclose(self) -> None:
         """There is nothing to close."""

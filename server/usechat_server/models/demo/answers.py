@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "AFTER_RETRY",
-    "BEFORE_ERROR",
-    "ERROR_THOUGHT",
-    "INTRODUCTION",
-    "LONG_THOUGHT",
-    "MARKDOWN",
-    "MARKDOWN_THOUGHT",
-    "OTHER_THOUGHT",
-    "TOOL_THOUGHT",
-    "long_answer",
-]
+__all__ = ["long_answer"]
 
 TOOL_THOUGHT = """\
 I cannot know this myself, but the page can: it offers the tool `{name}`. I call it and go on with \
@@ -32,15 +21,21 @@ Set `ANTHROPIC_API_KEY` and start the server again to talk to Claude.
 
 Until then, ask me for one of these:
 
-- **the time**: I call a tool that your browser answers
-- **Markdown**: a list, some code and a table
-- **a long answer**: press Stop in the middle of it
+- **code, maths and a table**: Markdown that is drawn while it comes
+- **five dice**: a tool whose output grows as it runs
+- **the weather** in Lisbon, Oslo and Atlantis: calls side by side, of which one fails
+- **a plan** for a day in Lisbon: several steps
+- **a postcard** to Ada: a call that waits for your approval
+- **the time**: a tool that your browser answers
+- **the history of tea**: sources, and citations
+- **a picture**, or what is in a file of yours: attach one
+- **a long answer**: press Stop in the middle of it, or reload the page
 - **an error**: the provider breaks off half-way, and Retry asks again
 """
 
 MARKDOWN_THOUGHT = """\
-They want to see Markdown. A heading, a list, a block of code and a table cover what people use \
-most, so I show one of each.
+They want to see Markdown. A heading, a list, a block of code, a formula and a table cover what \
+people use most, so I show one of each.
 
 What should they be about? The way of an answer from the model to this page: whoever asks the demo \
 model for Markdown is most likely looking at exactly that.
@@ -72,11 +67,82 @@ What the page gets for one answer:
 | `text-delta` | a piece of the answer | many |
 | `finish` | why the model stopped | 1 |
 
+How long it takes is soon said: with $$n$$ tokens at a rate of $$r$$ a second,
+
+$$
+t = t_\\text{first} + \\sum_{i=1}^{n} \\frac{1}{r_i} \\approx t_\\text{first} + \\frac{n}{r}
+$$
+
 > Nothing waits for the whole answer: what you see is drawn as it comes.
 
 The [AI SDK's documentation](https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol) describes every \
 chunk.
 """
+
+DICE_THOUGHT = """\
+Dice. I do not make numbers up: `roll_dice` does it properly, and says each one as it falls."""
+
+DICE = "They fell like this: {rolls}. Together that is **{sum}**."
+
+WEATHER_THOUGHT = """\
+Several cities, and none of them needs to know of the others: I ask for all of them at once."""
+
+WEATHER_TABLE = """\
+Here is what I found. What failed I was told as well, so that I do not make it up:
+
+| City | Now | Sky |
+|---|---:|---|"""
+
+PLAN_THOUGHT = """\
+A day outside depends on the weather, so that comes first. What to look up depends on it."""
+
+PLAN_SUNNY = "It is sunny, so the day belongs to the hills and the river. I look up where to walk."
+
+PLAN_OTHERWISE = "The weather may turn, so I look up what is near to a roof."
+
+PLAN = """\
+## A day in Lisbon
+
+1. **Morning**: climb before it gets warm.
+2. **Noon**: something cold in the shade of a square.
+3. **Evening**: the light on the river, from a ferry.
+
+"""
+
+PLAN_CITED = (
+    "The old quarter on the hill is best seen on foot.",
+    " When your legs are tired, the trams climb what you will not.",
+)
+
+LIBRARY_THOUGHT = """\
+I should not answer this from memory. The library is small, but it says where things are from."""
+
+LIBRARY = "This is what the library has:\n\n"
+
+LIBRARY_CITED = (
+    "Tea was drunk in China long before it was drunk anywhere else, as a medicine first.",
+    " It came to Britain in the seventeenth century and stayed.",
+    " White, green and black tea are leaves of one and the same plant.",
+)
+
+POSTCARD_THOUGHT = """\
+Whatever is sent cannot be taken back, so that the tool waits until somebody allows it."""
+
+POSTCARD = "I wrote a postcard. Have a look at it: it is sent when you approve."
+
+POSTCARD_TEXT = "The sea is calm and the engines are running. Wish you were here."
+
+POSTCARD_SENT = "It is on its way. (Not really: this demo has no stamps.)"
+
+POSTCARD_DENIED = "I did not send it."
+
+PICTURE_THOUGHT = """\
+A picture is a file part of the answer. I have only one, and it is a lighthouse."""
+
+PICTURE = "Here is the one picture that I know how to draw:"
+
+FILES_THOUGHT = """\
+There are files with the question. I cannot read like Claude does, but I can say what arrived."""
 
 ERROR_THOUGHT = """\
 They want to see a failure. I begin an answer and break off, as an overloaded provider does."""

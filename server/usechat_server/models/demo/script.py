@@ -1,124 +1,79 @@
-"""Which answer a question gets: a list of beats, chosen by the words of the question."""
+"""Which answer a question gets, chosen by its words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from ui_message_stream import jsontext
-from ui_message_stream.messages import TextPart, ToolPart, UIMessage
-
-from usechat_server.models.base import ModelCall
 from usechat_server.models.demo import answers
+from usechat_server.models.demo.attachments import describe
+from usechat_server.models.demo.beats import Beat, BreakOff, Call, Say, Think
+from usechat_server.models.demo.picture import lighthouse
+from usechat_server.models.demo.question import Question
+from usechat_server.models.demo.tool_scenes import (
+    dice_scene,
+    library_scene,
+    plan_scene,
+    postcard_scene,
+    retell,
+    weather_scene,
+)
 from usechat_server.tools import DeclaredTool
 
-__all__ = [
-    "Beat",
-    "BreakOff",
-    "Say",
-    "Think",
-    "UseTool",
-    "asks_for_error",
-    "choose",
-    "last_question",
-]
+__all__ = ["asks_for_error", "choose"]
+
+Scene = Callable[[Question], list[Beat]]
 
 _ERROR = re.compile(r"/error|\ban error\b", re.IGNORECASE)
-_MARKDOWN = re.compile(r"\b(markdown|table|code)\b", re.IGNORECASE)
-_LONG = re.compile(r"\blong\b", re.IGNORECASE)
+
+#: Scenes with tools: a word, the tools without which they cannot be played, the scene.
+_TOOL_SCENES: list[tuple[str, set[str], Scene]] = [
+    (r"dice|die|roll", {"roll_dice"}, dice_scene),
+    (r"plan", {"weather", "look_up"}, plan_scene),
+    (r"weather", {"weather"}, weather_scene),
+    (r"look up|search|history|sources?", {"look_up"}, library_scene),
+    (r"postcard", {"send_postcard"}, postcard_scene),
+]
 
 
-@dataclass(frozen=True, slots=True)
-class Think:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class UseTool:
-    """Asks the page. Ends the step."""
-
-    id: str
-    tool: DeclaredTool
-    input: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class BreakOff:
-    """The provider fails."""
-
-
-Beat = Think | Say | UseTool | BreakOff
-
-
-def last_question(messages: Sequence[UIMessage]) -> UIMessage | None:
-    """The newest user message, or None."""
-    return next((message for message in reversed(messages) if message.role == "user"), None)
-
-
-def asks_for_error(question: UIMessage) -> bool:
+def asks_for_error(question: Question) -> bool:
     """Whether the question wants to see how a failure looks."""
-    return _ERROR.search(_text(question)) is not None
+    return _ERROR.search(question.text) is not None
 
 
-def choose(call: ModelCall, question: UIMessage, *, fail: bool) -> list[Beat]:
+def choose(question: Question, *, fail: bool) -> list[Beat]:
     """The beats of one step."""
-    if answered := _answered_tool(call.messages[-1]):
-        return [Say(_retell(answered))]
+    text = question.text
     if fail:
         return [Think(answers.ERROR_THOUGHT), Say(answers.BEFORE_ERROR), BreakOff()]
-    text = _text(question)
-    if _ERROR.search(text):
+    if asks_for_error(question):
         return [Say(answers.AFTER_RETRY)]
-    tools = [tool for tool in call.tools if isinstance(tool, DeclaredTool)]
-    if tool := _wanted_tool(tools, text):
+    if question.files:
+        return [Think(answers.FILES_THOUGHT), Say(describe(question.files))]
+    for words, tools, scene in _TOOL_SCENES:
+        if _mentions(text, words) and tools <= question.tools.keys():
+            return scene(question)
+    if question.calls:
+        return [Say(retell(question.calls[-1]))]
+    if tool := _wanted(question.tools.values(), text):
         thought = answers.TOOL_THOUGHT.format(name=tool.name)
-        wanted = _sample(tool.input_schema, text)
-        return [Think(thought), UseTool(_new_tool_id(call.messages), tool, wanted)]
-    if _LONG.search(text):
+        return [Think(thought), Call(tool.name, _sample(tool.input_schema, text))]
+    if _mentions(text, "draw|picture|image"):
+        return [Think(answers.PICTURE_THOUGHT), Say(answers.PICTURE), lighthouse()]
+    if _mentions(text, "long"):
         return [Think(answers.LONG_THOUGHT), Say(answers.long_answer())]
-    if _MARKDOWN.search(text):
+    if _mentions(text, "markdown|table|code|maths?"):
         return [Think(answers.MARKDOWN_THOUGHT), Say(answers.MARKDOWN)]
     quoted = "\n> ".join(text.strip().splitlines()) or "…"
     return [Think(answers.OTHER_THOUGHT), Say(answers.INTRODUCTION.format(question=quoted))]
 
 
-def _text(message: UIMessage) -> str:
-    return "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
+def _mentions(text: str, words: str) -> bool:
+    return re.search(rf"\b({words})\b", text, re.IGNORECASE) is not None
 
 
-def _answered_tool(message: UIMessage) -> ToolPart | None:
-    """The tool call that the page just answered, when a message is continued."""
-    if message.role != "assistant":
-        return None
-    match message.parts:
-        case [*_, ToolPart(state="output-available" | "output-error") as answered]:
-            return answered
-    return None
-
-
-def _retell(tool: ToolPart) -> str:
-    """The tool's output in words."""
-    if tool.state == "output-error":
-        return f"`{tool.tool_name}` did not work: {tool.error_text}"
-    output = tool.output
-    if not isinstance(output, dict):
-        return f"`{tool.tool_name}` says: **{_plain(output)}**"
-    facts = [f"- {key}: **{_plain(value)}**" for key, value in output.items()]
-    return "\n".join([f"Your browser answered `{tool.tool_name}`:\n", *facts])
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else jsontext.encode(value).decode()
-
-
-def _wanted_tool(tools: Sequence[DeclaredTool], text: str) -> DeclaredTool | None:
+def _wanted(tools: Iterable[DeclaredTool], text: str) -> DeclaredTool | None:
     """The tool with a word of its name in the question ("get_weather": "…the weather in Rome")."""
     asked = set(re.findall(r"\w+", text.lower()))
     for tool in tools:
@@ -127,12 +82,6 @@ def _wanted_tool(tools: Sequence[DeclaredTool], text: str) -> DeclaredTool | Non
         if words & asked:
             return tool
     return None
-
-
-def _new_tool_id(messages: Sequence[UIMessage]) -> str:
-    # useChat finds a call by its id in the whole chat.
-    calls = sum(isinstance(part, ToolPart) for message in messages for part in message.parts)
-    return f"demo-call-{calls + 1}"
 
 
 def _sample(schema: dict[str, Any], text: str) -> Any:

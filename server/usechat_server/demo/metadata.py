@@ -1,0 +1,14 @@
+"""What the bundled page is told of an answer beside its parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from usechat_server.metadata import Answer, usage_metadata
+
+__all__ = ["page_metadata"]
+
+
+def page_metadata(answer: Answer) -> dict[str, Any]:
+    """The tokens, and how it ended."""
+    return {**(usage_metadata(answer) or {}), "outcome": answer.outcome}
