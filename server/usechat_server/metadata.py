@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from pydantic import BaseModel
 from ui_message_stream.chunks import FinishReason
 
 from usechat_server.models.base import Usage
@@ -57,6 +58,8 @@ class Answer:
     outcome: Outcome
     #: its model calls, also those that failed and were tried again
     steps: Sequence[Step]
+    #: the object that the answer is, where the agent has `output=` and the answer is complete
+    output: BaseModel | None = None
 
     @property
     def usage(self) -> Usage:

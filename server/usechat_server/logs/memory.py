@@ -214,7 +214,7 @@ class Log:
     def _next(self, position: Position) -> tuple[Form, Position]:
         for first, reset in self._resets:
             if (first, 0) < position <= (reset, 0):
-                return self._items[reset], (reset + 1, 0)
+                return ResetStep(), (reset + 1, 0)
         index, offset = position
         item = self._items[index]
         if not isinstance(item, Deltas):

@@ -1,83 +1,151 @@
-"""The agent's loop: model calls, one after another, until the answer is complete."""
+"""The agent's loop: a model call, the tools that it called, and again, until all is said."""
 
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
-from ui_message_stream.chunks import FinishReason, StartStep
+from pydantic import ValidationError
+from ui_message_stream.chunks import FinishReason, FinishStep
+from ui_message_stream.messages import UIMessage
 
-from usechat_server.agent import Agent
-from usechat_server.models.base import ModelError, ModelStream, StepResult
+from usechat_server.agent import Agent, Setup
+from usechat_server.approvals import Approvals, MemoryNonces, SignedApprovals
+from usechat_server.metadata import total_usage
+from usechat_server.models.base import Model, ModelError, ModelStream
 from usechat_server.runs.accounts import Accounts
+from usechat_server.runs.continuation import go_on
+from usechat_server.runs.final_output import correction, final_output
 from usechat_server.runs.output import Output
+from usechat_server.runs.recovery import ModelCalls
 from usechat_server.runs.retry import Retry
-from usechat_server.turn import Turn
+from usechat_server.runs.tool_calls import ToolCalls
 
 __all__ = ["AgentLoop"]
 
-#: A provider that pauses more often than this in one answer gets nowhere.
-_MOST_PAUSES = 20
+_NOT_RUN = "The call was not run: the answer ended before."
+_OUT_OF_TIME = "The call was stopped: the time for the answer is over."
+
+#: How a step ends whose tools are run. Of any other, the model may not have meant what it said.
+#: (As `is-tool-execution-allowed-finish-reason.ts` of the AI SDK has it.)
+_RUNS_TOOLS = ("stop", "tool-calls")
 
 
 class AgentLoop:
-    """Answers one turn with an agent. `stream` is the agent's first call, not yet sent."""
+    """Answers one turn with an agent. `stream` is the agent's first call, not yet sent, where it
+    was made before."""
 
-    def __init__(self, agent: Agent, stream: ModelStream | None, retry: Retry) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        stream: ModelStream | None,
+        retry: Retry,
+        approvals: Approvals | None = None,
+    ) -> None:
         self.name = agent.model.name
         self.metadata = agent.metadata
         self._agent = agent
-        assert stream is not None
-        self._stream: ModelStream = stream
+        self._first = stream
         self._retry = retry
+        self._approvals = approvals or SignedApprovals(None, MemoryNonces())
+        self._models: ModelCalls | None = None
+        self._calls: ToolCalls | None = None
 
     async def answer(self, output: Output, accounts: Accounts) -> FinishReason:
-        """The model's answer, all of it: when the provider pauses, it is asked to go on."""
-        for _ in range(_MOST_PAUSES):
-            result = await self._call(output, accounts)
-            if not result.paused:
-                break
-            await self._stream.aclose()
-            accounts.close()
-            self._stream = self._called(output.so_far())
-            output.append([StartStep()])
-        return result.finish_reason
+        """The answer, all its steps. With `tool-calls`, the page or a person has to go on."""
+        limit = asyncio.timeout(self._agent.timeout)
+        try:
+            async with limit:
+                return await self._answer(output, accounts)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        if self._calls is not None:
+            self._calls.cut(_OUT_OF_TIME)
+        return "length"
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        if self._calls is not None:
+            await self._calls.aclose()
+        if self._models is not None:
+            await self._models.aclose()
 
-    async def _call(self, output: Output, accounts: Accounts) -> StepResult:
-        """What a call of the model brings. It is tried again as long as it brought nothing."""
-        record = output.record
-        while True:
-            record.attempts += 1
-            record.called = monotonic()
-            accounts.begin(self._stream, self.name)
-            try:
-                return await self._step(output)
-            except ModelError as error:
-                elapsed = monotonic() - record.queued
-                seconds = (
-                    None if record.chunks else self._retry.wait(error, record.attempts, elapsed)
-                )
-                if seconds is None:
-                    raise
-                record.retried.append(str(error))
-            await self._stream.aclose()
+    async def _answer(self, output: Output, accounts: Accounts) -> FinishReason:
+        agent = self._agent
+        models = self._models = ModelCalls(self._retry, output, accounts)
+        setup = await agent.setup(output.turn)
+        reason = await self._go_on(setup, output)
+        if reason is not None:
+            return reason
+        corrections: list[UIMessage] = []
+        for _ in range(agent.max_steps):
+            if self._is_spent(accounts):
+                break
+            turn = output.so_far()
+            step = await agent.next_step(setup, turn, accounts.steps)
+            if step is None:
+                return "stop"
+            ask = self._asking(step, [*turn.messages, *corrections])
+            begin = partial(self._listen, output, step)
+            result, calls = await models.step(step.models, ask, begin)
             accounts.close()
-            await asyncio.sleep(seconds)
-            self._stream = self._called(output.turn)
+            if result.finish_reason not in _RUNS_TOOLS:
+                calls.cut(_NOT_RUN)
+                return result.finish_reason
+            await calls.run()
+            if calls.waiting:
+                return "tool-calls"
+            if not calls.answered and not result.paused:
+                error = self._read_output(output, accounts)
+                if error is None:
+                    return result.finish_reason
+                if corrections:
+                    raise ModelError(f"the output is not valid: {error}", "internal")
+                corrections = [correction(error)]
+            output.append([FinishStep()])
+        return "length"
 
-    def _called(self, turn: Turn) -> ModelStream:
-        stream = self._agent.call(turn)
-        assert stream is not None
-        return stream
+    async def _go_on(self, setup: Setup, output: Output) -> FinishReason | None:
+        """Answers the open calls of a message that is continued. Why the answer is over then."""
+        calls = self._listen(output, setup)
+        reason = await go_on(calls, output)
+        if calls.answered or output.turn.decisions:
+            self._first = None  # it does not know of this
+        return reason
 
-    async def _step(self, output: Output) -> StepResult:
-        record = output.record
-        async for batch in self._stream:
-            record.read(batch)
-            output.append(batch)
-        if self._stream.result is None:
-            raise ModelError("the stream ended without a result", "truncated")
-        return self._stream.result
+    def _listen(self, output: Output, setup: Setup) -> ToolCalls:
+        """What takes the tool calls of the next model call."""
+        self._calls = ToolCalls(output, self._approvals, setup.tools)
+        return self._calls
+
+    def _asking(
+        self, step: Setup, messages: Sequence[UIMessage]
+    ) -> Callable[[Model], Awaitable[ModelStream]]:
+        """What makes a call of one of the step's models."""
+
+        async def ask(model: Model) -> ModelStream:
+            first, self._first = self._first, None
+            if first is not None:
+                return first
+            # A long history takes its time, in which other answers go on.
+            return await asyncio.to_thread(model.stream, self._agent.ask(step, messages))
+
+        return ask
+
+    def _is_spent(self, accounts: Accounts) -> bool:
+        most = self._agent.max_total_tokens
+        if most is None:
+            return False
+        used = total_usage(accounts.steps)
+        counts = (used.input, used.cache_read, used.cache_write, used.output)
+        return sum(count or 0 for count in counts) >= most
+
+    def _read_output(self, output: Output, accounts: Accounts) -> ValidationError | None:
+        """Takes the object that the answer is; what is wrong with it, if it is none."""
+        if self._agent.output is not None:
+            try:
+                accounts.output = final_output(self._agent.output, output.message())
+            except ValidationError as error:
+                return error
+        return None
