@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -42,10 +42,15 @@ class RedisBoard:
 
     A new turn needs Redis, since nobody else knows whether its chat is free: without it there is
     503. Turns that run go on, and are there again, for all processes, when Redis is back.
+
+    `adopt` gets the turns of processes that died, as `read` reads what `Turn.to_json` wrote.
     """
 
-    def __init__(self, url: str, adopt: Adopt) -> None:
-        self._shared = Shared(url)
+    def __init__(
+        self, url: str, adopt: Adopt, read: Callable[[bytes], Turn] = Turn.from_json
+    ) -> None:
+        self.shared = self._shared = Shared(url)
+        self._read = read
         self._adopt = adopt
         self._leases: dict[ChatKey, RedisLease] = {}
         self._mirror = Mirror(self._shared)
@@ -152,7 +157,7 @@ class RedisBoard:
         taken = await self._shared.take(d)
         if taken is None:
             return
-        turn = Turn.from_json(taken.turn)
+        turn = self._read(taken.turn)
         log = Log(turn.continued)
         closed = await whole_log(self._shared, taken.run_id, log)
         key = ChatKey(turn.user, turn.chat_id)
