@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from usechat_server.models.anthropic.capabilities import asked, unsupported
@@ -59,10 +60,11 @@ class AnthropicModel:
 
     def check(self, call: ModelCall) -> None:
         """Raises ValueError for tools and options that cannot go together."""
-        check(self.options, call.tools, call.max_tokens or DEFAULT_MAX_TOKENS)
+        check(self._options(call), call.tools, call.max_tokens or DEFAULT_MAX_TOKENS)
 
     def stream(self, call: ModelCall) -> AnthropicStream:
         """Translates the history, at once and without I/O. Raises BadRequest."""
+        options = self._options(call)
         limit = call.max_tokens or self._limit.value
         made = request(call, model=self.name, max_tokens=limit or DEFAULT_MAX_TOKENS)
 
@@ -70,20 +72,28 @@ class AnthropicModel:
         tools = call.tools
 
         def opened(client: Client) -> None:
-            self._limit.fetch(client, lambda entry: self._compare(tools, entry))
+            self._limit.fetch(client, lambda entry: self._compare(options, tools, entry))
 
         return AnthropicStream(
-            parameters(made, call.tools, self.options),
+            parameters(made, call.tools, options),
             Translation([tool for tool in call.tools if isinstance(tool, DeclaredTool)], made),
             client=self._clients.get,
             # Asked for only while it is needed, and after the answer is on its way.
-            opened=None if limit and not any(asked(self.options, tools)) else opened,
+            opened=None if limit and not any(asked(options, tools)) else opened,
             byte_timeout=self._byte_timeout,
             content_timeout=self._content_timeout,
         )
 
-    def _compare(self, tools: Sequence[Tool], entry: Mapping[str, Any]) -> None:
-        for name in unsupported(self.options, tools, entry):
+    def _options(self, call: ModelCall) -> AnthropicOptions:
+        """The options of a call: the agent may ask for an answer of a given shape."""
+        if call.output is None:
+            return self.options
+        return replace(self.options, output_format=call.output)
+
+    def _compare(
+        self, options: AnthropicOptions, tools: Sequence[Tool], entry: Mapping[str, Any]
+    ) -> None:
+        for name in unsupported(options, tools, entry):
             _log.error("%s does not support %s, says the model list", self.name, name)
 
     async def aclose(self) -> None:
