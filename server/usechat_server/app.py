@@ -8,19 +8,23 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from usechat_server.agent import Agent
+from usechat_server.chats.base import Chats, StoreAway
 from usechat_server.models.base import BadRequest
 from usechat_server.observe.masking import mask
+from usechat_server.routes.answerer import AgentSource
 from usechat_server.routes.chat import chat_routes
+from usechat_server.routes.chats import chats_routes
 from usechat_server.routes.health import RETRY_AFTER, health_routes
-from usechat_server.routes.page import page_routes
+from usechat_server.routes.page import PageConfig, page_routes
 from usechat_server.routes.services import Services, UserHook
+from usechat_server.runs import FinishHook, Hooks, MessageHook
 from usechat_server.security import Security, is_loopback
 from usechat_server.settings import Settings
 
@@ -30,31 +34,62 @@ logger = logging.getLogger("usechat.app")
 
 
 def create_app(
-    agent: Agent, *, user: UserHook | None = None, settings: Settings | None = None
+    agent: AgentSource,
+    *,
+    user: UserHook | None = None,
+    settings: Settings | None = None,
+    store: str | Chats | None = None,
+    body: type[BaseModel] | None = None,
+    on_message: MessageHook | None = None,
+    on_finish: FinishHook | None = None,
 ) -> ChatApp:
     """An ASGI app that answers `POST /api/chat`; served as it is, or mounted under any path.
 
+    `agent` answers: an Agent, a function of the turn that gives one, or a function of the turn and
+    a writer that writes the answer itself; both may be async.
+
     `user` says who is asking, from a request's headers (its body is not there yet). To refuse, it
     raises: Starlette's HTTPException is answered as it is, PermissionError with 403, anything else
-    with 401. Without it, a chat belongs to whoever knows its id. `settings` come from `USECHAT_*`
-    variables by default. Raises ValueError if the settings cannot carry what the agent needs.
+    with 401. Without it, a chat belongs to whoever knows its id.
+
+    With `store` (by default `USECHAT_STORE`), a URL or a Chats, the server keeps the chats, and an
+    answer outlives its connection. Without one the frontend keeps them, and sends them.
+
+    `body` is a model of the request's custom fields (`body` of the frontend's transport): what does
+    not fit is refused with 400, and `turn.body` is an instance of it. Without one it is a dict.
+
+    `on_message` gets the turn and the assistant message, whole, at each end of an answer, also of
+    one that was stopped or failed: for apps that keep messages themselves. Readers see the end when
+    it has returned, but wait two seconds at most. After that, `on_finish` gets what became of the
+    answer and what it cost. Both may be async; else they run in a thread. If one raises, the log
+    says so, and nothing else happens.
+
+    `settings` come from `USECHAT_*` variables by default. Raises ValueError if the settings cannot
+    carry what the agent needs.
     """
-    return ChatApp(agent, user, settings or Settings())
+    settings = settings or Settings()
+    store = store or settings.store
+    chats = _store(store) if isinstance(store, str) else store
+    hooks = Hooks(on_message, on_finish)
+    return ChatApp(Services(agent, user, settings, chats, hooks, body))
 
 
 class ChatApp(Starlette):
     """What create_app makes. An app that mounts it composes `lifespan` into its own, since a
     mounted app's lifespan never runs."""
 
-    def __init__(self, agent: Agent, user: UserHook | None, settings: Settings) -> None:
-        if user is None and not is_loopback(settings.host):
+    def __init__(self, services: Services) -> None:
+        settings = services.settings
+        if services.asks_nobody and not is_loopback(settings.host):
             logger.warning("create_app has no user=: a chat belongs to whoever knows its id")
-        self._services = Services(agent, user, settings)
+        self._services = services
+        page = PageConfig(services.chats is not None, settings.max_body_bytes)
         super().__init__(
             routes=[
-                *chat_routes(self._services),
-                *health_routes(self._services),
-                *(page_routes() if settings.page else []),
+                *chat_routes(services),
+                *(chats_routes(services, services.chats) if services.chats else []),
+                *health_routes(services),
+                *(page_routes(page) if settings.page else []),
             ],
             exception_handlers={
                 HTTPException: _http_error,
@@ -72,7 +107,12 @@ class ChatApp(Starlette):
 
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
-        """Closes, at its end, what was opened on first use in this event loop."""
+        """Opens the store, so that what is wrong with it shows at the start, and closes what was
+        opened in this event loop. Without it, everything opens on first use."""
+        try:
+            await self._services.ready()
+        except StoreAway:
+            logger.error("The store cannot be reached: chats get 503 until it can")
         try:
             yield
         finally:
@@ -86,6 +126,13 @@ class ChatApp(Starlette):
         your own signal handler, before that server closes connections.
         """
         await self._services.drain(grace)
+
+
+def _store(url: str) -> Chats:
+    # Imported on use: an app without a store needs no database.
+    from usechat_server.chats.store import SqlChats
+
+    return SqlChats(url)
 
 
 async def _bad_request(request: Request, error: Any) -> Response:

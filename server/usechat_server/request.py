@@ -28,6 +28,7 @@ __all__ = [
     "ChatRequest",
     "new_message_id",
     "parse_request",
+    "parse_stop",
     "read_body",
     "requested_floor",
     "turn_of",
@@ -96,8 +97,8 @@ class ChatRequest:
     messages: list[UIMessage] | None
     #: the newest message, where a page sends no other; the rest is for the server to know
     message: UIMessage | None
-    #: the body's other keys
-    body: JSONObject
+    #: the body's other keys, or what the app's own model made of them
+    body: Any
 
     @property
     def regenerates(self) -> bool:
@@ -162,6 +163,13 @@ def turn_of(request: ChatRequest, user: str | None, floor: Floor) -> Turn:
         trigger=request.trigger,
         body=request.body,
     )
+
+
+def parse_stop(body: bytes) -> tuple[str | None, str | None]:
+    """What a request to stop is about: a run's id, a message's id. None: whatever is active. The
+    body may be empty. Raises BadRequest."""
+    fields = _object(body) if body.strip() else {}
+    return _text(fields, "runId"), _text(fields, "messageId")
 
 
 def new_message_id() -> str:

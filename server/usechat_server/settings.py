@@ -90,6 +90,33 @@ class Settings(BaseSettings):
         description="Host names that requests may name besides loopback ones while the server "
         "listens on a loopback address, separated by commas. `*`: all.",
     )
+    store: str | None = Field(
+        default=None,
+        description="Where chats are kept: `sqlite:///chats.db`, or the URL of a PostgreSQL "
+        "database. Without it, the frontend keeps them.",
+    )
+    resume: float | None = Field(
+        default=None,
+        ge=0,
+        description="Seconds that an answer goes on when nobody reads it, so that a page can come "
+        "back to it. By default 60 with a store, else 0: an answer ends with the connection.",
+    )
+    on_busy: Literal["refuse", "replace"] = Field(
+        default="refuse",
+        description="What a message gets that comes while its chat is answering another one: "
+        "`refuse` it with 409, or `replace` the answer that is being written.",
+    )
+    redis_url: str | None = Field(
+        default=None,
+        description="Redis that several processes share, such as `redis://127.0.0.1:6379/0`: any of "
+        "them serves any reader, stops any answer, and takes over those of one that died.",
+    )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        description="Processes that `usechat-server serve` starts. More than one need "
+        "`USECHAT_REDIS_URL`.",
+    )
     drain_grace: float = Field(
         default=20.0,
         ge=0,

@@ -13,6 +13,7 @@ import pytest
 from anthropic import AsyncAnthropic
 from clients.conversation import RELEASES
 from harness.fake_provider_events import Pause, to_sse
+from harness.lifecycle import start
 from harness.node import CLIENTS, NodeProcess
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,7 +95,7 @@ class Server:
         return self._runner.run(self._send(turn, answer))
 
     async def _send(self, turn: Turn, answer: Answer) -> bytes:
-        run = Runs(retry=Retry(attempts=1)).start(turn, self._agent)
+        run = await start(Runs(), turn, self._agent, Retry(attempts=1))
         reader = run.log.reader(turn.floor)
         pieces: list[bytes] = []
         while True:

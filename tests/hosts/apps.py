@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from time import monotonic
 from typing import TypedDict
 
+from harness.lifecycle import start
 from harness.scripted_model import Beat, ScriptedModel
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -112,7 +113,7 @@ async def run(request: Request) -> Response:
         messages=[UIMessage(id="u", role="user", parts=[TextPart(text="?")])],
         message_id="m",
     )
-    started = runs.start(turn, Agent(model))
+    started = await start(runs, turn, Agent(model))
     asyncio.get_running_loop().create_task(report_run(model, ending))
     return started.response(**timing(request))
 

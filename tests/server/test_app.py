@@ -32,7 +32,9 @@ def model() -> ScriptedModel:
 @pytest.fixture
 def server(model: ScriptedModel) -> Iterator[LiveServer]:
     settings = Settings(max_body_bytes=12_000_000)
-    with LiveServer(create_app(Agent(model, system="Be brief."), settings=settings)) as server:
+    clock = ClientTool("clock", "The time.", {"type": "object"})
+    agent = Agent(model, system="Be brief.", tools=[clock])
+    with LiveServer(create_app(agent, settings=settings)) as server:
         yield server
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from harness.asgi_host import LONG, AsgiHost
+from harness.lifecycle import Started, start
 from harness.scripted_model import Beat, ScriptedModel
 from ui_message_stream.chunks import (
     Abort,
@@ -26,7 +27,7 @@ from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent
 from usechat_server.metadata import Answer, MetadataHook, usage_metadata
 from usechat_server.models.base import ModelError, StepResult, Usage
-from usechat_server.runs import Retry, Run, Runs
+from usechat_server.runs import Retry, Runs
 from usechat_server.turn import Turn
 
 TEXT: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="é" * 30)]
@@ -42,21 +43,21 @@ USAGE = {
 }
 
 
-def start(
+async def started(
     *scripts: Iterable[Beat],
     hook: MetadataHook | None = usage_metadata,
     continued: UIMessage | None = None,
     floor: Floor = DEFAULT_FLOOR,
     model: ScriptedModel | None = None,
-) -> Run:
+) -> Started:
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     messages = [question] if continued is None else [question, continued]
     turn = Turn(user="ann", chat_id="c", floor=floor, messages=messages, message_id="m")
-    runs = Runs(retry=Retry(attempts=3, first=0.001))
-    return runs.start(turn, Agent(model or ScriptedModel(*scripts), metadata=hook))
+    agent = Agent(model or ScriptedModel(*scripts), metadata=hook)
+    return await start(Runs(), turn, agent, Retry(attempts=3, first=0.001))
 
 
-async def answer(run: Run) -> list[Chunk]:
+async def answer(run: Started) -> list[Chunk]:
     return await AsgiHost(run.response()).answer()
 
 
@@ -66,14 +67,14 @@ def told(chunks: list[Chunk]) -> Any:
 
 
 async def test_the_tokens_of_an_answer() -> None:
-    said = await answer(start(SPOKEN))
+    said = await answer(await started(SPOKEN))
     step = {"model": "scripted", "finishReason": "stop", "usage": USAGE}
     assert told(said) == {"usage": {**USAGE, "steps": [step]}}
     assert isinstance(said[-1], Finish)
 
 
 async def test_a_stop_keeps_what_is_known_and_estimates_the_rest() -> None:
-    run = start([TEXT, asyncio.Event()])
+    run = await started([TEXT, asyncio.Event()])
     host = AsgiHost(run.response())
     request = host.request()
     await host.until(lambda body: b"text-delta" in body)
@@ -88,7 +89,7 @@ async def test_a_stop_keeps_what_is_known_and_estimates_the_rest() -> None:
 
 
 async def test_a_failed_answer_says_what_it_cost() -> None:
-    said = await answer(start([TEXT, ModelError("cut", "truncated")]))
+    said = await answer(await started([TEXT, ModelError("cut", "truncated")]))
     usage = told(said)["usage"]
     assert (usage["inputTokens"], usage["outputTokens"], usage["estimated"]) == (3, 15, True)
     # A client reads nothing that comes after it.
@@ -96,7 +97,7 @@ async def test_a_failed_answer_says_what_it_cost() -> None:
 
 
 async def test_an_interrupted_answer_says_what_it_cost() -> None:
-    run = start([TEXT, asyncio.Event()], floor=NEWEST_FLOOR)
+    run = await started([TEXT, asyncio.Event()], floor=NEWEST_FLOOR)
     host = AsgiHost(run.response())
     request = host.request()
     await host.until(lambda body: b"text-delta" in body)
@@ -109,14 +110,14 @@ async def test_an_interrupted_answer_says_what_it_cost() -> None:
 
 async def test_a_call_that_was_tried_again_was_paid_too() -> None:
     failed = [ModelError("529", "overloaded", retryable=True)]
-    usage = told(await answer(start(failed, SPOKEN)))["usage"]
+    usage = told(await answer(await started(failed, SPOKEN)))["usage"]
     assert usage["inputTokens"] == 3 + 1110
     assert [step.get("finishReason") for step in usage["steps"]] == [None, "stop"]
 
 
 async def test_a_stop_before_the_next_attempt_counts_the_last_one_once() -> None:
     model = ScriptedModel([ModelError("529", "overloaded", retryable=True, retry_after=30.0)])
-    run = start(model=model)
+    run = await started(model=model)
     host = AsgiHost(run.response())
     request = host.request()
     # After it the run waits for the next attempt.
@@ -131,7 +132,7 @@ async def test_the_log_line_counts_every_call(caplog: pytest.LogCaptureFixture) 
     caplog.set_level("INFO", "usechat.run")
     cut: list[Beat] = [TEXT, ModelError("cut", "truncated")]
     failed = [ModelError("529", "overloaded", retryable=True)]
-    await answer(start(failed, cut))
+    await answer(await started(failed, cut))
     [line] = [record.__dict__["run"] for record in caplog.records if "run" in record.__dict__]
     tokens = line["tokens"]
     assert (tokens["input"], tokens["output"], tokens["estimated"]) == (3 + 3, 15, True)
@@ -143,7 +144,7 @@ async def test_a_continuation_adds_up() -> None:
         Usage(input=7, output=1),
         StepResult("tool-calls"),
     ]
-    first = await answer(start(called))
+    first = await answer(await started(called))
     message = UIMessage.from_object(
         {
             "id": "m",
@@ -161,7 +162,7 @@ async def test_a_continuation_adds_up() -> None:
             ],
         }
     )
-    second = await answer(start(SPOKEN, continued=message))
+    second = await answer(await started(SPOKEN, continued=message))
     metadata = reduce(second, message).metadata
     assert metadata["mine"] == 1
     usage = metadata["usage"]
@@ -185,7 +186,7 @@ async def test_a_continuation_adds_up() -> None:
 )
 async def test_a_client_may_send_any_metadata(metadata: Any) -> None:
     message = UIMessage(id="m", role="assistant", parts=[], metadata=metadata)
-    said = await answer(start(SPOKEN, continued=message))
+    said = await answer(await started(SPOKEN, continued=message))
     assert isinstance(said[-1], Finish)
     assert [c.message_metadata["usage"]["outputTokens"] for c in ends(said)] == [20]
 
@@ -195,7 +196,7 @@ async def test_a_model_that_counts_nothing_has_no_metadata() -> None:
 
 
 async def test_the_switch() -> None:
-    said = await answer(start(SPOKEN, hook=None))
+    said = await answer(await started(SPOKEN, hook=None))
     assert not list(ends(said))
 
 
@@ -206,7 +207,7 @@ async def test_the_apps_own_metadata() -> None:
         heard.append(answer)
         return {"cost": (answer.usage.output or 0) * 2}
 
-    said = await answer(start(SPOKEN, hook=hook))
+    said = await answer(await started(SPOKEN, hook=hook))
     assert told(said) == {"cost": 40}
     [one] = heard
     assert (one.outcome, one.turn.user, one.usage) == ("finished", "ann", TOKENS)
@@ -216,7 +217,7 @@ async def test_the_apps_own_metadata() -> None:
 async def test_an_app_whose_metadata_fails_still_answers(
     wrong: MetadataHook, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said = await answer(start(SPOKEN, hook=wrong))
+    said = await answer(await started(SPOKEN, hook=wrong))
     assert not list(ends(said))
     assert isinstance(said[-1], Finish)
     assert "metadata= failed" in caplog.text

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from harness.asgi_host import LONG, AsgiHost, chunks_of
+from harness.lifecycle import Started, start
 from harness.scripted_model import Beat, ScriptedModel
 from ui_message_stream.chunks import (
     Abort,
@@ -32,7 +33,8 @@ from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent
 from usechat_server.models.base import BadRequest, ModelCall, ModelError, StepResult, Usage
-from usechat_server.runs import Retry, Run, Runs
+from usechat_server.runs import Retry, Runs
+from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
 
 OPENING: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Hel")]
@@ -60,13 +62,15 @@ class Scene:
 
     def __init__(self, *scripts: Iterable[Beat]) -> None:
         self.model = ScriptedModel(*scripts)
-        self.runs = Runs(retry=Retry(attempts=3, first=0.001))
+        self.runs = Runs()
 
-    def start(self, of: Turn | None = None) -> Run:
-        return self.runs.start(of or turn(), Agent(self.model))
+    async def start(self, of: Turn | None = None) -> Started:
+        retry = Retry(attempts=3, first=0.001)
+        where = ClientTool("where", "Where the page is.", {"type": "object"})
+        return await start(self.runs, of or turn(), Agent(self.model, tools=[where]), retry)
 
     async def answer(self, of: Turn | None = None) -> list[Chunk]:
-        return await AsgiHost(self.start(of).response()).answer()
+        return await AsgiHost((await self.start(of)).response()).answer()
 
 
 @pytest.fixture
@@ -109,7 +113,7 @@ async def test_an_answer_and_the_line_about_it(lines: list[logging.LogRecord]) -
 
 async def test_start_can_be_read_before_the_model_is_called() -> None:
     scene = Scene(SPOKEN)
-    run = scene.start()
+    run = await scene.start()
     data = await run.log.reader(DEFAULT_FLOOR).read()
     assert data == b'data: {"type":"start","messageId":"m"}\n\n'
     assert not scene.model.streams[0].called.is_set()
@@ -123,7 +127,7 @@ async def test_a_turn_that_cannot_be_answered_is_refused_before_anything_begins(
 
     runs = Runs()
     with pytest.raises(BadRequest, match="no images"):
-        runs.start(turn(), Agent(Refuses([])))
+        await start(runs, turn(), Agent(Refuses([])))
     assert runs.active == []
 
 
@@ -151,7 +155,8 @@ async def test_it_is_not_tried_for_ever(lines: list[logging.LogRecord]) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        [OPENING, busy()],
+        # (Turns of the event loop, in which the reader gets it.)
+        [OPENING, *[0.0] * 100, busy()],
         [ModelError("400 from api", "request")],
     ],
     ids=["something was shown", "it would fail again"],
@@ -187,7 +192,7 @@ async def test_half_an_answer_never_looks_like_a_whole_one(
     failure: BaseException | None, lines: list[logging.LogRecord]
 ) -> None:
     scene = Scene([OPENING] if failure is None else [OPENING, failure])
-    host = AsgiHost(scene.start().response())
+    host = AsgiHost((await scene.start()).response())
     answer = await host.answer()
 
     assert isinstance(answer[-1], Error)
@@ -232,7 +237,7 @@ async def test_a_value_without_a_json_form_ends_the_run(lines: list[logging.LogR
     call = ToolInputAvailable(tool_call_id="t", tool_name="where", input=object())
     for wrong in (signed, call):
         lines.clear()
-        host = AsgiHost(Scene([[*OPENING, wrong], DONE]).start().response())
+        host = AsgiHost((await Scene([[*OPENING, wrong], DONE]).start()).response())
         assert isinstance((await host.answer())[-1], Error)
         assert TextEnd(id="0") in host.chunks
         assert only(lines)["outcome"] == "failed"
@@ -267,7 +272,7 @@ async def test_a_model_that_says_nothing_still_shows_a_new_step() -> None:
 
 async def test_a_hang_up_closes_the_provider_at_once(lines: list[logging.LogRecord]) -> None:
     scene = Scene([OPENING, forever()])
-    run = scene.start()
+    run = await scene.start()
     host = AsgiHost(run.response(keep_alive=3600))
     answering = host.request()
     await host.until(lambda body: b"text-delta" in body)
@@ -284,7 +289,7 @@ async def test_a_hang_up_closes_the_provider_at_once(lines: list[logging.LogReco
 
 async def test_a_client_that_left_before_the_answer_began_starts_no_model() -> None:
     scene = Scene([OPENING, forever()])
-    run = scene.start()
+    run = await scene.start()
     host = AsgiHost(run.response(), raises=True)
     host.leave()
     await asyncio.wait_for(host.request(), LONG)
@@ -294,7 +299,7 @@ async def test_a_client_that_left_before_the_answer_began_starts_no_model() -> N
 
 async def test_nobody_waits_for_a_retry_that_nobody_reads() -> None:
     scene = Scene([busy(retry_after=50)], SPOKEN)
-    host = AsgiHost(scene.start().response(keep_alive=0.01))
+    host = AsgiHost((await scene.start()).response(keep_alive=0.01))
     answering = host.request()
     await host.until(lambda body: b"keep-alive" in body)
     host.leave()
@@ -305,7 +310,7 @@ async def test_nobody_waits_for_a_retry_that_nobody_reads() -> None:
 
 async def test_a_run_ends_once_however_often_it_is_ended(lines: list[logging.LogRecord]) -> None:
     scene = Scene([OPENING, forever()])
-    run = scene.start()
+    run = await scene.start()
     await asyncio.wait_for(scene.model.streams[0].called.wait(), LONG)
     run.stop()
     for _ in range(3):
@@ -319,7 +324,7 @@ async def test_a_run_ends_once_however_often_it_is_ended(lines: list[logging.Log
 
 
 async def test_a_run_that_is_stopped_before_it_began_ends_legally() -> None:
-    run = Scene(SPOKEN).start()
+    run = await Scene(SPOKEN).start()
     run.stop()
     assert isinstance((await replay(run))[-1], Abort)
 
@@ -333,7 +338,7 @@ async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
 ) -> None:
     go_on = asyncio.Event()
     scene = Scene([OPENING, go_on, CLOSING, DONE], [OPENING, forever()])
-    finishing, stuck = scene.start(turn(floor)), scene.start(turn(floor))
+    finishing, stuck = await scene.start(turn(floor)), await scene.start(turn(floor))
     hosts = [AsgiHost(run.response()) for run in (finishing, stuck)]
     answering = [host.request() for host in hosts]
     for host in hosts:
@@ -342,7 +347,7 @@ async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
     draining = asyncio.create_task(scene.runs.drain(1.0))
     await asyncio.sleep(0)
     with pytest.raises(BadRequest) as refused:
-        scene.start()
+        await scene.start()
     assert refused.value.status == 503
     go_on.set()
     await asyncio.wait_for(draining, LONG)
@@ -361,7 +366,7 @@ async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
 
 async def test_a_drain_waits_until_the_readers_have_the_end() -> None:
     scene = Scene([OPENING, forever()])
-    host = AsgiHost(scene.start().response())
+    host = AsgiHost((await scene.start()).response())
     answering = host.request()
     await host.until(lambda body: b"text-delta" in body)
     host.reading.clear()
@@ -380,7 +385,7 @@ def test_a_host_that_cancels_the_request_interrupts_the_run(
     closes: bool, floor: Floor, last: type[Chunk], lines: list[logging.LogRecord]
 ) -> None:
     async def leave_running() -> AsgiHost:
-        host = AsgiHost(Scene([OPENING, forever()]).start(turn(floor)).response())
+        host = AsgiHost((await Scene([OPENING, forever()]).start(turn(floor))).response())
         answering = host.request()
         await host.until(lambda body: b"text-delta" in body)
         if not closes:
@@ -401,7 +406,7 @@ async def test_a_run_is_interrupted_and_not_stopped_while_a_write_is_under_way(
     lines: list[logging.LogRecord],
 ) -> None:
     go_on = asyncio.Event()
-    host = AsgiHost(Scene([OPENING, go_on, CLOSING, forever()]).start().response())
+    host = AsgiHost((await Scene([OPENING, go_on, CLOSING, forever()]).start()).response())
     answering = host.request()
     await host.until(lambda body: b"text-delta" in body)
     host.reading.clear()
@@ -422,7 +427,7 @@ async def test_readers_at_different_speeds_see_the_same_answer() -> None:
     pauses = itertools.repeat(0.0)
     script = [OPENING, *itertools.chain(*zip(words, pauses, strict=False)), CLOSING, DONE]
     scene = Scene(script)
-    run = scene.start()
+    run = await scene.start()
     fast, slow = run.log.reader(DEFAULT_FLOOR), run.log.reader(DEFAULT_FLOOR)
 
     async def read_all(wait: float | None) -> list[bytes]:
@@ -439,7 +444,7 @@ async def test_readers_at_different_speeds_see_the_same_answer() -> None:
     assert reduce(chunks_of(b"".join(quick))) == reduce(chunks_of(b"".join(lagging)))
 
 
-async def replay(run: Run) -> list[Chunk]:
+async def replay(run: Started) -> list[Chunk]:
     pieces = []
     reader = run.log.reader(NEWEST_FLOOR)
     while (piece := await asyncio.wait_for(reader.read(), LONG)) is not None:

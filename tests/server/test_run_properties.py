@@ -7,6 +7,7 @@ import logging
 
 from harness.asgi_host import LONG, AsgiHost, chunks_of
 from harness.chunk_strategies import said
+from harness.lifecycle import start
 from harness.scripted_model import Beat, ScriptedModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,8 +72,8 @@ def test_every_log_is_legal_and_ends_once(
         question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
         messages = [question, *([before] if before else [])]
         turn = Turn(user=None, chat_id="c", floor=floor, messages=messages, message_id="m")
-        runs = Runs(retry=Retry(attempts=2, first=0.0))
-        run = runs.start(turn, Agent(model))
+        runs = Runs()
+        run = await start(runs, turn, Agent(model), Retry(attempts=2, first=0.0))
         host = AsgiHost(run.response())
         answering = host.request()
 

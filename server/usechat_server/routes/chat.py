@@ -1,19 +1,28 @@
-"""POST /api/chat: one turn, answered as a stream. GET /api/chat/{id}/stream: the running one."""
+"""A chat's turns: POST /api/chat asks for one, and streams the answer; GET /api/chat/{id}/stream
+streams the one that is being answered; POST /api/chat/{id}/stop ends it."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
-from ui_message_stream.versions import missing
+from ui_message_stream.versions import Floor
 
-from usechat_server.models.base import BadRequest, ModelStream
+from usechat_server.body import validated
+from usechat_server.models.base import BadRequest
 from usechat_server.observe.masking import RESTARTING
-from usechat_server.request import parse_request, read_body, requested_floor, turn_of
+from usechat_server.request import ChatRequest, parse_request, parse_stop, read_body, turn_of
+from usechat_server.routes.identity import identity
 from usechat_server.routes.services import Services
+from usechat_server.runs.answering import Answering
+from usechat_server.runs.board import ChatKey, Lease, Opened
+from usechat_server.runs.response import log_response
 from usechat_server.turn import Turn
 
 __all__ = ["chat_routes"]
@@ -21,56 +30,109 @@ __all__ = ["chat_routes"]
 #: Bytes from which a body is read and translated in a thread, so that other streams go on.
 IN_THREAD = 1_000_000
 
+_Read = TypeVar("_Read")
+
 
 def chat_routes(services: Services) -> list[BaseRoute]:
-    """The chat's routes. They are ASGI apps, so that nothing is between a stream and its host."""
+    """The routes of turns. They are ASGI apps, so that nothing is between a stream and its host."""
     return [
-        Route("/api/chat", _Chat(services), methods=["POST"]),
+        Route("/api/chat", _Post(services), methods=["POST"]),
         # A chat id may hold an encoded slash, which is a plain one here.
         Route("/api/chat/{id:path}/stream", _Resume(services), methods=["GET"]),
+        Route("/api/chat/{id:path}/stop", _Stop(services), methods=["POST"]),
     ]
 
 
-class _Chat:
+class _Endpoint:
+    """Answers one request; nothing if its client leaves before it was read."""
+
     def __init__(self, services: Services) -> None:
-        self._services = services
+        self.services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await self._begin(scope, receive)
+            response = await self.respond(scope, receive)
         except ClientDisconnect:
             return
         await response(scope, receive, send)
 
-    async def _begin(self, scope: Scope, receive: Receive) -> Response:
-        services = self._services
+    async def respond(self, scope: Scope, receive: Receive) -> Response:
+        raise NotImplementedError
+
+    def stream(
+        self, opened: Opened, key: ChatKey, floor: Floor, *, from_start: bool = False
+    ) -> Response:
+        """A run's log."""
+        settings = self.services.settings
+        return log_response(
+            opened,
+            self.services.runs.board,
+            key,
+            floor,
+            from_start=from_start,
+            keep_alive=settings.keep_alive,
+            send_timeout=settings.send_timeout,
+        )
+
+
+class _Post(_Endpoint):
+    async def respond(self, scope: Scope, receive: Receive) -> Response:
+        services = self.services
         if services.draining:
             raise BadRequest(RESTARTING, 503)
         user = await services.user(scope)
-        floor = requested_floor(scope, services.floor)
-        if lost := missing(services.agent.model.requires, floor):
-            raise BadRequest(f"x-usechat-floor: ai {floor} cannot read {', '.join(lost)}")
-        settings = services.settings
+        floor = services.floor_of(scope)
+        body = await read_body(scope, receive, services.settings)
+        # Whose history is stored is as long as the chat, however short the body.
+        in_thread = len(body) >= IN_THREAD or services.chats is not None
 
-        def understand(body: bytes) -> tuple[Turn, ModelStream | None]:
-            turn = turn_of(parse_request(body), user, floor)
-            return turn, services.agent.call(turn)
+        def understand() -> tuple[ChatRequest, str]:
+            request = parse_request(body)
+            request = replace(request, body=validated(request.body, services.body))
+            return request, identity(request)
 
-        body = await read_body(scope, receive, settings)
-        if len(body) < IN_THREAD:
-            turn, stream = understand(body)
-        else:
-            turn, stream = await asyncio.to_thread(understand, body)
-        run = services.runs.start(turn, services.agent, stream)
-        return run.response(keep_alive=settings.keep_alive, send_timeout=settings.send_timeout)
+        request, digest = await _done(understand, in_thread=len(body) >= IN_THREAD)
+        await services.ready()
+        key = ChatKey(user, request.chat_id)
+
+        async def begin(lease: Lease) -> tuple[Turn, Answering]:
+            """The turn, with the chat its own: what is refused here is refused before anything
+            has begun."""
+            chats, answerer = services.chats, services.answerer
+            if chats is None:
+                turn = turn_of(request, user, floor)
+            else:
+                turn = await chats.turn(request, user, floor)
+            answering = await answerer.checked(turn, in_thread=in_thread)
+            decisions = await answerer.approvals.redeem(turn)
+            turn = replace(turn, decisions=decisions)
+            if chats is not None:
+                await chats.begin(turn, run_id=lease.run_id, epoch=lease.epoch)
+            return turn, answering
+
+        opened = await services.runs.answer(key, digest, begin)
+        return self.stream(opened, key, floor)
 
 
-class _Resume:
-    """204: nothing outlives its POST as long as runs end with their reader."""
+class _Resume(_Endpoint):
+    async def respond(self, scope: Scope, receive: Receive) -> Response:
+        services = self.services
+        key = ChatKey(await services.user(scope), scope["path_params"]["id"])
+        floor = services.floor_of(scope)
+        opened = await services.runs.follow(key) if services.resume else None
+        if opened is None:
+            return Response(status_code=204)
+        return self.stream(opened, key, floor, from_start=True)
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._services.user(scope)
-        await Response(status_code=204)(scope, receive, send)
+class _Stop(_Endpoint):
+    async def respond(self, scope: Scope, receive: Receive) -> Response:
+        services = self.services
+        key = ChatKey(await services.user(scope), scope["path_params"]["id"])
+        run_id, message_id = parse_stop(await read_body(scope, receive, services.settings))
+        await services.runs.stop(key, run_id=run_id, message_id=message_id)
+        return Response(status_code=204)
+
+
+async def _done(work: Callable[[], _Read], *, in_thread: bool) -> _Read:
+    return await asyncio.to_thread(work) if in_thread else work()

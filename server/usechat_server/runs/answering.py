@@ -9,8 +9,9 @@ from ui_message_stream.chunks import FinishReason
 from usechat_server.metadata import MetadataHook
 from usechat_server.runs.accounts import Accounts
 from usechat_server.runs.output import Output
+from usechat_server.turn import Turn
 
-__all__ = ["Answering"]
+__all__ = ["Answering", "Unanswered", "unanswered"]
 
 
 class Answering(Protocol):
@@ -32,3 +33,24 @@ class Answering(Protocol):
         """Closes what the answer opened. Called once, after the log has its end, so that no reader
         waits for it and no cancellation cuts it."""
         ...
+
+
+class Unanswered:
+    """Stands for whoever could not be found to answer: the answer is the error."""
+
+    name = "nobody"
+    metadata: MetadataHook | None = None
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def answer(self, output: Output, accounts: Accounts) -> FinishReason | None:
+        raise self._error
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def unanswered(turn: Turn) -> Answering:
+    """For runs that are never those of another process."""
+    return Unanswered(LookupError("nobody answers a turn that another process began"))

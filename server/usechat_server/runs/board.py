@@ -1,12 +1,12 @@
 """Where the active turns of all processes are known: one a chat, whose it is, how to read it.
 
-Everything here is asked once a request, a run or a reader. Nothing is ever awaited for a chunk: what
-a board does with a run's chunks, it does as one more reader of the run's log.
+Everything here is asked once a request, a run or a reader. Nothing is ever awaited for a chunk:
+what a board does with a run's chunks, it does as one more reader of the run's log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -31,18 +31,18 @@ class Board(Protocol):
     """One an event loop."""
 
     async def claim(self, key: ChatKey, run_id: str, digest: str) -> Lease | None:
-        """The chat for a new turn, atomically. None: a turn is active there, or the same one (by
-        the digest of its request) has just ended complete and its end was not delivered: `find`
-        it. May raise BadRequest(…, 503)."""
+        """The chat for a new turn, atomically. None: another lease has not ended, or the turn of
+        the same request (by its digest) has just ended complete and nobody got its end: `find` it.
+        May raise BadRequest(…, 503)."""
         ...
 
     async def find(self, key: ChatKey) -> Found | None:
-        """The turn that a page can still follow: active, or ended less than a minute ago without
-        that somebody got its end."""
+        """The turn that a page can still follow: its lease has not ended, or less than a minute ago
+        and nobody got the log's end."""
         ...
 
     async def running(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
-        """Which of these chats have an active turn, and the ids of their runs."""
+        """Which of these chats have a turn whose log has no end yet, and the ids of their runs."""
         ...
 
     async def stop(
@@ -61,7 +61,7 @@ class Board(Protocol):
     async def promised(self, key: ChatKey) -> str | None:
         """A page was given the chat without the message that is being written, so it will come to
         read it: until then the end counts as not delivered for `find`, whoever else got it. The
-        run's id; None if nothing is active."""
+        run's id; None if there is nothing to follow."""
         ...
 
     async def aclose(self) -> None: ...
@@ -72,15 +72,23 @@ class Found(Protocol):
 
     run_id: str
     digest: str
-    #: whether its log has its end
-    ended: bool
+
+    @property
+    def ended(self) -> bool:
+        """Whether its log has its end; it may have to be stored yet."""
+        ...
+
+    @property
+    def delivered(self) -> bool:
+        """Whether somebody got its end."""
+        ...
 
     async def open(self) -> Opened | None:
         """Its log, as soon as it begins; None if its claim was given back, or it is gone."""
         ...
 
     async def over(self, seconds: float) -> bool:
-        """Waits until it has ended or was given back; False after so long."""
+        """Waits until its chat is free: its lease ended or was given back; False after so long."""
         ...
 
 
@@ -149,7 +157,8 @@ class Lease(Protocol):
         ...
 
     async def end(self, outcome: Outcome) -> None:
-        """The log has its end. Waits for nothing but, for a while, to tell other processes."""
+        """The log has its end and the answer is stored, so the chat is free. Waits for nothing but,
+        for a while, to tell other processes."""
         ...
 
 
@@ -166,4 +175,4 @@ class Dead:
 
 
 #: Takes a run over; what a board that knows of other processes calls.
-Adopt = Callable[[Dead], None]
+Adopt = Callable[[Dead], Awaitable[None]]

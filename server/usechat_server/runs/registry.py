@@ -1,57 +1,125 @@
-"""The runs of this process that are live."""
+"""The runs of this process, and the way to all others: one active turn a chat."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Literal
 
-from usechat_server.agent import Agent
-from usechat_server.models.base import BadRequest, ModelStream
+from usechat_server.models.base import BadRequest
 from usechat_server.observe.masking import RESTARTING
-from usechat_server.runs.loop import AgentLoop
-from usechat_server.runs.retry import Retry
-from usechat_server.runs.run import Run
+from usechat_server.runs.answering import Answering, Unanswered, unanswered
+from usechat_server.runs.board import Adopt, Board, ChatKey, Dead, Lease, Opened
+from usechat_server.runs.local_board import LocalBoard
+from usechat_server.runs.run import Run, Terms
 from usechat_server.turn import Turn
 
-__all__ = ["Runs"]
+__all__ = ["OnBusy", "Runs"]
 
 #: Seconds that readers have to take the end of a run that a drain ended.
 DELIVERY = 5.0
+#: Seconds that a request waits for a chat that is busy: the hang-up of a page that stops one answer
+#: and asks for the next may arrive after what it asks.
+PATIENCE = 1.0
 
-_RETRY = Retry()
+BUSY = "This chat is still answering. Please wait for the answer, or stop it first."
+
+
+#: What becomes of a turn while another one is active in its chat.
+OnBusy = Literal["refuse", "replace"]
 
 
 class Runs:
-    """Starts runs and knows those whose end was not delivered yet."""
+    """Starts runs and knows those that are not settled yet. One an event loop."""
 
-    def __init__(self, *, retry: Retry = _RETRY) -> None:
+    def __init__(
+        self,
+        terms: Terms | None = None,
+        *,
+        on_busy: OnBusy = "refuse",
+        board: Callable[[Adopt], Board] | None = None,
+        answering: Callable[[Turn], Awaitable[Answering]] = unanswered,
+    ) -> None:
+        """`board` makes the board, in-process by default; what it makes may hand over runs whose
+        process is gone, which are then answered by `answering`."""
         #: whether new runs are refused, because the server goes down
         self.draining = False
-        self._retry = retry
-        self._runs: dict[tuple[str | None, str], list[Run]] = {}
+        self._terms = terms or Terms()
+        self._on_busy = on_busy
+        self._answering = answering
+        self._runs: set[Run] = set()
         self._change = asyncio.Event()
+        self.board: Board = LocalBoard() if board is None else board(self._adopt)
 
-    def start(self, turn: Turn, agent: Agent, stream: ModelStream | None = None) -> Run:
-        """Begins to answer a turn, with the agent's first call where that was made already.
+    async def answer(
+        self,
+        key: ChatKey,
+        digest: str,
+        begin: Callable[[Lease], Awaitable[tuple[Turn, Answering]]],
+    ) -> Opened:
+        """What answers a request: the run that answers the same one already, or a new one of what
+        `begin` makes of it, while the chat is its own.
 
-        Raises BadRequest, with status 503 while draining.
+        Raises BadRequest: what `begin` raises, 409 while the chat is busy with another request, 503
+        while draining.
         """
+        run_id = secrets.token_hex(8)
+        while True:
+            if self.draining:
+                raise BadRequest(RESTARTING, 503)
+            if (lease := await self.board.claim(key, run_id, digest)) is not None:
+                break
+            if (joined := await self._join(key, digest)) is not None:
+                return joined
+        try:
+            turn, answering = await begin(lease)
+        except BaseException:
+            await lease.release()
+            raise
+        return await self.start(lease, turn, answering)
+
+    async def start(self, lease: Lease, turn: Turn, answering: Answering) -> Opened:
+        """Begins to answer a turn; what its POST reads."""
+        run = Run(turn, answering, lease, self._terms, settled=self._remove)
+        self._runs.add(run)
+        reading = run.open()
+        try:
+            await run.start()
+        except BaseException:
+            reading.close()
+            raise
         if self.draining:
-            raise BadRequest(RESTARTING, 503)
-        loop = AgentLoop(agent, stream or agent.call(turn), self._retry)
-        run = Run(turn, loop, self._remove)
-        self._runs.setdefault((turn.user, turn.chat_id), []).append(run)
-        return run
+            run.interrupt()  # it began in between
+        return reading
+
+    async def follow(self, key: ChatKey) -> Opened | None:
+        """The turn that a page comes back to; None: there is none to show."""
+        found = await self.board.find(key)
+        return None if found is None else await found.open()
+
+    async def stop(
+        self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
+    ) -> None:
+        """Ends the chat's turn, wherever it runs; see `Board.stop`."""
+        await self.board.stop(key, run_id=run_id, message_id=message_id)
+
+    async def fetched(self, key: ChatKey) -> None:
+        """Somebody got the chat's messages, the last one whole: so its end is delivered."""
+        found = await self.board.find(key)
+        if found is not None and found.ended:
+            await self.board.delivered(key, found.run_id)
 
     @property
     def active(self) -> list[Run]:
-        """The runs whose log has no end yet."""
-        return [run for runs in self._runs.values() for run in runs if not run.log.ended]
+        """The runs of this process whose log has no end yet."""
+        return [run for run in self._runs if not run.log.ended]
 
     async def drain(self, grace: float) -> None:
         """Takes no new runs, lets the live ones go on for `grace` seconds, then ends the rest.
 
-        Returns when every reader has the end, or did not take it in time.
+        Returns when every answer is stored and every reader has the end, or that took too long.
         """
         self.draining = True
         await self._empty(grace)
@@ -60,8 +128,38 @@ class Runs:
         await self._empty(DELIVERY)
 
     async def aclose(self) -> None:
-        """The same without a grace."""
+        """The same without a grace; then whatever still waits is given up."""
         await self.drain(0)
+        for run in list(self._runs):
+            run.give_up()
+        await self.board.aclose()
+
+    async def _join(self, key: ChatKey, digest: str) -> Opened | None:
+        """The run that has the chat, if it answers the same request. None: the chat may be free by
+        now. Raises BadRequest."""
+        found = await self.board.find(key)
+        if found is None:
+            return None
+        if found.digest == digest and not found.delivered:
+            return await found.open()
+        if self._on_busy == "replace":
+            await self.board.stop(key, run_id=found.run_id)
+        if not await found.over(PATIENCE):
+            raise BadRequest(BUSY, 409)
+        return None
+
+    async def _adopt(self, dead: Dead) -> None:
+        """Goes on with a run whose process is gone, or gives it a legal end."""
+        answering: Answering
+        try:
+            answering = await self._answering(dead.turn)
+        except Exception as error:
+            answering = Unanswered(error)
+        run = Run(dead.turn, answering, dead.lease, self._terms, settled=self._remove, log=dead.log)
+        self._runs.add(run)
+        if self.draining or not dead.go_on:
+            run.interrupt()
+        await run.start()
 
     async def _empty(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -71,10 +169,5 @@ class Runs:
                     await self._change.wait()
 
     def _remove(self, run: Run) -> None:
-        key = (run.turn.user, run.turn.chat_id)
-        runs = self._runs.get(key, [])
-        if run in runs:
-            runs.remove(run)
-            if not runs:
-                del self._runs[key]
-            self._change.set()
+        self._runs.discard(run)
+        self._change.set()

@@ -1,37 +1,70 @@
-"""One run: the task that answers a turn, and the ends that it can have."""
+"""One run: the task that answers a turn, who reads it, and its one end."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from time import monotonic
 
-from ui_message_stream.chunks import Chunk, Finish, MessageMetadata
-from ui_message_stream.versions import project
+from ui_message_stream.chunks import Error, MessageMetadata
 
-from usechat_server.logs.memory import Reader
-from usechat_server.metadata import Outcome
-from usechat_server.observe.masking import RESTARTING, mask
+from usechat_server.chats.base import Chats
+from usechat_server.logs.memory import Log
+from usechat_server.metadata import Answer
+from usechat_server.observe.masking import RESTARTING
 from usechat_server.observe.run_record import RunRecord
-from usechat_server.response import EventStream, is_cancelled
+from usechat_server.response import is_cancelled
 from usechat_server.runs.accounts import Accounts
 from usechat_server.runs.answering import Answering
+from usechat_server.runs.board import Lease
+from usechat_server.runs.ends import ABORTED, INTERRUPTED, End, answered, failed
+from usechat_server.runs.hooks import Hooks
+from usechat_server.runs.keeping import Keeping
 from usechat_server.runs.output import Output
+from usechat_server.runs.readers import Readers
 from usechat_server.turn import Turn
 
-__all__ = ["Run"]
+__all__ = ["Run", "Terms"]
+
+#: Seconds that the end waits for the message to be stored, before readers see it all the same.
+STORED_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for every run of an app."""
+
+    #: seconds that a run goes on when nobody reads it
+    resume: float = 0.0
+    chats: Chats | None = None
+    hooks: Hooks = field(default_factory=Hooks)
 
 
 class Run:
     """One answer to one POST. Made inside the event loop that it is to run in.
 
-    Its log begins with `start`, before anything is asked, and always ends with `finish`, `abort`
-    or `error`, once.
+    Its log begins with `start`, before anything is asked, and always ends with `finish`, `abort` or
+    `error`, once. Whatever ends it, its end is one path: the last chunks are written; the message
+    is stored; readers see the end; the chat is free; the app is told.
+
+    The message is stored *before* readers see the end, since a page that sees it may be reloaded at
+    once, and may ask another process for its chat. It waits for that only so long: where the store
+    is away, the end is shown, and the answer stays in memory until the store has it.
     """
 
-    def __init__(self, turn: Turn, answering: Answering, settled: Callable[[Run], None]) -> None:
-        self.id = secrets.token_hex(8)
+    def __init__(
+        self,
+        turn: Turn,
+        answering: Answering,
+        lease: Lease,
+        terms: Terms,
+        *,
+        settled: Callable[[Run], None],
+        log: Log | None = None,
+    ) -> None:
+        """`log` is what another process wrote of it, whose run this goes on with."""
+        self.id = lease.run_id
         self.turn = turn
         self.record = RunRecord(
             run=self.id,
@@ -41,125 +74,175 @@ class Run:
             model=answering.name,
             floor=str(turn.floor),
         )
-        self._output = Output(turn, self.record)
+        self._output = Output(turn, self.record, log)
+        self._output.durable = self._durable
         self.log = self._output.log
         self._answering = answering
         self._accounts = Accounts(turn, self.log.said)
+        self._lease = lease
+        self._hooks = terms.hooks
+        self._keeping = Keeping(
+            terms.chats, terms.hooks, turn, self.log, run_id=self.id, epoch=lease.epoch
+        )
+        self._readers = Readers(terms.resume, self.stop)
         self._settled = settled
-        self._readers = 0
-        self._task = asyncio.create_task(self._run(), name=f"run {self.id}")
-        self._task.add_done_callback(lambda _: self._settle())
+        self._end: End | None = None
+        self._lost = False
+        self._task: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
-    def response(self, *, keep_alive: float = 10.0, send_timeout: float = 30.0) -> EventStream:
-        """A response that reads the log, from where the POST's client stands."""
-        self._readers += 1
-        body = _Body(self, self.log.reader(self.turn.floor))
-        return EventStream(body, keep_alive=keep_alive, send_timeout=send_timeout)
+    async def start(self) -> None:
+        """Tells the board, then asks the model. Called once."""
+        try:
+            await self._lease.begin(self)
+        finally:
+            self._task = asyncio.create_task(self._answer(), name=f"run {self.id}")
+            self._task.add_done_callback(lambda _: self._settle())
+
+    def open(self) -> Reading:
+        """One more reader of the log."""
+        self._readers.enter()
+        return Reading(self)
+
+    def read_elsewhere(self, readers: int) -> None:
+        """So many readers follow it in other processes."""
+        self._readers.elsewhere(readers)
 
     def stop(self) -> None:
         """Ends the run at once and closes the provider's connection. Idempotent."""
-        if self._end("aborted", self._output.writer.abort):
-            self._task.cancel()
+        self._finish(ABORTED)
 
     def interrupt(self) -> None:
         """Ends the run because the server goes down; what was said stays. Idempotent."""
-        if self._end("interrupted", self._interruption):
-            self._task.cancel()
+        self._finish(INTERRUPTED)
+
+    def lose(self) -> None:
+        """Ends the run because another process has it: nothing of it is kept. Idempotent."""
+        self._lost = True
+        self._finish(INTERRUPTED)
+        self.show_end()
+
+    def show_end(self) -> None:
+        """Lets readers see the end, stored or not. Nothing if it has none yet, or they do."""
+        if self._end is None or self.log.ended:
+            return
+        if self._lost:
+            # It goes on elsewhere, whatever was to be the end here.
+            self.log.close([Error(error_text=RESTARTING)])
+        self.log.end()
+
+    def give_up(self) -> None:
+        """Waits no longer for a store or a hook that does not answer."""
+        if self._ending is not None:
+            self._ending.cancel()
 
     @property
-    def settled(self) -> bool:
-        """Whether it ended, and every reader left."""
-        return self._task.done() and not self._readers
+    def is_settled(self) -> bool:
+        """Whether it ended, all that follows was done, and every reader left."""
+        tasks = (self._task, self._ending)
+        return all(task is not None and task.done() for task in tasks) and not self._readers.here
 
-    async def _run(self) -> None:
+    async def _answer(self) -> None:
         try:
-            reason = await self._answering.answer(self._output, self._accounts)
+            if self._end is None:
+                reason = await self._answering.answer(self._output, self._accounts)
+                self._finish(answered(reason))
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
-                # By `stop` or `interrupt`, which ended the log already; or the event loop closes.
-                self._end("interrupted", self._interruption)
+                if self._end is None:  # the event loop closes
+                    self._finish(INTERRUPTED)
+                    self.show_end()
                 raise
-            self._fail(error)
-        else:
-            outcome: Outcome = "waiting" if reason == "tool-calls" else "finished"
-            self._end(outcome, lambda: self._output.writer.finish(reason))
+            self._finish(failed(error))
         finally:
             await self._answering.aclose()
 
-    def _interruption(self) -> list[Chunk]:
-        told = Finish(finish_reason="interrupted")
-        if project(told, self.turn.floor) == told:
-            return self._output.writer.finish("interrupted")
-        # Any other finish would show half an answer as a complete one.
-        return self._output.writer.error(RESTARTING)
-
-    def _fail(self, error: BaseException) -> None:
-        masked = mask(error)
-        self._end(
-            "failed",
-            lambda: self._output.writer.error(masked.text),
-            error=error,
-            reference=masked.reference,
-        )
-
-    def _end(
-        self,
-        outcome: Outcome,
-        close: Callable[[], Sequence[Chunk]],
-        *,
-        error: BaseException | None = None,
-        reference: str | None = None,
-    ) -> bool:
-        """Ends the log with the chunks that `close` gives; False if it has an end already."""
-        if self.log.ended:
-            return False
+    def _finish(self, end: End) -> None:
+        """Writes the last chunks, and has done what then follows. Nothing if there is an end."""
+        if self._end is not None:
+            return
+        self._end = end
+        self._readers.close()
         accounts, writer = self._accounts, self._output.writer
         accounts.close()
-        if not writer.ended:  # else the model said the end itself
-            told = accounts.metadata(self._answering.metadata, outcome)
+        if not writer.ended:  # else the answer brought its end
+            told = accounts.metadata(self._answering.metadata, end.outcome)
             # Not in `finish`: the other ends could not hold it.
             last = writer.write(MessageMetadata(message_metadata=told)) if told else []
-            self.log.append([*last, *close()])
-        self.log.end()
-        self.record.log(outcome, accounts.call, accounts.steps, error, reference)
-        return True
+            self._output.close([*last, *end.chunks(writer, self.turn.floor)])
+        self.record.log(end.outcome, accounts.call, accounts.steps, end.error, end.reference)
+        if not self._keeping.is_needed:
+            self.show_end()
+        answer = accounts.answer(end.outcome)
+        self._ending = asyncio.create_task(self._conclude(answer), name=f"end of run {self.id}")
+        self._ending.add_done_callback(lambda _: self._settle())
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+
+    async def _conclude(self, answer: Answer) -> None:
+        """What follows the last chunk."""
+        storing = asyncio.create_task(self._store(answer))
+        telling = asyncio.create_task(self._tell(storing))
+        try:
+            await asyncio.wait([telling], timeout=STORED_SECONDS)
+            self.show_end()
+            kept = await storing
+            await self._lease.end(answer.outcome)
+            await telling
+            if kept:
+                await self._hooks.finish(answer)
+        finally:
+            self.show_end()
+            storing.cancel()
+            telling.cancel()
+
+    async def _store(self, answer: Answer) -> bool:
+        """Whether the answer is this process's, and was stored where there is a store."""
+        if self._keeping.is_needed and not await self._lease.durable():
+            self.lose()
+        if self._lost:
+            await self._keeping.close()
+            return False
+        return await self._keeping.store(answer.outcome, answer.steps)
+
+    async def _tell(self, storing: asyncio.Task[bool]) -> None:
+        if await storing:
+            await self._keeping.tell()
+
+    async def _durable(self) -> None:
+        """Waits until a process that takes over would find what was written. The run that is
+        another's by then is cancelled."""
+        if not await self._lease.durable():
+            self.lose()
+            await asyncio.sleep(0)
 
     def _leave(self) -> None:
-        """A reader has gone. Without the last one nobody can come back for the answer."""
-        self._readers -= 1
-        if not self._readers:
-            self.stop()
+        self._readers.leave()
         self._settle()
 
     def _settle(self) -> None:
-        if self.settled:
+        if self.is_settled:
             self._settled(self)
 
 
-class _Body:
-    """What one response reads. Not a generator: those do not notice a close before their start."""
+class Reading:
+    """One reader of a run's log."""
 
-    def __init__(self, run: Run, reader: Reader) -> None:
+    def __init__(self, run: Run) -> None:
+        self.run_id = run.id
+        self.log = run.log
         self._run = run
-        self._reader = reader
         self._open = True
 
-    def __aiter__(self) -> _Body:
-        return self
-
-    async def __anext__(self) -> bytes:
-        data = await self._reader.read()
-        if data is None:
-            raise StopAsyncIteration
-        self._run.record.last_write = monotonic()
-        return data
-
-    def cut(self) -> bytes:
+    def cut(self) -> None:
+        """Gives the log its end now, since this process goes down."""
         self._run.interrupt()
-        return b"".join(iter(self._reader.take, None))
+        self._run.show_end()
 
-    async def aclose(self) -> None:
+    def wrote(self) -> None:
+        self._run.record.last_write = monotonic()
+
+    def close(self) -> None:
         if self._open:
             self._open = False
-            self._reader.close()
             self._run._leave()

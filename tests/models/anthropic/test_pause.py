@@ -7,6 +7,7 @@ from harness.asgi_host import AsgiHost
 from harness.fake_provider import FakeProvider, Reply
 from harness.fake_provider_events import block, message, text
 from harness.fake_provider_rules import problems
+from harness.lifecycle import start
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR
@@ -42,7 +43,7 @@ async def test_a_paused_search_is_one_answer_in_two_steps() -> None:
         turn = Turn(
             user=None, chat_id="c", floor=DEFAULT_FLOOR, messages=[question], message_id="m"
         )
-        run = Runs().start(turn, Agent(model, max_tokens=100))
+        run = await start(Runs(), turn, Agent(model, max_tokens=100))
         answer = await AsgiHost(run.response()).answer()
 
         second = provider.requests[1].json

@@ -1,0 +1,53 @@
+"""The app's own functions that are called at the end of an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ui_message_stream.messages import UIMessage
+
+from usechat_server.metadata import Answer
+from usechat_server.turn import Turn
+
+__all__ = ["FinishHook", "Hooks", "MessageHook"]
+
+logger = logging.getLogger("usechat.run")
+
+#: Gets the whole message of an answer, whatever ended it: what an app with a database of its own
+#: saves. Sync functions run in a thread.
+MessageHook = Callable[[Turn, UIMessage], Awaitable[None] | None]
+#: Gets what became of an answer and what its model calls cost. Sync functions run in a thread.
+FinishHook = Callable[[Answer], Awaitable[None] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """A hook that fails costs a log line, nothing else."""
+
+    on_message: MessageHook | None = None
+    on_finish: FinishHook | None = None
+
+    async def message(self, turn: Turn, message: UIMessage) -> None:
+        if self.on_message is not None:
+            await _call("on_message", self.on_message, turn, message)
+
+    async def finish(self, answer: Answer) -> None:
+        if self.on_finish is not None:
+            await _call("on_finish", self.on_finish, answer)
+
+
+async def _call(name: str, hook: Callable[..., Any], *args: Any) -> None:
+    try:
+        is_async = inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(
+            getattr(hook, "__call__", None)  # noqa: B004
+        )
+        made = hook(*args) if is_async else await asyncio.to_thread(hook, *args)
+        if inspect.isawaitable(made):
+            await made
+    except Exception:
+        logger.exception("%s= failed", name)

@@ -1,0 +1,63 @@
+"""Runs as the routes start them, for tests of what a run does."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from usechat_server.agent import Agent
+from usechat_server.approvals import MemoryNonces, SignedApprovals
+from usechat_server.logs.memory import Log
+from usechat_server.response import EventStream
+from usechat_server.runs import Retry, Run, Runs
+from usechat_server.runs.answering import Answering
+from usechat_server.runs.board import ChatKey, Lease, Opened
+from usechat_server.runs.loop import AgentLoop
+from usechat_server.runs.response import log_response
+from usechat_server.turn import Turn
+
+__all__ = ["Started", "start"]
+
+
+@dataclass
+class Started:
+    """A run that somebody reads: its POST."""
+
+    run: Run
+    _opened: Opened
+    _runs: Runs
+    _key: ChatKey
+
+    @property
+    def log(self) -> Log:
+        return self.run.log
+
+    def stop(self) -> None:
+        self.run.stop()
+
+    def interrupt(self) -> None:
+        self.run.interrupt()
+
+    def response(self, *, keep_alive: float = 10.0, send_timeout: float = 30.0) -> EventStream:
+        """What the POST answers."""
+        return log_response(
+            self._opened,
+            self._runs.board,
+            self._key,
+            self.run.turn.floor,
+            keep_alive=keep_alive,
+            send_timeout=send_timeout,
+        )
+
+
+async def start(runs: Runs, turn: Turn, agent: Agent, retry: Retry | None = None) -> Started:
+    """Has an agent answer a turn, in a chat of its own whatever its id."""
+    key = ChatKey(turn.user, secrets.token_hex(8))
+
+    async def begin(lease: Lease) -> tuple[Turn, Answering]:
+        approvals = SignedApprovals(None, MemoryNonces())
+        return turn, AgentLoop(agent, agent.call(turn), retry or Retry(), approvals)
+
+    opened = await runs.answer(key, "digest", begin)
+    [run] = [run for run in runs.active if run.id == opened.run_id]
+    return Started(run, opened, runs, key)
