@@ -1,0 +1,69 @@
+"""An app that asks, served once for each way of remembering what was asked."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from harness.desk import Page, Planner, tools_that_ask, who
+from harness.live import LiveServer
+from usechat_server import Agent, create_app
+from usechat_server.settings import Settings
+
+SECRET = "only for tests, and long enough for the check"
+
+
+@dataclass
+class Desk:
+    """The served app, and what its tools did."""
+
+    server: LiveServer
+    model: Planner
+    ran: list[tuple[str, dict[str, Any]]]
+    open_page: Callable[..., Page]
+
+
+def desk(**options: Any) -> Iterator[Desk]:
+    """Serves an app whose agent has these options."""
+    settings = options.pop("settings", Settings(secret=SECRET, floor="7"))
+    store = options.pop("store", None)
+    ran: list[tuple[str, dict[str, Any]]] = []
+    model = Planner()
+    agent = Agent(model, tools=tools_that_ask(ran), **options)
+    numbers = itertools.count(1)
+    with LiveServer(create_app(agent, user=who, settings=settings, store=store)) as server:
+
+        def open_page(**fields: Any) -> Page:
+            """A page with a chat of its own."""
+            return Page(server, **{"chat_id": f"chat-{next(numbers)}", **fields})
+
+        yield Desk(server, model, ran, open_page)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Desk]:
+    yield from desk()
+
+
+@pytest.fixture(scope="module")
+def served_with_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    path = tmp_path_factory.mktemp("store") / "chats.db"
+    yield from desk(store=f"sqlite+aiosqlite:///{path}")
+
+
+@pytest.fixture
+def asking(served: Desk) -> Desk:
+    """The app without a store, nothing run yet."""
+    served.ran.clear()
+    return served
+
+
+@pytest.fixture(params=["served", "served_with_store"])
+def either(request: pytest.FixtureRequest) -> Desk:
+    """The app, without a store and with one."""
+    found: Desk = request.getfixturevalue(request.param)
+    found.ran.clear()
+    return found
