@@ -71,7 +71,7 @@ def create_app(
     store = store or settings.store
     chats = _store(store) if isinstance(store, str) else store
     hooks = Hooks(on_message, on_finish)
-    return ChatApp(Services(agent, user, settings, chats, hooks, body))
+    return ChatApp(Services(agent, settings, user=user, chats=chats, hooks=hooks, body=body))
 
 
 class ChatApp(Starlette):

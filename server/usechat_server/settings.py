@@ -108,8 +108,8 @@ class Settings(BaseSettings):
     )
     redis_url: str | None = Field(
         default=None,
-        description="Redis that several processes share, such as `redis://127.0.0.1:6379/0`: any of "
-        "them serves any reader, stops any answer, and takes over those of one that died.",
+        description="Redis that several processes share, such as `redis://127.0.0.1:6379/0`: any "
+        "of them serves any reader, stops any answer, and takes over those of one that died.",
     )
     workers: int = Field(
         default=1,

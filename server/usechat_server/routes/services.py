@@ -49,11 +49,12 @@ class Services:
     def __init__(
         self,
         agent: AgentSource,
-        user: UserHook | None,
         settings: Settings,
-        chats: Chats | None,
+        *,
+        user: UserHook | None = None,
+        chats: Chats | None = None,
         hooks: Hooks,
-        body: type[BaseModel] | None,
+        body: type[BaseModel] | None = None,
     ) -> None:
         #: the app's model of a request's custom fields
         self.body = body
