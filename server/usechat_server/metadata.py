@@ -60,6 +60,9 @@ class Answer:
     steps: Sequence[Step]
     #: the object that the answer is, where the agent has `output=` and the answer is complete
     output: BaseModel | None = None
+    #: when, in seconds since the turn was taken: the model was `called`, `first_read` and
+    #: `first_token` came from it, and `last_read` so far; what did not happen is left out
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def usage(self) -> Usage:

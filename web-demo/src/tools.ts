@@ -13,8 +13,8 @@ export type Metadata = {
   usage?: { inputTokens?: number; outputTokens?: number; steps?: { model?: string }[] };
   /** how it ended */
   outcome?: 'finished' | 'waiting' | 'aborted' | 'interrupted' | 'failed';
-  /** when, in seconds since the request arrived: what the wire drawer compares its own times with */
-  seconds?: { called?: number; firstRead?: number; firstToken?: number; lastRead?: number };
+  /** when, in seconds since the server took the turn; the wire drawer has its own times beside */
+  seconds?: { called?: number; first_read?: number; first_token?: number; last_read?: number };
 };
 
 export type DemoMessage = UIMessage<Metadata, UIDataTypes, DemoTools>;

@@ -10,5 +10,9 @@ __all__ = ["page_metadata"]
 
 
 def page_metadata(answer: Answer) -> dict[str, Any]:
-    """The tokens, and how it ended."""
-    return {**(usage_metadata(answer) or {}), "outcome": answer.outcome}
+    """The tokens, how it ended, and when what came from the model."""
+    return {
+        **(usage_metadata(answer) or {}),
+        "outcome": answer.outcome,
+        "seconds": dict(answer.seconds),
+    }

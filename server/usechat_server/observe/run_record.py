@@ -20,6 +20,8 @@ logger = logging.getLogger("usechat.run")
 
 _LEVELS = {"failed": logging.ERROR, "interrupted": logging.WARNING}
 
+_MOMENTS = ("called", "first_read", "first_token", "last_read")
+
 #: characters of an id that the client chose, which may be as long as a request
 _ID_LENGTH = 200
 
@@ -35,7 +37,7 @@ class RunRecord:
     model: str
     floor: str
     queued: float = field(default_factory=monotonic)
-    #: the model was called; with retries, the last time
+    #: the model was called; with retries, the time that brought the first token
     called: float | None = None
     #: the first and the last batch of chunks from the model
     first_read: float | None = None
@@ -60,6 +62,11 @@ class RunRecord:
                 isinstance(chunk, (TextDelta, ReasoningDelta, ToolInputDelta)) for chunk in batch
             ):
                 self.first_token = self.last_read
+
+    def seconds(self) -> dict[str, float]:
+        """When what happened between the model and us, in seconds since the turn was taken."""
+        moments = {name: self._since_queued(getattr(self, name)) for name in _MOMENTS}
+        return {name: moment for name, moment in moments.items() if moment is not None}
 
     def log(
         self,
@@ -97,10 +104,8 @@ class RunRecord:
                 "estimated": any(step.estimated for step in steps),
             },
             "seconds": {
-                "called": self._since_queued(self.called),
-                "first_read": self._since_queued(self.first_read),
-                "first_token": self._since_queued(self.first_token),
-                "last_read": self._since_queued(self.last_read),
+                **dict.fromkeys(_MOMENTS),
+                **self.seconds(),
                 "last_write": self._since_queued(self.last_write),
                 "total": total,
             },

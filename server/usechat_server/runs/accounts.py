@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,14 +23,20 @@ _BYTES_PER_TOKEN = 4
 
 
 class Accounts:
-    """The calls of one answer. `said` gives the bytes of text that the answer has so far. The calls
-    of an answer that is `part_of` another one count there, too."""
+    """The calls of one answer. `said` gives the bytes of text that the answer has so far, `seconds`
+    when what happened. The calls of an answer that is `part_of` another one count there, too."""
 
     def __init__(
-        self, turn: Turn, said: Callable[[], int], *, part_of: Accounts | None = None
+        self,
+        turn: Turn,
+        said: Callable[[], int],
+        *,
+        seconds: Callable[[], Mapping[str, float]] = dict,
+        part_of: Accounts | None = None,
     ) -> None:
         self._turn = turn
         self._said = said
+        self._seconds = seconds
         self._whole = part_of
         self._parts: list[Accounts] = []
         if part_of is not None:
@@ -81,7 +87,8 @@ class Accounts:
 
     def answer(self, outcome: Outcome) -> Answer:
         """What became of it, for the app."""
-        return Answer(self._turn, outcome, tuple(self.steps), self.output)
+        steps = tuple(self.steps)
+        return Answer(self._turn, outcome, steps, self.output, self._seconds())
 
     def metadata(self, hook: MetadataHook | None, outcome: Outcome) -> dict[str, Any] | None:
         """What the hook says. Nothing, and a log line, if it fails: the answer goes on."""

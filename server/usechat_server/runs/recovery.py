@@ -75,7 +75,8 @@ class ModelCalls:
         stream = self._stream = await ask(model)
         output, record = self._output, self._output.record
         record.attempts += 1
-        record.called = monotonic()
+        if record.first_token is None:
+            record.called = monotonic()
         self._accounts.begin(stream, model.name)
         async for batch in stream:
             record.read(batch)

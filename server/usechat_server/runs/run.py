@@ -78,7 +78,7 @@ class Run:
         self._output.durable = self._durable
         self.log = self._output.log
         self._answering = answering
-        self._accounts = Accounts(turn, self.log.said)
+        self._accounts = Accounts(turn, self.log.said, seconds=self.record.seconds)
         self._lease = lease
         self._hooks = terms.hooks
         self._keeping = Keeping(
@@ -171,8 +171,8 @@ class Run:
             last = writer.write(MessageMetadata(message_metadata=told)) if told else []
             self._output.close([*last, *end.chunks(writer, self.turn.floor)])
         self.record.log(end.outcome, accounts.call, accounts.steps, end.error, end.reference)
-        if not self._keeping.is_needed:
-            self.show_end()
+        if not self._keeping.is_needed and not self._lease.epoch:
+            self.show_end()  # nobody else can have it
         answer = accounts.answer(end.outcome)
         self._ending = asyncio.create_task(self._conclude(answer), name=f"end of run {self.id}")
         self._ending.add_done_callback(lambda _: self._settle())
@@ -198,7 +198,7 @@ class Run:
 
     async def _store(self, answer: Answer) -> bool:
         """Whether the answer is this process's, and was stored where there is a store."""
-        if self._keeping.is_needed and not await self._lease.durable():
+        if not await self._lease.durable():
             self.lose()
         if self._lost:
             await self._keeping.close()

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-export const metadata = { title: "useChat on Python" };
+export const metadata = { title: "useChat on Python", icons: "data:," };
 
 export default function Layout({ children }: { children: ReactNode }) {
   return (

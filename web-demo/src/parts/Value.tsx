@@ -12,12 +12,29 @@ export function Value({ label, value }: { label: string; value: unknown }) {
 }
 
 function draw(value: unknown) {
-  if (typeof value === 'string' && value.startsWith('data:image/')) return <Picture url={value} />;
-  if (typeof value === 'string') return <pre>{value}</pre>;
-  if (!isFlat(value)) return <pre>{JSON.stringify(value, null, 2)}</pre>;
+  if (typeof value === 'string') {
+    if (value.startsWith('data:image/')) return <Picture url={value} />;
+    return value.includes('\n') ? <pre>{value}</pre> : value;
+  }
+  if (isFlat(value)) return <Facts facts={value} />;
+  if (Array.isArray(value) && value.length > 0 && value.every(isFlat)) {
+    return (
+      <ol className="values">
+        {value.map((item, index) => (
+          <li key={index}>
+            <Facts facts={item} />
+          </li>
+        ))}
+      </ol>
+    );
+  }
+  return <pre>{JSON.stringify(value, null, 2)}</pre>;
+}
+
+function Facts({ facts }: { facts: Record<string, Fact | Fact[]> }) {
   return (
     <ul className="facts">
-      {Object.entries(value).map(([name, fact]) => (
+      {Object.entries(facts).map(([name, fact]) => (
         <li key={name}>
           <span className="faded">{name}</span>{' '}
           {Array.isArray(fact) ? fact.join(', ') : String(fact)}

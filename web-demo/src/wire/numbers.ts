@@ -49,7 +49,7 @@ function largestLump(chunks: readonly Frame[]): number {
 function splitOf(frames: readonly Frame[], firstToken: number | undefined): Split | undefined {
   const end = frames.findLast(({ type }) => type === 'finish' || type === 'message-metadata');
   const chunk = end && (chunkOf(end) as { messageMetadata?: Metadata } | undefined);
-  const { called, firstToken: told } = chunk?.messageMetadata?.seconds ?? {};
+  const { called, first_token: told } = chunk?.messageMetadata?.seconds ?? {};
   if (called === undefined || told === undefined || firstToken === undefined) return undefined;
   const [server, provider] = [called * 1000, (told - called) * 1000];
   return { server, provider, way: Math.max(0, firstToken - told * 1000) };
