@@ -34,7 +34,9 @@ class Security:
         self._cors = CORSMiddleware(
             app,
             allow_origins=["*"] if self._any_origin else self._origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            # Which run an answer is: what a page needs to stop that one.
+            expose_headers=["x-usechat-run"],
             # An allowed frontend sends what headers it likes: its own, `user-agent` (AI SDK up to
             # 5.0.152 and 6.0.125 sets it), `x-usechat-floor`. They are mirrored.
             allow_headers=["*"],

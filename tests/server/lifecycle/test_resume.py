@@ -1,0 +1,141 @@
+"""GET /api/chat/{id}/stream: a page that comes back has the whole message, then what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
+from harness.pages import Page
+from starlette.requests import Request
+from ui_message_stream.messages import UIMessage
+from usechat_server import Agent, ClientTool, Settings, create_app
+
+LOCATE = ClientTool("locate", "Where the person is.", {"type": "object"})
+
+
+async def who(request: Request) -> str | None:
+    return request.headers.get("x-user")
+
+
+@contextmanager
+def serving(model: ScriptedModel, **settings: Any) -> Iterator[LiveServer]:
+    agent = Agent(model, tools=[LOCATE])
+    with LiveServer(create_app(agent, user=who, settings=Settings(**settings))) as server:
+        yield server
+        model.release()
+
+
+def ask(server: LiveServer, **fields: Any) -> Page:
+    body = {"id": "a/b", "messages": [user("Hello")], **fields}
+    return Page("POST", f"{server.url}/api/chat", body)
+
+
+def come_back(server: LiveServer, **options: Any) -> Page:
+    return Page("GET", f"{server.url}/api/chat/a%2Fb/stream", **options)
+
+
+def said(message: UIMessage) -> str:
+    return "".join(part.text for part in message.parts if part.type == "text")  # type: ignore[attr-defined]
+
+
+def test_without_resume_a_hang_up_closes_the_provider_and_nobody_comes_back() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    with serving(model) as server:
+        with ask(server) as page:
+            page.wait_for_text("Hello")
+            with come_back(server) as second:
+                assert second.end().status == 204
+        assert model.closed.wait(DEADLINE)
+        with come_back(server) as late:
+            assert late.end().status == 204
+
+
+def test_a_page_comes_back_to_the_whole_message_and_then_goes_on_live() -> None:
+    model = ScriptedModel(*text(*"Hello there"), hold=True)
+    with serving(model, resume=60) as server, ExitStack() as pages:
+        with ask(server) as lost:
+            lost.wait_for_text("Hello there")
+        readers = [pages.enter_context(come_back(server)) for _ in range(3)]
+        for reader in readers:
+            reader.wait_for_text("Hello there")
+            # What was said while it was away is one delta.
+            deltas = [chunk for chunk in reader.chunks if chunk["type"] == "text-delta"]
+            assert len(deltas) == 1
+        assert not model.closed.is_set()
+        model.release()
+        whole = [reader.end().message() for reader in readers]
+        assert all(reader.done and reader.run == lost.run for reader in readers)
+        assert whole[0] == whole[1] == whole[2]
+        assert whole[0].id == lost.chunks[0]["messageId"]
+        assert len(model.calls) == 1
+        with come_back(server) as late:
+            assert late.end().status == 204
+
+
+def test_a_page_that_was_offline_at_the_end_gets_it_once() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    with serving(model, resume=60) as server:
+        with ask(server) as lost:
+            lost.wait_for_text("Hello")
+        model.release()
+        assert model.closed.wait(DEADLINE)
+        with come_back(server) as page:
+            assert page.end().chunks[-1] == {"type": "finish", "finishReason": "stop"}
+            assert said(page.message()) == "Hello"
+        with come_back(server) as late:
+            assert late.end().status == 204
+
+
+def test_a_continuation_is_replayed_with_the_message_that_it_continues() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    parts = [
+        {"type": "step-start"},
+        {
+            "type": "tool-locate",
+            "toolCallId": "t",
+            "state": "output-available",
+            "input": {},
+            "output": "Paris",
+        },
+    ]
+    begun = {"id": "m1", "role": "assistant", "parts": parts}
+    with serving(model, resume=60) as server:
+        with ask(server, messages=[user("?"), begun]) as lost:
+            lost.wait_for_text("Hello")
+        with come_back(server) as page:
+            page.wait_for_text("Hello")
+            model.release()
+            message = page.end().message()
+        assert message.id == "m1"
+        assert [part.type for part in message.parts] == [
+            "step-start",
+            "tool-locate",
+            "step-start",
+            "text",
+        ]
+
+
+def test_nobody_reads_the_chat_of_somebody_else() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    with serving(model, resume=60) as server, ask(server) as page:
+        page.wait_for_text("Hello")
+        answer = server.request("GET", "/api/chat/a%2Fb/stream", headers={"x-user": "eve"})
+        assert answer.status_code == 204
+        stop = server.request("POST", "/api/chat/a%2Fb/stop", headers={"x-user": "eve"})
+        assert stop.status_code == 204
+        assert not model.closed.is_set()
+        model.release()
+        assert page.end().chunks[-1]["type"] == "finish"
+
+
+def test_an_answer_that_nobody_comes_back_to_ends_and_can_still_be_read() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    with serving(model, resume=0.05) as server:
+        with ask(server) as lost:
+            lost.wait_for_text("Hello")
+        assert model.closed.wait(DEADLINE)
+        with come_back(server) as late:
+            assert late.end().chunks[-1]["type"] == "abort"
+            assert said(late.message()) == "Hello"
