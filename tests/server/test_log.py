@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import (
     Chunk,
+    Data,
+    Error,
     Finish,
+    ResetStep,
     SourceUrl,
     Start,
     StartStep,
@@ -98,6 +101,69 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
             assert seen[number].endswith(b"data: [DONE]\n\n")
             expected = [shown for chunk in written if (shown := project(chunk, floor))]
             assert reduce(chunks_of(seen[number])) == reduce(expected)
+
+    with mock.patch.object(memory, "READ_SIZE", read_size):
+        asyncio.run(play())
+
+
+#: A batch to append, the number of a reader that reads, or that the step is taken back.
+retried = st.lists(
+    st.one_of(st.lists(said, max_size=6), st.integers(0, 4), st.just("reset")), max_size=40
+)
+
+
+@settings(max_examples=300)
+@given(acts=retried, read_size=st.sampled_from([3, 64 * 1024]))
+def test_what_is_taken_back_is_lost_on_nobody(
+    acts: list[list[Chunk] | int | str], read_size: int
+) -> None:
+    """Readers that were told to forget, and those that have nothing to forget, see the same. Any
+    other gets an error, and the log had said that it would lose."""
+
+    async def play() -> None:
+        log, writer = Log(), Writer(message_id="m")
+        readers = {number: log.reader(floor) for number, floor in enumerate(FLOORS)}
+        seen: dict[int, bytes] = dict.fromkeys(readers, b"")
+        lost: set[int] = set()
+        log.append(writer.write(Start(message_id="m")))
+        for act in acts:
+            if isinstance(act, int):
+                seen[act] += readers[act].take() or b""
+            elif isinstance(act, str):
+                if writer.in_step:
+                    losing = {number for number in readers if readers[number].loses_by_reset()}
+                    assert log.can_reset == (not losing)
+                    lost |= losing
+                    log.append(writer.write(ResetStep()))
+            else:
+                entry: list[Chunk] = []
+                for chunk in act:
+                    # (Data outside of parts would stay with those who had it.)
+                    if isinstance(chunk, Data):
+                        continue
+                    try:
+                        entry += writer.write(chunk)
+                    except IllegalChunk:
+                        continue
+                log.append(entry)
+        log.append(writer.finish("stop"))
+        log.end()
+
+        replayed = chunks_of(await read_rest(log.reader(NEWEST_FLOOR, from_start=True)))
+        assert not any(isinstance(chunk, ResetStep) for chunk in replayed)
+        assert reduce(replayed) == log.message()
+        for number, reader in readers.items():
+            seen[number] += await read_rest(reader)
+            got = chunks_of(seen[number])
+            assert seen[number].endswith(b"data: [DONE]\n\n")
+            if number in lost:
+                assert isinstance(got[-1], Error)
+                assert not reader.loses_by_reset()
+                continue
+            expected = [shown for chunk in replayed if (shown := project(chunk, FLOORS[number]))]
+            assert reduce(got) == reduce(expected)
+            reader.close()
+        assert log.can_reset
 
     with mock.patch.object(memory, "READ_SIZE", read_size):
         asyncio.run(play())

@@ -28,6 +28,7 @@ from usechat_server.agent import Agent
 from usechat_server.metadata import Answer, MetadataHook, usage_metadata
 from usechat_server.models.base import ModelError, StepResult, Usage
 from usechat_server.runs import Retry, Runs
+from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
 
 TEXT: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="é" * 30)]
@@ -53,7 +54,8 @@ async def started(
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     messages = [question] if continued is None else [question, continued]
     turn = Turn(user="ann", chat_id="c", floor=floor, messages=messages, message_id="m")
-    agent = Agent(model or ScriptedModel(*scripts), metadata=hook)
+    clock = ClientTool("clock", "The page's time.", {"type": "object"})
+    agent = Agent(model or ScriptedModel(*scripts), tools=[clock], metadata=hook)
     return await start(Runs(), turn, agent, Retry(attempts=3, first=0.001))
 
 

@@ -11,7 +11,7 @@ from ui_message_stream.chunks import FinishReason, FinishStep
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.agent import Agent, Setup
-from usechat_server.approvals import Approvals, MemoryNonces, SignedApprovals
+from usechat_server.approvals import Approvals
 from usechat_server.metadata import total_usage
 from usechat_server.models.base import Model, ModelError, ModelStream
 from usechat_server.runs.accounts import Accounts
@@ -41,14 +41,14 @@ class AgentLoop:
         agent: Agent,
         stream: ModelStream | None,
         retry: Retry,
-        approvals: Approvals | None = None,
+        approvals: Approvals,
     ) -> None:
         self.name = agent.model.name
         self.metadata = agent.metadata
         self._agent = agent
         self._first = stream
         self._retry = retry
-        self._approvals = approvals or SignedApprovals(None, MemoryNonces())
+        self._approvals = approvals
         self._models: ModelCalls | None = None
         self._calls: ToolCalls | None = None
 

@@ -59,7 +59,7 @@ class Output:
         Raises IllegalChunk, or TypeError for a value without JSON form; what came before the bad
         chunk is written.
         """
-        if self._closed or self.log.ended:
+        if self._closed:
             return
         writer = self.writer
         chunks: list[Form] = []
