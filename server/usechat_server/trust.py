@@ -33,11 +33,14 @@ def merge(stored: UIMessage, sent: UIMessage) -> tuple[UIMessage, frozenset[str]
     answered: set[str] = set()
     parts: list[Part] = []
     for part in stored.parts:
-        if isinstance(part, ToolPart) and (said := brought.pop(part.tool_call_id, None)):
-            if part.state == "input-available" and said.state in _OUTPUT:
-                answered.add(part.tool_call_id)
-            part = _merged(part, said)  # noqa: PLW2901
-        parts.append(part)
+        said = brought.pop(part.tool_call_id, None) if isinstance(part, ToolPart) else None
+        if not isinstance(part, ToolPart) or said is None:
+            parts.append(part)
+            continue
+        merged = _merged(part, said)
+        if merged.state != part.state and merged.state in _OUTPUT:
+            answered.add(part.tool_call_id)
+        parts.append(merged)
     for said in brought.values():
         if said.state in _OUTPUT or said.state == "approval-responded":
             raise _refused(said, "this server has no such call: reload the chat", 409)

@@ -152,11 +152,12 @@ class Page:
 
     def call(self, tool_name: str) -> JSON:
         """The tool part of the last message."""
-        [part] = [
+        found: list[JSON] = [
             part
             for part in self.messages[-1]["parts"]
             if part["type"] == f"tool-{tool_name}" or part.get("toolName") == tool_name
         ]
+        [part] = found
         return part
 
     def body(self) -> JSON:

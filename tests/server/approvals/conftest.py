@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from harness.desk import Page, Planner, tools_that_ask, who
 from harness.live import LiveServer
+from pydantic import SecretStr
+from ui_message_stream.versions import Floor
 from usechat_server import Agent, create_app
 from usechat_server.settings import Settings
 
@@ -28,7 +30,7 @@ class Desk:
 
 def desk(**options: Any) -> Iterator[Desk]:
     """Serves an app whose agent has these options."""
-    settings = options.pop("settings", Settings(secret=SECRET, floor="7"))
+    settings = options.pop("settings", Settings(secret=SecretStr(SECRET), floor=Floor(7)))
     store = options.pop("store", None)
     ran: list[tuple[str, dict[str, Any]]] = []
     model = Planner()

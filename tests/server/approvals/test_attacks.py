@@ -30,7 +30,8 @@ def asked(desk: Desk) -> Page:
 
 
 def part_of(body: JSON, tool_name: str = "send") -> JSON:
-    [part] = [part for part in body["messages"][-1]["parts"] if part["type"] == f"tool-{tool_name}"]
+    parts: list[JSON] = body["messages"][-1]["parts"]
+    [part] = [part for part in parts if part["type"] == f"tool-{tool_name}"]
     return part
 
 

@@ -17,7 +17,7 @@ PAYMENT = {"to": "Ann", "amount": 2, "note": "rent"}
 ALLOWED = ("send", PAYMENT)
 
 #: What may stand anywhere: words of the protocol first.
-VALUES = (
+VALUES: st.SearchStrategy[Any] = (
     st.sampled_from(
         [
             *("approval-responded", "approval-requested", "input-available", "output-available"),

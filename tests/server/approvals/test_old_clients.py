@@ -31,7 +31,7 @@ def served_old(
     path = tmp_path_factory.mktemp("old") / "chats.db"
     yield from desk(
         approvals="client-tool",
-        settings=Settings(floor="5.0.92"),
+        settings=Settings(floor=Floor.parse("5.0.92")),
         store=f"sqlite+aiosqlite:///{path}" if request.param else None,
     )
 
@@ -44,7 +44,8 @@ def old(served_old: Desk) -> Desk:
 
 def question(page: Page) -> JSON:
     """The data part that asks."""
-    [part] = [p for p in page.messages[-1]["parts"] if p["type"] == "data-usechat-approval"]
+    parts: list[JSON] = page.messages[-1]["parts"]
+    [part] = [part for part in parts if part["type"] == "data-usechat-approval"]
     return part
 
 
@@ -176,7 +177,7 @@ def test_a_new_client_of_the_same_app_has_real_approvals(old: Desk) -> None:
 def test_an_app_that_asks_says_which_clients_it_is_for() -> None:
     asks = Agent("demo", tools=tools_that_ask([]))
     with pytest.raises(ValueError, match="tool-approval-request"):
-        create_app(asks, settings=Settings(floor="5.0.277"))
+        create_app(asks, settings=Settings(floor=Floor.parse("5.0.277")))
     with LiveServer(create_app(asks, settings=Settings())) as server:
         told = server.request(
             "POST", "/api/chat", {"messages": [user("Hi")]}, {"x-usechat-floor": "5.0.277"}
