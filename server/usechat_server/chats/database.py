@@ -82,7 +82,7 @@ class Database:
         except _OURS:
             raise
         except (exc.SQLAlchemyError, OSError, TimeoutError) as error:
-            logger.warning("%s cannot be reached: %s", self, getattr(error, "orig", error))
+            logger.warning("%s cannot be used: %s", self, getattr(error, "orig", error))
             raise StoreAway from error
 
     def _engine(self) -> AsyncEngine:
