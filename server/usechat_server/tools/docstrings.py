@@ -24,7 +24,7 @@ def described(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
     except docstring_parser.ParseError:
         return text, {}
     words = {found.arg_name: found.description for found in parsed.params if found.description}
-    return ((parsed.description or "") if parsed.params else text), words
+    return ((parsed.description or "").strip() if parsed.params else text), words
 
 
 def _docstring(function: Callable[..., Any]) -> str:

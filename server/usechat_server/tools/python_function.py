@@ -47,7 +47,8 @@ class PythonFunction:
     def parse(self, input: Any) -> dict[str, Any]:  # noqa: A002
         """The arguments. Strictly: a text is no number, and what nobody asked for is an error."""
         try:
-            made = self._parameters.model.model_validate_json(jsontext.encode(input), strict=True)
+            text = jsontext.encode(_as_page_has_it(input))
+            made = self._parameters.model.model_validate_json(text, strict=True)
         except ValidationError as error:
             raise InvalidInput(_readable(error)) from None
         return {name: getattr(made, field) for field, name in self._parameters.names.items()}
@@ -79,6 +80,20 @@ class PythonFunction:
         finally:
             await made.aclose()
         yield ToolOutput(value)
+
+
+#: Beyond it, JavaScript's numbers have gaps.
+_SAFE_INTEGER = 2**53
+
+
+def _as_page_has_it(value: Any) -> Any:
+    """The input with whole numbers as integers, which 1.0 is to JSON Schema and to a page, whose
+    word for it comes back when a person allowed the call."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _SAFE_INTEGER:
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _as_page_has_it(item) for key, item in value.items()}
+    return [_as_page_has_it(item) for item in value] if isinstance(value, list) else value
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -65,7 +65,7 @@ def parameters(
         if name in bound:
             continue
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"{parameter} has no name of its own that a model could give")
+            raise TypeError(f"{name} cannot be given by name")
         if name not in hints:
             raise TypeError(f"{name} has no type hint")
         if _is_context(hints[name]):
@@ -102,7 +102,8 @@ def _hints(function: Callable[..., Any], local: Mapping[str, Any]) -> dict[str, 
 def _is_context(hint: Any) -> bool:
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
-    return hint is ToolContext or set(get_args(hint)) == {ToolContext, NoneType}
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType] or [hint]
+    return kinds == [ToolContext]
 
 
 def _field(hint: Any, default: Any, described: str | None) -> tuple[Any, Any]:

@@ -1,0 +1,147 @@
+"""What a tool returns: JSON for the page, and what the model is shown of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import uuid
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from harness.tool_calls import outputs
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+from ui_message_stream import jsontext
+from ui_message_stream.messages import FilePart, TextPart
+from usechat_server import ClientTool, tool
+from usechat_server.tools.outputs import to_json
+
+
+class Sky(BaseModel):
+    cloud_cover: float = Field(serialization_alias="cloudCover")
+    seen: datetime.datetime
+
+
+@dataclasses.dataclass
+class Report:
+    sky: Sky
+    tags: set[str]
+
+
+class Reading(msgspec.Struct, rename="camel"):
+    taken_at: datetime.date
+    sky: Sky
+
+
+class Unit(enum.Enum):
+    CELSIUS = "c"
+
+
+NOON = datetime.datetime(2026, 2, 28, 12, tzinfo=datetime.UTC)
+SKY = Sky(cloud_cover=0.5, seen=NOON)
+SKY_JSON = {"cloudCover": 0.5, "seen": "2026-02-28T12:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, None),
+        ("text", "text"),
+        (SKY, SKY_JSON),
+        ([SKY, 1], [SKY_JSON, 1]),
+        (Report(SKY, {"a"}), {"sky": SKY_JSON, "tags": ["a"]}),
+        (Reading(NOON.date(), SKY), {"takenAt": "2026-02-28", "sky": SKY_JSON}),
+        (
+            {"deep": {1: Reading(NOON.date(), SKY)}},
+            {"deep": {"1": {"takenAt": "2026-02-28", "sky": SKY_JSON}}},
+        ),
+        ((1, decimal.Decimal("1.10")), [1, "1.10"]),
+        (Unit.CELSIUS, "c"),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (Path("/a/b"), "/a/b"),
+        ((n for n in range(3)), [0, 1, 2]),
+        (b"\xfb\xff\xfe", "+//+"),
+        ([float("nan"), float("inf")], [None, None]),
+        (10**30, 10**30),
+        ("half \ud83d", "half \ufffd"),
+        ({"\ud83d": "\ude00"}, {"\ufffd": "\ufffd"}),
+        # Keys on which every client throws.
+        ({"__proto__": 1, "a": [{"constructor": {"prototype": 1}, "b": 2}]}, {"a": [{"b": 2}]}),
+        ({"constructor": "a name"}, {"constructor": "a name"}),
+    ],
+)
+async def test_the_page_gets_json_of_whatever_has_a_json_form(value: Any, shown: Any) -> None:
+    @tool
+    async def made() -> Any:
+        return value
+
+    assert await outputs(made) == [shown]
+
+
+async def test_what_has_no_json_form_is_an_error() -> None:
+    @tool
+    def made() -> object:
+        return object()
+
+    with pytest.raises(TypeError):
+        await outputs(made)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(
+            st.text(st.characters()) | st.sampled_from(["__proto__", "constructor", "prototype"]),
+            inner,
+        )
+    ),
+)
+
+
+@given(JSON)
+def test_an_output_survives_the_way_to_the_page(value: Any) -> None:
+    shown = to_json(value)
+    assert jsontext.decode(jsontext.encode(shown)) == shown
+    assert not jsontext.has_forbidden_key(shown)
+    assert to_json(shown) == shown
+
+
+PIXEL = FilePart(media_type="image/png", url="data:image/png;base64,aGk=")
+
+
+@pytest.mark.parametrize(
+    ("made", "pieces"),
+    [
+        ("words", [TextPart(text="words")]),
+        (PIXEL, [PIXEL]),
+        (["see:", PIXEL, TextPart(text="!")], [TextPart(text="see:"), PIXEL, TextPart(text="!")]),
+        ({"a": 1}, [TextPart(text='{"a":1}')]),
+        (["a", "b"], [TextPart(text='["a","b"]')]),
+        ([], [TextPart(text="[]")]),
+    ],
+)
+def test_the_model_can_be_shown_something_else(made: Any, pieces: list[Any]) -> None:
+    @tool(to_model_output=lambda output: made if output == {"id": 7} else "another")
+    def draw() -> str:
+        return ""
+
+    assert draw.model_output({"id": 7}) == pieces
+    page = ClientTool("draw", "", {"type": "object"}, to_model_output=lambda _: made)
+    assert page.model_output(None) == pieces
+
+
+def test_without_a_say_the_model_is_shown_the_output() -> None:
+    plain = ClientTool("plain", "", {"type": "object"})
+    assert plain.model_output("words") == [TextPart(text="words")]
+    assert plain.model_output([1, "a"]) == [TextPart(text='[1,"a"]')]
+
+
+def test_an_output_that_is_not_as_expected_does_not_end_the_conversation() -> None:
+    broken = ClientTool("broken", "", {"type": "object"}, to_model_output=lambda o: o["image"])
+    assert broken.model_output({"other": 1}) == [TextPart(text='{"other":1}')]

@@ -1,0 +1,288 @@
+"""How tools run: in threads and tasks, with limits, and until they are cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from harness.tool_calls import Calls, outputs
+from usechat_server import ToolContext, ToolError, tool
+from usechat_server.tools import ToolOutput
+
+#: Seconds after which something that must happen has not.
+DEADLINE = 20.0
+
+speaker = contextvars.ContextVar("speaker", default="nobody")
+
+
+async def test_a_plain_function_runs_in_a_thread_with_the_context_of_the_caller() -> None:
+    @tool
+    def where(ctx: ToolContext) -> dict[str, Any]:
+        ctx.data("progress", {"done": 0.5}, id="p")
+        ctx.data("note", "passing", transient=True)
+        here = threading.current_thread() is threading.main_thread()
+        return {"main": here, "speaker": speaker.get(), "user": ctx.user, "chat": ctx.chat_id}
+
+    speaker.set("Ann")
+    calls = Calls()
+    said = await calls.run(where)
+    assert said == {"main": False, "speaker": "Ann", "user": "ann", "chat": "chat-1"}
+    # In the order in which they were written, and before the output.
+    assert [chunk.to_object() for chunk in calls.written] == [
+        {"type": "data-progress", "id": "p", "data": {"done": 0.5}},
+        {"type": "data-note", "data": "passing", "transient": True},
+    ]
+
+
+async def test_an_async_function_runs_in_the_loop() -> None:
+    @tool
+    async def where() -> str:
+        await asyncio.sleep(0)
+        return threading.current_thread().name
+
+    assert await outputs(where) == [threading.current_thread().name]
+
+
+async def test_what_an_async_generator_yields_is_preliminary_until_the_last() -> None:
+    @tool
+    async def count(to: int) -> AsyncIterator[int]:
+        for number in range(to):
+            yield number
+
+    calls = Calls()
+    await calls.run(count, to=2)
+    assert calls.seen == [ToolOutput(0, True), ToolOutput(1, True), ToolOutput(1)]
+    assert await outputs(count, to=0) == [None]
+
+
+async def test_preliminary_outputs_come_at_once() -> None:
+    go_on = asyncio.Event()
+
+    @tool
+    async def steps() -> AsyncIterator[str]:
+        yield "begun"
+        await go_on.wait()
+        yield "done"
+
+    async with aclosing(steps.run({}, Calls().context())) as made:
+        assert await anext(made) == ToolOutput("begun", True)
+        go_on.set()
+        assert [output.value async for output in made] == ["done", "done"]
+
+
+async def test_objects_and_wrapped_functions_run_as_what_they_are() -> None:
+    class Adder:
+        def __init__(self, more: int) -> None:
+            self.more = more
+
+        def __call__(self, number: int) -> int:
+            return number + self.more
+
+        async def double(self, number: int) -> int:
+            return 2 * number
+
+    assert await outputs(tool(Adder(2)), number=1) == [3]
+    assert await outputs(tool(Adder(2).double), number=1) == [2]
+    # (Nothing tells that it is async.)
+    hidden: Any = lambda: Adder(0).double(4)  # noqa: E731
+    assert await outputs(tool(hidden, name="hidden")) == [8]
+
+
+async def test_failures_come_out_as_they_are() -> None:
+    @tool
+    async def late() -> AsyncIterator[str]:
+        yield "so far"
+        raise ToolError("The shop is closed.")
+
+    @tool
+    def broken() -> None:
+        raise KeyError("secret")
+
+    @tool
+    async def slow() -> None:
+        raise TimeoutError("of something else")
+
+    calls = Calls()
+    with pytest.raises(ToolError, match=r"^The shop is closed\.$"):
+        await calls.run(late)
+    assert calls.seen == [ToolOutput("so far", True)]
+    with pytest.raises(KeyError, match="secret"):
+        await calls.run(broken)
+    with pytest.raises(TimeoutError, match="something else"):
+        await calls.run(slow)
+
+
+async def test_a_call_that_takes_too_long_is_stopped_and_told_so() -> None:
+    stopped = asyncio.Event()
+
+    @tool(timeout=0.05)
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            stopped.set()
+            raise
+
+    @tool(timeout=0.05)
+    async def drip() -> AsyncIterator[int]:
+        while True:
+            await asyncio.sleep(0.001)
+            yield 1
+
+    with pytest.raises(ToolError, match=r"^hang took longer than 0\.05 seconds\.$"):
+        await outputs(hang)
+    assert stopped.is_set()
+    with pytest.raises(ToolError, match="drip took longer"):
+        await outputs(drip)
+
+
+async def test_a_thread_is_told_that_nobody_waits_any_more() -> None:
+    told = threading.Event()
+
+    @tool(timeout=0.05)
+    def hang(ctx: ToolContext) -> None:
+        deadline = threading.Event()
+        while not ctx.cancelled and not deadline.wait(0.001):
+            pass
+        ctx.data("late", 1)
+        told.set()
+
+    calls = Calls()
+    with pytest.raises(ToolError, match="took longer"):
+        await calls.run(hang)
+    assert await asyncio.to_thread(told.wait, DEADLINE)
+    await asyncio.sleep(0)
+    # Nobody is told of what it does then.
+    assert calls.written == []
+
+
+async def test_cancelling_stops_an_async_tool_and_leaves_a_thread_alone() -> None:
+    begun, cleaned, told = threading.Event(), asyncio.Event(), threading.Event()
+
+    @tool
+    async def hang() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.set()
+
+    @tool
+    def block(ctx: ToolContext) -> None:
+        begun.set()
+        while not ctx.cancelled:
+            pass
+        told.set()
+
+    for made in (hang, block):
+        begun.clear()
+        task = asyncio.create_task(outputs(made))
+        assert await asyncio.to_thread(begun.wait, DEADLINE)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert cleaned.is_set()
+    assert await asyncio.to_thread(told.wait, DEADLINE)
+
+
+async def test_closing_ends_an_async_generator() -> None:
+    closed = asyncio.Event()
+
+    @tool
+    async def count() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            closed.set()
+
+    async with aclosing(count.run({}, Calls().context())) as made:
+        await anext(made)
+    assert closed.is_set()
+
+
+async def test_failures_are_tried_again_but_not_what_was_said_on_purpose() -> None:
+    tries: list[str] = []
+
+    @tool(retries=2)
+    async def flaky(fails: int, ctx: ToolContext) -> str:
+        tries.append("flaky")
+        assert not ctx.cancelled
+        if len(tries) <= fails:
+            raise ConnectionError("again")
+        return f"after {len(tries)}"
+
+    @tool(retries=2)
+    async def certain() -> str:
+        tries.append("certain")
+        raise ToolError("No.")
+
+    assert await outputs(flaky, fails=2) == ["after 3"]
+    tries.clear()
+    with pytest.raises(ConnectionError):
+        await outputs(flaky, fails=9)
+    assert len(tries) == 3
+    tries.clear()
+    with pytest.raises(ToolError, match="No"):
+        await outputs(certain)
+    assert tries == ["certain"]
+
+
+async def test_a_try_that_took_too_long_is_followed_by_another() -> None:
+    contexts: list[ToolContext] = []
+
+    @tool(timeout=0.05, retries=1)
+    async def second_time(ctx: ToolContext) -> str:
+        contexts.append(ctx)
+        if len(contexts) == 1:
+            await asyncio.Event().wait()
+        return "there"
+
+    assert await outputs(second_time) == ["there"]
+    # The first one may still run in its thread: it is over, whatever becomes of the second.
+    assert [context.cancelled for context in contexts] == [True, True]
+
+
+async def test_no_more_calls_run_at_once_than_allowed() -> None:
+    running: list[int] = []
+    most = 0
+    full, go_on = asyncio.Event(), asyncio.Event()
+
+    @tool(concurrency=2)
+    async def work(number: int) -> int:
+        nonlocal most
+        running.append(number)
+        most = max(most, len(running))
+        if len(running) == 2:
+            full.set()
+        await go_on.wait()
+        running.remove(number)
+        return number
+
+    tasks = [asyncio.create_task(outputs(work, number=number)) for number in range(5)]
+    await asyncio.wait_for(full.wait(), DEADLINE)
+    # One that waits and one that runs are cancelled: their places are free again.
+    tasks[0].cancel()
+    tasks[4].cancel()
+    go_on.set()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [answer for answer in done if isinstance(answer, list)] == [[1], [2], [3]]
+    assert most == 2
+
+
+def test_a_tool_serves_several_event_loops() -> None:
+    @tool(concurrency=1)
+    async def turn_around(number: int) -> int:
+        await asyncio.sleep(0)
+        return -number
+
+    async def both() -> list[list[Any]]:
+        calls = [outputs(turn_around, number=number) for number in (1, 2)]
+        return list(await asyncio.gather(*calls))
+
+    assert asyncio.run(both()) == asyncio.run(both()) == [[-1], [-2]]
