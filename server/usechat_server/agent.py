@@ -184,7 +184,8 @@ class Agent:
     @property
     def asks(self) -> bool:
         """Whether a person may be asked to approve a call."""
-        return any(isinstance(one, FunctionTool) and one.needs_approval for one in self.tools)
+        own = any(isinstance(one, FunctionTool) and one.needs_approval for one in self.tools)
+        return own or any(source.asks for source in self.sources)
 
     @property
     def requires(self) -> frozenset[str]:

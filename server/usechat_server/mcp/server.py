@@ -14,10 +14,10 @@ import httpx2
 from mcp import MCPError, StdioServerParameters, stdio_client
 from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import INVALID_REQUEST, CallToolResult, Tool
+from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST, CallToolResult, Tool
 
 from usechat_server.mcp.connection import Connection
-from usechat_server.mcp.listing import MCPOptions, function_tools
+from usechat_server.mcp.listing import MCPOptions, function_tools, is_idempotent
 from usechat_server.tools import FunctionTool, ToolContext, ToolError
 from usechat_server.tools.per_loop import PerLoop
 from usechat_server.turn import Turn
@@ -88,6 +88,11 @@ class MCPServer:
         #: newest last; those before are about to end
         self._connections: PerLoop[list[Connection[tuple[FunctionTool, ...]]]] = PerLoop(list)
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person may have to approve a call of any of its tools."""
+        return self._options.get("needs_approval", False) is not False
+
     async def tools(self, turn: Turn) -> Sequence[FunctionTool]:
         """The tools that the server has now."""
         tools = await self._connection().tools()
@@ -125,7 +130,9 @@ class MCPServer:
             told |= {key: value for key, value in more.items() if value is not None}
             context.data("tool-progress", told, transient=True)
 
+        tries = 0
         while True:
+            tries += 1
             connection = self._connection()
             client = await connection.client()
             if client is None:
@@ -133,17 +140,19 @@ class MCPServer:
             try:
                 return await client.call_tool(tool.name, arguments, progress_callback=heard)
             except MCPError as error:
-                if error.code == INVALID_REQUEST and error.message == _FORGOTTEN:
-                    # The server started anew: it did nothing yet.
-                    connection.drop()
-                elif connection.ended is not None:
-                    raise ToolError(f"The MCP server {self.name} went away.") from None
-                else:
+                forgotten = (error.code, error.message) == _FORGOTTEN
+                if not forgotten and (error.code, error.message) != _LOST:
                     raise ToolError(error.message or "The tool failed.") from None
+                connection.drop()
+                # A server that forgot its sessions did nothing yet. One that went away may have.
+                if tries > 1 or not (forgotten or is_idempotent(tool)):
+                    raise ToolError(f"The MCP server {self.name} went away.") from None
 
 
-#: What the transport says when the server does not know the session any more.
-_FORGOTTEN = "Session terminated"
+#: What the transports say when the server does not know the session any more, and when nobody is
+#: there. (The codes alone are used by servers, too.)
+_FORGOTTEN = (INVALID_REQUEST, "Session terminated")
+_LOST = (CONNECTION_CLOSED, "Connection closed")
 
 
 def _is_over(connection: Connection[Any]) -> bool:

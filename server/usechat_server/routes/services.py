@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 from ui_message_stream.versions import Floor, missing
 
-from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals
+from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals, check_secret
 from usechat_server.chats.base import Chats
 from usechat_server.models.base import BadRequest
 from usechat_server.request import requested_floor
@@ -66,6 +66,12 @@ class Services:
         self.chats = chats
         self.settings = settings
         self.answerer = Answerer(agent, self._approvals())
+        check_secret(
+            asks=self.answerer.agent is not None and self.answerer.agent.asks,
+            stored=chats is not None,
+            several=settings.redis_url is not None,
+            secret=settings.secret,
+        )
         self.floor = _floor(self.answerer.requires, settings)
         self.draining = False
         self._user = user

@@ -20,6 +20,11 @@ Tool = ClientTool | ProviderTool | FunctionTool
 class ToolSource(Protocol):
     """Tools that are not known before they are asked for, such as an MCP server's."""
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person may have to approve a call of any of them."""
+        ...
+
     async def tools(self, turn: Turn) -> Sequence[Tool]:
         """The tools there are now. Asked before every model call; never raises: what cannot be
         reached has none."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from harness.desk import LOCATE, Page, tools_that_ask
-from harness.live import LiveServer, user
+from harness.desk import LOCATE, Page, Planner, tools_that_ask
+from harness.live import LiveServer, chunks, user
 from server.approvals.conftest import Desk, desk
 from ui_message_stream.check import check
 from ui_message_stream.messages import UIMessage
@@ -175,12 +175,15 @@ def test_a_new_client_of_the_same_app_has_real_approvals(old: Desk) -> None:
 
 
 def test_an_app_that_asks_says_which_clients_it_is_for() -> None:
-    asks = Agent("demo", tools=tools_that_ask([]))
+    asks = Agent(Planner(), tools=tools_that_ask([]))
     with pytest.raises(ValueError, match="tool-approval-request"):
         create_app(asks, settings=Settings(floor=Floor.parse("5.0.277")))
     with LiveServer(create_app(asks, settings=Settings())) as server:
         told = server.request(
             "POST", "/api/chat", {"messages": [user("Hi")]}, {"x-usechat-floor": "5.0.277"}
         )
+        # Who names no release is taken for one that can: the default is no promise to old ones.
+        asked = server.request("POST", "/api/chat", {"messages": [user(json.dumps([ANN]))]})
     assert told.status_code == 400
     assert "tool-approval-request" in told.text
+    assert "tool-approval-request" in {chunk["type"] for chunk in chunks(asked.text)}

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from harness.desk import Planner, tools_that_ask
 from hypothesis import given
 from hypothesis import strategies as st
 from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import Approval, ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
+from usechat_server import Agent, create_app
 from usechat_server.approvals import MemoryNonces, SignedApprovals, check_secret
 from usechat_server.models.base import BadRequest
+from usechat_server.settings import Settings
 from usechat_server.turn import Decision, Turn
 
 SECRET = "a secret that two processes share, of 32 and more"
@@ -170,5 +173,7 @@ def test_several_processes_need_a_secret() -> None:
     check_secret(asks=False, stored=False, several=True, secret=None)
     check_secret(asks=True, stored=True, several=True, secret=None)
     check_secret(asks=True, stored=False, several=True, secret=SECRET)
+    asks = Agent(Planner(), tools=tools_that_ask([]))
     with pytest.raises(ValueError, match="USECHAT_SECRET"):
-        check_secret(asks=True, stored=False, several=True, secret=None)
+        create_app(asks, settings=Settings(redis_url="redis://127.0.0.1:1"))
+    create_app(Agent(Planner()), settings=Settings(redis_url="redis://127.0.0.1:1"))

@@ -110,6 +110,8 @@ async def test_what_no_page_sends_is_refused(part: JSON, told: str) -> None:
 class Found:
     """A source of tools, such as an MCP server."""
 
+    asks = False
+
     async def tools(self, turn: Turn) -> Sequence[Tool]:
         return [replace(LOCATE, name="found", dynamic=True)]
 

@@ -305,6 +305,8 @@ async def test_a_system_prompt_and_tools_of_the_turn() -> None:
     class Source:
         closed = False
 
+        asks = False
+
         async def tools(self, turn: Turn) -> Sequence[Tool]:
             return [double, WHERE]
 
