@@ -37,13 +37,21 @@ export function Chat({ server }: { server: string }) {
       ))}
       {error && <p role="alert">{error.message}</p>}
       <form onSubmit={send}>
-        <input aria-label="Message" value={text} onChange={(event) => setText(event.target.value)} />
+        <input
+          aria-label="Message"
+          required
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
+        {/* Two buttons to React, too: one that turned into the other under the click would submit. */}
         {busy ? (
-          <button type="button" onClick={end}>
+          <button key="stop" type="button" onClick={end}>
             Stop
           </button>
         ) : (
-          <button type="submit">Send</button>
+          <button key="send" type="submit">
+            Send
+          </button>
         )}
       </form>
     </main>
