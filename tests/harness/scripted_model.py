@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from time import monotonic
 
 from ui_message_stream.chunks import Chunk
@@ -30,9 +30,12 @@ class ScriptedModel:
         pass
 
     def stream(self, call: ModelCall) -> ScriptedStream:
-        script = self._scripts[min(len(self.streams), len(self._scripts) - 1)]
-        self.calls.append(call)
-        self.streams.append(ScriptedStream(script))
+        def begin() -> Iterable[Beat]:
+            script = self._scripts[min(len(self.calls), len(self._scripts) - 1)]
+            self.calls.append(call)
+            return script
+
+        self.streams.append(ScriptedStream(begin))
         return self.streams[-1]
 
     async def aclose(self) -> None:
@@ -40,7 +43,7 @@ class ScriptedModel:
 
 
 class ScriptedStream:
-    def __init__(self, script: Iterable[Beat]) -> None:
+    def __init__(self, begin: Callable[[], Iterable[Beat]]) -> None:
         self.result: StepResult | None = None
         self.details = {"request_id": "req_1"}
         self.usage = Usage(input=3, output=0)
@@ -49,11 +52,11 @@ class ScriptedStream:
         #: set when the provider's connection would have been closed; when that was
         self.closed = asyncio.Event()
         self.closed_at = 0.0
-        self._script = script
+        self._begin = begin
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
         self.called.set()
-        for beat in self._script:
+        for beat in self._begin():
             match beat:
                 case asyncio.Event():
                     await beat.wait()
