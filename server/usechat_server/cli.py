@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _db(options.action, options.store, parser)
         return
     # As variables, so that every Settings() sees them: the app's own, and a reloaded process's.
-    given = {"host": options.host, "port": options.port}
+    given = {"host": options.host, "port": options.port, "workers": options.workers}
     for name, value in given.items():
         if value is not None:
             os.environ[f"USECHAT_{name.upper()}"] = str(value)
@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = Settings()
     except ValidationError as error:
         serve.error("\n".join(map(_setting_error, error.errors())))
+    if options.reload and settings.workers > 1:
+        serve.error("--reload runs one process")
     factory = partial(load, options.target or DEFAULT_TARGET)
     config = Config(factory, settings, reload=options.reload)
     try:
@@ -149,6 +151,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     )
     serve.add_argument("--host", help="address to listen on (USECHAT_HOST)")
     serve.add_argument("--port", type=int, help="port to listen on (USECHAT_PORT)")
+    serve.add_argument("--workers", type=int, help="processes to start (USECHAT_WORKERS)")
     serve.add_argument("--reload", action="store_true", help="start again when a file changes")
     database = commands.add_parser(
         "db",

@@ -25,6 +25,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.supervisors import ChangeReload
 
 from usechat_server.settings import Settings
+from usechat_server.workers import Workers
 
 if TYPE_CHECKING:
     import socket
@@ -57,6 +58,7 @@ class Config(uvicorn.Config):
         }
         super().__init__(factory, factory=True, **{**defaults, **options})
         self.drain_grace = settings.drain_grace
+        self.processes = settings.workers
 
     @property
     def should_reload(self) -> bool:
@@ -73,8 +75,9 @@ class Server(uvicorn.Server):
 
     config: Config
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, serves: Callable[[], None] | None = None) -> None:
         super().__init__(config)
+        self._serves = serves or self._say_where
         self._apps: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._late: list[asyncio.Task[None]] = []
         self._signalled = False
@@ -83,10 +86,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.lifespan.state["usechat.on_drain"] = self._join
         await super().startup(sockets)
-        for server in self.servers:
-            for listener in server.sockets:
-                host, port = listener.getsockname()[:2]
-                logger.info("Listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        if self.started:
+            self._serves()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self._signalled:
@@ -106,6 +107,11 @@ class Server(uvicorn.Server):
             self._apps.append(drain)
         else:  # its first request came after the signal: it is to refuse turns too
             self._late.append(asyncio.create_task(drain()))
+
+    def _say_where(self) -> None:
+        for server in self.servers:
+            for listener in server.sockets:
+                _say_where(listener)
 
     async def _drain(self) -> None:
         logger.info("Draining: no more turns are taken. A second signal quits at once.")
@@ -175,10 +181,25 @@ HTTPProtocol = improved(AutoHTTPProtocol)
 
 def run(config: Config, listener: socket.socket) -> None:
     """Serves until a signal. Ends the process with status 3 if the app cannot start."""
-    server = Server(config)
     if config.should_reload:
-        ChangeReload(config, target=server.run, sockets=[listener]).run()
-        return
+        ChangeReload(config, target=Server(config).run, sockets=[listener]).run()
+    elif config.processes > 1:
+        workers = Workers(_serve, config, listener, config.processes)
+        workers.run(lambda: _say_where(listener))
+    else:
+        _serve(config, listener)
+
+
+def _say_where(listener: socket.socket) -> None:
+    """Logs the address that is served."""
+    host, port = listener.getsockname()[:2]
+    logger.info("Listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
+
+def _serve(
+    config: Config, listener: socket.socket, serves: Callable[[], None] | None = None
+) -> None:
+    server = Server(config, serves)
     config.load()
     server.run(sockets=[listener])
     if not server.started:

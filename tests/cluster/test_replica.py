@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
 from unittest import mock
 
 from harness.chunk_strategies import said
 from harness.redis_server import RedisServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ui_message_stream.chunks import Chunk, Start, TextDelta, TextEnd, TextStart
+from ui_message_stream.chunks import Chunk, Start
 from ui_message_stream.grammar import IllegalChunk
-from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Floor, Form, Ranged
 from ui_message_stream.writer import Writer
 from usechat_server.cluster import copy as cluster_copy

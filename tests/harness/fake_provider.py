@@ -167,6 +167,11 @@ class FakeProvider:
         """Queues the replies to the next requests."""
         self._script.extend(replies)
 
+    def forget(self) -> None:
+        """Drops the replies that nobody asked for, and the requests so far."""
+        self._script.clear()
+        self.requests.clear()
+
     def on(self, handler: Callable[[RecordedRequest], Reply]) -> None:
         """Chooses the reply by the request, whenever the script is empty."""
         self._handler = handler

@@ -91,17 +91,17 @@ class Page:
 
     def _read(self) -> None:
         method, url, body, headers = self._request
-        with suppress(httpx.HTTPError), httpx.Client(trust_env=False, timeout=DEADLINE) as client:
-            with client.stream(method, url, json=body, headers=headers) as response:
-                with self._change:
-                    self._response, self.status = response, response.status_code
-                    self.run = response.headers.get("x-usechat-run", "")
-                    self._change.notify_all()
-                if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                    self.text = response.read().decode()
-                else:
-                    for line in response.iter_lines():
-                        self._take(line)
+        with (
+            suppress(httpx.HTTPError),
+            httpx.Client(trust_env=False, timeout=DEADLINE) as client,
+            client.stream(method, url, json=body, headers=headers) as response,
+        ):
+            self._response, self.status = response, response.status_code
+            if response.headers.get("content-type", "").startswith("text/event-stream"):
+                for line in response.iter_lines():
+                    self._take(line)
+            else:
+                self.text = response.read().decode()
         with self._change:
             self._over = True
             self._change.notify_all()

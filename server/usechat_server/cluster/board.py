@@ -67,12 +67,13 @@ class RedisBoard:
 
     async def find(self, key: ChatKey) -> RedisFound | None:
         lease = self._leases.get(key)
-        try:
-            claimed = await self._shared.find(chat_digest(key))
-        except AWAY:
-            claimed = None if lease is None else lease.as_claimed()
-            if claimed is None:
-                raise BadRequest(UNREACHABLE, 503) from None
+        claimed = None if lease is None else lease.as_claimed()
+        if claimed is None or claimed.closed:
+            try:
+                claimed = await self._shared.find(chat_digest(key))
+            except AWAY:
+                if claimed is None:
+                    raise BadRequest(UNREACHABLE, 503) from None
         return None if claimed is None else RedisFound(self, key, claimed)
 
     async def running(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:

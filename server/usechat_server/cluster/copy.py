@@ -43,8 +43,8 @@ class Copy:
         self.ended = False
         #: whether another process has the chat
         self.is_lost = False
-        #: when it was last known that nobody else could have the chat
-        self.sure = monotonic()
+        #: when it was last known that no other process could have the chat
+        self._sure = monotonic()
         #: set whenever the copy went on; whoever waits for that clears it
         self.progress = asyncio.Event()
         self._fields = fields
@@ -66,6 +66,11 @@ class Copy:
         if self.closed:
             return self.over is not None
         return self.starts or self.log.ended or self.log.is_behind(self._at)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether another process may have the chat: the lease was not renewed in time."""
+        return monotonic() - self._sure > LEASE
 
     def has(self, position: Position) -> bool:
         """Whether Redis has everything before a position."""
@@ -110,12 +115,11 @@ class Copy:
 
     def told(self, word: str, at: Position = (0, 0)) -> bool:
         """What Redis said: `ok` (it has the log up to `at`), `missing` or `fenced`."""
-        now = monotonic()
         ok = word == "ok"
         if ok:
             self._at = at
-            self.sure = now
-        elif word == "missing" and now - self.sure < LEASE:
+            self.confirmed()
+        elif word == "missing" and not self.is_doubtful:
             # Redis was emptied. Nobody can have taken the chat meanwhile.
             self.starts, self.closed = True, False
         elif not self.is_lost:
@@ -126,11 +130,11 @@ class Copy:
 
     def confirmed(self) -> None:
         """The lease was renewed."""
-        self.sure = monotonic()
+        self._sure = monotonic()
 
     def unreachable(self) -> None:
         """Redis is away, so that nobody can take the chat."""
-        self.sure = monotonic()
+        self.confirmed()
         self.progress.set()
 
     def _pieces(self, position: Position) -> tuple[list[bytes], Position]:

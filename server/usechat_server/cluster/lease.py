@@ -45,7 +45,8 @@ class RedisLease:
         self._forget = forget
         self._copy: Copy | None = None
         self._stop = ""
-        self._readers = 0
+        #: processes that read the log elsewhere, as the run was told
+        self._readers: int | None = None
 
     async def begin(self, run: Live) -> None:
         turn = run.turn
@@ -64,10 +65,16 @@ class RedisLease:
         self._heed(run)
 
     async def durable(self) -> bool:
-        if self._copy is None:
+        copy = self._copy
+        if copy is None:
             return True
-        await self._mirror.wait(self._copy, _PATIENCE)
-        return not self._copy.is_lost
+        if copy.is_doubtful:
+            # This process was stopped for a while.
+            with suppress(*AWAY):
+                _, (kept,) = await self._shared.renew([self.held])
+                self.told(kept)
+        await self._mirror.wait(copy, _PATIENCE)
+        return not copy.is_lost
 
     async def release(self) -> None:
         self._forget(self)
@@ -110,9 +117,9 @@ class RedisLease:
         self._stop = kept.stop
         if run is not None:
             self._heed(run)
-        if kept.readers != self._readers and run is not None:
-            self._readers = kept.readers
-            run.read_elsewhere(kept.readers)
+            if kept.readers != self._readers:
+                self._readers = kept.readers
+                run.read_elsewhere(kept.readers)
 
     def unreachable(self) -> None:
         """Redis is away."""
