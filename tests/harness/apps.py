@@ -13,7 +13,7 @@ from ui_message_stream.chunks import Chunk
 from usechat_server import Agent, UIMessageStreamResponse, create_app
 from usechat_server.models.base import ModelCall
 
-__all__ = ["agent", "held", "make_agent", "mounted", "needs_v6"]
+__all__ = ["agent", "endless", "held", "make_agent", "mounted", "needs_v6"]
 
 #: Answers "Hello there".
 agent = Agent(ScriptedModel())
@@ -56,3 +56,6 @@ held = Starlette(
     ],
     lifespan=_chat.lifespan,
 )
+
+#: Says "Hello there" and goes on for ever.
+endless = Agent(ScriptedModel(hold=True))

@@ -96,6 +96,7 @@ class Page:
             httpx.Client(trust_env=False, timeout=DEADLINE) as client,
             client.stream(method, url, json=body, headers=headers) as response,
         ):
+            self.run = response.headers.get("x-usechat-run", "")
             self._response, self.status = response, response.status_code
             if response.headers.get("content-type", "").startswith("text/event-stream"):
                 for line in response.iter_lines():

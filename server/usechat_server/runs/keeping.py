@@ -56,7 +56,10 @@ class Keeping:
         self._over = True
         self._log.step_ended.set()
         if self._checkpoints is not None:
-            await asyncio.wait([self._checkpoints])
+            try:
+                await asyncio.wait([self._checkpoints])
+            finally:
+                self._checkpoints.cancel()  # if it was not waited for
 
     async def store(self, outcome: Outcome, steps: Sequence[Step]) -> bool:
         """Stores the end; waits for a store that is away. False: another process has the run, its

@@ -131,7 +131,7 @@ class Runs:
         """The same without a grace; then whatever still waits is given up."""
         await self.drain(0)
         for run in list(self._runs):
-            run.give_up()
+            await run.give_up()
         await self.board.aclose()
 
     async def _join(self, key: ChatKey, digest: str) -> Opened | None:

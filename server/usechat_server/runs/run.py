@@ -131,10 +131,12 @@ class Run:
             self.log.close([Error(error_text=RESTARTING)])
         self.log.end()
 
-    def give_up(self) -> None:
+    async def give_up(self) -> None:
         """Waits no longer for a store or a hook that does not answer."""
-        if self._ending is not None:
-            self._ending.cancel()
+        tasks = [task for task in (self._task, self._ending) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
     @property
     def is_settled(self) -> bool:
@@ -195,6 +197,7 @@ class Run:
             self.show_end()
             storing.cancel()
             telling.cancel()
+            await asyncio.wait([storing, telling])
 
     async def _store(self, answer: Answer) -> bool:
         """Whether the answer is this process's, and was stored where there is a store."""

@@ -9,7 +9,7 @@ from typing import Any
 from harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
 from harness.pages import Page
 from starlette.requests import Request
-from ui_message_stream.messages import UIMessage
+from ui_message_stream.messages import TextPart, UIMessage
 from usechat_server import Agent, ClientTool, Settings, create_app
 
 LOCATE = ClientTool("locate", "Where the person is.", {"type": "object"})
@@ -37,7 +37,7 @@ def come_back(server: LiveServer, **options: Any) -> Page:
 
 
 def said(message: UIMessage) -> str:
-    return "".join(part.text for part in message.parts if part.type == "text")  # type: ignore[attr-defined]
+    return "".join(part.text for part in message.parts if isinstance(part, TextPart))
 
 
 def test_without_resume_a_hang_up_closes_the_provider_and_nobody_comes_back() -> None:
