@@ -18,10 +18,9 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.shown import shown
 from ui_message_stream.versions import Floor
 
-from usechat_server.chats import Chats
-from usechat_server.chats.base import Branch, Chat
+from usechat_server.chats.base import Branch, Chat, Chats
 from usechat_server.models.base import BadRequest
-from usechat_server.request import read_body, requested_floor
+from usechat_server.request import read_body
 from usechat_server.routes.services import Services
 from usechat_server.runs.board import ChatKey
 
@@ -51,7 +50,7 @@ class _Routes:
         self._chats = chats
 
     async def list(self, request: Request) -> Response:
-        user = await self._services.user(request.scope)
+        user = await self._user(request)
         cursor = request.query_params.get("cursor")
         page = await self._chats.list(user, cursor, _limit(request))
         active = [ChatKey(user, chat.id) for chat in page.chats if chat.active_run_id]
@@ -65,7 +64,7 @@ class _Routes:
 
     async def get(self, request: Request) -> Response:
         key = await self._key(request)
-        floor = requested_floor(request.scope, self._services.floor)
+        floor = self._services.floor_of(request.scope)
         stored = await self._chats.get(*key)
         if stored is None:
             raise _unknown()
@@ -86,7 +85,7 @@ class _Routes:
 
     async def branches(self, request: Request) -> Response:
         key = await self._key(request)
-        floor = requested_floor(request.scope, self._services.floor)
+        floor = self._services.floor_of(request.scope)
         branches = await self._chats.branches(*key)
         if branches is None:
             raise _unknown()
@@ -111,7 +110,12 @@ class _Routes:
         return Response(status_code=204)
 
     async def _key(self, request: Request) -> ChatKey:
-        return ChatKey(await self._services.user(request.scope), request.path_params["id"])
+        return ChatKey(await self._user(request), request.path_params["id"])
+
+    async def _user(self, request: Request) -> str | None:
+        user = await self._services.user(request.scope)
+        await self._services.ready()
+        return user
 
 
 def _chat(chat: Chat, running: str | None) -> dict[str, Any]:
