@@ -53,15 +53,12 @@ class PageConfig:
     """What the page has to know of its server before it asks anything."""
 
     #: whether there are stored chats to list
-    stored: bool = False
+    stored: bool
     #: bytes that a request may have, files included
-    max_body_bytes: int = 32 * 1024 * 1024
+    max_body_bytes: int
 
 
-_UNTOLD = PageConfig()
-
-
-def page_routes(config: PageConfig = _UNTOLD, directory: Path = _PAGE) -> list[BaseRoute]:
+def page_routes(config: PageConfig, directory: Path = _PAGE) -> list[BaseRoute]:
     """The page at `/` and its assets below `/assets`, from the folder that holds the build."""
     told = json.dumps({"stored": config.stored, "maxBodyBytes": config.max_body_bytes})
     filled = f'<meta name="usechat" content="{escape(told)}" />'
