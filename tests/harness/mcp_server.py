@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mcp.server.mcpserver import Context, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import EmbeddedResource, TextResourceContents, ToolAnnotations
+from mcp.types import CallToolResult, EmbeddedResource, TextResourceContents, ToolAnnotations
 
 #: A file without which the server does not start to answer.
 STARTS_WITH = os.environ.get("MCP_STARTS_WITH")
@@ -53,10 +53,10 @@ def fail() -> str:
     raise ToolError("The printer is on fire.")
 
 
-@server.tool(structured_output=False)
-def poison() -> dict[str, object]:
-    """Structured content with a key that kills pages."""
-    return {"__proto__": {"polluted": True}, "fine": 1}
+@server.tool()
+def structured() -> CallToolResult:
+    """A result without words, and with a key that kills pages."""
+    return CallToolResult(content=[], structured_content={"__proto__": {"a": 1}, "fine": 1})
 
 
 @server.tool()

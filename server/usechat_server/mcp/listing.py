@@ -21,7 +21,7 @@ from usechat_server.tools import FunctionTool, InvalidInput, ToolContext, ToolEr
 from usechat_server.tools.function_tool import NeedsApproval
 from usechat_server.tools.outputs import to_json
 
-__all__ = ["Call", "MCPOptions", "function_tools"]
+__all__ = ["Call", "MCPOptions", "function_tools", "is_idempotent"]
 
 _log = logging.getLogger("usechat.mcp")
 
@@ -93,11 +93,17 @@ def _function_tool(name: str, tool: Tool, call: Call, options: MCPOptions) -> Fu
         tool_metadata=_metadata(tool),
         dynamic=True,
         needs_approval=approval(tool) if callable(approval) else approval,
-        idempotent=bool(hints and (hints.read_only_hint or hints.idempotent_hint)),
+        idempotent=is_idempotent(tool),
         timeout=options.get("timeout", _TIMEOUT),
         to_model_output=model_output,
         implementation=_RemoteTool(tool, call),
     )
+
+
+def is_idempotent(tool: Tool) -> bool:
+    """Whether the server says that calling it twice is as good as once."""
+    hints = tool.annotations
+    return bool(hints and (hints.read_only_hint or hints.idempotent_hint))
 
 
 def _metadata(tool: Tool) -> dict[str, Any] | None:

@@ -1,0 +1,83 @@
+"""An MCP server as most still are: it begins with `initialize`, has sessions, and tells changes by
+itself. `python mcp_legacy.py` speaks over stdio, `app` over streamable HTTP."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+JSON = dict[str, Any]
+
+CHANGED: JSON = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+tools: list[JSON] = [{"name": "grow", "inputSchema": {"type": "object"}}]
+#: the sessions that are known; "restart" forgets them
+sessions: list[str] = []
+
+
+def answer(message: JSON) -> JSON | None:
+    """The answer to a request; None to a notification."""
+    if "id" not in message:
+        return None
+    result: Any = None
+    match message["method"]:
+        case "initialize":
+            version = message["params"]["protocolVersion"]
+            capabilities = {"tools": {"listChanged": True}}
+            about = {"name": "legacy", "version": "1"}
+            result = {
+                "protocolVersion": version,
+                "capabilities": capabilities,
+                "serverInfo": about,
+            }
+        case "tools/list":
+            result = {"tools": tools}
+        case "tools/call":
+            called = message["params"]["name"]
+            if called == "grow":
+                tools.append({"name": f"tool{len(tools)}", "inputSchema": {"type": "object"}})
+            result = {"content": [{"type": "text", "text": f"{called} was called"}]}
+    if result is None:
+        error = {"code": -32601, "message": "Method not found"}
+        return {"jsonrpc": "2.0", "id": message["id"], "error": error}
+    return {"jsonrpc": "2.0", "id": message["id"], "result": result}
+
+
+async def post(request: Request) -> Response:
+    message = await request.json()
+    if message.get("method") == "restart":
+        sessions.clear()
+        return Response(status_code=202)
+    begins = message.get("method") == "initialize"
+    if begins:
+        sessions.append(f"session-{len(sessions)}-{id(message)}")
+    elif request.headers.get("mcp-session-id") not in sessions:
+        return Response(status_code=404 if "mcp-session-id" in request.headers else 400)
+    made = answer(message)
+    if made is None:
+        return Response(status_code=202)
+    return JSONResponse(made, headers={"mcp-session-id": sessions[-1]} if begins else {})
+
+
+async def other(_: Request) -> Response:
+    return Response(status_code=405)
+
+
+app = Starlette(
+    routes=[Route("/mcp", post, methods=["POST"]), Route("/mcp", other, methods=["GET", "DELETE"])]
+)
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        said = json.loads(line)
+        if said.get("params", {}).get("name") == "grow":
+            # (As servers do: before the call's own answer.)
+            made = answer(said)
+            print(json.dumps(CHANGED), json.dumps(made), sep="\n", flush=True)
+        elif (made := answer(said)) is not None:
+            print(json.dumps(made), flush=True)
