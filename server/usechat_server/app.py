@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from usechat_server.chats.base import Chats, StoreAway
+from usechat_server.chats.base import Chats
 from usechat_server.models.base import BadRequest
 from usechat_server.observe.masking import mask
 from usechat_server.routes.answerer import AgentSource
@@ -111,8 +111,8 @@ class ChatApp(Starlette):
         opened in this event loop. Without it, everything opens on first use."""
         try:
             await self._services.ready()
-        except StoreAway:
-            logger.error("The store cannot be reached: chats get 503 until it can")
+        except BadRequest as error:
+            logger.error("Chats get 503 until this can be reached: %s", error.text)
         try:
             yield
         finally:

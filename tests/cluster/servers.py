@@ -41,12 +41,19 @@ class Cluster:
     def b(self) -> Served:
         return self._servers[1][0]
 
-    def revive(self) -> None:
-        """Starts the servers that do not run; forgets what was asked of the model before."""
+    @property
+    def servers(self) -> list[Served]:
+        return [served for served, _ in self._servers]
+
+    def start(self) -> None:
+        """Starts the servers that do not run."""
         living = [server for server in self._servers if server[0].process.poll() is None]
         with ThreadPoolExecutor() as pool:
             starting = [pool.submit(self._start) for _ in range(2 - len(living))]
             self._servers = [*living, *(start.result() for start in starting)]
+
+    def forget(self) -> None:
+        """Drops what the model was asked, and what tools did."""
         self.provider.forget()
         self.runs.unlink(missing_ok=True)
         self.gate.unlink(missing_ok=True)

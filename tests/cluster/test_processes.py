@@ -27,7 +27,8 @@ def servers(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def cluster(servers: Cluster) -> Iterator[Cluster]:
-    servers.revive()
+    servers.start()
+    servers.forget()
     yield servers
     servers.close_pages()
 

@@ -72,6 +72,8 @@ class Reply:
     chunk_bytes: int | None = None
     #: nothing, not even the status line, is sent before `release()`
     gate: bool = False
+    #: seconds after each write
+    pace: float = 0.0
     #: after the events: a proper end, an end without the body's last chunk, a TCP reset, or silence
     then: Literal["eof", "close", "reset", "hang"] = "eof"
     #: seconds between `ping` events while it waits (at a pause, or hanging); None: silence
@@ -319,7 +321,7 @@ class _Connection(asyncio.Protocol):
         async for piece in self._pieces(reply):
             self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             # One write a turn of the loop, so that the peer mostly sees the pieces apart.
-            await asyncio.sleep(0)
+            await asyncio.sleep(reply.pace)
         if reply.then == "hang":
             await self._wait(reply.pings, released=asyncio.Event().wait())
         request.done.set()

@@ -55,9 +55,14 @@ class Page:
         """Returns when this was said."""
         self.wait(lambda _: text in self.said)
 
-    def end(self) -> Self:
+    def wait_for_some(self, chunks: int) -> None:
+        """Returns when so many came, or the response has ended."""
+        with self._change:
+            self._change.wait_for(lambda: len(self.chunks) >= chunks or self._over, DEADLINE)
+
+    def end(self, deadline: float = DEADLINE) -> Self:
         """Waits for the end of the response, whichever way it comes."""
-        self._thread.join(DEADLINE)
+        self._thread.join(deadline)
         assert not self._thread.is_alive(), f"no end: {self.status} {self.chunks}"
         return self
 

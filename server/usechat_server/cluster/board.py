@@ -57,6 +57,8 @@ class RedisBoard:
         self._follower = Follower(self._shared)
         self._heart = Heart(self._shared, self._leases.values, self._follower, self._take)
         self._tasks: set[asyncio.Task[Any]] = set()
+        #: runs of this process that another one took over
+        self._lost: set[str] = set()
 
     async def claim(self, key: ChatKey, run_id: str, digest: str) -> RedisLease | None:
         d = chat_digest(key)
@@ -78,7 +80,10 @@ class RedisBoard:
 
     async def running(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
         asked = list(keys)
-        found = await _reached(self._shared.running([chat_digest(key) for key in asked]))
+        try:
+            found = await self._shared.running([chat_digest(key) for key in asked])
+        except AWAY:  # a list of chats is shown all the same
+            found = [self._running_here(key) for key in asked]
         return {key: run for key, run in zip(asked, found, strict=True) if run is not None}
 
     async def stop(
@@ -99,6 +104,8 @@ class RedisBoard:
         lease = self._leases.get(key)
         if lease is not None and lease.run_id == run_id:
             lease.delivered = True
+        if run_id in self._lost:
+            return  # its readers here were told that it goes on elsewhere
         with suppress(*AWAY):  # it may be read once more, then
             await asyncio.shield(self._task(self._shared.delivered(chat_digest(key), run_id)))
 
@@ -148,8 +155,15 @@ class RedisBoard:
         return lease
 
     def _drop(self, lease: RedisLease) -> None:
+        if lease.is_lost:
+            self._lost.add(lease.run_id)
         if self._leases.get(lease.key) is lease:
             del self._leases[lease.key]
+
+    def _running_here(self, key: ChatKey) -> str | None:
+        lease = self._leases.get(key)
+        claimed = None if lease is None else lease.as_claimed()
+        return None if claimed is None or claimed.closed else claimed.run_id
 
     def _take(self, d: str) -> None:
         self._task(self._take_over(d))

@@ -48,6 +48,11 @@ class RedisLease:
         #: processes that read the log elsewhere, as the run was told
         self._readers: int | None = None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether another process has the chat."""
+        return self._copy is not None and self._copy.is_lost
+
     async def begin(self, run: Live) -> None:
         turn = run.turn
         self.run = run

@@ -8,7 +8,7 @@ Keys (`usechat:` before each, D the digest of user and chat id, R a run's id):
 - `folded:R`, a list: everything before, in large batches
 - `readers:R`, a sorted set: processes that read the log elsewhere, by the time when they do not
 - `wake:P`, a stream for each process P: what it should look at now
-- `since`: when this Redis was first seen with nothing in it
+- `since`: when this Redis was found with nothing in it
 
 Redis runs a script alone, so that what one has checked is still true when it writes. They take the
 time from Redis: the clocks of the processes are not compared.
@@ -37,17 +37,13 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 """
 
 #: A Redis that was emptied knows nothing of the runs there are until their owners have written them
-#: again: who asks too early is to ask again. To a process that never saw it, it is simply new.
+#: again: who asks too early is to ask again.
 _SETTLED = (
     _NOW
     + """
-local function settled(marker, known, settle)
-  local since = redis.call('GET', marker)
-  if not since then
-    since = known == '1' and now or 0
-    redis.call('SET', marker, since)
-  end
-  return now - since >= tonumber(settle)
+local function settled(marker, settle)
+  redis.call('SET', marker, now, 'NX')
+  return now - redis.call('GET', marker) >= tonumber(settle)
 end
 """
 )
@@ -61,36 +57,36 @@ local function held(chat, epoch)
 end
 """
 
-#: KEYS chat leases since; ARGV known settle D run digest owner lease.
+#: KEYS chat leases since; ARGV settle D run digest owner lease.
 #: → young | busy | claimed epoch
 CLAIM = (
     _SETTLED
     + """
-if not settled(KEYS[3], ARGV[1], ARGV[2]) then return {'young'} end
+if not settled(KEYS[3], ARGV[1]) then return {'young'} end
 local h = redis.call('HMGET', KEYS[1], 'run', 'state', 'digest', 'epoch', 'owed', 'owner',
   'delivered')
 local run, state, epoch = h[1], h[2], tonumber(h[4] or 0)
 if run then
-  if state == 'claimed' and h[6] == ARGV[6] and run == ARGV[4] then return {'claimed', h[4]} end
-  local expiry = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[3]) or 0)
+  if state == 'claimed' and h[6] == ARGV[5] and run == ARGV[3] then return {'claimed', h[4]} end
+  local expiry = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[2]) or 0)
   if state == 'active' or (state == 'claimed' and expiry > now) then return {'busy'} end
   local owed = state == 'ended' and h[5] == '1' and not h[7]
-  if owed and h[3] == ARGV[5] then return {'busy'} end
+  if owed and h[3] == ARGV[4] then return {'busy'} end
 end
 epoch = string.format('%.0f', math.max(epoch + 1, now * 1000))
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'run', ARGV[4], 'state', 'claimed', 'digest', ARGV[5], 'epoch', epoch,
-  'owner', ARGV[6])
-redis.call('ZADD', KEYS[2], now + ARGV[7], ARGV[3])
+redis.call('HSET', KEYS[1], 'run', ARGV[3], 'state', 'claimed', 'digest', ARGV[4], 'epoch', epoch,
+  'owner', ARGV[5])
+redis.call('ZADD', KEYS[2], now + ARGV[6], ARGV[2])
 return {'claimed', epoch}
 """
 )
 
-#: KEYS chat since; ARGV known settle. → young | none | found run digest state closed delivered
+#: KEYS chat since; ARGV settle. → young | none | found run digest state closed delivered
 FIND = (
     _SETTLED
     + """
-if not settled(KEYS[2], ARGV[1], ARGV[2]) then return {'young'} end
+if not settled(KEYS[2], ARGV[1]) then return {'young'} end
 local h = redis.call('HMGET', KEYS[1], 'run', 'digest', 'state', 'closed', 'delivered')
 if not h[1] then return {'none'} end
 return {'found', h[1], h[2], h[3], h[4] or '', h[5] or ''}
@@ -202,23 +198,23 @@ return {'ok'}
 """
 
 #: KEYS leases since, then for each lease: chat log folded readers;
-#: ARGV known lease ttl, then for each lease: D epoch.
+#: ARGV lease ttl, then for each lease: D epoch.
 #: → the chats whose owner is dead (a list), then for each lease: {word, stop, readers}
 RENEW = (
     _SETTLED
     + _HELD
     + """
-settled(KEYS[2], ARGV[1], 0)
+settled(KEYS[2], 0)
 local result = {redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 16)}
-for i = 1, (#ARGV - 3) / 2 do
+for i = 1, (#ARGV - 2) / 2 do
   local chat, log, folded, readers = unpack(KEYS, 4 * i - 1, 4 * i + 2)
-  local d, epoch = ARGV[2 * i + 2], ARGV[2 * i + 3]
+  local d, epoch = ARGV[2 * i + 1], ARGV[2 * i + 2]
   local lost = held(chat, epoch)
   if lost then
     result[#result + 1] = {lost, '', 0}
   else
-    redis.call('ZADD', KEYS[1], now + ARGV[2], d)
-    for _, key in ipairs({chat, log, folded, readers}) do redis.call('PEXPIRE', key, ARGV[3]) end
+    redis.call('ZADD', KEYS[1], now + ARGV[1], d)
+    for _, key in ipairs({chat, log, folded, readers}) do redis.call('PEXPIRE', key, ARGV[2]) end
     redis.call('ZREMRANGEBYSCORE', readers, '-inf', now)
     local stop = redis.call('HGET', chat, 'stop')
     result[#result + 1] = {'held', stop or '', redis.call('ZCARD', readers)}

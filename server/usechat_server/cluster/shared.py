@@ -147,8 +147,6 @@ class Shared:
     def __init__(self, url: str) -> None:
         #: this process among the others
         self.process = secrets.token_hex(8)
-        #: whether this Redis was seen before, so that an empty one has lost something
-        self._known = False
         # One more try at once: a connection that was idle may have been closed meanwhile.
         retry = Retry(NoBackoff(), 1)
         self._redis: Any = Redis.from_url(
@@ -197,12 +195,12 @@ class Shared:
 
     async def renew(self, leases: Iterable[Held]) -> tuple[list[str], list[Kept]]:
         """Renews leases. First the chats whose owners are dead, then how each lease was found."""
-        keys, arguments = [_LEASES, _SINCE], ["1" if self._known else "0", _ms(LEASE), _ms(_FORGET)]
+        keys = [_LEASES, _SINCE]
+        arguments: list[Any] = [_ms(LEASE), _ms(_FORGET)]
         for d, run_id, epoch in leases:
             keys += [_chat(d), _log(run_id), _folded(run_id), _readers(run_id)]
             arguments += [d, epoch]
         dead, *kept = await self._run(scripts.RENEW, keys, arguments)
-        self._known = True
         return [d.decode() for d in dead], [
             Kept(word.decode(), stop.decode(), readers) for word, stop, readers in kept
         ]
@@ -338,8 +336,7 @@ class Shared:
     async def _settled(self, script: str, keys: list[str], arguments: list[Any]) -> list[Any]:
         """The answer of a script, once the runs of an emptied Redis were written again."""
         while True:
-            known = "1" if self._known else "0"
-            answer = await self._run(script, keys, [known, _ms(SETTLE), *arguments])
+            answer = await self._run(script, keys, [_ms(SETTLE), *arguments])
             if answer[0] != b"young":
                 return answer
             await asyncio.sleep(HEARTBEAT / 4)

@@ -1,0 +1,77 @@
+"""A tiny TCP proxy: each connection goes to the next server; one that is down is passed over."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Self
+
+__all__ = ["RoundRobin"]
+
+#: Seconds after which something that must happen has not.
+DEADLINE = 20.0
+
+
+class RoundRobin:
+    """Runs in a thread of its own. `ports` gives the servers there are at the moment."""
+
+    def __init__(self, ports: Callable[[], Sequence[int]]) -> None:
+        self.url = ""
+        self._ports = ports
+        self._turn = 0
+        self._loop = asyncio.new_event_loop()
+        self._listening = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._listening.wait(DEADLINE)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(DEADLINE)
+
+    def _run(self) -> None:
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        server = loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self._listening.set()
+        loop.run_forever()
+        server.close()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ports = self._ports()
+        for _ in ports:
+            self._turn += 1
+            with suppress(OSError):
+                there = await asyncio.open_connection("127.0.0.1", ports[self._turn % len(ports)])
+                break
+        else:
+            writer.transport.abort()
+            return
+        pipes = [
+            asyncio.create_task(_pipe(reader, there[1])),
+            asyncio.create_task(_pipe(there[0], writer)),
+        ]
+        # When one side is gone, the other is told at once.
+        await asyncio.wait(pipes, return_when=asyncio.FIRST_COMPLETED)
+        for pipe in pipes:
+            pipe.cancel()
+        for side in (writer, there[1]):
+            side.close()
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
