@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from harness.pages import Page
 from starlette.requests import Request
 from ui_message_stream.messages import TextPart, UIMessage
 from usechat_server import Agent, ClientTool, Settings, create_app
+from usechat_server.runs.readers import Readers
 
 LOCATE = ClientTool("locate", "Where the person is.", {"type": "object"})
 
@@ -139,3 +141,19 @@ def test_an_answer_that_nobody_comes_back_to_ends_and_can_still_be_read() -> Non
         with come_back(server) as late:
             assert late.end().chunks[-1]["type"] == "abort"
             assert said(late.message()) == "Hello"
+
+
+async def test_a_reader_that_comes_back_in_time_makes_the_countdown_nothing() -> None:
+    gone = asyncio.Event()
+    readers = Readers(0.05, gone.set)
+    readers.enter()
+    for _ in range(3):
+        readers.leave()
+        readers.enter()
+        await asyncio.sleep(0.06)
+    readers.elsewhere(1)
+    readers.leave()
+    await asyncio.sleep(0.06)
+    assert not gone.is_set()
+    readers.elsewhere(0)
+    await asyncio.wait_for(gone.wait(), DEADLINE)
