@@ -19,7 +19,9 @@ from usechat_server.anthropic import AnthropicOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-OPTIONS = "\n".join((ROOT / "docs" / f"{page}.md").read_text() for page in ("options", "anthropic"))
+OPTIONS = "\n".join(
+    (ROOT / "docs" / f"{page}.md").read_text() for page in ("options", "anthropic", "trust")
+)
 
 
 def snippets(language: str) -> list[str]:

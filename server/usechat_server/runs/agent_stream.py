@@ -18,6 +18,7 @@ from usechat_server.runs.code import running
 from usechat_server.runs.loop import AgentLoop
 from usechat_server.runs.output import Output
 from usechat_server.runs.retry import Retry
+from usechat_server.trust import check
 from usechat_server.turn import Decision, Turn
 from usechat_server.writing import streamed
 
@@ -45,6 +46,8 @@ def agent_stream(agent: Agent, turn: Turn) -> AsyncGenerator[Form, None]:
         outcome: Outcome = "aborted"
         failure: Exception | None = None
         try:
+            if turn.answered:  # as the routes do for an agent that answers on its own
+                await check(turn, agent)
             reason = await loop.answer(output, accounts)
             outcome = "waiting" if reason == "tool-calls" else "finished"
         except Exception as error:
