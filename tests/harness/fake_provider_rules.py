@@ -19,6 +19,8 @@ _NOT_ASSISTANT = {"image", "document", "tool_result"}
 #: Calls of tools that the provider runs.
 _SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
 _THINKING = ("thinking", "redacted_thinking")
+_IN_RESULTS = {"text", "image", "document", "search_result", "tool_reference"}
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
 
 
@@ -36,6 +38,10 @@ def problems(request: Any) -> list[str]:
     for name in (tool["name"] for tool in request.get("tools", []) if "name" in tool):
         if not _TOOL_NAME.fullmatch(name):
             found.append(f"tools: name {name!r} does not match the pattern")
+    for schema in (
+        tool["input_schema"] for tool in request.get("tools", []) if "input_schema" in tool
+    ):
+        found += _schema(schema)
     if isinstance(request.get("system"), str) and not request["system"].strip():
         found.append("system: text content blocks must be non-empty")
     if (marked := str(request).count("'cache_control':")) > 4:
@@ -98,6 +104,17 @@ def _server_problems(turns: list[dict[str, Any]]) -> list[str]:
     return found
 
 
+def _schema(schema: dict[str, Any]) -> list[str]:
+    # (Of tests that are about other things the schema is {}.)
+    found = [] if schema.get("type", "object") == "object" else ["input_schema.type: not object"]
+    if schema.keys() & {"anyOf", "oneOf", "allOf"}:
+        found.append("input_schema does not support oneOf, allOf, or anyOf at the top level")
+    for name in schema.get("properties", {}):
+        if not _PROPERTY.fullmatch(name):
+            found.append(f"input_schema.properties: {name!r} does not match the pattern")
+    return found
+
+
 def _block(block: dict[str, Any], role: str) -> list[str]:
     kind = block["type"]
     if kind not in _USER if role == "user" else kind in _NOT_ASSISTANT:
@@ -134,6 +151,8 @@ def _tool_result(block: dict[str, Any]) -> list[str]:
         return ["content cannot be empty if `is_error` is true"]
     if isinstance(content, str):
         return []
+    if kinds := {inner["type"] for inner in content} - _IN_RESULTS:
+        return [f"tool_result.content: {kinds} are not allowed"]
     return [problem for inner in content for problem in _block(inner, "user")]
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
-from jsonschema.validators import validator_for
+from jsonschema.validators import Draft202012Validator, validator_for
 from mcp.types import CallToolResult, Tool
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -148,7 +148,7 @@ class _RemoteTool:
     @cached_property
     def _validator(self) -> Validator | None:
         """None: the server's schema is none."""
-        kind = validator_for(self._tool.input_schema)
+        kind = validator_for(self._tool.input_schema, default=Draft202012Validator)
         try:
             kind.check_schema(self._tool.input_schema)
         except SchemaError:
