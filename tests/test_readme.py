@@ -20,7 +20,7 @@ from usechat_server.anthropic import AnthropicOptions
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 OPTIONS = "\n".join(
-    (ROOT / "docs" / f"{page}.md").read_text() for page in ("options", "anthropic", "trust")
+    (ROOT / "docs" / f"{page}.md").read_text() for page in ("options", "anthropic", "trust", "resume")
 )
 
 
@@ -52,7 +52,7 @@ def test_a_python_snippet_is_a_server_that_answers(
     body = {"id": "c", "messages": [{"id": "u", "role": "user", "parts": parts}]}
     # As the README serves it.
     assert "usechat-server serve main:app --port 8000" in README
-    with serve("main:app", "usechat", env=env) as served:
+    with serve("main:app", "usechat", env=env, cwd=tmp_path) as served:
         answer = httpx.post(served.url + path, json=body, timeout=20)
     assert answer.status_code == 200, answer.text
     events = [line for line in answer.text.splitlines() if line.startswith("data: ")]

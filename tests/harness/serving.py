@@ -48,14 +48,16 @@ def serve(
     *,
     env: Mapping[str, str] | None = None,
     args: tuple[str, ...] = (),
+    cwd: Path | None = None,
 ) -> Iterator[Served]:
     """Serves an app (`module:name`; modules below `tests/` are found) until the block ends.
 
-    `env` is added to the environment, `args` to the host's command line.
+    `env` is added to the environment, `args` to the host's command line. It runs in `cwd`, by
+    default where the tests run.
     """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
-        served = _start(app, host, env or {}, args, output)
+        served = _start(app, host, env or {}, args, output, cwd=cwd)
         try:
             yield served
         finally:
@@ -68,7 +70,13 @@ def serve(
 
 
 def _start(
-    app: str, host: Host, env: Mapping[str, str], args: tuple[str, ...], output: Path
+    app: str,
+    host: Host,
+    env: Mapping[str, str],
+    args: tuple[str, ...],
+    output: Path,
+    *,
+    cwd: Path | None,
 ) -> Served:
     environment = {**os.environ, "PYTHONPATH": str(TESTS), "PYTHONUNBUFFERED": "1", **env}
     for _ in range(3):
@@ -80,6 +88,7 @@ def _start(
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=environment,
+                cwd=cwd,
             )
         if _accepts(process, port):
             return Served(f"http://127.0.0.1:{port}", port, process, output)
