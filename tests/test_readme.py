@@ -19,9 +19,8 @@ from usechat_server.anthropic import AnthropicOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-OPTIONS = "\n".join(
-    (ROOT / "docs" / f"{page}.md").read_text() for page in ("options", "anthropic", "trust", "resume")
-)
+PAGES = ("options", "anthropic", "trust", "resume")
+OPTIONS = "\n".join((ROOT / "docs" / f"{page}.md").read_text() for page in PAGES)
 
 
 def snippets(language: str) -> list[str]:
