@@ -12,7 +12,15 @@ from ui_message_stream.chunks import FinishReason
 from usechat_server.models.base import Usage
 from usechat_server.turn import Turn
 
-__all__ = ["Answer", "MetadataHook", "Outcome", "Step", "total_usage", "usage_metadata"]
+__all__ = [
+    "Answer",
+    "MetadataHook",
+    "Outcome",
+    "Step",
+    "step_metadata",
+    "total_usage",
+    "usage_metadata",
+]
 
 #: finished: complete. waiting: complete, and the page has tool calls to answer. aborted: the last
 #: reader left, or it was stopped. interrupted: the server went down. failed: everything else.
@@ -85,7 +93,7 @@ def usage_metadata(answer: Answer) -> dict[str, Any] | None:
     """`{"usage": …}`: the tokens of the message so far, of this and each earlier answer to it, with
     the names of the AI SDK's `LanguageModelUsage` (`inputTokens` include cached ones), `estimated`
     if any of it is, and `steps`: the same for each model call, its model and how it ended."""
-    steps = [_step(step) for step in answer.steps if step.usage != Usage()]
+    steps = [step_metadata(step) for step in answer.steps if step.usage != Usage()]
     if not steps:
         return None
     steps = [*_earlier(answer.turn), *steps]
@@ -93,7 +101,8 @@ def usage_metadata(answer: Answer) -> dict[str, Any] | None:
     return {"usage": {**total, "steps": steps}}
 
 
-def _step(step: Step) -> dict[str, Any]:
+def step_metadata(step: Step) -> dict[str, Any]:
+    """One element of the `steps` of `usage_metadata`."""
     told = {
         "model": step.model,
         "finishReason": step.finish_reason,

@@ -235,6 +235,15 @@ def test_a_chat_that_is_deleted_stops(store: str) -> None:
         assert page.ask("GET", "/api/chats")["chats"] == []
 
 
+def test_what_a_chat_cost_can_be_read(ann: Page) -> None:
+    start, *_ = ann.say("c1", "u1")
+    [turn] = ann.ask("GET", "/api/chat/c1/usage")["turns"]
+    assert (turn["messageId"], turn["outcome"]) == (start["messageId"], "finished")
+    assert turn["startedAt"] <= turn["endedAt"]
+    assert [step["model"] for step in turn["steps"]] == ["scripted"]
+    Page(ann.server, "bob").ask("GET", "/api/chat/c1/usage", status=404)
+
+
 def test_what_was_replaced_can_be_read(ann: Page) -> None:
     ann.say("c1", "u1", "One")
     ann.say("c1", "u1", "Eins", messageId="u1")

@@ -200,6 +200,16 @@ async def test_an_approval_of_an_older_message_leaves_the_later_ones(chats: SqlC
     assert await chats.branches(None, "c1") == []
 
 
+async def test_the_message_that_is_named_has_to_be_sent(chats: SqlChats) -> None:
+    # A page that always sends its last message, where an older one is answered: it would look as
+    # if that last one was sent again.
+    first = await said(chats, "r1", call("t1"), message=user("u1"), outcome="waiting")
+    second = await said(chats, "r2", message=user("u2"))
+    for last in (user("u2"), answer(second.message_id)):
+        refusal = await refused(chats, message=last, messageId=first.message_id)
+        assert "messageId" in refusal.text
+
+
 async def test_a_message_that_was_replaced_cannot_be_continued(chats: SqlChats) -> None:
     first = await said(chats, "r1", call("t1"), message=user("u1"), outcome="waiting")
     await said(chats, "r2", trigger="regenerate-message")

@@ -48,6 +48,10 @@ def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> Next:
     if sent is None:
         raise BadRequest(_NOTHING_TO_ANSWER)
     index = _index(stored, sent.id)
+    named = request.message_id
+    if named not in (None, sent.id) and _index(stored, named) is not None:
+        # What it was answered with is in that message, and this one is another.
+        raise BadRequest("message: expected the one that `messageId` names")
     if sent.role == "user":
         return _said(stored, index, sent)
     if index is None or stored[index].role != "assistant":

@@ -18,7 +18,8 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.shown import shown
 from ui_message_stream.versions import Floor
 
-from usechat_server.chats.base import Branch, Chat, Chats
+from usechat_server.chats.base import Branch, Chat, Chats, StoredTurn
+from usechat_server.metadata import step_metadata
 from usechat_server.models.base import BadRequest
 from usechat_server.request import read_body
 from usechat_server.routes.services import Services
@@ -38,6 +39,7 @@ def chats_routes(services: Services, chats: Chats) -> list[BaseRoute]:
     return [
         Route("/api/chats", routes.list, methods=["GET"]),
         Route("/api/chat/{id:path}/branches", routes.branches, methods=["GET"]),
+        Route("/api/chat/{id:path}/usage", routes.usage, methods=["GET"]),
         Route("/api/chat/{id:path}", routes.get, methods=["GET"]),
         Route("/api/chat/{id:path}", routes.rename, methods=["PATCH"]),
         Route("/api/chat/{id:path}", routes.delete, methods=["DELETE"]),
@@ -93,6 +95,12 @@ class _Routes:
             lambda: _json({"branches": [_branch(one, floor) for one in branches]})
         )
 
+    async def usage(self, request: Request) -> Response:
+        turns = await self._chats.turns(*await self._key(request))
+        if turns is None:
+            raise _unknown()
+        return _json({"turns": [_turn(turn) for turn in turns]})
+
     async def rename(self, request: Request) -> Response:
         key = await self._key(request)
         body = await read_body(request.scope, request.receive, self._services.settings)
@@ -125,6 +133,17 @@ def _chat(chat: Chat, running: str | None) -> dict[str, Any]:
         "createdAt": _time(chat.created_at),
         "updatedAt": _time(chat.updated_at),
         "activeRunId": running,
+    }
+
+
+def _turn(turn: StoredTurn) -> dict[str, Any]:
+    return {
+        "runId": turn.run_id,
+        "messageId": turn.message_id,
+        "outcome": turn.outcome,
+        "startedAt": _time(turn.started_at),
+        "endedAt": None if turn.ended_at is None else _time(turn.ended_at),
+        "steps": [step_metadata(step) for step in turn.steps],
     }
 
 
