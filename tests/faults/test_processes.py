@@ -140,7 +140,7 @@ def test_every_page_has_the_stored_answer_whatever_fails(cluster: Cluster) -> No
                 for _ in range(2)
             )
             with ThreadPoolExecutor(1) as pool:
-                other = pool.submit(second.ask)  # a double click
+                other = pool.submit(second.follow)  # another tab
                 first.ask()
                 other.result()
             return first, second

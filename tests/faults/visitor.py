@@ -36,10 +36,8 @@ class Visitor:
         parts = [{"type": "text", "text": self._said}]
         message = {"id": f"u-{self.chat}", "role": "user", "parts": parts}
         body = {"id": self.chat, "message": message}
-        while not self._read("POST", "/api/chat", body):
+        while not self._read("POST", "/api/chat", body) and self._is_unknown():
             self._pause()
-            if self._reload() is not None:
-                break
         self.follow()
 
     def follow(self) -> None:
@@ -69,15 +67,24 @@ class Visitor:
             self.shown.append(page.message())
         return page.status == 200
 
+    def _is_unknown(self) -> bool:
+        """Whether the chat does not exist: what was sent did not arrive."""
+        while (answer := self._get()) is None or answer.status_code not in {200, 404}:
+            self._pause()
+        return answer.status_code == 404
+
     def _reload(self) -> Any:
-        """The stored chat; None if it cannot be had now, or does not exist."""
+        """The stored chat; None if it cannot be had now, or does not exist yet."""
+        answer = self._get()
+        return answer.json() if answer is not None and answer.status_code == 200 else None
+
+    def _get(self) -> httpx.Response | None:
         headers = {"x-usechat-floor": self.floor}
         try:
             url = f"{self._url}/api/chat/{self.chat}"
-            answer = httpx.get(url, headers=headers, trust_env=False, timeout=PATIENCE)
+            return httpx.get(url, headers=headers, trust_env=False, timeout=PATIENCE)
         except httpx.HTTPError:
             return None
-        return answer.json() if answer.status_code == 200 else None
 
     def _pause(self) -> None:
         assert time.monotonic() < self._until, f"{self.chat}: no answer after {PATIENCE} s"
