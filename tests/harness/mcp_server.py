@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from mcp.server.mcpserver import Context, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -87,8 +88,8 @@ async def hang(name: str) -> str:
 
 
 @server.tool()
-def state() -> dict[str, list[str]]:
-    return {"waiting": sorted(waiting), "cancelled": cancelled}
+def state() -> dict[str, Any]:
+    return {"waiting": sorted(waiting), "cancelled": cancelled, "pid": os.getpid()}
 
 
 @server.tool()

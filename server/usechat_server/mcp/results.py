@@ -26,7 +26,8 @@ def output(result: CallToolResult) -> dict[str, Any]:
 
 def error_text(result: CallToolResult) -> str:
     """What a result with `isError` says."""
-    texts = [piece.text for piece in model_output(output(result)) if isinstance(piece, TextPart)]
+    pieces = map(_piece, output(result)["content"])
+    texts = (piece.text for piece in pieces if isinstance(piece, TextPart))
     return "\n".join(text for text in texts if text.strip()) or "The tool failed."
 
 
