@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +13,17 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from harness.postgres import PostgresServer
-from harness.stores import said, texts, user
+from harness.stores import answer, begun, said, texts, user
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import ProgrammingError
+from ui_message_stream.messages import UIMessage
 from usechat_server.chats import schema
 from usechat_server.chats.base import StoreAway
 from usechat_server.chats.database import Database
 from usechat_server.chats.store import SqlChats
 from usechat_server.chats.tables import metadata
+from usechat_server.metadata import Step
+from usechat_server.models.base import Usage
 
 
 def differences(connection: Connection) -> list[object]:
@@ -180,6 +184,19 @@ async def test_a_database_that_is_away_is_told_and_used_again(postgres: Postgres
         postgres.start()
     assert await texts(chats) == ["user: Hello", "assistant: Fine."]
     await chats.aclose()
+
+
+async def test_the_query_of_the_docs_tells_what_a_user_cost(chats: SqlChats) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
+    [query] = re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    for run, person in (("r1", "ann"), ("r2", "ann"), ("r3", "bob")):
+        turn = await begun(chats, run, person, message=user(f"u{run}"))
+        message = UIMessage.from_object(answer(turn.message_id))
+        steps = [Step("small", Usage(input=2, output=3)), Step("big", Usage(input=5))]
+        assert await chats.finish(turn, message, "finished", steps, run_id=run)
+    async with chats.database.read() as connection:
+        found = (await connection.execute(text(query))).all()
+    assert sorted(map(tuple, found)) == [("big", 10, None), ("small", 4, 6)]
 
 
 def test_a_store_works_in_any_event_loop(url: str) -> None:
