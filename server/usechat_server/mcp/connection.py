@@ -99,10 +99,9 @@ class Connection(Generic[T]):
             await asyncio.wait_for(self._settled.wait(), max(left, 0))
 
     async def _run(self) -> None:
-        client = Client(
-            _watched(self._transport(), self.drop), message_handler=self._heard, cache=None
-        )
         try:
+            transport = _watched(self._transport(), self.drop)
+            client = Client(transport, message_handler=self._heard, cache=None)
             async with asyncio.timeout(_GIVE_UP) as limit, client:
                 self._made = self._make(await _listed(client))
                 limit.reschedule(None)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ui_message_stream.chunks import Data
 
+from usechat_server.tools.outputs import to_json
+
 if TYPE_CHECKING:
     from usechat_server.turn import Turn
 
@@ -50,19 +52,22 @@ class ToolContext:
         """Sends the page a data part, `data-NAME`, at once; from any thread.
 
         The same `id` again replaces the part. A `transient` one is not kept in the message: the
-        page gets it in `onData`. After the call was cancelled nothing is sent.
+        page gets it in `onData`. `data` is anything that a tool can return, as it is now. After the
+        call was cancelled or ended nothing is sent. Raises TypeError for what has no JSON form.
         """
-        if self._cancelled:
-            return
-        chunk = Data(name=name, data=data, id=id, transient=transient or None)
+        chunk = Data(name=name, data=to_json(data), id=id, transient=transient or None)
         if self._loop is None or self._loop is _running_loop():
-            self._write(chunk)
-        else:
-            self._loop.call_soon_threadsafe(self._write, chunk)
+            self._send(chunk)
+        elif not self._cancelled:
+            self._loop.call_soon_threadsafe(self._send, chunk)
 
     def cancel(self) -> None:
         """Tells the tool that it is not waited for."""
         self._cancelled = True
+
+    def _send(self, chunk: Data) -> None:
+        if not self._cancelled:
+            self._write(chunk)
 
     def again(self) -> ToolContext:
         """The same call, for another try."""

@@ -37,6 +37,8 @@ class PythonFunction:
     def __init__(self, function: Callable[..., Any], local: Mapping[str, Any]) -> None:
         if inspect.isclass(function):
             raise TypeError("a class is no tool: give an instance of it, whose __call__ will run")
+        if inspect.isgeneratorfunction(function):
+            raise TypeError("a generator has to be async")
         self.name = _name(function)
         self.description, words = described(function)
         self._parameters = parameters(function, words, local)
@@ -63,14 +65,14 @@ class PythonFunction:
         )
         if self._in_thread:
             made = await anyio.to_thread.run_sync(
-                run, abandon_on_cancel=True, limiter=_threads.get()
+                lambda: _as_output(run()), abandon_on_cancel=True, limiter=_threads.get()
             )
         else:
             made = run()
         if inspect.isawaitable(made):
-            made = await made
-        if not inspect.isasyncgen(made):
-            yield ToolOutput(to_json(made))
+            made = _as_output(await made)
+        if isinstance(made, ToolOutput):
+            yield made
             return
         value = None
         try:
@@ -80,6 +82,13 @@ class PythonFunction:
         finally:
             await made.aclose()
         yield ToolOutput(value)
+
+
+def _as_output(made: Any) -> Any:
+    """What a function gave as an output, unless there is more to come of it."""
+    if inspect.isawaitable(made) or inspect.isasyncgen(made):
+        return made
+    return ToolOutput(to_json(made))
 
 
 #: Beyond it, JavaScript's numbers have gaps.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -278,6 +278,10 @@ def accented(größe: int) -> None:  # noqa: PLC2401
     pass
 
 
+def blocking() -> Iterator[int]:
+    yield 1
+
+
 class FakeModule:
     pass
 
@@ -299,6 +303,7 @@ class Uninstantiated:
         (typeless, "FakeModule"),
         (forbidden, "__proto__"),
         (accented, "größe"),
+        (blocking, "async"),
         (Uninstantiated, "an instance"),
         (forecast, "no tool yet"),
         (lambda: None, "'<lambda>'"),

@@ -7,6 +7,7 @@ import contextvars
 import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +24,12 @@ speaker = contextvars.ContextVar("speaker", default="nobody")
 async def test_a_plain_function_runs_in_a_thread_with_the_context_of_the_caller() -> None:
     @tool
     def where(ctx: ToolContext) -> dict[str, Any]:
-        ctx.data("progress", {"done": 0.5}, id="p")
-        ctx.data("note", "passing", transient=True)
+        told = {"done": 0.5}
+        ctx.data("progress", told, id="p")
+        told.clear()
+        ctx.data("note", Path("passing"), transient=True)
+        with pytest.raises(TypeError):
+            ctx.data("note", object())
         here = threading.current_thread() is threading.main_thread()
         return {"main": here, "speaker": speaker.get(), "user": ctx.user, "chat": ctx.chat_id}
 

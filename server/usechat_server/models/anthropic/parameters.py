@@ -81,7 +81,7 @@ def _history_betas(turns: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _runs_code(tools: Sequence[Tool]) -> bool:
-    return any(tool.name == "code_execution" for tool in tools)
+    return any(isinstance(tool, AnthropicTool) and tool.name == "code_execution" for tool in tools)
 
 
 def _container(used: Any, options: AnthropicOptions) -> Any:
