@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 from clients.scenario import SECRET, Scenario
 from harness.fake_provider import FakeProvider, RecordedRequest, Reply, http_error
 from harness.node import NodeProcess
@@ -96,6 +97,7 @@ class Conversations:
     """Runs any number of them side by side, against one backend and its provider."""
 
     def __init__(self, node: NodeProcess, provider: FakeProvider, url: str) -> None:
+        self.provider = provider
         self._node = node
         self._url = url
         self._lock = threading.Lock()
@@ -109,17 +111,22 @@ class Conversations:
             conversation = self._by_token[token] = Conversation(scenario, token)
         conversation._future = self._node.submit(
             "chat",
-            url=self._url,
+            url="/".join(filter(None, [self._url, scenario.app, "api/chat"])),
             release=target.release,
             hook=target.hook,
             headers={"x-usechat-floor": target.floor} if target.floor else {},
-            chatId=token.strip(": "),
+            chatId=_chat_id(token),
             pageTools=scenario.page_tools or {},
             resume=scenario.resume,
             messages=list(scenario.messages),
             actions=[_addressed(action, token) for action in scenario.actions],
         )
         return conversation
+
+    def happened(self, moment: str, conversation: Conversation) -> None:
+        """Waits for a moment of the backend (see `happens`)."""
+        url = f"{self._url}/moments/{moment}/{_chat_id(conversation.token)}"
+        httpx.get(url, timeout=DEADLINE).raise_for_status()
 
     def _reply(self, request: RecordedRequest) -> Reply:
         found = _TOKEN.search(request.body.decode())
@@ -131,6 +138,10 @@ class Conversations:
         if len(conversation.asked) > len(replies):
             return http_error(400, text=f"{SECRET}: no reply is left")
         return replies[len(conversation.asked) - 1]
+
+
+def _chat_id(token: str) -> str:
+    return token.strip(": ")
 
 
 def _addressed(action: dict[str, Any], token: str) -> dict[str, Any]:

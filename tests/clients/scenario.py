@@ -19,17 +19,25 @@ __all__ = [
     "Action",
     "Scenario",
     "answer",
+    "approve",
+    "away",
     "called",
+    "deny",
     "edit",
     "fail",
+    "halt",
+    "happened",
+    "happens",
     "model",
     "regenerate",
+    "reload",
     "resume",
     "said",
     "seen",
     "send",
     "start",
     "stop",
+    "tab",
     "thought",
     "user",
 ]
@@ -73,6 +81,12 @@ class Scenario:
     resume: bool = False
     #: messages that the page starts with
     messages: Sequence[JSON] = ()
+    #: which of the backend's apps the page talks to
+    app: str = ""
+    #: whether all tabs that are open at the end show the same
+    same_in_all_tabs: bool = False
+    #: the first release from which on it is not tried: its own code does otherwise
+    until: str | None = None
 
 
 # What a person does.
@@ -108,9 +122,38 @@ def edit(index: int, text: str) -> Action:
     return {"edit": {"index": index, "text": text}}
 
 
+def approve(call: str | None = None) -> Action:
+    """The person allows what waits for it: one call, or all."""
+    return {"approve": {"call": call} if call else {}}
+
+
+def deny(call: str | None = None, reason: str | None = None) -> Action:
+    fields = {"call": call, "reason": reason}
+    return {"deny": {name: value for name, value in fields.items() if value is not None}}
+
+
+def happens(moment: str) -> Action:
+    """Lets a moment come for which the backend waits."""
+    return {"moment": {"name": moment, "method": "POST"}}
+
+
+def happened(moment: str) -> Action:
+    """Waits for a moment of the backend."""
+    return {"moment": {"name": moment}}
+
+
+def away(*until: Action) -> Action:
+    """Closes the page, and opens it again after these moments."""
+    return {"away": {"until": [action["moment"] for action in until]}}
+
+
 regenerate: Action = {"regenerate": {}}
 stop: Action = {"stop": {}}
 resume: Action = {"resume": {}}
+#: The page's stop lines: the stop route, then the client's own stop.
+halt: Action = {"halt": {}}
+tab: Action = {"tab": {}}
+reload: Action = {"reload": {}}
 
 # Parts of a UI message.
 

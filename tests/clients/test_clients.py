@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from clients.conversation import NEWEST, RELEASES, Conversation, Conversations, Target
-from clients.scenario import SECRET, STEP, Scenario, resume, stop
+from clients.scenario import SECRET, STEP, Scenario, happens, resume, said, seen, start, stop
 from clients.scenarios import SCENARIOS
-from harness.fake_provider import FakeProvider
+from harness.fake_provider import FakeProvider, Pause, Reply, message, text
 from harness.node import CLIENTS, NodeProcess
 from harness.serving import serve
 
@@ -27,10 +27,31 @@ TARGETS = [
 def conversations() -> Iterator[Conversations]:
     with (
         FakeProvider() as provider,
-        serve("clients.backend:agent", "usechat", env=environment(provider)) as served,
+        serve("clients.backend:app", "usechat", env=environment(provider)) as served,
         NodeProcess(CLIENTS / "driver" / "main.mjs") as node,
     ):
-        yield Conversations(node, provider, f"{served.url}/api/chat")
+        yield Conversations(node, provider, served.url)
+
+
+@pytest.mark.parametrize("hook", [False, True])
+def test_a_page_forgets_what_a_failed_call_showed(
+    conversations: Conversations, *, hook: bool
+) -> None:
+    """The newest page is told to; an older one would get an error (see FAULTS)."""
+    shown = [*message(text("Hel"))[:-3], Pause()]
+    again = Scenario(
+        name="again",
+        replies=[Reply(shown, then="reset"), Reply(message(text("Well")))],
+        actions=[start("Hi"), seen("Hel"), happens("shown"), seen("Well")],
+    )
+    conversation = conversations.start(again, Target(NEWEST[-1], NEWEST[-1], hook=hook))
+    conversations.happened("shown", conversation)
+    conversations.provider.release()
+    transcript = conversation.transcript()
+    assert transcript["status"] == "ready"
+    assert len(transcript["requests"]) == 1
+    [_, answer] = transcript["messages"]
+    assert parts_of(answer) == [STEP, said("Well")]
 
 
 def environment(provider: FakeProvider) -> Mapping[str, str]:
@@ -40,7 +61,12 @@ def environment(provider: FakeProvider) -> Mapping[str, str]:
 def able(target: Target) -> list[Scenario]:
     """The scenarios that the client's own code can do."""
     release = RELEASES.index(target.release)
-    return [scenario for scenario in SCENARIOS if RELEASES.index(scenario.since) <= release]
+    return [
+        scenario
+        for scenario in SCENARIOS
+        if RELEASES.index(scenario.since) <= release
+        and (scenario.until is None or release < RELEASES.index(scenario.until))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +104,13 @@ def test_scenario(target: Target, scenario: Scenario, started: Mapping[str, Conv
     assert [message["role"] for message in messages] == list(scenario.roles)
     assert len({message["id"] for message in messages}) == len(messages)
     if scenario.parts is not None:
-        assert shown(messages[-1]["parts"]) == list(scenario.parts)
+        assert parts_of(messages[-1]) == list(scenario.parts)
     if scenario.asked is not None:
         check_asked(scenario, conversation.turns())
     for index in scenario.hung_up:
         assert conversation.asked[index].closed.wait(20), "the provider's connection stays open"
+    if scenario.same_in_all_tabs:
+        assert all(other == messages for other in transcript["others"])
     check_finish(scenario, transcript)
     check_error(transcript)
 
@@ -122,8 +150,9 @@ def check_error(transcript: Any) -> None:
         assert text == last["answer"], "the client shows the body as it is"
 
 
-def shown(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def parts_of(message: dict[str, Any]) -> list[dict[str, Any]]:
     """What is to be seen of a message, without what only some releases keep in its parts."""
+    parts = message["parts"]
     parts = [_common(part) for part in parts if part.get("text") != "" and part["type"] != "custom"]
     while parts and parts[-1] == STEP:
         parts.pop()
@@ -131,9 +160,13 @@ def shown(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _common(part: dict[str, Any]) -> dict[str, Any]:
-    dropped = {"id"} if part["type"] == "reasoning" else set()
+    dropped = {"title", "toolMetadata", "callProviderMetadata", "preliminary"}
+    if part["type"] == "reasoning":
+        dropped = {"id"}
     if part.get("state") == "output-error":
-        dropped = {"input", "rawInput"}
+        dropped |= {"input", "rawInput"}
+    if not part.get("providerExecuted"):
+        dropped |= {"providerExecuted"}
     return {key: value for key, value in part.items() if key not in dropped}
 
 

@@ -1,6 +1,7 @@
 // What a person or the app's own code does on a page, one action after another.
 
 import { addToolOutput } from './page.mjs';
+import { Transcript } from './transcript.mjs';
 
 const DEADLINE = 20_000;
 /** Idle turns of a page after which it is taken to be at rest. */
@@ -10,22 +11,126 @@ const isTool = part => part.type === 'dynamic-tool' || part.type.startsWith('too
 const toolName = part => part.toolName ?? part.type.slice('tool-'.length);
 
 export class Actions {
-  #page;
-  #chat;
-  #transcript;
+  /** The tabs that are open, each a page and its transcript; the person looks at the last. */
+  #tabs = [];
+  #open;
+  #url;
+  #options;
+  /** Requests of tabs that were closed. */
+  #requests = [];
 
-  constructor(page, transcript) {
-    this.#page = page;
-    this.#transcript = transcript;
-    this.#chat = page.chat;
+  /** `open` opens a page: `open(transcript, options)`. */
+  constructor(open, { url, ...options }) {
+    this.#open = open;
+    this.#url = url;
+    this.#options = options;
   }
 
-  /** Runs actions such as `{send: {text: 'Hello'}}`, then waits until the page is at rest. */
+  get #page() {
+    return this.#tabs.at(-1).page;
+  }
+  get #chat() {
+    return this.#page.chat;
+  }
+  get #transcript() {
+    return this.#tabs.at(-1).transcript;
+  }
+
+  /** Runs actions such as `{send: {text: 'Hello'}}`, then waits until all pages are at rest. */
   async run(actions) {
+    await this.#openTab(this.#options);
     for (const action of actions) {
       const [[verb, argument]] = Object.entries(action);
       await this[verb](argument);
     }
+    const [...tabs] = this.#tabs;
+    for (const tab of tabs) await this.#restOf(tab);
+  }
+
+  /** What the last tab went through, with the requests of all, and what the others show. */
+  result() {
+    const results = this.#tabs.map(({ page, transcript }) => transcript.result(page.chat));
+    const requests = [...this.#requests, ...results.flatMap(result => result.requests)];
+    return { ...results.at(-1), requests, others: results.slice(0, -1).map(tab => tab.messages) };
+  }
+
+  close() {
+    for (const { page } of this.#tabs) page.close();
+  }
+
+  async #openTab(options) {
+    const transcript = new Transcript();
+    const page = await this.#open(transcript, { ...options, url: this.#url });
+    this.#tabs.push({ page, transcript });
+  }
+
+  /** A further tab of the same chat: it has the messages of a store, up to the running answer. */
+  async tab() {
+    const { messages } = this.#chat;
+    const asked = messages.findLastIndex(message => message.role === 'user');
+    const known = structuredClone(messages.slice(0, asked + 1));
+    await this.#openTab({ ...this.#options, messages: known, resume: true });
+    if (!this.#page.resumes) this.#chat.resumeStream();
+  }
+
+  /** The tab is loaded again, which cuts its connections. */
+  async reload() {
+    const left = this.#tabs.at(-1);
+    await this.tab();
+    await this.#leave(left);
+  }
+
+  /** The tab is closed, and one without messages of a running answer is opened later. */
+  async away({ until }) {
+    const left = this.#tabs.at(-1);
+    const messages = structuredClone(this.#chat.messages.filter(({ role }) => role === 'user'));
+    await this.#leave(left);
+    for (const moment of until) await this.moment(moment);
+    await this.#openTab({ ...this.#options, messages, resume: true });
+    if (!this.#page.resumes) this.#chat.resumeStream();
+    await this.rest();
+  }
+
+  async #leave(tab) {
+    this.#tabs.splice(this.#tabs.indexOf(tab), 1);
+    this.#requests.push(...tab.transcript.requests);
+    tab.transcript.hangUp();
+    tab.page.close();
+  }
+
+  /** Says that a moment has come, or (GET) waits for it. */
+  async moment({ name, method = 'GET' }) {
+    const path = `/moments/${name}/${this.#options.chatId}`;
+    const response = await fetch(new URL(path, this.#url), { method });
+    if (!response.ok) throw new Error(`moment ${name}: ${response.status}`);
+  }
+
+  /** The stop route, and the client's own stop, as the documentation has it. */
+  async halt() {
+    const { chatId, headers } = this.#options;
+    const response = await fetch(`${this.#url}/${chatId}/stop`, { method: 'POST', headers });
+    if (response.status !== 204) throw new Error(`stop: ${response.status}`);
+    await this.stop();
+  }
+
+  /** Answers the calls that wait for an approval: of `call` only, or all. */
+  async decide({ call, approved, reason }) {
+    const waits = part => isTool(part) && part.state === 'approval-requested';
+    const waiting = this.#chat.messages
+      .at(-1)
+      .parts.filter(part => waits(part) && (!call || part.toolCallId === call));
+    if (!waiting.length) throw new Error('no call waits for an approval');
+    for (const { approval } of waiting)
+      await this.#chat.addToolApprovalResponse({ id: approval.id, approved, reason });
+  }
+
+  async approve(decision) {
+    await this.decide({ approved: true, ...decision });
+    await this.rest();
+  }
+
+  async deny(decision) {
+    await this.decide({ approved: false, ...decision });
     await this.rest();
   }
 
@@ -41,7 +146,8 @@ export class Actions {
 
   /** Waits until a text stands anywhere in the last message. */
   async seen(text) {
-    const last = () => JSON.stringify(this.#chat.messages.at(-1) ?? null);
+    const chat = this.#chat;
+    const last = () => JSON.stringify(chat.messages.at(-1) ?? null);
     const escaped = JSON.stringify(text).slice(1, -1);
     await this.#until(() => last().includes(escaped), `${text} in the last message`);
   }
@@ -84,30 +190,34 @@ export class Actions {
   }
 
   /** Waits until nothing is under way, automatic requests included. */
-  async rest() {
-    const idle = () => ['ready', 'error'].includes(this.#chat.status);
+  rest() {
+    return this.#restOf(this.#tabs.at(-1));
+  }
+
+  async #restOf({ page, transcript }) {
+    const idle = () => ['ready', 'error'].includes(page.chat.status);
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
       // A page that looks for an answer to resume says so in no status.
-      await Promise.allSettled(this.#transcript.unanswered);
-      await this.#page.turn();
+      await Promise.allSettled(transcript.unanswered);
+      await page.turn();
       if (!idle()) {
-        await this.#until(idle, 'the answer to end');
+        await this.#until(idle, 'the answer to end', page);
         quiet = 0;
       }
     }
   }
 
-  #until(holds, what) {
+  #until(holds, what, page = this.#page) {
     return new Promise((resolve, reject) => {
       const late = () =>
-        reject(new Error(`waited in vain for ${what}; status ${this.#chat.status}`));
+        reject(new Error(`waited in vain for ${what}; status ${page.chat.status}`));
       const timer = setTimeout(late, DEADLINE);
       const look = () => {
         if (!holds()) return;
         clearTimeout(timer);
         resolve();
       };
-      this.#page.onChange(look);
+      page.onChange(look);
       look();
     });
   }

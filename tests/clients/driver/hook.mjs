@@ -36,6 +36,8 @@ export async function openHook(transcript, { release, messages, resume = false, 
   root.render(createElement(App));
   await mounted;
   return {
+    /** Whether it looks for a running answer by itself. */
+    resumes: resume,
     // Always what was rendered last.
     chat: new Proxy({}, { get: (_, name) => chat[name] }),
     onChange: callback => rendered.on('change', callback),

@@ -8,24 +8,22 @@ import { createInterface } from 'node:readline';
 
 import { Actions } from './actions.mjs';
 import { openPage } from './page.mjs';
-import { Transcript } from './transcript.mjs';
 import { validate } from './validate.mjs';
 
 const commands = {
   /** A whole conversation; its transcript. `hook` renders the real useChat. */
   async chat({ hook = false, actions, ...options }) {
-    const transcript = new Transcript();
     const open = hook ? (await import('./hook.mjs')).openHook : openPage;
-    const page = await open(transcript, options);
+    const person = new Actions(open, options);
     try {
-      await new Actions(page, transcript).run(actions);
-      return transcript.result(page.chat);
+      await person.run(actions);
+      return person.result();
     } catch (error) {
-      const { status, messages, requests } = transcript.result(page.chat);
+      const { status, messages, requests } = person.result();
       error.stack += `\n${JSON.stringify({ status, messages, requests: requests.length })}`;
       throw error;
     } finally {
-      page.close();
+      person.close();
     }
   },
 

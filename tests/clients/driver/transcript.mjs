@@ -13,11 +13,19 @@ export class Transcript {
   /** Requests that wait for their answer to begin. */
   unanswered = new Set();
 
+  #gone = new AbortController();
+
+  /** Cuts all connections, as a page that is left does. */
+  hangUp() {
+    this.#gone.abort();
+  }
+
   /** `fetch` that keeps each request. */
-  fetch = async (url, { method = 'GET', headers, body, ...init } = {}) => {
+  fetch = async (url, { method = 'GET', headers, body, signal, ...init } = {}) => {
     const request = { method, path: new URL(url).pathname, body: body ? JSON.parse(body) : null };
     this.requests.push(request);
-    const answer = fetch(url, { method, headers, body, ...init });
+    const signals = [this.#gone.signal, signal].filter(Boolean);
+    const answer = fetch(url, { method, headers, body, signal: AbortSignal.any(signals), ...init });
     this.unanswered.add(answer);
     try {
       const response = await answer;

@@ -18,8 +18,8 @@ from clients.scenario import (
     stop,
     user,
 )
-from clients.scenarios.replies import HALF, PARIS, SUNNY, USED, WEATHER, call, cut, replied, result
-from harness.fake_provider import Reply, http_error, message, text, thinking, tool_use
+from clients.scenarios.replies import HALF, PARIS, SUNNY, USED, WEATHER, call, replied, result
+from harness.fake_provider import Reply, error_event, http_error, message, text, thinking, tool_use
 
 __all__ = ["TOOLS"]
 
@@ -203,7 +203,7 @@ TOOLS = [
     Scenario(
         name="half a tool input",
         replies=[
-            cut(HALF, then="eof"),
+            Reply([*message(HALF)[:-3], error_event("invalid_request_error", SECRET)]),
             replied(text("Fine")),
         ],
         actions=[send("Weather?"), send("Again")],
@@ -228,9 +228,12 @@ TOOLS = [
             call(tool_use("toolu_1", "weather", pieces=["{city: Paris}"])),
             replied(text("Fine")),
         ],
-        actions=[send("Weather?"), send("Again")],
-        requests=2,
-        roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
+        actions=[send("Weather?")],
+        parts=[
+            STEP,
+            called("weather", "toolu_1", "output-error", errorText=ANY),
+            STEP,
+            said("Fine"),
+        ],
     ),
 ]
