@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ui_message_stream.chunks import FinishReason, FinishStep, ResetStep, ToolInputAvailable
+from ui_message_stream.chunks import FinishReason, ResetStep, ToolInputAvailable
 from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
 from ui_message_stream.wire import UNSET
 
@@ -56,8 +56,7 @@ async def go_on(calls: ToolCalls, output: Output) -> FinishReason | None:
         return "interrupted"
     if calls.waiting:
         return "tool-calls"
-    if output.in_step:
-        output.append([FinishStep()])
+    output.end_step()
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from pydantic import ValidationError
-from ui_message_stream.chunks import FinishReason, FinishStep
+from ui_message_stream.chunks import FinishReason
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.agent import Agent, Setup
@@ -103,7 +103,7 @@ class AgentLoop:
                 if corrections:
                     raise ModelError(f"the output is not valid: {error}", "internal")
                 corrections = [correction(error)]
-            output.append([FinishStep()])
+            output.end_step()
         return "length"
 
     async def _go_on(self, setup: Setup, output: Output) -> FinishReason | None:

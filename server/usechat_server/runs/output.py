@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from ui_message_stream.chunks import ResetStep, Start
+from ui_message_stream.chunks import FinishStep, ResetStep, Start
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Form, Ranged
 from ui_message_stream.writer import Writer
@@ -76,6 +76,11 @@ class Output:
                     self.log.close(chunks)
                 else:
                     self.log.append(chunks)
+
+    def end_step(self) -> None:
+        """Ends the step, if something of it was written."""
+        if self.in_step:
+            self.append([FinishStep()])
 
     def take_back(self) -> bool:
         """Takes back what was written of the step that has not ended. False, and nothing is

@@ -156,8 +156,7 @@ class ToolCalls:
             if is_cancelled(error):
                 raise
             text = _text(call.said, error)
-            if call.id in self._open:  # else it failed after its output
-                self._settle(call, [ToolOutputError(tool_call_id=call.id, error_text=text)])
+            self._settle(call, [ToolOutputError(tool_call_id=call.id, error_text=text)])
 
     async def _is_allowed(self, call: _Call) -> bool:
         if call.approved:

@@ -115,9 +115,14 @@ async def test_the_app_decides_by_itself_and_says_why(floor: Floor) -> None:
     ran = []
 
     def judge(arguments: Mapping[str, Any], turn: Turn) -> Approve | Deny | Ask | bool:
-        return {"bo": Approve("A friend."), "me": Deny("Not to yourself."), "us": False}.get(
-            arguments["to"], Ask("A stranger.")
-        )
+        match arguments["to"]:
+            case "bo":
+                return Approve("A friend.")
+            case "me":
+                return Deny("Not to yourself.")
+            case "us":
+                return False
+        return Ask("A stranger.")
 
     @tool(needs_approval=judge)
     async def mail(to: str) -> None:
