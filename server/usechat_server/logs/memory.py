@@ -273,6 +273,8 @@ class Reader:
         self._position = start
         self._preamble = preamble
         self._done = False
+        #: whether it read all of the log, and was not broken off
+        self.has_all = False
         log.followers.add(self)
 
     def loses_by_reset(self) -> bool:
@@ -310,7 +312,7 @@ class Reader:
             else:
                 break
         if self._preamble is None and log.ended and not log.is_behind(self._position):
-            self._done = True
+            self._done = self.has_all = True
             return data + DONE
         return data
 

@@ -35,7 +35,15 @@ class Keeping:
     """
 
     def __init__(
-        self, chats: Chats | None, hooks: Hooks, turn: Turn, log: Log, *, run_id: str, epoch: int
+        self,
+        chats: Chats | None,
+        hooks: Hooks,
+        turn: Turn,
+        log: Log,
+        *,
+        run_id: str,
+        epoch: int,
+        adopted: bool = False,
     ) -> None:
         self._chats = chats
         self._hooks = hooks
@@ -43,6 +51,8 @@ class Keeping:
         self._log = log
         self._run_id = run_id
         self._epoch = epoch
+        #: whether another process began the run
+        self._adopted = adopted
         self._over = False
         self._checkpoints = None if chats is None else asyncio.create_task(self._follow(chats))
 
@@ -98,6 +108,9 @@ class Keeping:
         """One checkpoint after another: when a step has ended, or when it is time."""
         log = self._log
         stored, at = log.at, monotonic()
+        if self._adopted:
+            # The store then refuses what the process before may still have to write.
+            stored, at = (0, 0), at - CHECKPOINT_SECONDS
         while not self._over:
             with suppress(TimeoutError):
                 async with asyncio.timeout(at + CHECKPOINT_SECONDS - monotonic()):

@@ -25,6 +25,7 @@ DELIVERY = 5.0
 PATIENCE = 1.0
 
 BUSY = "This chat is still answering. Please wait for the answer, or stop it first."
+UNSAVED = "The last answer of this chat could not be saved yet. Please try again in a moment."
 
 
 #: What becomes of a turn while another one is active in its chat.
@@ -145,7 +146,7 @@ class Runs:
         if self._on_busy == "replace":
             await self.board.stop(key, run_id=found.run_id)
         if not await found.over(PATIENCE):
-            raise BadRequest(BUSY, 409)
+            raise BadRequest(UNSAVED, 503) if found.ended else BadRequest(BUSY, 409)
         return None
 
     async def _adopt(self, dead: Dead) -> None:

@@ -58,6 +58,7 @@ class _Body:
         self._floor = floor
         self._delivered = delivered
         self._reader = opened.log.reader(floor, from_start=from_start)
+        self._over = False
 
     def __aiter__(self) -> _Body:
         return self
@@ -65,14 +66,18 @@ class _Body:
     async def __anext__(self) -> bytes:
         data = await self._reader.read()
         if data is None:
-            # All of it was sent, and the client has not been told that it is over: what it asks
-            # next comes after this.
-            await self._delivered()
+            self._over = True
+            if self._reader.has_all:
+                # All of it was sent, and the client has not been told that it is over: what it
+                # asks next comes after this.
+                await self._delivered()
             raise StopAsyncIteration
         self._opened.wrote()
         return data
 
     def cut(self) -> bytes:
+        if self._over:
+            return b""
         self._opened.cut()
         rest = b""
         while data := self._reader.take():

@@ -82,7 +82,13 @@ class Run:
         self._lease = lease
         self._hooks = terms.hooks
         self._keeping = Keeping(
-            terms.chats, terms.hooks, turn, self.log, run_id=self.id, epoch=lease.epoch
+            terms.chats,
+            terms.hooks,
+            turn,
+            self.log,
+            run_id=self.id,
+            epoch=lease.epoch,
+            adopted=log is not None,
         )
         self._readers = Readers(terms.resume, self.stop)
         self._settled = settled

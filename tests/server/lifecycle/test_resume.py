@@ -7,13 +7,32 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import pytest
+from harness.asgi_host import LONG, AsgiHost
 from harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
 from harness.pages import Page
 from starlette.requests import Request
+from ui_message_stream.chunks import (
+    Error,
+    Finish,
+    FinishReason,
+    ResetStep,
+    TextDelta,
+    TextStart,
+)
 from ui_message_stream.messages import TextPart, UIMessage
-from usechat_server import Agent, ClientTool, Settings, create_app
+from ui_message_stream.reduce import reduce
+from ui_message_stream.versions import DEFAULT_FLOOR
+from usechat_server import Agent, ClientTool, Settings, Turn, create_app
+from usechat_server.runs import Runs, Terms, local_board
+from usechat_server.runs.accounts import Accounts
+from usechat_server.runs.answering import Answering
+from usechat_server.runs.board import ChatKey, Lease, Opened
+from usechat_server.runs.output import Output
 from usechat_server.runs.readers import Readers
+from usechat_server.runs.response import log_response
 
+KEY = ChatKey(None, "c")
 LOCATE = ClientTool("locate", "Where the person is.", {"type": "object"})
 
 
@@ -157,3 +176,72 @@ async def test_a_reader_that_comes_back_in_time_makes_the_countdown_nothing() ->
     assert not gone.is_set()
     readers.elsewhere(0)
     await asyncio.wait_for(gone.wait(), DEADLINE)
+
+
+class Retracting:
+    """An answer that takes its first words back, while it is read."""
+
+    name = "retracting"
+    metadata = None
+
+    def __init__(self) -> None:
+        self.shown = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def answer(self, output: Output, accounts: Accounts) -> FinishReason:
+        output.append([TextStart(id="0"), TextDelta(id="0", delta="Wrong")])
+        await self.shown.wait()
+        output.append([ResetStep(), TextStart(id="1"), TextDelta(id="1", delta="Right")])
+        await self.go_on.wait()
+        return "stop"
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def answered_by(answering: Retracting, runs: Runs) -> Opened:
+    question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
+    turn = Turn(user=None, chat_id="c", floor=DEFAULT_FLOOR, messages=[question], message_id="m")
+
+    async def begin(lease: Lease) -> tuple[Turn, Answering]:
+        return turn, answering
+
+    return await runs.answer(KEY, "", begin)
+
+
+async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() -> None:
+    runs, answering = Runs(Terms(resume=3600)), Retracting()
+    old = AsgiHost(log_response(await answered_by(answering, runs), runs.board, KEY, DEFAULT_FLOOR))
+    reading = old.request()
+    await old.until(lambda body: b"Wrong" in body)
+    answering.shown.set()
+    await asyncio.wait_for(reading, LONG)
+    assert old.complete
+    assert isinstance(old.chunks[-1], Error)
+    assert old.body.count(b"[DONE]") == 1
+    [run] = runs.active  # it goes on: the page that is reloaded has what is right
+
+    opened = await runs.follow(KEY)
+    assert opened is not None
+    reloaded = AsgiHost(log_response(opened, runs.board, KEY, DEFAULT_FLOOR, from_start=True))
+    reading = reloaded.request()
+    await reloaded.until(lambda body: b"Right" in body)
+    answering.go_on.set()
+    await asyncio.wait_for(reading, LONG)
+    assert said(reduce(reloaded.chunks)) == "Right"
+    assert isinstance(reloaded.chunks[-1], Finish)
+    assert run.log.ended
+    await runs.aclose()
+
+
+async def test_an_end_that_nobody_fetches_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_board, "UNDELIVERED_SECONDS", 0.05)
+    runs, answering = Runs(Terms(resume=3600)), Retracting()
+    (await answered_by(answering, runs)).close()
+    answering.shown.set()
+    answering.go_on.set()
+    await asyncio.wait_for(runs.drain(LONG), LONG)
+    assert await runs.board.find(KEY) is not None
+    await asyncio.sleep(0.1)
+    assert await runs.board.find(KEY) is None
+    await runs.aclose()
