@@ -24,10 +24,11 @@ T = TypeVar("T")
 
 #: Seconds after which a server that does not answer is given up. (Nobody waits that long for it.)
 _GIVE_UP = 120.0
-#: Seconds that closing may take: a process is asked, terminated, killed.
+#: Seconds that closing may take: a process is asked to end, told to, and killed.
 _CLOSING = 10.0
-#: Seconds before a subscription that was lost is renewed.
-_PAUSE = 1.0
+#: Seconds before a subscription that was lost is renewed; doubled each time, up to the longest.
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
 #: Pages of a list that never ends.
 _MOST_PAGES = 100
 
@@ -86,12 +87,9 @@ class Connection(Generic[T]):
 
     async def aclose(self) -> None:
         """Ends it, the server's process too."""
-        self.drop()
-        if not self.opened:
-            self.task.cancel()
-        await asyncio.wait([self.task], timeout=_CLOSING)
+        self._end()
         self.task.cancel()
-        await asyncio.wait([self.task])
+        await asyncio.wait([self.task], timeout=_CLOSING)
 
     async def _settle(self) -> None:
         left = self._stale_since + self._wait - _now()
@@ -103,12 +101,13 @@ class Connection(Generic[T]):
             transport = _watched(self._transport(), self.drop)
             client = Client(transport, message_handler=self._heard, cache=None)
             async with asyncio.timeout(_GIVE_UP) as limit, client:
+                self._stale = False
                 self._made = self._make(await _listed(client))
                 limit.reschedule(None)
                 self.opened = True
                 self._client = client
-                self._stale = False
-                self._settled.set()
+                if not self._stale:
+                    self._settled.set()
                 await self._live(client)
         except Exception as error:
             _log.warning("MCP server %s: %s", self.name, _reason(error))
@@ -136,13 +135,14 @@ class Connection(Generic[T]):
     async def _list_again(self, client: Client) -> None:
         self._stale = False
         try:
-            async with asyncio.timeout(self._wait):
+            async with asyncio.timeout(_GIVE_UP):
                 self._made = self._make(await _listed(client))
         except (MCPError, TimeoutError) as error:
             _log.warning("MCP server %s: no new list: %s", self.name, _reason(error))
 
     async def _follow(self, client: Client) -> None:
         """Hears of changes, from servers that tell only who asks (MCP 2026-07-28)."""
+        pause = _FIRST_PAUSE
         while True:
             try:
                 async with client.listen(tools_list_changed=True) as changes:
@@ -155,7 +155,8 @@ class Connection(Generic[T]):
                 return
             except SubscriptionLost:
                 pass
-            await anyio.sleep(_PAUSE)
+            await anyio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _heard(self, message: Any) -> None:
         if isinstance(message, ToolListChangedNotification):
