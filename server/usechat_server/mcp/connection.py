@@ -109,6 +109,7 @@ class Connection(Generic[T]):
                 if not self._stale:
                     self._settled.set()
                 await self._live(client)
+                _log.warning("MCP server %s went away", self.name)
         except Exception as error:
             _log.warning("MCP server %s: %s", self.name, _reason(error))
         finally:

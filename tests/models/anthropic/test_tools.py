@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from ui_message_stream.chunks import ToolInputAvailable, ToolInputError, ToolInputStart
 from ui_message_stream.messages import FilePart, TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR, Form, project
-from usechat_server import ToolError, tool
-from usechat_server.anthropic import memory
+from usechat_server import Agent, ToolError, tool
+from usechat_server.anthropic import AnthropicOptions, memory
 from usechat_server.models.anthropic.events import Translation
 from usechat_server.models.anthropic.framing import Framing
 from usechat_server.models.anthropic.history import request
@@ -76,6 +76,22 @@ def test_the_request_defines_the_functions_of_the_app() -> None:
             "input_schema": weather.input_schema,
         }
     ]
+
+
+def test_a_function_with_the_name_of_a_tool_of_the_provider_is_the_apps_own() -> None:
+    @tool(name="code_execution")
+    def run_code(code: str) -> str:
+        return code
+
+    skills = AnthropicOptions(skills=[{"type": "anthropic", "skill_id": "pptx"}])
+    with pytest.raises(ValueError, match="skills: they need code_execution"):
+        Agent("claude-sonnet-5-5", tools=[run_code], options=skills)
+    [chunk] = [
+        c
+        for c in chunks("code_execution", [run_code], ['{"code": "1"}'])
+        if isinstance(c, ToolInputAvailable)
+    ]
+    assert (chunk.input, chunk.provider_executed) == ({"code": "1"}, None)
 
 
 def body(tools: list[Tool], part: dict[str, Any]) -> dict[str, Any]:
