@@ -116,15 +116,15 @@ class Keeping:
                 async with asyncio.timeout(at + CHECKPOINT_SECONDS - monotonic()):
                     await log.step_ended.wait()
             log.step_ended.clear()
-            at = monotonic()
-            if self._over or log.at == stored:
+            at, said = monotonic(), log.at
+            if self._over or said == stored:
                 continue
-            stored = log.at
             try:
                 if not await chats.checkpoint(
                     self._turn, log.message(), run_id=self._run_id, epoch=self._epoch
                 ):
                     return  # another process has it
+                stored = said
             except Exception as error:
                 # The next one brings all of it.
                 logger.warning("run %s: a checkpoint was not stored: %s", self._run_id, error)

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Literal
 
 from usechat_server.models.base import BadRequest
@@ -27,7 +28,6 @@ PATIENCE = 1.0
 BUSY = "This chat is still answering. Please wait for the answer, or stop it first."
 UNSAVED = "The last answer of this chat could not be saved yet. Please try again in a moment."
 
-
 #: What becomes of a turn while another one is active in its chat.
 OnBusy = Literal["refuse", "replace"]
 
@@ -47,6 +47,8 @@ class Runs:
         process is gone, which are then answered by `answering`."""
         #: whether new runs are refused, because the server goes down
         self.draining = False
+        #: when a drain waits no longer for readers, stores and hooks
+        self._patience_ends = 0.0
         self._terms = terms or Terms()
         self._on_busy = on_busy
         self._answering = answering
@@ -126,7 +128,9 @@ class Runs:
         await self._empty(grace)
         for run in self.active:
             run.interrupt()
-        await self._empty(DELIVERY)
+        # Once, however often it is drained.
+        self._patience_ends = self._patience_ends or monotonic() + DELIVERY
+        await self._empty(max(0.0, self._patience_ends - monotonic()))
 
     async def aclose(self) -> None:
         """The same without a grace; then whatever still waits is given up."""

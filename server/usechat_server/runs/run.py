@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
@@ -26,6 +27,8 @@ from usechat_server.runs.readers import Readers
 from usechat_server.turn import Turn
 
 __all__ = ["Run", "Terms"]
+
+logger = logging.getLogger("usechat.run")
 
 #: Seconds that the end waits for the message to be stored, before readers see it all the same.
 STORED_SECONDS = 2.0
@@ -139,6 +142,8 @@ class Run:
 
     async def give_up(self) -> None:
         """Waits no longer for a store or a hook that does not answer."""
+        if self._ending is not None and not self._ending.done():
+            logger.error("run %s: given up, its answer may not be stored", self.id)
         tasks = [task for task in (self._task, self._ending) if task is not None]
         for task in tasks:
             task.cancel()

@@ -24,6 +24,7 @@ from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR
 from usechat_server import Agent, ClientTool, Settings, Turn, create_app
+from usechat_server.metadata import MetadataHook
 from usechat_server.runs import Runs, Terms, local_board
 from usechat_server.runs.accounts import Accounts
 from usechat_server.runs.answering import Answering
@@ -182,7 +183,7 @@ class Retracting:
     """An answer that takes its first words back, while it is read."""
 
     name = "retracting"
-    metadata = None
+    metadata: MetadataHook | None = None
 
     def __init__(self) -> None:
         self.shown = asyncio.Event()
