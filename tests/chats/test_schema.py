@@ -31,12 +31,17 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 
+async def execute(database: Database, statement: str) -> None:
+    await database.write(lambda connection: connection.execute(text(statement)))
+
+
 async def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
     database = Database(url)
     await schema.upgrade(database)
-    async with database.read() as connection:
-        assert await connection.run_sync(differences) == []
-        indexes = await connection.run_sync(lambda c: inspect(c).get_indexes("usechat_turns"))
+    assert await database.read(lambda there: there.run_sync(differences)) == []
+    indexes = await database.read(
+        lambda there: there.run_sync(lambda c: inspect(c).get_indexes("usechat_turns"))
+    )
     # Autogeneration does not look at what an index leaves out.
     [partial] = [index for index in indexes if index["name"] == "ix_usechat_turns_open"]
     assert any("outcome IS NULL" in str(option) for option in partial["dialect_options"].values())
@@ -53,13 +58,13 @@ async def test_processes_that_upgrade_at_once_wait_for_each_other(url: str) -> N
 
 async def test_an_upgrade_that_fails_leaves_nothing_behind(url: str) -> None:
     database = Database(url)
-    async with database.write() as connection:
-        # The last table that the first migration makes.
-        await connection.execute(text("CREATE TABLE usechat_approvals (id INTEGER)"))
+    # The last table that the first migration makes.
+    await execute(database, "CREATE TABLE usechat_approvals (id INTEGER)")
     with pytest.raises((StoreAway, ProgrammingError)):
         await schema.upgrade(database)
-    async with database.read() as connection:
-        tables = await connection.run_sync(lambda c: inspect(c).get_table_names())
+    tables = await database.read(
+        lambda there: there.run_sync(lambda c: inspect(c).get_table_names())
+    )
     assert tables == ["usechat_approvals"]
     await database.aclose()
 
@@ -90,11 +95,9 @@ async def test_the_tables_of_another_release_are_not_used(
 ) -> None:
     database = Database(url)
     await schema.upgrade(database)
-    async with database.write() as connection:
-        await connection.execute(text(f"DELETE FROM {schema.VERSION_TABLE}"))
-        if revision is not None:
-            insert = text(f"INSERT INTO {schema.VERSION_TABLE} VALUES (:revision)")
-            await connection.execute(insert, {"revision": revision})
+    await execute(database, f"DELETE FROM {schema.VERSION_TABLE}")
+    if revision is not None:
+        await execute(database, f"INSERT INTO {schema.VERSION_TABLE} VALUES ('{revision}')")
     chats = SqlChats(url)
     with pytest.raises(ValueError, match=says):
         await chats.open()
@@ -157,7 +160,10 @@ def test_the_command_says_what_is_missing_and_makes_it(url: str) -> None:
     ("arguments", "says"),
     [
         ((), "USECHAT_STORE"),
-        (("--store", "sqlite:////nowhere/at/all/chats.db"), "unable to open"),
+        (
+            ("--store", "sqlite:////nowhere/at/all/chats.db"),
+            "folder does not exist: /nowhere/at/all",
+        ),
         (("--store", "postgresql://me:hush@127.0.0.1:1/chats"), "cannot be used"),
     ],
 )
@@ -194,8 +200,7 @@ async def test_the_query_of_the_docs_tells_what_a_user_cost(chats: SqlChats) -> 
         message = UIMessage.from_object(answer(turn.message_id))
         steps = [Step("small", Usage(input=2, output=3)), Step("big", Usage(input=5))]
         assert await chats.finish(turn, message, "finished", steps, run_id=run)
-    async with chats.database.read() as connection:
-        found = (await connection.execute(text(query))).all()
+    found = await chats.database.read(lambda there: there.execute(text(query)))
     assert sorted(map(tuple, found)) == [("big", 10, None), ("small", 4, 6)]
 
 

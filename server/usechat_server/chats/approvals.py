@@ -40,20 +40,26 @@ class StoredApprovals:
             "input_digest": _digest(jsontext.decode(jsontext.encode(call.input))),
             "expires_at": int((self._clock() + LIFETIME) * 1e6),
         }
-        async with self._database.write() as connection:
+
+        async def work(connection: AsyncConnection) -> None:
             # A chat that was deleted meanwhile has no row: there is nobody to answer.
             if (chat := await _chat(connection, turn)) is not None:
                 await connection.execute(insert(approvals).values(chat=chat, **record))
+
+        await self._database.write(work)
         return Issued(approval_id)
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
         """See `Approvals`. Raises BadRequest (400, 403 or 409), StoreAway."""
         answered = responses(turn)
+
+        async def work(connection: AsyncConnection) -> None:  # all of them, or none
+            chat = await _chat(connection, turn)
+            for call in answered:
+                await self._use(connection, chat, call)
+
         if answered:
-            async with self._database.write() as connection:  # all of them, or none
-                chat = await _chat(connection, turn)
-                for call in answered:
-                    await self._use(connection, chat, call)
+            await self._database.write(work)
         return {call.tool_call_id: call.decision for call in answered}
 
     async def _use(self, connection: AsyncConnection, chat: int | None, call: DecidedCall) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, event, exc, make_url
@@ -19,6 +19,10 @@ from usechat_server.chats.base import StoreAway
 __all__ = ["Database"]
 
 logger = logging.getLogger("usechat.chats")
+
+Found = TypeVar("Found")
+#: What is done within one transaction. It waits for nothing but the database.
+Work = Callable[[AsyncConnection], Awaitable[Found]]
 
 #: Seconds that a writer waits for another one (SQLite has one at a time), or for a connection.
 BUSY_SECONDS = 10.0
@@ -36,13 +40,16 @@ _OURS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupport
 class Database:
     """SQLite or PostgreSQL by URL; nothing is opened before it is used.
 
-    Raises ValueError for a URL of neither, or if PostgreSQL's driver is not installed.
+    Raises ValueError for a URL of neither, for a file in a folder that is not there, or if
+    PostgreSQL's driver is not installed.
     """
 
     def __init__(self, url: str) -> None:
         self.url = _parsed(url)
         self.is_file = self.url.get_backend_name() == "sqlite"
-        if not self.is_file:
+        if self.is_file:
+            _need_folder(Path(self.url.database or "").absolute().parent)
+        else:
             _need_asyncpg()
         self._engines: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncEngine] = (
             WeakKeyDictionary()
@@ -52,33 +59,40 @@ class Database:
         name = self.url.get_backend_name()
         return self.url.set(drivername=name).render_as_string(hide_password=True)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads. Raises StoreAway."""
-        async with self._transaction(write=False) as connection:
-            yield connection
+    async def read(self, work: Work[Found]) -> Found:
+        """What `work` finds, in one transaction that only reads. Raises StoreAway."""
+        return await self._whole(work, write=False)
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that may write; committed at the end, or nothing of it. Raises StoreAway.
+    async def write(self, work: Work[Found]) -> Found:
+        """What `work` says of what it wrote: all of it is committed, or nothing. Raises StoreAway.
 
-        Each locks the row of its chat before anything else, so that no two wait for each other.
+        It locks the row of its chat before anything else, so that no two wait for each other.
         """
-        async with self._transaction(write=True) as connection:
-            yield connection
+        return await self._whole(work, write=True)
 
     async def aclose(self) -> None:
         """Closes the connections of the running event loop."""
         if engine := self._engines.pop(asyncio.get_running_loop(), None):
             await engine.dispose()
 
-    @asynccontextmanager
-    async def _transaction(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
+    async def _whole(self, work: Work[Found], *, write: bool) -> Found:
+        """A transaction that goes through also if its caller is cancelled, who hears of it then: a
+        connection that is cut off may keep SQLite's lock until it is found to be gone."""
+        transaction = asyncio.create_task(self._transaction(work, write=write))
+        try:
+            return await asyncio.shield(transaction)
+        except asyncio.CancelledError:
+            await asyncio.wait([transaction])
+            if not transaction.cancelled():
+                transaction.exception()  # nobody is left to hear of that
+            raise
+
+    async def _transaction(self, work: Work[Found], *, write: bool) -> Found:
         try:
             async with self._engine().connect() as connection:
                 await connection.execution_options(usechat_write=write)
                 async with connection.begin():
-                    yield connection
+                    return await work(connection)
         except _OURS:
             raise
         except (exc.SQLAlchemyError, OSError, TimeoutError) as error:
@@ -107,6 +121,11 @@ def _parsed(text: str) -> URL:
     if name in ("postgresql", "postgres", "postgresql+asyncpg"):
         return url.set(drivername="postgresql")
     raise ValueError(f"a store cannot be at {name!r}: {_EXPECTED}")
+
+
+def _need_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ValueError(f"the store's folder does not exist: {folder}")
 
 
 def _need_asyncpg() -> None:

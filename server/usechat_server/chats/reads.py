@@ -16,7 +16,7 @@ from usechat_server.chats.base import Branch, ChatPage, OpenTurn, StoredTurn
 from usechat_server.chats.tables import chats, messages, steps, turns
 from usechat_server.models.base import BadRequest
 
-__all__ = ["branches", "chat", "contents", "open_turns", "page", "turns_of", "written"]
+__all__ = ["branches", "chat", "contents", "contents_and_writing", "open_turns", "page", "turns_of"]
 
 
 async def chat(connection: AsyncConnection, user: str | None, chat_id: str) -> Row[Any] | None:
@@ -25,15 +25,19 @@ async def chat(connection: AsyncConnection, user: str | None, chat_id: str) -> R
     return (await connection.execute(found)).one_or_none()
 
 
-async def contents(connection: AsyncConnection, key: int) -> Sequence[str]:
+async def contents(connection: AsyncConnection, chat: Row[Any]) -> Sequence[str]:
     """The messages of a chat as it is, in order."""
-    found = select(messages.c.content).filter_by(chat=key, branch=0)
+    found = select(messages.c.content).filter_by(chat=chat.key, branch=0)
     return (await connection.scalars(found.order_by(messages.c.position))).all()
 
 
-async def written(connection: AsyncConnection, run_id: str | None) -> str | None:
-    """The id of the message that a run writes; None: there is no such run."""
-    return await connection.scalar(select(turns.c.message_id).filter_by(run_id=run_id))
+async def contents_and_writing(
+    connection: AsyncConnection, chat: Row[Any]
+) -> tuple[Sequence[str], str | None]:
+    """The same, and the id of the message that the active run writes."""
+    stored = await contents(connection, chat)
+    writing = select(turns.c.message_id).filter_by(run_id=chat.run_id)
+    return stored, await connection.scalar(writing)
 
 
 async def page(
@@ -53,8 +57,9 @@ async def page(
     return ChatPage([rows.chat(row) for row in shown], following)
 
 
-async def branches(connection: AsyncConnection, key: int) -> list[Branch]:
+async def branches(connection: AsyncConnection, chat: Row[Any]) -> list[Branch]:
     """What was replaced in a chat."""
+    key = chat.key
     ids = select(messages.c.branch, messages.c.position, messages.c.id).filter_by(chat=key)
     there = {(row.branch, row.position): row.id for row in await connection.execute(ids)}
     found = select(messages.c.branch, messages.c.position, messages.c.content)
@@ -71,8 +76,9 @@ async def branches(connection: AsyncConnection, key: int) -> list[Branch]:
     return made
 
 
-async def turns_of(connection: AsyncConnection, key: int) -> list[StoredTurn]:
+async def turns_of(connection: AsyncConnection, chat: Row[Any]) -> list[StoredTurn]:
     """A chat's turns with their model calls."""
+    key = chat.key
     calls: dict[int, list[Row[Any]]] = {}
     of_chat = select(steps).join(turns, steps.c.turn == turns.c.key).where(turns.c.chat == key)
     for row in await connection.execute(of_chat.order_by(steps.c.turn, steps.c.number)):

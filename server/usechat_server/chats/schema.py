@@ -32,15 +32,13 @@ def newest() -> str:
 
 async def current(database: Database) -> str | None:
     """The revision of a database; None: it has no tables yet. Raises StoreAway."""
-    async with database.read() as connection:
-        return await connection.run_sync(_current)
+    return await database.read(lambda connection: connection.run_sync(_current))
 
 
 async def upgrade(database: Database) -> None:
     """Brings the tables to the newest revision, all or nothing; processes that do it at the same
     time wait for each other. Raises ValueError for the tables of a later release, StoreAway."""
-    async with database.write() as connection:
-        await connection.run_sync(_upgrade)
+    await database.write(lambda connection: connection.run_sync(_upgrade))
 
 
 async def check(database: Database) -> None:
@@ -58,12 +56,13 @@ async def check(database: Database) -> None:
 
 async def prepare(database: Database) -> None:
     """The same for an app that starts. A new file gets its tables: nothing can go wrong there."""
-    if database.is_file:
-        async with database.read() as connection:
-            tables = await connection.run_sync(lambda there: inspect(there).get_table_names())
-        if not tables:
-            await upgrade(database)
+    if database.is_file and not await database.read(lambda there: there.run_sync(_tables)):
+        await upgrade(database)
     await check(database)
+
+
+def _tables(connection: Connection) -> list[str]:
+    return inspect(connection).get_table_names()
 
 
 def _current(connection: Connection) -> str | None:

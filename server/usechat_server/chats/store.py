@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
-from sqlalchemy import delete, exc, select, update
+from sqlalchemy import Row, delete, exc, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Floor
 
@@ -22,16 +25,17 @@ from usechat_server.chats.base import (
     StoredChat,
     StoredTurn,
 )
-from usechat_server.chats.closing import closed
 from usechat_server.chats.database import Database
 from usechat_server.chats.history import checked_id, is_storable, next_history, taken_of_user
-from usechat_server.chats.tables import chats, messages
+from usechat_server.chats.tables import chats
 from usechat_server.metadata import Outcome, Step
 from usechat_server.models.base import BadRequest
 from usechat_server.request import ChatRequest, new_message_id, turn_of
 from usechat_server.turn import Turn
 
 __all__ = ["SqlChats"]
+
+Found = TypeVar("Found")
 
 #: Characters of stored messages from which they are read in a thread, so that streams go on.
 IN_THREAD = 1_000_000
@@ -57,11 +61,10 @@ class SqlChats:
 
     async def turn(self, request: ChatRequest, user: str | None, floor: Floor) -> Turn:
         checked_id("id", request.chat_id)
-        async with self.database.read() as connection:
-            chat = await reads.chat(connection, user, request.chat_id)
-            stored = [] if chat is None else await reads.contents(connection, chat.key)
-        if chat is None:
+        found = await self._found(user, request.chat_id, reads.contents)
+        if found is None:
             return _first_turn(request, user, floor)
+        chat, stored = found
         history = next_history(await _messages(stored), request)
         newest = history.messages[-1]
         return Turn(
@@ -77,22 +80,26 @@ class SqlChats:
         )
 
     async def begin(self, turn: Turn, *, run_id: str, epoch: int = 0) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            chat = await writes.open_chat(connection, turn, run_id)
+            await writes.store_history(connection, chat, turn, run_id)
+            await writes.open_turn(connection, chat, turn, run_id, epoch)
+
         try:
-            async with self.database.write() as connection:
-                chat = await writes.open_chat(connection, turn, run_id)
-                await writes.store_history(connection, chat, turn, run_id)
-                await writes.open_turn(connection, chat, turn, run_id, epoch)
+            await self.database.write(work)
         except exc.IntegrityError:
             raise ChatChanged from None
 
     async def checkpoint(
         self, turn: Turn, message: UIMessage, *, run_id: str, epoch: int = 0
     ) -> bool:
-        async with self.database.write() as connection:
+        async def work(connection: AsyncConnection) -> bool:
             held = await writes.hold(connection, run_id)
             if held is None or held.outcome is not None or epoch < held.epoch:
                 return False
             return await writes.save_message(connection, held, message, run_id=run_id, epoch=epoch)
+
+        return await self.database.write(work)
 
     async def finish(
         self,
@@ -104,7 +111,7 @@ class SqlChats:
         run_id: str,
         epoch: int = 0,
     ) -> bool:
-        async with self.database.write() as connection:
+        async def work(connection: AsyncConnection) -> bool:
             held = await writes.hold(connection, run_id)
             if held is None or epoch < held.epoch:
                 return False
@@ -114,70 +121,62 @@ class SqlChats:
             await writes.end_turn(connection, held, outcome, steps, run_id=run_id, epoch=epoch)
             return True
 
+        return await self.database.write(work)
+
     async def open_turns(self) -> Sequence[OpenTurn]:
-        async with self.database.read() as connection:
-            return await reads.open_turns(connection)
+        return await self.database.read(reads.open_turns)
 
     async def interrupt(self, run_ids: Collection[str]) -> None:
         for run_id in run_ids:
-            async with self.database.write() as connection:
-                held = await writes.hold(connection, run_id)
-                if held is None or held.outcome is not None:
-                    continue
-                found = select(messages.c.content).filter_by(branch=0, run_id=run_id)
-                if (saved := await connection.scalar(found.filter_by(chat=held.chat))) is not None:
-                    message = closed(rows.message(saved))
-                    await writes.save_message(
-                        connection, held, message, run_id=run_id, epoch=held.epoch
-                    )
-                await writes.end_turn(
-                    connection, held, "interrupted", (), run_id=run_id, epoch=held.epoch
-                )
+            await self.database.write(partial(writes.interrupt_turn, run_id=run_id))
 
     async def list(self, user: str | None, cursor: str | None, limit: int) -> ChatPage:
-        async with self.database.read() as connection:
-            return await reads.page(connection, user, cursor, limit)
+        return await self.database.read(partial(reads.page, user=user, cursor=cursor, limit=limit))
 
     async def get(self, user: str | None, chat_id: str) -> StoredChat | None:
-        if not is_storable(chat_id):
+        if (found := await self._found(user, chat_id, reads.contents_and_writing)) is None:
             return None
-        async with self.database.read() as connection:
-            chat = await reads.chat(connection, user, chat_id)
-            if chat is None:
-                return None
-            stored = await reads.contents(connection, chat.key)
-            writing = await reads.written(connection, chat.run_id)
+        chat, (stored, writing) = found
         return StoredChat(rows.chat(chat), await _messages(stored), writing)
 
     async def rename(self, user: str | None, chat_id: str, title: str) -> Chat | None:
         if not is_storable(chat_id):
             return None
-        there = update(chats).filter_by(owner=rows.owner(user), id=chat_id)
-        async with self.database.write() as connection:
-            renamed = await connection.execute(there.values(title=title).returning(chats))
-            row = renamed.one_or_none()
-        return None if row is None else rows.chat(row)
+        renamed = update(chats).filter_by(owner=rows.owner(user), id=chat_id).values(title=title)
+
+        async def work(connection: AsyncConnection) -> Chat | None:
+            row = (await connection.execute(renamed.returning(chats))).one_or_none()
+            return None if row is None else rows.chat(row)
+
+        return await self.database.write(work)
 
     async def delete(self, user: str | None, chat_id: str) -> bool:
         if not is_storable(chat_id):
             return False
-        there = delete(chats).filter_by(owner=rows.owner(user), id=chat_id)
-        async with self.database.write() as connection:
-            return (await connection.execute(there)).rowcount > 0
+        gone = delete(chats).filter_by(owner=rows.owner(user), id=chat_id)
+        return (await self.database.write(lambda connection: connection.execute(gone))).rowcount > 0
 
     async def branches(self, user: str | None, chat_id: str) -> Sequence[Branch] | None:
-        if not is_storable(chat_id):
-            return None
-        async with self.database.read() as connection:
-            chat = await reads.chat(connection, user, chat_id)
-            return None if chat is None else await reads.branches(connection, chat.key)
+        found = await self._found(user, chat_id, reads.branches)
+        return None if found is None else found[1]
 
     async def turns(self, user: str | None, chat_id: str) -> Sequence[StoredTurn] | None:
-        if not is_storable(chat_id):
-            return None
-        async with self.database.read() as connection:
+        found = await self._found(user, chat_id, reads.turns_of)
+        return None if found is None else found[1]
+
+    async def _found(
+        self,
+        user: str | None,
+        chat_id: str,
+        more: Callable[[AsyncConnection, Row[Any]], Awaitable[Found]],
+    ) -> tuple[Row[Any], Found] | None:
+        """The row of a user's chat, and what else is read of it; None if there is no such chat."""
+
+        async def work(connection: AsyncConnection) -> tuple[Row[Any], Found] | None:
             chat = await reads.chat(connection, user, chat_id)
-            return None if chat is None else await reads.turns_of(connection, chat.key)
+            return None if chat is None else (chat, await more(connection, chat))
+
+        return await self.database.read(work) if is_storable(chat_id) else None
 
 
 def _first_turn(request: ChatRequest, user: str | None, floor: Floor) -> Turn:

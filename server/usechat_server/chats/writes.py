@@ -11,11 +11,21 @@ from ui_message_stream.messages import UIMessage
 
 from usechat_server.chats import rows
 from usechat_server.chats.base import ChatChanged
+from usechat_server.chats.closing import closed
 from usechat_server.chats.tables import chats, messages, steps, turns
 from usechat_server.metadata import Outcome, Step
 from usechat_server.turn import Turn
 
-__all__ = ["Held", "end_turn", "hold", "open_chat", "open_turn", "save_message", "store_history"]
+__all__ = [
+    "Held",
+    "end_turn",
+    "hold",
+    "interrupt_turn",
+    "open_chat",
+    "open_turn",
+    "save_message",
+    "store_history",
+]
 
 
 async def open_chat(connection: AsyncConnection, turn: Turn, run_id: str) -> int:
@@ -132,6 +142,18 @@ async def end_turn(
     await _touch(connection, held, **idle)
     if values := [{"turn": held.key, **call} for call in rows.step_values(calls)]:
         await connection.execute(insert(steps), values)
+
+
+async def interrupt_turn(connection: AsyncConnection, run_id: str) -> None:
+    """Ends a turn that nobody runs, with what was saved of its message."""
+    held = await hold(connection, run_id)
+    if held is None or held.outcome is not None:
+        return
+    ours: Any = {"run_id": run_id, "epoch": held.epoch}
+    found = select(messages.c.content).filter_by(chat=held.chat, branch=0, run_id=run_id)
+    if (saved := await connection.scalar(found)) is not None:
+        await save_message(connection, held, closed(rows.message(saved)), **ours)
+    await end_turn(connection, held, "interrupted", (), **ours)
 
 
 async def _touch(connection: AsyncConnection, held: Held, **values: Any) -> None:
