@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -227,10 +228,11 @@ async def _with_sources(setup: Setup, turn: Turn) -> Setup:
     if not setup.sources:
         return setup
     named = {one.name: one for one in setup.tools}
-    for source in setup.sources:
-        for one in await source.tools(turn):
-            if named.setdefault(one.name, one) is not one:
-                logger.warning("there are two tools named %s: one is left out", one.name)
+    # All at once: each of them may have to be waited for.
+    found = await asyncio.gather(*(source.tools(turn) for source in setup.sources))
+    for one in (tool for tools in found for tool in tools):
+        if named.setdefault(one.name, one) is not one:
+            logger.warning("there are two tools named %s: one is left out", one.name)
     return replace(setup, tools=tuple(named.values()))
 
 
