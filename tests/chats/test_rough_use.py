@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 
+from harness.live import ScriptedModel
 from harness.stores import answer, asked, begun, call, opened, said, texts, user
+from starlette.types import ASGIApp, Message, Scope
 from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
+from usechat_server import Agent, create_app
 from usechat_server.chats.store import SqlChats
 
 
@@ -63,3 +67,49 @@ async def test_a_long_chat_goes_on(chats: SqlChats) -> None:
     assert stored is not None
     assert len(stored.messages) == 304
     assert [one.to_object() for one in stored.messages[:301]] == history
+
+
+async def test_a_request_that_is_cancelled_leaves_no_turn_open(chats: SqlChats) -> None:
+    """Some servers cancel the request of a page that has left, wherever it is."""
+    app = create_app(Agent(ScriptedModel()), store=chats)
+    chance = random.Random(2)
+    for number in range(20):
+        body = json.dumps({"id": f"c{number}", "message": user("u1")}).encode()
+        request = asyncio.create_task(post(app, body))
+        await asyncio.sleep(0)
+        for _ in range(chance.randrange(150)):
+            await asyncio.sleep(0)
+        request.cancel()
+        await asyncio.wait([request])
+    await app.drain(20)
+    assert await chats.open_turns() == []
+
+
+async def post(app: ASGIApp, body: bytes) -> None:
+    """One request to the app, as its host hands it over."""
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/api/chat",
+        "raw_path": b"/api/chat",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"127.0.0.1")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 1),
+    }
+    received = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Message:
+        if (message := next(received, None)) is not None:
+            return message
+        await asyncio.Event().wait()  # the page stays
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        pass
+
+    await app(scope, receive, send)

@@ -144,7 +144,8 @@ def run_db(*arguments: str, store: str = "") -> subprocess.CompletedProcess[str]
     )
 
 
-def test_the_command_says_what_is_missing_and_makes_it(url: str) -> None:
+def test_the_command_says_what_is_missing_and_makes_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/chats.db"
     missing = run_db("check", store=url)
     assert missing.returncode == 2
     assert "Run: usechat-server db upgrade" in missing.stderr

@@ -107,7 +107,12 @@ class _Post(_Endpoint):
             decisions = await answerer.approvals.redeem(turn)
             turn = replace(turn, decisions=decisions)
             if chats is not None:
-                await chats.begin(turn, run_id=lease.run_id, epoch=lease.epoch)
+                try:
+                    await chats.begin(turn, run_id=lease.run_id, epoch=lease.epoch)
+                except asyncio.CancelledError:
+                    # It is stored all the same, and nobody is going to run it.
+                    await chats.interrupt([lease.run_id])
+                    raise
             return turn, answering
 
         opened = await services.runs.answer(key, digest, begin)
