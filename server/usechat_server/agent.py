@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -230,7 +231,7 @@ async def _with_sources(setup: Setup, turn: Turn) -> Setup:
     named = {one.name: one for one in setup.tools}
     # All at once: each of them may have to be waited for.
     found = await asyncio.gather(*(source.tools(turn) for source in setup.sources))
-    for one in (tool for tools in found for tool in tools):
+    for one in chain(*found):
         if named.setdefault(one.name, one) is not one:
             logger.warning("there are two tools named %s: one is left out", one.name)
     return replace(setup, tools=tuple(named.values()))
