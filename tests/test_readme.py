@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import httpx
 import pytest
 from harness.fake_provider import FakeProvider, Reply, message, text
+from harness.live import LiveServer
 from harness.serving import serve
 from harness.settings_table import settings_table
 from usechat_server import anthropic
@@ -35,30 +38,51 @@ def fake_provider() -> Iterator[FakeProvider]:
         yield provider
 
 
-@pytest.mark.parametrize("snippet", snippets("python"))
-def test_a_python_snippet_is_a_server_that_answers(
-    snippet: str, provider: FakeProvider, tmp_path: Path
-) -> None:
-    (tmp_path / "main.py").write_text(snippet)
-    env = {
-        "ANTHROPIC_BASE_URL": provider.url,
-        "ANTHROPIC_API_KEY": "any",
-        "PYTHONPATH": str(tmp_path),
-    }
-    mounted = re.search(r'Mount\("(.*?)"', snippet)
-    path = (mounted[1] if mounted else "") + "/api/chat"
+def environment(provider: FakeProvider) -> dict[str, str]:
+    return {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": "any"}
+
+
+def ask(url: str) -> None:
+    """Asks a chat, whose answer is the provider's."""
     parts = [{"type": "text", "text": "Hi"}]
     body = {"id": "c", "messages": [{"id": "u", "role": "user", "parts": parts}]}
-    # As the README serves it.
-    assert "usechat-server serve main:app --port 8000" in README
-    with serve("main:app", "usechat", env=env, cwd=tmp_path) as served:
-        answer = httpx.post(served.url + path, json=body, timeout=20)
+    answer = httpx.post(url, json=body, timeout=20, trust_env=False)
     assert answer.status_code == 200, answer.text
     events = [line for line in answer.text.splitlines() if line.startswith("data: ")]
     assert events[-1] == "data: [DONE]"
     assert '"finish"' in events[-2]
     said = "".join(re.findall(r'"text-delta".*?"delta":"(.*?)"', answer.text))
     assert said == "Hello, world"
+
+
+def test_the_first_snippet_is_served_as_the_page_says(
+    provider: FakeProvider, tmp_path: Path
+) -> None:
+    (tmp_path / "main.py").write_text(snippets("python")[0])
+    env = {**environment(provider), "PYTHONPATH": str(tmp_path)}
+    assert "usechat-server serve main:app --port 8000" in README
+    with serve("main:app", "usechat", env=env, cwd=tmp_path) as served:
+        ask(f"{served.url}/api/chat")
+
+
+@pytest.mark.parametrize("snippet", snippets("python"))
+def test_a_python_snippet_is_a_server_that_answers(
+    snippet: str, provider: FakeProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment(provider).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "snippet.py").write_text(snippet)
+    # Type hints are looked up in the module.
+    spec = spec_from_file_location("snippet", tmp_path / "snippet.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "snippet", module)
+    spec.loader.exec_module(module)
+    mounted = re.search(r'Mount\("(.*?)"', snippet)
+    with LiveServer(module.app) as server:
+        ask(f"{server.url}{mounted[1] if mounted else ''}/api/chat")
 
 
 def test_the_frontend_snippets_have_the_published_types(tmp_path: Path) -> None:

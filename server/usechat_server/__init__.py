@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from usechat_server.agent import Agent as Agent
+    from usechat_server.agent import NextStep as NextStep
     from usechat_server.app import ChatApp as ChatApp
     from usechat_server.app import create_app as create_app
     from usechat_server.models.base import BadRequest as BadRequest
@@ -26,6 +27,7 @@ _HOMES = {
     "BadRequest": "models.base",
     "ChatApp": "app",
     "ClientTool": "tools",
+    "NextStep": "agent",
     "Settings": "settings",
     "StreamWriter": "writing",
     "ToolContext": "tools",
@@ -43,6 +45,7 @@ __all__ = [  # noqa: RUF022
     "ToolContext",
     "ToolError",
     "ClientTool",
+    "NextStep",
     "create_app",
     "ChatApp",
     "Settings",

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, cast
+from weakref import WeakSet
 
 from ui_message_stream.versions import missing
 
@@ -40,6 +41,8 @@ class Answerer:
         self.agent = source if isinstance(source, Agent) else None
         self.approvals = approvals
         self._source = source
+        #: those that were found for a turn, or streamed within the app's code
+        self._agents: WeakSet[Agent] = WeakSet()
 
     @property
     def requires(self) -> frozenset[str]:
@@ -67,21 +70,22 @@ class Answerer:
         return AgentLoop(found, None, _RETRY, self.approvals)
 
     async def aclose(self) -> None:
-        """Closes what was opened in the running event loop. An agent that was made for a turn is
+        """Closes what agents opened in the running event loop. One that the app has let go of is
         the app's to close."""
-        if self.agent is not None:
-            await self.agent.aclose()
+        for agent in [*self._agents, *([self.agent] if self.agent else [])]:
+            await agent.aclose()
 
     async def _find(self, turn: Turn) -> Agent | CodeAnswer:
         source = self._source
         if isinstance(source, Agent):
             return source
         if _writes(source):
-            return CodeAnswer(cast("AnswerFunction", source), self.approvals)
+            return CodeAnswer(cast("AnswerFunction", source), self.approvals, self._agents)
         found = cast("AgentHook", source)(turn)
         agent = await found if inspect.isawaitable(found) else found
         if not isinstance(agent, Agent):
             raise TypeError(f"agent= returned {type(agent).__name__}: expected an Agent")
+        self._agents.add(agent)
         return agent
 
 

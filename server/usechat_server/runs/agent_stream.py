@@ -43,6 +43,7 @@ def agent_stream(agent: Agent, turn: Turn) -> AsyncGenerator[Form, None]:
         loop = AgentLoop(agent, None, _RETRY, code.approvals if code else _NoApprovals())
         if code is not None:
             code.metadata = agent.metadata
+            code.agents.add(agent)
         outcome: Outcome = "aborted"
         failure: Exception | None = None
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from weakref import WeakSet
 
 from ui_message_stream.chunks import FinishReason
 
+from usechat_server.agent import Agent
 from usechat_server.approvals import Approvals
 from usechat_server.metadata import MetadataHook
 from usechat_server.runs.accounts import Accounts
@@ -19,11 +21,15 @@ class CodeAnswer:
     """Answers one turn with a function (see Answering). The agents that it streams belong to the
     run: they ask for approval by `approvals`, and their calls are counted."""
 
-    def __init__(self, answer: AnswerFunction, approvals: Approvals) -> None:
+    def __init__(
+        self, answer: AnswerFunction, approvals: Approvals, agents: WeakSet[Agent]
+    ) -> None:
+        """`agents` gets those that it streams."""
         self.name = getattr(answer, "__name__", type(answer).__name__)
         #: the last streamed agent's
         self.metadata: MetadataHook | None = None
         self.approvals = approvals
+        self.agents = agents
         #: the run's, from its start on
         self.accounts: Accounts | None = None
         self._answer = answer
