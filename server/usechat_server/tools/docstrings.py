@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import docstring_parser
+
+from usechat_server.tools.callables import code_of, without_partial
 
 __all__ = ["described"]
 
@@ -28,9 +29,6 @@ def described(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
 
 
 def _docstring(function: Callable[..., Any]) -> str:
-    while isinstance(function, partial):
-        function = function.func
-    if not inspect.isroutine(function):
-        # What a call does says more than what the thing is.
-        return inspect.getdoc(type(function).__call__) or inspect.getdoc(type(function)) or ""
-    return inspect.getdoc(function) or ""
+    # What a call does says more than what the thing is.
+    found = inspect.getdoc(code_of(function))
+    return found or inspect.getdoc(without_partial(function)) or ""

@@ -13,6 +13,7 @@ from anyio import CapacityLimiter
 from pydantic import ValidationError
 from ui_message_stream import jsontext
 
+from usechat_server.tools.callables import code_of, without_partial
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.docstrings import described
 from usechat_server.tools.errors import InvalidInput
@@ -37,14 +38,17 @@ class PythonFunction:
     def __init__(self, function: Callable[..., Any], local: Mapping[str, Any]) -> None:
         if inspect.isclass(function):
             raise TypeError("a class is no tool: give an instance of it, whose __call__ will run")
-        if inspect.isgeneratorfunction(function):
+        code = code_of(function)
+        if inspect.isgeneratorfunction(code):
             raise TypeError("a generator has to be async")
         self.name = _name(function)
         self.description, words = described(function)
         self._parameters = parameters(function, words, local)
         self.input_schema = self._parameters.json_schema()
         self._function = function
-        self._in_thread = not _is_async(function)
+        # Calling these only makes a coroutine or an async generator, which takes no thread.
+        kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+        self._in_thread = not any(is_kind(code) for is_kind in kinds)
 
     def parse(self, input: Any) -> dict[str, Any]:  # noqa: A002
         """The arguments. Strictly: a text is no number, and what nobody asked for is an error."""
@@ -106,20 +110,10 @@ def _as_page_has_it(value: Any) -> Any:
 
 
 def _name(function: Callable[..., Any]) -> str:
-    while isinstance(function, partial):
-        function = function.func
+    function = without_partial(function)
     if inspect.isroutine(function):
         return function.__name__
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(function).__name__).lower()
-
-
-def _is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it only makes a coroutine or an async generator, which takes no thread."""
-    while isinstance(function, partial):
-        function = function.func
-    if not inspect.isroutine(function):
-        function = type(function).__call__
-    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 #: Of a hopeless input the model is told this much.

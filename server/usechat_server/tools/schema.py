@@ -15,6 +15,7 @@ from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
+from usechat_server.tools.callables import code_of
 from usechat_server.tools.context import ToolContext
 
 __all__ = ["Parameters", "parameters"]
@@ -89,12 +90,8 @@ def parameters(
 
 
 def _hints(function: Callable[..., Any], local: Mapping[str, Any]) -> dict[str, Any]:
-    while isinstance(function, partial):
-        function = function.func
-    if not inspect.isroutine(function):
-        function = type(function).__call__
     try:
-        return get_type_hints(function, localns=dict(local), include_extras=True)
+        return get_type_hints(code_of(function), localns=dict(local), include_extras=True)
     except NameError as error:
         raise TypeError(f"a type hint cannot be looked up: {error}") from None
 
