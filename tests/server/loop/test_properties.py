@@ -248,14 +248,16 @@ def last_calls(message: UIMessage) -> list[ToolPart]:
     return [part for part in parts[last:] if isinstance(part, ToolPart)]
 
 
-def decide(message: UIMessage, *, yes: bool) -> tuple[UIMessage, set[str]] | None:
-    """The message after people and the page did their part, and the calls that were allowed; None:
-    there is nothing to go on with."""
+def decide(message: UIMessage, *, yes: bool, one: bool) -> tuple[UIMessage, set[str]] | None:
+    """The message after people and the page did their part (or one of them did), and the calls
+    that were allowed; None: there is nothing to go on with."""
     message = with_answers(message)
     answered: set[str] = set()
     allowed: set[str] = set()
     for part in last_calls(message):
         call_id = part.tool_call_id
+        if one and answered:
+            break
         if part.state == "approval-requested" and part.approval is not None:
             approval = Approval(id=part.approval.id, approved=yes)
             message = changed(message, call_id, state="approval-responded", approval=approval)
@@ -293,14 +295,14 @@ class Failures(logging.Handler):
     event=events,
     later=events,
     floor=st.sampled_from(FLOORS),
-    yes=st.booleans(),
+    person=st.fixed_dictionaries({"yes": st.booleans(), "one": st.booleans()}),
 )
 def test_a_chat_with_tools(
     script: list[tuple[bool, list[Called], Any]],
     event: tuple[int, str],
     later: tuple[int, str],
     floor: Floor,
-    yes: bool,
+    person: dict[str, bool],
 ) -> None:
     failures = Failures()
 
@@ -313,7 +315,7 @@ def test_a_chat_with_tools(
         message = await one_answer(scene, turn, event)
         check_history([turn.messages[0], message])
         for _ in range(3):
-            decided = decide(message, yes=yes)
+            decided = decide(message, **person)
             if decided is None:
                 break
             message, chat.allowed = decided

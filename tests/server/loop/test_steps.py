@@ -281,6 +281,25 @@ async def test_an_answer_ends_legally_when_its_time_is_over(floor: Floor, during
     assert scene.answers[0].outcome == "finished"
 
 
+async def test_what_a_tool_says_after_its_time_changes_nothing() -> None:
+    said = asyncio.Event()
+
+    @tool
+    async def stubborn() -> str:
+        """Answers all the same."""
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            said.set()
+        return "too late"
+
+    model = ScriptedModel([call("a", "stubborn"), CALLS])
+    answer = await Scene(Agent(model, tools=[stubborn], timeout=0.1)).answer(ask())
+    assert said.is_set()
+    assert tool_part(reduce(answer), "a").state == "output-error"
+    assert answer[-1] == Finish(finish_reason="length")
+
+
 async def test_a_hook_changes_the_step_that_comes_next() -> None:
     small = ScriptedModel(SPOKEN)
     model = ScriptedModel([call("a", "double", number=4), CALLS])

@@ -1,0 +1,104 @@
+"""A run whose process died, gone on with in another: from its log alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from harness.asgi_host import chunks_of
+from harness.scripted_model import ScriptedModel
+from harness.turns import ask, call, text, tool_part
+from ui_message_stream.chunks import Chunk, FinishReason, TextDelta, TextStart
+from ui_message_stream.grammar import Grammar
+from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
+from ui_message_stream.versions import NEWEST_FLOOR
+from usechat_server.agent import Agent
+from usechat_server.approvals import MemoryNonces, SignedApprovals
+from usechat_server.logs.memory import Log
+from usechat_server.models.base import StepResult
+from usechat_server.observe.run_record import RunRecord
+from usechat_server.runs import Retry
+from usechat_server.runs.accounts import Accounts
+from usechat_server.runs.loop import AgentLoop
+from usechat_server.runs.output import Output
+from usechat_server.tools import FunctionTool, tool
+from usechat_server.turn import Decision, Turn
+
+RECORD = RunRecord(run="r", user=None, chat="c", message="m", model="m", floor="7")
+
+
+class Successor:
+    """A process that goes on with what another one wrote."""
+
+    def __init__(self, *, idempotent: bool) -> None:
+        self.ran: list[str] = []
+        self.model = ScriptedModel([text(), StepResult("stop")])
+
+        @tool(idempotent=idempotent)
+        async def pay(to: str) -> str:
+            """Pays."""
+            self.ran.append(to)
+            return "paid"
+
+        self.pay: FunctionTool = pay
+
+    async def go_on(self, turn: Turn, written: Sequence[Chunk]) -> FinishReason:
+        dead = Output(turn, RECORD)
+        dead.append(written)
+        log = Log(turn.continued)
+        position = (0, 0)
+        while dead.log.is_behind(position):
+            chunks, position = dead.log.chunks(position)
+            log.append(chunks)
+
+        self.output = Output(turn, RECORD, log)
+        agent = Agent(self.model, tools=[self.pay])
+        loop = AgentLoop(agent, None, Retry(), SignedApprovals(None, MemoryNonces()))
+        reason = await loop.answer(self.output, Accounts(turn, log.said))
+        await loop.aclose()
+        self.output.close(self.output.writer.finish(reason))
+        log.end()
+        self.message: UIMessage = log.message()
+        whole = log.reader(NEWEST_FLOOR).take() or b""
+        grammar = Grammar(turn.continued, floor=turn.floor)
+        for chunk in chunks_of(whole):
+            grammar.check(chunk)
+        return reason
+
+
+async def test_a_step_that_was_being_written_begins_again() -> None:
+    successor = Successor(idempotent=False)
+    half: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Do")]
+    assert await successor.go_on(ask(NEWEST_FLOOR), half) == "stop"
+    assert successor.message.parts == [StepStartPart(), TextPart(text="Done.", state="done")]
+
+
+async def test_a_half_call_begins_again_with_its_step() -> None:
+    successor = Successor(idempotent=False)
+    assert await successor.go_on(ask(NEWEST_FLOOR), call("a", "pay", to="bo")[:2]) == "stop"
+    assert not successor.ran
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+async def test_a_tool_that_may_have_run(idempotent: bool) -> None:
+    successor = Successor(idempotent=idempotent)
+    reason = await successor.go_on(ask(NEWEST_FLOOR), call("a", "pay", to="bo"))
+    part = tool_part(successor.message, "a")
+    if idempotent:
+        assert (reason, successor.ran, part.output) == ("stop", ["bo"], "paid")
+    else:
+        # The model would only call it once more.
+        assert (reason, successor.ran, part.state) == ("interrupted", [], "output-error")
+        assert not successor.model.calls
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+async def test_an_allowed_call_that_may_have_run(idempotent: bool) -> None:
+    output = Output(ask(NEWEST_FLOOR), RECORD)
+    output.append(call("a", "pay", to="bo"))
+    turn = replace(ask(NEWEST_FLOOR, output.message()), decisions={"a": Decision(approved=True)})
+    successor = Successor(idempotent=idempotent)
+    reason = await successor.go_on(turn, [])
+    expected = ("stop", ["bo"]) if idempotent else ("interrupted", [])
+    assert (reason, successor.ran) == expected
