@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 
-__all__ = ["ChatPage"]
+__all__ = ["ANSWER", "ChatPage"]
 
 #: Milliseconds that an answer of the demo model may take. The longest takes about ten seconds.
 ANSWER = 60_000
@@ -51,9 +51,21 @@ class ChatPage:
     ) -> Iterator[ChatPage]:
         """Opens the page in a fresh profile. `options` are Playwright's for a browser context."""
         with browser.new_context(timezone_id=timezone, **options) as context:
-            chat = cls(context.new_page(), url)
-            chat.page.goto(url)
-            yield chat
+            yield cls.tab(context, url)
+
+    @classmethod
+    def tab(cls, context: BrowserContext, url: str, path: str = "") -> ChatPage:
+        """Opens one more tab of a profile."""
+        chat = cls(context.new_page(), url)
+        chat.page.goto(url + path)
+        # From now on the page listens.
+        expect(chat.field).to_be_visible()
+        return chat
+
+    def another_tab(self) -> ChatPage:
+        """Opens this chat in a second tab."""
+        address = self.page.url.removeprefix(self._url)
+        return ChatPage.tab(self.page.context, self._url, address)
 
     def ask(self, text: str) -> None:
         """Types a question and presses Enter."""
@@ -65,6 +77,16 @@ class ChatPage:
     def wait(self) -> None:
         """Waits until the answer is complete."""
         expect(self.send).to_be_visible(timeout=ANSWER)
+
+    def new(self) -> None:
+        """Begins another chat."""
+        self.page.get_by_role("button", name="New chat").first.click()
+        expect(self.questions).to_have_count(0)
+
+    def healthy(self) -> None:
+        """Nothing may have gone wrong in the page, nor left this machine."""
+        assert self.complaints == []
+        assert self.foreign == []
 
     def watch(self) -> None:
         """Begins to note what each frame shows, for `paints` and `showed_thinking`."""
@@ -78,6 +100,17 @@ class ChatPage:
         """Whether a frame showed reasoning, unfolded, while the answer was under way."""
         return bool(self.page.evaluate("window.thinking"))
 
+    def clipboard(self) -> str:
+        """What was copied last."""
+        return str(self.page.evaluate("navigator.clipboard.readText()"))
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def card(self, tool: str) -> Locator:
+        """The cards of a tool's calls."""
+        return self.page.get_by_role("region", name=f"Tool {tool}")
+
     @property
     def asked(self) -> list[dict[str, Any]]:
         """The bodies of the requests for answers."""
@@ -89,11 +122,11 @@ class ChatPage:
 
     @property
     def send(self) -> Locator:
-        return self.page.get_by_role("button", name="Send")
+        return self.button("Send")
 
     @property
     def stop(self) -> Locator:
-        return self.page.get_by_role("button", name="Stop")
+        return self.button("Stop")
 
     @property
     def alert(self) -> Locator:
@@ -111,6 +144,11 @@ class ChatPage:
     def text(self) -> Locator:
         """The text of the newest answer."""
         return self.answers.last.locator(".markdown").last
+
+    @property
+    def chats(self) -> Locator:
+        """The titles in the list of chats, the newest first."""
+        return self.page.get_by_role("navigation", name="Chats").locator(".chat-title")
 
     def _console(self, message: Any) -> None:
         if message.type in ("error", "warning"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from browser.chat_page import ChatPage
-from harness.serving import Served, serve
+from harness.serving import SCRIPTS, Served, serve
 from playwright.sync_api import Browser, expect, sync_playwright
 
 #: Names under which systems install Chromium or Chrome.
@@ -47,21 +49,42 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
+def agent() -> str:
+    """The agent that `server` serves: the demo, at a model's pace."""
+    return "usechat_server.demo:default_agent"
+
+
+@pytest.fixture(scope="module")
+def server(agent: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The agent, as `usechat-server serve` has it: with a store."""
+    store = f"sqlite:///{tmp_path_factory.mktemp('store')}/chats.db"
+    subprocess.run([SCRIPTS / "usechat-server", "db", "upgrade", "--store", store], check=True)
+    with served(agent, USECHAT_STORE=store) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="module")
+def bare(agent: str) -> Iterator[Served]:
+    """The agent without a store."""
+    with served(agent) as demo:
+        yield demo
+
+
+def served(agent: str, **env: str) -> AbstractContextManager[Served]:
     if not PAGE.is_file():
         pytest.skip("needs the built page: make page")
-    with serve(
-        "usechat_server.demo:default_agent",
-        "usechat",
-        env={"USECHAT_PAGE": "true", "ANTHROPIC_API_KEY": ""},
-    ) as served:
-        yield served
+    env = {"USECHAT_PAGE": "true", "ANTHROPIC_API_KEY": "", **env}
+    return serve(agent, "usechat", env=env)
 
 
 @pytest.fixture
 def chat(browser: Browser, server: Served) -> Iterator[ChatPage]:
-    """The page, opened. In the end, nothing may have gone wrong in it or left this machine."""
-    with ChatPage.open(browser, server.url, timezone="Asia/Tokyo") as chat:
+    """The page, opened by a person of its own. In the end, nothing may have gone wrong in it."""
+    with ChatPage.open(
+        browser,
+        server.url,
+        timezone="Asia/Tokyo",
+        permissions=["clipboard-read", "clipboard-write"],
+    ) as chat:
         yield chat
-        assert chat.complaints == []
-        assert chat.foreign == []
+        chat.healthy()

@@ -22,6 +22,7 @@ class RoundRobin:
         self._ports = ports
         self._turn = 0
         self._loop = asyncio.new_event_loop()
+        self._connections: set[asyncio.StreamWriter] = set()
         self._listening = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -33,6 +34,12 @@ class RoundRobin:
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(DEADLINE)
+
+    def cut(self) -> None:
+        """Breaks the connections that there are."""
+        self._loop.call_soon_threadsafe(
+            lambda: [writer.transport.abort() for writer in self._connections]
+        )
 
     def _run(self) -> None:
         loop = self._loop
@@ -58,6 +65,7 @@ class RoundRobin:
         else:
             writer.transport.abort()
             return
+        self._connections.add(writer)
         pipes = [
             asyncio.create_task(_pipe(reader, there[1])),
             asyncio.create_task(_pipe(there[0], writer)),
@@ -66,6 +74,7 @@ class RoundRobin:
         await asyncio.wait(pipes, return_when=asyncio.FIRST_COMPLETED)
         for pipe in pipes:
             pipe.cancel()
+        self._connections.discard(writer)
         for side in (writer, there[1]):
             side.close()
 

@@ -7,8 +7,9 @@ import os
 from usechat_server.agent import Agent
 from usechat_server.demo.metadata import page_metadata
 from usechat_server.demo.tools import BROWSER_TIME, look_up, roll_dice, send_postcard, weather
+from usechat_server.models.base import Model
 
-__all__ = ["CLAUDE", "default_agent"]
+__all__ = ["CLAUDE", "default_agent", "demo_agent"]
 
 #: the model that answers when there is a key
 CLAUDE = "claude-sonnet-5-5"
@@ -21,9 +22,14 @@ say so when it matters."""
 
 
 def default_agent() -> Agent:
-    """Claude when ANTHROPIC_API_KEY is set, else the demo model, with tools to show them."""
+    """Claude when ANTHROPIC_API_KEY is set, else the demo model."""
+    return demo_agent(CLAUDE if os.environ.get("ANTHROPIC_API_KEY") else "demo")
+
+
+def demo_agent(model: str | Model) -> Agent:
+    """A model with the tools of the demo, and what the bundled page needs to show."""
     return Agent(
-        CLAUDE if os.environ.get("ANTHROPIC_API_KEY") else "demo",
+        model,
         system=SYSTEM,
         tools=[BROWSER_TIME, roll_dice, weather, look_up, send_postcard],
         metadata=page_metadata,

@@ -1,6 +1,9 @@
 import { Picture } from './Picture';
 
-/** A JSON value with its name: short facts as a list, a picture as such, all else as JSON. */
+/**
+ * A JSON value with its name: short facts as a list, a picture as such, all else as JSON. What may
+ * be long scrolls, by keyboard too.
+ */
 export function Value({ label, value }: { label: string; value: unknown }) {
   if (value === undefined) return null;
   return (
@@ -14,7 +17,7 @@ export function Value({ label, value }: { label: string; value: unknown }) {
 function draw(value: unknown) {
   if (typeof value === 'string') {
     if (value.startsWith('data:image/')) return <Picture url={value} />;
-    return value.includes('\n') ? <pre>{value}</pre> : value;
+    return value.includes('\n') ? <pre tabIndex={0}>{value}</pre> : value;
   }
   if (isFlat(value)) return <Facts facts={value} />;
   if (Array.isArray(value) && value.length > 0 && value.every(isFlat)) {
@@ -28,7 +31,7 @@ function draw(value: unknown) {
       </ol>
     );
   }
-  return <pre>{JSON.stringify(value, null, 2)}</pre>;
+  return <pre tabIndex={0}>{JSON.stringify(value, null, 2)}</pre>;
 }
 
 function Facts({ facts }: { facts: Record<string, Fact | Fact[]> }) {

@@ -13,6 +13,8 @@ type Props = {
 /** The picture's own units; it is stretched to the room there is. */
 const WIDTH = 1000;
 const LANE = 10;
+/** A lane on the screen; its label is as high in the style sheet. */
+const LANE_HEIGHT = 1.05;
 
 const LABELS = { text: 'Text', reasoning: 'Thoughts', tool: 'Tools', data: 'Data', frame: 'Frame' };
 
@@ -43,6 +45,7 @@ export function TimeLine({ recording, frames, selected, onSelect }: Props) {
           viewBox={`0 0 ${WIDTH} ${height}`}
           preserveAspectRatio="none"
           role="img"
+          style={{ height: `${lanes.length * LANE_HEIGHT}rem` }}
           aria-label={`${frames.length} frames in ${readableTime(now)}`}
           onPointerDown={onPoint}
           onPointerMove={event => event.buttons > 0 && onPoint(event)}

@@ -47,7 +47,7 @@ function largestLump(chunks: readonly Frame[]): number {
 }
 
 function splitOf(frames: readonly Frame[], firstToken: number | undefined): Split | undefined {
-  const end = frames.findLast(({ type }) => type === 'finish' || type === 'message-metadata');
+  const end = frames.findLast(({ raw }) => raw.includes('"messageMetadata"'));
   const chunk = end && (chunkOf(end) as { messageMetadata?: Metadata } | undefined);
   const { called, first_token: told } = chunk?.messageMetadata?.seconds ?? {};
   if (called === undefined || told === undefined || firstToken === undefined) return undefined;

@@ -53,7 +53,8 @@ export function recording(chat: string, onAnswering: () => void): typeof fetch {
       noted.status = response.status;
       noted.headersAt = performance.now();
       if (method === 'POST' && response.ok) onAnswering();
-      if (!response.body) {
+      // "Nothing to resume" has no body, whatever the browser makes of it.
+      if (!response.body || response.status === 204) {
         end(noted, 'complete');
         return response;
       }

@@ -117,7 +117,7 @@ def _weather_row(call: ToolPart) -> str:
     if call.state != "output-available":
         return f"| {asked} | – | {call.error_text} |"
     celsius, sky, wind = map(_facts([call]).get, ("celsius", "sky", "wind"))
-    return f"| {asked} | {celsius} °C | {sky}, wind: {wind} |"
+    return f"| {asked} | {celsius}\N{NO-BREAK SPACE}°C | {sky}, wind: {wind} |"
 
 
 def _plain(value: Any) -> str:
