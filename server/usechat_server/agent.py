@@ -22,7 +22,7 @@ from usechat_server.turn import Turn
 if TYPE_CHECKING:
     from usechat_server.models.anthropic import AnthropicOptions
 
-__all__ = ["Agent", "AgentTool", "NextStep", "Setup", "StepHook", "SystemHook"]
+__all__ = ["Agent", "AgentTool", "NextStep", "Setup", "StepHook", "SystemHook", "with_sources"]
 
 logger = logging.getLogger("usechat.agent")
 
@@ -149,11 +149,11 @@ class Agent:
         return agent_stream(self, turn)
 
     async def setup(self, turn: Turn) -> Setup:
-        """What the steps of an answer have in common."""
+        """What the steps of an answer have in common: each asks the sources of tools anew."""
         setup = self._static
         if callable(self.system):
             setup = replace(setup, system=await _awaited(self.system(turn)))
-        return await _with_sources(setup, turn)
+        return setup
 
     async def next_step(self, setup: Setup, turn: Turn, steps: Sequence[Step]) -> Setup | None:
         """What the next step is asked with; None: `on_step` ends the answer."""
@@ -168,7 +168,7 @@ class Agent:
             if changes.tools is not None:
                 tools, sources = _sorted(changes.tools)
                 setup = replace(setup, tools=tools, sources=sources)
-        return await _with_sources(setup, turn)
+        return await with_sources(setup, turn)
 
     def ask(self, setup: Setup, messages: Sequence[UIMessage]) -> ModelCall:
         """What a model is asked in one step."""
@@ -224,7 +224,7 @@ def _sorted(tools: Sequence[AgentTool]) -> tuple[tuple[Tool, ...], tuple[ToolSou
     return tuple(own), tuple(sources)
 
 
-async def _with_sources(setup: Setup, turn: Turn) -> Setup:
+async def with_sources(setup: Setup, turn: Turn) -> Setup:
     """The same with the tools that its sources have now; of two with one name, the first."""
     if not setup.sources:
         return setup

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ui_message_stream.chunks import FinishReason
 from ui_message_stream.messages import UIMessage
 
-from usechat_server.agent import Agent, Setup
+from usechat_server.agent import Agent, Setup, with_sources
 from usechat_server.approvals import Approvals
 from usechat_server.metadata import total_usage
 from usechat_server.models.base import Model, ModelError, ModelStream
@@ -108,7 +108,7 @@ class AgentLoop:
 
     async def _go_on(self, setup: Setup, output: Output) -> FinishReason | None:
         """Answers the open calls of a message that is continued. Why the answer is over then."""
-        calls = self._listen(output, setup)
+        calls = self._listen(output, await with_sources(setup, output.turn))
         reason = await go_on(calls, output)
         if calls.answered or output.turn.decisions:
             self._first = None  # it does not know of this

@@ -30,7 +30,9 @@ logger = logging.getLogger("usechat.tools")
 #: Seconds that a cancelled tool has for its cleanup.
 CLEANUP = 5.0
 
-UNKNOWN_TOOL = "There is no tool {name}."
+_WHOLE_INPUTS = frozenset({ToolInputAvailable, ToolInputError})
+
+_UNKNOWN_TOOL = "There is no tool {name}."
 _FAILED = "The tool failed."
 
 
@@ -74,7 +76,7 @@ class ToolCalls:
         """What to write for chunks of the model: an input that its tool does not take is an error,
         which the model may correct."""
         for chunk in batch:
-            if isinstance(chunk, ToolInputAvailable | ToolInputError):
+            if type(chunk) in _WHOLE_INPUTS:  # (of every batch: so it costs little)
                 return [self._taken(one) for one in batch]
         return batch
 
@@ -141,19 +143,20 @@ class ToolCalls:
         """The call as it can be run, or why it cannot."""
         tool = self.tools.get(said.tool_name)
         if not isinstance(tool, FunctionTool):
-            return UNKNOWN_TOOL.format(name=said.tool_name)
+            return _UNKNOWN_TOOL.format(name=said.tool_name)
         try:
             return _Call(said, tool, tool.parse(said.input), approved)
         except Exception as error:
             return _text(said, error)
 
     async def _one(self, call: _Call) -> None:
-        """One call, to its output. Whatever it raises is its output."""
+        """One call, to its output. Whatever it raises is its output: `sys.exit()` in a tool, too,
+        which would end the server."""
         try:
             if await self._is_allowed(call):
                 await self._run(call)
-        except (Exception, asyncio.CancelledError) as error:
-            if is_cancelled(error):
+        except BaseException as error:
+            if is_cancelled(error) or isinstance(error, KeyboardInterrupt):
                 raise
             text = _text(call.said, error)
             self._settle(call, [ToolOutputError(tool_call_id=call.id, error_text=text)])

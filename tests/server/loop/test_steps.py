@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 
@@ -24,6 +25,7 @@ from ui_message_stream.chunks import (
 from ui_message_stream.messages import DataPart, StepStartPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
+from ui_message_stream.wire import UNSET
 from usechat_server.agent import Agent, NextStep
 from usechat_server.metadata import Step
 from usechat_server.models.base import StepResult, Usage
@@ -155,17 +157,34 @@ async def test_a_tool_error_is_shown_and_any_other_is_not(
         """Has a task of its own that is cancelled."""
         raise asyncio.CancelledError
 
-    calls = [*call("a", "refuse"), *call("b", "crash"), *call("c", "vanish")]
+    @tool
+    def leave() -> None:
+        """Calls a command line's `main`."""
+        sys.exit("hunter2")
+
+    @tool
+    async def leave_too() -> None:
+        """The same in the event loop."""
+        sys.exit("hunter2")
+
+    calls = [
+        *call("a", "refuse"),
+        *call("b", "crash"),
+        *call("c", "vanish"),
+        *call("d", "leave"),
+        *call("e", "leave_too"),
+    ]
+    tools = (refuse, crash, vanish, leave, leave_too)
     model = ScriptedModel([calls, CALLS], SPOKEN)
     with caplog.at_level(logging.ERROR):
-        answer = await Scene(Agent(model, tools=[refuse, crash, vanish])).answer(ask())
+        answer = await Scene(Agent(model, tools=tools)).answer(ask())
     shown = {
         chunk.tool_call_id: chunk.error_text
         for chunk in answer
         if isinstance(chunk, ToolOutputError)
     }
     assert shown["a"] == "No such booking."
-    for name in ("b", "c"):
+    for name in "bcde":
         assert "hunter2" not in shown[name]
         [reference] = [word.strip("()") for word in shown[name].split()[-1:]]
         [line] = [one for one in caplog.records if reference in one.getMessage()]
@@ -348,6 +367,42 @@ async def test_a_system_prompt_and_tools_of_the_turn() -> None:
     assert [tool_part(reduce(answer), name).output for name in "ab"] == [8, "here"]
     await agent.aclose()
     assert source.closed
+
+
+async def test_tools_that_come_and_go_between_the_steps(caplog: pytest.LogCaptureFixture) -> None:
+    def saying(name: str, said: str) -> Tool:
+        async def function() -> str:
+            return said
+
+        return tool(function, name=name, description="Says something.")
+
+    class Source:
+        asks = False
+        has: Sequence[Tool] = (saying("a", "old"), saying("b", "b"))
+
+        async def tools(self, turn: Turn) -> Sequence[Tool]:
+            return self.has
+
+        async def aclose(self) -> None:
+            pass
+
+    source = Source()
+
+    def change(turn: Turn, steps: Sequence[Step]) -> None:
+        if steps:
+            source.has = (saying("a", "new"), saying("c", "c"))
+
+    later = [chunk for name in "abc" for chunk in call(f"later-{name}", name)]
+    model = ScriptedModel([call("first-a", "a"), CALLS], [later, CALLS], SPOKEN)
+    scene = Scene(Agent(model, tools=[source], on_step=change))
+    message = await scene.message(ask())
+    assert [[one.name for one in asked.tools] for asked in model.calls] == [
+        ["a", "b"],
+        *[["a", "c"]] * 2,
+    ]
+    said = [part.output for part in message.parts if isinstance(part, ToolPart)]
+    assert said == ["old", "new", UNSET, "c"]
+    assert not caplog.records
 
 
 class City(BaseModel):
