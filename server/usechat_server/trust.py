@@ -91,10 +91,11 @@ async def check(turn: Turn, agent: Agent) -> None:
             if isinstance(tool, ClientTool | FunctionTool):
                 raise _refused(part, "the model's provider does not run this tool")
         elif turn.answered is None:
-            # A call of a tool that the model made up has an error, which this server wrote.
-            made_up = part.dynamic and part.state == "output-error"
+            # A call of a tool that the model made up has an error, which this server wrote. A tool
+            # that was found at run time may be gone by now.
+            was_known = part.dynamic and (part.state == "output-error" or bool(agent.sources))
             # on_step may have brought a tool for a step.
-            unknown = tool is None and agent.on_step is None and not made_up
+            unknown = tool is None and agent.on_step is None and not was_known
             if part.state in _OUTPUT and (unknown or isinstance(tool, ProviderTool)):
                 raise _refused(part, "this server has no such tool")
         elif part.tool_call_id in turn.answered:

@@ -108,12 +108,13 @@ async def test_what_no_page_sends_is_refused(part: JSON, told: str) -> None:
 
 
 class Found:
-    """A source of tools, such as an MCP server."""
+    """A source of tools, such as an MCP server. After `gone` it has none."""
 
     asks = False
+    gone = False
 
     async def tools(self, turn: Turn) -> Sequence[Tool]:
-        return [replace(LOCATE, name="found", dynamic=True)]
+        return [] if self.gone else [replace(LOCATE, name="found", dynamic=True)]
 
     async def aclose(self) -> None:
         pass
@@ -121,9 +122,14 @@ class Found:
 
 async def test_tools_that_are_found_at_run_time_are_known() -> None:
     found = {**call("x"), "type": "dynamic-tool", "toolName": "found"}
-    agent = Agent(Planner(), tools=[Found(), LOCATE])
+    source = Found()
+    agent = Agent(Planner(), tools=[source, LOCATE])
     assert await refusal(turn(message(found, call("locate"))), agent) is None
     assert await refusal(turn(message(call("gone"))), agent)
+    # A server that went away meanwhile does not keep the page from its own answer.
+    source.gone = True
+    assert await refusal(turn(message(found, call("locate"))), agent) is None
+    assert await refusal(turn(message(found, call("gone"))), agent)
 
 
 async def test_with_a_store_a_page_answers_its_own_tools_only() -> None:
@@ -226,7 +232,8 @@ def test_nothing_but_answers_is_taken_into_the_store(kept: list[JSON], sent: lis
             assert changed <= {"state", "output", "error_text"}
         else:
             assert (was.state, now.state) == ("approval-requested", "approval-responded")
-            assert changed == {"state", "approval"}
+            # (An answer that says nothing is refused later, with the other answers.)
+            assert changed - {"approval"} == {"state"}
             assert was.approval
             assert now.approval
             unanswered = msgspec.structs.replace(now.approval, approved=None, reason=None)
