@@ -24,6 +24,8 @@ DELIVERY = 5.0
 #: Seconds that a request waits for a chat that is busy: the hang-up of a page that stops one answer
 #: and asks for the next may arrive after what it asks.
 PATIENCE = 1.0
+#: Seconds more that it waits for an answer that has its end to be stored.
+SAVING = 4.0
 
 BUSY = "This chat is still answering. Please wait for the answer, or stop it first."
 UNSAVED = "The last answer of this chat could not be saved yet. Please try again in a moment."
@@ -150,7 +152,10 @@ class Runs:
         if self._on_busy == "replace":
             await self.board.stop(key, run_id=found.run_id)
         if not await found.over(PATIENCE):
-            raise BadRequest(UNSAVED, 503) if found.ended else BadRequest(BUSY, 409)
+            if not found.ended:
+                raise BadRequest(BUSY, 409)
+            if not await found.over(SAVING):
+                raise BadRequest(UNSAVED, 503)
         return None
 
     async def _adopt(self, dead: Dead) -> None:
