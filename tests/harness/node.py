@@ -20,7 +20,15 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any, Self
 
-__all__ = ["CLIENTS", "NEXTJS", "NodeProcess", "NodeUnavailable", "install", "node_binary", "require"]
+__all__ = [
+    "CLIENTS",
+    "NEXTJS",
+    "NodeProcess",
+    "NodeUnavailable",
+    "install",
+    "node_binary",
+    "require",
+]
 
 #: The npm project of the published clients, which also brings its own Node.
 CLIENTS = Path(__file__).parents[1] / "clients"
