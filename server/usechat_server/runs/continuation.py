@@ -40,10 +40,12 @@ async def go_on(calls: ToolCalls, output: Output) -> FinishReason | None:
         decision = _decision(part, output)
         if part.state not in _OPEN:
             continue
-        if decision is not None and not decision.approved:
-            output.append(denied(turn, call_id, decision.reason))
-        elif decision is None and _waits(part, tool):
+        if decision is None and _waits(part, tool):
             calls.waiting = True
+        elif not output.takes(call_id, known=tool is not None):
+            continue
+        elif decision is not None and not decision.approved:
+            output.append(denied(turn, call_id, decision.reason))
         elif part.state == "input-streaming" or (decision is None and not output.in_step):
             calls.fail(call_id, _INTERRUPTED)
         elif output.taken_over and not (isinstance(tool, FunctionTool) and tool.idempotent):
@@ -75,8 +77,8 @@ def _decision(part: ToolPart, output: Output) -> Decision | None:
     """What was decided about a call. What the app decides by itself is in this run's own step only:
     elsewhere the page may have written it."""
     approval = part.approval
-    if output.in_step and approval is not None and approval.is_automatic and approval.approved:
-        return Decision(approved=True)
+    if output.in_step and approval is not None and approval.is_automatic:
+        return Decision(approval.approved is True, approval.reason)
     return output.turn.decisions.get(part.tool_call_id)
 
 

@@ -19,7 +19,7 @@ class Retry:
     #: seconds: the first wait is at most `first`, each further one at most twice the one before
     first: float = 1.0
     longest: float = 8.0
-    #: seconds from the start of the run after which no call is begun; what the provider asked to
+    #: seconds from the start of the step after which no call is begun; what the provider asked to
     #: wait counts too
     within: float = 60.0
 

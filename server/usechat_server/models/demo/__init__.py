@@ -29,7 +29,9 @@ class DemoModel:
         self._failed: deque[str] = deque(maxlen=100)
 
     def check(self, call: ModelCall) -> None:
-        """Raises ValueError for tools that a provider would have to run."""
+        """Raises ValueError for tools that a provider would have to run, and for `output`."""
+        if call.output is not None:
+            raise ValueError("output: the demo model answers in words only")
         for tool in call.tools:
             if isinstance(tool, ProviderTool):
                 raise ValueError(f"tools: the demo model has no {tool.name}")
