@@ -56,14 +56,21 @@ def answer(*parts: dict[str, Any], message_id: str = "a") -> UIMessage:
     return UIMessage.from_object(made)
 
 
+async def drain(agent: Agent, turn: Turn) -> None:
+    """Asks, and reads the answer."""
+    stream = agent.call(turn)
+    assert stream is not None
+    async for _ in stream:
+        pass
+
+
 def ask(provider: FakeProvider, agent: Agent, *history: UIMessage) -> RecordedRequest:
     """The request that an agent makes for a history."""
     messages = list(history) or [user(said("Hi"))]
     turn = Turn(None, "c", DEFAULT_FLOOR, messages, message_id="new")
 
     async def call() -> None:
-        async for _ in agent.call(turn):
-            pass
+        await drain(agent, turn)
         await agent.model.aclose()
 
     before = len(provider.requests)
@@ -324,13 +331,11 @@ def test_what_the_model_has_not_got_is_logged_by_name(
     turn = Turn(None, "c", DEFAULT_FLOOR, [user(said("Hi"))], message_id="new")
 
     async def call() -> None:
-        async for _ in agent.call(turn):
-            pass
+        await drain(agent, turn)
         async with asyncio.timeout(20):
             while len(caplog.records) < 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        async for _ in agent.call(turn):
-            pass
+        await drain(agent, turn)
         await agent.model.aclose()
 
     with caplog.at_level("ERROR", "usechat.anthropic"):
