@@ -38,7 +38,7 @@ def agent_stream(agent: Agent, turn: Turn) -> AsyncGenerator[Form, None]:
     async def write(take: _Take) -> None:
         code = running()
         record = _record(agent, turn)
-        output = _Told(turn, record, take)
+        output = _Told(turn, record, take, code.taken if code else set())
         accounts = Accounts(turn, output.log.said, part_of=code.accounts if code else None)
         loop = AgentLoop(agent, None, _RETRY, code.approvals if code else _NoApprovals())
         if code is not None:
@@ -80,9 +80,10 @@ def _record(agent: Agent, turn: Turn) -> RunRecord:
 class _Told(Output):
     """What is written, told at once. It is never taken back: it may be anywhere by then."""
 
-    def __init__(self, turn: Turn, record: RunRecord, take: _Take) -> None:
+    def __init__(self, turn: Turn, record: RunRecord, take: _Take, taken: set[str]) -> None:
         super().__init__(turn, record)
         self._take = take
+        self._taken = taken
         self._told = 0, 0
         self._tell()
 
@@ -91,6 +92,14 @@ class _Told(Output):
             super().append(batch)
         finally:
             self._tell()
+
+    def takes(self, tool_call_id: str, *, known: bool) -> bool:
+        # The code may stream several agents, at once or one for the other: what a person allowed
+        # runs once, at one that has the tool.
+        if not known or tool_call_id in self._taken:
+            return False
+        self._taken.add(tool_call_id)
+        return True
 
     def take_back(self) -> bool:
         return False

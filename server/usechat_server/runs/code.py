@@ -30,6 +30,8 @@ class CodeAnswer:
         self.metadata: MetadataHook | None = None
         self.approvals = approvals
         self.agents = agents
+        #: the open calls of the continued message that one of them has dealt with
+        self.taken: set[str] = set()
         #: the run's, from its start on
         self.accounts: Accounts | None = None
         self._answer = answer

@@ -77,6 +77,11 @@ class Output:
                 else:
                     self.log.append(chunks)
 
+    def takes(self, tool_call_id: str, *, known: bool) -> bool:
+        """Whether it is for this answer to deal with an open call of the message that is continued,
+        whose tool it may know."""
+        return True
+
     def end_step(self) -> None:
         """Ends the step, if something of it was written."""
         if self.in_step:
