@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
+from harness.fake_provider import FakeProvider, Pause, Reply, message, text
+from harness.pages import Page
+from harness.redis_server import RedisServer
 from harness.serving import Served, serve
+from usechat_server.cluster.nonces import RedisNonces
+from usechat_server.cluster.shared import Shared
 
 T = TypeVar("T")
 
@@ -45,7 +51,7 @@ def is_alive(pid: int) -> bool:
     return False
 
 
-def test_a_process_that_dies_is_replaced_and_all_end_together() -> None:
+def test_a_process_that_dies_is_replaced_and_none_outlives_its_parent() -> None:
     with serve("cluster.apps:plain", "usechat", args=("--workers", "2")) as served:
         first = eventually(lambda: pids(served), lambda found: len(found) == 2)
         assert served.process.pid not in first
@@ -55,20 +61,12 @@ def test_a_process_that_dies_is_replaced_and_all_end_together() -> None:
             lambda: pids(served), lambda found: len(found) == 2 and victim not in found
         )
         assert served.output.count("Listening on") == 1
-        served.process.terminate()
-        assert served.process.wait(DEADLINE) == 0
-        assert not any(map(is_alive, now))
-
-
-def test_no_process_outlives_its_parent() -> None:
-    with serve("cluster.apps:plain", "usechat", args=("--workers", "2")) as served:
-        workers = eventually(lambda: pids(served), lambda found: len(found) == 2)
         served.process.kill()
-        eventually(lambda: any(map(is_alive, workers)), lambda alive: not alive)
+        eventually(lambda: any(map(is_alive, now)), lambda alive: not alive)
 
 
 def test_what_cannot_start_ends_at_once_and_says_why_once() -> None:
-    for target, text in [
+    for target, why in [
         ("cluster.apps:nothing", "nothing"),
         ("cluster.apps:agent", "USECHAT_REDIS_URL"),
     ]:
@@ -82,5 +80,44 @@ def test_what_cannot_start_ends_at_once_and_says_why_once() -> None:
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )
         assert done.returncode not in {0, None}
-        assert done.stderr.count(text) == 1, done.stderr
+        assert done.stderr.count(why) == 1, done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_one_signal_drains_them_all(redis: RedisServer, tmp_path: Path) -> None:
+    with FakeProvider() as provider, ExitStack() as stack:
+        provider.on(lambda _: Reply(message(text("Hel", Pause(), "lo"))))
+        env = {
+            "USECHAT_REDIS_URL": redis.url,
+            "PROVIDER": provider.url,
+            "USECHAT_SECRET": "a secret of thirty-two characters or more",
+            "USECHAT_WORKERS": "2",
+        }
+        served = stack.enter_context(serve("cluster.apps:chat", "usechat", env=env))
+        eventually(lambda: served.output.count("startup complete"), lambda times: times == 2)
+        parts = [{"type": "text", "text": "Hello"}]
+        pages = [
+            Page(
+                "POST",
+                f"{served.url}/api/chat",
+                {"id": f"c{number}", "messages": [{"id": "u", "role": "user", "parts": parts}]},
+            )
+            for number in range(8)
+        ]
+        for page in pages:
+            page.wait_for_text("Hel")
+        served.process.terminate()
+        eventually(lambda: served.output.count("Draining"), lambda times: times == 2)
+        provider.release(len(pages))
+        for page in pages:
+            assert page.end().chunks[-1] == {"type": "finish", "finishReason": "stop"}
+        assert served.process.wait(DEADLINE) == 0
+
+
+async def test_an_approval_counts_once_for_all_processes(redis: RedisServer) -> None:
+    here, there = Shared(redis.url), Shared(redis.url)
+    nonces = [RedisNonces(lambda: here), RedisNonces(lambda: there)]
+    uses = [one.use("n", 60) for one in nonces * 3]
+    assert sorted(await asyncio.gather(*uses)) == [False] * 5 + [True]
+    await here.aclose()
+    await there.aclose()

@@ -15,6 +15,7 @@ from usechat_server.cluster.lease import RedisLease
 from usechat_server.cluster.mirror import Mirror
 from usechat_server.cluster.replica import Replica, whole_log
 from usechat_server.cluster.shared import AWAY, Claimed, Held, Shared, chat_digest
+from usechat_server.cluster.tasks import cancel
 from usechat_server.logs.memory import Log
 from usechat_server.models.base import BadRequest
 from usechat_server.runs.board import Adopt, ChatKey, Dead, Opened
@@ -116,9 +117,7 @@ class RedisBoard:
         await self._heart.aclose()
         await self._follower.aclose()
         await self._mirror.aclose()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)
         await self._shared.aclose()
 
     async def open(self, key: ChatKey, run_id: str) -> Opened | None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from usechat_server.cluster.replica import Replica
 from usechat_server.cluster.shared import AWAY, Shared
+from usechat_server.cluster.tasks import cancel
 from usechat_server.turn import Turn
 
 __all__ = ["Follower"]
@@ -64,10 +65,7 @@ class Follower:
             leaving.add_done_callback(self._closing.discard)
 
     async def aclose(self) -> None:
-        tasks = [self._reading, *self._closing]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel([self._reading, *self._closing])
 
     async def _leave(self, replica: Replica) -> None:
         with suppress(*AWAY):  # the owner sees it, too, when the presence is not renewed

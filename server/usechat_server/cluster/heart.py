@@ -10,6 +10,7 @@ from time import monotonic
 from usechat_server.cluster.follow import Follower
 from usechat_server.cluster.lease import RedisLease
 from usechat_server.cluster.shared import AWAY, HEARTBEAT, LEASE, SETTLE, Shared
+from usechat_server.cluster.tasks import cancel
 
 __all__ = ["Heart"]
 
@@ -35,8 +36,7 @@ class Heart:
         self._beating = asyncio.create_task(self._beat(), name="redis heartbeat")
 
     async def aclose(self) -> None:
-        self._beating.cancel()
-        await asyncio.gather(self._beating, return_exceptions=True)
+        await cancel([self._beating])
 
     async def _beat(self) -> None:
         while True:
