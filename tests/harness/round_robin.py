@@ -37,9 +37,11 @@ class RoundRobin:
 
     def cut(self) -> None:
         """Breaks the connections that there are."""
-        self._loop.call_soon_threadsafe(
-            lambda: [writer.transport.abort() for writer in self._connections]
-        )
+        self._loop.call_soon_threadsafe(self._abort)
+
+    def _abort(self) -> None:
+        for writer in self._connections:
+            writer.transport.abort()
 
     def _run(self) -> None:
         loop = self._loop
