@@ -28,7 +28,7 @@ from harness.redis_server import redis_server
 from harness.round_robin import RoundRobin
 from ui_message_stream.messages import ToolPart
 
-TURNS = int(os.environ.get("USECHAT_FAULT_TURNS", "24"))
+TURNS = int(os.environ.get("USECHAT_FAULT_TURNS", "16"))
 SEED = int(os.environ.get("USECHAT_FAULT_SEED", "1"))
 #: Turns at once.
 VISITORS = 4
