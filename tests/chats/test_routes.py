@@ -201,7 +201,7 @@ def test_what_is_no_page_is_refused(ann: Page, query: str, says: str) -> None:
     assert says in ann.ask("GET", f"/api/chats?{query}", status=400)
 
 
-def test_a_page_that_comes_back_gets_the_running_answer_once(ann: Page, store: str) -> None:
+def test_a_page_that_comes_back_gets_the_running_answer_once(store: str) -> None:
     model = ScriptedModel(hold=True)
     with LiveServer(create_app(Agent(model), user=who, store=store)) as server:
         page = Page(server, "ann")
@@ -262,7 +262,7 @@ def test_what_was_replaced_can_be_read(ann: Page) -> None:
     ],
 )
 def test_messages_are_written_for_the_reader(
-    ann: Page, store: str, floor: str, states: list[str], kinds: list[str]
+    model: ScriptedModel, store: str, floor: str, states: list[str], kinds: list[str]
 ) -> None:
     denied = {"id": "p1", "approved": False, "reason": "No."}
     filled(
@@ -271,7 +271,8 @@ def test_messages_are_written_for_the_reader(
         call("t1", "output-denied", approval=denied, title="Clock"),
         call("t2", "approval-responded", approval={"id": "p2", "approved": True}),
     )
-    chat = ann.ask("GET", "/api/chat/c1", floor=floor)
+    with LiveServer(create_app(Agent(model), user=who, store=store)) as server:
+        chat = Page(server, "ann").ask("GET", "/api/chat/c1", floor=floor)
     parts = chat["messages"][1]["parts"]
     assert [part["state"] for part in parts if part["type"] == "tool-clock"] == states
     assert [part["type"] for part in parts if part["type"] == "custom"] == kinds

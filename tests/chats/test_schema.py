@@ -49,9 +49,9 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> No
 
 
 async def test_processes_that_upgrade_at_once_wait_for_each_other(url: str) -> None:
-    databases = [Database(url) for _ in range(4)]
+    databases = [Database(url) for _ in range(8)]
     await asyncio.gather(*map(schema.upgrade, databases))
-    assert [await schema.current(one) for one in databases] == [schema.newest()] * 4
+    assert [await schema.current(one) for one in databases] == [schema.newest()] * 8
     for one in databases:
         await one.aclose()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -159,7 +161,10 @@ def _sqlite(url: URL) -> AsyncEngine:
         connection.isolation_level = None  # transactions begin as `begin` says
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
-        cursor.execute("PRAGMA journal_mode = WAL")  # so that readers and the writer do not wait
+        # So that readers and the writer do not wait. The file keeps it. While others begin to use a
+        # new file it is refused, at once; they ask for it too.
+        with suppress(sqlite3.OperationalError):
+            cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
