@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,26 +48,32 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="module")
-def agent() -> str:
-    """The agent that `server` serves: the demo, at a model's pace."""
-    return "usechat_server.demo:default_agent"
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The demo at a model's pace, as `usechat-server serve` has it: with a store."""
+    with stored("usechat_server.demo:default_agent", tmp_path_factory.mktemp("demo")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The same at a pace at which nobody has to wait."""
+    with stored("browser.quick:agent", tmp_path_factory.mktemp("quick")) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
-def server(agent: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The agent, as `usechat-server serve` has it: with a store."""
-    store = f"sqlite:///{tmp_path_factory.mktemp('store')}/chats.db"
+def server(demo: Served) -> Served:
+    """What `chat` opens; a module may have the other one."""
+    return demo
+
+
+@contextmanager
+def stored(agent: str, folder: Path) -> Iterator[Served]:
+    store = f"sqlite:///{folder}/chats.db"
     subprocess.run([SCRIPTS / "usechat-server", "db", "upgrade", "--store", store], check=True)
-    with served(agent, USECHAT_STORE=store) as demo:
-        yield demo
-
-
-@pytest.fixture(scope="module")
-def bare(agent: str) -> Iterator[Served]:
-    """The agent without a store."""
-    with served(agent) as demo:
-        yield demo
+    with served(agent, USECHAT_STORE=store) as server:
+        yield server
 
 
 def served(agent: str, **env: str) -> AbstractContextManager[Served]:

@@ -6,13 +6,14 @@ import re
 
 import pytest
 from browser.chat_page import ChatPage
+from browser.conftest import served
 from harness.serving import Served
 from playwright.sync_api import Browser, expect
 
 
 @pytest.fixture(scope="module")
-def agent() -> str:
-    return "browser.quick:agent"
+def server(quick: Served) -> Served:
+    return quick
 
 
 def test_a_chat_gets_a_title_and_an_address_and_is_there_again(
@@ -40,10 +41,11 @@ def test_a_chat_gets_a_title_and_an_address_and_is_there_again(
     expect(chat.answers.get_by_role("img")).to_be_visible()
     expect(chat.answers.locator(".usage")).to_contain_text("tokens in")
     chat.page.go_back()
-    expect(chat.questions).to_have_count(0)
+    expect(chat.questions).to_contain_text(["Hello list"])
 
     # The chat goes on where it was.
     chat.page.go_forward()
+    expect(chat.answers.get_by_role("img")).to_be_visible()
     chat.ask("And who are you?")
     chat.wait()
     expect(chat.answers).to_have_count(2)
@@ -140,8 +142,8 @@ def test_the_theme_follows_the_system_until_it_is_chosen(chat: ChatPage) -> None
     assert paper() == dark
 
 
-def test_without_a_store_there_is_a_chat_and_no_list(browser: Browser, bare: Served) -> None:
-    with ChatPage.open(browser, bare.url) as chat:
+def test_without_a_store_there_is_a_chat_and_no_list(browser: Browser) -> None:
+    with served("browser.quick:agent") as bare, ChatPage.open(browser, bare.url) as chat:
         expect(chat.page.get_by_role("heading", level=1)).to_have_text("usechat-server")
         expect(chat.button("Chats")).to_have_count(0)
         chat.ask("What time is it here?")

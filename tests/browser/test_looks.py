@@ -24,14 +24,16 @@ _SERIOUS = """async () => {
 
 
 @pytest.fixture(scope="module")
-def agent() -> str:
-    return "browser.quick:agent"
+def server(quick: Served) -> Served:
+    return quick
 
 
 class Photographer:
     """Takes a picture of each state, which must fit the screen and be for everybody."""
 
     def __init__(self, chat: ChatPage, width: int, scheme: str) -> None:
+        # Both themes and both widths, not each with each: a check takes a second.
+        self._checks = (width < 600) == (scheme == "dark")
         self.chat = chat
         self._width = width
         self._scheme = scheme
@@ -42,7 +44,8 @@ class Photographer:
         self._count += 1
         page.screenshot(path=OUTPUT / f"{self._width}-{self._scheme}-{self._count:02}-{name}.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= self._width, name
-        assert page.evaluate(_SERIOUS) == [], name
+        if self._checks:
+            assert page.evaluate(_SERIOUS) == [], name
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from browser.chat_page import ChatPage
+from harness.serving import Served
 from playwright.sync_api import expect
 
 PNG = base64.b64decode(
@@ -16,8 +17,8 @@ PNG = base64.b64decode(
 
 
 @pytest.fixture(scope="module")
-def agent() -> str:
-    return "browser.quick:agent"
+def server(quick: Served) -> Served:
+    return quick
 
 
 def test_code_has_colours_and_formulas_are_drawn(chat: ChatPage) -> None:

@@ -21,7 +21,8 @@ const LABELS = { text: 'Text', reasoning: 'Thoughts', tool: 'Tools', data: 'Data
 /** A dot for each frame, at the time when it arrived; what happened at once stands in one place. */
 export function TimeLine({ recording, frames, selected, onSelect }: Props) {
   const now = (recording.endedAt ?? performance.now()) - recording.sentAt;
-  const span = Math.max(now, 100);
+  // A little room, so that the last dot is a whole one.
+  const span = Math.max(now, 100) * 1.01;
   const x = (at: number) => (at / span) * WIDTH;
   const lanes = KINDS.filter(kind => kind in LABELS || frames.some(frame => frame.kind === kind));
   const height = lanes.length * LANE;
