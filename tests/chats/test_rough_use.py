@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from pathlib import Path
 
 from harness.live import ScriptedModel
 from harness.stores import answer, asked, begun, call, opened, said, texts, user
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import ASGIApp, Message, Scope
 from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server import Agent, create_app
+from usechat_server.chats import tables
 from usechat_server.chats.store import SqlChats
 
 
@@ -54,6 +58,22 @@ async def test_writers_of_one_chat_wait_for_each_other(chats: SqlChats, url: str
             )
             assert await chats.get(None, "c1") is None
             assert await chats.open_turns() == []
+
+
+async def test_nobody_is_passed_over_who_waits_to_write(tmp_path: Path) -> None:
+    """SQLite itself lets whoever asks at the right moment go first, some after many seconds."""
+    written: list[int] = []
+
+    async def write(store: SqlChats, number: int) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            written.append(number)
+            await connection.execute(update(tables.chats).values(title=str(number)))
+
+        await store.database.write(work)
+
+    async with opened(f"sqlite:///{tmp_path}/chats.db") as store:
+        await asyncio.gather(*(write(store, number) for number in range(40)))
+    assert written == list(range(40))
 
 
 async def test_a_long_chat_goes_on(chats: SqlChats) -> None:

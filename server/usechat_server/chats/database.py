@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,6 +56,9 @@ class Database:
         self._engines: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncEngine] = (
             WeakKeyDictionary()
         )
+        self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
+            WeakKeyDictionary()
+        )
 
     def __str__(self) -> str:
         name = self.url.get_backend_name()
@@ -91,7 +94,7 @@ class Database:
 
     async def _transaction(self, work: Work[Found], *, write: bool) -> Found:
         try:
-            async with self._engine().connect() as connection:
+            async with self._in_line(write=write), self._engine().connect() as connection:
                 await connection.execution_options(usechat_write=write)
                 async with connection.begin():
                     return await work(connection)
@@ -100,6 +103,20 @@ class Database:
         except (exc.SQLAlchemyError, OSError, TimeoutError) as error:
             logger.warning("%s cannot be used: %s", self, getattr(error, "orig", error))
             raise StoreAway from error
+
+    @asynccontextmanager
+    async def _in_line(self, *, write: bool) -> AsyncIterator[None]:
+        """One writer after another, where SQLite would let the luckiest go first."""
+        if not (write and self.is_file):
+            yield
+            return
+        queue = self._queues.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with asyncio.timeout(BUSY_SECONDS):
+            await queue.acquire()
+        try:
+            yield
+        finally:
+            queue.release()
 
     def _engine(self) -> AsyncEngine:
         loop = asyncio.get_running_loop()
