@@ -77,6 +77,14 @@ def test_the_same_request_joins_and_another_one_is_refused(cluster: Cluster) -> 
     assert len(cluster.provider.requests) == 1
 
 
+def test_an_answer_that_a_page_has_is_not_shown_again(cluster: Cluster) -> None:
+    for chat in ("read1", "read2", "read3"):
+        cluster.provider.script(Reply(message(text("Hello"))))
+        assert cluster.post(cluster.a, chat).end().done
+        for served in cluster.servers:
+            assert cluster.resume(served, chat).end().status == 204
+
+
 def test_an_answer_outlives_its_page_while_another_process_reads_it(cluster: Cluster) -> None:
     cluster.provider.script(Reply(message(text("Hel", Pause(), "lo"))))
     page = cluster.post(cluster.a, "c3")

@@ -103,12 +103,14 @@ class RedisBoard:
 
     async def delivered(self, key: ChatKey, run_id: str) -> None:
         lease = self._leases.get(key)
-        if lease is not None and lease.run_id == run_id:
+        owned = lease is not None and lease.run_id == run_id
+        if lease is not None and owned:
             lease.delivered = True
         if run_id in self._lost:
             return  # its readers here were told that it goes on elsewhere
         with suppress(*AWAY):  # it may be read once more, then
-            await asyncio.shield(self._task(self._shared.delivered(chat_digest(key), run_id)))
+            telling = self._shared.delivered(chat_digest(key), run_id, owned=owned)
+            await asyncio.shield(self._task(telling))
 
     async def promised(self, key: ChatKey) -> str | None:
         return await _reached(self._shared.promise(chat_digest(key), 1))
@@ -171,11 +173,18 @@ class RedisBoard:
         taken = await self._shared.take(d)
         if taken is None:
             return
-        turn = self._read(taken.turn)
-        log = Log(turn.continued)
-        closed = await whole_log(self._shared, taken.run_id, log)
+        held = Held(d, taken.run_id, taken.epoch)
+        try:
+            turn = self._read(taken.turn)
+            log = Log(turn.continued)
+            closed = await whole_log(self._shared, taken.run_id, log)
+        except (ValueError, LookupError, TypeError):
+            # Another release wrote it. Its readers are told, and its chat is free.
+            logger.exception("run %s: its process is gone, and it cannot be read", taken.run_id)
+            await self._shared.release(held)
+            return
         key = ChatKey(turn.user, turn.chat_id)
-        lease = self._keep(key, Held(d, taken.run_id, taken.epoch), taken.digest)
+        lease = self._keep(key, held, taken.digest)
         logger.warning("run %s: its process is gone, it is taken over", taken.run_id)
         go_on = not closed and not taken.stop and taken.takes < _MOST_TAKES
         await self._adopt(Dead(turn, log, lease, go_on))

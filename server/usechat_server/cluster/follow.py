@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 
 from usechat_server.cluster.replica import Replica
-from usechat_server.cluster.shared import AWAY, Shared
+from usechat_server.cluster.shared import AWAY, Entries, Shared
 from usechat_server.cluster.tasks import cancel
 from usechat_server.turn import Turn
 
 __all__ = ["Follower"]
+
+logger = logging.getLogger("usechat.cluster")
 
 #: Seconds to the next attempt while Redis is away.
 _RETRY = 0.25
@@ -82,6 +85,14 @@ class Follower:
                     self.woken.set()
                 for run_id, entries in news.items():
                     if replica := self._replicas.get(run_id):
-                        await replica.feed(entries, shared)
+                        await self._feed(replica, entries)
             except AWAY:
                 await asyncio.sleep(_RETRY)
+
+    async def _feed(self, replica: Replica, entries: Entries) -> None:
+        try:
+            await replica.feed(entries, self._shared)
+        except ValueError:
+            # A later release wrote it. The others are followed all the same.
+            logger.exception("run %s: what came of its log cannot be read", replica.run_id)
+            replica.break_off()

@@ -169,10 +169,11 @@ return {'ok'}
 """
 )
 
-#: Somebody got the end of a run. KEYS chat; ARGV run. → ok
+#: Somebody got the end of a run. KEYS chat; ARGV run, 1 if its owner says so (its end may still be
+#: on its way here). → ok
 DELIVERED = """
 local h = redis.call('HMGET', KEYS[1], 'run', 'closed', 'state', 'promises')
-if h[1] == ARGV[1] and h[2] then
+if h[1] == ARGV[1] and (h[2] or ARGV[2] == '1') then
   redis.call('HSET', KEYS[1], 'delivered', '1')
   if h[3] == 'ended' and tonumber(h[4] or 0) <= 0 then redis.call('DEL', KEYS[1]) end
 end
@@ -210,13 +211,15 @@ for i = 1, (#ARGV - 2) / 2 do
   local chat, log, folded, readers = unpack(KEYS, 4 * i - 1, 4 * i + 2)
   local d, epoch = ARGV[2 * i + 1], ARGV[2 * i + 2]
   local lost = held(chat, epoch)
+  local state, stop = unpack(redis.call('HMGET', chat, 'state', 'stop'))
   if lost then
     result[#result + 1] = {lost, '', 0}
+  elseif state == 'ended' then -- while this was on its way
+    result[#result + 1] = {'held', '', 0}
   else
     redis.call('ZADD', KEYS[1], now + ARGV[1], d)
     for _, key in ipairs({chat, log, folded, readers}) do redis.call('PEXPIRE', key, ARGV[2]) end
     redis.call('ZREMRANGEBYSCORE', readers, '-inf', now)
-    local stop = redis.call('HGET', chat, 'stop')
     result[#result + 1] = {'held', stop or '', redis.call('ZCARD', readers)}
   end
 end
@@ -224,7 +227,7 @@ return result
 """
 )
 
-#: KEYS chat; ARGV run message. → none | asked run
+#: KEYS chat; ARGV run message ttl. → none | asked run
 STOP = """
 local h = redis.call('HMGET', KEYS[1], 'run', 'state', 'owner', 'message', 'question')
 if not h[1] or h[2] == 'ended' then return {'none'} end
@@ -232,7 +235,9 @@ if ARGV[1] ~= '' and h[1] ~= ARGV[1] then return {'none'} end
 local other = ARGV[2] ~= '' and h[4] ~= ARGV[2] and h[5] ~= ARGV[2]
 if h[2] == 'active' and other then return {'none'} end
 redis.call('HSET', KEYS[1], 'stop', ARGV[2] == '' and '*' or ARGV[2])
-redis.call('XADD', 'usechat:wake:' .. h[3], 'MAXLEN', '~', 100, '*', 'd', '')
+local wake = 'usechat:wake:' .. h[3]
+redis.call('XADD', wake, 'MAXLEN', '~', 100, '*', 'd', '')
+redis.call('PEXPIRE', wake, ARGV[3])
 return {'asked', h[1]}
 """
 

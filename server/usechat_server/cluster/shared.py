@@ -217,12 +217,13 @@ class Shared:
 
     async def stop(self, d: str, run_id: str | None, message_id: str | None) -> str | None:
         """Asks the owner of a run to end it. The run's id; None if there is nothing to stop."""
-        word, *rest = await self._run(scripts.STOP, [_chat(d)], [run_id or "", message_id or ""])
+        arguments = [run_id or "", message_id or "", _ms(_FORGET)]
+        word, *rest = await self._run(scripts.STOP, [_chat(d)], arguments)
         return rest[0].decode() if word == b"asked" else None
 
-    async def delivered(self, d: str, run_id: str) -> None:
-        """Somebody has the end of a run."""
-        await self._run(scripts.DELIVERED, [_chat(d)], [run_id])
+    async def delivered(self, d: str, run_id: str, *, owned: bool) -> None:
+        """Somebody has the end of a run. `owned`: of this process, whether Redis has it or not."""
+        await self._run(scripts.DELIVERED, [_chat(d)], [run_id, "1" if owned else ""])
 
     async def promise(self, d: str, pages: int) -> str | None:
         """So many pages more, or less, will come to read a chat's run: its id, if there is one."""
