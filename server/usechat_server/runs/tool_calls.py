@@ -32,10 +32,7 @@ CLEANUP = 5.0
 
 _WHOLE_INPUTS = frozenset({ToolInputAvailable, ToolInputError})
 
-_#: Made once: every batch of every answer is looked through.
-_INPUTS = (ToolInputAvailable, ToolInputError)
-
-UNKNOWN_TOOL = "There is no tool {name}."
+_UNKNOWN_TOOL = "There is no tool {name}."
 _FAILED = "The tool failed."
 
 
