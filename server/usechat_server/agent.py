@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import Form, missing
 
 from usechat_server.metadata import MetadataHook, Step, usage_metadata
-from usechat_server.models.base import Model, ModelCall, ModelStream
+from usechat_server.models.base import BadRequest, Model, ModelCall, ModelStream
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource, tool
 from usechat_server.turn import Turn
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "AgentTool", "NextStep", "Setup", "StepHook", "SystemHook", "with_sources"]
 
 logger = logging.getLogger("usechat.agent")
+
+#: What a page has to know to ask a person, and to show a no.
+_APPROVAL = ("tool-approval-request", "tool-output-denied")
 
 _T = TypeVar("_T")
 
@@ -156,7 +159,11 @@ class Agent:
         return setup
 
     async def next_step(self, setup: Setup, turn: Turn, steps: Sequence[Step]) -> Setup | None:
-        """What the next step is asked with; None: `on_step` ends the answer."""
+        """What the next step is asked with; None: `on_step` ends the answer.
+
+        Raises BadRequest if a tool may ask a person, and the page could not show it: nobody knew
+        that before of the tools of `on_step`, or of an agent that plain code streams.
+        """
         changes = None if self.on_step is None else await _awaited(self.on_step(turn, steps))
         if changes is not None:
             if changes.stop:
@@ -168,7 +175,11 @@ class Agent:
             if changes.tools is not None:
                 tools, sources = _sorted(changes.tools)
                 setup = replace(setup, tools=tools, sources=sources)
-        return await with_sources(setup, turn)
+        step = await with_sources(setup, turn)
+        lost = missing(_APPROVAL, turn.floor) if self.approvals == "native" else ()
+        if lost and _any_asks(step.tools):
+            raise BadRequest(f"ai {turn.floor} cannot read {', '.join(lost)}")
+        return step
 
     def ask(self, setup: Setup, messages: Sequence[UIMessage]) -> ModelCall:
         """What a model is asked in one step."""
@@ -186,15 +197,14 @@ class Agent:
     @property
     def asks(self) -> bool:
         """Whether a person may be asked to approve a call."""
-        own = any(isinstance(one, FunctionTool) and one.needs_approval for one in self.tools)
-        return own or any(source.asks for source in self.sources)
+        return _any_asks(self.tools) or any(source.asks for source in self.sources)
 
     @property
     def requires(self) -> frozenset[str]:
         """Chunk types without which something that was switched on cannot be shown."""
         types = self.model.requires.union(*(model.requires for model in self.fallback))
         if self.asks and self.approvals == "native":
-            types |= {"tool-approval-request", "tool-output-denied"}
+            types = types.union(_APPROVAL)
         return types
 
     @property
@@ -222,6 +232,10 @@ def _sorted(tools: Sequence[AgentTool]) -> tuple[tuple[Tool, ...], tuple[ToolSou
         else:
             own.append(tool(one))
     return tuple(own), tuple(sources)
+
+
+def _any_asks(tools: Sequence[Tool]) -> bool:
+    return any(isinstance(one, FunctionTool) and one.needs_approval for one in tools)
 
 
 async def with_sources(setup: Setup, turn: Turn) -> Setup:

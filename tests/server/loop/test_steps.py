@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Literal
 
 import pytest
 from harness.asgi_host import LONG
@@ -16,6 +17,7 @@ from harness.turns import Scene, ask, call, text, tool_part
 from pydantic import BaseModel
 from ui_message_stream.chunks import (
     Data,
+    Error,
     Finish,
     FinishStep,
     ToolInputError,
@@ -337,6 +339,31 @@ async def test_a_hook_changes_the_step_that_comes_next() -> None:
     so_far = seen[1][0]
     assert so_far is not None
     assert tool_part(so_far, "a").output == 8
+
+
+@pytest.mark.parametrize(
+    ("approvals", "floor", "told"),
+    [("native", 5, False), ("native", 7, True), ("client-tool", 5, True)],
+)
+async def test_a_hook_brings_a_tool_that_asks(
+    approvals: Literal["native", "client-tool"], floor: int, told: bool
+) -> None:
+    @tool(needs_approval=True)
+    async def book() -> None:
+        """Books."""
+
+    model = ScriptedModel([call("a", "book"), CALLS])
+    agent = Agent(model, approvals=approvals, on_step=lambda *_: NextStep(tools=[book]))
+    answer = await Scene(agent).answer(ask(Floor(floor)))
+    if told:
+        assert isinstance(answer[-1], Finish)
+        assert len(model.calls) == 1
+    else:
+        # Else the page would wait for a call that it cannot show as a question.
+        assert answer[-1] == Error(
+            error_text=f"ai {Floor(floor)} cannot read tool-approval-request, tool-output-denied"
+        )
+        assert model.calls == []
 
 
 async def test_a_system_prompt_and_tools_of_the_turn() -> None:
