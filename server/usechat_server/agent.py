@@ -45,6 +45,7 @@ class NextStep:
 
     model: str | Model | None = None
     system: str | None = None
+    #: (a call that a person allows later is run by the agent's own tools: it is before any step)
     tools: Sequence[AgentTool] | None = None
     #: end the answer instead
     stop: bool = False
