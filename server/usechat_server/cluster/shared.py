@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
@@ -40,6 +40,8 @@ LEASE = 5.0
 SETTLE = 1.5 * HEARTBEAT
 #: Seconds that a command may take. A Redis that is this slow is away.
 _TIMEOUT = 2.0
+#: Connections for commands. They are short, so that many requests can share few.
+_CONNECTIONS = 32
 #: Seconds that a read of news waits for some. Shorter than its socket's timeout.
 _BLOCK = 5.0
 #: Seconds that what nobody renews is kept.
@@ -149,9 +151,16 @@ class Shared:
         self.process = secrets.token_hex(8)
         # One more try at once: a connection that was idle may have been closed meanwhile.
         retry = Retry(NoBackoff(), 1)
-        self._redis: Any = Redis.from_url(
-            url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=retry
+        # Who finds all connections in use waits for one: the usual pool refuses it.
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=_CONNECTIONS,
+            timeout=_TIMEOUT,
+            socket_timeout=_TIMEOUT,
+            socket_connect_timeout=_TIMEOUT,
+            retry=retry,
         )
+        self._redis: Any = Redis.from_pool(pool)
         self._news: Any = Redis.from_url(
             url, socket_timeout=2 * _BLOCK, socket_connect_timeout=_TIMEOUT, retry=retry
         )

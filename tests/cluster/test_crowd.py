@@ -1,0 +1,17 @@
+"""Many requests at one moment."""
+
+from __future__ import annotations
+
+import asyncio
+
+from harness.redis_server import RedisServer
+from usechat_server.cluster.shared import Shared
+
+
+async def test_requests_at_one_moment_wait_for_each_other(redis: RedisServer) -> None:
+    shared = Shared(redis.url)
+    try:
+        claims = (shared.claim(f"chat{number}", "run", "digest") for number in range(300))
+        assert None not in await asyncio.gather(*claims)
+    finally:
+        await shared.aclose()
