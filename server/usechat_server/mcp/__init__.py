@@ -5,7 +5,15 @@ Agent(model, tools=[weather, mcp_stdio("uvx", "mcp-server-time"), mcp_http("http
 
 from __future__ import annotations
 
-from usechat_server.mcp.listing import MCPOptions
-from usechat_server.mcp.server import MCPServer, mcp_http, mcp_stdio
+try:
+    from usechat_server.mcp.listing import MCPOptions
+    from usechat_server.mcp.server import MCPServer, mcp_http, mcp_stdio
+except ModuleNotFoundError as error:
+    if error.name not in ("mcp", "mcp.types", "jsonschema", "jsonschema.exceptions"):
+        raise
+    raise ModuleNotFoundError(
+        "The tools of MCP servers need more packages: pip install 'usechat-server[mcp]'",
+        name=error.name,
+    ) from None
 
 __all__ = ["MCPOptions", "MCPServer", "mcp_http", "mcp_stdio"]

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
@@ -63,6 +64,8 @@ class Services:
                 f"{settings.workers} workers: they need a Redis that they share, to know of each "
                 "other's answers. Set USECHAT_REDIS_URL."
             )
+        if settings.redis_url is not None and find_spec("redis") is None:
+            raise ValueError("Redis needs its client: pip install 'usechat-server[redis]'")
         self.chats = chats
         self.settings = settings
         self.answerer = Answerer(agent, self._approvals())

@@ -1,0 +1,25 @@
+"""What is not installed by itself is asked for by name."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from usechat_server import Agent, Settings, create_app
+
+
+def test_redis_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    create_app(Agent("claude-sonnet-5-5"))
+    with pytest.raises(ValueError, match=r"usechat-server\[redis\]"):
+        create_app(Agent("claude-sonnet-5-5"), settings=Settings(redis_url="redis://127.0.0.1:1/0"))
+
+
+@pytest.mark.parametrize("missing", ["mcp", "jsonschema"])
+def test_mcp_is_an_extra(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    for name in list(sys.modules):
+        if name == missing or name.startswith((f"{missing}.", "usechat_server.mcp")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ModuleNotFoundError, match=r"usechat-server\[mcp\]"):
+        import usechat_server.mcp  # noqa: F401
