@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from harness.stores import answer, begun, call, opened, said, user
 from starlette.requests import Request
 from ui_message_stream.messages import UIMessage
 from usechat_server import Agent, create_app
+from usechat_server.chats.base import StoredChat
 from usechat_server.chats.store import SqlChats
 
 
@@ -233,6 +236,43 @@ def test_a_chat_that_is_deleted_stops(store: str) -> None:
             assert "[DONE]" in "\n".join(lines)
         page.ask("GET", "/api/chat/c1", status=404)
         assert page.ask("GET", "/api/chats")["chats"] == []
+
+
+def test_nobody_comes_back_to_an_answer_of_a_deleted_chat(store: str) -> None:
+    with LiveServer(create_app(Agent(ScriptedModel(hold=True)), user=who, store=store)) as server:
+        page = Page(server, "ann")
+        with running(page):
+            pass  # it is gone before the end
+        page.ask("DELETE", "/api/chat/c1", status=204)
+        page.ask("GET", "/api/chat/c1/stream", status=204)
+
+
+def test_an_answer_that_ends_while_its_chat_is_read_is_shown_whole(store: str) -> None:
+    read, ended = threading.Event(), threading.Event()
+
+    class Slow(SqlChats):
+        async def get(self, person: str | None, chat_id: str) -> StoredChat | None:
+            found = await super().get(person, chat_id)
+            read.set()
+            assert await asyncio.to_thread(ended.wait, DEADLINE)
+            return found
+
+    model = ScriptedModel(hold=True)
+    with (
+        LiveServer(create_app(Agent(model), user=who, store=Slow(store))) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        page = Page(server, "ann")
+        with running(page) as lines:
+            loading = pool.submit(page.ask, "GET", "/api/chat/c1")
+            assert read.wait(DEADLINE)
+            model.release()
+            assert "[DONE]" in "\n".join(lines)
+        ended.set()
+        loaded = loading.result()
+        assert loaded["activeRunId"] is None
+        assert loaded["messages"][1]["parts"][-1]["text"] == "Hello there"
+        assert loaded["messages"][1]["parts"][-1]["state"] == "done"
 
 
 def test_what_a_chat_cost_can_be_read(ann: Page) -> None:

@@ -18,7 +18,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.shown import shown
 from ui_message_stream.versions import Floor
 
-from usechat_server.chats.base import Branch, Chat, Chats, StoredTurn
+from usechat_server.chats.base import Branch, Chat, Chats, StoredChat, StoredTurn
 from usechat_server.metadata import step_metadata
 from usechat_server.models.base import BadRequest
 from usechat_server.request import read_body
@@ -67,19 +67,15 @@ class _Routes:
     async def get(self, request: Request) -> Response:
         key = await self._key(request)
         floor = self._services.floor_of(request.scope)
-        stored = await self._chats.get(*key)
-        if stored is None:
-            raise _unknown()
-        messages, chat, runs = stored.messages, stored.chat, self._services.runs
-        running = None
+        runs = self._services.runs
+        stored, running = await self._stored(key)
+        messages, chat = stored.messages, stored.chat
         if chat.active_run_id is None:
             await runs.fetched(key)
-        elif (found := await runs.board.find(key)) and found.run_id == chat.active_run_id:
-            running = found.run_id
-            if "resume" in request.query_params:
-                # It comes whole with the stream that this page is going to ask for.
-                messages = [one for one in messages if one.id != stored.active_message_id]
-                await runs.board.promised(key)
+        elif running and "resume" in request.query_params:
+            # It comes whole with the stream that this page is going to ask for.
+            messages = [one for one in messages if one.id != stored.active_message_id]
+            await runs.board.promised(key)
         told = _chat(chat, running)
         return await asyncio.to_thread(
             lambda: _json({**told, "messages": _messages(messages, floor)})
@@ -115,7 +111,21 @@ class _Routes:
         await self._services.runs.stop(key)
         if not await self._chats.delete(*key):
             raise _unknown()
+        await self._services.runs.fetched(key)  # its last answer is not to be had any more either
         return Response(status_code=204)
+
+    async def _stored(self, key: ChatKey) -> tuple[StoredChat, str | None]:
+        """A chat, and the run that is writing in it."""
+        stored = await self._chats.get(*key)
+        if stored is not None and stored.chat.active_run_id is not None:
+            found = await self._services.runs.board.find(key)
+            if found is not None and found.run_id == stored.chat.active_run_id:
+                return stored, found.run_id
+            # It has ended since, and what was read of its message may be half of it.
+            stored = await self._chats.get(*key)
+        if stored is None:
+            raise _unknown()
+        return stored, None
 
     async def _key(self, request: Request) -> ChatKey:
         return ChatKey(await self._user(request), request.path_params["id"])
