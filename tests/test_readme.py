@@ -22,7 +22,7 @@ from usechat_server.anthropic import AnthropicOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = ("options", "anthropic", "trust", "resume", "storage", "tools", "tools", "writing", "hooks")
+PAGES = ("options", "anthropic", "trust", "resume", "storage", "tools", "writing", "hooks")
 OPTIONS = "\n".join((ROOT / "docs" / f"{page}.md").read_text() for page in PAGES)
 
 
