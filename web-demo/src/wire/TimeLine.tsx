@@ -75,12 +75,12 @@ export function TimeLine({ recording, frames, selected, onSelect }: Props) {
   );
 }
 
-/** Round times, four or so. */
+/** Round times, four or so; none so near the end that there is no room for its label. */
 function ticks(span: number): number[] {
   const rough = span / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 5, 10].find(factor => factor * power >= rough) ?? 10) * power;
-  return Array.from({ length: Math.floor(span / step) + 1 }, (_, index) => index * step);
+  return Array.from({ length: Math.floor((0.94 * span) / step) + 1 }, (_, index) => index * step);
 }
 
 function nearest(frames: readonly Frame[], at: number): Frame | undefined {
