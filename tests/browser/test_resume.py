@@ -40,7 +40,8 @@ def test_a_second_tab_follows_along_and_each_shows_what_the_other_asks(chat: Cha
     expect(chat.text).not_to_contain_text(END)
     second.wait()
 
-    # A tab that was open all the time follows the next answer too; one of the two runs its tool.
+    # A tab that was open all the time follows the next answer too; one of the two runs its tool,
+    # and goes on with it.
     second.ask("What time is it here?")
     expect(chat.questions).to_have_count(2)
     expect(chat.text).to_contain_text("Asia/Tokyo")
@@ -48,8 +49,7 @@ def test_a_second_tab_follows_along_and_each_shows_what_the_other_asks(chat: Cha
     chat.wait()
     second.wait()
     expect(chat.answers).to_have_count(2)
-    assert len(chat.asked) == 1
-    assert len(second.asked) == 2
+    assert len(chat.asked) + len(second.asked) == 3
     second.healthy()
 
 
