@@ -147,7 +147,8 @@ export class Actions {
   /** Waits until a text stands anywhere in the last message. */
   async seen(text) {
     const chat = this.#chat;
-    const last = () => JSON.stringify(chat.messages.at(-1) ?? null);
+    // Not its id, which is random and may hold a short text by chance.
+    const last = () => JSON.stringify(chat.messages.at(-1)?.parts ?? null);
     const escaped = JSON.stringify(text).slice(1, -1);
     await this.#until(() => last().includes(escaped), `${text} in the last message`);
   }
