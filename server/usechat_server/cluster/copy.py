@@ -133,8 +133,10 @@ class Copy:
         self._sure = monotonic()
 
     def unreachable(self) -> None:
-        """Redis is away, so that nobody can take the chat."""
-        self.confirmed()
+        """Redis is away, so that nobody can take the chat; unless this process was stopped, and it
+        is only its own question of before that is too late."""
+        if not self.is_doubtful:
+            self.confirmed()
         self.progress.set()
 
     def _pieces(self, position: Position) -> tuple[list[bytes], Position]:
