@@ -4,24 +4,26 @@ import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
 import type { Plugin } from 'vite';
 
-const COMPRESSES = /\.(js|css|svg)$/;
+const COMPRESSIBLE = /\.(js|css|svg)$/;
 
-/** Writes `NAME.br` and `NAME.gz` beside each asset that gets smaller, so that no server has to. */
-export function compress(): Plugin {
+/** Write `NAME.br` and `NAME.gz` beside each asset, so that the server need not compress it. */
+export function precompressAssets(): Plugin {
   return {
-    name: 'compress',
+    name: 'precompress-assets',
     apply: 'build',
     async writeBundle({ dir = '' }, bundle) {
-      const names = Object.keys(bundle).filter(name => COMPRESSES.test(name));
+      const names = Object.keys(bundle).filter(name => COMPRESSIBLE.test(name));
       await Promise.all(
         names.map(async name => {
-          const plain = await readFile(join(dir, name));
-          const made = {
-            br: await promisify(brotliCompress)(plain),
-            gz: await promisify(gzip)(plain, { level: 9 }),
+          const content = await readFile(join(dir, name));
+          const compressed = {
+            br: await promisify(brotliCompress)(content),
+            gz: await promisify(gzip)(content, { level: 9 }),
           };
-          for (const [suffix, bytes] of Object.entries(made)) {
-            if (bytes.length < plain.length) await writeFile(join(dir, `${name}.${suffix}`), bytes);
+          for (const [suffix, bytes] of Object.entries(compressed)) {
+            // A tiny file may become larger.
+            if (bytes.length < content.length)
+              await writeFile(join(dir, `${name}.${suffix}`), bytes);
           }
         }),
       );
@@ -29,10 +31,10 @@ export function compress(): Plugin {
   };
 }
 
-/** Leaves out KaTeX's fonts in the two formats that no browser of the build's target asks for. */
-export function onlyWoff2(): Plugin {
+/** Drop KaTeX's WOFF and TTF fonts: every browser that the build targets loads WOFF2. */
+export function woff2Only(): Plugin {
   return {
-    name: 'only-woff2',
+    name: 'woff2-only',
     enforce: 'pre',
     transform: {
       filter: { id: /katex.*\.css$/ },

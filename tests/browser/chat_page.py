@@ -118,7 +118,7 @@ class ChatPage:
 
     @property
     def field(self) -> Locator:
-        return self.page.get_by_role("textbox", name="Message")
+        return self.page.get_by_role("textbox", name="Message", exact=True)
 
     @property
     def send(self) -> Locator:

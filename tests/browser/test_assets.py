@@ -43,7 +43,7 @@ def test_the_first_load_is_small_and_the_rest_comes_when_it_is_needed(
             "all[1] === undefined ? (window.later.push(all[0]), 0) : start(...all)"
         )
         page.goto(server.url)
-        expect(page.get_by_role("textbox", name="Message")).to_be_visible()
+        expect(page.get_by_role("textbox", name="Message", exact=True)).to_be_visible()
         page.wait_for_load_state("networkidle")
         first = dict(sizes)
         with page.expect_response(re.compile("/Markdown-")) as markdown:

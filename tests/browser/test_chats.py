@@ -39,7 +39,7 @@ def test_a_chat_gets_a_title_and_an_address_and_is_there_again(
     chat.page.reload()
     expect(chat.questions).to_contain_text(["Draw a lighthouse for the list"])
     expect(chat.answers.get_by_role("img")).to_be_visible()
-    expect(chat.answers.locator(".usage")).to_contain_text("tokens in")
+    expect(chat.answers.locator(".token-usage")).to_contain_text("input tokens")
     chat.page.go_back()
     expect(chat.questions).to_contain_text(["Hello list"])
 
@@ -69,7 +69,7 @@ def test_a_chat_is_renamed_and_deleted_when_asked_twice(chat: ChatPage) -> None:
     entry = chat.page.locator(".chat-item", has_text="A better title")
     entry.hover()
     entry.get_by_role("button", name="Delete").click()
-    chat.button("Keep").click()
+    chat.button("Cancel").click()
     entry.hover()
     entry.get_by_role("button", name="Delete").click()
     chat.button("Delete").click()
@@ -77,7 +77,7 @@ def test_a_chat_is_renamed_and_deleted_when_asked_twice(chat: ChatPage) -> None:
     expect(chat.questions).to_have_count(0)
 
     chat.page.go_back()
-    expect(chat.alert).to_contain_text("There is no such chat")
+    expect(chat.alert).to_contain_text("Chat not found")
     chat.alert.get_by_role("button", name="New chat").click()
     expect(chat.page.get_by_role("heading", name="Chat with a Python backend")).to_be_visible()
     # Chromium's own line about the status.
@@ -98,7 +98,7 @@ def test_shortcuts_open_what_they_say(chat: ChatPage) -> None:
     expect(chat.page.get_by_role("navigation", name="Chats")).to_be_hidden()
     press("Control+b")
     press("Control+.")
-    expect(chat.page.get_by_role("region", name="Wire")).to_be_visible()
+    expect(chat.page.get_by_role("region", name="Stream inspector")).to_be_visible()
     chat.ask("Hello keys")
     chat.wait()
     press("Control+Shift+o")

@@ -105,10 +105,10 @@ def test_every_state_fits_the_screen_and_is_for_everybody(
         chat.ask("Show me an error")
         expect(chat.alert).to_be_in_viewport()
         shoot("error")
-        chat.button("Wire").click()
+        chat.button("Stream inspector").click()
         chat.page.get_by_role("region", name="Frames").get_by_role("button").last.click()
         shoot("wire")
-        chat.button("Wire").click()
+        chat.button("Stream inspector").click()
         if phone:
             chat.button("Chats").click()
             expect(chat.chats.first).to_be_visible()

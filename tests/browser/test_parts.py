@@ -80,10 +80,12 @@ def test_several_steps_are_one_answer(chat: ChatPage) -> None:
     chat.wait()
 
     expect(chat.answers).to_have_count(1)
-    expect(chat.answers.locator("> .markdown, > .tools").nth(1)).to_contain_text("It is sunny")
+    expect(chat.answers.locator("> .markdown, > .tool-cards").nth(1)).to_contain_text("It is sunny")
     expect(chat.text.get_by_role("heading")).to_have_text("A day in Lisbon")
     expect(chat.page.get_by_role("progressbar")).to_have_count(0)
-    expect(chat.answers.locator(".usage")).to_contain_text(re.compile(r"demo\d+ tokens in\d+ out3"))
+    expect(chat.answers.locator(".token-usage")).to_contain_text(
+        re.compile(r"demo\d+ input tokens\d+ output tokens3")
+    )
 
 
 def test_sources_stand_where_they_are_used_and_at_the_end(chat: ChatPage) -> None:
@@ -179,7 +181,9 @@ def test_files_that_no_request_can_carry_are_refused_before_they_are_read(
         file.truncate(40_000_000)
     chat.page.locator("input[type=file]").set_input_files(huge)
 
-    expect(chat.alert).to_have_text("huge.bin is too large: a message can carry 25 MB of files.")
+    expect(chat.alert).to_have_text(
+        "huge.bin is too large: attachments are limited to 25 MB per message."
+    )
     expect(chat.send).to_be_disabled()
 
 
@@ -191,7 +195,7 @@ def test_a_question_can_be_changed_and_answered_again(chat: ChatPage) -> None:
 
     chat.questions.first.hover()
     chat.questions.first.get_by_role("button", name="Edit").click()
-    editor = chat.page.get_by_role("textbox", name="Your question")
+    editor = chat.page.get_by_role("textbox", name="Edit message")
     expect(editor).to_be_focused()
     editor.press("Escape")
     expect(editor).to_have_count(0)
@@ -209,7 +213,7 @@ def test_a_question_can_be_changed_and_answered_again(chat: ChatPage) -> None:
     first, *_, edited = chat.asked
     assert edited["messageId"] == edited["messages"][-1]["id"] == first["messages"][0]["id"]
 
-    chat.button("Answer again").click()
+    chat.button("Regenerate").click()
     expect(chat.answers).to_have_count(1)
     chat.wait()
     assert chat.asked[-1]["trigger"] == "regenerate-message"

@@ -61,7 +61,7 @@ def test_an_answer_goes_on_while_another_chat_is_open(chat: ChatPage) -> None:
     chat.wait()
 
     running = chat.chats.filter(has_text="Write a long answer, please")
-    expect(running.get_by_role("img", name="Answering")).to_be_visible()
+    expect(running.get_by_role("img", name="Generating a response")).to_be_visible()
     running.click()
     expect(chat.text).to_contain_text(END, timeout=ANSWER)
     chat.wait()

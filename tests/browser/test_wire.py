@@ -9,8 +9,8 @@ from playwright.sync_api import Locator, Route, expect
 
 
 def drawer(chat: ChatPage) -> Locator:
-    chat.button("Wire").click()
-    return chat.page.get_by_role("region", name="Wire")
+    chat.button("Stream inspector").click()
+    return chat.page.get_by_role("region", name="Stream inspector")
 
 
 def numbers(wire: Locator) -> dict[str, str]:
@@ -20,7 +20,7 @@ def numbers(wire: Locator) -> dict[str, str]:
 
 def test_it_shows_an_answer_frame_by_frame(chat: ChatPage) -> None:
     wire = drawer(chat)
-    expect(wire).to_contain_text("Ask something")
+    expect(wire).to_contain_text("Send a message")
     chat.ask("Show me a table and some code")
     # Live: the frames are counted while they come.
     count = wire.get_by_role("status")
@@ -33,9 +33,9 @@ def test_it_shows_an_answer_frame_by_frame(chat: ChatPage) -> None:
     # The demo model waits half a second, says something, and takes seconds for the rest.
     assert 500 <= milliseconds(told["First token"]) < milliseconds(told["Total"])
     assert milliseconds(told["Longest gap"]) < milliseconds(told["Total"]) / 2
-    assert float(told["Frames a second"]) > 10
+    assert float(told["Frames per second"]) > 10
     # The server says when what came from the model, so that the rest is the way.
-    hops = wire.get_by_role("group", name="Until the first token").get_by_role("listitem")
+    hops = wire.get_by_role("group", name="Time to first token").get_by_role("listitem")
     expect(hops).to_have_text(
         [re.compile(r"^Server \d"), re.compile(r"^Provider \d"), re.compile(r"^Network .* \d")]
     )
@@ -56,17 +56,17 @@ def test_chunks_are_found_looked_at_and_copied(chat: ChatPage) -> None:
     request = wire.get_by_role("combobox", name="Request")
     expect(request.locator("option")).to_have_count(2)
     request.select_option(index=1)
-    search = wire.get_by_role("searchbox", name="Search the chunks")
+    search = wire.get_by_role("searchbox", name="Search chunks")
     search.fill("TOOL-INPUT-AVAILABLE")
     expect(wire.get_by_role("status")).to_have_text(re.compile(r"^1 of \d+$"))
     wire.get_by_role("region", name="Frames").get_by_role("button").click()
-    frame = wire.locator(".frame-view")
+    frame = wire.locator(".frame-details")
     expect(frame).to_contain_text('"toolName": "browser_time"')
     frame.get_by_role("button", name="Copy").click()
     assert chat.clipboard().startswith('data: {"type":"tool-input-available"')
 
     wire.get_by_role("button", name="Copy as SSE").click()
-    expect(wire.locator(".wire-tools")).to_contain_text("Copied")
+    expect(wire.locator(".inspector-toolbar")).to_contain_text("Copied")
     stream = chat.clipboard()
     assert stream.startswith('data: {"type":"start"')
     assert stream.endswith("data: [DONE]\n\n")
@@ -82,7 +82,7 @@ def test_it_tells_when_something_on_the_way_holds_answers_back(chat: ChatPage) -
 
     chat.page.route("**/api/chat", hold_back, times=1)
     chat.ask("Show me a table and some code")
-    expect(wire.get_by_role("alert")).to_contain_text("Most of this answer came at once")
+    expect(wire.get_by_role("alert")).to_contain_text("Most of this response arrived at once")
     chat.wait()
     chat.ask("Hello")
     chat.wait()

@@ -1,86 +1,89 @@
 import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
-import { ChatPane } from './chat/ChatPane';
+import { ChatLoader } from './chat/ChatLoader';
 import { ChatList } from './chats/ChatList';
-import { tell } from './chats/tabs';
-import { useChatId } from './chats/useChatId';
-import { useChats } from './chats/useChats';
-import { Shortcuts } from './keys/Shortcuts';
-import { useKey } from './keys/useKey';
-import { config } from './server/config';
-import { Topbar } from './Topbar';
+import { broadcast } from './chats/tabChannel';
+import { useChatList } from './chats/useChatList';
+import { useChatRoute } from './chats/useChatRoute';
+import { config } from './config';
+import { ShortcutsDialog } from './shortcuts/ShortcutsDialog';
+import { useShortcut } from './shortcuts/useShortcut';
+import { TopBar } from './TopBar';
 import { usePanel } from './ui/usePanel';
 
-const UNTITLED = config.stored ? 'New chat' : 'usechat-server';
+const APP_NAME = 'usechat-server';
+const DEFAULT_TITLE = config.stored ? 'New chat' : APP_NAME;
 
-const WireDrawer = lazy(() => import('./wire/WireDrawer'));
+const StreamInspector = lazy(() => import('./inspector/StreamInspector'));
 
-/** The page: the list of chats, the open one, and what went over the wire for it. */
+/** The app: the chat list, the open chat, and the stream inspector. */
 export function App() {
-  const { id, fresh, open, keep } = useChatId();
-  const chats = useChats();
-  const list = usePanel('chats', { wide: config.stored, narrow: false });
-  const wire = usePanel('wire', { wide: false, narrow: false });
-  const [help, setHelp] = useState(false);
-  const title = chats.chats.find(chat => chat.id === id)?.title || UNTITLED;
-  const { refresh } = chats;
+  const { chatId, isNew, openChat, addToUrl } = useChatRoute();
+  const chatList = useChatList();
+  const chatListPanel = usePanel('chats', config.stored);
+  const inspectorPanel = usePanel('inspector', false);
+  const [showsShortcuts, setShowsShortcuts] = useState(false);
+  const title = chatList.chats.find(chat => chat.id === chatId)?.title || DEFAULT_TITLE;
+  const { refresh } = chatList;
 
-  const openChat = (next: string | null) => {
-    open(next);
-    if (!list.isWide) list.set(false);
+  const openFromList = (id: string | null) => {
+    openChat(id);
+    if (!chatListPanel.isWideScreen) chatListPanel.setOpen(false);
   };
-  const openNew = () => openChat(null);
-  useKey('mod+shift+o', openNew);
-  useKey('mod+b', list.toggle, config.stored);
-  useKey('mod+.', wire.toggle);
-  useKey('mod+/', () => setHelp(true));
-  const covered = list.open && !list.isWide;
-  useKey('Escape', () => list.set(false), covered);
+  const openNewChat = () => openFromList(null);
+  useShortcut('mod+shift+o', openNewChat);
+  useShortcut('mod+b', chatListPanel.toggle, config.stored);
+  useShortcut('mod+.', inspectorPanel.toggle);
+  useShortcut('mod+/', () => setShowsShortcuts(true));
+  const isCovered = chatListPanel.isOpen && !chatListPanel.isWideScreen;
+  useShortcut('Escape', () => chatListPanel.setOpen(false), isCovered);
 
-  const onAnswering = useCallback(() => {
-    keep(id);
-    tell({ chat: id, what: 'answering' });
+  const onRunStarted = useCallback(() => {
+    addToUrl(chatId);
+    broadcast({ chatId, type: 'run-started' });
     void refresh();
-  }, [id, keep, refresh]);
-  const onEnd = useCallback(() => {
-    tell({ chat: id, what: 'changed' });
+  }, [chatId, addToUrl, refresh]);
+  const onRunEnded = useCallback(() => {
+    broadcast({ chatId, type: 'chat-changed' });
     void refresh();
-  }, [id, refresh]);
+  }, [chatId, refresh]);
 
   useEffect(() => {
-    document.title = title === UNTITLED ? 'usechat-server' : `${title} · usechat-server`;
+    document.title = title === DEFAULT_TITLE ? APP_NAME : `${title} · ${APP_NAME}`;
   }, [title]);
 
   return (
-    <div className="app" data-list={list.open}>
+    <div className="app" data-sidebar-open={chatListPanel.isOpen}>
       {config.stored && (
-        <aside className="side" inert={!list.open}>
-          <ChatList chats={chats} current={id} onOpen={openChat} />
+        <aside className="sidebar" inert={!chatListPanel.isOpen}>
+          <ChatList chatList={chatList} currentId={chatId} onOpen={openFromList} />
         </aside>
       )}
-      {covered && <div className="cover" aria-hidden="true" onClick={() => list.set(false)} />}
-      <div className="page" inert={covered}>
-        <Topbar
+      {isCovered && (
+        <div className="backdrop" aria-hidden="true" onClick={() => chatListPanel.setOpen(false)} />
+      )}
+      <div className="content" inert={isCovered}>
+        <TopBar
           title={title}
-          list={config.stored ? list : undefined}
-          wire={wire}
-          onNew={openNew}
-          onHelp={() => setHelp(true)}
+          chatListPanel={config.stored ? chatListPanel : undefined}
+          inspectorPanel={inspectorPanel}
+          onNewChat={openNewChat}
+          onShowShortcuts={() => setShowsShortcuts(true)}
         />
-        <ChatPane
-          key={id}
-          id={id}
-          fresh={fresh}
-          onAnswering={onAnswering}
-          onEnd={onEnd}
-          onNew={openNew}
+        <ChatLoader
+          key={chatId}
+          id={chatId}
+          isNew={isNew}
+          onRunStarted={onRunStarted}
+          onRunEnded={onRunEnded}
+          onNewChat={openNewChat}
         />
-        {wire.open && (
+        {inspectorPanel.isOpen && (
           <Suspense>
-            <WireDrawer chat={id} onClose={() => wire.set(false)} />
+            <StreamInspector chatId={chatId} onClose={() => inspectorPanel.setOpen(false)} />
           </Suspense>
         )}
       </div>
-      {help && <Shortcuts onClose={() => setHelp(false)} />}
+      {showsShortcuts && <ShortcutsDialog onClose={() => setShowsShortcuts(false)} />}
     </div>
   );
 }

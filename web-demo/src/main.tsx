@@ -16,6 +16,6 @@ createRoot(root).render(
   </StrictMode>,
 );
 
-// What the first answer needs is fetched while its question is written.
-const soon = 'requestIdleCallback' in window ? requestIdleCallback : setTimeout;
-soon(() => import('./markdown/Markdown'));
+// Load the Markdown parser while the user writes the first message.
+const runWhenIdle = 'requestIdleCallback' in window ? requestIdleCallback : setTimeout;
+runWhenIdle(() => import('./markdown/Markdown'));

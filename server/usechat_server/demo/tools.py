@@ -16,7 +16,7 @@ __all__ = ["BROWSER_TIME", "look_up", "roll_dice", "send_postcard", "weather"]
 #: seconds that a piece of work takes, so that one can watch it
 _WORK = 0.4
 
-#: answered by the bundled page, in web-demo/src/tools.ts
+#: answered by the bundled page, in web-demo/src/clientTools.ts
 BROWSER_TIME = ClientTool(
     name="browser_time",
     title="Time in the browser",

@@ -1,41 +1,41 @@
 import { useState } from 'react';
-import { type Attachment, attach, MOST_BYTES, readableSize } from './files';
+import { type Attachment, formatBytes, MAX_ATTACHMENT_BYTES, readAttachment } from './attachment';
 
 export type Attachments = ReturnType<typeof useAttachments>;
 
-/** The files that go with the next message. */
+/** The files attached to the next message. */
 export function useAttachments() {
   const [items, setItems] = useState<Attachment[]>([]);
-  const [problem, setProblem] = useState('');
+  const [error, setError] = useState('');
 
   async function add(files: Iterable<File>) {
-    setProblem('');
-    let room = MOST_BYTES - items.reduce((bytes, { size }) => bytes + size, 0);
+    setError('');
+    let remainingBytes = MAX_ATTACHMENT_BYTES - items.reduce((sum, { size }) => sum + size, 0);
     for (const file of files) {
-      if (file.size > room) {
-        const most = readableSize(MOST_BYTES);
-        setProblem(`${file.name} is too large: a message can carry ${most} of files.`);
+      if (file.size > remainingBytes) {
+        const limit = formatBytes(MAX_ATTACHMENT_BYTES);
+        setError(`${file.name} is too large: attachments are limited to ${limit} per message.`);
         continue;
       }
-      room -= file.size;
+      remainingBytes -= file.size;
       try {
-        const item = await attach(file);
-        setItems(before => [...before, item]);
+        const attachment = await readAttachment(file);
+        setItems(current => [...current, attachment]);
       } catch {
-        setProblem(`${file.name} cannot be read. Is it a folder?`);
+        setError(`${file.name} could not be read. Is it a folder?`);
       }
     }
   }
 
   function remove(key: number) {
-    setItems(before => before.filter(item => item.key !== key));
-    setProblem('');
+    setItems(current => current.filter(item => item.key !== key));
+    setError('');
   }
 
   function clear() {
     setItems([]);
-    setProblem('');
+    setError('');
   }
 
-  return { items, problem, add, remove, clear };
+  return { items, error, add, remove, clear };
 }

@@ -1,92 +1,97 @@
 import type { FileUIPart } from 'ai';
 import { useMemo, useState } from 'react';
 import { useAttachments } from '../attachments/useAttachments';
-import { useDrop } from '../attachments/useDrop';
-import { useKey } from '../keys/useKey';
-import { type Actions, ActionsContext } from '../message/actions';
+import { useFileDrop } from '../attachments/useFileDrop';
+import { type ChatActions, ChatActionsContext } from '../message/chatActions';
 import { MessageView } from '../message/MessageView';
-import { Waiting } from '../message/Waiting';
-import type { DemoMessage } from '../tools';
+import { TypingIndicator } from '../message/TypingIndicator';
+import type { DemoMessage } from '../messageTypes';
+import { useShortcut } from '../shortcuts/useShortcut';
 import { Composer } from './Composer';
+import { EmptyChat } from './EmptyChat';
 import { ErrorNotice } from './ErrorNotice';
-import { Suggestions } from './Suggestions';
-import { Thread } from './Thread';
+import { MessageList } from './MessageList';
 import { useDemoChat } from './useDemoChat';
-import { useFollow } from './useFollow';
 import { useRetry } from './useRetry';
+import { useTabSync } from './useTabSync';
 
 type Props = {
   id: string;
-  messages: DemoMessage[];
+  initialMessages: DemoMessage[];
   resume: boolean;
-  onAnswering: () => void;
-  onEnd: () => void;
+  onRunStarted: () => void;
+  onRunEnded: () => void;
 };
 
-/** One chat: what was said, and where one says more. */
+/** A chat: its messages and the composer. */
 export function Chat(props: Props) {
   const chat = useDemoChat(props);
   const { messages, busy, error, sendMessage, regenerate, addToolApprovalResponse } = chat;
-  const retry = useRetry(chat, useFollow(chat));
+  const showStoredChat = useTabSync(chat);
+  const retry = useRetry(chat, showStoredChat);
   const attachments = useAttachments();
-  const { props: drop, over } = useDrop(files => void attachments.add(files));
-  const [editing, edit] = useState<string | null>(null);
-  const last = messages.at(-1);
+  const { dropProps, isDraggingOver } = useFileDrop(files => void attachments.add(files));
+  const [editingId, setEditingId] = useState<string | null>(null);
+  const lastMessage = messages.at(-1);
 
-  useKey('Escape', chat.stop, busy);
+  useShortcut('Escape', chat.stop, busy);
 
-  const actions: Actions = useMemo(
+  const actions: ChatActions = useMemo(
     () => ({
-      edit,
-      save(messageId, text, files) {
-        edit(null);
+      setEditingId,
+      resend(messageId, text, files) {
+        setEditingId(null);
         void sendMessage({ parts: [...files, { type: 'text', text }], messageId });
       },
       regenerate: messageId => void regenerate({ messageId }),
-      decide: (id, approved, reason) =>
+      respondToApproval: (id, approved, reason) =>
         void addToolApprovalResponse({ id, approved, ...(reason && { reason }) }),
     }),
     [sendMessage, regenerate, addToolApprovalResponse],
   );
-  const ask = (text: string, files: FileUIPart[]) =>
+  const send = (text: string, files: FileUIPart[]) =>
     void sendMessage(text.trim() ? { text, files } : { files });
 
   return (
-    <main className="chat" {...drop}>
+    <main className="chat" {...dropProps}>
       {messages.length === 0 && !busy && !error ? (
-        <Suggestions onPick={ask} />
+        <EmptyChat onSend={send} />
       ) : (
-        <Thread busy={busy} news={newsOf(last, busy)}>
-          <ActionsContext value={actions}>
+        <MessageList busy={busy} status={statusOf(lastMessage, busy)}>
+          <ChatActionsContext value={actions}>
             {messages.map(message => (
               <MessageView
                 key={message.id}
                 message={message}
-                active={busy && message === last && message.role === 'assistant'}
-                editing={message.id === editing}
+                streaming={busy && message === lastMessage && message.role === 'assistant'}
+                editing={message.id === editingId}
                 busy={busy}
               />
             ))}
-          </ActionsContext>
-          {busy && last?.role !== 'assistant' && <Waiting />}
+          </ChatActionsContext>
+          {busy && lastMessage?.role !== 'assistant' && <TypingIndicator />}
           {error && <ErrorNotice error={error} onRetry={retry} />}
-        </Thread>
+        </MessageList>
       )}
       <Composer
         busy={busy}
         attachments={attachments}
-        onSend={ask}
+        onSend={send}
         onStop={chat.stop}
-        onEditLast={() => edit(messages.findLast(({ role }) => role === 'user')?.id ?? null)}
+        onEditLast={() =>
+          setEditingId(messages.findLast(({ role }) => role === 'user')?.id ?? null)
+        }
       />
-      {over && <p className="drop-here">Drop files to attach them</p>}
+      {isDraggingOver && <p className="drop-overlay">Drop files to attach them</p>}
     </main>
   );
 }
 
-/** What a screen reader says of the state; the answer itself it reads when it is whole. */
-function newsOf(last: DemoMessage | undefined, busy: boolean): string {
-  if (busy) return 'Answering';
-  const asks = last?.parts.some(part => 'state' in part && part.state === 'approval-requested');
-  return asks ? 'A tool needs your approval' : '';
+/** Return the status for screen readers, which read the response itself once it is complete. */
+function statusOf(lastMessage: DemoMessage | undefined, busy: boolean): string {
+  if (busy) return 'Generating a response';
+  const needsApproval = lastMessage?.parts.some(
+    part => 'state' in part && part.state === 'approval-requested',
+  );
+  return needsApproval ? 'A tool needs your approval' : '';
 }

@@ -1,8 +1,8 @@
 import type { FileUIPart } from 'ai';
 import { type ClipboardEvent, type KeyboardEvent, useRef, useState } from 'react';
-import { Previews } from '../attachments/Previews';
+import { AttachmentPreviews } from '../attachments/AttachmentPreviews';
 import type { Attachments } from '../attachments/useAttachments';
-import { GrowingField } from '../ui/GrowingField';
+import { AutosizeTextarea } from '../ui/AutosizeTextarea';
 import { AttachIcon, SendIcon, StopIcon } from '../ui/icons';
 
 type Props = {
@@ -13,26 +13,27 @@ type Props = {
   onEditLast: () => void;
 };
 
-/** Where one writes, attaches, sends, and stops. */
+/** The form to write a message, attach files, send, and stop the response. */
 export function Composer({ busy, attachments, onSend, onStop, onEditLast }: Props) {
   const [text, setText] = useState('');
-  const field = useRef<HTMLTextAreaElement>(null);
-  const picker = useRef<HTMLInputElement>(null);
-  const empty = !text.trim() && attachments.items.length === 0;
+  const textarea = useRef<HTMLTextAreaElement>(null);
+  const fileInput = useRef<HTMLInputElement>(null);
+  const isEmpty = !text.trim() && attachments.items.length === 0;
 
   function send() {
-    if (busy || empty) return;
+    if (busy || isEmpty) return;
     const files = attachments.items.map(item => item.part);
     onSend(text, files);
     setText('');
     attachments.clear();
-    field.current?.focus();
+    textarea.current?.focus();
   }
 
   function stop() {
     onStop();
-    // The button that had the focus goes. (On a touch screen the keyboard would come up.)
-    if (matchMedia('(pointer: fine)').matches) field.current?.focus();
+    // The Stop button disappears and takes the focus with it. (On a touch screen, focusing the
+    // textarea would open the keyboard.)
+    if (matchMedia('(pointer: fine)').matches) textarea.current?.focus();
   }
 
   function onKeyDown(event: KeyboardEvent) {
@@ -57,13 +58,13 @@ export function Composer({ busy, attachments, onSend, onStop, onEditLast }: Prop
       }}
     >
       <div className="composer-box">
-        <Previews {...attachments} />
-        <GrowingField
-          field={field}
+        <AttachmentPreviews {...attachments} />
+        <AutosizeTextarea
+          textareaRef={textarea}
           label="Message"
           value={text}
-          placeholder="Ask something"
-          describedBy="keys"
+          placeholder="Send a message"
+          describedBy="composer-hint"
           onChange={setText}
           onEnter={send}
           onKeyDown={onKeyDown}
@@ -71,13 +72,13 @@ export function Composer({ busy, attachments, onSend, onStop, onEditLast }: Prop
         />
         <div className="composer-buttons">
           <input
-            ref={picker}
+            ref={fileInput}
             type="file"
             multiple
             hidden
             onChange={event => {
               void attachments.add(event.target.files ?? []);
-              // So that the same file can be picked again.
+              // Reset, so that the same file can be selected again.
               event.target.value = '';
             }}
           />
@@ -86,14 +87,14 @@ export function Composer({ busy, attachments, onSend, onStop, onEditLast }: Prop
             className="icon-button"
             aria-label="Attach files"
             title="Attach files"
-            onClick={() => picker.current?.click()}
+            onClick={() => fileInput.current?.click()}
           >
             <AttachIcon />
           </button>
           {busy ? (
             <button
               type="button"
-              className="round"
+              className="round-button"
               aria-label="Stop"
               title="Stop (Esc)"
               onClick={stop}
@@ -103,18 +104,18 @@ export function Composer({ busy, attachments, onSend, onStop, onEditLast }: Prop
           ) : (
             <button
               type="submit"
-              className="round"
+              className="round-button"
               aria-label="Send"
               title="Send (Enter)"
-              disabled={empty}
+              disabled={isEmpty}
             >
               <SendIcon />
             </button>
           )}
         </div>
       </div>
-      <p id="keys" className="hint">
-        <kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> starts a new line
+      <p id="composer-hint" className="composer-hint">
+        <kbd>Enter</kbd> to send, <kbd>Shift</kbd> <kbd>Enter</kbd> for a new line
       </p>
     </form>
   );

@@ -1,11 +1,11 @@
-import { isLost } from './useRetry';
+import { isConnectionLost } from './useRetry';
 
 type Props = { error: Error; onRetry: () => void };
 
 export function ErrorNotice({ error, onRetry }: Props) {
   return (
-    <div className="notice" role="alert">
-      <p>{readable(error)}</p>
+    <div className="error-notice" role="alert">
+      <p>{errorText(error)}</p>
       <button type="button" onClick={onRetry}>
         Retry
       </button>
@@ -13,8 +13,8 @@ export function ErrorNotice({ error, onRetry }: Props) {
   );
 }
 
-/** What the server said; a browser's own words for a lost connection say little. */
-function readable(error: Error): string {
-  if (isLost(error)) return 'The connection to the server was lost.';
-  return error.message || 'The server gave no answer.';
+/** Return the server's error text, or our own where the browser's is unhelpful. */
+function errorText(error: Error): string {
+  if (isConnectionLost(error)) return 'The connection to the server was lost.';
+  return error.message || 'The server did not respond.';
 }

@@ -5,65 +5,67 @@ import {
   lastAssistantMessageIsCompleteWithToolCalls,
 } from 'ai';
 import { useMemo } from 'react';
-import { stopChat } from '../chats/api';
-import { api } from '../server/api';
-import { FLOOR } from '../server/floor';
-import { type DemoMessage, runTool } from '../tools';
-import { recording } from '../wire/recorder';
-import { once } from './once';
+import { stopRun } from '../api/chats';
+import { CLIENT_VERSION_HEADERS } from '../api/clientVersion';
+import { apiUrl } from '../api/request';
+import { runClientTool } from '../clientTools';
+import { createRecordingFetch } from '../inspector/recorder';
+import type { DemoMessage } from '../messageTypes';
+import { runInOneTab } from './runInOneTab';
 
 type Options = {
   id: string;
-  /** what was said before */
-  messages: DemoMessage[];
-  /** whether an answer may be under way that this page shall pick up */
+  initialMessages: DemoMessage[];
+  /** whether the server may have an active run whose stream should be resumed */
   resume: boolean;
-  /** the server took a request of this page: an answer begins */
-  onAnswering: () => void;
-  /** the answer ended, whichever way */
-  onEnd: () => void;
+  /** called when the server accepts a request and starts a run */
+  onRunStarted: () => void;
+  /** called when the response ends, successfully or not */
+  onRunEnded: () => void;
 };
 
 export type DemoChat = ReturnType<typeof useDemoChat>;
 
-/** `useChat`, with the page's tools answering the model's calls and a stop that reaches the server. */
-export function useDemoChat({ id, messages, resume, onAnswering, onEnd }: Options) {
+/** Minimum milliseconds between two renders of a streaming message. */
+const THROTTLE = 33;
+
+/** `useChat` with client tools, automatic continuation, and a stop that ends the run on the server. */
+export function useDemoChat({ id, initialMessages, resume, onRunStarted, onRunEnded }: Options) {
   const transport = useMemo(
     () =>
       new DefaultChatTransport<DemoMessage>({
-        api: api('chat'),
-        headers: FLOOR,
-        fetch: recording(id, onAnswering),
+        api: apiUrl('chat'),
+        headers: CLIENT_VERSION_HEADERS,
+        fetch: createRecordingFetch(id, onRunStarted),
       }),
-    [id, onAnswering],
+    [id, onRunStarted],
   );
   const chat = useChat<DemoMessage>({
     id,
-    messages,
+    messages: initialMessages,
     resume,
     transport,
-    // At most thirty drawings a second, however fast the model is.
-    throttle: 33,
+    throttle: THROTTLE,
     sendAutomaticallyWhen: state =>
       lastAssistantMessageIsCompleteWithToolCalls(state) ||
       lastAssistantMessageIsCompleteWithApprovalResponses(state),
     onToolCall({ toolCall }) {
       if (toolCall.dynamic) return;
-      once(`usechat ${id} ${toolCall.toolCallId}`, () => {
-        const answer = runTool(toolCall);
-        // Not awaited: the client waits for this handler before it reads on.
-        if (answer) void chat.addToolOutput(answer);
+      runInOneTab(`usechat ${id} ${toolCall.toolCallId}`, () => {
+        const toolOutput = runClientTool(toolCall);
+        // Not awaited: `useChat` reads no further chunks until this handler returns.
+        if (toolOutput) void chat.addToolOutput(toolOutput);
       });
     },
-    onFinish: onEnd,
+    onFinish: onRunEnded,
   });
   return {
     ...chat,
     busy: chat.status === 'submitted' || chat.status === 'streaming',
     stop() {
-      const last = chat.messages.at(-1);
-      // Hanging up alone tells the server little: it may have been the network.
-      if (last) void stopChat(id, last.id).catch(() => {});
+      const lastMessage = chat.messages.at(-1);
+      // Closing the connection is not enough: to the server it may be a lost network.
+      if (lastMessage) void stopRun(id, lastMessage.id).catch(() => {});
       void chat.stop();
     },
   };

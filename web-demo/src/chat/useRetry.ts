@@ -3,46 +3,50 @@ import {
   lastAssistantMessageIsCompleteWithToolCalls,
 } from 'ai';
 import { useCallback, useEffect } from 'react';
-import { loadChat, type StoredChat } from '../chats/api';
-import { config } from '../server/config';
+import { loadChat, type StoredChat } from '../api/chats';
+import { config } from '../config';
 import type { DemoChat } from './useDemoChat';
 
-/** What Retry does after an error: ask again, or look what became of an answer that was lost. */
-export function useRetry(chat: DemoChat, show: (stored: StoredChat) => Promise<void>) {
+/**
+ * Return what the Retry button does after an error: repeat the request; or, after a lost connection,
+ * load the chat first, since the run may have continued on the server.
+ */
+export function useRetry(
+  chat: DemoChat,
+  showStoredChat: (stored: StoredChat) => Promise<void>,
+): () => void {
   const { id, error, messages, sendMessage, regenerate } = chat;
 
-  const askAgain = useCallback(() => {
-    // What the page and the person answered to the model's calls is not asked for again.
-    const goesOn =
+  const repeatRequest = useCallback(() => {
+    // Continue a response whose tool calls have their outputs or approvals instead of replacing it.
+    const canContinue =
       lastAssistantMessageIsCompleteWithToolCalls({ messages }) ||
       lastAssistantMessageIsCompleteWithApprovalResponses({ messages });
-    return goesOn ? sendMessage() : regenerate();
+    return canContinue ? sendMessage() : regenerate();
   }, [messages, sendMessage, regenerate]);
 
-  const lookAgain = useCallback(async () => {
-    const question = messages.findLast(message => message.role === 'user');
+  const recover = useCallback(async () => {
+    const userMessage = messages.findLast(message => message.role === 'user');
     const stored = await loadChat(id).catch(() => undefined);
-    const arrived = stored?.messages.some(message => message.id === question?.id);
-    const answered = stored?.activeRunId || stored?.messages.at(-1)?.role === 'assistant';
-    if (stored && arrived && answered) await show(stored);
-    else await askAgain();
-  }, [id, messages, show, askAgain]);
+    const wasReceived = stored?.messages.some(message => message.id === userMessage?.id);
+    const hasResponse = stored?.activeRunId || stored?.messages.at(-1)?.role === 'assistant';
+    if (stored && wasReceived && hasResponse) await showStoredChat(stored);
+    else await repeatRequest();
+  }, [id, messages, showStoredChat, repeatRequest]);
 
-  // The server may have gone on without us.
-  const lost = config.stored && isLost(error);
-  const retry = lost ? lookAgain : askAgain;
+  const canRecover = config.stored && isConnectionLost(error);
 
   useEffect(() => {
-    if (!lost) return;
-    const onOnline = () => void lookAgain();
+    if (!canRecover) return;
+    const onOnline = () => void recover();
     addEventListener('online', onOnline);
     return () => removeEventListener('online', onOnline);
-  }, [lost, lookAgain]);
+  }, [canRecover, recover]);
 
-  return () => void retry();
+  return () => void (canRecover ? recover() : repeatRequest());
 }
 
-/** Whether it is the browser's own error for a connection that broke or was never made. */
-export function isLost(error: Error | undefined): boolean {
+/** Whether it is the error that `fetch` throws if the connection fails or breaks. */
+export function isConnectionLost(error: Error | undefined): boolean {
   return error instanceof TypeError;
 }

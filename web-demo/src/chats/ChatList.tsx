@@ -1,54 +1,53 @@
 import { PlusIcon } from '../ui/icons';
-import { byAge } from './byAge';
-import { ChatItem } from './ChatItem';
-import type { Chats } from './useChats';
+import { ChatListItem } from './ChatListItem';
+import { groupByDate } from './groupByDate';
+import type { ChatListState } from './useChatList';
 
 type Props = {
-  chats: Chats;
-  /** the open chat */
-  current: string;
+  chatList: ChatListState;
+  currentId: string;
+  /** called with null for a new chat */
   onOpen: (id: string | null) => void;
 };
 
-/** The person's chats, the newest first, and a button for another one. */
-export function ChatList({ chats, current, onOpen }: Props) {
+/** The user's chats, newest first, and a button to start a new one. */
+export function ChatList({ chatList, currentId, onOpen }: Props) {
+  const { chats, error, loadMore } = chatList;
   return (
     <nav className="chat-list" aria-label="Chats">
       <button type="button" className="new-chat" onClick={() => onOpen(null)}>
         <PlusIcon />
         New chat
       </button>
-      {chats.error && (
-        <p className="problem" role="alert">
-          {chats.error}
+      {error && (
+        <p className="error-text" role="alert">
+          {error}
         </p>
       )}
-      {chats.chats.length === 0 && !chats.error && (
-        <p className="faded">Your chats are kept here. There are none yet.</p>
-      )}
-      {byAge(chats.chats).map(([age, group]) => (
-        <section key={age}>
-          <h2>{age}</h2>
+      {chats.length === 0 && !error && <p className="muted">Your chats will appear here.</p>}
+      {groupByDate(chats).map(([date, group]) => (
+        <section key={date}>
+          <h2>{date}</h2>
           <ul>
             {group.map(chat => (
-              <ChatItem
+              <ChatListItem
                 key={chat.id}
                 chat={chat}
-                current={chat.id === current}
+                isCurrent={chat.id === currentId}
                 onOpen={() => onOpen(chat.id)}
-                onRename={title => void chats.rename(chat.id, title)}
+                onRename={title => void chatList.rename(chat.id, title)}
                 onDelete={() => {
-                  void chats.remove(chat.id);
-                  if (chat.id === current) onOpen(null);
+                  void chatList.remove(chat.id);
+                  if (chat.id === currentId) onOpen(null);
                 }}
               />
             ))}
           </ul>
         </section>
       ))}
-      {chats.more && (
-        <button type="button" className="quiet" onClick={() => void chats.more?.()}>
-          Older chats
+      {loadMore && (
+        <button type="button" className="ghost" onClick={() => void loadMore()}>
+          Load more
         </button>
       )}
     </nav>

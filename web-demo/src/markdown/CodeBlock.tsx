@@ -1,37 +1,37 @@
 import { type ComponentProps, lazy, Suspense } from 'react';
 import type { ExtraProps } from 'react-markdown';
 import { CopyButton } from '../ui/CopyButton';
-import { classesOf, textOf } from './hast';
+import { classNamesOf, textContentOf } from './hast';
 
 const Formula = lazy(() => import('./Formula'));
-const Highlighted = lazy(() => import('./Highlighted'));
+const HighlightedCode = lazy(() => import('./HighlightedCode'));
 
-/** A fenced block with its language and a button that copies it; or a formula on lines of its own. */
+/** A fenced code block with its language and a copy button, or a display formula. */
 export function CodeBlock({ node, children }: ComponentProps<'pre'> & ExtraProps) {
   const code = node?.children[0];
   if (code?.type !== 'element') return <pre>{children}</pre>;
-  const text = textOf(code);
-  const classes = classesOf(code);
-  if (classes.includes('math-display')) {
+  const text = textContentOf(code);
+  const classNames = classNamesOf(code);
+  if (classNames.includes('math-display')) {
     return (
       <Suspense fallback={<pre>{text}</pre>}>
         <Formula tex={text} display />
       </Suspense>
     );
   }
-  const language = classes.find(name => name.startsWith('language-'))?.slice('language-'.length);
+  const language = classNames.find(name => name.startsWith('language-'))?.slice('language-'.length);
   return (
-    <figure className="code">
+    <figure className="code-block">
       <figcaption>
         <span>{language ?? 'text'}</span>
         <CopyButton text={text} />
       </figcaption>
-      {/* Focusable, so that a long line scrolls by keyboard. */}
+      {/* Focusable, so that long lines can be scrolled with the keyboard. */}
       <pre tabIndex={0}>
         <code>
           {language ? (
             <Suspense fallback={text}>
-              <Highlighted code={text} language={language} />
+              <HighlightedCode code={text} language={language} />
             </Suspense>
           ) : (
             text

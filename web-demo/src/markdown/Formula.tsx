@@ -4,24 +4,29 @@ import { useLayoutEffect, useRef } from 'react';
 
 type Props = { tex: string; display: boolean };
 
-/** A formula, drawn by KaTeX; one that it cannot read stays as it is written. */
+/** A formula rendered by KaTeX. TeX that KaTeX cannot parse is shown as text. */
 export default function Formula({ tex, display }: Props) {
-  const place = useRef<HTMLSpanElement>(null);
+  const container = useRef<HTMLSpanElement>(null);
   useLayoutEffect(() => {
-    if (place.current) draw(tex, display, place.current);
+    if (container.current) renderFormula(tex, display, container.current);
   }, [tex, display]);
-  // Focusable where it may be wider than the page, so that it scrolls by keyboard.
-  const scrolls = { className: 'formula', tabIndex: 0, role: 'region', 'aria-label': 'Formula' };
-  return <span ref={place} {...(display && scrolls)} />;
+  // A display formula may be too wide: focusable, so that it can be scrolled with the keyboard.
+  const scrollProps = {
+    className: 'formula',
+    tabIndex: 0,
+    role: 'region',
+    'aria-label': 'Formula',
+  };
+  return <span ref={container} {...(display && scrollProps)} />;
 }
 
-function draw(tex: string, displayMode: boolean, place: HTMLElement) {
-  const before = [...place.childNodes];
+function renderFormula(tex: string, displayMode: boolean, container: HTMLElement) {
+  const previousNodes = [...container.childNodes];
   try {
-    // Into the document, not as a text of HTML: a strict style policy allows the former only.
-    katex.render(tex, place, { displayMode });
+    // Rendered into the DOM instead of an HTML string: a strict style policy blocks the latter.
+    katex.render(tex, container, { displayMode });
   } catch {
-    // Half of a formula: what there was of it a moment ago is nearer to what it will be.
-    place.replaceChildren(...(before.length > 0 ? before : [tex]));
+    // While a formula streams, its last valid rendering is the best preview.
+    container.replaceChildren(...(previousNodes.length > 0 ? previousNodes : [tex]));
   }
 }

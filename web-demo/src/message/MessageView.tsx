@@ -1,27 +1,27 @@
 import { memo } from 'react';
-import type { DemoMessage } from '../tools';
-import { Answer } from './Answer';
-import { Question } from './Question';
+import type { DemoMessage } from '../messageTypes';
+import { AssistantMessage } from './AssistantMessage';
+import { UserMessage } from './UserMessage';
 
 type Props = {
   message: DemoMessage;
-  /** more of it is still to come */
-  active: boolean;
-  /** its text is being changed */
+  /** whether more of this message is still to come */
+  streaming: boolean;
+  /** whether the user is editing this message */
   editing: boolean;
-  /** something is being answered, so that nothing can be asked */
+  /** whether the chat waits for a response, so that nothing can be sent */
   busy: boolean;
 };
 
-/** One message. Memoised: an answer that streams does not draw the ones before it again. */
-export const MessageView = memo(function MessageView({ message, active, editing, busy }: Props) {
+/** One message. Memoized, so that a streaming message does not re-render those before it. */
+export const MessageView = memo(function MessageView({ message, streaming, editing, busy }: Props) {
   return (
     <article className={`message ${message.role}`}>
       <h2 className="visually-hidden">{message.role === 'user' ? 'You' : 'Assistant'}</h2>
       {message.role === 'user' ? (
-        <Question message={message} editing={editing} busy={busy} />
+        <UserMessage message={message} editing={editing} busy={busy} />
       ) : (
-        <Answer message={message} active={active} busy={busy} />
+        <AssistantMessage message={message} streaming={streaming} busy={busy} />
       )}
     </article>
   );

@@ -1,37 +1,38 @@
-import type { Part } from '../tools';
+import type { MessagePart } from '../messageTypes';
 
-/** Where an answer has something from. Listed in this order, so that its place is its number. */
+/** A source that a message cites. Its number is its position in the message's list, from 1. */
 export type Source = {
-  /** the same for the same source */
+  /** identifies the source within a message: its URL, or a document's id */
   key: string;
   title: string;
-  /** undefined: a document, not a page */
+  /** undefined for a document */
   url?: string;
-  /** "example.com", or the document's file name */
-  from: string;
+  /** a web page's host, or a document's file name */
+  origin: string;
 };
 
-/** The sources of a message, each once, whether they are parts of their own or a text's citations. */
-export function sourcesOf(parts: readonly Part[]): Source[] {
-  const found = new Map<string, Source>();
-  const add = (source: Source) => found.has(source.key) || found.set(source.key, source);
+/** Collect the sources of a message, without duplicates, from its source parts and citations. */
+export function sourcesOf(parts: readonly MessagePart[]): Source[] {
+  const sources = new Map<string, Source>();
+  const add = (source: Source) => sources.has(source.key) || sources.set(source.key, source);
   for (const part of parts) {
-    if (part.type === 'source-url') add(page(part.url, part.title));
-    if (part.type === 'source-document') add(document(part.sourceId, part.title, part.filename));
+    if (part.type === 'source-url') add(urlSource(part.url, part.title));
+    if (part.type === 'source-document')
+      add(documentSource(part.sourceId, part.title, part.filename));
     if (part.type !== 'text') continue;
     for (const { source } of part.citations ?? []) {
-      if (source.sourceType === 'url') add(page(source.url, source.title));
-      else add(document(source.id, source.title, source.filename));
+      if (source.sourceType === 'url') add(urlSource(source.url, source.title));
+      else add(documentSource(source.id, source.title, source.filename));
     }
   }
-  return [...found.values()];
+  return [...sources.values()];
 }
 
-function page(url: string, title?: string): Source {
+function urlSource(url: string, title?: string): Source {
   const host = URL.canParse(url) ? new URL(url).hostname : url;
-  return { key: url, title: title || url, url, from: host.replace(/^www\./, '') };
+  return { key: url, title: title || url, url, origin: host.replace(/^www\./, '') };
 }
 
-function document(id: string, title: string, filename?: string): Source {
-  return { key: id, title, from: filename ?? 'document' };
+function documentSource(id: string, title: string, filename?: string): Source {
+  return { key: id, title, origin: filename ?? 'document' };
 }

@@ -1,18 +1,18 @@
-import type { DataPart } from '../message/groups';
-import { Progress } from './Progress';
-import { Value } from './Value';
+import type { DataPart } from '../message/partGroups';
+import { ProgressBar } from './ProgressBar';
+import { ValueRow } from './ValueRow';
 
-/** A data part of the app's own: progress as a bar, anything else as it is. */
+/** A custom data part: `data-progress` as a progress bar, any other type as its JSON value. */
 export function DataCard({ part }: { part: DataPart }) {
   const { data } = part;
   if (part.type === 'data-progress' && isProgress(data)) {
-    // What is done needs no bar any more.
-    return data.done < 1 ? <Progress {...data} /> : null;
+    // The bar disappears when the work is done.
+    return data.done < 1 ? <ProgressBar {...data} /> : null;
   }
   return (
-    <section className="tool" aria-label={part.type}>
+    <section className="tool-card" aria-label={part.type}>
       <dl>
-        <Value label={part.type.slice('data-'.length)} value={data} />
+        <ValueRow label={part.type.slice('data-'.length)} value={data} />
       </dl>
     </section>
   );

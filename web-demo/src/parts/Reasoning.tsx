@@ -3,39 +3,40 @@ import { ChevronIcon } from '../ui/icons';
 
 type Props = { text: string; streaming: boolean };
 
-/** What the model thinks: open while it thinks, folded away afterwards. */
+/** The model's reasoning: expanded while it streams, collapsed afterwards. */
 export function Reasoning({ text, streaming }: Props) {
-  const [choice, setChoice] = useState<boolean>();
-  const seconds = useSeconds(streaming);
-  const body = useId();
-  const open = choice ?? streaming;
-  // Thinking that nobody may read (it is encrypted) leaves nothing to unfold.
+  // undefined until the user expands or collapses it
+  const [userChoice, setUserChoice] = useState<boolean>();
+  const seconds = useElapsedSeconds(streaming);
+  const bodyId = useId();
+  const isOpen = userChoice ?? streaming;
+  // Encrypted reasoning has no text to show.
   if (!text && !streaming) return null;
   return (
     <section className="reasoning" data-streaming={streaming}>
       <button
         type="button"
-        aria-expanded={open}
-        aria-controls={body}
-        onClick={() => setChoice(!open)}
+        aria-expanded={isOpen}
+        aria-controls={bodyId}
+        onClick={() => setUserChoice(!isOpen)}
       >
         <ChevronIcon />
-        {streaming ? 'Thinking' : seconds ? `Thought for ${seconds} s` : 'Thoughts'}
+        {streaming ? 'Thinking' : seconds ? `Thought for ${seconds} s` : 'Reasoning'}
       </button>
-      <div id={body} className="reasoning-text" hidden={!open}>
+      <div id={bodyId} className="reasoning-text" hidden={!isOpen}>
         {text}
       </div>
     </section>
   );
 }
 
-/** How long something ran, in whole seconds; 0 when this page did not see it run. */
-function useSeconds(running: boolean): number {
+/** Return for how many whole seconds `running` was true; 0 if it never was in this tab. */
+function useElapsedSeconds(running: boolean): number {
   const [seconds, setSeconds] = useState(0);
   useEffect(() => {
     if (!running) return;
-    const begun = performance.now();
-    return () => setSeconds(Math.max(1, Math.round((performance.now() - begun) / 1000)));
+    const startedAt = performance.now();
+    return () => setSeconds(Math.max(1, Math.round((performance.now() - startedAt) / 1000)));
   }, [running]);
   return seconds;
 }

@@ -1,31 +1,31 @@
 import { getToolName } from 'ai';
-import type { ToolPart } from '../message/groups';
+import type { ToolPart } from '../message/partGroups';
 import { ToolIcon } from '../ui/icons';
-import { Approval } from './Approval';
-import { describe, isPreliminary } from './toolState';
-import { Value } from './Value';
+import { ToolApproval } from './ToolApproval';
+import { isPreliminary, toolStatus } from './toolStatus';
+import { ValueRow } from './ValueRow';
 
-type Props = { part: ToolPart; active: boolean };
+type Props = { part: ToolPart; streaming: boolean };
 
-/** A tool call: what it was asked, while that is still written too, and what came of it. */
-export function ToolCard({ part, active }: Props) {
+/** A tool call: its status, its input (also while it streams), and its output or error. */
+export function ToolCard({ part, streaming }: Props) {
   const name = getToolName(part);
-  const { text, tone } = describe(part, active);
+  const { label, tone } = toolStatus(part, streaming);
   return (
-    <section className="tool" data-tone={tone} aria-label={`Tool ${name}`}>
+    <section className="tool-card" data-tone={tone} aria-label={`Tool ${name}`}>
       <header>
         <ToolIcon />
         <span className="tool-title">{part.title ?? name}</span>
         {part.title && <code>{name}</code>}
-        <span className="tool-state">{text}</span>
+        <span className="tool-status">{label}</span>
       </header>
       <dl>
-        <Value label="Input" value={part.input} />
-        <Value label={isPreliminary(part) ? 'So far' : 'Output'} value={part.output} />
-        <Value label="Error" value={part.errorText} />
-        <Value label="Reason" value={part.approval?.reason} />
+        <ValueRow label="Input" value={part.input} />
+        <ValueRow label={isPreliminary(part) ? 'So far' : 'Output'} value={part.output} />
+        <ValueRow label="Error" value={part.errorText} />
+        <ValueRow label="Reason" value={part.approval?.reason} />
       </dl>
-      {part.state === 'approval-requested' && <Approval approval={part.approval} />}
+      {part.state === 'approval-requested' && <ToolApproval approval={part.approval} />}
     </section>
   );
 }

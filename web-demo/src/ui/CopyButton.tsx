@@ -2,9 +2,9 @@ import { useEffect, useState } from 'react';
 import { CheckIcon, CopyIcon } from './icons';
 
 type Props = {
-  /** what is copied, or what makes it when it is asked for */
+  /** the text to copy, or a function that returns it on click */
   text: string | (() => string);
-  /** written beside the picture */
+  /** a visible label beside the icon */
   label?: string;
 };
 
@@ -22,17 +22,17 @@ export function CopyButton({ text, label }: Props) {
     setCopied(true);
   }
 
-  const said = copied ? 'Copied' : (label ?? 'Copy');
+  const currentLabel = copied ? 'Copied' : (label ?? 'Copy');
   return (
     <button
       type="button"
-      className={label ? 'quiet' : 'icon-button'}
-      aria-label={label ? undefined : said}
-      title={label ? undefined : said}
+      className={label ? 'ghost' : 'icon-button'}
+      aria-label={label ? undefined : currentLabel}
+      title={label ? undefined : currentLabel}
       onClick={() => void copy()}
     >
       {copied ? <CheckIcon /> : <CopyIcon />}
-      {label && said}
+      {label && currentLabel}
     </button>
   );
 }

@@ -1,10 +1,10 @@
-import { DarkIcon, LightIcon, SystemIcon } from './icons';
-import { useTheme } from './theme';
+import { MoonIcon, SunIcon, SystemThemeIcon } from './icons';
+import { useTheme } from './useTheme';
 
-const ICONS = { system: SystemIcon, light: LightIcon, dark: DarkIcon };
+const ICONS = { system: SystemThemeIcon, light: SunIcon, dark: MoonIcon };
 
 export function ThemeButton() {
-  const { theme, next } = useTheme();
+  const { theme, selectNextTheme } = useTheme();
   const Icon = ICONS[theme];
   return (
     <button
@@ -12,7 +12,7 @@ export function ThemeButton() {
       className="icon-button"
       aria-label={`Theme: ${theme}`}
       title={`Theme: ${theme}`}
-      onClick={next}
+      onClick={selectNextTheme}
     >
       <Icon />
     </button>

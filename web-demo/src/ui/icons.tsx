@@ -31,7 +31,7 @@ export const StopIcon = () => (
   </Icon>
 );
 
-export const DownIcon = () => (
+export const ArrowDownIcon = () => (
   <Icon>
     <path d="M10 4v12M5 11l5 5 5-5" />
   </Icon>
@@ -90,7 +90,7 @@ export const DeleteIcon = () => (
   </Icon>
 );
 
-export const RedoIcon = () => (
+export const RegenerateIcon = () => (
   <Icon>
     <path d="M15.5 10a5.5 5.5 0 1 1-1.7-4M15.5 3.5V7H12" />
   </Icon>
@@ -109,41 +109,41 @@ export const FileIcon = () => (
   </Icon>
 );
 
-export const ListIcon = () => (
+export const SidebarIcon = () => (
   <Icon>
     <rect x="3" y="4" width="14" height="12" rx="2" />
     <path d="M8 4v12" />
   </Icon>
 );
 
-export const WireIcon = () => (
+export const ActivityIcon = () => (
   <Icon>
     <path d="M2.5 10h3l2-5.5 4 11 2-5.5h4" />
   </Icon>
 );
 
-export const KeysIcon = () => (
+export const KeyboardIcon = () => (
   <Icon>
     <rect x="2.5" y="5.5" width="15" height="9" rx="1.5" />
     <path d="M5.5 8.5h.01M8.5 8.5h.01M11.5 8.5h.01M14.5 8.5h.01M7 11.5h6" />
   </Icon>
 );
 
-export const SystemIcon = () => (
+export const SystemThemeIcon = () => (
   <Icon>
     <rect x="3" y="4" width="14" height="9.5" rx="1.5" />
     <path d="M7.5 17h5" />
   </Icon>
 );
 
-export const LightIcon = () => (
+export const SunIcon = () => (
   <Icon>
     <circle cx="10" cy="10" r="3" />
     <path d="M10 3v1.5M10 15.5V17M3 10h1.5M15.5 10H17M5.050 5.050l1.060 1.060M13.890 13.890l1.060 1.060M14.950 5.050l-1.060 1.060M6.110 13.890l-1.060 1.060" />
   </Icon>
 );
 
-export const DarkIcon = () => (
+export const MoonIcon = () => (
   <Icon>
     <path d="M15.5 11.800A6 6 0 0 1 8.200 4.5a6 6 0 1 0 7.300 7.300z" />
   </Icon>

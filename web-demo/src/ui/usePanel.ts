@@ -1,30 +1,38 @@
 import { useEffect, useState } from 'react';
 
-/** Wide enough for the list beside the chat; the style sheets have it, too. */
-const WIDE = matchMedia('(min-width: 56rem)');
+/** Whether the chat list fits beside the chat. The style sheets use the same width. */
+const WIDE_SCREEN = matchMedia('(min-width: 56rem)');
 
 export type Panel = ReturnType<typeof usePanel>;
 
-/** Whether a panel is open. On a wide page the choice is kept, on a narrow one it covers the chat. */
-export function usePanel(name: string, initially: { wide: boolean; narrow: boolean }) {
-  const key = `usechat-${name}`;
-  const [isWide, setWide] = useState(WIDE.matches);
-  const [open, setOpen] = useState(() => {
-    if (!WIDE.matches) return initially.narrow;
-    const kept = localStorage.getItem(key);
-    return kept === null ? initially.wide : kept === 'open';
+/**
+ * Whether a panel is open. On a wide screen the choice is stored in this browser; on a narrow one
+ * the panel covers the chat and starts closed.
+ */
+export function usePanel(name: string, defaultOpen: boolean) {
+  const storageKey = `usechat-${name}`;
+  const [isWideScreen, setWideScreen] = useState(WIDE_SCREEN.matches);
+  const [isOpen, setOpen] = useState(() => {
+    if (!WIDE_SCREEN.matches) return false;
+    const stored = localStorage.getItem(storageKey);
+    return stored === null ? defaultOpen : stored === 'open';
   });
 
   useEffect(() => {
-    const onChange = () => setWide(WIDE.matches);
-    WIDE.addEventListener('change', onChange);
-    return () => WIDE.removeEventListener('change', onChange);
+    const onChange = () => setWideScreen(WIDE_SCREEN.matches);
+    WIDE_SCREEN.addEventListener('change', onChange);
+    return () => WIDE_SCREEN.removeEventListener('change', onChange);
   }, []);
 
-  function set(now: boolean) {
-    setOpen(now);
-    if (isWide) localStorage.setItem(key, now ? 'open' : 'closed');
+  function setPanelOpen(open: boolean) {
+    setOpen(open);
+    if (isWideScreen) localStorage.setItem(storageKey, open ? 'open' : 'closed');
   }
 
-  return { open, isWide, set, toggle: () => set(!open) };
+  return {
+    isOpen,
+    isWideScreen,
+    setOpen: setPanelOpen,
+    toggle: () => setPanelOpen(!isOpen),
+  };
 }
