@@ -23,11 +23,11 @@ from redis.asyncio import Redis
 from ui_message_stream.chunks import Finish, Start, StartStep, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
-from usechat_server.cluster.copy import Copy
-from usechat_server.cluster.follow import Follower
-from usechat_server.cluster.mirror import Mirror
-from usechat_server.cluster.shared import Held, Shared
-from usechat_server.logs.memory import Log
+from usechat_server.coordination.redis.commands import Held, Shared
+from usechat_server.coordination.redis.published_log import Copy
+from usechat_server.coordination.redis.publisher import Mirror
+from usechat_server.coordination.redis.subscriber import Follower
+from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 
 #: runs at once, deltas of each at full speed, and seconds of paced ones

@@ -16,32 +16,40 @@ SERVER = ROOT / "server" / "usechat_server"
 
 #: Lowest first: a module imports only from its own layer's package or from layers below.
 LAYERS = [
-    {"tools", "turn", "settings"},
-    {"models", "mcp"},
-    {"metadata"},
-    {"approvals"},
+    {"errors", "results", "aio", "settings", "turn"},
+    {"telemetry"},
+    {"tools"},
+    {"run_log"},
+    {"compose"},
+    {"providers"},
+    {"mcp", "approvals"},
+    {"chat_request", "trust", "body"},
+    {"coordination"},
+    {"loop"},
+    {"store"},
     {"agent", "anthropic"},
-    {"demo"},
-    {"observe"},
-    {"logs"},
-    {"writing"},
-    {"response"},
-    {"body"},
-    {"request", "trust"},
-    {"chats", "own_route"},
     {"runs"},
-    {"cluster"},
-    {"security"},
-    {"routes"},
+    {"http", "own_route"},
+    {"demo"},
     {"app"},
-    {"workers"},
-    {"serve"},
+    {"serving"},
     {"cli"},
 ]
 
 
-#: What an agent's own method runs, on use, is built on the agent.
-UPWARDS = ["agent imports usechat_server.runs.agent_stream"]
+#: What the next commits mend, one cut each.
+UPWARDS: list[str] = [
+    "compose/merger imports usechat_server.providers.base",
+    "loop/loop imports usechat_server.agent",
+    "loop/stream imports usechat_server.agent",
+    "loop/stream imports usechat_server.runs.code",
+    "loop/tool_calls imports usechat_server.http.response",
+    "results imports usechat_server.providers.base",
+    "runs/run imports usechat_server.http.response",
+    "telemetry/masking imports usechat_server.providers.base",
+    "telemetry/run_record imports usechat_server.providers.base",
+    "trust imports usechat_server.agent",
+]
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -87,7 +95,7 @@ def test_server_imports_go_one_way() -> None:
                 other = layer(name.split(".")[1])
                 if other > own:
                     wrong.append(f"{'/'.join(parts)} imports {name}")
-    assert wrong == UPWARDS
+    assert sorted(set(wrong)) == UPWARDS
 
 
 @pytest.mark.parametrize(

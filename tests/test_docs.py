@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from harness.serving import serve
 from ui_message_stream import check
-from ui_message_stream.rules import RULES
+from ui_message_stream.grammar import RULES
 
 PAGE = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text()
 

@@ -10,12 +10,13 @@ import codecs
 from dataclasses import dataclass
 from typing import Any
 
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 from ui_message_stream.chunks import Chunk, Data, Finish, ReasoningStart, TextStart, parse_chunk
-from ui_message_stream.grammar import BlockChunk, Grammar, subject
+from ui_message_stream.grammar import BEFORE, ENDED, EVERY_RELEASE, PART_OPEN, REQUEST_LOOP
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.rules import BEFORE, ENDED, EVERY_RELEASE, PART_OPEN, REQUEST_LOOP
+from ui_message_stream.schema import ProviderMetadata, WireError
 from ui_message_stream.sse import Decoder
+from ui_message_stream.state import BlockChunk, Grammar, subject
 from ui_message_stream.versions import (
     DEFAULT_FLOOR,
     FIELD_KNOWN_SINCE,
@@ -26,7 +27,6 @@ from ui_message_stream.versions import (
     Floor,
     Since,
 )
-from ui_message_stream.wire import ProviderMetadata, WireError
 
 __all__ = ["Checker", "Finding", "check"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from ui_message_stream import jsontext
-from ui_message_stream.wire import (
+from ui_message_stream import json_codec as jsontext
+from ui_message_stream.schema import (
     UNSET,
     JSONObject,
     ProviderMetadata,

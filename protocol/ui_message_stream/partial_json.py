@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
-from ui_message_stream import jsontext
-from ui_message_stream.wire import UNSET
+from ui_message_stream import json_codec as jsontext
+from ui_message_stream.schema import UNSET
 
 __all__ = ["PartialJSON"]
 

@@ -17,8 +17,8 @@ from ui_message_stream import chunks as c
 from ui_message_stream import messages as m
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.tool_calls import TOOL_HANDLERS, ReduceError, ToolCalls, joined
-from ui_message_stream.wire import UNSET, JSONObject
+from ui_message_stream.reduce_tools import TOOL_HANDLERS, ReduceError, ToolCalls, joined
+from ui_message_stream.schema import UNSET, JSONObject
 
 __all__ = ["ReduceError", "Reducer", "merge_objects", "reduce"]
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ui_message_stream.wire import ProviderMetadata, WireError
+from ui_message_stream.schema import ProviderMetadata, WireError
 
 __all__ = ["check_citations", "check_steering"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ui_message_stream.expand import expand
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
+from ui_message_stream.replay import expand
 from ui_message_stream.versions import NEWEST_FLOOR, Floor
 
 __all__ = ["shown"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ui_message_stream import rules
+from ui_message_stream import grammar as rules
 from ui_message_stream.chunks import (
     Abort,
     Chunk,
@@ -31,12 +31,12 @@ from ui_message_stream.chunks import (
     ToolOutputError,
     encode_chunk,
 )
-from ui_message_stream.grammar import Grammar, IllegalChunk, shows
-from ui_message_stream.jsontext import has_surrogate, replace_surrogates
+from ui_message_stream.grammar import Rule
+from ui_message_stream.json_codec import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.rules import Rule
+from ui_message_stream.schema import UNSET
+from ui_message_stream.state import Grammar, IllegalChunk, shows
 from ui_message_stream.versions import OLDEST_FLOOR, Floor, Form, Ranged
-from ui_message_stream.wire import UNSET
 
 __all__ = ["HALF_INPUT", "Writer"]
 

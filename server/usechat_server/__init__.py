@@ -10,30 +10,30 @@ if TYPE_CHECKING:
     from usechat_server.agent import NextStep as NextStep
     from usechat_server.app import ChatApp as ChatApp
     from usechat_server.app import create_app as create_app
-    from usechat_server.models.base import BadRequest as BadRequest
+    from usechat_server.compose import StreamWriter as StreamWriter
+    from usechat_server.http.response import UIMessageStreamResponse as UIMessageStreamResponse
     from usechat_server.own_route import read_turn as read_turn
-    from usechat_server.response import UIMessageStreamResponse as UIMessageStreamResponse
+    from usechat_server.providers.base import BadRequest as BadRequest
     from usechat_server.settings import Settings as Settings
     from usechat_server.tools import ClientTool as ClientTool
     from usechat_server.tools import ToolContext as ToolContext
     from usechat_server.tools import ToolError as ToolError
     from usechat_server.tools import tool as tool
     from usechat_server.turn import Turn as Turn
-    from usechat_server.writing import StreamWriter as StreamWriter
 
 #: Loaded on first use, so that taking one name brings no more than it needs.
 _HOMES = {
     "Agent": "agent",
-    "BadRequest": "models.base",
+    "BadRequest": "providers.base",
     "ChatApp": "app",
     "ClientTool": "tools",
     "NextStep": "agent",
     "Settings": "settings",
-    "StreamWriter": "writing",
+    "StreamWriter": "compose",
     "ToolContext": "tools",
     "ToolError": "tools",
     "Turn": "turn",
-    "UIMessageStreamResponse": "response",
+    "UIMessageStreamResponse": "http.response",
     "create_app": "app",
     "read_turn": "own_route",
     "tool": "tools",

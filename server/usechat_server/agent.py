@@ -14,13 +14,13 @@ from pydantic import BaseModel
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Form, missing
 
-from usechat_server.metadata import MetadataHook, Step, usage_metadata
-from usechat_server.models.base import BadRequest, Model, ModelCall, ModelStream
+from usechat_server.providers.base import BadRequest, Model, ModelCall, ModelStream
+from usechat_server.results import MetadataHook, Step, usage_metadata
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource, tool
 from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
-    from usechat_server.models.anthropic import AnthropicOptions
+    from usechat_server.providers.anthropic import AnthropicOptions
 
 __all__ = ["Agent", "AgentTool", "NextStep", "Setup", "StepHook", "SystemHook", "with_sources"]
 
@@ -148,7 +148,7 @@ class Agent:
         Raises ModelError, BadRequest.
         """
         # On use: the loop is built on the agent.
-        from usechat_server.runs.agent_stream import agent_stream
+        from usechat_server.loop.stream import agent_stream
 
         return agent_stream(self, turn)
 
@@ -262,9 +262,9 @@ def _load(name: str, client: Any, options: AnthropicOptions | None) -> Model:
     if name == "demo":
         if options is not None:
             raise ValueError("options: the demo model has none")
-        from usechat_server.models.demo import DemoModel
+        from usechat_server.providers.demo import DemoModel
 
         return DemoModel()
-    from usechat_server.models.anthropic import AnthropicModel
+    from usechat_server.providers.anthropic import AnthropicModel
 
     return AnthropicModel(name, options, client=client)

@@ -1,9 +1,9 @@
 """What an agent on Claude is set up with: the model, its options, the provider's own tools."""
 
-from usechat_server.models.anthropic.memory import memory
-from usechat_server.models.anthropic.model import AnthropicModel
-from usechat_server.models.anthropic.options import AnthropicOptions
-from usechat_server.models.anthropic.server_tools import (
+from usechat_server.providers.anthropic.memory_tool import memory
+from usechat_server.providers.anthropic.model import AnthropicModel
+from usechat_server.providers.anthropic.options import AnthropicOptions
+from usechat_server.providers.anthropic.tools import (
     AnthropicTool,
     advisor,
     code_execution,

@@ -15,18 +15,18 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from usechat_server.chats.base import Chats
-from usechat_server.models.base import BadRequest
-from usechat_server.observe.masking import mask
-from usechat_server.routes.answerer import AgentSource
-from usechat_server.routes.chat import chat_routes
-from usechat_server.routes.chats import chats_routes
-from usechat_server.routes.health import RETRY_AFTER, health_routes
-from usechat_server.routes.page import PageConfig, page_routes
-from usechat_server.routes.services import Services, UserHook
+from usechat_server.http.routes.answerer import AgentSource
+from usechat_server.http.routes.chat import chat_routes
+from usechat_server.http.routes.chats import chats_routes
+from usechat_server.http.routes.health import RETRY_AFTER, health_routes
+from usechat_server.http.routes.page import PageConfig, page_routes
+from usechat_server.http.security import Security, is_loopback
+from usechat_server.http.state import Services, UserHook
+from usechat_server.providers.base import BadRequest
 from usechat_server.runs import FinishHook, Hooks, MessageHook
-from usechat_server.security import Security, is_loopback
 from usechat_server.settings import Settings
+from usechat_server.store.base import Chats
+from usechat_server.telemetry.masking import mask
 
 __all__ = ["ChatApp", "create_app"]
 
@@ -130,7 +130,7 @@ class ChatApp(Starlette):
 
 def _store(url: str) -> Chats:
     # Imported on use: an app without a store needs no database.
-    from usechat_server.chats.store import SqlChats
+    from usechat_server.store.sql import SqlChats
 
     return SqlChats(url)
 

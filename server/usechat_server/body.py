@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from usechat_server.models.base import BadRequest
+from usechat_server.providers.base import BadRequest
 
 __all__ = ["validated"]
 

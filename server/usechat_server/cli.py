@@ -19,7 +19,7 @@ from uvicorn.importer import ImportFromStringError, import_from_string
 
 from usechat_server.agent import Agent
 from usechat_server.app import create_app
-from usechat_server.serve import Config, run
+from usechat_server.serving.server import Config, run
 from usechat_server.settings import Settings, describe
 
 __all__ = ["load", "main"]
@@ -109,8 +109,8 @@ def _db(action: str, store: str | None, parser: argparse.ArgumentParser) -> None
 
 
 def _change_database(action: str, store: str, parser: argparse.ArgumentParser) -> str:
-    from usechat_server.chats import command
-    from usechat_server.chats.base import StoreAway
+    from usechat_server.store import command
+    from usechat_server.store.base import StoreAway
 
     work = {"upgrade": command.upgrade, "check": command.check}[action]
     try:

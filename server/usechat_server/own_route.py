@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from usechat_server.body import validated
-from usechat_server.models.base import BadRequest
-from usechat_server.request import parse_request, read_body, requested_floor, turn_of
+from usechat_server.chat_request import parse_request, read_body, requested_floor, turn_of
+from usechat_server.providers.base import BadRequest
 from usechat_server.settings import Settings
 from usechat_server.turn import Turn
 

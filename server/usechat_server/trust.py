@@ -12,9 +12,9 @@ import msgspec
 from ui_message_stream.messages import Part, ToolPart, UIMessage
 
 from usechat_server.agent import Agent
-from usechat_server.approvals.asking import with_answers
-from usechat_server.approvals.responses import last_step
-from usechat_server.models.base import BadRequest
+from usechat_server.approvals.chunks import with_answers
+from usechat_server.approvals.decisions import last_step
+from usechat_server.providers.base import BadRequest
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool
 from usechat_server.turn import Turn
 

@@ -2,7 +2,7 @@
 
 from usechat_server import Agent
 from usechat_server.demo import demo_agent
-from usechat_server.models.demo import DemoModel
+from usechat_server.providers.demo import DemoModel
 
 
 def agent() -> Agent:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from harness.postgres import NOT_INSTALLED, PostgresServer, found, postgres_server
 from harness.stores import opened
-from usechat_server.chats.store import SqlChats
+from usechat_server.store.sql import SqlChats
 
 
 @pytest.fixture(scope="session")

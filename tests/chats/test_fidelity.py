@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from protocol.strategies import FOREIGN, json_values, messages
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
-from usechat_server.chats.store import SqlChats
+from usechat_server.store.sql import SqlChats
 
 
 def test_any_message_comes_back_as_it_was(url: str) -> None:

@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 from protocol.strategies import json_values
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
-from usechat_server.chats.closing import closed
-from usechat_server.chats.store import SqlChats
+from usechat_server.store.interrupted import closed
+from usechat_server.store.sql import SqlChats
 from usechat_server.turn import Turn
 
 #: Finding the shortest example takes minutes: the first one has to do.

@@ -16,8 +16,8 @@ from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server import Agent, create_app
-from usechat_server.chats import tables
-from usechat_server.chats.store import SqlChats
+from usechat_server.store import tables
+from usechat_server.store.sql import SqlChats
 
 
 async def test_whoever_is_cancelled_leaves_nothing_half_done(chats: SqlChats) -> None:

@@ -21,8 +21,8 @@ from harness.stores import answer, begun, call, opened, said, user
 from starlette.requests import Request
 from ui_message_stream.messages import UIMessage
 from usechat_server import Agent, create_app
-from usechat_server.chats.base import StoredChat
-from usechat_server.chats.store import SqlChats
+from usechat_server.store.base import StoredChat
+from usechat_server.store.sql import SqlChats
 
 
 async def who(request: Request) -> str | None:

@@ -17,13 +17,13 @@ from harness.stores import answer, begun, said, texts, user
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import ProgrammingError
 from ui_message_stream.messages import UIMessage
-from usechat_server.chats import schema
-from usechat_server.chats.base import StoreAway
-from usechat_server.chats.database import Database
-from usechat_server.chats.store import SqlChats
-from usechat_server.chats.tables import metadata
-from usechat_server.metadata import Step
-from usechat_server.models.base import Usage
+from usechat_server.providers.base import Usage
+from usechat_server.results import Step
+from usechat_server.store import schema
+from usechat_server.store.base import StoreAway
+from usechat_server.store.database import Database
+from usechat_server.store.sql import SqlChats
+from usechat_server.store.tables import metadata
 
 
 def differences(connection: Connection) -> list[object]:

@@ -14,8 +14,8 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server import BadRequest, Turn
 from usechat_server.approvals.base import LIFETIME
-from usechat_server.chats.approvals import StoredApprovals
-from usechat_server.chats.store import SqlChats
+from usechat_server.store.approvals import StoredApprovals
+from usechat_server.store.sql import SqlChats
 from usechat_server.turn import Decision
 
 INPUT = {"zone": "UTC", "big": 2**60 + 1, "one": 1.0}

@@ -9,7 +9,7 @@ from harness.stores import answer, asked, begun, call, ids, said, texts, user
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server import BadRequest
-from usechat_server.chats.store import SqlChats
+from usechat_server.store.sql import SqlChats
 
 
 async def refused(chats: SqlChats, **body: Any) -> BadRequest:

@@ -19,15 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models.anthropic.strategies import event_sequences
 from ui_message_stream.chunks import Chunk, Error, parse_chunk
-from ui_message_stream.grammar import Grammar
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.sse import Decoder
+from ui_message_stream.state import Grammar
 from ui_message_stream.versions import DEFAULT_FLOOR, Floor
 from usechat_server.agent import Agent
-from usechat_server.models.anthropic import AnthropicModel
+from usechat_server.providers.anthropic import AnthropicModel
+from usechat_server.providers.retry import Retry
 from usechat_server.runs.registry import Runs
-from usechat_server.runs.retry import Retry
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from harness.redis_server import RedisServer
-from usechat_server.cluster.shared import Shared
+from usechat_server.coordination.redis.commands import Shared
 
 
 async def test_requests_at_one_moment_wait_for_each_other(redis: RedisServer) -> None:

@@ -9,12 +9,13 @@ from unittest import mock
 import pytest
 from harness.redis_server import RedisServer
 from ui_message_stream.versions import NEWEST_FLOOR
-from usechat_server.cluster import heart, shared
-from usechat_server.cluster.board import RedisBoard
-from usechat_server.cluster.follow import Follower
-from usechat_server.cluster.shared import Held, Shared, chat_digest
-from usechat_server.request import parse_request, turn_of
-from usechat_server.runs.board import ChatKey, Dead
+from usechat_server.chat_request import parse_request, turn_of
+from usechat_server.coordination.base import ChatKey, Dead
+from usechat_server.coordination.redis import commands as shared
+from usechat_server.coordination.redis import heartbeat as heart
+from usechat_server.coordination.redis.commands import Held, Shared, chat_digest
+from usechat_server.coordination.redis.coordinator import RedisBoard
+from usechat_server.coordination.redis.subscriber import Follower
 
 DEADLINE = 20.0
 START = b'[{"type": "start", "messageId": "m1"}]'

@@ -11,16 +11,16 @@ from harness.redis_server import RedisServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import Chunk, Start
-from ui_message_stream.grammar import IllegalChunk
+from ui_message_stream.state import IllegalChunk
 from ui_message_stream.versions import Floor, Form, Ranged
 from ui_message_stream.writer import Writer
-from usechat_server.cluster import copy as cluster_copy
-from usechat_server.cluster.codec import decode, encode
-from usechat_server.cluster.copy import Copy
-from usechat_server.cluster.replica import Replica
-from usechat_server.cluster.shared import Held, Shared
-from usechat_server.logs import memory
-from usechat_server.logs.memory import Log
+from usechat_server.coordination.redis import published_log as cluster_copy
+from usechat_server.coordination.redis.codec import decode, encode
+from usechat_server.coordination.redis.commands import Held, Shared
+from usechat_server.coordination.redis.published_log import Copy
+from usechat_server.coordination.redis.remote_log import Replica
+from usechat_server.run_log import log as memory
+from usechat_server.run_log.log import Log
 
 ranges = st.sampled_from([None, Floor(5, 0, 92), Floor(6), Floor(7, 0, 70)])
 forms = st.one_of(said, st.builds(Ranged, said, ranges, ranges))

@@ -18,8 +18,8 @@ from harness.fake_provider import FakeProvider, Pause, Reply, message, text
 from harness.pages import Page
 from harness.redis_server import RedisServer
 from harness.serving import Served, serve
-from usechat_server.cluster.nonces import RedisNonces
-from usechat_server.cluster.shared import Shared
+from usechat_server.coordination.redis.commands import Shared
+from usechat_server.coordination.redis.nonces import RedisNonces
 
 T = TypeVar("T")
 

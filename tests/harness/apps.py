@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from ui_message_stream.chunks import Chunk
 from usechat_server import Agent, UIMessageStreamResponse, create_app
-from usechat_server.models.base import ModelCall
+from usechat_server.providers.base import ModelCall
 
 __all__ = ["agent", "endless", "held", "make_agent", "mounted", "needs_v6"]
 

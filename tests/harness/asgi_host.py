@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.sse import Decoder
 

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import httpx
 from ui_message_stream.chunks import parse_chunk
-from ui_message_stream.grammar import Grammar
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
+from ui_message_stream.state import Grammar
 
 __all__ = ["Page"]
 

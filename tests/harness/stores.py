@@ -9,10 +9,10 @@ from typing import Any
 
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
-from usechat_server.chats import schema
-from usechat_server.chats.store import SqlChats
-from usechat_server.metadata import Outcome
-from usechat_server.request import ChatRequest, parse_request
+from usechat_server.chat_request import ChatRequest, parse_request
+from usechat_server.results import Outcome
+from usechat_server.store import schema
+from usechat_server.store.sql import SqlChats
 from usechat_server.turn import Turn
 
 __all__ = ["answer", "asked", "begun", "call", "ids", "opened", "said", "texts", "user"]

@@ -17,18 +17,18 @@ from ui_message_stream.chunks import (
     ToolInputDelta,
     ToolInputStart,
 )
-from ui_message_stream.grammar import Grammar
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
+from ui_message_stream.state import Grammar
 from ui_message_stream.versions import DEFAULT_FLOOR, Floor
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
-from usechat_server.metadata import Answer
+from usechat_server.coordination.base import ChatKey, Lease
+from usechat_server.http.run_response import log_response
+from usechat_server.loop.loop import AgentLoop
+from usechat_server.results import Answer
 from usechat_server.runs import Retry, Run, Runs
-from usechat_server.runs.board import ChatKey, Lease
 from usechat_server.runs.hooks import Hooks
-from usechat_server.runs.loop import AgentLoop
-from usechat_server.runs.response import log_response
 from usechat_server.runs.run import Terms
 from usechat_server.turn import Turn
 

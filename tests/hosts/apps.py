@@ -20,7 +20,7 @@ from ui_message_stream.chunks import Chunk, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import DEFAULT_FLOOR
 from usechat_server.agent import Agent
-from usechat_server.response import UIMessageStreamResponse
+from usechat_server.http.response import UIMessageStreamResponse
 from usechat_server.runs import Runs
 from usechat_server.turn import Turn
 

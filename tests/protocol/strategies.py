@@ -18,7 +18,7 @@ from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.wire import UNSET
+from ui_message_stream.schema import UNSET
 
 __all__ = ["FOREIGN", "chunks_of", "json_values", "logs", "messages", "provider_metadata"]
 

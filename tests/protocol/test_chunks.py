@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from protocol.reader import Reader
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import CHUNK_TYPES, encode_chunk, parse_chunk
-from ui_message_stream.wire import WireError
+from ui_message_stream.schema import WireError
 
 _META = {"anthropic": {"signature": "s", "nothing": None}}
 _CALL = {"toolCallId": "call", "toolName": "weather"}

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from protocol.reader import Reader
 from protocol.strategies import FOREIGN, logs, messages
 from ui_message_stream import messages as m
-from ui_message_stream.expand import expand
-from ui_message_stream.grammar import Grammar
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
+from ui_message_stream.replay import expand
+from ui_message_stream.schema import UNSET
+from ui_message_stream.state import Grammar
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, project
-from ui_message_stream.wire import UNSET
 from ui_message_stream.writer import HALF_INPUT
 
 RELEASES = ["5.0.0", "5.0.92", "5.0.216", "6.0.0", "6.0.230", "7.0.0", "7.0.31", "7.0.173"]

@@ -7,7 +7,7 @@ import json
 import pytest
 from clients.conversation import RELEASES
 from protocol.reader import Reader
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 from ui_message_stream.check import check
 from ui_message_stream.chunks import parse_chunk
 from ui_message_stream.messages import TextPart, UIMessage

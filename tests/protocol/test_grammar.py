@@ -13,10 +13,10 @@ from protocol.strategies import logs, messages
 from protocol.wild import wild_chunks
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk, parse_chunk
-from ui_message_stream.grammar import Grammar, IllegalChunk
+from ui_message_stream.grammar import EVERY_RELEASE, RULES
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import ReduceError, Reducer
-from ui_message_stream.rules import EVERY_RELEASE, RULES
+from ui_message_stream.state import Grammar, IllegalChunk
 from ui_message_stream.versions import DEFAULT_FLOOR, Floor
 
 START = {"type": "start", "messageId": "m"}

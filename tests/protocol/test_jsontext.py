@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 
 #: Any string that a browser can send: with lone surrogates.
 _STRINGS = st.text(st.characters(exclude_categories=()), max_size=6)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from protocol.strategies import messages
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import ToolPart, UIMessage, UnknownPart, parse_part
-from ui_message_stream.wire import WireError
+from ui_message_stream.schema import WireError
 
 _META = {"anthropic": {"signature": "s", "nothing": None}}
 

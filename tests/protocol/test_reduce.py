@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from protocol.reader import Reader
 from protocol.strategies import FOREIGN, json_values, logs, messages
 from ui_message_stream import chunks as c
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.partial_json import PartialJSON
 from ui_message_stream.reduce import ReduceError, Reducer, reduce
-from ui_message_stream.wire import UNSET
+from ui_message_stream.schema import UNSET
 
 
 def _with_floats(value: Any) -> Any:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from protocol.strategies import FOREIGN, messages
-from ui_message_stream.expand import expand
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
+from ui_message_stream.replay import expand
 from ui_message_stream.shown import shown
 from ui_message_stream.versions import NEWEST_FLOOR, OLDEST_FLOOR, Floor
 

@@ -13,10 +13,10 @@ from protocol.strategies import messages
 from protocol.wild import wild_chunks
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk
-from ui_message_stream.grammar import Grammar, IllegalChunk
-from ui_message_stream.jsontext import has_surrogate, replace_surrogates
+from ui_message_stream.json_codec import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import frame
+from ui_message_stream.state import Grammar, IllegalChunk
 from ui_message_stream.versions import DEFAULT_FLOOR, Floor, project
 from ui_message_stream.writer import HALF_INPUT, Writer
 

@@ -20,7 +20,7 @@ from ui_message_stream.chunks import Chunk, Custom, ToolApprovalRequest, ToolInp
 from ui_message_stream.versions import Floor
 from usechat_server import Agent, BadRequest, Settings, Turn, create_app
 from usechat_server.app import ChatApp
-from usechat_server.models.base import ModelCall
+from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 from harness.asgi_host import LONG, AsgiHost
 from ui_message_stream.chunks import Chunk, TextDelta, TextStart
-from usechat_server.response import UIMessageStreamResponse
+from usechat_server.http.response import UIMessageStreamResponse
 
 
 class Said:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from harness.asgi_host import LONG, AsgiHost
 from ui_message_stream.chunks import Chunk, Finish, TextDelta, TextStart
-from usechat_server.response import UIMessageStreamResponse
+from usechat_server.http.response import UIMessageStreamResponse
 
 COMMENT = b": keep-alive\n\n"
 

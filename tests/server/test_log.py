@@ -26,14 +26,14 @@ from ui_message_stream.chunks import (
     TextStart,
     parse_chunk,
 )
-from ui_message_stream.expand import expand
-from ui_message_stream.grammar import Grammar, IllegalChunk
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reduce import reduce
+from ui_message_stream.replay import expand
+from ui_message_stream.state import Grammar, IllegalChunk
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, Form, Ranged, project
 from ui_message_stream.writer import Writer
-from usechat_server.logs import memory
-from usechat_server.logs.memory import Log, Reader
+from usechat_server.run_log import log as memory
+from usechat_server.run_log.log import Log, Reader
 
 FLOORS = [Floor(5), DEFAULT_FLOOR, Floor(6), Floor(7), NEWEST_FLOOR]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from usechat_server.routes.page import PageConfig, page_routes
+from usechat_server.http.routes.page import PageConfig, page_routes
 
 
 @pytest.fixture

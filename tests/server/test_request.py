@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ui_message_stream.messages import TextPart, ToolPart, UnknownPart
 from ui_message_stream.versions import DEFAULT_FLOOR
-from usechat_server.models.base import BadRequest
-from usechat_server.request import ChatRequest, parse_request, turn_of
+from usechat_server.chat_request import ChatRequest, parse_request, turn_of
+from usechat_server.providers.base import BadRequest
 from usechat_server.turn import Decision, Turn
 
 ASKED = user("Hello")

@@ -34,9 +34,9 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
-from usechat_server import response
-from usechat_server.models.base import ModelError
-from usechat_server.response import UIMessageStreamResponse
+from usechat_server.http import response
+from usechat_server.http.response import UIMessageStreamResponse
+from usechat_server.providers.base import ModelError
 
 HELLO: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Hello")]
 
@@ -386,7 +386,7 @@ def test_fastapi_passes_it_through_with_what_the_app_sets() -> None:
 
 
 def test_importing_it_brings_no_provider_and_no_database() -> None:
-    code = "import usechat_server.response, sys; print(*sys.modules)"
+    code = "import usechat_server.http.response, sys; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "starlette.responses" in run.stdout
     assert not {"anthropic", "aiohttp", "sqlalchemy", "redis"} & set(run.stdout.split())

@@ -12,11 +12,11 @@ from harness.scripted_model import Beat, ScriptedModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import Abort, Chunk, Error, Finish
-from ui_message_stream.grammar import Grammar
 from ui_message_stream.messages import StepStartPart, TextPart, ToolPart, UIMessage
+from ui_message_stream.state import Grammar
 from ui_message_stream.versions import NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent
-from usechat_server.models.base import ModelError, StepResult
+from usechat_server.providers.base import ModelError, StepResult
 from usechat_server.runs import Retry, Runs
 from usechat_server.turn import Turn
 

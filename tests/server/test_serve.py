@@ -9,7 +9,7 @@ import pytest
 from harness.live import LiveServer
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
-from usechat_server.serve import improved
+from usechat_server.serving.server import improved
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 

@@ -9,7 +9,7 @@ import pytest
 from harness.asgi_host import LONG, AsgiHost
 from starlette.types import Message
 from ui_message_stream.chunks import Chunk, Finish, TextDelta, TextStart
-from usechat_server.response import UIMessageStreamResponse
+from usechat_server.http.response import UIMessageStreamResponse
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["in a delta", "in a keep-alive"])

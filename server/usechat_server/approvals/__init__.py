@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from usechat_server.approvals.asking import asked, automatic, denied, settled, with_answers
 from usechat_server.approvals.base import Approvals, Issued
+from usechat_server.approvals.chunks import asked, automatic, denied, settled, with_answers
+from usechat_server.approvals.decisions import DecidedCall, responses
 from usechat_server.approvals.nonces import MemoryNonces, Nonces
 from usechat_server.approvals.policy import Approve, Ask, Deny, policy
-from usechat_server.approvals.responses import DecidedCall, responses
 from usechat_server.approvals.signed import SignedApprovals, check_secret
 
 __all__ = [

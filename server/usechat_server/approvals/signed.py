@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping
 from time import time
 from typing import Any
 
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 from ui_message_stream.chunks import ToolInputAvailable
 
 from usechat_server.approvals.base import LIFETIME, Issued
+from usechat_server.approvals.decisions import DecidedCall, refusal, responses
 from usechat_server.approvals.digest import base64url, digest, sign
 from usechat_server.approvals.nonces import Nonces
-from usechat_server.approvals.responses import DecidedCall, refusal, responses
 from usechat_server.turn import Decision, Turn
 
 __all__ = ["SignedApprovals", "check_secret"]

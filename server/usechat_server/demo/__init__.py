@@ -7,7 +7,7 @@ import os
 from usechat_server.agent import Agent
 from usechat_server.demo.metadata import page_metadata
 from usechat_server.demo.tools import BROWSER_TIME, look_up, roll_dice, send_postcard, weather
-from usechat_server.models.base import Model
+from usechat_server.providers.base import Model
 
 __all__ = ["CLAUDE", "default_agent", "demo_agent"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from usechat_server.metadata import Answer, usage_metadata
+from usechat_server.results import Answer, usage_metadata
 
 __all__ = ["page_metadata"]
 

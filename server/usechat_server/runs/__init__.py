@@ -1,8 +1,8 @@
 """Runs: one answer to one POST each, and the registry of those that are live."""
 
+from usechat_server.providers.retry import Retry
 from usechat_server.runs.hooks import FinishHook, Hooks, MessageHook
 from usechat_server.runs.registry import OnBusy, Runs
-from usechat_server.runs.retry import Retry
 from usechat_server.runs.run import Run, Terms
 
 __all__ = ["FinishHook", "Hooks", "MessageHook", "OnBusy", "Retry", "Run", "Runs", "Terms"]

@@ -9,10 +9,10 @@ from ui_message_stream.chunks import FinishReason
 
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approvals
-from usechat_server.metadata import MetadataHook
-from usechat_server.runs.accounts import Accounts
-from usechat_server.runs.output import Output
-from usechat_server.writing import AnswerFunction, StreamWriter
+from usechat_server.compose import AnswerFunction, StreamWriter
+from usechat_server.loop.run_writer import Output
+from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.results import MetadataHook
 
 __all__ = ["CodeAnswer", "running"]
 

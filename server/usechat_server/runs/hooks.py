@@ -11,7 +11,7 @@ from typing import Any
 
 from ui_message_stream.messages import UIMessage
 
-from usechat_server.metadata import Answer
+from usechat_server.results import Answer
 from usechat_server.turn import Turn
 
 __all__ = ["FinishHook", "Hooks", "MessageHook"]

@@ -9,12 +9,12 @@ from contextlib import suppress
 from time import monotonic
 from typing import Literal
 
-from usechat_server.models.base import BadRequest
-from usechat_server.observe.masking import RESTARTING
-from usechat_server.runs.answering import Answering, Unanswered, unanswered
-from usechat_server.runs.board import Adopt, Board, ChatKey, Dead, Lease, Opened
-from usechat_server.runs.local_board import LocalBoard
+from usechat_server.coordination.base import Adopt, Board, ChatKey, Dead, Lease, Opened
+from usechat_server.coordination.local import LocalBoard
+from usechat_server.providers.base import BadRequest
+from usechat_server.runs.responder import Answering, Unanswered, unanswered
 from usechat_server.runs.run import Run, Terms
+from usechat_server.telemetry.masking import RESTARTING
 from usechat_server.turn import Turn
 
 __all__ = ["OnBusy", "Runs"]

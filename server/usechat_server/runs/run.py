@@ -10,20 +10,20 @@ from time import monotonic
 
 from ui_message_stream.chunks import Error, MessageMetadata
 
-from usechat_server.chats.base import Chats
-from usechat_server.logs.memory import Log
-from usechat_server.metadata import Answer
-from usechat_server.observe.masking import RESTARTING
-from usechat_server.observe.run_record import RunRecord
-from usechat_server.response import is_cancelled
-from usechat_server.runs.accounts import Accounts
-from usechat_server.runs.answering import Answering
-from usechat_server.runs.board import Lease
-from usechat_server.runs.ends import ABORTED, INTERRUPTED, End, answered, failed
+from usechat_server.coordination.base import Lease
+from usechat_server.http.response import is_cancelled
+from usechat_server.loop.run_writer import Output
+from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.results import Answer
+from usechat_server.run_log.log import Log
 from usechat_server.runs.hooks import Hooks
-from usechat_server.runs.keeping import Keeping
-from usechat_server.runs.output import Output
-from usechat_server.runs.readers import Readers
+from usechat_server.runs.idle_timer import Readers
+from usechat_server.runs.outcome import ABORTED, INTERRUPTED, End, answered, failed
+from usechat_server.runs.persistence import Keeping
+from usechat_server.runs.responder import Answering
+from usechat_server.store.base import Chats
+from usechat_server.telemetry.masking import RESTARTING
+from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.turn import Turn
 
 __all__ = ["Run", "Terms"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from usechat_server.tools.base import ClientTool, DeclaredTool, ProviderTool
 from usechat_server.tools.content import ModelContent
 from usechat_server.tools.context import ToolContext
-from usechat_server.tools.declared import ClientTool, DeclaredTool, ProviderTool
 from usechat_server.tools.decorator import DecoratedTool, ToolOptions, tool
 from usechat_server.tools.errors import InvalidInput, ToolError
 from usechat_server.tools.function_tool import FunctionTool

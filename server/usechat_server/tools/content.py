@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import FilePart, TextPart
 
 __all__ = ["ModelContent", "ToModelOutput", "model_content"]

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from usechat_server.tools.attempts import attempts
+from usechat_server.tools.base import DeclaredTool
 from usechat_server.tools.context import ToolContext
-from usechat_server.tools.declared import DeclaredTool
 from usechat_server.tools.outputs import ToolOutput
 from usechat_server.tools.per_loop import PerLoop
+from usechat_server.tools.retries import attempts
 
 __all__ = ["FunctionTool", "Implementation", "NeedsApproval"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pydantic_core
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 
 __all__ = ["ToolOutput", "to_json"]
 

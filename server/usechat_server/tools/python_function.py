@@ -11,7 +11,7 @@ from typing import Any
 import anyio.to_thread
 from anyio import CapacityLimiter
 from pydantic import ValidationError
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 
 from usechat_server.tools.callables import code_of, without_partial
 from usechat_server.tools.context import ToolContext

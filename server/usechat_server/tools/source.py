@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from usechat_server.tools.declared import ClientTool, ProviderTool
+from usechat_server.tools.base import ClientTool, ProviderTool
 from usechat_server.tools.function_tool import FunctionTool
 
 if TYPE_CHECKING:

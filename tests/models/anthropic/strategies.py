@@ -14,7 +14,7 @@ from harness.fake_provider_events import (
     tool_use,
 )
 from hypothesis import strategies as st
-from usechat_server.models.anthropic.blocks import TRANSLATORS
+from usechat_server.providers.anthropic.response.blocks import TRANSLATORS
 
 __all__ = ["event_sequences"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ui_message_stream.sse import Decoder
-from usechat_server.models.anthropic.framing import Framing
+from usechat_server.providers.sse import Framing
 
 _lines = st.sampled_from(
     [

@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from ui_message_stream.chunks import FinishStep, Start, StartStep
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
-from usechat_server.models.anthropic.calls import CallIds
-from usechat_server.models.anthropic.events import Translation
-from usechat_server.models.anthropic.framing import Framing
-from usechat_server.models.anthropic.history import request
-from usechat_server.models.anthropic.turns import KEY
-from usechat_server.models.base import BadRequest, ModelCall
+from usechat_server.providers.anthropic.message_record import KEY
+from usechat_server.providers.anthropic.request.build import request
+from usechat_server.providers.anthropic.request.tool_blocks import CallIds
+from usechat_server.providers.anthropic.response.translate import Translation
+from usechat_server.providers.base import BadRequest, ModelCall
+from usechat_server.providers.sse import Framing
 from usechat_server.tools import ClientTool
 
 WEATHER = ClientTool("weather", "The weather of a city.", {"type": "object"})

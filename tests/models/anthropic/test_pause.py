@@ -12,7 +12,7 @@ from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR
 from usechat_server.agent import Agent
-from usechat_server.models.anthropic import AnthropicModel
+from usechat_server.providers.anthropic import AnthropicModel
 from usechat_server.runs import Runs
 from usechat_server.turn import Turn
 

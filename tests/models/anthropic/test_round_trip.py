@@ -15,8 +15,8 @@ from models.anthropic.our_answers import Conversation
 from models.anthropic.recordings import Recording, others, our_own
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import DEFAULT_FLOOR, Floor
-from usechat_server.models.anthropic.history import request
-from usechat_server.models.base import ModelCall
+from usechat_server.providers.anthropic.request.build import request
+from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
 
 FLOORS = [DEFAULT_FLOOR, Floor.parse("6.0.324"), Floor.parse("7.0.173")]

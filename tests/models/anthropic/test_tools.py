@@ -18,10 +18,10 @@ from ui_message_stream.messages import FilePart, TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR, Form, project
 from usechat_server import Agent, ToolError, tool
 from usechat_server.anthropic import AnthropicOptions, memory
-from usechat_server.models.anthropic.events import Translation
-from usechat_server.models.anthropic.framing import Framing
-from usechat_server.models.anthropic.history import request
-from usechat_server.models.base import ModelCall
+from usechat_server.providers.anthropic.request.build import request
+from usechat_server.providers.anthropic.response.translate import Translation
+from usechat_server.providers.base import ModelCall
+from usechat_server.providers.sse import Framing
 from usechat_server.tools import ClientTool, FunctionTool, InvalidInput, Tool
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n rest").decode()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from usechat_server.models.anthropic.usage import counted
-from usechat_server.models.base import Usage
+from usechat_server.providers.anthropic.response.usage import counted
+from usechat_server.providers.base import Usage
 
 
 def count(*said: dict[str, Any] | None) -> Usage:

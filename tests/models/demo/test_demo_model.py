@@ -12,13 +12,13 @@ from ui_message_stream.chunks import (
     ToolInputAvailable,
     ToolInputDelta,
 )
-from ui_message_stream.jsontext import decode
+from ui_message_stream.json_codec import decode
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Form
 from usechat_server.demo import CLAUDE, default_agent
 from usechat_server.demo.tools import BROWSER_TIME
-from usechat_server.models.base import BadRequest, ModelCall, ModelError, ModelStream, StepResult
-from usechat_server.models.demo import DemoModel
+from usechat_server.providers.base import BadRequest, ModelCall, ModelError, ModelStream, StepResult
+from usechat_server.providers.demo import DemoModel
 
 
 def user(text: str, message_id: str = "u1") -> UIMessage:

@@ -12,7 +12,7 @@ from harness.pages import Page
 from ui_message_stream.chunks import ToolInputDelta
 from ui_message_stream.messages import TextPart, UIMessage
 from usechat_server import Agent, Settings, create_app
-from usechat_server.metadata import Answer
+from usechat_server.results import Answer
 from usechat_server.runs import run as run_module
 from usechat_server.turn import Turn
 

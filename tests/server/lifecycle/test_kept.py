@@ -21,12 +21,12 @@ from ui_message_stream.chunks import FinishStep, StartStep, TextDelta, TextEnd, 
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import DEFAULT_FLOOR
 from usechat_server import Agent, create_app
-from usechat_server.chats.base import StoreAway
-from usechat_server.metadata import Outcome, Step
-from usechat_server.models.base import StepResult
+from usechat_server.providers.base import StepResult
+from usechat_server.results import Outcome, Step
 from usechat_server.runs import Runs, Terms
-from usechat_server.runs import keeping as keeping_module
+from usechat_server.runs import persistence as keeping_module
 from usechat_server.runs import run as run_module
+from usechat_server.store.base import StoreAway
 from usechat_server.turn import Turn
 
 

@@ -23,19 +23,19 @@ from ui_message_stream.chunks import (
     TextEnd,
     TextStart,
 )
-from ui_message_stream.grammar import Grammar
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reduce import reduce
+from ui_message_stream.state import Grammar
 from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
-from usechat_server.metadata import Answer, Outcome, Step
-from usechat_server.models.base import BadRequest, ModelCall, StepResult, Usage
+from usechat_server.coordination.base import ChatKey, Lease, Opened
+from usechat_server.http.run_response import log_response
+from usechat_server.loop.loop import AgentLoop
+from usechat_server.providers.base import BadRequest, ModelCall, StepResult, Usage
+from usechat_server.results import Answer, Outcome, Step
 from usechat_server.runs import Hooks, Retry, Runs, Terms
-from usechat_server.runs.answering import Answering
-from usechat_server.runs.board import ChatKey, Lease, Opened
-from usechat_server.runs.loop import AgentLoop
-from usechat_server.runs.response import log_response
+from usechat_server.runs.responder import Answering
 from usechat_server.turn import Turn
 
 KEY = ChatKey("ann", "c")

@@ -24,14 +24,15 @@ from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR
 from usechat_server import Agent, ClientTool, Settings, Turn, create_app
-from usechat_server.metadata import MetadataHook
-from usechat_server.runs import Runs, Terms, local_board
-from usechat_server.runs.accounts import Accounts
-from usechat_server.runs.answering import Answering
-from usechat_server.runs.board import ChatKey, Lease, Opened
-from usechat_server.runs.output import Output
-from usechat_server.runs.readers import Readers
-from usechat_server.runs.response import log_response
+from usechat_server.coordination import local as local_board
+from usechat_server.coordination.base import ChatKey, Lease, Opened
+from usechat_server.http.run_response import log_response
+from usechat_server.loop.run_writer import Output
+from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.results import MetadataHook
+from usechat_server.runs import Runs, Terms
+from usechat_server.runs.idle_timer import Readers
+from usechat_server.runs.responder import Answering
 
 KEY = ChatKey(None, "c")
 LOCATE = ClientTool("locate", "Where the person is.", {"type": "object"})

@@ -16,7 +16,7 @@ from ui_message_stream.messages import CustomPart, StepStartPart, TextPart, Tool
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR
 from usechat_server.agent import Agent
-from usechat_server.models.anthropic import AnthropicModel
+from usechat_server.providers.anthropic import AnthropicModel
 from usechat_server.tools import ClientTool, ToolError, tool
 
 Claude = Callable[..., AnthropicModel]

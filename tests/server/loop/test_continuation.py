@@ -22,7 +22,7 @@ from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approve, Ask, Deny, with_answers
-from usechat_server.models.base import StepResult
+from usechat_server.providers.base import StepResult
 from usechat_server.tools import ClientTool, ToolContext, tool
 from usechat_server.turn import Turn
 
@@ -284,7 +284,7 @@ async def test_a_tool_in_a_thread_is_told_of_a_stop() -> None:
 async def test_a_tool_that_will_not_be_cancelled_keeps_nobody(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("usechat_server.runs.tool_calls.CLEANUP", 0.05)
+    monkeypatch.setattr("usechat_server.loop.tool_calls.CLEANUP", 0.05)
     release = asyncio.Event()
 
     @tool

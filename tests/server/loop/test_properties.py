@@ -21,14 +21,14 @@ from harness.turns import Scene, ask, call, changed, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import Abort, Chunk, Error, Finish, ToolInputDelta, ToolInputStart
-from ui_message_stream.grammar import Grammar
 from ui_message_stream.messages import Approval, StepStartPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
+from ui_message_stream.state import Grammar
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approve, Ask, Deny, with_answers
-from usechat_server.models.anthropic.history import request
-from usechat_server.models.base import BadRequest, ModelCall, ModelError, StepResult
+from usechat_server.providers.anthropic.request.build import request
+from usechat_server.providers.base import BadRequest, ModelCall, ModelError, StepResult
 from usechat_server.runs import Retry
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 from usechat_server.turn import Turn

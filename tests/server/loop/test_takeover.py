@@ -10,18 +10,18 @@ from harness.asgi_host import chunks_of
 from harness.scripted_model import ScriptedModel
 from harness.turns import ask, call, text, tool_part
 from ui_message_stream.chunks import Chunk, FinishReason, TextDelta, TextStart
-from ui_message_stream.grammar import Grammar
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
+from ui_message_stream.state import Grammar
 from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
-from usechat_server.logs.memory import Log
-from usechat_server.models.base import StepResult
-from usechat_server.observe.run_record import RunRecord
+from usechat_server.loop.loop import AgentLoop
+from usechat_server.loop.run_writer import Output
+from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.providers.base import StepResult
+from usechat_server.run_log.log import Log
 from usechat_server.runs import Retry
-from usechat_server.runs.accounts import Accounts
-from usechat_server.runs.loop import AgentLoop
-from usechat_server.runs.output import Output
+from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.tools import FunctionTool, tool
 from usechat_server.turn import Decision, Turn
 

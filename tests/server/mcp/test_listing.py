@@ -10,10 +10,10 @@ from harness.tool_calls import Calls
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp.types import CallToolResult, Tool, ToolAnnotations
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import FilePart, TextPart
 from usechat_server.mcp.listing import MCPOptions, function_tools
-from usechat_server.models.anthropic.server_tools import definition
+from usechat_server.providers.anthropic.tools import definition
 from usechat_server.tools import FunctionTool, InvalidInput, ToolContext, ToolError
 
 

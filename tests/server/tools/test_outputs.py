@@ -16,7 +16,7 @@ from harness.tool_calls import outputs
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
-from ui_message_stream import jsontext
+from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import FilePart, TextPart
 from usechat_server import ClientTool, tool
 from usechat_server.tools.outputs import to_json

@@ -29,12 +29,12 @@ from ui_message_stream.chunks import (
     ToolInputStart,
     ToolOutputAvailable,
 )
-from ui_message_stream.grammar import IllegalChunk
 from ui_message_stream.messages import StepStartPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
+from ui_message_stream.state import IllegalChunk
 from ui_message_stream.versions import NEWEST_FLOOR, Form, Ranged
 from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
-from usechat_server.writing import AnswerFunction
+from usechat_server.compose import AnswerFunction
 
 QUESTION = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
 TURN = Turn(

@@ -31,7 +31,6 @@ from ui_message_stream.chunks import (
     ToolOutputAvailable,
     ToolOutputError,
 )
-from ui_message_stream.grammar import Grammar
 from ui_message_stream.messages import (
     ReasoningPart,
     StepStartPart,
@@ -40,6 +39,7 @@ from ui_message_stream.messages import (
     UIMessage,
 )
 from ui_message_stream.reduce import reduce
+from ui_message_stream.state import Grammar
 from ui_message_stream.versions import NEWEST_FLOOR, Floor, Form
 from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
 

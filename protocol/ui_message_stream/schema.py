@@ -1,0 +1,71 @@
+"""What chunks and message parts share: typed fields, unknown keys kept, absent fields left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ui_message_stream import json_codec as jsontext
+
+__all__ = ["UNSET", "JSONObject", "ProviderMetadata", "Unset", "WireError", "WireObject"]
+
+JSONObject = dict[str, Any]
+#: Provider name -> what that provider said: `{"anthropic": {"signature": "…"}}`.
+ProviderMetadata = dict[str, dict[str, Any]]
+#: An absent value where `None` (JSON null) is a value of its own.
+Unset = UnsetType
+
+
+class WireError(ValueError):
+    """A value that is not what the protocol says. The text names the place and what it holds."""
+
+    def within(self, key: str) -> WireError:
+        """The same error, of a value that another one holds under a key."""
+        text, _, inside = str(self).partition(" - at `$")
+        return WireError(f"{text} - at `$.{key}{inside or '`'}")
+
+
+class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
+    """A JSON object of the protocol. `extra` holds the keys that this release does not know."""
+
+    extra: JSONObject | None = None
+
+    #: JSON keys that are fields; filled in for each class on first use.
+    _known: ClassVar[frozenset[str] | None] = None
+
+    @classmethod
+    def known_keys(cls) -> frozenset[str]:
+        """The JSON keys that this class has a field for."""
+        known = cls.__dict__.get("_known")
+        if known is None:
+            fields = msgspec.structs.fields(cls)
+            known = frozenset(f.encode_name for f in fields if f.name != "extra")
+            cls._known = known
+        return known
+
+    @classmethod
+    def from_object(cls, value: Mapping[str, Any]) -> Self:
+        """Reads a JSON object; unknown keys go to `extra`. Raises WireError."""
+        known = cls.known_keys()
+        fields = {key: item for key, item in value.items() if key in known}
+        try:
+            made = msgspec.convert(fields, cls)
+        except msgspec.ValidationError as error:
+            raise WireError(str(error)) from None
+        if len(fields) < len(value):
+            rest = {k: v for k, v in value.items() if k not in known and k != "type"}
+            if rest:
+                msgspec.structs.force_setattr(made, "extra", rest)
+        return made
+
+    def to_object(self) -> JSONObject:
+        """The JSON object, safe to send: absent fields left out, forbidden keys removed."""
+        made: JSONObject = msgspec.to_builtins(self)
+        extra = made.pop("extra", None)
+        if extra:
+            made = {**extra, **made}
+        clean: JSONObject = jsontext.sanitize(made)
+        return clean

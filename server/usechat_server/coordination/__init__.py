@@ -1,0 +1,1 @@
+"""Which process owns which run: the interface, in memory, and over Redis."""

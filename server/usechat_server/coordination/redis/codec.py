@@ -1,0 +1,56 @@
+"""Chunks as Redis carries them: for every floor, since nobody knows who will read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ui_message_stream import json_codec as jsontext
+from ui_message_stream.chunks import encode_chunk, parse_chunk
+from ui_message_stream.versions import Floor, Form, Ranged
+
+from usechat_server.run_log.log import Position
+
+__all__ = ["decode", "encode", "position_id"]
+
+
+def encode(chunks: Sequence[Form]) -> bytes:
+    """A JSON array: a chunk is the object that a client reads, a form for some floors only is
+    `[since, until, chunk]`.
+
+    Raises TypeError if a value in a chunk has no JSON form.
+    """
+    return b"[%b]" % b",".join(map(_encode_form, chunks))
+
+
+def decode(data: bytes) -> list[Form]:
+    """The chunks again. Raises WireError for a chunk that this release does not know."""
+    return [_decode_form(value) for value in jsontext.decode(data)]
+
+
+def position_id(position: Position) -> str:
+    """A position in a log as the id of a stream's entry: they are ordered alike."""
+    item, offset = position
+    return f"{item}-{offset}"
+
+
+def _encode_form(form: Form) -> bytes:
+    if not isinstance(form, Ranged):
+        return encode_chunk(form)
+    since, until = (None if end is None else str(end) for end in (form.since, form.until))
+    return b"[%b,%b,%b]" % (
+        jsontext.encode(since),
+        jsontext.encode(until),
+        encode_chunk(form.chunk),
+    )
+
+
+def _decode_form(value: Any) -> Form:
+    if isinstance(value, dict):
+        return parse_chunk(value)
+    since, until, chunk = value
+    return Ranged(parse_chunk(chunk), _floor(since), _floor(until))
+
+
+def _floor(text: str | None) -> Floor | None:
+    return None if text is None else Floor.parse(text)

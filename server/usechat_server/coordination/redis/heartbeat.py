@@ -1,0 +1,80 @@
+"""The heartbeat: keeps this process's leases, and finds those whose owners are dead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from time import monotonic
+
+from usechat_server.coordination.redis.commands import AWAY, HEARTBEAT, LEASE, SETTLE, Shared
+from usechat_server.coordination.redis.lease import RedisLease
+from usechat_server.coordination.redis.subscriber import Follower
+from usechat_server.coordination.redis.tasks import cancel
+
+__all__ = ["Heart"]
+
+
+class Heart:
+    """One an event loop. `take` is called with each chat whose owner is dead."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        leases: Callable[[], Collection[RedisLease]],
+        follower: Follower,
+        take: Callable[[str], None],
+    ) -> None:
+        self._shared = shared
+        self._leases = leases
+        self._follower = follower
+        self._take = take
+        #: since when every beat reached Redis
+        self._reached_since: float | None = None
+        #: logs that are read here and that Redis does not know, and since when
+        self._gone: dict[str, float] = {}
+        self._beating = asyncio.create_task(self._beat(), name="redis heartbeat")
+
+    async def aclose(self) -> None:
+        await cancel([self._beating])
+
+    async def _beat(self) -> None:
+        while True:
+            self._follower.woken.clear()
+            leases = list(self._leases())
+            try:
+                dead, kept = await self._shared.renew(lease.held for lease in leases)
+                for lease, how in zip(leases, kept, strict=True):
+                    lease.told(how)
+                self._take_over(dead)
+                await self._check_replicas()
+            except AWAY:
+                self._reached_since = None
+                for lease in leases:
+                    lease.unreachable()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT):
+                    await self._follower.woken.wait()
+
+    def _take_over(self, dead: Collection[str]) -> None:
+        now = monotonic()
+        if self._reached_since is None:
+            self._reached_since = now
+        # While Redis was away nobody could renew a lease: the living come first.
+        if now - self._reached_since >= LEASE:
+            for d in dead:
+                self._take(d)
+
+    async def _check_replicas(self) -> None:
+        """Tells those who read a log whose owner is gone, and that Redis has lost."""
+        now = monotonic()
+        replicas = [r for r in self._follower.replicas if not r.log.ended]
+        if not replicas:
+            return
+        await self._shared.reads(r.run_id for r in replicas)
+        runs = await self._shared.running([r.d for r in replicas])
+        gone = {r.run_id for r, run in zip(replicas, runs, strict=True) if run != r.run_id}
+        self._gone = {run_id: self._gone.get(run_id, now) for run_id in gone}
+        for replica in replicas:
+            if now - self._gone.get(replica.run_id, now) > LEASE + SETTLE:
+                replica.break_off()

@@ -1,0 +1,31 @@
+"""Used approvals, remembered for all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from usechat_server.coordination.redis.commands import AWAY, Shared
+from usechat_server.coordination.redis.coordinator import UNREACHABLE
+from usechat_server.providers.base import BadRequest
+
+__all__ = ["RedisNonces"]
+
+
+class RedisNonces:
+    """`approvals.Nonces` in Redis. `shared` gives the connection of the running event loop.
+
+    A Redis that is emptied forgets which approvals were used; keep it on disk where that matters.
+    """
+
+    #: all processes that share a Redis remember the same
+    scope = b""
+
+    def __init__(self, shared: Callable[[], Shared]) -> None:
+        self._shared = shared
+
+    async def use(self, nonce: str, seconds: float) -> bool:
+        """Raises BadRequest while Redis is away: nobody knows whether it was used."""
+        try:
+            return await self._shared().use(nonce, seconds)
+        except AWAY:
+            raise BadRequest(UNREACHABLE, 503) from None

@@ -1,0 +1,143 @@
+"""A chat's turns: POST /api/chat asks for one, and streams the answer; GET /api/chat/{id}/stream
+streams the one that is being answered; POST /api/chat/{id}/stop ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+from ui_message_stream.versions import Floor
+
+from usechat_server.body import validated
+from usechat_server.chat_request import ChatRequest, parse_request, parse_stop, read_body, turn_of
+from usechat_server.coordination.base import ChatKey, Lease, Opened
+from usechat_server.http.routes.identity import identity
+from usechat_server.http.run_response import log_response
+from usechat_server.http.state import Services
+from usechat_server.providers.base import BadRequest
+from usechat_server.runs.responder import Answering
+from usechat_server.telemetry.masking import RESTARTING
+from usechat_server.turn import Turn
+
+__all__ = ["chat_routes"]
+
+#: Bytes from which a body is read and translated in a thread, so that other streams go on.
+IN_THREAD = 1_000_000
+
+_Read = TypeVar("_Read")
+
+
+def chat_routes(services: Services) -> list[BaseRoute]:
+    """The routes of turns. They are ASGI apps, so that nothing is between a stream and its host."""
+    return [
+        Route("/api/chat", _Post(services), methods=["POST"]),
+        # A chat id may hold an encoded slash, which is a plain one here.
+        Route("/api/chat/{id:path}/stream", _Resume(services), methods=["GET"]),
+        Route("/api/chat/{id:path}/stop", _Stop(services), methods=["POST"]),
+    ]
+
+
+class _Endpoint:
+    """Answers one request; nothing if its client leaves before it was read."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self.respond(scope, receive)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def respond(self, scope: Scope, receive: Receive) -> Response:
+        raise NotImplementedError
+
+    def stream(
+        self, opened: Opened, key: ChatKey, floor: Floor, *, from_start: bool = False
+    ) -> Response:
+        """A run's log."""
+        settings = self.services.settings
+        return log_response(
+            opened,
+            self.services.runs.board,
+            key,
+            floor,
+            from_start=from_start,
+            keep_alive=settings.keep_alive,
+            send_timeout=settings.send_timeout,
+        )
+
+
+class _Post(_Endpoint):
+    async def respond(self, scope: Scope, receive: Receive) -> Response:
+        services = self.services
+        if services.draining:
+            raise BadRequest(RESTARTING, 503)
+        user = await services.user(scope)
+        floor = services.floor_of(scope)
+        body = await read_body(scope, receive, services.settings)
+        # Whose history is stored is as long as the chat, however short the body.
+        in_thread = len(body) >= IN_THREAD or services.chats is not None
+
+        def understand() -> tuple[ChatRequest, str]:
+            request = parse_request(body)
+            request = replace(request, body=validated(request.body, services.body))
+            return request, identity(request)
+
+        request, digest = await _done(understand, in_thread=len(body) >= IN_THREAD)
+        await services.ready()
+        key = ChatKey(user, request.chat_id)
+
+        async def begin(lease: Lease) -> tuple[Turn, Answering]:
+            """The turn, with the chat its own: what is refused here is refused before anything
+            has begun."""
+            chats, answerer = services.chats, services.answerer
+            if chats is None:
+                turn = turn_of(request, user, floor)
+            else:
+                turn = await chats.turn(request, user, floor)
+            answering = await answerer.checked(turn, in_thread=in_thread)
+            decisions = await answerer.approvals.redeem(turn)
+            turn = replace(turn, decisions=decisions)
+            if chats is not None:
+                try:
+                    await chats.begin(turn, run_id=lease.run_id, epoch=lease.epoch)
+                except asyncio.CancelledError:
+                    # It is stored all the same, and nobody is going to run it.
+                    await chats.interrupt([lease.run_id])
+                    raise
+            return turn, answering
+
+        opened = await services.runs.answer(key, digest, begin)
+        return self.stream(opened, key, floor)
+
+
+class _Resume(_Endpoint):
+    async def respond(self, scope: Scope, receive: Receive) -> Response:
+        services = self.services
+        key = ChatKey(await services.user(scope), scope["path_params"]["id"])
+        floor = services.floor_of(scope)
+        opened = await services.runs.follow(key) if services.resume else None
+        if opened is None:
+            return Response(status_code=204)
+        return self.stream(opened, key, floor, from_start=True)
+
+
+class _Stop(_Endpoint):
+    async def respond(self, scope: Scope, receive: Receive) -> Response:
+        services = self.services
+        key = ChatKey(await services.user(scope), scope["path_params"]["id"])
+        run_id, message_id = parse_stop(await read_body(scope, receive, services.settings))
+        await services.runs.stop(key, run_id=run_id, message_id=message_id)
+        return Response(status_code=204)
+
+
+async def _done(work: Callable[[], _Read], *, in_thread: bool) -> _Read:
+    return await asyncio.to_thread(work) if in_thread else work()

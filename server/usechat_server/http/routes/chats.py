@@ -1,0 +1,202 @@
+"""What a page asks of a server that keeps its chats: the list of them, one, its title, its end.
+
+A chat of somebody else is answered like one that never was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from ui_message_stream import json_codec as jsontext
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.shown import shown
+from ui_message_stream.versions import Floor
+
+from usechat_server.chat_request import read_body
+from usechat_server.coordination.base import ChatKey
+from usechat_server.http.state import Services
+from usechat_server.providers.base import BadRequest
+from usechat_server.results import step_metadata
+from usechat_server.store.base import Branch, Chat, Chats, StoredChat, StoredTurn
+
+__all__ = ["chats_routes"]
+
+_PAGE = 50
+_LONGEST_PAGE = 200
+_LONGEST_TITLE = 200
+
+
+def chats_routes(services: Services, chats: Chats) -> list[BaseRoute]:
+    """The routes of a store. They come after those of single chats that end in a word: a chat id
+    may hold a slash."""
+    routes = _Routes(services, chats)
+    return [
+        Route("/api/chats", routes.list, methods=["GET"]),
+        Route("/api/chat/{id:path}/branches", routes.branches, methods=["GET"]),
+        Route("/api/chat/{id:path}/usage", routes.usage, methods=["GET"]),
+        Route("/api/chat/{id:path}", routes.get, methods=["GET"]),
+        Route("/api/chat/{id:path}", routes.rename, methods=["PATCH"]),
+        Route("/api/chat/{id:path}", routes.delete, methods=["DELETE"]),
+    ]
+
+
+class _Routes:
+    def __init__(self, services: Services, chats: Chats) -> None:
+        self._services = services
+        self._chats = chats
+
+    async def list(self, request: Request) -> Response:
+        user = await self._user(request)
+        cursor = request.query_params.get("cursor")
+        page = await self._chats.list(user, cursor, _limit(request))
+        active = [ChatKey(user, chat.id) for chat in page.chats if chat.active_run_id]
+        running = await self._services.runs.board.running(active) if active else {}
+        return _json(
+            {
+                "chats": [_chat(one, running.get(ChatKey(user, one.id))) for one in page.chats],
+                "nextCursor": page.next_cursor,
+            }
+        )
+
+    async def get(self, request: Request) -> Response:
+        key = await self._key(request)
+        floor = self._services.floor_of(request.scope)
+        runs = self._services.runs
+        stored, running = await self._stored(key)
+        messages, chat = stored.messages, stored.chat
+        if chat.active_run_id is None:
+            await runs.fetched(key)
+        elif running and "resume" in request.query_params:
+            # It comes whole with the stream that this page is going to ask for.
+            messages = [one for one in messages if one.id != stored.active_message_id]
+            await runs.board.promised(key)
+        told = _chat(chat, running)
+        return await asyncio.to_thread(
+            lambda: _json({**told, "messages": _messages(messages, floor)})
+        )
+
+    async def branches(self, request: Request) -> Response:
+        key = await self._key(request)
+        floor = self._services.floor_of(request.scope)
+        branches = await self._chats.branches(*key)
+        if branches is None:
+            raise _unknown()
+        return await asyncio.to_thread(
+            lambda: _json({"branches": [_branch(one, floor) for one in branches]})
+        )
+
+    async def usage(self, request: Request) -> Response:
+        turns = await self._chats.turns(*await self._key(request))
+        if turns is None:
+            raise _unknown()
+        return _json({"turns": [_turn(turn) for turn in turns]})
+
+    async def rename(self, request: Request) -> Response:
+        key = await self._key(request)
+        body = await read_body(request.scope, request.receive, self._services.settings)
+        chat = await self._chats.rename(*key, _title(body))
+        if chat is None:
+            raise _unknown()
+        running = await self._services.runs.board.running([key])
+        return _json(_chat(chat, running.get(key)))
+
+    async def delete(self, request: Request) -> Response:
+        key = await self._key(request)
+        await self._services.runs.stop(key)
+        if not await self._chats.delete(*key):
+            raise _unknown()
+        await self._services.runs.fetched(key)  # its last answer is not to be had any more either
+        return Response(status_code=204)
+
+    async def _stored(self, key: ChatKey) -> tuple[StoredChat, str | None]:
+        """A chat, and the run that is writing in it."""
+        stored = await self._chats.get(*key)
+        if stored is not None and stored.chat.active_run_id is not None:
+            found = await self._services.runs.board.find(key)
+            if found is not None and found.run_id == stored.chat.active_run_id:
+                return stored, found.run_id
+            # It has ended since, and what was read of its message may be half of it.
+            stored = await self._chats.get(*key)
+        if stored is None:
+            raise _unknown()
+        return stored, None
+
+    async def _key(self, request: Request) -> ChatKey:
+        return ChatKey(await self._user(request), request.path_params["id"])
+
+    async def _user(self, request: Request) -> str | None:
+        user = await self._services.user(request.scope)
+        await self._services.ready()
+        return user
+
+
+def _chat(chat: Chat, running: str | None) -> dict[str, Any]:
+    return {
+        "id": chat.id,
+        "title": chat.title,
+        "createdAt": _time(chat.created_at),
+        "updatedAt": _time(chat.updated_at),
+        "activeRunId": running,
+    }
+
+
+def _turn(turn: StoredTurn) -> dict[str, Any]:
+    return {
+        "runId": turn.run_id,
+        "messageId": turn.message_id,
+        "outcome": turn.outcome,
+        "startedAt": _time(turn.started_at),
+        "endedAt": None if turn.ended_at is None else _time(turn.ended_at),
+        "steps": [step_metadata(step) for step in turn.steps],
+    }
+
+
+def _branch(branch: Branch, floor: Floor) -> dict[str, Any]:
+    return {
+        "number": branch.number,
+        "after": branch.after,
+        "messages": _messages(branch.messages, floor),
+    }
+
+
+def _messages(messages: Iterable[UIMessage], floor: Floor) -> list[dict[str, Any]]:
+    return [shown(message, floor).to_object() for message in messages]
+
+
+def _time(time: datetime) -> str:
+    """As JavaScript's `toISOString` writes it."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03}Z"
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(_PAGE))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _LONGEST_PAGE):
+        raise BadRequest(f"limit: expected a number from 1 to {_LONGEST_PAGE}")
+    return int(text)
+
+
+def _title(body: bytes) -> str:
+    try:
+        title = jsontext.replace_surrogates(jsontext.decode(body))["title"]
+        text = " ".join(title.replace("\0", "").split())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        text = ""
+    if not 1 <= len(text) <= _LONGEST_TITLE:
+        raise BadRequest(f'title: expected {{"title": a text of up to {_LONGEST_TITLE} letters}}')
+    return text
+
+
+def _unknown() -> BadRequest:
+    return BadRequest("There is no such chat.", 404)
+
+
+def _json(value: Any) -> Response:
+    # Nobody else may keep it: the answer depends on who asks.
+    headers = {"cache-control": "no-store"}
+    return Response(jsontext.encode(value), media_type="application/json", headers=headers)

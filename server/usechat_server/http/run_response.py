@@ -1,0 +1,92 @@
+"""A log as the answer to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from ui_message_stream.chunks import Error
+from ui_message_stream.sse import DONE
+from ui_message_stream.versions import Floor
+
+from usechat_server.coordination.base import Board, ChatKey, Opened
+from usechat_server.http.response import EventStream
+from usechat_server.run_log.frames import frames
+from usechat_server.telemetry.masking import RESTARTING
+
+__all__ = ["RUN_HEADER", "log_response"]
+
+#: Names the run that a response reads, so that a page can stop that one and no later one.
+RUN_HEADER = "x-usechat-run"
+
+
+def log_response(
+    opened: Opened,
+    board: Board,
+    key: ChatKey,
+    floor: Floor,
+    *,
+    from_start: bool = False,
+    keep_alive: float = 10.0,
+    send_timeout: float = 30.0,
+) -> EventStream:
+    """Streams what the run says, to clients from `floor` on; with `from_start`, after the message
+    that it continues."""
+
+    async def delivered() -> None:
+        await board.delivered(key, opened.run_id)
+
+    return EventStream(
+        _Body(opened, floor, delivered, from_start=from_start),
+        keep_alive=keep_alive,
+        send_timeout=send_timeout,
+        headers={RUN_HEADER: opened.run_id},
+    )
+
+
+class _Body:
+    """What one response reads. Not a generator: those do not notice a close before their start."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        floor: Floor,
+        delivered: Callable[[], Awaitable[None]],
+        *,
+        from_start: bool,
+    ) -> None:
+        self._opened = opened
+        self._floor = floor
+        self._delivered = delivered
+        self._reader = opened.log.reader(floor, from_start=from_start)
+        self._over = False
+
+    def __aiter__(self) -> _Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        data = await self._reader.read()
+        if data is None:
+            self._over = True
+            if self._reader.has_all:
+                # All of it was sent, and the client has not been told that it is over: what it
+                # asks next comes after this.
+                await self._delivered()
+            raise StopAsyncIteration
+        self._opened.wrote()
+        return data
+
+    def cut(self) -> bytes:
+        if self._over:
+            return b""
+        self._opened.cut()
+        rest = b""
+        while data := self._reader.take():
+            rest += data
+        if not self._opened.log.ended:
+            # It goes on in another process, but not for this client.
+            rest += frames([Error(error_text=RESTARTING)], self._floor) + DONE
+        return rest
+
+    async def aclose(self) -> None:
+        self._reader.close()
+        self._opened.close()

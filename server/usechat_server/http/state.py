@@ -1,0 +1,236 @@
+"""What the routes of one app share: its agent, store and settings, who is asking, the live runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, cast
+from weakref import WeakKeyDictionary
+
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Scope
+from ui_message_stream.versions import Floor, missing
+
+from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals, check_secret
+from usechat_server.chat_request import requested_floor
+from usechat_server.coordination.base import Adopt, Board, ChatKey
+from usechat_server.coordination.local import LocalBoard
+from usechat_server.http.routes.answerer import AgentSource, Answerer
+from usechat_server.providers.base import BadRequest
+from usechat_server.runs import Hooks, Runs, Terms
+from usechat_server.settings import Settings
+from usechat_server.store.base import Chats
+from usechat_server.turn import Turn
+
+if TYPE_CHECKING:
+    from usechat_server.coordination.redis.coordinator import RedisBoard
+
+__all__ = ["Services", "UserHook"]
+
+logger = logging.getLogger("usechat.app")
+
+#: Seconds that a run outlives its last reader by default, where a store keeps what it says.
+RESUME_SECONDS = 60.0
+
+#: Who is asking: an id of the app's own, or None for nobody in particular.
+UserHook = Callable[[Request], Awaitable[str | None]]
+
+
+class Services:
+    """One for each app. What belongs to an event loop is opened there on first use.
+
+    Raises ValueError if the settings name a floor that cannot carry what the agent needs.
+    """
+
+    def __init__(
+        self,
+        agent: AgentSource,
+        settings: Settings,
+        *,
+        user: UserHook | None = None,
+        chats: Chats | None = None,
+        hooks: Hooks,
+        body: type[BaseModel] | None = None,
+    ) -> None:
+        #: the app's model of a request's custom fields
+        self.body = body
+        if settings.workers > 1 and settings.redis_url is None:
+            raise ValueError(
+                f"{settings.workers} workers: they need a Redis that they share, to know of each "
+                "other's answers. Set USECHAT_REDIS_URL."
+            )
+        if settings.redis_url is not None and find_spec("redis") is None:
+            raise ValueError("Redis needs its client: pip install 'usechat-server[redis]'")
+        self.chats = chats
+        self.settings = settings
+        self.answerer = Answerer(agent, self._approvals())
+        check_secret(
+            asks=self.answerer.agent is not None and self.answerer.agent.asks,
+            stored=chats is not None,
+            several=settings.redis_url is not None,
+            secret=settings.secret,
+        )
+        self.floor = _floor(self.answerer.requires, settings)
+        self.draining = False
+        self._user = user
+        by_default = 0.0 if chats is None else RESUME_SECONDS
+        #: seconds that a run goes on when nobody reads it; 0: nobody can come back to it
+        self.resume = by_default if settings.resume is None else settings.resume
+        self._hooks = hooks
+        self._here: WeakKeyDictionary[asyncio.AbstractEventLoop, _Here] = WeakKeyDictionary()
+        #: whether the turns were ended that a process before this one left open
+        self._is_tidy = False
+
+    @property
+    def asks_nobody(self) -> bool:
+        """Whether a chat belongs to whoever knows its id."""
+        return self._user is None
+
+    async def user(self, scope: Scope) -> str | None:
+        """Who is asking. Raises HTTPException or BadRequest with what to answer instead."""
+        if self._user is None:
+            return None
+        try:
+            # Without the body, which has not been read: who may not ask shall not upload either.
+            user = await self._user(Request(scope))
+        except (HTTPException, BadRequest):
+            raise
+        except PermissionError:
+            logger.info("user= refused a request", exc_info=True)
+            raise HTTPException(403, "You may not use this chat.") from None
+        except Exception:
+            logger.warning("user= failed, so the request was refused", exc_info=True)
+            raise HTTPException(401, "Please sign in.") from None
+        if user is not None and not isinstance(user, str):
+            raise TypeError(f"user= returned {type(user).__name__}: expected a str or None")
+        return user
+
+    def floor_of(self, scope: Scope) -> Floor:
+        """The floor of a request. Raises BadRequest if it cannot carry what the agent needs."""
+        floor = requested_floor(scope, self.floor)
+        if lost := missing(self.answerer.requires, floor):
+            raise BadRequest(f"x-usechat-floor: ai {floor} cannot read {', '.join(lost)}")
+        return floor
+
+    def open(self, scope: Scope) -> None:
+        """Opens, with the first request in an event loop, what belongs to that loop."""
+        if scope["type"] != "http":
+            return
+        here = self._open_here()
+        if not here.is_asked:
+            here.is_asked = True
+            # What serves the app may offer to tell when it is asked to stop (see `serve`).
+            if on_drain := scope.get("state", {}).get("usechat.on_drain"):
+                on_drain(self.drain)
+
+    @property
+    def runs(self) -> Runs:
+        """The live runs of the running event loop."""
+        return self._here[asyncio.get_running_loop()].runs
+
+    async def ready(self) -> None:
+        """Opens the store, once: to be awaited before it is used. Raises StoreAway, or ValueError
+        with what to do first."""
+        here = self._open_here()
+        async with here.opening:
+            if self.chats is None or here.has_store:
+                return
+            await self.chats.open()
+            if not self._is_tidy:
+                await _end_what_nobody_runs(self.chats, here.runs.board)
+                self._is_tidy = True
+            here.has_store = True
+
+    async def drain(self, grace: float | None = None) -> None:
+        """Takes no more turns; lets this event loop's runs go on for `grace` seconds, then ends
+        them legally. Returns when all have ended. By default the settings' grace."""
+        self.draining = True
+        if here := self._here.get(asyncio.get_running_loop()):
+            await here.runs.drain(self.settings.drain_grace if grace is None else grace)
+
+    async def aclose(self) -> None:
+        """Ends this event loop's runs now and closes what was opened for them."""
+        if here := self._here.pop(asyncio.get_running_loop(), None):
+            await here.runs.aclose()
+        await self.answerer.aclose()
+        if self.chats is not None:
+            await self.chats.aclose()
+
+    def _open_here(self) -> _Here:
+        loop = asyncio.get_running_loop()
+        if loop in self._here:
+            return self._here[loop]
+        runs = Runs(
+            Terms(self.resume, self.chats, self._hooks),
+            on_busy=self.settings.on_busy,
+            board=self._board,
+            answering=self.answerer.again,
+        )
+        here = self._here[loop] = _Here(runs)
+        return here
+
+    def _board(self, adopt: Adopt) -> Board:
+        if self.settings.redis_url is None:
+            return LocalBoard()
+        # Imported on use: a single process needs no Redis.
+        from usechat_server.coordination.redis.coordinator import RedisBoard
+
+        read = partial(Turn.from_json, body=self.body)
+        return RedisBoard(self.settings.redis_url, adopt, read)
+
+    def _approvals(self) -> Approvals:
+        if self.chats is not None:
+            return self.chats.approvals
+        secret = self.settings.secret
+        return SignedApprovals(
+            None if secret is None else secret.get_secret_value(), self._nonces()
+        )
+
+    def _nonces(self) -> Nonces:
+        if self.settings.redis_url is None:
+            return MemoryNonces()
+        from usechat_server.coordination.redis.nonces import RedisNonces
+
+        return RedisNonces(lambda: cast("RedisBoard", self.runs.board).shared)
+
+
+class _Here:
+    """What belongs to one event loop."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+        self.opening = asyncio.Lock()
+        #: whether the store is open
+        self.has_store = False
+        #: whether a request came
+        self.is_asked = False
+
+
+async def _end_what_nobody_runs(chats: Chats, board: Board) -> None:
+    """Ends the turns that a process left open which is gone. In this order: a turn is on the board
+    before it is in the store."""
+    gone = []
+    for turn in await chats.open_turns():
+        found = await board.find(ChatKey(turn.user, turn.chat_id))
+        if found is None or found.run_id != turn.run_id:
+            gone.append(turn.run_id)
+    if gone:
+        logger.warning("%d answers were cut when their process ended", len(gone))
+        await chats.interrupt(gone)
+
+
+def _floor(requires: frozenset[str], settings: Settings) -> Floor:
+    """The floor of requests that name none."""
+    lost = missing(requires, settings.floor)
+    if lost and "floor" in settings.model_fields_set:
+        raise ValueError(
+            f"The floor {settings.floor} cannot carry what this agent needs: {', '.join(lost)}. "
+            "Set USECHAT_FLOOR to a later release of ai, or switch the feature off."
+        )
+    # The default is no promise to old clients: a feature that was switched on goes before it.
+    return settings.floor.allowing(*lost)

@@ -1,0 +1,1 @@
+"""The agent's loop over model calls and tools."""

@@ -1,0 +1,120 @@
+"""An agent's answer as a stream of chunks, for plain code to merge or to send."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+from ui_message_stream.chunks import Finish
+from ui_message_stream.schema import UNSET
+from ui_message_stream.versions import Form
+
+from usechat_server.agent import Agent
+from usechat_server.approvals import Approvals, Issued
+from usechat_server.compose import streamed
+from usechat_server.loop.loop import AgentLoop
+from usechat_server.loop.run_writer import Output
+from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.providers.retry import Retry
+from usechat_server.results import Outcome
+from usechat_server.runs.code import running
+from usechat_server.telemetry.run_record import RunRecord
+from usechat_server.trust import check
+from usechat_server.turn import Decision, Turn
+
+__all__ = ["agent_stream"]
+
+_RETRY = Retry()
+_Take = Callable[[Sequence[Form]], None]
+
+
+def agent_stream(agent: Agent, turn: Turn) -> AsyncGenerator[Form, None]:
+    """The agent's answer, in a task of its own that begins with the first step and is cancelled
+    when the generator is closed. Raises what the agent's loop raises.
+
+    Within the plain code of a run, its model calls are the run's; elsewhere they are logged here.
+    """
+
+    async def write(take: _Take) -> None:
+        code = running()
+        record = _record(agent, turn)
+        output = _Told(turn, record, take, code.taken if code else set())
+        accounts = Accounts(turn, output.log.said, part_of=code.accounts if code else None)
+        loop = AgentLoop(agent, None, _RETRY, code.approvals if code else _NoApprovals())
+        if code is not None:
+            code.metadata = agent.metadata
+            code.agents.add(agent)
+        outcome: Outcome = "aborted"
+        failure: Exception | None = None
+        try:
+            if turn.answered:  # as the routes do for an agent that answers on its own
+                await check(turn, agent)
+            reason = await loop.answer(output, accounts)
+            outcome = "waiting" if reason == "tool-calls" else "finished"
+        except Exception as error:
+            outcome, failure = "failed", error
+            raise
+        finally:
+            accounts.close()
+            await loop.aclose()
+            if code is None:
+                record.log(outcome, accounts.call, accounts.steps, failure)
+        # In a run, it is told at the run's end, with all that was counted.
+        metadata = None if code else accounts.metadata(agent.metadata, outcome)
+        take([Finish(finish_reason=reason, message_metadata=metadata or UNSET)])
+
+    return streamed(write)
+
+
+def _record(agent: Agent, turn: Turn) -> RunRecord:
+    return RunRecord(
+        run=secrets.token_hex(8),
+        user=turn.user,
+        chat=turn.chat_id,
+        message=turn.message_id,
+        model=agent.model.name,
+        floor=str(turn.floor),
+    )
+
+
+class _Told(Output):
+    """What is written, told at once. It is never taken back: it may be anywhere by then."""
+
+    def __init__(self, turn: Turn, record: RunRecord, take: _Take, taken: set[str]) -> None:
+        super().__init__(turn, record)
+        self._take = take
+        self._taken = taken
+        self._told = 0, 0
+        self._tell()
+
+    def append(self, batch: Sequence[Form]) -> None:
+        try:
+            super().append(batch)
+        finally:
+            self._tell()
+
+    def takes(self, tool_call_id: str, *, known: bool) -> bool:
+        # The code may stream several agents, at once or one for the other: what a person allowed
+        # runs once, at one that has the tool.
+        if not known or tool_call_id in self._taken:
+            return False
+        self._taken.add(tool_call_id)
+        return True
+
+    def take_back(self) -> bool:
+        return False
+
+    def _tell(self) -> None:
+        while self.log.is_behind(self._told):
+            written, self._told = self.log.chunks(self._told)
+            self._take(written)
+
+
+class _NoApprovals(Approvals):
+    """For routes of an app's own: nothing there takes the person's answer."""
+
+    async def request(self, turn: Turn, call: object) -> Issued:
+        raise RuntimeError("a tool asks for approval: that needs create_app(answer)")
+
+    async def redeem(self, turn: Turn) -> dict[str, Decision]:
+        return {}

@@ -1,6 +1,0 @@
-"""Claude over the `anthropic` SDK: its client, not its streams."""
-
-from usechat_server.models.anthropic.model import DEFAULT_MAX_TOKENS, AnthropicModel
-from usechat_server.models.anthropic.options import AnthropicOptions
-
-__all__ = ["DEFAULT_MAX_TOKENS", "AnthropicModel", "AnthropicOptions"]

@@ -1,0 +1,1 @@
+"""UI messages to the request of a Messages API call."""

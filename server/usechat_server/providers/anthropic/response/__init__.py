@@ -1,0 +1,1 @@
+"""The response of a Messages API call to UI message chunks."""

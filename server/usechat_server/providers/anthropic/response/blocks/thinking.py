@@ -1,0 +1,73 @@
+"""Thinking: shown and signed, or encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from ui_message_stream.chunks import ReasoningDelta, ReasoningEnd, ReasoningStart
+from ui_message_stream.versions import Form
+
+from usechat_server.providers.anthropic.message_record import Place
+from usechat_server.providers.anthropic.response import events as payloads
+from usechat_server.providers.anthropic.response.blocks.base import Answer, anthropic
+
+__all__ = ["RedactedThinking", "Thinking"]
+
+
+class Thinking:
+    class Content(msgspec.Struct):
+        thinking: str = ""
+        signature: str | None = None
+
+    place = Place("reasoning")
+
+    def __init__(self, block_id: str, content: dict[str, Any], _: Answer) -> None:
+        self.id = block_id
+        self.content = msgspec.convert(content, self.Content)
+
+    def start(self) -> Sequence[Form]:
+        made: list[Form] = [ReasoningStart(id=self.id)]
+        if self.content.thinking:
+            made.append(ReasoningDelta(id=self.id, delta=self.content.thinking))
+        if self.content.signature:
+            made.append(self._signed(self.content.signature))
+        return made
+
+    def delta(self, delta: payloads.Delta | None) -> Form | None:
+        if type(delta) is payloads.ThinkingDelta:
+            return ReasoningDelta(id=self.id, delta=delta.thinking)
+        if type(delta) is payloads.SignatureDelta:
+            return self._signed(delta.signature)
+        return None
+
+    def stop(self) -> Sequence[Form]:
+        return (ReasoningEnd(id=self.id),)
+
+    def _signed(self, signature: str) -> Form:
+        # The signature rides on an empty delta: the client replaces the part's metadata by it.
+        return ReasoningDelta(
+            id=self.id, delta="", provider_metadata=anthropic(signature=signature)
+        )
+
+
+class RedactedThinking:
+    class Content(msgspec.Struct):
+        data: str
+
+    place = Place("reasoning")
+
+    def __init__(self, block_id: str, content: dict[str, Any], _: Answer) -> None:
+        self.id = block_id
+        self.content = msgspec.convert(content, self.Content)
+
+    def start(self) -> Sequence[Form]:
+        metadata = anthropic(redactedData=self.content.data)
+        return (ReasoningStart(id=self.id, provider_metadata=metadata),)
+
+    def delta(self, _: payloads.Delta | None) -> Form | None:
+        return None
+
+    def stop(self) -> Sequence[Form]:
+        return (ReasoningEnd(id=self.id),)

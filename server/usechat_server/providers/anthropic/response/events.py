@@ -1,0 +1,183 @@
+"""The Messages API's stream events, typed: one decode per event, and no model of it.
+
+Source: `types/raw_message_stream_event.py` of the `anthropic` SDK. Events and deltas of types that
+are not here are none of our business and come out as None.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from ui_message_stream import json_codec as jsontext
+
+__all__ = [
+    "BlockDelta",
+    "BlockStart",
+    "BlockStop",
+    "CitationsDelta",
+    "CompactionDelta",
+    "Delta",
+    "ErrorEvent",
+    "Event",
+    "InputJSONDelta",
+    "MalformedEvent",
+    "Message",
+    "MessageDelta",
+    "MessageStart",
+    "MessageStop",
+    "Ping",
+    "SignatureDelta",
+    "Stop",
+    "TextDelta",
+    "ThinkingDelta",
+    "decode",
+]
+
+
+class MalformedEvent(ValueError):
+    """A payload that is not what the API sends. The text says what was expected where."""
+
+
+class TextDelta(msgspec.Struct, tag="text_delta"):
+    text: str
+
+
+class ThinkingDelta(msgspec.Struct, tag="thinking_delta"):
+    thinking: str
+
+
+class SignatureDelta(msgspec.Struct, tag="signature_delta"):
+    signature: str
+
+
+class InputJSONDelta(msgspec.Struct, tag="input_json_delta"):
+    partial_json: str
+
+
+class CitationsDelta(msgspec.Struct, tag="citations_delta"):
+    citation: dict[str, Any]
+
+
+class CompactionDelta(msgspec.Struct, tag="compaction_delta"):
+    content: str | None = None
+    encrypted_content: str | None = None
+
+
+Delta = (
+    TextDelta | ThinkingDelta | SignatureDelta | InputJSONDelta | CitationsDelta | CompactionDelta
+)
+
+
+class BlockDelta(msgspec.Struct, tag="content_block_delta"):
+    index: int
+    #: None: of a type that nobody knew
+    delta: Delta | None
+
+
+class BlockStart(msgspec.Struct, tag="content_block_start"):
+    index: int
+    content_block: dict[str, Any]
+
+
+class BlockStop(msgspec.Struct, tag="content_block_stop"):
+    index: int
+
+
+class Message(msgspec.Struct):
+    id: str | None = None
+    model: str | None = None
+    content: list[dict[str, Any]] | None = None
+    usage: dict[str, Any] | None = None
+    stop_reason: str | None = None
+    container: dict[str, Any] | None = None
+
+
+class MessageStart(msgspec.Struct, tag="message_start"):
+    message: Message
+
+
+class Stop(msgspec.Struct):
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: Any = None
+    container: dict[str, Any] | None = None
+
+
+class MessageDelta(msgspec.Struct, tag="message_delta"):
+    delta: Stop
+    usage: dict[str, Any] | None = None
+    context_management: Any = None
+
+
+class MessageStop(msgspec.Struct, tag="message_stop"):
+    pass
+
+
+class Ping(msgspec.Struct, tag="ping"):
+    pass
+
+
+class ErrorEvent(msgspec.Struct, tag="error"):
+    error: dict[str, Any] | str
+    request_id: str | None = None
+
+
+Event = (
+    BlockDelta
+    | BlockStart
+    | BlockStop
+    | MessageStart
+    | MessageDelta
+    | MessageStop
+    | Ping
+    | ErrorEvent
+)
+
+_EVENTS = [cls.__struct_config__.tag for cls in Event.__args__]
+_DELTAS = [cls.__struct_config__.tag for cls in Delta.__args__]
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def decode(payload: bytes) -> Event | None:
+    """The event that a payload is; None for one of an unknown type. Raises MalformedEvent."""
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # Unknown, or JSON that the fast codec refuses: half a surrogate pair, bytes not UTF-8.
+        return _decode_leniently(payload)
+
+
+def _decode_leniently(payload: bytes) -> Event | None:
+    try:
+        value = jsontext.decode(payload)
+    except ValueError as error:
+        raise MalformedEvent(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise MalformedEvent("not a JSON object")
+    if "type" not in value and "error" in value:
+        # Gateways in front of the API report their own failures like this.
+        value = {**value, "type": "error"}
+    if _is_unknown(value):
+        return None
+    if _has_unknown_delta(value):
+        value = {**value, "delta": None}
+    try:
+        event: Event = msgspec.convert(value, Event)
+    except msgspec.ValidationError as error:
+        raise MalformedEvent(f"{value['type']}: {error}") from None
+    return event
+
+
+def _is_unknown(value: dict[str, Any]) -> bool:
+    kind = value.get("type")
+    return not isinstance(kind, str) or kind not in _EVENTS
+
+
+def _has_unknown_delta(value: dict[str, Any]) -> bool:
+    delta = value.get("delta")
+    return (
+        value["type"] == "content_block_delta"
+        and isinstance(delta, dict)
+        and delta.get("type") not in _DELTAS
+    )

@@ -1,0 +1,1 @@
+"""What `usechat-server serve` adds to uvicorn, and its worker processes."""

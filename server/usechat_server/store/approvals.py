@@ -1,0 +1,91 @@
+"""Approvals that are records: each is issued to a chat, for one call, and used up by one answer."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from time import time
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from ui_message_stream import json_codec as jsontext
+from ui_message_stream.chunks import ToolInputAvailable
+
+from usechat_server.approvals.base import LIFETIME, Issued
+from usechat_server.approvals.decisions import DecidedCall, refusal, responses
+from usechat_server.approvals.digest import digest
+from usechat_server.store import rows
+from usechat_server.store.database import Database
+from usechat_server.store.tables import approvals, chats
+from usechat_server.turn import Decision, Turn
+
+__all__ = ["StoredApprovals"]
+
+
+class StoredApprovals:
+    """`Approvals` in the store that keeps the chats. `clock` gives the seconds since 1970."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def request(self, turn: Turn, call: ToolInputAvailable) -> Issued:
+        """See `Approvals`. Raises StoreAway."""
+        approval_id = f"approval_{secrets.token_urlsafe(16)}"
+        record = {
+            "id": approval_id,
+            "tool_call_id": call.tool_call_id,
+            "tool_name": call.tool_name,
+            "input_digest": _digest(jsontext.decode(jsontext.encode(call.input))),
+            "expires_at": int((self._clock() + LIFETIME) * 1e6),
+        }
+
+        async def work(connection: AsyncConnection) -> None:
+            # A chat that was deleted meanwhile has no row: there is nobody to answer.
+            if (chat := await _chat(connection, turn)) is not None:
+                await connection.execute(insert(approvals).values(chat=chat, **record))
+
+        await self._database.write(work)
+        return Issued(approval_id)
+
+    async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
+        """See `Approvals`. Raises BadRequest (400, 403 or 409), StoreAway."""
+        answered = responses(turn)
+
+        async def work(connection: AsyncConnection) -> None:  # all of them, or none
+            chat = await _chat(connection, turn)
+            for call in answered:
+                await self._use(connection, chat, call)
+
+        if answered:
+            await self._database.write(work)
+        return {call.tool_call_id: call.decision for call in answered}
+
+    async def _use(self, connection: AsyncConnection, chat: int | None, call: DecidedCall) -> None:
+        found = select(approvals).filter_by(chat=chat, id=call.approval_id)
+        record = (await connection.execute(found)).one_or_none()
+        if record is None or not _is_of(record, call):
+            why = "it was not given for this call in this chat, or the call was changed"
+            raise refusal(call.tool_name, why, 403)
+        if record.used_at is not None:
+            raise refusal(call.tool_name, "it was answered before", 409)
+        now = int(self._clock() * 1e6)
+        if record.expires_at <= now:
+            raise refusal(call.tool_name, "too much time has passed", 409)
+        await connection.execute(update(approvals).filter_by(key=record.key).values(used_at=now))
+
+
+async def _chat(connection: AsyncConnection, turn: Turn) -> int | None:
+    """Locks the chat, so that two answers at once are one after the other."""
+    found = select(chats.c.key).filter_by(owner=rows.owner(turn.user), id=turn.chat_id)
+    return await connection.scalar(found.with_for_update())
+
+
+def _is_of(record: Row[Any], call: DecidedCall) -> bool:
+    asked = (record.tool_call_id, record.tool_name, record.input_digest)
+    return asked == (call.tool_call_id, call.tool_name, _digest(call.input))
+
+
+def _digest(value: Any) -> str:
+    return digest(jsontext.sanitize(value), exact=True)

@@ -1,0 +1,120 @@
+"""Rows of the tables as the objects that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+from ui_message_stream import json_codec as jsontext
+from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
+
+from usechat_server.providers.base import Usage
+from usechat_server.results import Step
+from usechat_server.store.base import Chat, StoredTurn
+
+__all__ = [
+    "chat",
+    "content",
+    "first_text",
+    "message",
+    "now",
+    "owner",
+    "says_something",
+    "step_values",
+    "turn",
+    "user",
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+#: Characters of a title that is made of a text.
+_TITLE = 80
+
+
+def now() -> int:
+    """Microseconds since 1970."""
+    return (datetime.now(UTC) - _EPOCH) // _MICROSECOND
+
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def owner(user: str | None) -> str:
+    """What stands for the user in a table: NULL would be unlike itself there."""
+    return user or ""
+
+
+def user(stored: str) -> str | None:
+    """The inverse of `owner`."""
+    return stored or None
+
+
+def content(message: UIMessage) -> str:
+    """A message as it is stored, whole."""
+    return jsontext.encode(message.to_object()).decode()
+
+
+def message(content: str) -> UIMessage:
+    """The inverse of `content`."""
+    return UIMessage.from_object(jsontext.decode(content))
+
+
+def says_something(message: UIMessage) -> bool:
+    """Whether there is anything to keep of an assistant message."""
+    return any(not isinstance(part, StepStartPart) for part in message.parts)
+
+
+def first_text(messages: Iterable[UIMessage]) -> str | None:
+    """The beginning of the first text of the user, in one line."""
+    for said in messages:
+        for part in said.parts if said.role == "user" else ():
+            if isinstance(part, TextPart) and (text := " ".join(part.text[:1000].split())):
+                text = text.replace("\0", "")
+                return text if len(text) <= _TITLE else f"{text[: _TITLE - 1].rstrip()}…"
+    return None
+
+
+def chat(row: Row[Any]) -> Chat:
+    return Chat(
+        id=row.id,
+        title=row.first_text if row.title is None else row.title,
+        created_at=_time(row.created_at),
+        updated_at=_time(row.updated_at),
+        active_run_id=row.run_id,
+    )
+
+
+def turn(row: Row[Any], steps: Sequence[Row[Any]]) -> StoredTurn:
+    return StoredTurn(
+        run_id=row.run_id,
+        message_id=row.message_id,
+        outcome=row.outcome,
+        started_at=_time(row.started_at),
+        ended_at=None if row.ended_at is None else _time(row.ended_at),
+        steps=[_step(step) for step in steps],
+    )
+
+
+def step_values(steps: Iterable[Step]) -> list[dict[str, Any]]:
+    """What the table of steps says of them, but for the turn."""
+    return [
+        {
+            "number": number,
+            "model": step.model,
+            "finish_reason": step.finish_reason,
+            "input": step.usage.input,
+            "output": step.usage.output,
+            "cache_read": step.usage.cache_read,
+            "cache_write": step.usage.cache_write,
+            "thinking": step.usage.thinking,
+        }
+        for number, step in enumerate(steps)
+    ]
+
+
+def _step(row: Row[Any]) -> Step:
+    usage = Usage(row.input, row.output, row.cache_read, row.cache_write, row.thinking)
+    return Step(row.model, usage, row.finish_reason)
