@@ -16,8 +16,15 @@ from typing import Any, ClassVar, Literal, Self
 import msgspec
 
 from ui_message_stream import json_codec as jsontext
-from ui_message_stream.schema import UNSET, JSONObject, ProviderMetadata, WireError, WireObject
-from ui_message_stream.shapes import check_citations, check_steering
+from ui_message_stream.schema import (
+    UNSET,
+    JSONObject,
+    ProviderMetadata,
+    WireError,
+    WireObject,
+    check_citations,
+    check_steering,
+)
 
 __all__ = [
     "CHUNK_TYPES",

@@ -25,12 +25,13 @@ import msgspec
 from ui_message_stream import chunks as c
 from ui_message_stream import messages as m
 from ui_message_stream.chunks import Chunk
-from ui_message_stream.messages import UIMessage
+from ui_message_stream.messages import ToolPart, UIMessage
+from ui_message_stream.reduce import reduce
 from ui_message_stream.schema import UNSET
-from ui_message_stream.versions import DENIED_TEXT, Floor, accepts, project
+from ui_message_stream.versions import DENIED_TEXT, NEWEST_FLOOR, Floor, accepts, project
 from ui_message_stream.writer import HALF_INPUT
 
-__all__ = ["expand"]
+__all__ = ["expand", "shown"]
 
 
 def expand(message: UIMessage, floor: Floor) -> list[Chunk]:
@@ -203,3 +204,32 @@ def _outcome(part: m.ToolPart, floor: Floor) -> Iterator[Chunk]:
             )
         case "output-denied":
             yield c.ToolOutputDenied(tool_call_id=part.tool_call_id)
+
+
+def shown(message: UIMessage, floor: Floor) -> UIMessage:
+    """The message without what clients of this floor have no part, state or field for.
+
+    A denied call is a failed one before AI SDK 6, and a call that waits for approval is an open
+    one. At the newest floor it is the message itself, below it one as `expand` describes, which
+    also says what else is lost; a person's messages are never changed.
+    """
+    if message.role != "assistant" or floor >= NEWEST_FLOOR:
+        return message
+    made = reduce(expand(message, floor))
+    made.extra = message.extra
+    calls = {part.tool_call_id: part for part in message.parts if isinstance(part, ToolPart)}
+    for part in made.parts:
+        if isinstance(part, ToolPart):
+            _tell_as_stored(part, calls[part.tool_call_id])
+    return made
+
+
+def _tell_as_stored(part: ToolPart, stored: ToolPart) -> None:
+    """What a page can hold, though no chunk could tell it."""
+    part.provider_executed = stored.provider_executed
+    if part.approval is None or stored.approval is None or stored.approval.approved is None:
+        return
+    part.approval.approved = stored.approval.approved
+    part.approval.reason = stored.approval.reason
+    if part.state == "approval-requested":
+        part.state = "approval-responded"

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from ui_message_stream import json_codec as jsontext
 
-__all__ = ["UNSET", "JSONObject", "ProviderMetadata", "Unset", "WireError", "WireObject"]
+__all__ = [
+    "UNSET",
+    "JSONObject",
+    "ProviderMetadata",
+    "Unset",
+    "WireError",
+    "WireObject",
+    "check_citations",
+    "check_steering",
+]
 
 JSONObject = dict[str, Any]
 #: Provider name -> what that provider said: `{"anthropic": {"signature": "…"}}`.
@@ -69,3 +78,60 @@ class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel
             made = {**extra, **made}
         clean: JSONObject = jsontext.sanitize(made)
         return clean
+
+
+_Index = Annotated[int, msgspec.Meta(ge=0)] | UnsetType
+
+
+class _Shape(msgspec.Struct, kw_only=True, rename="camel"):
+    provider_metadata: ProviderMetadata | UnsetType = UNSET
+
+
+class _UrlSource(_Shape, tag_field="sourceType", tag="url", kw_only=True):
+    type: Literal["source"]
+    id: str
+    url: str
+    title: str | UnsetType = UNSET
+
+
+class _DocumentSource(_Shape, tag_field="sourceType", tag="document", kw_only=True):
+    type: Literal["source"]
+    id: str
+    media_type: str
+    title: str
+    filename: str | UnsetType = UNSET
+
+
+class _Citation(msgspec.Struct, kw_only=True, rename="camel"):
+    source: _UrlSource | _DocumentSource
+    start_index: _Index = UNSET
+    end_index: _Index = UNSET
+    cited_text: str | UnsetType = UNSET
+
+
+class _Text(_Shape, tag="text", kw_only=True):
+    text: str
+
+
+class _File(_Shape, tag="file", kw_only=True):
+    media_type: str
+    url: str
+    filename: str | UnsetType = UNSET
+    provider_reference: dict[str, str] | UnsetType = UNSET
+
+
+def check_citations(value: Any) -> None:
+    """Raises WireError if it is no list of citations."""
+    _check(value, list[_Citation], "citations")
+
+
+def check_steering(value: Any) -> None:
+    """Raises WireError if it is no list of text and file parts."""
+    _check(value, list[_Text | _File], "parts")
+
+
+def _check(value: Any, shape: Any, key: str) -> None:
+    try:
+        msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise WireError(str(error)).within(key) from None

@@ -7,12 +7,13 @@ Only `data` has a meaning: `event`, `id` and `retry` are allowed and ignored, as
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from ui_message_stream.chunks import Chunk, encode_chunk
+from ui_message_stream.versions import Floor, Form, project
 
-__all__ = ["DONE", "HEADERS", "Decoder", "comment", "frame"]
+__all__ = ["DONE", "HEADERS", "Decoder", "comment", "frame", "frames"]
 
 #: The last event. Clients end at the end of the response, so close the connection after it.
 DONE = b"data: [DONE]\n\n"
@@ -109,3 +110,13 @@ class Decoder:
                 events.append(data[0] if len(data) == 1 else "\n".join(data))
                 data.clear()
         return events
+
+
+def frames(chunks: Iterable[Form], floor: Floor) -> bytes:
+    """One event for each chunk that may be sent at the floor.
+
+    Raises TypeError if a value in a chunk has no JSON form.
+    """
+    return b"".join(
+        [frame(shown) for chunk in chunks if (shown := project(chunk, floor)) is not None]
+    )

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from usechat_server.app import ChatApp as ChatApp
     from usechat_server.app import create_app as create_app
     from usechat_server.compose import StreamWriter as StreamWriter
+    from usechat_server.errors import BadRequest as BadRequest
+    from usechat_server.http.body import read_turn as read_turn
     from usechat_server.http.response import UIMessageStreamResponse as UIMessageStreamResponse
-    from usechat_server.own_route import read_turn as read_turn
-    from usechat_server.providers.base import BadRequest as BadRequest
     from usechat_server.settings import Settings as Settings
     from usechat_server.tools import ClientTool as ClientTool
     from usechat_server.tools import ToolContext as ToolContext

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Form, missing
 
-from usechat_server.providers.base import BadRequest, Model, ModelCall, ModelStream
+from usechat_server.errors import BadRequest
+from usechat_server.providers.base import Model, ModelCall, ModelStream
 from usechat_server.results import MetadataHook, Step, usage_metadata
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource, tool
 from usechat_server.turn import Turn

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from usechat_server.errors import BadRequest, mask
 from usechat_server.http.routes.answerer import AgentSource
 from usechat_server.http.routes.chat import chat_routes
 from usechat_server.http.routes.chats import chats_routes
@@ -22,11 +23,9 @@ from usechat_server.http.routes.health import RETRY_AFTER, health_routes
 from usechat_server.http.routes.page import PageConfig, page_routes
 from usechat_server.http.security import Security, is_loopback
 from usechat_server.http.state import Services, UserHook
-from usechat_server.providers.base import BadRequest
 from usechat_server.runs import FinishHook, Hooks, MessageHook
 from usechat_server.settings import Settings
 from usechat_server.store.base import Chats
-from usechat_server.telemetry.masking import mask
 
 __all__ = ["ChatApp", "create_app"]
 

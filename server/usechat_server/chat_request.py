@@ -6,81 +6,38 @@ The rules are those of `DefaultChatTransport` (`ai/src/ui/http-chat-transport.ts
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
+import json
 import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
+from pydantic import BaseModel, ValidationError
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import JSONObject, WireError
 from ui_message_stream.versions import Floor
 
 from usechat_server.approvals import with_answers
-from usechat_server.providers.base import BadRequest
-from usechat_server.settings import Settings
+from usechat_server.approvals.decisions import last_step
+from usechat_server.errors import BadRequest
 from usechat_server.turn import Turn
 
 __all__ = [
     "ChatRequest",
+    "identity",
     "new_message_id",
     "parse_request",
     "parse_stop",
-    "read_body",
-    "requested_floor",
     "turn_of",
+    "validated",
 ]
 
 _NEEDS_HISTORY = (
     "message: this server keeps no history, so it needs the whole chat: send `messages`, as "
     "useChat does without prepareSendMessagesRequest"
 )
-
-
-def requested_floor(scope: Scope, default: Floor) -> Floor:
-    """The floor that the `x-usechat-floor` header names, else the default. Raises BadRequest."""
-    for name, value in scope["headers"]:
-        if name == b"x-usechat-floor":
-            try:
-                return Floor.parse(value.decode("latin-1").strip())
-            except ValueError as error:
-                raise BadRequest(f"x-usechat-floor: {error}") from None
-    return default
-
-
-async def read_body(scope: Scope, receive: Receive, settings: Settings) -> bytes:
-    """The request's body. Raises BadRequest (413, 408), ClientDisconnect."""
-    limit = settings.max_body_bytes
-    for name, value in scope["headers"]:
-        if name == b"content-length" and int(value) > limit:
-            raise _too_large(limit)
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        # One clock over the whole body: Next.js rewrites send 10 of 12 MB and then nothing.
-        async with asyncio.timeout(settings.body_timeout):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                pieces.append(message.get("body", b""))
-                size += len(pieces[-1])
-                if size > limit:
-                    raise _too_large(limit)
-                if not message.get("more_body", False):
-                    return b"".join(pieces)
-    except TimeoutError:
-        raise BadRequest(
-            f"The request did not arrive within {settings.body_timeout:g} seconds.", 408
-        ) from None
-
-
-def _too_large(limit: int) -> BadRequest:
-    size = f"{limit / 2**20:.4g} MB" if limit >= 2**20 else f"{limit} bytes"
-    return BadRequest(f"The request is too large: at most {size} are allowed.", 413)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,3 +231,47 @@ def _kind(value: Any) -> str:
     if isinstance(value, dict):
         return "an object"
     return _KINDS.get("array" if isinstance(value, list) else type(value).__name__, "a number")
+
+
+def validated(fields: dict[str, Any], model: type[BaseModel] | None) -> Any:
+    """The fields as the model, or as they are without one. Raises BadRequest, which names the
+    field."""
+    if model is None:
+        return fields
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        # Without the value, which may be long, and pydantic's links.
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(map(str, first["loc"])) or "body"
+    said = first["msg"]
+    raise BadRequest(f"{place}: {said[:1].lower()}{said[1:200]}")
+
+
+def identity(request: ChatRequest) -> str:
+    """A digest of what a request adds to its chat: equal for two that are to be answered once."""
+    newest = request.newest
+    said: list[Any] = [request.trigger]
+    if newest is None:
+        said.append(request.message_id)
+    else:
+        said += [newest.id, _calls(newest) if request.continued else _parts(newest)]
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _parts(message: UIMessage) -> list[Any]:
+    return [part.to_object() for part in message.parts]
+
+
+def _calls(message: UIMessage) -> list[Any]:
+    """What a page has to say of an assistant message: its answers to the newest calls. All else may
+    differ between a tab that streamed the message and one that loaded it."""
+    return [_answer(part.to_object()) for part in last_step(message)]
+
+
+def _answer(part: dict[str, Any]) -> dict[str, Any]:
+    names = ("toolCallId", "state", "output", "errorText")
+    approval = part.get("approval") or {}
+    answer = {name: part[name] for name in names if name in part}
+    return {**answer, "approved": approval.get("approved"), "reason": approval.get("reason")}

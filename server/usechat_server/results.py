@@ -9,7 +9,6 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from ui_message_stream.chunks import FinishReason
 
-from usechat_server.providers.base import Usage
 from usechat_server.turn import Turn
 
 __all__ = [
@@ -17,6 +16,7 @@ __all__ = [
     "MetadataHook",
     "Outcome",
     "Step",
+    "Usage",
     "step_metadata",
     "total_usage",
     "usage_metadata",
@@ -173,3 +173,15 @@ def _sum(counts: Sequence[int | None]) -> int | None:
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model call. None where the provider did not say."""
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    #: part of the output; nobody may have seen it
+    thinking: int | None = None

@@ -14,7 +14,7 @@ from ui_message_stream.messages import Part, ToolPart, UIMessage
 from usechat_server.agent import Agent
 from usechat_server.approvals.chunks import with_answers
 from usechat_server.approvals.decisions import last_step
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool
 from usechat_server.turn import Turn
 

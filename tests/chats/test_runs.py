@@ -8,8 +8,7 @@ import pytest
 from harness.stores import answer, asked, begun, call, ids, opened, said, texts, user
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
-from usechat_server.providers.base import Usage
-from usechat_server.results import Step
+from usechat_server.results import Step, Usage
 from usechat_server.store.base import ChatChanged
 from usechat_server.store.sql import SqlChats
 from usechat_server.turn import Turn

@@ -17,8 +17,7 @@ from harness.stores import answer, begun, said, texts, user
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import ProgrammingError
 from ui_message_stream.messages import UIMessage
-from usechat_server.providers.base import Usage
-from usechat_server.results import Step
+from usechat_server.results import Step, Usage
 from usechat_server.store import schema
 from usechat_server.store.base import StoreAway
 from usechat_server.store.database import Database

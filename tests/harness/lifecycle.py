@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease, Opened
-from usechat_server.http.response import EventStream
 from usechat_server.http.run_response import log_response
+from usechat_server.http.sse_response import EventStream
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.run_log.log import Log
 from usechat_server.runs import Retry, Run, Runs

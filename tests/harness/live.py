@@ -18,7 +18,8 @@ from typing import Any, Self
 import httpx
 from starlette.types import ASGIApp
 from ui_message_stream.chunks import Chunk, TextDelta, TextEnd, TextStart
-from usechat_server.providers.base import ModelCall, StepResult, Usage
+from usechat_server.providers.base import ModelCall, StepResult
+from usechat_server.results import Usage
 from usechat_server.serving.server import Config, Server
 from usechat_server.settings import Settings
 

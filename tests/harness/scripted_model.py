@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from time import monotonic
 
 from ui_message_stream.chunks import Chunk
-from usechat_server.providers.base import ModelCall, StepResult, Usage
+from usechat_server.providers.base import ModelCall, StepResult
+from usechat_server.results import Usage
 
 __all__ = ["Beat", "ScriptedModel", "ScriptedStream"]
 

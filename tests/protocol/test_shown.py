@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from protocol.strategies import FOREIGN, messages
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.replay import expand
-from ui_message_stream.shown import shown
+from ui_message_stream.replay import expand, shown
 from ui_message_stream.versions import NEWEST_FLOOR, OLDEST_FLOOR, Floor
 
 FLOORS = [Floor.parse(text) for text in ("5.0.0", "5.0.92", "6.0.0", "6.0.230", "7.0.0")]

@@ -25,8 +25,9 @@ from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent
-from usechat_server.providers.base import ModelError, StepResult, Usage
-from usechat_server.results import Answer, MetadataHook, usage_metadata
+from usechat_server.errors import ModelError
+from usechat_server.providers.base import StepResult
+from usechat_server.results import Answer, MetadataHook, Usage, usage_metadata
 from usechat_server.runs import Retry, Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn

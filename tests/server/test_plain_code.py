@@ -26,8 +26,8 @@ from usechat_server import (
     create_app,
     read_turn,
 )
-from usechat_server.providers.base import StepResult, Usage
-from usechat_server.results import Answer
+from usechat_server.providers.base import StepResult
+from usechat_server.results import Answer, Usage
 
 
 def said(answer: httpx.Response) -> str:

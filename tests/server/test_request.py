@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ui_message_stream.messages import TextPart, ToolPart, UnknownPart
 from ui_message_stream.versions import DEFAULT_FLOOR
 from usechat_server.chat_request import ChatRequest, parse_request, turn_of
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.turn import Decision, Turn
 
 ASKED = user("Hello")

@@ -34,9 +34,9 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
+from usechat_server.errors import ModelError
 from usechat_server.http import response
 from usechat_server.http.response import UIMessageStreamResponse
-from usechat_server.providers.base import ModelError
 
 HELLO: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Hello")]
 

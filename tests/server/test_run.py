@@ -32,7 +32,9 @@ from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent
-from usechat_server.providers.base import BadRequest, ModelCall, ModelError, StepResult, Usage
+from usechat_server.errors import BadRequest, ModelError
+from usechat_server.providers.base import ModelCall, StepResult
+from usechat_server.results import Usage
 from usechat_server.runs import Retry, Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn

@@ -16,7 +16,8 @@ from ui_message_stream.messages import StepStartPart, TextPart, ToolPart, UIMess
 from ui_message_stream.state import Grammar
 from ui_message_stream.versions import NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent
-from usechat_server.providers.base import ModelError, StepResult
+from usechat_server.errors import ModelError
+from usechat_server.providers.base import StepResult
 from usechat_server.runs import Retry, Runs
 from usechat_server.turn import Turn
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ui_message_stream.chunks import ToolInputAvailable
 
+from usechat_server.tools import FunctionTool
 from usechat_server.turn import Decision, Turn
 
-__all__ = ["LIFETIME", "Approvals", "Issued"]
+__all__ = ["LIFETIME", "Approvals", "Approve", "Ask", "Deny", "Issued", "policy"]
 
 #: Seconds that a person has for an answer. What is approved is what is on the page at that moment,
 #: so this only bounds how long an open question is remembered.
@@ -42,3 +44,50 @@ class Approvals(Protocol):
         then nothing may run.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person has to approve the call."""
+
+    #: why, for that person (AI SDK 7.0.82 and later)
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """The app approved the call itself."""
+
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The app denied the call itself."""
+
+    #: why, for the model and the page
+    reason: str | None = None
+
+
+async def policy(
+    tool: FunctionTool, arguments: Mapping[str, Any], turn: Turn
+) -> Ask | Approve | Deny | None:
+    """What `needs_approval` says of a call with these parsed arguments; None: it just runs.
+
+    A function gets the arguments and the turn, and returns a bool, Ask, Approve or Deny, or an
+    awaitable of one. Raises what it raises, and TypeError for anything else that it returns: a call
+    that nobody could judge must not run.
+    """
+    said: Any = tool.needs_approval
+    if callable(said):
+        said = said(arguments, turn)
+        if inspect.isawaitable(said):
+            said = await said
+    if isinstance(said, Ask | Approve | Deny):
+        return said
+    if not isinstance(said, bool):
+        raise TypeError(
+            f"needs_approval of {tool.name} returned {type(said).__name__}: expected a bool, Ask, "
+            "Approve or Deny"
+        )
+    return Ask() if said else None

@@ -25,8 +25,7 @@ from ui_message_stream.messages import Approval, DataPart, ToolPart, UIMessage
 from ui_message_stream.schema import UNSET, JSONObject
 from ui_message_stream.versions import DENIED_TEXT, accepts
 
-from usechat_server.approvals.base import Issued
-from usechat_server.approvals.policy import Approve, Deny
+from usechat_server.approvals.base import Approve, Deny, Issued
 from usechat_server.turn import Turn
 
 __all__ = ["DATA", "asked", "automatic", "denied", "settled", "with_answers"]

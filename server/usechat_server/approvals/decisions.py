@@ -10,7 +10,7 @@ from typing import Any
 from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
 from ui_message_stream.schema import UNSET
 
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.turn import Decision, Turn
 
 __all__ = ["DecidedCall", "last_step", "refusal", "responses"]

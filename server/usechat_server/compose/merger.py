@@ -12,7 +12,7 @@ from ui_message_stream.schema import UNSET
 from ui_message_stream.versions import Floor, Form, Ranged
 
 from usechat_server.compose.merged_stream import BlockKey, Strand, block_key
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 
 __all__ = ["Append", "Weave"]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from ui_message_stream.chunks import Error
-from ui_message_stream.sse import DONE
+from ui_message_stream.sse import DONE, frames
 from ui_message_stream.versions import Floor
 
 from usechat_server.coordination.base import Board, ChatKey, Opened
-from usechat_server.http.response import EventStream
-from usechat_server.run_log.frames import frames
-from usechat_server.telemetry.masking import RESTARTING
+from usechat_server.errors import RESTARTING
+from usechat_server.http.sse_response import EventStream
 
 __all__ = ["RUN_HEADER", "log_response"]
 

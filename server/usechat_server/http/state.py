@@ -17,11 +17,11 @@ from starlette.types import Scope
 from ui_message_stream.versions import Floor, missing
 
 from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals, check_secret
-from usechat_server.chat_request import requested_floor
 from usechat_server.coordination.base import Adopt, Board, ChatKey
 from usechat_server.coordination.local import LocalBoard
+from usechat_server.errors import BadRequest
+from usechat_server.http.body import requested_floor
 from usechat_server.http.routes.answerer import AgentSource, Answerer
-from usechat_server.providers.base import BadRequest
 from usechat_server.runs import Hooks, Runs, Terms
 from usechat_server.settings import Settings
 from usechat_server.store.base import Chats

@@ -12,13 +12,14 @@ from ui_message_stream.messages import UIMessage
 
 from usechat_server.agent import Agent, Setup, with_sources
 from usechat_server.approvals import Approvals
+from usechat_server.errors import ModelError
 from usechat_server.loop.continuation import go_on
 from usechat_server.loop.model_calls import ModelCalls
 from usechat_server.loop.run_writer import Output
 from usechat_server.loop.structured_output import correction, final_output
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import Accounts
-from usechat_server.providers.base import Model, ModelError, ModelStream
+from usechat_server.providers.base import Model, ModelStream
 from usechat_server.providers.retry import Retry
 from usechat_server.results import total_usage
 

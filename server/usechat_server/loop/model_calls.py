@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
+from usechat_server.errors import ModelError
 from usechat_server.loop.run_writer import Output
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import Accounts
-from usechat_server.providers.base import Model, ModelError, ModelStream, StepResult
+from usechat_server.providers.base import Model, ModelStream, StepResult
 from usechat_server.providers.retry import Retry
 
 __all__ = ["ModelCalls"]

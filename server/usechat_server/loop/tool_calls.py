@@ -17,10 +17,10 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.versions import Form
 
+from usechat_server.aio import is_cancelled
 from usechat_server.approvals import Approvals, Ask, Deny, asked, automatic, denied, policy
-from usechat_server.http.response import is_cancelled
+from usechat_server.errors import mask
 from usechat_server.loop.run_writer import Output
-from usechat_server.telemetry.masking import mask
 from usechat_server.tools import FunctionTool, Tool, ToolContext, ToolError
 
 __all__ = ["ToolCalls"]

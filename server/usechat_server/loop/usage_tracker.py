@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 from ui_message_stream import json_codec as jsontext
 
-from usechat_server.providers.base import ModelStream, Usage
-from usechat_server.results import Answer, MetadataHook, Outcome, Step
+from usechat_server.providers.base import ModelStream
+from usechat_server.results import Answer, MetadataHook, Outcome, Step, Usage
 from usechat_server.turn import Turn
 
 __all__ = ["Accounts"]

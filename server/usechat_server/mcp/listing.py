@@ -18,7 +18,7 @@ from ui_message_stream import json_codec as jsontext
 
 from usechat_server.mcp.results import error_text, model_output, output
 from usechat_server.tools import FunctionTool, InvalidInput, ToolContext, ToolError, ToolOutput
-from usechat_server.tools.function_tool import NeedsApproval
+from usechat_server.tools.base import NeedsApproval
 from usechat_server.tools.outputs import to_json
 
 __all__ = ["Call", "MCPOptions", "function_tools", "is_idempotent"]

@@ -7,7 +7,7 @@ from typing import Any
 from mcp.types import CallToolResult
 from ui_message_stream.messages import FilePart, TextPart
 
-from usechat_server.tools.content import ModelContent
+from usechat_server.tools.outputs import ModelContent
 
 __all__ = ["error_text", "model_output", "output"]
 

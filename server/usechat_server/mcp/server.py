@@ -16,10 +16,10 @@ from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST, CallToolResult, Tool
 
+from usechat_server.aio import PerLoop
 from usechat_server.mcp.connection import Connection
 from usechat_server.mcp.listing import MCPOptions, function_tools, is_idempotent
 from usechat_server.tools import FunctionTool, ToolContext, ToolError
-from usechat_server.tools.per_loop import PerLoop
 from usechat_server.turn import Turn
 
 __all__ = ["MCPOptions", "MCPServer", "mcp_http", "mcp_stdio"]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 from ui_message_stream.chunks import FinishReason
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Form
 
+from usechat_server.results import Usage
 from usechat_server.tools import Tool
 
-__all__ = ["BadRequest", "Model", "ModelCall", "ModelError", "ModelStream", "StepResult", "Usage"]
+__all__ = ["Model", "ModelCall", "ModelStream", "StepResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +27,6 @@ class ModelCall:
     max_tokens: int | None = None
     #: the answer is JSON of this shape
     output: type[BaseModel] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one model call. None where the provider did not say."""
-
-    input: int | None = None
-    output: int | None = None
-    cache_read: int | None = None
-    cache_write: int | None = None
-    #: part of the output; nobody may have seen it
-    thinking: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,39 +87,3 @@ class Model(Protocol):
         """Closes what was opened in the running event loop, such as connections to the provider.
         The model can be used again afterwards."""
         ...
-
-
-class BadRequest(Exception):
-    """The request cannot be answered. `text` is shown to the person as it is."""
-
-    def __init__(self, text: str, status: int = 400) -> None:
-        super().__init__(text)
-        self.text = text
-        self.status = status
-
-
-ErrorKind = Literal[
-    "overloaded", "rate-limit", "timeout", "connection", "truncated", "request", "auth", "internal"
-]
-
-
-class ModelError(Exception):
-    """A model call failed. The message is for the log, never for the client."""
-
-    def __init__(
-        self,
-        message: str,
-        kind: ErrorKind,
-        *,
-        retryable: bool = False,
-        retry_after: float | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.kind = kind
-        #: whether the same call may succeed a moment later
-        self.retryable = retryable
-        #: seconds that the provider asked to wait
-        self.retry_after = retry_after
-        #: the provider's id of the call
-        self.request_id = request_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from usechat_server.providers.base import ModelError
+from usechat_server.errors import ModelError
 
 __all__ = ["Retry"]
 

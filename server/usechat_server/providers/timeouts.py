@@ -6,7 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import Any
 
-from usechat_server.providers.base import ModelError
+from usechat_server.errors import ModelError
 
 __all__ = ["Watchdog"]
 

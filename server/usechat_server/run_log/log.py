@@ -18,10 +18,9 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.replay import expand
 from ui_message_stream.schema import UNSET
-from ui_message_stream.sse import DONE
+from ui_message_stream.sse import DONE, frames
 from ui_message_stream.versions import NEWEST_FLOOR, Floor, Form, Ranged, accepts, project
 
-from usechat_server.run_log.frames import frames
 from usechat_server.run_log.text_buffer import Deltas, plain_delta
 
 __all__ = ["Follower", "Log", "Reader"]

@@ -9,8 +9,8 @@ from ui_message_stream.chunks import Chunk, Finish, FinishReason
 from ui_message_stream.versions import Floor, project
 from ui_message_stream.writer import Writer
 
+from usechat_server.errors import RESTARTING, mask
 from usechat_server.results import Outcome
-from usechat_server.telemetry.masking import RESTARTING, mask
 
 __all__ = ["ABORTED", "INTERRUPTED", "End", "answered", "failed"]
 

@@ -11,10 +11,9 @@ from typing import Literal
 
 from usechat_server.coordination.base import Adopt, Board, ChatKey, Dead, Lease, Opened
 from usechat_server.coordination.local import LocalBoard
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import RESTARTING, BadRequest
 from usechat_server.runs.responder import Answering, Unanswered, unanswered
 from usechat_server.runs.run import Run, Terms
-from usechat_server.telemetry.masking import RESTARTING
 from usechat_server.turn import Turn
 
 __all__ = ["OnBusy", "Runs"]

@@ -10,8 +10,9 @@ from time import monotonic
 
 from ui_message_stream.chunks import Error, MessageMetadata
 
+from usechat_server.aio import is_cancelled
 from usechat_server.coordination.base import Lease
-from usechat_server.http.response import is_cancelled
+from usechat_server.errors import RESTARTING
 from usechat_server.loop.run_writer import Output
 from usechat_server.loop.usage_tracker import Accounts
 from usechat_server.results import Answer
@@ -22,7 +23,6 @@ from usechat_server.runs.outcome import ABORTED, INTERRUPTED, End, answered, fai
 from usechat_server.runs.persistence import Keeping
 from usechat_server.runs.responder import Answering
 from usechat_server.store.base import Chats
-from usechat_server.telemetry.masking import RESTARTING
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.turn import Turn
 

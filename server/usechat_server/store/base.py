@@ -11,7 +11,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Floor
 
 from usechat_server.approvals.base import Approvals
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.results import Outcome, Step
 from usechat_server.turn import Turn
 

@@ -14,7 +14,7 @@ import msgspec
 from ui_message_stream.messages import DataPart, FilePart, TextPart, UIMessage, UnknownPart
 
 from usechat_server.chat_request import ChatRequest
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.trust import merge
 
 __all__ = ["Next", "checked_id", "is_storable", "next_history", "taken_of_user"]

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.store import rows
 from usechat_server.store.base import Branch, ChatPage, OpenTurn, StoredTurn
 from usechat_server.store.tables import chats, messages, steps, turns

@@ -10,8 +10,7 @@ from sqlalchemy import Row
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 
-from usechat_server.providers.base import Usage
-from usechat_server.results import Step
+from usechat_server.results import Step, Usage
 from usechat_server.store.base import Chat, StoredTurn
 
 __all__ = [

@@ -15,7 +15,7 @@ from ui_message_stream.versions import Floor
 
 from usechat_server.approvals.base import Approvals
 from usechat_server.chat_request import ChatRequest, new_message_id, turn_of
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.results import Outcome, Step
 from usechat_server.store import reads, rows, schema, writes
 from usechat_server.store.approvals import StoredApprovals

@@ -11,7 +11,8 @@ from typing import Any
 from ui_message_stream.chunks import ReasoningDelta, TextDelta, ToolInputDelta
 from ui_message_stream.versions import Form
 
-from usechat_server.providers.base import ModelError, ModelStream
+from usechat_server.errors import ModelError
+from usechat_server.providers.base import ModelStream
 from usechat_server.results import Outcome, Step, total_usage
 
 __all__ = ["RunRecord"]

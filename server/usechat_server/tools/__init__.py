@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from usechat_server.tools.base import ClientTool, DeclaredTool, ProviderTool
-from usechat_server.tools.content import ModelContent
+from usechat_server.errors import InvalidInput, ToolError
+from usechat_server.tools.base import (
+    ClientTool,
+    DeclaredTool,
+    FunctionTool,
+    ProviderTool,
+    Tool,
+    ToolSource,
+)
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.decorator import DecoratedTool, ToolOptions, tool
-from usechat_server.tools.errors import InvalidInput, ToolError
-from usechat_server.tools.function_tool import FunctionTool
-from usechat_server.tools.outputs import ToolOutput
-from usechat_server.tools.source import Tool, ToolSource
+from usechat_server.tools.outputs import ModelContent, ToolOutput
 
 __all__ = [
     "ClientTool",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
-from usechat_server.tools.content import ToModelOutput
-from usechat_server.tools.function_tool import FunctionTool, NeedsApproval
+from usechat_server.tools.base import FunctionTool, NeedsApproval
+from usechat_server.tools.outputs import ToModelOutput
 from usechat_server.tools.python_function import PythonFunction
 
 __all__ = ["DecoratedTool", "ToolOptions", "tool"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pydantic_core
 from ui_message_stream import json_codec as jsontext
+from ui_message_stream.messages import FilePart, TextPart
 
-__all__ = ["ToolOutput", "to_json"]
+__all__ = ["ModelContent", "ToModelOutput", "ToolOutput", "model_content", "to_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,23 @@ def _foreign(value: Any) -> Any:
     return pydantic_core.to_jsonable_python(
         value, bytes_mode="base64", inf_nan_mode="null", fallback=msgspec.to_builtins
     )
+
+
+#: A piece of a result for the model. Files are images, PDFs and texts, as in a person's message:
+#: their `url` is a data URL, or one that the provider fetches.
+ModelContent = TextPart | FilePart
+
+#: What the page is shown → what the model is shown: a text, a piece, several, or other JSON.
+#: It is called again whenever the history is sent, so that it must depend on nothing else.
+ToModelOutput = Callable[[Any], "str | ModelContent | Sequence[str | ModelContent] | Any"]
+
+
+def model_content(value: Any) -> list[ModelContent]:
+    """The pieces that a value stands for; one of text for what is not made of pieces."""
+    if isinstance(value, TextPart | FilePart):
+        return [value]
+    if isinstance(value, str):
+        return [TextPart(text=value)]
+    if isinstance(value, list | tuple) and any(isinstance(v, TextPart | FilePart) for v in value):
+        return [piece for item in value for piece in model_content(item)]
+    return [TextPart(text=jsontext.encode(value).decode())]

@@ -13,13 +13,11 @@ from anyio import CapacityLimiter
 from pydantic import ValidationError
 from ui_message_stream import json_codec as jsontext
 
-from usechat_server.tools.callables import code_of, without_partial
+from usechat_server.aio import PerLoop
+from usechat_server.errors import InvalidInput
 from usechat_server.tools.context import ToolContext
-from usechat_server.tools.docstrings import described
-from usechat_server.tools.errors import InvalidInput
 from usechat_server.tools.outputs import ToolOutput, to_json
-from usechat_server.tools.per_loop import PerLoop
-from usechat_server.tools.schema import parameters
+from usechat_server.tools.schema import code_of, described, parameters, without_partial
 
 __all__ = ["PythonFunction"]
 

@@ -8,8 +8,8 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from usechat_server.errors import ToolError
 from usechat_server.tools.context import ToolContext
-from usechat_server.tools.errors import ToolError
 from usechat_server.tools.outputs import ToolOutput
 
 __all__ = ["attempts"]

@@ -10,15 +10,32 @@ from functools import partial
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import docstring_parser
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
-from usechat_server.tools.callables import code_of
 from usechat_server.tools.context import ToolContext
 
-__all__ = ["Parameters", "parameters"]
+__all__ = ["Parameters", "code_of", "described", "parameters", "without_partial"]
+
+
+def without_partial(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a `functools.partial` calls in the end."""
+    while isinstance(function, partial):
+        function = function.func
+    return function
+
+
+def code_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function or method that runs: of an object, its class's `__call__`."""
+    function = without_partial(function)
+    if inspect.isroutine(function):
+        return function
+    found: Callable[..., Any] = type(function).__call__
+    return found
+
 
 #: What providers take as the name of a property.
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -118,3 +135,24 @@ class _InputSchema(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+
+def described(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
+    """The description, and that of each parameter (Google's, NumPy's or Sphinx' style).
+
+    Of a docstring that describes parameters, the other sections are left out; any other is the
+    description as it is.
+    """
+    text = _docstring(function)
+    try:
+        parsed = docstring_parser.parse(text)
+    except docstring_parser.ParseError:
+        return text, {}
+    words = {found.arg_name: found.description for found in parsed.params if found.description}
+    return ((parsed.description or "").strip() if parsed.params else text), words
+
+
+def _docstring(function: Callable[..., Any]) -> str:
+    # What a call does says more than what the thing is.
+    found = inspect.getdoc(code_of(function))
+    return found or inspect.getdoc(without_partial(function)) or ""

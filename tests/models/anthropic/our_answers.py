@@ -22,8 +22,9 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import Reducer
 from ui_message_stream.versions import Floor, Form, Ranged, project
 from ui_message_stream.writer import Writer
+from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import AnthropicModel
-from usechat_server.providers.base import ModelCall, ModelError
+from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
 
 __all__ = ["OUTPUT", "Conversation"]

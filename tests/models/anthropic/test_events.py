@@ -22,9 +22,10 @@ from ui_message_stream.chunks import MessageMetadata, TextDelta
 from ui_message_stream.state import Grammar
 from ui_message_stream.versions import Floor, Form, Ranged, project
 from ui_message_stream.writer import Writer
+from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic.response.translate import Translation
-from usechat_server.providers.base import ModelError, Usage
 from usechat_server.providers.sse import Framing
+from usechat_server.results import Usage
 from usechat_server.tools import ClientTool
 
 #: What streamText of ai 6.0.324 and @ai-sdk/anthropic 3.0.139 made of these streams.

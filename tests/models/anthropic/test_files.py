@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from harness.fake_provider_rules import problems
 from ui_message_stream.messages import FilePart, UIMessage
+from usechat_server.errors import BadRequest
 from usechat_server.providers.anthropic.request.build import request
 from usechat_server.providers.anthropic.request.files import file_block
-from usechat_server.providers.base import BadRequest, ModelCall
+from usechat_server.providers.base import ModelCall
 
 PNG = b"\x89PNG\r\n\x1a\n rest"
 JPEG = b"\xff\xd8\xff\xe0 rest"

@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from ui_message_stream.chunks import FinishStep, Start, StartStep
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
+from usechat_server.errors import BadRequest
 from usechat_server.providers.anthropic.message_record import KEY
 from usechat_server.providers.anthropic.request.build import request
 from usechat_server.providers.anthropic.request.tool_blocks import CallIds
 from usechat_server.providers.anthropic.response.translate import Translation
-from usechat_server.providers.base import BadRequest, ModelCall
+from usechat_server.providers.base import ModelCall
 from usechat_server.providers.sse import Framing
 from usechat_server.tools import ClientTool
 

@@ -23,7 +23,7 @@ from usechat_server.anthropic import (
     web_fetch,
     web_search,
 )
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.tools import ProviderTool, Tool
 
 MODEL = "claude-sonnet-5-5"

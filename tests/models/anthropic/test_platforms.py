@@ -14,9 +14,10 @@ from ui_message_stream.chunks import TextDelta
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Form
 from usechat_server.anthropic import AnthropicModel, AnthropicOptions, mcp_server
+from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic.response import aws_event_stream as event_stream
 from usechat_server.providers.anthropic.response.stream import AnthropicStream
-from usechat_server.providers.base import ModelCall, ModelError
+from usechat_server.providers.base import ModelCall
 from usechat_server.tools import Tool
 
 MODEL = "anthropic.claude-sonnet-5-5-v1:0"

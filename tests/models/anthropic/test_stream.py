@@ -24,9 +24,11 @@ from harness.fake_provider import (
 from ui_message_stream.chunks import TextDelta
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Form
+from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import DEFAULT_MAX_TOKENS, AnthropicModel
 from usechat_server.providers.anthropic.response.stream import AnthropicStream
-from usechat_server.providers.base import ModelCall, ModelError, Usage
+from usechat_server.providers.base import ModelCall
+from usechat_server.results import Usage
 from usechat_server.tools import ClientTool
 
 DEADLINE = 20.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from usechat_server.providers.anthropic.response.usage import counted
-from usechat_server.providers.base import Usage
+from usechat_server.results import Usage
 
 
 def count(*said: dict[str, Any] | None) -> Usage:

@@ -17,7 +17,8 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Form
 from usechat_server.demo import CLAUDE, default_agent
 from usechat_server.demo.tools import BROWSER_TIME
-from usechat_server.providers.base import BadRequest, ModelCall, ModelError, ModelStream, StepResult
+from usechat_server.errors import BadRequest, ModelError
+from usechat_server.providers.base import ModelCall, ModelStream, StepResult
 from usechat_server.providers.demo import DemoModel
 
 

@@ -11,7 +11,8 @@ from harness.live import LiveServer
 from pydantic import SecretStr
 from ui_message_stream.versions import Floor
 from usechat_server import Agent, StreamWriter, Turn, create_app
-from usechat_server.providers.base import ModelCall, ModelError
+from usechat_server.errors import ModelError
+from usechat_server.providers.base import ModelCall
 from usechat_server.settings import Settings
 
 ANN = ("send", {"to": "Ann", "amount": 2.5})

@@ -15,7 +15,7 @@ from ui_message_stream.messages import Approval, ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server import Agent, create_app
 from usechat_server.approvals import MemoryNonces, SignedApprovals, check_secret
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.settings import Settings
 from usechat_server.turn import Decision, Turn
 

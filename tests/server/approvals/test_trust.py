@@ -17,7 +17,7 @@ from server.approvals.conftest import Desk
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server import Agent
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.tools import Tool
 from usechat_server.trust import check, merge
 from usechat_server.turn import Turn

@@ -30,10 +30,11 @@ from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease, Opened
+from usechat_server.errors import BadRequest
 from usechat_server.http.run_response import log_response
 from usechat_server.loop.loop import AgentLoop
-from usechat_server.providers.base import BadRequest, ModelCall, StepResult, Usage
-from usechat_server.results import Answer, Outcome, Step
+from usechat_server.providers.base import ModelCall, StepResult
+from usechat_server.results import Answer, Outcome, Step, Usage
 from usechat_server.runs import Hooks, Retry, Runs, Terms
 from usechat_server.runs.responder import Answering
 from usechat_server.turn import Turn

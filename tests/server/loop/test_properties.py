@@ -27,8 +27,9 @@ from ui_message_stream.state import Grammar
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approve, Ask, Deny, with_answers
+from usechat_server.errors import BadRequest, ModelError
 from usechat_server.providers.anthropic.request.build import request
-from usechat_server.providers.base import BadRequest, ModelCall, ModelError, StepResult
+from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.runs import Retry
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 from usechat_server.turn import Turn

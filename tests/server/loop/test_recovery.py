@@ -14,7 +14,8 @@ from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent
-from usechat_server.providers.base import ModelError, StepResult
+from usechat_server.errors import ModelError
+from usechat_server.providers.base import StepResult
 from usechat_server.tools import tool
 
 CALLS, DONE = StepResult("tool-calls"), StepResult("stop")

@@ -29,8 +29,8 @@ from ui_message_stream.reduce import reduce
 from ui_message_stream.schema import UNSET
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
 from usechat_server.agent import Agent, NextStep
-from usechat_server.providers.base import StepResult, Usage
-from usechat_server.results import Step
+from usechat_server.providers.base import StepResult
+from usechat_server.results import Step, Usage
 from usechat_server.tools import ClientTool, Tool, ToolContext, ToolError, tool
 from usechat_server.turn import Turn
 

@@ -23,7 +23,9 @@ from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server import Agent, StreamWriter, Turn, UIMessageStreamResponse, tool
-from usechat_server.providers.base import ModelError, StepResult, Usage
+from usechat_server.errors import ModelError
+from usechat_server.providers.base import StepResult
+from usechat_server.results import Usage
 
 QUESTION = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
 TURN = Turn(user=None, chat_id="c", floor=NEWEST_FLOOR, messages=[QUESTION], message_id="m")

@@ -9,6 +9,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
 
+from usechat_server.aio import cancel
 from usechat_server.coordination.base import Adopt, ChatKey, Dead, Opened
 from usechat_server.coordination.redis.commands import AWAY, Claimed, Held, Shared, chat_digest
 from usechat_server.coordination.redis.heartbeat import Heart
@@ -16,8 +17,7 @@ from usechat_server.coordination.redis.lease import RedisLease
 from usechat_server.coordination.redis.publisher import Mirror
 from usechat_server.coordination.redis.remote_log import Replica, whole_log
 from usechat_server.coordination.redis.subscriber import Follower
-from usechat_server.coordination.redis.tasks import cancel
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from time import monotonic
 
+from usechat_server.aio import cancel
 from usechat_server.coordination.redis.commands import AWAY, HEARTBEAT, LEASE, SETTLE, Shared
 from usechat_server.coordination.redis.lease import RedisLease
 from usechat_server.coordination.redis.subscriber import Follower
-from usechat_server.coordination.redis.tasks import cancel
 
 __all__ = ["Heart"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from usechat_server.coordination.redis.commands import AWAY, Shared
 from usechat_server.coordination.redis.coordinator import UNREACHABLE
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 
 __all__ = ["RedisNonces"]
 

@@ -9,9 +9,9 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from usechat_server.aio import cancel
 from usechat_server.coordination.redis.commands import AWAY, Shared
 from usechat_server.coordination.redis.published_log import Copy
-from usechat_server.coordination.redis.tasks import cancel
 
 __all__ = ["Mirror"]
 

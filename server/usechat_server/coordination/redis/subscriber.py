@@ -6,9 +6,9 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from usechat_server.aio import cancel
 from usechat_server.coordination.redis.commands import AWAY, Entries, Shared
 from usechat_server.coordination.redis.remote_log import Replica
-from usechat_server.coordination.redis.tasks import cancel
 from usechat_server.turn import Turn
 
 __all__ = ["Follower"]

@@ -13,12 +13,11 @@ from ui_message_stream.versions import missing
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approvals
 from usechat_server.compose import AnswerFunction
+from usechat_server.errors import RESTARTING, BadRequest
 from usechat_server.loop.loop import AgentLoop
-from usechat_server.providers.base import BadRequest
 from usechat_server.providers.retry import Retry
 from usechat_server.runs.code import CodeAnswer
 from usechat_server.runs.responder import Answering
-from usechat_server.telemetry.masking import RESTARTING
 from usechat_server.trust import check
 from usechat_server.turn import Turn
 

@@ -14,15 +14,20 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 from ui_message_stream.versions import Floor
 
-from usechat_server.body import validated
-from usechat_server.chat_request import ChatRequest, parse_request, parse_stop, read_body, turn_of
+from usechat_server.chat_request import (
+    ChatRequest,
+    identity,
+    parse_request,
+    parse_stop,
+    turn_of,
+    validated,
+)
 from usechat_server.coordination.base import ChatKey, Lease, Opened
-from usechat_server.http.routes.identity import identity
+from usechat_server.errors import RESTARTING, BadRequest
+from usechat_server.http.body import read_body
 from usechat_server.http.run_response import log_response
 from usechat_server.http.state import Services
-from usechat_server.providers.base import BadRequest
 from usechat_server.runs.responder import Answering
-from usechat_server.telemetry.masking import RESTARTING
 from usechat_server.turn import Turn
 
 __all__ = ["chat_routes"]

@@ -15,13 +15,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.shown import shown
+from ui_message_stream.replay import shown
 from ui_message_stream.versions import Floor
 
-from usechat_server.chat_request import read_body
 from usechat_server.coordination.base import ChatKey
+from usechat_server.errors import BadRequest
+from usechat_server.http.body import read_body
 from usechat_server.http.state import Services
-from usechat_server.providers.base import BadRequest
 from usechat_server.results import step_metadata
 from usechat_server.store.base import Branch, Chat, Chats, StoredChat, StoredTurn
 

@@ -10,7 +10,7 @@ from typing import Any
 import anthropic
 import httpx2
 
-from usechat_server.providers.base import ErrorKind, ModelError
+from usechat_server.errors import ErrorKind, ModelError
 
 __all__ = ["from_event", "model_error", "retry_after"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from usechat_server.providers.base import BadRequest, ModelCall, ModelStream
+from usechat_server.errors import BadRequest
+from usechat_server.providers.base import ModelCall, ModelStream
 from usechat_server.providers.demo.question import question_of
 from usechat_server.providers.demo.script import asks_for_error, choose
 from usechat_server.providers.demo.stream import DemoStream

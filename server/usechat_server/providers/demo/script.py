@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from usechat_server.providers.demo import texts as answers
-from usechat_server.providers.demo.attachments import describe
-from usechat_server.providers.demo.picture import lighthouse
-from usechat_server.providers.demo.question import Question
+from usechat_server.providers.demo.question import Question, describe
 from usechat_server.providers.demo.script_events import Beat, BreakOff, Call, Say, Think
+from usechat_server.providers.demo.texts import lighthouse
 from usechat_server.providers.demo.tool_scripts import (
     dice_scene,
     library_scene,

@@ -22,12 +22,13 @@ from ui_message_stream.messages import (
 )
 from ui_message_stream.schema import WireError
 
+from usechat_server.errors import BadRequest
 from usechat_server.providers.anthropic.message_record import recorded
 from usechat_server.providers.anthropic.request.assistant import steps
 from usechat_server.providers.anthropic.request.files import file_block
 from usechat_server.providers.anthropic.request.tool_blocks import CallIds
 from usechat_server.providers.anthropic.tools import definition
-from usechat_server.providers.base import BadRequest, ModelCall
+from usechat_server.providers.base import ModelCall
 from usechat_server.tools import DeclaredTool
 
 __all__ = ["request"]

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from ui_message_stream.messages import FilePart
 
-from usechat_server.providers.base import BadRequest
+from usechat_server.errors import BadRequest
 
 __all__ = ["file_block"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from usechat_server.errors import BadRequest
 from usechat_server.providers.anthropic.options import AnthropicOptions
 from usechat_server.providers.anthropic.request.caching import mark
 from usechat_server.providers.anthropic.tools import MCP_BETA, AnthropicTool
-from usechat_server.providers.base import BadRequest
 from usechat_server.tools import ProviderTool, Tool
 
 __all__ = ["check", "parameters"]

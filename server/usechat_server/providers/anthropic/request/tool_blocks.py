@@ -15,11 +15,11 @@ from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import FilePart, TextPart, ToolPart
 from ui_message_stream.schema import UNSET
 
+from usechat_server.errors import BadRequest
 from usechat_server.providers.anthropic.request.files import file_block
 from usechat_server.providers.anthropic.request.server_calls import caller
-from usechat_server.providers.base import BadRequest
 from usechat_server.tools import DeclaredTool, ModelContent
-from usechat_server.tools.content import model_content
+from usechat_server.tools.outputs import model_content
 
 __all__ = ["CallIds", "tool_name", "tool_result", "tool_use"]
 

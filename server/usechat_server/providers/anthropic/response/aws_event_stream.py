@@ -14,7 +14,7 @@ from typing import Any
 
 from ui_message_stream import json_codec as jsontext
 
-from usechat_server.providers.base import ModelError
+from usechat_server.errors import ModelError
 
 __all__ = ["MEDIA_TYPE", "EventStreamFraming"]
 

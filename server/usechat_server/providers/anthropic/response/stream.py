@@ -11,6 +11,7 @@ from typing import Any, cast
 import httpx2
 from ui_message_stream.versions import Form
 
+from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic.client import Client
 from usechat_server.providers.anthropic.errors import model_error
 from usechat_server.providers.anthropic.response.aws_event_stream import (
@@ -18,9 +19,10 @@ from usechat_server.providers.anthropic.response.aws_event_stream import (
     EventStreamFraming,
 )
 from usechat_server.providers.anthropic.response.translate import Translation
-from usechat_server.providers.base import ModelError, StepResult, Usage
+from usechat_server.providers.base import StepResult
 from usechat_server.providers.sse import Framing
 from usechat_server.providers.timeouts import Watchdog
+from usechat_server.results import Usage
 
 __all__ = ["AnthropicStream"]
 

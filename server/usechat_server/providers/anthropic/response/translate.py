@@ -10,13 +10,15 @@ from ui_message_stream import json_codec as jsontext
 from ui_message_stream.chunks import Custom, FinishReason, MessageMetadata
 from ui_message_stream.versions import Form
 
+from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import message_record as turns
 from usechat_server.providers.anthropic.errors import from_event
 from usechat_server.providers.anthropic.response import events as payloads
 from usechat_server.providers.anthropic.response.blocks import Answer, Block, translator
 from usechat_server.providers.anthropic.response.blocks.base import anthropic
 from usechat_server.providers.anthropic.response.usage import counted
-from usechat_server.providers.base import ModelError, StepResult, Usage
+from usechat_server.providers.base import StepResult
+from usechat_server.results import Usage
 from usechat_server.tools import DeclaredTool
 
 __all__ = ["Translation"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from usechat_server.providers.base import Usage
+from usechat_server.results import Usage
 
 __all__ = ["counted"]
 

@@ -1,14 +1,50 @@
-"""What a person is told of a failure: a short text and a reference; the detail stays in the log."""
+"""What can go wrong with a turn, and what the user is told of it."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from usechat_server.providers.base import BadRequest, ErrorKind, ModelError
+__all__ = ["RESTARTING", "BadRequest", "InvalidInput", "Masked", "ModelError", "ToolError", "mask"]
 
-__all__ = ["RESTARTING", "Masked", "mask"]
+
+class BadRequest(Exception):
+    """The request cannot be answered. `text` is shown to the person as it is."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.text = text
+        self.status = status
+
+
+ErrorKind = Literal[
+    "overloaded", "rate-limit", "timeout", "connection", "truncated", "request", "auth", "internal"
+]
+
+
+class ModelError(Exception):
+    """A model call failed. The message is for the log, never for the client."""
+
+    def __init__(
+        self,
+        message: str,
+        kind: ErrorKind,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        #: whether the same call may succeed a moment later
+        self.retryable = retryable
+        #: seconds that the provider asked to wait
+        self.retry_after = retry_after
+        #: the provider's id of the call
+        self.request_id = request_id
+
 
 RESTARTING = "The server is restarting. Please try again in a moment."
 
@@ -43,3 +79,11 @@ def mask(error: BaseException) -> Masked:
     if isinstance(error, BadRequest):
         return Masked(error.text, reference)
     return Masked(f"{_TEXTS[kind]} (reference {reference})", reference)
+
+
+class ToolError(Exception):
+    """The tool could not do it. The page and the model are shown the text."""
+
+
+class InvalidInput(ToolError):
+    """The input is not what the tool takes. The text is for the model, which may try again."""
