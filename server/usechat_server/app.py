@@ -16,7 +16,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from usechat_server.errors import BadRequest, mask
-from usechat_server.http.routes.answerer import AgentSource
 from usechat_server.http.routes.chat import chat_routes
 from usechat_server.http.routes.chats import chats_routes
 from usechat_server.http.routes.health import RETRY_AFTER, health_routes
@@ -24,6 +23,7 @@ from usechat_server.http.routes.page import PageConfig, page_routes
 from usechat_server.http.security import Security, is_loopback
 from usechat_server.http.state import Services, UserHook
 from usechat_server.runs import FinishHook, Hooks, MessageHook
+from usechat_server.runs.responder_factory import AgentSource
 from usechat_server.settings import Settings
 from usechat_server.store.base import Chats
 

@@ -6,16 +6,15 @@ open, and the answer to an approval. Everything else it could have made up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from ui_message_stream.messages import Part, ToolPart, UIMessage
 
-from usechat_server.agent import Agent
 from usechat_server.approvals.chunks import with_answers
 from usechat_server.approvals.decisions import last_step
 from usechat_server.errors import BadRequest
-from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool
+from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource
 from usechat_server.turn import Turn
 
 __all__ = ["check", "merge"]
@@ -68,8 +67,15 @@ def _merged(part: ToolPart, said: ToolPart) -> ToolPart:
     return msgspec.structs.replace(part, state="approval-responded", approval=approval)
 
 
-async def check(turn: Turn, agent: Agent) -> None:
-    """Refuses outputs in the continued message that the page had no business to give.
+async def check(
+    turn: Turn,
+    tools: Sequence[Tool],
+    sources: Sequence[ToolSource],
+    *,
+    has_step_tools: bool,
+) -> None:
+    """Refuses outputs in the continued message that the page had no business to give. `tools` and
+    `sources` are the agent's; with `has_step_tools`, a step may have had others.
 
     With a store the page may answer calls of the agent's client tools, and nothing else. Without
     one, the outputs of this server's own tools in the same step come back from the page too, and
@@ -81,25 +87,24 @@ async def check(turn: Turn, agent: Agent) -> None:
     if turn.continued is None:
         return
     calls = last_step(turn.continued)
-    tools = _named(agent.tools)
-    if agent.sources and any(part.tool_name not in tools for part in calls):
-        for source in agent.sources:
-            tools = _named(await source.tools(turn)) | tools
+    known = _named(tools)
+    if sources and any(part.tool_name not in known for part in calls):
+        for source in sources:
+            known = _named(await source.tools(turn)) | known
     for part in calls:
-        tool = tools.get(part.tool_name)
+        tool = known.get(part.tool_name)
         if part.provider_executed:
             if isinstance(tool, ClientTool | FunctionTool):
                 raise _refused(part, "the model's provider does not run this tool")
         elif turn.answered is None:
             # A call of a tool that the model made up has an error, which this server wrote. A tool
             # that was found at run time may be gone by now.
-            was_known = part.dynamic and (part.state == "output-error" or bool(agent.sources))
-            # on_step may have brought a tool for a step.
-            unknown = tool is None and agent.on_step is None and not was_known
+            was_known = part.dynamic and (part.state == "output-error" or bool(sources))
+            unknown = tool is None and not has_step_tools and not was_known
             if part.state in _OUTPUT and (unknown or isinstance(tool, ProviderTool)):
                 raise _refused(part, "this server has no such tool")
         elif part.tool_call_id in turn.answered:
-            if tool is None and agent.on_step is None:
+            if tool is None and not has_step_tools:
                 raise _refused(part, "this server has no such tool")
             if not isinstance(tool, ClientTool | None):
                 raise _refused(part, "the page does not run this tool")

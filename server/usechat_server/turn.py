@@ -11,7 +11,7 @@ from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Floor
 
-__all__ = ["Decision", "Turn"]
+__all__ = ["Decision", "RunContext", "Turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,10 @@ class Decision:
     approved: bool
     #: in that person's words
     reason: str | None = None
+
+
+class RunContext:
+    """Base class of what a run passes, within its turn, to the agents that a handler streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Turn:
     answered: frozenset[str] | None = None
     #: which state of the stored chat the history is of; 0: the chat is not stored yet
     revision: int = 0
+    #: set by the run whose handler has this turn; None outside of one, and in another process
+    run_context: RunContext | None = field(default=None, repr=False, compare=False)
 
     @property
     def continued(self) -> UIMessage | None:

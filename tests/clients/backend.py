@@ -18,12 +18,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from usechat_server import Agent, ClientTool, Settings, ToolContext, ToolError, create_app, tool
-from usechat_server.agent import AgentTool
 from usechat_server.approvals import Approve, Deny
-from usechat_server.http.routes import answerer
+from usechat_server.loop.spec import AgentTool
 from usechat_server.mcp import mcp_stdio
 from usechat_server.results import Answer
 from usechat_server.runs import Retry
+from usechat_server.runs import responder_factory as answerer
 
 __all__ = ["agent", "app"]
 

@@ -56,7 +56,7 @@ async def start(runs: Runs, turn: Turn, agent: Agent, retry: Retry | None = None
 
     async def begin(lease: Lease) -> tuple[Turn, Answering]:
         approvals = SignedApprovals(None, MemoryNonces())
-        return turn, AgentLoop(agent, agent.call(turn), retry or Retry(), approvals)
+        return turn, AgentLoop(agent.spec, agent.spec.first_call(turn), retry or Retry(), approvals)
 
     opened = await runs.answer(key, "digest", begin)
     [run] = [run for run in runs.active if run.id == opened.run_id]

@@ -97,7 +97,9 @@ class Scene:
         self._turns += 1
 
         async def made(_: Lease) -> tuple[Turn, AgentLoop]:
-            loop = AgentLoop(self.agent, self.agent.call(turn), self._retry, self.approvals)
+            loop = AgentLoop(
+                self.agent.spec, self.agent.spec.first_call(turn), self._retry, self.approvals
+            )
             return turn, loop
 
         self.opened = await self.runs.answer(_KEY, str(self._turns), made)

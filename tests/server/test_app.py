@@ -268,16 +268,17 @@ def answered(hook: Any) -> httpx.Response:
 
 
 def test_the_user_of_a_turn() -> None:
-    class Noting(Agent):
-        def call(self, turn: Turn) -> Any:
-            turns.append(turn)
-            return super().call(turn)
+    agent = Agent(ScriptedModel())
+
+    def choose(turn: Turn) -> Agent:
+        turns.append(turn)
+        return agent
 
     async def name(request: Request) -> str | None:
         return request.headers.get("authorization", "").removeprefix("Bearer ") or None
 
     turns: list[Turn] = []
-    with LiveServer(create_app(Noting(ScriptedModel()), user=name)) as server:
+    with LiveServer(create_app(choose, user=name)) as server:
         assert chunks(server.chat(headers={"authorization": "Bearer ada"}).text)
         assert chunks(server.chat().text)
     assert [turn.user for turn in turns] == ["ada", None]

@@ -35,7 +35,7 @@ from ui_message_stream.chunks import (
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_FLOOR
 from usechat_server.errors import ModelError
-from usechat_server.http import response
+from usechat_server.http import sse_response
 from usechat_server.http.response import UIMessageStreamResponse
 
 HELLO: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Hello")]
@@ -293,7 +293,7 @@ async def test_a_host_that_cancels_the_request_closes_the_iterator_after_a_legal
 async def test_a_write_that_is_under_way_when_the_host_cancels_is_not_lost(
     reads_again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(response, "_LAST_SECONDS", LONG / 2 if reads_again else 0.05)
+    monkeypatch.setattr(sse_response, "_LAST_SECONDS", LONG / 2 if reads_again else 0.05)
 
     async def said() -> AsyncIterator[Chunk]:
         for chunk in HELLO:

@@ -24,7 +24,7 @@ from ui_message_stream.writer import Writer
 from usechat_server.aio import is_cancelled
 from usechat_server.compose import AnswerFunction, answered
 from usechat_server.errors import RESTARTING, mask
-from usechat_server.http.sse_response import _OPEN, EventStream
+from usechat_server.http.sse_response import OPEN_COMMENT, EventStream
 from usechat_server.turn import Turn
 
 __all__ = ["UIMessageStreamResponse"]
@@ -124,7 +124,7 @@ class _Written:
         return self._frames
 
     async def _write(self) -> AsyncGenerator[bytes, None]:
-        yield _OPEN  # the headers go out with it, however long the first chunk takes
+        yield OPEN_COMMENT  # the headers go out with it, however long the first chunk takes
         try:
             async for chunk in self._chunks:
                 if data := frames(self._writer.write_form(chunk), self._floor):

@@ -34,7 +34,7 @@ class Body(Protocol):
         ...
 
 
-_OPEN = comment("stream-open")
+OPEN_COMMENT = comment("stream-open")
 
 
 _KEEP_ALIVE = comment()

@@ -21,8 +21,8 @@ from usechat_server.coordination.base import Adopt, Board, ChatKey
 from usechat_server.coordination.local import LocalBoard
 from usechat_server.errors import BadRequest
 from usechat_server.http.body import requested_floor
-from usechat_server.http.routes.answerer import AgentSource, Answerer
 from usechat_server.runs import Hooks, Runs, Terms
+from usechat_server.runs.responder_factory import AgentSource, Answerer
 from usechat_server.settings import Settings
 from usechat_server.store.base import Chats
 from usechat_server.turn import Turn
@@ -70,7 +70,7 @@ class Services:
         self.settings = settings
         self.answerer = Answerer(agent, self._approvals())
         check_secret(
-            asks=self.answerer.agent is not None and self.answerer.agent.asks,
+            asks=self.answerer.agent is not None and self.answerer.agent.spec.may_require_approval,
             stored=chats is not None,
             several=settings.redis_url is not None,
             secret=settings.secret,

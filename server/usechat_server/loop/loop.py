@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from ui_message_stream.chunks import FinishReason
 from ui_message_stream.messages import UIMessage
 
-from usechat_server.agent import Agent, Setup, with_sources
 from usechat_server.approvals import Approvals
 from usechat_server.errors import ModelError
 from usechat_server.loop.continuation import go_on
 from usechat_server.loop.model_calls import ModelCalls
 from usechat_server.loop.run_writer import Output
+from usechat_server.loop.spec import AgentSpec, StepConfig, with_source_tools
 from usechat_server.loop.structured_output import correction, final_output
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import Accounts
@@ -39,14 +39,14 @@ class AgentLoop:
 
     def __init__(
         self,
-        agent: Agent,
+        spec: AgentSpec,
         stream: ModelStream | None,
         retry: Retry,
         approvals: Approvals,
     ) -> None:
-        self.name = agent.model.name
-        self.metadata = agent.metadata
-        self._agent = agent
+        self.name = spec.model.name
+        self.metadata = spec.metadata
+        self._spec = spec
         self._first = stream
         self._retry = retry
         self._approvals = approvals
@@ -55,7 +55,7 @@ class AgentLoop:
 
     async def answer(self, output: Output, accounts: Accounts) -> FinishReason:
         """The answer, all its steps. With `tool-calls`, the page or a person has to go on."""
-        limit = asyncio.timeout(self._agent.timeout)
+        limit = asyncio.timeout(self._spec.timeout)
         try:
             async with limit:
                 return await self._answer(output, accounts)
@@ -73,18 +73,18 @@ class AgentLoop:
             await self._models.aclose()
 
     async def _answer(self, output: Output, accounts: Accounts) -> FinishReason:
-        agent = self._agent
+        spec = self._spec
         models = self._models = ModelCalls(self._retry, output, accounts)
-        setup = await agent.setup(output.turn)
-        reason = await self._go_on(setup, output)
+        config = await spec.turn_config(output.turn)
+        reason = await self._go_on(config, output)
         if reason is not None:
             return reason
         corrections: list[UIMessage] = []
-        for _ in range(agent.max_steps):
+        for _ in range(spec.max_steps):
             if self._is_spent(accounts):
                 break
             turn = output.so_far()
-            step = await agent.next_step(setup, turn, accounts.steps)
+            step = await spec.next_step(config, turn, accounts.steps)
             if step is None:
                 return "stop"
             ask = self._asking(step, [*turn.messages, *corrections])
@@ -107,21 +107,21 @@ class AgentLoop:
             output.end_step()
         return "length"
 
-    async def _go_on(self, setup: Setup, output: Output) -> FinishReason | None:
+    async def _go_on(self, config: StepConfig, output: Output) -> FinishReason | None:
         """Answers the open calls of a message that is continued. Why the answer is over then."""
-        calls = self._listen(output, await with_sources(setup, output.turn))
+        calls = self._listen(output, await with_source_tools(config, output.turn))
         reason = await go_on(calls, output)
         if calls.answered or output.turn.decisions:
             self._first = None  # it does not know of this
         return reason
 
-    def _listen(self, output: Output, setup: Setup) -> ToolCalls:
+    def _listen(self, output: Output, config: StepConfig) -> ToolCalls:
         """What takes the tool calls of the next model call."""
-        self._calls = ToolCalls(output, self._approvals, setup.tools)
+        self._calls = ToolCalls(output, self._approvals, config.tools)
         return self._calls
 
     def _asking(
-        self, step: Setup, messages: Sequence[UIMessage]
+        self, step: StepConfig, messages: Sequence[UIMessage]
     ) -> Callable[[Model], Awaitable[ModelStream]]:
         """What makes a call of one of the step's models."""
 
@@ -130,12 +130,12 @@ class AgentLoop:
             if first is not None:
                 return first
             # A long history takes its time, in which other answers go on.
-            return await asyncio.to_thread(model.stream, self._agent.ask(step, messages))
+            return await asyncio.to_thread(model.stream, self._spec.build_call(step, messages))
 
         return ask
 
     def _is_spent(self, accounts: Accounts) -> bool:
-        most = self._agent.max_total_tokens
+        most = self._spec.max_total_tokens
         if most is None:
             return False
         used = total_usage(accounts.steps)
@@ -144,9 +144,9 @@ class AgentLoop:
 
     def _read_output(self, output: Output, accounts: Accounts) -> ValidationError | None:
         """Takes the object that the answer is; what is wrong with it, if it is none."""
-        if self._agent.output is not None:
+        if self._spec.output is not None:
             try:
-                accounts.output = final_output(self._agent.output, output.message())
+                accounts.output = final_output(self._spec.output, output.message())
             except ValidationError as error:
                 return error
         return None

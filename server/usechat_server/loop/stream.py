@@ -9,15 +9,15 @@ from ui_message_stream.chunks import Finish
 from ui_message_stream.schema import UNSET
 from ui_message_stream.versions import Form
 
-from usechat_server.agent import Agent
 from usechat_server.approvals import Approvals, Issued
 from usechat_server.compose import streamed
+from usechat_server.loop.handler_context import HandlerContext
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.loop.run_writer import Output
+from usechat_server.loop.spec import AgentSpec
 from usechat_server.loop.usage_tracker import Accounts
 from usechat_server.providers.retry import Retry
 from usechat_server.results import Outcome
-from usechat_server.runs.code import running
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.trust import check
 from usechat_server.turn import Decision, Turn
@@ -28,27 +28,26 @@ _RETRY = Retry()
 _Take = Callable[[Sequence[Form]], None]
 
 
-def agent_stream(agent: Agent, turn: Turn) -> AsyncGenerator[Form, None]:
+def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[Form, None]:
     """The agent's answer, in a task of its own that begins with the first step and is cancelled
     when the generator is closed. Raises what the agent's loop raises.
 
-    Within the plain code of a run, its model calls are the run's; elsewhere they are logged here.
+    Within a run's handler, its model calls are the run's; elsewhere they are logged here.
     """
 
     async def write(take: _Take) -> None:
-        code = running()
-        record = _record(agent, turn)
-        output = _Told(turn, record, take, code.taken if code else set())
-        accounts = Accounts(turn, output.log.said, part_of=code.accounts if code else None)
-        loop = AgentLoop(agent, None, _RETRY, code.approvals if code else _NoApprovals())
-        if code is not None:
-            code.metadata = agent.metadata
-            code.agents.add(agent)
+        context = turn.run_context if isinstance(turn.run_context, HandlerContext) else None
+        record = _record(spec, turn)
+        output = _Told(turn, record, take, context.claimed_calls if context else set())
+        accounts = Accounts(turn, output.log.said, part_of=context.accounts if context else None)
+        loop = AgentLoop(spec, None, _RETRY, context.approvals if context else _NoApprovals())
+        if context is not None:
+            context.metadata = spec.metadata
         outcome: Outcome = "aborted"
         failure: Exception | None = None
         try:
             if turn.answered:  # as the routes do for an agent that answers on its own
-                await check(turn, agent)
+                await check(turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
             reason = await loop.answer(output, accounts)
             outcome = "waiting" if reason == "tool-calls" else "finished"
         except Exception as error:
@@ -57,22 +56,22 @@ def agent_stream(agent: Agent, turn: Turn) -> AsyncGenerator[Form, None]:
         finally:
             accounts.close()
             await loop.aclose()
-            if code is None:
-                record.log(outcome, accounts.call, accounts.steps, failure)
+            if context is None:
+                record.log(outcome, accounts.steps, failure)
         # In a run, it is told at the run's end, with all that was counted.
-        metadata = None if code else accounts.metadata(agent.metadata, outcome)
+        metadata = None if context else accounts.metadata(spec.metadata, outcome)
         take([Finish(finish_reason=reason, message_metadata=metadata or UNSET)])
 
     return streamed(write)
 
 
-def _record(agent: Agent, turn: Turn) -> RunRecord:
+def _record(spec: AgentSpec, turn: Turn) -> RunRecord:
     return RunRecord(
         run=secrets.token_hex(8),
         user=turn.user,
         chat=turn.chat_id,
         message=turn.message_id,
-        model=agent.model.name,
+        model=spec.model.name,
         floor=str(turn.floor),
     )
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
+from weakref import WeakSet
 
 from ui_message_stream.chunks import FinishReason
 
+from usechat_server.approvals import Approvals
+from usechat_server.compose import AnswerFunction, StreamWriter
+from usechat_server.loop.handler_context import Closable, HandlerContext
 from usechat_server.loop.run_writer import Output
 from usechat_server.loop.usage_tracker import Accounts
 from usechat_server.results import MetadataHook
 from usechat_server.turn import Turn
 
-__all__ = ["Answering", "Unanswered", "unanswered"]
+__all__ = ["Answering", "CodeAnswer", "Unanswered", "unanswered"]
 
 
 class Answering(Protocol):
@@ -19,8 +24,11 @@ class Answering(Protocol):
 
     #: who answers, for the log line
     name: str
-    #: what the page is told at the end; None: nothing
-    metadata: MetadataHook | None
+
+    @property
+    def metadata(self) -> MetadataHook | None:
+        """What the page is told at the end; None: nothing."""
+        ...
 
     async def answer(self, output: Output, accounts: Accounts) -> FinishReason | None:
         """Writes the answer. Why it is over; None: nothing is said of it.
@@ -54,3 +62,31 @@ class Unanswered:
 async def unanswered(turn: Turn) -> Answering:
     """For runs that are never those of another process."""
     return Unanswered(LookupError("nobody answers a turn that another process began"))
+
+
+class CodeAnswer:
+    """Answers one turn with a function (see Answering). The agents that it streams belong to the
+    run: they ask for approval by `approvals`, and their calls are counted."""
+
+    def __init__(
+        self, answer: AnswerFunction, approvals: Approvals, agents: WeakSet[Closable]
+    ) -> None:
+        """`agents` gets those that it streams."""
+        self.name = getattr(answer, "__name__", type(answer).__name__)
+        self._context = HandlerContext(approvals, agents)
+        self._answer = answer
+
+    @property
+    def metadata(self) -> MetadataHook | None:
+        """The last streamed agent's."""
+        return self._context.metadata
+
+    async def answer(self, output: Output, accounts: Accounts) -> FinishReason | None:
+        self._context.accounts = accounts
+        turn = replace(output.turn, run_context=self._context)
+        writer = StreamWriter(output.append, turn.floor)
+        await self._answer(turn, writer)
+        return writer.finish_reason
+
+    async def aclose(self) -> None:
+        pass

@@ -183,7 +183,7 @@ class Run:
             # Not in `finish`: the other ends could not hold it.
             last = writer.write(MessageMetadata(message_metadata=told)) if told else []
             self._output.close([*last, *end.chunks(writer, self.turn.floor)])
-        self.record.log(end.outcome, accounts.call, accounts.steps, end.error, end.reference)
+        self.record.log(end.outcome, accounts.steps, end.error, end.reference)
         if not self._keeping.is_needed and not self._lease.epoch:
             self.show_end()  # nobody else can have it
         answer = accounts.answer(end.outcome)

@@ -12,7 +12,6 @@ from ui_message_stream.chunks import ReasoningDelta, TextDelta, ToolInputDelta
 from ui_message_stream.versions import Form
 
 from usechat_server.errors import ModelError
-from usechat_server.providers.base import ModelStream
 from usechat_server.results import Outcome, Step, total_usage
 
 __all__ = ["RunRecord"]
@@ -72,18 +71,18 @@ class RunRecord:
     def log(
         self,
         outcome: Outcome,
-        call: ModelStream | None,
         steps: Sequence[Step],
         error: BaseException | None = None,
         reference: str | None = None,
     ) -> None:
         """Writes the run's one line; all of it as JSON values is the line's `run`.
 
-        `call` is the last model call, if there was one, `steps` are all of them; `reference` is
-        what the client was told of the `error`.
+        `steps` are the model calls, all ended; `reference` is what the client was told of the
+        `error`.
         """
         total = self._since_queued(monotonic())
-        provider = call.details if call else {}
+        last = steps[-1] if steps else None
+        provider = last.details if last else {}
         if isinstance(error, ModelError) and error.request_id:
             provider = {**provider, "request_id": error.request_id}
         fields: dict[str, Any] = {
@@ -94,7 +93,7 @@ class RunRecord:
             "model": self.model,
             "floor": self.floor,
             "outcome": outcome,
-            "finish_reason": call.result.finish_reason if call and call.result else None,
+            "finish_reason": last.finish_reason if last else None,
             "error": str(error) if error else None,
             "reference": reference,
             "attempts": self.attempts,

@@ -58,7 +58,7 @@ def answer(*parts: dict[str, Any], message_id: str = "a") -> UIMessage:
 
 async def drain(agent: Agent, turn: Turn) -> None:
     """Asks, and reads the answer."""
-    stream = agent.call(turn)
+    stream = agent.spec.first_call(turn)
     assert stream is not None
     async for _ in stream:
         pass
@@ -71,7 +71,7 @@ def ask(provider: FakeProvider, agent: Agent, *history: UIMessage) -> RecordedRe
 
     async def call() -> None:
         await drain(agent, turn)
-        await agent.model.aclose()
+        await agent.spec.model.aclose()
 
     before = len(provider.requests)
     asyncio.run(call())
@@ -336,7 +336,7 @@ def test_what_the_model_has_not_got_is_logged_by_name(
             while len(caplog.records) < 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await drain(agent, turn)
-        await agent.model.aclose()
+        await agent.spec.model.aclose()
 
     with caplog.at_level("ERROR", "usechat.anthropic"):
         asyncio.run(call())

@@ -156,6 +156,6 @@ def test_without_a_question_there_is_nothing_to_answer() -> None:
 
 def test_the_default_agent_is_claude_when_there_is_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
-    assert default_agent().model.name == "demo"
+    assert default_agent().spec.model.name == "demo"
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
-    assert default_agent().model.name == CLAUDE
+    assert default_agent().spec.model.name == CLAUDE

@@ -53,7 +53,8 @@ def turn(continued: UIMessage, answered: frozenset[str] | None = None) -> Turn:
 
 async def refusal(made: Turn, agent: Agent = AGENT) -> str | None:
     try:
-        await check(made, agent)
+        spec = agent.spec
+        await check(made, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
     except BadRequest as refused:
         return refused.text
     return None

@@ -170,7 +170,9 @@ class World:
                 messages=[said],
                 message_id=f"m-{lease.run_id}",
             )
-            loop = AgentLoop(self._agent, self._agent.call(turn), Retry(), self._approvals)
+            loop = AgentLoop(
+                self._agent.spec, self._agent.spec.first_call(turn), Retry(), self._approvals
+            )
             return turn, loop
 
         try:

@@ -54,7 +54,7 @@ class Successor:
 
         self.output = Output(turn, RECORD, log)
         agent = Agent(self.model, tools=[self.pay])
-        loop = AgentLoop(agent, None, Retry(), SignedApprovals(None, MemoryNonces()))
+        loop = AgentLoop(agent.spec, None, Retry(), SignedApprovals(None, MemoryNonces()))
         reason = await loop.answer(self.output, Accounts(turn, log.said))
         await loop.aclose()
         self.output.close(self.output.writer.finish(reason))

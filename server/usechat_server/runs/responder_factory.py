@@ -14,10 +14,10 @@ from usechat_server.agent import Agent
 from usechat_server.approvals import Approvals
 from usechat_server.compose import AnswerFunction
 from usechat_server.errors import RESTARTING, BadRequest
+from usechat_server.loop.handler_context import Closable
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.retry import Retry
-from usechat_server.runs.code import CodeAnswer
-from usechat_server.runs.responder import Answering
+from usechat_server.runs.responder import Answering, CodeAnswer
 from usechat_server.trust import check
 from usechat_server.turn import Turn
 
@@ -41,12 +41,12 @@ class Answerer:
         self.approvals = approvals
         self._source = source
         #: those that were found for a turn, or streamed within the app's code
-        self._agents: WeakSet[Agent] = WeakSet()
+        self._agents: WeakSet[Closable] = WeakSet()
 
     @property
     def requires(self) -> frozenset[str]:
         """Chunk types without which what every answer needs cannot be shown."""
-        return frozenset() if self.agent is None else self.agent.requires
+        return frozenset() if self.agent is None else self.agent.spec.required_chunk_types
 
     async def checked(self, turn: Turn, *, in_thread: bool) -> Answering:
         """Who answers a turn that a page sent, its history translated: what cannot be answered is
@@ -54,11 +54,14 @@ class Answerer:
         found = await self._find(turn)
         if not isinstance(found, Agent):
             return found
-        if lost := missing(found.requires, turn.floor):
+        if lost := missing(found.spec.required_chunk_types, turn.floor):
             raise BadRequest(f"ai {turn.floor} cannot read {', '.join(sorted(lost))}")
-        await check(turn, found)
-        stream = await asyncio.to_thread(found.call, turn) if in_thread else found.call(turn)
-        return AgentLoop(found, stream, _RETRY, self.approvals)
+        spec = found.spec
+        await check(turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
+        stream = (
+            await asyncio.to_thread(spec.first_call, turn) if in_thread else spec.first_call(turn)
+        )
+        return AgentLoop(spec, stream, _RETRY, self.approvals)
 
     async def again(self, turn: Turn) -> Answering:
         """Who goes on with a turn that was checked by another process. Raises BadRequest for an
@@ -66,7 +69,7 @@ class Answerer:
         found = await self._find(turn)
         if not isinstance(found, Agent):
             raise BadRequest(RESTARTING)
-        return AgentLoop(found, None, _RETRY, self.approvals)
+        return AgentLoop(found.spec, None, _RETRY, self.approvals)
 
     async def aclose(self) -> None:
         """Closes what agents opened in the running event loop. One that the app has let go of is
