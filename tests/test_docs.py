@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.serving import serve
 from ui_message_stream import check
 from ui_message_stream.grammar import RULES
+
+from tests.harness.serving import serve
 
 PAGE = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text()
 
@@ -44,7 +45,7 @@ def test_a_snippet_prints_what_the_page_says(
 
 def test_the_test_of_a_backend_passes_with_ours_and_fails_without_it() -> None:
     [snippet] = TESTING
-    with serve("harness.apps:agent", "usechat") as served:
+    with serve("tests.harness.apps:agent", "usechat") as served:
         run(snippet.replace("http://127.0.0.1:8000", served.url))["test_chat"]()
         wrong = run(snippet.replace("http://127.0.0.1:8000/api/chat", f"{served.url}/healthz"))
         with pytest.raises(AssertionError):

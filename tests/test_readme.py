@@ -13,12 +13,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.fake_provider import FakeProvider, Reply, message, text
-from harness.live import LiveServer
-from harness.serving import serve
-from harness.settings_table import settings_table
 from usechat_server import anthropic
 from usechat_server.anthropic import AnthropicOptions
+
+from tests.harness.fake_provider import FakeProvider, Reply, message, text
+from tests.harness.live import LiveServer
+from tests.harness.serving import serve
+from tests.harness.settings_table import settings_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from browser.chat_page import ChatPage
-from harness.serving import SCRIPTS, Served, serve
 from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.browser.chat_page import ChatPage
+from tests.harness.serving import SCRIPTS, Served, serve
 
 #: Names under which systems install Chromium or Chrome.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -58,7 +59,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The same at a pace at which nobody has to wait."""
-    with stored("browser.quick:agent", tmp_path_factory.mktemp("quick")) as served:
+    with stored("tests.browser.quick:agent", tmp_path_factory.mktemp("quick")) as served:
         yield served
 
 

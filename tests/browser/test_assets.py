@@ -10,9 +10,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from browser.conftest import PAGE
-from harness.serving import Served
 from playwright.sync_api import Browser, Response, expect
+
+from tests.browser.conftest import PAGE
+from tests.harness.serving import Served
 
 ROOT = Path(__file__).parents[2]
 #: Bytes, compressed by gzip, before one can write. Half of it is React, a third the AI SDK.

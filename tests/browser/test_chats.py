@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser.chat_page import ChatPage
-from browser.conftest import served
-from harness.serving import Served
 from playwright.sync_api import Browser, expect
+
+from tests.browser.chat_page import ChatPage
+from tests.browser.conftest import served
+from tests.harness.serving import Served
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(chat: ChatPage) -> None
 
 
 def test_without_a_store_there_is_a_chat_and_no_list(browser: Browser) -> None:
-    with served("browser.quick:agent") as bare, ChatPage.open(browser, bare.url) as chat:
+    with served("tests.browser.quick:agent") as bare, ChatPage.open(browser, bare.url) as chat:
         expect(chat.page.get_by_role("heading", level=1)).to_have_text("usechat-server")
         expect(chat.button("Chats")).to_have_count(0)
         chat.ask("What time is it here?")

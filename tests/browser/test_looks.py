@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from browser.chat_page import ChatPage
-from harness.serving import Served
 from playwright.sync_api import Browser, expect
+
+from tests.browser.chat_page import ChatPage
+from tests.harness.serving import Served
 
 OUTPUT = Path(__file__).parents[1] / "output" / "browser"
 WEB_DEMO = Path(__file__).parents[2] / "web-demo"

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-from harness.fake_provider import FakeProvider, Pause, Reply, http_error, message, text
-from harness.node import NEXTJS, NodeUnavailable, install
-from harness.serving import serve
 from playwright.sync_api import Browser, Page, expect
-from proxies.test_nginx import NGINX, nginx
+
+from tests.harness.fake_provider import FakeProvider, Pause, Reply, http_error, message, text
+from tests.harness.node import NEXTJS, NodeUnavailable, install
+from tests.harness.serving import serve
+from tests.proxies.test_nginx import NGINX, nginx
 
 NEXT = NEXTJS / "node_modules" / ".bin" / "next"
 #: Seconds.
@@ -58,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         }
         folder = tmp_path_factory.mktemp("nginx")
         with (
-            serve("proxies.chat_app:app", env=env) as server,
+            serve("tests.proxies.chat_app:app", env=env) as server,
             started(server.url, port),
             nginx(url, folder, extra="client_max_body_size 32m;") as front,
         ):

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from browser.chat_page import ChatPage
-from harness.serving import Served, serve
 from playwright.sync_api import Browser, expect
+
+from tests.browser.chat_page import ChatPage
+from tests.harness.serving import Served, serve
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -154,7 +155,7 @@ def test_keys_suggestions_and_a_new_chat(chat: ChatPage) -> None:
 
 def test_the_page_works_under_a_path_of_another_app(browser: Browser) -> None:
     with (
-        serve("browser.mounted:app", env={"ANTHROPIC_API_KEY": ""}) as server,
+        serve("tests.browser.mounted:app", env={"ANTHROPIC_API_KEY": ""}) as server,
         ChatPage.open(browser, f"{server.url}/tools/chat") as chat,
     ):
         chat.ask("Hello")

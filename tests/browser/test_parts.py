@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from browser.chat_page import ChatPage
-from harness.serving import Served
 from playwright.sync_api import expect
+
+from tests.browser.chat_page import ChatPage
+from tests.harness.serving import Served
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

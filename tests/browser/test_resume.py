@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from browser.chat_page import ANSWER, ChatPage
-from harness.round_robin import RoundRobin
-from harness.serving import Served
 from playwright.sync_api import Browser, expect
+
+from tests.browser.chat_page import ANSWER, ChatPage
+from tests.harness.round_robin import RoundRobin
+from tests.harness.serving import Served
 
 #: How the long answer ends.
 END = "That is the whole list."

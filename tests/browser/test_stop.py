@@ -6,10 +6,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from browser.chat_page import ChatPage
-from harness.fake_provider import FakeProvider, Reply, message, text
-from harness.serving import SCRIPTS, serve
 from playwright.sync_api import Browser, expect
+
+from tests.browser.chat_page import ChatPage
+from tests.harness.fake_provider import FakeProvider, Reply, message, text
+from tests.harness.serving import SCRIPTS, serve
 
 #: Seconds between the click and the provider's seeing its connection closed.
 LIMIT = 0.3

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from browser.chat_page import ChatPage
 from playwright.sync_api import Locator, Route, expect
+
+from tests.browser.chat_page import ChatPage
 
 
 def drawer(chat: ChatPage) -> Locator:

@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import harness.mcp_server
-from clients.scenario import SECRET
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,6 +22,9 @@ from usechat_server.mcp import mcp_stdio
 from usechat_server.results import Answer
 from usechat_server.runs import Retry
 from usechat_server.runs import responder_factory as answerer
+
+import tests.harness.mcp_server
+from tests.clients.scenario import SECRET
 
 __all__ = ["agent", "app"]
 
@@ -134,7 +135,7 @@ def _finished(answer: Answer) -> None:
 
 
 MODEL = "claude-sonnet-5-5"
-MCP = mcp_stdio(sys.executable, str(Path(harness.mcp_server.__file__)), name="testing")
+MCP = mcp_stdio(sys.executable, str(Path(tests.harness.mcp_server.__file__)), name="testing")
 LOOP: list[AgentTool] = [weather, forecast, archive, broken, count, wait]
 ASKING: list[AgentTool] = [weather, forecast, transfer, pay, wait_allowed]
 APPS = {

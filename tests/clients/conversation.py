@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from clients.scenario import SECRET, Scenario
-from harness.fake_provider import FakeProvider, RecordedRequest, Reply, http_error
-from harness.node import NodeProcess
+
+from tests.clients.scenario import SECRET, Scenario
+from tests.harness.fake_provider import FakeProvider, RecordedRequest, Reply, http_error
+from tests.harness.node import NodeProcess
 
 __all__ = ["NEWEST", "RELEASES", "Conversation", "Conversations", "Target"]
 

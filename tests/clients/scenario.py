@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from unittest.mock import ANY
 
-from harness.fake_provider import Reply
+from tests.harness.fake_provider import Reply
 
 __all__ = [
     "ANY",

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from clients.conversation import NEWEST, RELEASES, Conversation, Conversations, Target
-from clients.scenario import SECRET, STEP, Scenario, happens, resume, said, seen, start, stop
-from clients.scenarios import SCENARIOS
-from harness.fake_provider import FakeProvider, Pause, Reply, message, text
-from harness.node import CLIENTS, NodeProcess
-from harness.serving import serve
+
+from tests.clients.conversation import NEWEST, RELEASES, Conversation, Conversations, Target
+from tests.clients.scenario import SECRET, STEP, Scenario, happens, resume, said, seen, start, stop
+from tests.clients.scenarios import SCENARIOS
+from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
+from tests.harness.node import CLIENTS, NodeProcess
+from tests.harness.serving import serve
 
 #: Before 5.0.92 a client rejects what the default floor sends.
 DEFAULT_FLOOR = RELEASES.index("5.0.92")
@@ -27,7 +28,7 @@ TARGETS = [
 def conversations() -> Iterator[Conversations]:
     with (
         FakeProvider() as provider,
-        serve("clients.backend:app", "usechat", env=environment(provider)) as served,
+        serve("tests.clients.backend:app", "usechat", env=environment(provider)) as served,
         NodeProcess(CLIENTS / "driver" / "main.mjs") as node,
     ):
         yield Conversations(node, provider, served.url)

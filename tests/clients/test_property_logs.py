@@ -11,13 +11,8 @@ from typing import Any, Literal
 import httpx2
 import pytest
 from anthropic import AsyncAnthropic
-from clients.conversation import RELEASES
-from harness.fake_provider_events import Pause, to_sse
-from harness.lifecycle import start
-from harness.node import CLIENTS, NodeProcess
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models.anthropic.strategies import event_sequences
 from ui_message_stream.chunks import Chunk, Error, parse_chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
@@ -30,6 +25,12 @@ from usechat_server.providers.retry import Retry
 from usechat_server.runs.registry import Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
+
+from tests.clients.conversation import RELEASES
+from tests.harness.fake_provider_events import Pause, to_sse
+from tests.harness.lifecycle import start
+from tests.harness.node import CLIENTS, NodeProcess
+from tests.server.providers.anthropic.strategies import event_sequences
 
 #: Before 5.0.31 a page continues automatically after an error, too.
 LOOPS_ON_ERRORS = Floor(5, 0, 31)

@@ -21,12 +21,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cluster.servers import Cluster
-from faults.visitor import Visitor
-from harness.fake_provider import FakeProvider, RecordedRequest, Reply, message, text, tool_use
-from harness.redis_server import redis_server
-from harness.round_robin import RoundRobin
 from ui_message_stream.messages import ToolPart
+
+from tests.faults.visitor import Visitor
+from tests.harness.fake_provider import (
+    FakeProvider,
+    RecordedRequest,
+    Reply,
+    message,
+    text,
+    tool_use,
+)
+from tests.harness.redis_server import redis_server
+from tests.harness.round_robin import RoundRobin
+from tests.server.coordination.servers import Cluster
 
 TURNS = int(os.environ.get("USECHAT_FAULT_TURNS", "16"))
 SEED = int(os.environ.get("USECHAT_FAULT_SEED", "1"))

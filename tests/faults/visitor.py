@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 import httpx
-from harness.pages import Page
 from ui_message_stream.messages import TextPart, UIMessage
+
+from tests.harness.pages import Page
 
 __all__ = ["Visitor"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from harness.live import ScriptedModel
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -12,6 +11,8 @@ from starlette.routing import Mount, Route
 from ui_message_stream.chunks import Chunk
 from usechat_server import Agent, UIMessageStreamResponse, create_app
 from usechat_server.providers.base import ModelCall
+
+from tests.harness.live import ScriptedModel
 
 __all__ = ["agent", "endless", "held", "make_agent", "mounted", "needs_v6"]
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from harness.live import LiveServer, chunks, text, user
 from starlette.requests import Request
 from ui_message_stream.chunks import Chunk, ToolInputAvailable, parse_chunk
 from ui_message_stream.messages import TextPart, UIMessage
@@ -19,6 +18,8 @@ from ui_message_stream.reduce import reduce
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Usage
 from usechat_server.tools import ClientTool, FunctionTool, ToolContext, tool
+
+from tests.harness.live import LiveServer, chunks, text, user
 
 __all__ = ["LOCATE", "Page", "Planned", "Planner", "tools_that_ask", "who"]
 

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from harness.fake_provider_events import (
+from tests.harness.fake_provider_events import (
     Block,
     Event,
     Pause,
@@ -35,7 +35,7 @@ from harness.fake_provider_events import (
     to_sse,
     tool_use,
 )
-from harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import problems
 
 __all__ = [
     "Block",

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from zlib import crc32
 
-from harness.fake_provider import Pause, Reply
+from tests.harness.fake_provider import Pause, Reply
 
 __all__ = ["bedrock_exception", "bedrock_frame", "bedrock_reply"]
 

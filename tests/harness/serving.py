@@ -20,7 +20,7 @@ __all__ = ["HOSTS", "Host", "Served", "serve"]
 Host = Literal["uvicorn", "hypercorn", "granian", "usechat"]
 HOSTS: tuple[Host, ...] = ("uvicorn", "hypercorn", "granian")
 
-TESTS = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
 START_SECONDS = 30
 END_SECONDS = 15
@@ -78,7 +78,7 @@ def _start(
     *,
     cwd: Path | None,
 ) -> Served:
-    environment = {**os.environ, "PYTHONPATH": str(TESTS), "PYTHONUNBUFFERED": "1", **env}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **env}
     for _ in range(3):
         port = _free_port()
         name, *options = _command(host, app, port)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from harness.asgi_host import LONG, AsgiHost
 from ui_message_stream.chunks import (
     Chunk,
     TextDelta,
@@ -31,6 +30,8 @@ from usechat_server.runs import Retry, Run, Runs
 from usechat_server.runs.hooks import Hooks
 from usechat_server.runs.run import Terms
 from usechat_server.turn import Turn
+
+from tests.harness.asgi_host import LONG, AsgiHost
 
 __all__ = ["Scene", "ask", "call", "changed", "text", "tool_part"]
 

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Iterable
 from time import monotonic
 from typing import TypedDict
 
-from harness.lifecycle import start
-from harness.scripted_model import Beat, ScriptedModel
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -23,6 +21,9 @@ from usechat_server.agent import Agent
 from usechat_server.http.response import UIMessageStreamResponse
 from usechat_server.runs import Runs
 from usechat_server.turn import Turn
+
+from tests.harness.lifecycle import start
+from tests.harness.scripted_model import Beat, ScriptedModel
 
 #: By default, neither a keep-alive nor a timeout can be what notices anything.
 NEVER = 3600.0

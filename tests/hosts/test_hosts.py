@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from harness.serving import HOSTS, Served, serve
 
-APP = "hosts.apps:app"
+from tests.harness.serving import HOSTS, Served, serve
+
+APP = "tests.hosts.apps:app"
 #: Seconds that nothing here takes unless it is broken.
 LONG = 20
 #: Seconds within which something happens "at once", on a machine that is busy with other things.

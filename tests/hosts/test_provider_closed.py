@@ -7,8 +7,9 @@ from time import monotonic
 
 import httpx
 import pytest
-from harness.fake_provider import FakeProvider, Pause, Reply, message, text
-from harness.serving import HOSTS, Served, serve
+
+from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
+from tests.harness.serving import HOSTS, Served, serve
 
 LONG = 20
 AT_ONCE = 2.0
@@ -29,7 +30,7 @@ def served(request: pytest.FixtureRequest, provider: FakeProvider) -> Iterator[S
         "ANTHROPIC_BASE_URL": provider.url,
         "USECHAT_KEEP_ALIVE": "3600",
     }
-    with serve("hosts.chat:app", request.param, env=env) as served:
+    with serve("tests.hosts.chat:app", request.param, env=env) as served:
         yield served
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from protocol.reader import Reader
+
+from tests.protocol.reader import Reader
 
 
 @pytest.fixture(scope="session")

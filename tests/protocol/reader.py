@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.node import NodeProcess
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import frame
+
+from tests.harness.node import NodeProcess
 
 __all__ = ["NEWEST", "Reader"]
 

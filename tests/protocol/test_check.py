@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from protocol.strategies import logs
 from ui_message_stream.check import Checker, Finding, check
 from ui_message_stream.chunks import Chunk, ResetStep, ToolOutputDenied
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import DONE, comment, frame
 from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, project
+
+from tests.protocol.strategies import logs
 
 START = {"type": "start", "messageId": "m"}
 STEP = {"type": "start-step"}

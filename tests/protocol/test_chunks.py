@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from protocol.reader import Reader
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import CHUNK_TYPES, encode_chunk, parse_chunk
 from ui_message_stream.schema import WireError
+
+from tests.protocol.reader import Reader
 
 _META = {"anthropic": {"signature": "s", "nothing": None}}
 _CALL = {"toolCallId": "call", "toolName": "weather"}

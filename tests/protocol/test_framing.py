@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from clients.conversation import RELEASES
-from protocol.reader import Reader
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.check import check
 from ui_message_stream.chunks import parse_chunk
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.sse import Decoder
+
+from tests.clients.conversation import RELEASES
+from tests.protocol.reader import Reader
 
 BEFORE = "".join(
     f"data: {chunk}\n\n"

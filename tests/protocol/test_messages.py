@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from protocol.strategies import messages
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import ToolPart, UIMessage, UnknownPart, parse_part
 from ui_message_stream.schema import WireError
+
+from tests.protocol.strategies import messages
 
 _META = {"anthropic": {"signature": "s", "nothing": None}}
 

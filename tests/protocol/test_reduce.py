@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from protocol.reader import Reader
-from protocol.strategies import FOREIGN, json_values, logs, messages
 from ui_message_stream import chunks as c
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.chunks import Chunk, parse_chunk
@@ -18,6 +16,9 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.partial_json import PartialJSON
 from ui_message_stream.reduce import ReduceError, Reducer, reduce
 from ui_message_stream.schema import UNSET
+
+from tests.protocol.reader import Reader
+from tests.protocol.strategies import FOREIGN, json_values, logs, messages
 
 
 def _with_floats(value: Any) -> Any:

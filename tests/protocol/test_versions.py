@@ -9,8 +9,6 @@ import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from protocol.reader import Reader
-from protocol.strategies import logs
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.versions import (
@@ -27,6 +25,9 @@ from ui_message_stream.versions import (
     missing,
     project,
 )
+
+from tests.protocol.reader import Reader
+from tests.protocol.strategies import logs
 
 RELEASES = [
     *("5.0.0", "5.0.92", "5.0.216", "5.0.277", "6.0.0", "6.0.230", "6.0.326"),

@@ -8,9 +8,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from protocol.reader import Reader
-from protocol.strategies import messages
-from protocol.wild import wild_chunks
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.json_codec import has_surrogate, replace_surrogates
@@ -19,6 +16,10 @@ from ui_message_stream.sse import frame
 from ui_message_stream.state import Grammar, IllegalChunk
 from ui_message_stream.versions import DEFAULT_FLOOR, Floor, project
 from ui_message_stream.writer import HALF_INPUT, Writer
+
+from tests.protocol.reader import Reader
+from tests.protocol.strategies import messages
+from tests.protocol.wild import wild_chunks
 
 RELEASES = ["5.0.0", "5.0.92", "5.0.216", "6.0.0", "6.0.230", "7.0.0", "7.0.31", "7.0.173"]
 EMPTY_STEP = ["start-step", "text-start", "text-end", "finish-step"]

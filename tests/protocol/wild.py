@@ -6,10 +6,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from protocol.strategies import chunks_of
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import CHUNK_TYPES, Chunk
 from ui_message_stream.messages import ToolPart, UIMessage
+
+from tests.protocol.strategies import chunks_of
 
 __all__ = ["wild_chunks"]
 

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.fake_provider import FakeProvider, Pause, Reply, message, text
-from harness.serving import Served, serve
+
+from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
+from tests.harness.serving import Served, serve
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
@@ -83,7 +84,7 @@ def chat_server(provider: FakeProvider) -> Iterator[Served]:
         "ANTHROPIC_API_KEY": "any",
         "USECHAT_KEEP_ALIVE": "0.2",
     }
-    with serve("proxies.chat_app:app", env=env) as served:
+    with serve("tests.proxies.chat_app:app", env=env) as served:
         yield served
 
 

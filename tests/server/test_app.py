@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 import usechat_server
-from harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, text, user
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from ui_message_stream.chunks import Chunk, Custom, ToolApprovalRequest, ToolInputAvailable
@@ -22,6 +21,8 @@ from usechat_server import Agent, BadRequest, Settings, Turn, create_app
 from usechat_server.app import ChatApp
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
+
+from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, text, user
 
 
 @pytest.fixture

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.live import DEADLINE, chunks, user
-from harness.serving import serve
 from usechat_server import ChatApp
 from usechat_server.cli import load
 from usechat_server.settings import describe
 
-TESTS = str(Path(__file__).parents[1])
+from tests.harness.live import DEADLINE, chunks, user
+from tests.harness.serving import serve
+
+ROOT = str(Path(__file__).parents[2])
 COMMAND = Path(sys.executable).parent / "usechat-server"
 
 
@@ -54,8 +55,8 @@ def test_help_names_every_setting() -> None:
         (["json"], {}, 'must be in format "<module>:<attribute>"'),
         (["string:digits"], {}, "'0123456789': expected an ASGI app or an Agent"),
         (
-            ["harness.apps:needs_v6"],
-            {"USECHAT_FLOOR": "5.0.92", "PYTHONPATH": TESTS},
+            ["tests.harness.apps:needs_v6"],
+            {"USECHAT_FLOOR": "5.0.92", "PYTHONPATH": ROOT},
             "usechat-server: The floor 5.0.92 cannot carry what this agent needs",
         ),
         ([], {"USECHAT_FLOOR": "4.2"}, "USECHAT_FLOOR: "),
@@ -73,7 +74,7 @@ def test_mistakes_are_told_in_a_line(arguments: list[str], env: dict[str, str], 
 def test_a_port_in_use_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run("serve", "harness.apps:agent", "--port", str(port), PYTHONPATH=TESTS)
+        done = run("serve", "tests.harness.apps:agent", "--port", str(port), PYTHONPATH=ROOT)
     assert done.returncode == 2
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use\n" in done.stderr
 
@@ -90,7 +91,7 @@ def test_nothing_is_accepted_until_the_app_is_there(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [COMMAND, "serve", "slow:agent", "--port", str(port)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": TESTS},
+        env={**os.environ, "PYTHONPATH": ROOT},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -111,13 +112,13 @@ def test_nothing_is_accepted_until_the_app_is_there(tmp_path: Path) -> None:
 
 
 def test_targets() -> None:
-    for target in ("harness.apps:agent", "harness.apps:make_agent"):
+    for target in ("tests.harness.apps:agent", "tests.harness.apps:make_agent"):
         assert isinstance(load(target), ChatApp), target
-    assert not isinstance(load("harness.apps:held"), ChatApp)
+    assert not isinstance(load("tests.harness.apps:held"), ChatApp)
 
 
 def test_an_agent_is_served_and_every_run_logged() -> None:
-    with serve("harness.apps:make_agent", "usechat") as served:
+    with serve("tests.harness.apps:make_agent", "usechat") as served:
         body = {"id": "c1", "messages": [user("Hello")]}
         answer = httpx.post(f"{served.url}/api/chat", json=body, trust_env=False)
         assert chunks(answer.text)[-1]["type"] == "finish"

@@ -10,14 +10,15 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from harness.fake_provider import FakeProvider, Reply, message
-from harness.fake_provider import text as provider_text
-from harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, user
-from harness.serving import serve
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 from usechat_server import Agent, ChatApp, create_app
+
+from tests.harness.fake_provider import FakeProvider, Reply, message
+from tests.harness.fake_provider import text as provider_text
+from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, user
+from tests.harness.serving import serve
 
 
 def in_starlette(chat: ChatApp) -> ASGIApp:
@@ -136,7 +137,7 @@ _HELLO = b'{"id": "u1", "role": "user", "parts": [{"type": "text", "text": "Hell
 
 def test_two_workers() -> None:
     body = {"messages": [user("Hello")]}
-    with serve("harness.apps:mounted", "uvicorn", args=("--workers", "2")) as served:
+    with serve("tests.harness.apps:mounted", "uvicorn", args=("--workers", "2")) as served:
         for _ in range(6):
             # A connection each, so that both get some.
             url = f"{served.url}/ai/api/chat"

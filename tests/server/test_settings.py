@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness.settings_table import settings_table
 from pydantic import ValidationError
 from ui_message_stream.versions import DEFAULT_FLOOR, Floor
 from usechat_server.settings import Settings
+
+from tests.harness.settings_table import settings_table
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clients.scenario import Scenario
-from clients.scenarios.approvals import APPROVALS
-from clients.scenarios.control import CONTROL
-from clients.scenarios.faults import FAULTS
-from clients.scenarios.loop import LOOP
-from clients.scenarios.resuming import RESUMING
-from clients.scenarios.text import TEXT
-from clients.scenarios.tools import TOOLS
+from tests.clients.scenario import Scenario
+from tests.clients.scenarios.approvals import APPROVALS
+from tests.clients.scenarios.control import CONTROL
+from tests.clients.scenarios.faults import FAULTS
+from tests.clients.scenarios.loop import LOOP
+from tests.clients.scenarios.resuming import RESUMING
+from tests.clients.scenarios.text import TEXT
+from tests.clients.scenarios.tools import TOOLS
 
 __all__ = ["SCENARIOS"]
 

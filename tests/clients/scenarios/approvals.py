@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from clients.scenario import (
+from ui_message_stream.versions import DENIED_TEXT
+
+from tests.clients.scenario import (
     ANY,
     STEP,
     Scenario,
@@ -20,9 +22,8 @@ from clients.scenario import (
     stop,
     user,
 )
-from clients.scenarios.replies import PARIS, SUNNY, WEATHER, call, replied, result
-from harness.fake_provider import text, tool_use
-from ui_message_stream.versions import DENIED_TEXT
+from tests.clients.scenarios.replies import PARIS, SUNNY, WEATHER, call, replied, result
+from tests.harness.fake_provider import text, tool_use
 
 __all__ = ["APPROVALS"]
 

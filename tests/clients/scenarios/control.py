@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clients.scenario import (
+from tests.clients.scenario import (
     ANY,
     STEP,
     Scenario,
@@ -20,8 +20,8 @@ from clients.scenario import (
     stop,
     user,
 )
-from clients.scenarios.replies import HALF, USED, cut, replied, result
-from harness.fake_provider import text, thinking
+from tests.clients.scenarios.replies import HALF, USED, cut, replied, result
+from tests.harness.fake_provider import text, thinking
 
 __all__ = ["CONTROL"]
 

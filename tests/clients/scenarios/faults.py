@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clients.scenario import (
+from tests.clients.scenario import (
     ANY,
     SECRET,
     STEP,
@@ -13,8 +13,8 @@ from clients.scenario import (
     send,
     user,
 )
-from clients.scenarios.replies import HALF, cut, file, replied
-from harness.fake_provider import Reply, error_event, http_error, message, text
+from tests.clients.scenarios.replies import HALF, cut, file, replied
+from tests.harness.fake_provider import Reply, error_event, http_error, message, text
 
 __all__ = ["FAULTS"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clients.scenario import (
+from tests.clients.scenario import (
     ANY,
     STEP,
     Scenario,
@@ -18,8 +18,8 @@ from clients.scenario import (
     stop,
     user,
 )
-from clients.scenarios.replies import PARIS, SUNNY, WEATHER, call, replied, result
-from harness.fake_provider import Reply, message, text, tool_use
+from tests.clients.scenarios.replies import PARIS, SUNNY, WEATHER, call, replied, result
+from tests.harness.fake_provider import Reply, message, text, tool_use
 
 __all__ = ["LOOP"]
 

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-from harness.fake_provider import Block, Event, Reply, message, tool_use
+from tests.harness.fake_provider import Block, Event, Reply, message, tool_use
 
 __all__ = [
     "HALF",

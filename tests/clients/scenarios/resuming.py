@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clients.scenario import (
+from tests.clients.scenario import (
     STEP,
     Scenario,
     away,
@@ -19,8 +19,8 @@ from clients.scenario import (
     start,
     tab,
 )
-from clients.scenarios.replies import PARIS, SUNNY, call, cut, replied
-from harness.fake_provider import text, tool_use
+from tests.clients.scenarios.replies import PARIS, SUNNY, call, cut, replied
+from tests.harness.fake_provider import text, tool_use
 
 __all__ = ["RESUMING"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 
-from clients.scenario import STEP, Scenario, model, said, send, thought, user
-from clients.scenarios.replies import file, raw, replied
-from harness.fake_provider import Reply, block, message, redacted_thinking, text, thinking
+from tests.clients.scenario import STEP, Scenario, model, said, send, thought, user
+from tests.clients.scenarios.replies import file, raw, replied
+from tests.harness.fake_provider import Reply, block, message, redacted_thinking, text, thinking
 
 __all__ = ["TEXT"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clients.scenario import (
+from tests.clients.scenario import (
     ANY,
     SECRET,
     STEP,
@@ -18,8 +18,16 @@ from clients.scenario import (
     stop,
     user,
 )
-from clients.scenarios.replies import HALF, PARIS, SUNNY, USED, WEATHER, call, replied, result
-from harness.fake_provider import Reply, error_event, http_error, message, text, thinking, tool_use
+from tests.clients.scenarios.replies import HALF, PARIS, SUNNY, USED, WEATHER, call, replied, result
+from tests.harness.fake_provider import (
+    Reply,
+    error_event,
+    http_error,
+    message,
+    text,
+    thinking,
+    tool_use,
+)
 
 __all__ = ["TOOLS"]
 

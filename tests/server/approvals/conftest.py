@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from harness.desk import Page, Planner, tools_that_ask, who
-from harness.live import LiveServer
 from pydantic import SecretStr
 from ui_message_stream.versions import Floor
 from usechat_server import Agent, create_app
 from usechat_server.settings import Settings
+
+from tests.harness.desk import Page, Planner, tools_that_ask, who
+from tests.harness.live import LiveServer
 
 SECRET = "only for tests, and long enough for the check"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from harness.desk import LOCATE, Page
-from harness.live import chunks, user
-from server.approvals.conftest import SECRET, Desk
 from usechat_server.approvals.digest import sign
+
+from tests.harness.desk import LOCATE, Page
+from tests.harness.live import chunks, user
+from tests.server.approvals.conftest import SECRET, Desk
 
 ANN = ("send", {"to": "Ann", "amount": 2.5})
 SENT = ("send", {"to": "Ann", "amount": 2.5, "note": ""})

@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from harness.desk import LOCATE, Page
-from harness.live import user
-from server.approvals.conftest import Desk
+
+from tests.harness.desk import LOCATE, Page
+from tests.harness.live import user
+from tests.server.approvals.conftest import Desk
 
 JSON = dict[str, Any]
 

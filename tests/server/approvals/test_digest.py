@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from harness.node import require
 from hypothesis import given
 from hypothesis import strategies as st
 from ui_message_stream import json_codec as jsontext
 from usechat_server.approvals.digest import canonical_json, digest, sign
+
+from tests.harness.node import require
 
 #: Reads a JSON text a line; writes it as a browser sends it back, and in canonical form.
 BROWSER = """

@@ -7,10 +7,11 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from harness.desk import LOCATE, Page
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from server.approvals.conftest import Desk
+
+from tests.harness.desk import LOCATE, Page
+from tests.server.approvals.conftest import Desk
 
 PAYMENT = {"to": "Ann", "amount": 2, "note": "rent"}
 #: Everything that one of the changed bodies may run.

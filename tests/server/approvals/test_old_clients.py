@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from harness.desk import LOCATE, Page, Planner, tools_that_ask
-from harness.live import LiveServer, chunks, user
-from server.approvals.conftest import Desk, desk
 from ui_message_stream.check import check
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import Floor
 from usechat_server import Agent, create_app
 from usechat_server.settings import Settings
+
+from tests.harness.desk import LOCATE, Page, Planner, tools_that_ask
+from tests.harness.live import LiveServer, chunks, user
+from tests.server.approvals.conftest import Desk, desk
 
 JSON = dict[str, Any]
 

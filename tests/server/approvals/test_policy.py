@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from harness.desk import Page, Planner, who
-from harness.live import LiveServer
 from usechat_server import Agent, create_app
 from usechat_server.approvals import Approve, Ask, Deny
 from usechat_server.settings import Settings
 from usechat_server.tools import tool
 from usechat_server.turn import Turn
+
+from tests.harness.desk import Page, Planner, who
+from tests.harness.live import LiveServer
 
 Arguments = Mapping[str, Any]
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from clients.conversation import RELEASES
-from harness.node import CLIENTS, NodeProcess
-from server.approvals.conftest import Desk, desk
 from ui_message_stream.versions import Floor
 from usechat_server.settings import Settings
+
+from tests.clients.conversation import RELEASES
+from tests.harness.node import CLIENTS, NodeProcess
+from tests.server.approvals.conftest import Desk, desk
 
 ANN = ("send", {"to": "Ann", "amount": 2})
 SENT = ("send", {"to": "Ann", "amount": 2, "note": ""})

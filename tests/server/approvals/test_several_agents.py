@@ -6,14 +6,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from harness.desk import Page, Planner, tools_that_ask
-from harness.live import LiveServer
 from pydantic import SecretStr
 from ui_message_stream.versions import Floor
 from usechat_server import Agent, StreamWriter, Turn, create_app
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import ModelCall
 from usechat_server.settings import Settings
+
+from tests.harness.desk import Page, Planner, tools_that_ask
+from tests.harness.live import LiveServer
 
 ANN = ("send", {"to": "Ann", "amount": 2.5})
 SENT = ("send", {"to": "Ann", "amount": 2.5, "note": ""})

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from harness.desk import Planner, tools_that_ask
 from hypothesis import given
 from hypothesis import strategies as st
 from ui_message_stream.chunks import ToolInputAvailable
@@ -18,6 +17,8 @@ from usechat_server.approvals import MemoryNonces, SignedApprovals, check_secret
 from usechat_server.errors import BadRequest
 from usechat_server.settings import Settings
 from usechat_server.turn import Decision, Turn
+
+from tests.harness.desk import Planner, tools_that_ask
 
 SECRET = "a secret that two processes share, of 32 and more"
 CALL = ToolInputAvailable(tool_call_id="t1", tool_name="send", input={"to": "Ann"})

@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic
-from harness.fake_provider import FakeProvider, Reply
-from harness.fake_provider_events import error_event, message, text, thinking, tool_use
-from harness.turns import Scene, ask, changed, tool_part
 from pydantic import BaseModel
 from ui_message_stream.chunks import Error, Finish
 from ui_message_stream.messages import CustomPart, StepStartPart, TextPart, ToolPart
@@ -18,6 +15,10 @@ from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR
 from usechat_server.agent import Agent
 from usechat_server.providers.anthropic import AnthropicModel
 from usechat_server.tools import ClientTool, ToolError, tool
+
+from tests.harness.fake_provider import FakeProvider, Reply
+from tests.harness.fake_provider_events import error_event, message, text, thinking, tool_use
+from tests.harness.turns import Scene, ask, changed, tool_part
 
 Claude = Callable[..., AnthropicModel]
 

@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from harness.asgi_host import LONG
-from harness.scripted_model import Beat, ScriptedModel
-from harness.turns import Scene, ask, call, changed, text, tool_part
 from ui_message_stream.chunks import (
     Abort,
     Chunk,
@@ -25,6 +22,10 @@ from usechat_server.approvals import Approve, Ask, Deny, with_answers
 from usechat_server.providers.base import StepResult
 from usechat_server.tools import ClientTool, ToolContext, tool
 from usechat_server.turn import Turn
+
+from tests.harness.asgi_host import LONG
+from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.turns import Scene, ask, call, changed, text, tool_part
 
 CALLS, DONE = StepResult("tool-calls"), StepResult("stop")
 SPOKEN: list[Beat] = [text(), DONE]

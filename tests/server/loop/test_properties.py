@@ -14,10 +14,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.asgi_host import LONG, chunks_of
-from harness.fake_provider_rules import problems
-from harness.scripted_model import Beat, ScriptedModel
-from harness.turns import Scene, ask, call, changed, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import Abort, Chunk, Error, Finish, ToolInputDelta, ToolInputStart
@@ -33,6 +29,11 @@ from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.runs import Retry
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 from usechat_server.turn import Turn
+
+from tests.harness.asgi_host import LONG, chunks_of
+from tests.harness.fake_provider_rules import problems
+from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.turns import Scene, ask, call, changed, text
 
 FLOORS = [Floor(5), DEFAULT_FLOOR, Floor(6), Floor(7), NEWEST_FLOOR]
 #: A call that nobody has to do anything about.

@@ -6,9 +6,6 @@ import asyncio
 from collections.abc import Iterable, Iterator
 
 import pytest
-from harness.asgi_host import LONG, AsgiHost
-from harness.scripted_model import Beat, ScriptedModel
-from harness.turns import Scene, ask, call, text, tool_part
 from ui_message_stream.chunks import Chunk, Error, Finish, ResetStep, TextDelta, TextStart
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reduce import reduce
@@ -17,6 +14,10 @@ from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
 from usechat_server.tools import tool
+
+from tests.harness.asgi_host import LONG, AsgiHost
+from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.turns import Scene, ask, call, text, tool_part
 
 CALLS, DONE = StepResult("tool-calls"), StepResult("stop")
 SPOKEN: list[Beat] = [text(), DONE]

@@ -11,9 +11,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Literal
 
 import pytest
-from harness.asgi_host import LONG
-from harness.scripted_model import Beat, ScriptedModel
-from harness.turns import Scene, ask, call, text, tool_part
 from pydantic import BaseModel
 from ui_message_stream.chunks import (
     Data,
@@ -33,6 +30,10 @@ from usechat_server.providers.base import StepResult
 from usechat_server.results import Step, Usage
 from usechat_server.tools import ClientTool, Tool, ToolContext, ToolError, tool
 from usechat_server.turn import Turn
+
+from tests.harness.asgi_host import LONG
+from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.turns import Scene, ask, call, text, tool_part
 
 CALLS, DONE = StepResult("tool-calls"), StepResult("stop")
 SPOKEN: list[Beat] = [text(), DONE]

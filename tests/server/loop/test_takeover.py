@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from harness.asgi_host import chunks_of
-from harness.scripted_model import ScriptedModel
-from harness.turns import ask, call, text, tool_part
 from ui_message_stream.chunks import Chunk, FinishReason, TextDelta, TextStart
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.state import Grammar
@@ -24,6 +21,10 @@ from usechat_server.runs import Retry
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.tools import FunctionTool, tool
 from usechat_server.turn import Decision, Turn
+
+from tests.harness.asgi_host import chunks_of
+from tests.harness.scripted_model import ScriptedModel
+from tests.harness.turns import ask, call, text, tool_part
 
 RECORD = RunRecord(run="r", user=None, chat="c", message="m", model="m", floor="7")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from harness.fake_provider_rules import problems
-from harness.tool_calls import Calls
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp.types import CallToolResult, Tool, ToolAnnotations
@@ -15,6 +13,9 @@ from ui_message_stream.messages import FilePart, TextPart
 from usechat_server.mcp.listing import MCPOptions, function_tools
 from usechat_server.providers.anthropic.tools import definition
 from usechat_server.tools import FunctionTool, InvalidInput, ToolContext, ToolError
+
+from tests.harness.fake_provider_rules import problems
+from tests.harness.tool_calls import Calls
 
 
 async def nothing(tool: Tool, arguments: dict[str, Any], context: ToolContext) -> CallToolResult:

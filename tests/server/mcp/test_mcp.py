@@ -13,14 +13,15 @@ from typing import Any, Literal, Unpack
 
 import httpx
 import pytest
-from harness import mcp_legacy, mcp_server
-from harness.serving import serve
-from harness.tool_calls import TURN, Calls
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import Tool
 from ui_message_stream.messages import FilePart, TextPart
 from usechat_server.mcp import MCPOptions, MCPServer, mcp_http, mcp_stdio
 from usechat_server.tools import FunctionTool, InvalidInput, ToolError, ToolSource
+
+from tests.harness import mcp_legacy, mcp_server
+from tests.harness.serving import serve
+from tests.harness.tool_calls import TURN, Calls
 
 #: Seconds after which something that must happen has not.
 DEADLINE = 30.0
@@ -47,7 +48,7 @@ async def running(kind: Kind, **options: Unpack[MCPOptions]) -> AsyncIterator[MC
         finally:
             await server.aclose()
         return
-    with serve("harness.mcp_server:app") as served:
+    with serve("tests.harness.mcp_server:app") as served:
         options = {"wait": DEADLINE, "timeout": DEADLINE, **options}
         server = mcp_http(f"{served.url}/mcp", **options)
         try:
@@ -238,11 +239,11 @@ async def test_an_http_server_that_went_away_is_found_again() -> None:
     urls: list[str] = []
     server = MCPServer("moving", lambda: streamable_http_client(urls[-1]), wait=DEADLINE)
     try:
-        with serve("harness.mcp_server:app") as served:
+        with serve("tests.harness.mcp_server:app") as served:
             urls.append(f"{served.url}/mcp")
             echo = (await listed(server))["echo"]
             served.process.kill()
-        with serve("harness.mcp_server:app") as served:
+        with serve("tests.harness.mcp_server:app") as served:
             urls.append(f"{served.url}/mcp")
 
             async def is_back() -> bool:
@@ -258,7 +259,7 @@ async def test_an_http_server_that_went_away_is_found_again() -> None:
 
 
 async def test_a_server_with_sessions_forgets_them() -> None:
-    with serve("harness.mcp_legacy:app") as served:
+    with serve("tests.harness.mcp_legacy:app") as served:
         server = mcp_http(f"{served.url}/mcp", wait=DEADLINE)
         grow = (await listed(server))["grow"]
         await Calls().run(grow)

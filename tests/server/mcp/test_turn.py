@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic
-from harness import mcp_server
-from harness.fake_provider import FakeProvider, Reply, message, text, tool_use
-from harness.live import DEADLINE, LiveServer, chunks, user
 from usechat_server import Agent, create_app, tool
 from usechat_server.mcp import MCPServer, mcp_stdio
+
+from tests.harness import mcp_server
+from tests.harness.fake_provider import FakeProvider, Reply, message, text, tool_use
+from tests.harness.live import DEADLINE, LiveServer, chunks, user
 
 
 @tool

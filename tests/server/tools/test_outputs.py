@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from harness.tool_calls import outputs
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
@@ -20,6 +19,8 @@ from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import FilePart, TextPart
 from usechat_server import ClientTool, tool
 from usechat_server.tools.outputs import to_json
+
+from tests.harness.tool_calls import outputs
 
 
 class Sky(BaseModel):

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.tool_calls import Calls, outputs
 from usechat_server import ToolContext, ToolError, tool
 from usechat_server.tools import ToolOutput
+
+from tests.harness.tool_calls import Calls, outputs
 
 #: Seconds after which something that must happen has not.
 DEADLINE = 20.0

@@ -1,0 +1,133 @@
+"""`expand` rebuilds a message: for `reduce`, and for every published client at its floor."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ui_message_stream import messages as m
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.reduce import reduce
+from ui_message_stream.replay import expand
+from ui_message_stream.schema import UNSET
+from ui_message_stream.state import Grammar
+from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, project
+from ui_message_stream.writer import HALF_INPUT
+
+from tests.protocol.reader import Reader
+from tests.protocol.strategies import FOREIGN, logs, messages
+
+RELEASES = ["5.0.0", "5.0.92", "5.0.216", "6.0.0", "6.0.230", "7.0.0", "7.0.31", "7.0.173"]
+
+
+def as_expanded(message: UIMessage) -> dict[str, Any]:
+    """The message without what no chunk can say: the list in `expand`'s own docstring."""
+    parts: list[m.Part] = []
+    for index, part in enumerate(map(copy, message.parts)):
+        if isinstance(part, m.UnknownPart):
+            continue
+        if not isinstance(part, m.DataPart):
+            part.extra = None
+        if isinstance(part, (m.TextPart, m.ReasoningPart)):
+            part.state = "done"
+        if isinstance(part, m.ReasoningPart) and part.id is None:
+            part.id = str(index)
+        if isinstance(part, m.FilePart):
+            part.filename = part.provider_reference = None
+        if isinstance(part, m.ToolPart):
+            _as_expanded(part)
+        outside = (m.StepStartPart, m.DataPart, m.SteeringMessagePart)
+        if not (isinstance(part, outside) or any(isinstance(p, m.StepStartPart) for p in parts)):
+            parts.append(m.StepStartPart())
+        parts.append(part)
+    metadata = UNSET if message.metadata is None else message.metadata
+    return UIMessage(id=message.id, role="assistant", metadata=metadata, parts=parts).to_object()
+
+
+def _as_expanded(part: m.ToolPart) -> None:
+    if part.state == "input-streaming":
+        part.state = "output-error"
+        part.error_text = HALF_INPUT
+        part.input = part.input if part.raw_input is UNSET else part.raw_input
+    elif part.state == "output-error" and part.input is UNSET:
+        part.input = part.raw_input
+    elif part.state in ("output-available", "output-error"):
+        part.provider_executed = bool(part.provider_executed)
+    if part.approval is None and part.state.startswith("approval-"):
+        part.state = "input-available"
+    part.raw_input = UNSET
+    part.input_encoding = None
+    if part.input is UNSET:
+        part.input = None
+
+
+@given(message=messages())
+@settings(max_examples=100)
+def test_reduce_takes_back_what_expand_gives(message: UIMessage) -> None:
+    assert reduce(expand(message, NEWEST_FLOOR)).to_object() == as_expanded(message)
+
+
+def test_a_foreign_message_loses_only_what_no_chunk_can_say() -> None:
+    assert reduce(expand(FOREIGN, NEWEST_FLOOR)).to_object() == as_expanded(FOREIGN)
+
+
+@given(message=messages(), data=st.data())
+@settings(max_examples=60)
+def test_the_chunks_are_legal_and_so_is_a_continuation_after_them(
+    message: UIMessage, data: st.DataObject
+) -> None:
+    grammar = Grammar()
+    for chunk in [*expand(message, NEWEST_FLOOR), *data.draw(logs(message))[1:]]:
+        grammar.check(chunk)
+
+
+def test_a_foreign_message_becomes_legal() -> None:
+    grammar = Grammar()
+    for chunk in expand(FOREIGN, NEWEST_FLOOR):
+        grammar.check(chunk)
+    assert grammar.state == "between steps"
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@given(message=messages())
+@settings(max_examples=15)
+def test_every_release_reads_a_message_expanded_for_it(
+    reader: Reader, release: str, message: UIMessage
+) -> None:
+    floor = Floor.parse(release)
+    chunks = expand(message, floor)
+    assert all(project(chunk, floor) is chunk for chunk in chunks)
+    answer = reader.read(chunks, release=release)
+    assert answer["error"] is None
+    texts = [p["text"] for p in answer["message"]["parts"] if p["type"] == "text"]
+    assert texts == [part.text for part in message.parts if isinstance(part, m.TextPart)]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_replay_does_not_run_a_page_s_tool_again(reader: Reader, release: str) -> None:
+    call = {"type": "tool-locate", "input": {"exact": True}}
+    message = UIMessage.from_object(
+        {
+            "id": "m",
+            "role": "assistant",
+            "parts": [
+                {"type": "step-start"},
+                {**call, "toolCallId": "answered", "state": "output-available", "output": None},
+                {**call, "toolCallId": "failed", "state": "output-error", "errorText": "denied"},
+                {**call, "toolCallId": "open", "state": "input-available"},
+            ],
+        }
+    )
+    answer = reader.read(expand(message, min(Floor.parse(release), DEFAULT_FLOOR)), None, release)
+    # 5.0.0 cannot be kept from it without being told something wrong.
+    assert answer["toolCalls"] == ["open"] or release == "5.0.0"
+    shown = [(p["toolCallId"], p["state"]) for p in answer["message"]["parts"][1:]]
+    assert shown == [
+        ("answered", "output-available"),
+        ("failed", "output-error"),
+        ("open", "input-available"),
+    ]
+    assert not any(part.get("providerExecuted") for part in answer["message"]["parts"])

@@ -1,0 +1,255 @@
+"""Whatever several tasks write and merge, in whatever order: the stream is legal, and whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import cycle
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ui_message_stream.check import check
+from ui_message_stream.chunks import (
+    Chunk,
+    Error,
+    Finish,
+    FinishStep,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    Start,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolInputAvailable,
+    ToolInputDelta,
+    ToolInputStart,
+    ToolOutputAvailable,
+    ToolOutputError,
+)
+from ui_message_stream.messages import (
+    ReasoningPart,
+    StepStartPart,
+    TextPart,
+    ToolPart,
+    UIMessage,
+)
+from ui_message_stream.reduce import reduce
+from ui_message_stream.state import Grammar
+from ui_message_stream.versions import NEWEST_FLOOR, Floor, Form
+from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
+
+from tests.harness.asgi_host import LONG, AsgiHost
+from tests.harness.chunk_strategies import said
+
+ANSWERED = UIMessage(
+    id="m",
+    role="assistant",
+    parts=[
+        StepStartPart(),
+        ToolPart(tool_name="t", tool_call_id="c", state="output-available", input={}, output=1),
+    ],
+)
+
+Call = tuple[str, tuple[Any, ...]]
+
+
+def call(name: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Call]:
+    return st.tuples(st.just(name), st.tuples(*arguments))
+
+
+chunk = st.one_of(
+    said,
+    st.sampled_from(
+        [
+            Start(message_id="other", message_metadata={"a": 1}),
+            FinishStep(),
+            Finish(finish_reason="stop"),
+            Finish(finish_reason="tool-calls"),
+            Error(error_text="Broken"),
+            ToolOutputError(tool_call_id="c", error_text="No"),
+        ]
+    ),
+)
+ids = st.sampled_from(["c", "d", "e"])
+write: st.SearchStrategy[Call] = st.one_of(
+    call("text", st.text(max_size=5)),
+    call("text", st.text(max_size=5)),
+    call("reasoning", st.text(max_size=5)),
+    call("data", st.just("n"), st.integers(0, 9)),
+    call("source_url", st.just("https://example.com")),
+    call("file", st.just(b"x"), st.just("text/plain")),
+    call("metadata", st.just({"k": [1]})),
+    call("tool_call", st.just("t"), st.just({})),
+    call("tool_output", ids, st.integers(0, 9)),
+    call("tool_error", ids, st.just("No")),
+    call("write", chunk),
+    call("merge", st.lists(st.one_of(chunk, chunk, st.just("raise")), max_size=8)),
+)
+
+
+class Told:
+    """Counts the characters that were taken."""
+
+    def __init__(self) -> None:
+        self.text = self.reasoning = 0
+
+    def of(self, chunk: Form | str) -> None:
+        if isinstance(chunk, TextDelta):
+            self.text += len(chunk.delta)
+        elif isinstance(chunk, ReasoningDelta):
+            self.reasoning += len(chunk.delta)
+
+
+async def merged(chunks: Sequence[Chunk | str], told: Told) -> AsyncIterator[Form]:
+    for one in chunks:
+        await asyncio.sleep(0)
+        if isinstance(one, str):
+            raise RuntimeError("the merged stream broke")
+        yield one
+        told.of(one)  # the writer asks for the next one when it has taken this
+
+
+async def play(writer: StreamWriter, calls: Sequence[Call], told: Told) -> None:
+    for name, arguments in calls:
+        await asyncio.sleep(0)
+        method: Callable[..., Any] = getattr(writer, name)
+        try:
+            if name == "merge":
+                await method(merged(arguments[0], told))
+            else:
+                method(*arguments)
+        except (ValueError, RuntimeError, BadRequest):
+            continue
+        if name in ("text", "reasoning"):
+            setattr(told, name, getattr(told, name) + len(arguments[0]))
+        elif name == "write":
+            told.of(arguments[0])
+
+
+@settings(max_examples=400)
+@given(
+    tasks=st.lists(st.lists(write, max_size=8), min_size=1, max_size=3),
+    floor=st.sampled_from([Floor(5, 0, 92), Floor(6), NEWEST_FLOOR]),
+    before=st.sampled_from([None, ANSWERED]),
+)
+def test_any_calls_from_any_tasks_give_a_legal_stream(
+    tasks: list[list[Call]], floor: Floor, before: UIMessage | None
+) -> None:
+    told = Told()
+
+    async def answer(turn: Turn, writer: StreamWriter) -> None:
+        await asyncio.gather(*(play(writer, calls, told) for calls in tasks))
+
+    async def respond() -> bytes:
+        question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
+        turn = Turn(
+            user=None,
+            chat_id="c",
+            floor=floor,
+            messages=[question, *([before] if before else [])],
+            message_id="m",
+        )
+        host = AsgiHost(UIMessageStreamResponse.of(answer, turn))
+        await asyncio.wait_for(host.request(), LONG)
+        assert host.complete
+        chunks.extend(host.chunks)
+        return host.body
+
+    chunks: list[Chunk] = []
+    body = asyncio.run(respond())
+    assert check(body, floor, message=before) == []
+    grammar = Grammar(before, floor=floor)
+    for one in chunks:
+        grammar.check(one)
+    assert isinstance(chunks[-1], Finish)
+
+    parts = reduce(chunks, before).parts
+    assert sum(len(part.text) for part in parts if isinstance(part, TextPart)) == told.text
+    assert sum(len(p.text) for p in parts if isinstance(p, ReasoningPart)) == told.reasoning
+
+
+def text(block: str, deltas: list[str]) -> list[Chunk]:
+    return [
+        TextStart(id=block),
+        *(TextDelta(id=block, delta=delta) for delta in deltas),
+        TextEnd(id=block),
+    ]
+
+
+def reasoning(block: str, deltas: list[str]) -> list[Chunk]:
+    signed = {"anthropic": {"signature": "s"}}
+    return [
+        ReasoningStart(id=block),
+        *(ReasoningDelta(id=block, delta=delta) for delta in deltas),
+        ReasoningEnd(id=block, provider_metadata=signed),
+    ]
+
+
+def tool(call_id: str, outputs: list[str]) -> list[Chunk]:
+    return [
+        ToolInputStart(tool_call_id=call_id, tool_name="t"),
+        ToolInputDelta(tool_call_id=call_id, input_text_delta="{}"),
+        ToolInputAvailable(tool_call_id=call_id, tool_name="t", input={}),
+        *(ToolOutputAvailable(tool_call_id=call_id, output=output) for output in outputs[:1]),
+    ]
+
+
+#: What a well-behaved stream says in each of its steps.
+parts = st.tuples(st.sampled_from([text, reasoning, tool]), st.lists(st.text("ab", max_size=2)))
+steps = st.lists(st.lists(parts, max_size=3), max_size=3)
+
+
+@settings(max_examples=300)
+@given(
+    streams=st.lists(st.tuples(steps, st.booleans()), min_size=2, max_size=3),
+    pauses=st.lists(st.integers(0, 3), min_size=1, max_size=20),
+)
+def test_streams_that_are_legal_are_merged_whole(
+    streams: list[tuple[list[list[Any]], bool]], pauses: list[int]
+) -> None:
+    """However they meet: nobody hears of an error, and reasoning stays in one piece."""
+    pause = cycle(pauses)
+
+    async def stream(index: int, steps: list[list[Any]], finishes: bool) -> AsyncIterator[Form]:
+        said: list[Chunk] = [Start(message_id=f"other-{index}")]
+        for step, inside in enumerate(steps):
+            said.append(StartStep())
+            for part, (kind, deltas) in enumerate(inside):
+                called = f"{index}-{step}-{part}"
+                said += kind(called if kind is tool else str(part), deltas)
+            if finishes:
+                said.append(FinishStep())
+        for one in [*said, Finish(finish_reason="stop")]:
+            for _ in range(next(pause)):
+                await asyncio.sleep(0)
+            yield one
+
+    async def answer(turn: Turn, writer: StreamWriter) -> None:
+        merges = [writer.merge(stream(index, *one)) for index, one in enumerate(streams)]
+        await asyncio.gather(*merges)
+
+    async def respond() -> AsgiHost:
+        question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
+        turn = Turn(user=None, chat_id="c", floor=Floor(6), messages=[question], message_id="m")
+        host = AsgiHost(UIMessageStreamResponse.of(answer, turn))
+        await asyncio.wait_for(host.request(), LONG)
+        return host
+
+    host = asyncio.run(respond())
+    assert check(host.body, Floor(6)) == []
+    assert isinstance(host.chunks[-1], Finish)
+    shown = reduce(host.chunks).parts
+    said = [part for steps, _ in streams for inside in steps for part in inside]
+
+    def wanted(kind: object) -> list[str]:
+        return sorted("".join(deltas) for one, deltas in said if one is kind)
+
+    assert sorted(p.text for p in shown if isinstance(p, ReasoningPart)) == wanted(reasoning)
+    texts = [part.text for part in shown if isinstance(part, TextPart)]
+    assert sorted("".join(texts)) == sorted("".join(wanted(text)))
+    assert len([part for part in shown if isinstance(part, ToolPart)]) == len(wanted(tool))
+    for part in shown:
+        assert not isinstance(part, ToolPart) or part.state != "output-error"

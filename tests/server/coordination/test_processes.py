@@ -1,0 +1,207 @@
+"""Two real servers that share a Redis: any of them serves any page, also when one is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from ui_message_stream.messages import TextPart, ToolPart, UIMessage
+
+from tests.harness.fake_provider import Pause, Reply, message, text, tool_use
+from tests.harness.pages import Page
+from tests.harness.redis_server import RedisServer
+from tests.server.coordination.servers import Cluster
+
+DEADLINE = 30.0
+
+
+@pytest.fixture(scope="module")
+def servers(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    env = {"USECHAT_RESUME": "60"}
+    with Cluster(redis, tmp_path_factory.mktemp("tools"), env) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(servers: Cluster) -> Iterator[Cluster]:
+    servers.start()
+    servers.forget()
+    yield servers
+    servers.close_pages()
+
+
+def answers(page: Page) -> str:
+    """The text that a page shows."""
+    return "".join(part.text for part in page.message().parts if isinstance(part, TextPart))
+
+
+def has(chunks: list[dict[str, Any]], kind: str) -> bool:
+    return any(chunk["type"] == kind for chunk in chunks)
+
+
+def tools(message: UIMessage) -> list[ToolPart]:
+    return [part for part in message.parts if isinstance(part, ToolPart)]
+
+
+def test_a_page_resumes_and_stops_on_the_other_process(cluster: Cluster) -> None:
+    cluster.provider.script(Reply(message(text("Hel", Pause(), "lo", Pause(), " there"))))
+    page = cluster.post(cluster.a, "c1")
+    page.wait_for_text("Hel")
+    other = cluster.resume(cluster.b, "c1")
+    other.wait_for_text("Hel")
+    cluster.provider.release()
+    other.wait_for_text("Hello")
+    page.wait_for_text("Hello")
+    assert other.chunks[0] == page.chunks[0]
+    assert not cluster.provider.request().closed.is_set()
+    cluster.stop(cluster.b, "c1")
+    assert cluster.provider.request().closed.wait(DEADLINE)
+    for shown in (page.end(), other.end()):
+        assert shown.done
+        assert shown.chunks[-1]["type"] == "abort"
+        assert answers(shown) == "Hello"
+
+
+def test_the_same_request_joins_and_another_one_is_refused(cluster: Cluster) -> None:
+    cluster.provider.script(Reply(message(text("Hel", Pause(), "lo"))))
+    page = cluster.post(cluster.a, "c2")
+    page.wait_for_text("Hel")
+    joined = cluster.post(cluster.b, "c2")
+    joined.wait_for_text("Hel")
+    assert cluster.post(cluster.b, "c2", "Something else").end().status == 409
+    cluster.provider.release()
+    assert page.end().message() == joined.end().message()
+    assert len(cluster.provider.requests) == 1
+
+
+def test_an_answer_that_a_page_has_is_not_shown_again(cluster: Cluster) -> None:
+    for chat in ("read1", "read2", "read3"):
+        cluster.provider.script(Reply(message(text("Hello"))))
+        assert cluster.post(cluster.a, chat).end().done
+        for served in cluster.servers:
+            assert cluster.resume(served, chat).end().status == 204
+
+
+def test_an_answer_outlives_its_page_while_another_process_reads_it(cluster: Cluster) -> None:
+    cluster.provider.script(Reply(message(text("Hel", Pause(), "lo"))))
+    page = cluster.post(cluster.a, "c3")
+    page.wait_for_text("Hel")
+    other = cluster.resume(cluster.b, "c3")
+    other.wait_for_text("Hel")
+    page.close()
+    cluster.provider.release()
+    assert answers(other.end()) == "Hello"
+    assert other.chunks[-1]["type"] == "finish"
+
+
+def test_when_a_process_is_killed_another_goes_on(cluster: Cluster) -> None:
+    cluster.provider.script(
+        Reply(message(tool_use("toolu_1", "look", {"city": "Bern"}), stop_reason="tool_use")),
+        Reply(message(text("It is", Pause(), " raining"))),
+        Reply(message(text("It is sunny"))),
+    )
+    page = cluster.post(cluster.a, "c4")
+    page.wait_for_text("It is")
+    newest, oldest = (
+        cluster.resume(cluster.b, "c4"),
+        cluster.resume(cluster.b, "c4", floor="5.0.92"),
+    )
+    newest.wait_for_text("It is")
+    oldest.wait_for_text("It is")
+    cluster.kill(cluster.a)
+    newest.end()
+    assert answers(newest) == "It is sunny"
+    assert newest.chunks[-1] == {"type": "finish", "finishReason": "stop"}
+    (call,) = tools(newest.message())
+    assert (call.state, call.output) == ("output-available", "look done")
+    # It cannot take back what it shows.
+    assert oldest.end().chunks[-1]["type"] == "error"
+    assert len(cluster.provider.requests) == 3
+    assert cluster.tool_runs() == ["look toolu_1 begins", "look toolu_1 ends"]
+    assert [m["role"] for m in cluster.provider.request(2).json["messages"]] == [
+        "user",
+        "assistant",
+        "user",
+    ]
+
+
+@pytest.mark.parametrize("tool", ["charge", "look"])
+def test_a_tool_that_ran_in_a_killed_process(cluster: Cluster, tool: str) -> None:
+    given = {"charge": {"amount": 5}, "look": {"city": "Bern"}}[tool]
+    cluster.gate.touch()
+    cluster.provider.script(
+        Reply(message(text("Wait."), tool_use("toolu_1", tool, given), stop_reason="tool_use")),
+        Reply(message(text("Done."))),
+    )
+    cluster.post(cluster.a, "c5").wait(lambda chunks: has(chunks, "tool-input-available"))
+    other = cluster.resume(cluster.b, "c5")
+    other.wait(lambda chunks: has(chunks, "tool-input-available"))
+    begins = f"{tool} toolu_1 begins"
+    while cluster.tool_runs() != [begins]:
+        os.sched_yield()
+    cluster.kill(cluster.a)
+    cluster.gate.unlink()
+    shown = other.end().message()
+    (call,) = tools(shown)
+    if tool == "look":
+        assert answers(other) == "Wait.Done."
+        assert cluster.tool_runs() == [begins, begins, f"{tool} toolu_1 ends"]
+        assert call.output == "look done"
+    else:
+        assert answers(other) == "Wait."
+        assert other.chunks[-1] == {"type": "finish", "finishReason": "interrupted"}
+        assert cluster.tool_runs() == [begins]
+        assert call.state == "output-error"
+        assert len(cluster.provider.requests) == 1
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_process_that_wakes_up_late_is_refused(cluster: Cluster, goes_on: bool) -> None:
+    chat = f"c6-{goes_on}"
+    cluster.provider.script(
+        Reply(message(text("Half", Pause(), " of it"))), Reply(message(text("All of it")))
+    )
+    page = cluster.post(cluster.a, chat)
+    page.wait_for_text("Half")
+    other = cluster.resume(cluster.b, chat)
+    other.wait_for_text("Half")
+    cluster.a.process.send_signal(signal.SIGSTOP)
+    assert answers(other.end()) == "All of it"
+    cluster.a.process.send_signal(signal.SIGCONT)
+    if goes_on:
+        cluster.provider.release()  # so that it believes that it has the whole answer
+    page.end()
+    assert page.chunks[-1]["type"] == "error"
+    assert goes_on or cluster.provider.request().closed.wait(DEADLINE)
+    assert httpx.get(f"{cluster.a.url}/readyz", trust_env=False).status_code == 200
+
+
+def test_redis_may_go_and_come_back_empty(cluster: Cluster) -> None:
+    cluster.provider.script(
+        Reply(message(text("One", Pause(), " two", Pause(), " three", Pause(), " four")))
+    )
+    page = cluster.post(cluster.a, "c7")
+    page.wait_for_text("One")
+    other = cluster.resume(cluster.b, "c7")
+    other.wait_for_text("One")
+    cluster.redis.stop()
+    try:
+        cluster.provider.release()
+        page.wait_for_text("One two")
+        refused = cluster.post(cluster.b, "d7").end()
+        assert (refused.status, "try again" in refused.text) == (503, True)
+    finally:
+        cluster.redis.start()
+    other.wait_for_text("One two")
+    cluster.provider.release()
+    other.wait_for_text("One two three")
+    late = cluster.resume(cluster.b, "c7")
+    late.wait_for_text("One two three")
+    cluster.provider.release()
+    for shown in (page.end(), other.end(), late.end()):
+        assert answers(shown) == "One two three four"
+        assert shown.chunks[-1]["type"] == "finish"

@@ -1,0 +1,127 @@
+"""A log of another process: whoever reads it, and whenever, sees what its owner's readers see."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from unittest import mock
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ui_message_stream.chunks import Chunk, Start
+from ui_message_stream.state import IllegalChunk
+from ui_message_stream.versions import Floor, Form, Ranged
+from ui_message_stream.writer import Writer
+from usechat_server.coordination.redis import published_log as cluster_copy
+from usechat_server.coordination.redis.codec import decode, encode
+from usechat_server.coordination.redis.commands import Held, Shared
+from usechat_server.coordination.redis.published_log import Copy
+from usechat_server.coordination.redis.remote_log import Replica
+from usechat_server.run_log import log as memory
+from usechat_server.run_log.log import Log
+
+from tests.harness.chunk_strategies import said
+from tests.harness.redis_server import RedisServer
+
+ranges = st.sampled_from([None, Floor(5, 0, 92), Floor(6), Floor(7, 0, 70)])
+forms = st.one_of(said, st.builds(Ranged, said, ranges, ranges))
+
+
+@given(st.lists(forms, max_size=8))
+def test_redis_carries_every_chunk_as_it_is(chunks: list[Form]) -> None:
+    assert decode(encode(chunks)) == chunks
+
+
+class Process:
+    """A Shared of its own, and the replica of one log."""
+
+    def __init__(self, url: str, run_id: str) -> None:
+        self.shared = Shared(url)
+        self.replica = Replica("d", run_id, None)
+        self._wake = "0"
+
+    async def read(self) -> None:
+        """Once: everything that is there for it now."""
+        known = {self.replica.run_id: self.replica.at}
+        await self.shared.wake(self.shared.process)  # so that there is always something
+        self._wake, news = await self.shared.news(self._wake, known)
+        for entries in news.values():
+            await self.replica.feed(entries, self.shared)
+
+
+#: What is written; a write to Redis; that Redis is emptied; or who reads.
+acts = st.lists(
+    st.one_of(
+        st.lists(said, max_size=6),
+        st.sampled_from(["write", "write", "empty"]),
+        st.integers(0, 2),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=60)
+@given(acts=acts, entries=st.sampled_from([1, 3, 256]), read_size=st.sampled_from([3, 64 * 1024]))
+def test_whoever_joins_at_any_point_has_the_owners_log(
+    redis: RedisServer, acts: list[list[Chunk] | str | int], entries: int, read_size: int
+) -> None:
+    async def play() -> None:
+        owner = Shared(redis.url)
+        run_id = secrets.token_hex(8)
+        log, writer = Log(), Writer(message_id="m")
+        log.append(writer.write(Start(message_id="m")))
+        lost: list[None] = []
+        copy = Copy(Held(f"d{run_id}", run_id, 1), log, {"run": run_id}, lambda: lost.append(None))
+        readers: dict[int, Process] = {}
+
+        async def write() -> None:
+            while copy.is_behind:
+                if copy.starts:
+                    await copy.fill(owner)
+                elif batch := copy.batch():
+                    (word,) = await owner.append([batch[0]])
+                    copy.told(word, batch[1])
+                else:
+                    await copy.end(owner)
+
+        for act in acts:
+            if act == "write":
+                await write()
+            elif act == "empty":
+                await owner._redis.flushall()
+            elif isinstance(act, int):
+                await readers.setdefault(act, Process(redis.url, run_id)).read()
+            elif isinstance(act, list):
+                for chunk in act:
+                    try:
+                        log.append(writer.write(chunk))
+                    except IllegalChunk:
+                        continue
+        log.append(writer.finish("stop"))
+        log.end()
+        await write()
+        last = Process(redis.url, run_id)
+        await last.replica.load(last.shared)
+        for process in [*readers.values(), last]:
+            await process.read()
+            await process.read()
+            replica = process.replica.log
+            assert replica.ended
+            assert replica.message() == log.message()
+            assert replica.at == log.at
+            assert everything(replica) == everything(log)
+            await process.shared.aclose()
+        assert not lost
+        await owner.aclose()
+
+    with (
+        mock.patch.object(cluster_copy, "_MOST_ENTRIES", entries),
+        mock.patch.object(memory, "READ_SIZE", read_size),
+    ):
+        asyncio.run(play())
+
+
+def everything(log: Log) -> list[Form]:
+    """What was appended, each run of deltas as one."""
+    with mock.patch.object(memory, "READ_SIZE", 10**9):
+        return log.chunks((0, 0))[0]

@@ -1,0 +1,128 @@
+"""`serve --workers N`: processes that live, and go down, together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+from usechat_server.coordination.redis.commands import Shared
+from usechat_server.coordination.redis.nonces import RedisNonces
+
+from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
+from tests.harness.pages import Page
+from tests.harness.redis_server import RedisServer
+from tests.harness.serving import Served, serve
+
+T = TypeVar("T")
+
+DEADLINE = 30.0
+
+
+def eventually(get: Callable[[], T], wanted: Callable[[T], bool]) -> T:
+    deadline = time.monotonic() + DEADLINE
+    while not wanted(got := get()):
+        assert time.monotonic() < deadline, got
+        time.sleep(0.02)
+    return got
+
+
+def pids(served: Served) -> set[int]:
+    """The processes that answer: each request comes on a connection of its own."""
+    found = set()
+    for _ in range(30):
+        with suppress(httpx.TransportError):
+            found.add(int(httpx.get(served.url, trust_env=False, timeout=DEADLINE).text))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat")
+        return not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return False
+
+
+def test_a_process_that_dies_is_replaced_and_none_outlives_its_parent() -> None:
+    with serve(
+        "tests.server.coordination.apps:plain", "usechat", args=("--workers", "2")
+    ) as served:
+        first = eventually(lambda: pids(served), lambda found: len(found) == 2)
+        assert served.process.pid not in first
+        victim = min(first)
+        os.kill(victim, signal.SIGKILL)
+        now = eventually(
+            lambda: pids(served), lambda found: len(found) == 2 and victim not in found
+        )
+        assert served.output.count("Listening on") == 1
+        served.process.kill()
+        eventually(lambda: any(map(is_alive, now)), lambda alive: not alive)
+
+
+def test_what_cannot_start_ends_at_once_and_says_why_once() -> None:
+    for target, why in [
+        ("tests.server.coordination.apps:nothing", "nothing"),
+        ("tests.server.coordination.apps:agent", "USECHAT_REDIS_URL"),
+    ]:
+        command = str(Path(sys.executable).parent / "usechat-server")
+        done = subprocess.run(
+            [command, "serve", target, "--port", "0", "--workers", "2"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        )
+        assert done.returncode not in {0, None}
+        assert done.stderr.count(why) == 1, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_one_signal_drains_them_all(redis: RedisServer, tmp_path: Path) -> None:
+    with FakeProvider() as provider, ExitStack() as stack:
+        provider.on(lambda _: Reply(message(text("Hel", Pause(), "lo"))))
+        env = {
+            "USECHAT_REDIS_URL": redis.url,
+            "PROVIDER": provider.url,
+            "USECHAT_SECRET": "a secret of thirty-two characters or more",
+            "USECHAT_WORKERS": "2",
+        }
+        served = stack.enter_context(
+            serve("tests.server.coordination.apps:chat", "usechat", env=env)
+        )
+        eventually(lambda: served.output.count("startup complete"), lambda times: times == 2)
+        parts = [{"type": "text", "text": "Hello"}]
+        pages = [
+            Page(
+                "POST",
+                f"{served.url}/api/chat",
+                {"id": f"c{number}", "messages": [{"id": "u", "role": "user", "parts": parts}]},
+            )
+            for number in range(8)
+        ]
+        for page in pages:
+            page.wait_for_text("Hel")
+        served.process.terminate()
+        eventually(lambda: served.output.count("Draining"), lambda times: times == 2)
+        provider.release(len(pages))
+        for page in pages:
+            assert page.end().chunks[-1] == {"type": "finish", "finishReason": "stop"}
+        assert served.process.wait(DEADLINE) == 0
+
+
+async def test_an_approval_counts_once_for_all_processes(redis: RedisServer) -> None:
+    here, there = Shared(redis.url), Shared(redis.url)
+    nonces = [RedisNonces(lambda: here), RedisNonces(lambda: there)]
+    uses = [one.use("n", 60) for one in nonces * 3]
+    assert sorted(await asyncio.gather(*uses)) == [False] * 5 + [True]
+    await here.aclose()
+    await there.aclose()

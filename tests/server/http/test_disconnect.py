@@ -1,0 +1,121 @@
+"""The client leaves: the iterator, or the run and its provider, are closed at once.
+
+The same over real sockets and servers is in `tests/hosts`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from ui_message_stream.chunks import Chunk, TextDelta, TextStart
+from usechat_server.http.response import UIMessageStreamResponse
+
+from tests.harness.asgi_host import LONG, AsgiHost
+
+
+class Said:
+    """Chunks, and when they were given up."""
+
+    def __init__(self, pause: float | None) -> None:
+        self.closed = asyncio.Event()
+        self._pause = pause
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        try:
+            yield TextStart(id="0")
+            while True:
+                yield TextDelta(id="0", delta="x")
+                await (
+                    asyncio.Event().wait() if self._pause is None else asyncio.sleep(self._pause)
+                )
+        finally:
+            self.closed.set()
+
+
+@pytest.mark.parametrize("raises", [False, True], ids=["2.3", "2.4"])
+async def test_a_silent_iterator_is_closed_when_the_host_tells(raises: bool) -> None:
+    said = Said(pause=None)
+    host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises=raises)
+    answering = host.request()
+    await host.until(lambda body: b"text-delta" in body)
+    host.leave()
+    await asyncio.wait_for(answering, LONG)
+    assert said.closed.is_set()
+    assert not host.complete
+
+
+async def test_a_host_that_only_raises_from_send_is_understood() -> None:
+    said = Said(pause=0.001)
+    host = AsgiHost(UIMessageStreamResponse(said.chunks()), tells=False, raises=True)
+    answering = host.request()
+    await host.until(lambda body: b"text-delta" in body)
+    host.leave()
+    await asyncio.wait_for(answering, LONG)
+    assert said.closed.is_set()
+
+
+async def test_a_silent_stream_on_such_a_host_is_found_out_by_its_keep_alive() -> None:
+    said = Said(pause=None)
+    response = UIMessageStreamResponse(said.chunks(), keep_alive=0.02)
+    host = AsgiHost(response, tells=False, raises=True)
+    answering = host.request()
+    await host.until(lambda body: b"text-delta" in body)
+    host.leave()
+    await asyncio.wait_for(answering, LONG)
+    assert said.closed.is_set()
+
+
+async def test_a_client_that_left_before_the_answer_began_costs_nothing() -> None:
+    said = Said(pause=None)
+    host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises=True)
+    host.leave()
+    await asyncio.wait_for(host.request(), LONG)
+    assert host.sent == []
+
+
+async def test_a_hang_up_that_is_noticed_twice_cancels_once() -> None:
+    began_to_save, saved = asyncio.Event(), asyncio.Event()
+
+    async def saves() -> AsyncIterator[Chunk]:
+        try:
+            yield TextStart(id="0")
+            while True:
+                await asyncio.sleep(0.001)
+                yield TextDelta(id="0", delta="x")
+        finally:
+            began_to_save.set()
+            await asyncio.sleep(0.02)
+            saved.set()
+
+    host = AsgiHost(UIMessageStreamResponse(saves()), raises=True)
+    answering = host.request()
+    await host.until(lambda body: b"text-start" in body)
+    host.leave(told=False)
+    await asyncio.wait_for(began_to_save.wait(), LONG)
+    host.tell()
+    await asyncio.wait_for(answering, LONG)
+    assert saved.is_set()
+
+
+@pytest.mark.parametrize("tells", [True, False], ids=["told", "found out"])
+async def test_what_the_iterator_does_at_its_end_is_not_cut(tells: bool) -> None:
+    saved = asyncio.Event()
+
+    async def saves() -> AsyncIterator[Chunk]:
+        try:
+            yield TextStart(id="0")
+            await asyncio.Event().wait()
+        finally:
+            # Longer than all timeouts here, while the host goes on saying that the client left.
+            await asyncio.sleep(0.1)
+            saved.set()
+
+    response = UIMessageStreamResponse(saves(), keep_alive=0.01, send_timeout=0.02)
+    host = AsgiHost(response, tells=tells, raises=True)
+    answering = host.request()
+    await host.until(lambda body: b"text-start" in body)
+    host.leave()
+    await asyncio.wait_for(answering, LONG)
+    assert saved.is_set()

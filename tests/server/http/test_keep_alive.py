@@ -1,0 +1,73 @@
+"""A stream is never silent for long, and what keeps it alive does not touch the iterator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from ui_message_stream.chunks import Chunk, Finish, TextDelta, TextStart
+from usechat_server.http.response import UIMessageStreamResponse
+
+from tests.harness.asgi_host import LONG, AsgiHost
+
+COMMENT = b": keep-alive\n\n"
+
+
+async def test_comments_come_before_the_first_chunk_and_between_chunks() -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+    disturbed: list[BaseException] = []
+
+    async def slow() -> AsyncIterator[Chunk]:
+        try:
+            await first.wait()
+            yield TextStart(id="0")
+            await second.wait()
+            yield TextDelta(id="0", delta="x")
+        except BaseException as error:
+            disturbed.append(error)
+            raise
+
+    host = AsgiHost(UIMessageStreamResponse(slow(), keep_alive=0.01))
+    answering = host.request()
+    await host.until(lambda body: body.count(COMMENT) >= 3)
+    first.set()
+    await host.until(lambda body: b"text-start" in body)
+    before = host.body.count(COMMENT)
+    await host.until(lambda body: body.count(COMMENT) >= before + 3)
+    second.set()
+    await asyncio.wait_for(answering, LONG)
+
+    assert isinstance(host.chunks[-1], Finish)
+    assert not disturbed
+
+
+async def test_a_stream_that_talks_needs_no_comments() -> None:
+    async def talks() -> AsyncIterator[Chunk]:
+        yield TextStart(id="0")
+        for _ in range(55):
+            await asyncio.sleep(0.02)
+            yield TextDelta(id="0", delta="x")
+
+    host = AsgiHost(UIMessageStreamResponse(talks(), keep_alive=1.0))
+    await asyncio.wait_for(host.request(), LONG)
+    assert COMMENT not in host.body
+
+
+async def test_a_chunk_waits_for_the_comment_that_is_being_written() -> None:
+    go_on = asyncio.Event()
+
+    async def slow() -> AsyncIterator[Chunk]:
+        yield TextStart(id="0")
+        await go_on.wait()
+        yield TextDelta(id="0", delta="x")
+
+    host = AsgiHost(UIMessageStreamResponse(slow(), keep_alive=0.01))
+    answering = host.request()
+    await host.until(lambda body: b"text-start" in body)
+    host.reading.clear()
+    await asyncio.sleep(0.05)  # a comment is under way now
+    go_on.set()
+    await asyncio.sleep(0.01)
+    host.reading.set()  # the host checks that no two writes overlap
+    await asyncio.wait_for(answering, LONG)
+    assert isinstance(host.chunks[-1], Finish)

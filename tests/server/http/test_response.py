@@ -1,0 +1,393 @@
+"""UIMessageStreamResponse: whatever an iterator of chunks does, the client gets a legal stream."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+
+import anyio
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from starlette.background import BackgroundTask
+from ui_message_stream.chunks import (
+    Abort,
+    Chunk,
+    Custom,
+    Error,
+    Finish,
+    FinishStep,
+    Start,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolInputAvailable,
+    ToolInputDelta,
+    ToolInputError,
+    ToolInputStart,
+)
+from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
+from ui_message_stream.versions import NEWEST_FLOOR
+from usechat_server.errors import ModelError
+from usechat_server.http import sse_response
+from usechat_server.http.response import UIMessageStreamResponse
+
+from tests.harness.asgi_host import LONG, AsgiHost
+
+HELLO: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Hello")]
+
+
+async def chunks(*said: Chunk | BaseException) -> AsyncIterator[Chunk]:
+    for chunk in said:
+        if isinstance(chunk, BaseException):
+            raise chunk
+        yield chunk
+
+
+def only_error(answer: list[Chunk]) -> str:
+    """The text of the error that ends an answer."""
+    assert isinstance(answer[-1], Error)
+    return answer[-1].error_text
+
+
+async def test_what_the_protocol_needs_is_added() -> None:
+    host = AsgiHost(UIMessageStreamResponse(chunks(*HELLO), message_id="m"))
+    assert await host.answer() == [
+        Start(message_id="m"),
+        StartStep(),
+        *HELLO,
+        TextEnd(id="0"),
+        FinishStep(),
+        Finish(),
+    ]
+    assert host.body.endswith(b"data: [DONE]\n\n")
+    assert host.complete
+
+
+async def test_what_the_iterator_says_itself_is_not_said_twice() -> None:
+    whole: list[Chunk] = [
+        Start(message_id="own"),
+        StartStep(),
+        *HELLO,
+        TextEnd(id="0"),
+        FinishStep(),
+        Finish(finish_reason="length"),
+    ]
+    assert await AsgiHost(UIMessageStreamResponse(chunks(*whole))).answer() == whole
+    stopped: list[Chunk] = [*whole[:-1], Abort()]
+    assert await AsgiHost(UIMessageStreamResponse(chunks(*stopped))).answer() == stopped
+
+
+async def test_the_answer_goes_on_with_the_message_that_is_continued() -> None:
+    message = UIMessage(id="m", role="assistant", parts=[StepStartPart(), TextPart(text="a")])
+    continuing = UIMessageStreamResponse(chunks(*HELLO), message=message)
+    assert (await AsgiHost(continuing).answer())[0] == Start(message_id="m")
+
+
+async def test_an_exception_ends_the_stream_legally_and_tells_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failing = chunks(*HELLO, RuntimeError("password=hunter2 in /srv/app.py"))
+    host = AsgiHost(UIMessageStreamResponse(failing))
+    answer = await host.answer()
+
+    text = only_error(answer)
+    assert TextEnd(id="0") in answer
+    assert b"hunter2" not in host.body
+    assert b"/srv" not in host.body
+    assert host.body.endswith(b"data: [DONE]\n\n")
+    reference = re.findall(r"reference (\w+)", text)
+    [record] = caplog.records
+    assert reference[0] in record.getMessage()
+    assert record.exc_info is not None
+    assert "hunter2" in str(record.exc_info[1])
+
+
+async def test_each_error_of_a_model_is_told_in_its_own_words() -> None:
+    async def told(error: ModelError) -> str:
+        return only_error(await AsgiHost(UIMessageStreamResponse(chunks(error))).answer())
+
+    assert "overloaded" in await told(ModelError("529 {...}", "overloaded"))
+    assert "too many requests" in await told(ModelError("429 {...}", "rate-limit"))
+    assert "broke off" in await told(ModelError("EOF", "truncated"))
+
+
+async def test_an_illegal_chunk_ends_the_stream_and_the_log_names_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    closed = asyncio.Event()
+
+    async def misuse() -> AsyncIterator[Chunk]:
+        try:
+            yield TextStart(id="0")
+            yield TextDelta(id="nobody", delta="secret words")
+            yield TextDelta(id="0", delta="never asked for")
+        finally:
+            closed.set()
+
+    host = AsgiHost(UIMessageStreamResponse(misuse()))
+    only_error(await host.answer())
+    assert closed.is_set()
+    assert "text-delta" in caplog.text
+    assert "nobody" in caplog.text
+    assert "in a step" in caplog.text
+    assert b"never asked for" not in host.body
+
+
+async def test_what_is_no_chunk_at_all_is_an_error_too(caplog: pytest.LogCaptureFixture) -> None:
+    wrong: AsyncIterator[Chunk] = chunks({"type": "text-start", "id": "0"})  # type: ignore[arg-type]
+    only_error(await AsgiHost(UIMessageStreamResponse(wrong)).answer())
+    assert "Traceback" in caplog.text
+
+
+def test_what_is_no_async_iterator_is_refused_where_it_is_given() -> None:
+    with pytest.raises(TypeError, match="list"):
+        UIMessageStreamResponse(HELLO)  # type: ignore[arg-type]
+
+
+async def test_a_value_without_a_json_form_is_an_error_and_nothing_before_it_is_lost() -> None:
+    call = ToolInputAvailable(tool_call_id="c", tool_name="t", input={"x": object()})
+    host = AsgiHost(UIMessageStreamResponse(chunks(call), message_id="m"))
+    assert [type(chunk) for chunk in await host.answer()] == [Start, Error]
+    assert host.chunks[0] == Start(message_id="m")
+
+    signed = TextDelta(id="0", delta="!", provider_metadata={"acme": {"x": object()}})
+    answer = await AsgiHost(UIMessageStreamResponse(chunks(*HELLO, signed))).answer()
+    assert answer[2:4] == HELLO
+    assert [type(chunk) for chunk in answer[4:]] == [TextEnd, Error]
+
+
+async def test_half_a_tool_input_is_closed_before_the_error() -> None:
+    half = (
+        ToolInputStart(tool_call_id="c", tool_name="t"),
+        ToolInputDelta(tool_call_id="c", input_text_delta='{"ci'),
+    )
+    answer = await AsgiHost(UIMessageStreamResponse(chunks(*half, OSError("reset")))).answer()
+    assert [type(chunk) for chunk in answer[-2:]] in (
+        [ToolInputError, Error],
+        [FinishStep, Error],
+    )
+    assert any(isinstance(chunk, ToolInputError) for chunk in answer)
+
+
+async def test_an_exception_after_finish_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    answer = await AsgiHost(
+        UIMessageStreamResponse(chunks(*HELLO, Finish(), RuntimeError("late")))
+    ).answer()
+    assert isinstance(answer[-1], Finish)
+    assert "late" in caplog.text
+
+
+async def test_a_task_that_the_iterator_waits_for_and_that_is_cancelled_is_an_error() -> None:
+    async def waits() -> AsyncIterator[Chunk]:
+        yield HELLO[0]
+        inner = asyncio.create_task(asyncio.Event().wait())
+        asyncio.get_running_loop().call_soon(inner.cancel)
+        await inner
+
+    only_error(await AsgiHost(UIMessageStreamResponse(waits())).answer())
+
+
+async def test_a_floor_decides_what_is_sent() -> None:
+    custom = Custom(kind="acme.note")
+    assert custom not in await AsgiHost(UIMessageStreamResponse(chunks(custom, *HELLO))).answer()
+    newest = UIMessageStreamResponse(chunks(custom, *HELLO), floor=NEWEST_FLOOR)
+    assert custom in await AsgiHost(newest).answer()
+
+
+async def test_each_chunk_is_one_write_and_waits_for_nothing() -> None:
+    more = asyncio.Event()
+
+    async def said() -> AsyncIterator[Chunk]:
+        yield TextStart(id="0")
+        await more.wait()
+        yield TextDelta(id="0", delta="a")
+        await asyncio.Event().wait()
+
+    host = AsgiHost(UIMessageStreamResponse(said()))
+    answering = host.request()
+    # The first byte comes before the first chunk, the start with it.
+    await host.until(lambda body: b"text-start" in body)
+    assert [message["type"] for message in host.sent[:1]] == ["http.response.start"]
+    assert host.sent[1]["body"] == b": stream-open\n\n"
+    writes = len(host.sent)
+    more.set()
+    await host.until(lambda body: b"text-delta" in body)
+    assert len(host.sent) == writes + 1
+    host.leave()
+    await answering
+
+
+async def test_one_task_runs_the_iterator_from_first_step_to_close() -> None:
+    inside: ContextVar[str] = ContextVar("inside")
+    closed = asyncio.Event()
+
+    async def scoped() -> AsyncIterator[Chunk]:
+        token = inside.set("yes")
+        try:
+            # Both raise when they are left in another task or context than they were entered in.
+            with anyio.CancelScope():
+                yield HELLO[0]
+                await asyncio.Event().wait()
+        finally:
+            inside.reset(token)
+            await asyncio.sleep(0)
+            closed.set()
+
+    host = AsgiHost(UIMessageStreamResponse(scoped()))
+    answering = host.request()
+    await host.until(lambda body: b"text-start" in body)
+    host.leave()
+    await answering
+    assert closed.is_set()
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_background_tasks_run_after_the_end_and_after_a_hang_up(stays: bool) -> None:
+    ran = asyncio.Event()
+
+    async def said() -> AsyncIterator[Chunk]:
+        yield HELLO[0]
+        if not stays:
+            await asyncio.Event().wait()
+
+    async def note() -> None:
+        ran.set()
+
+    host = AsgiHost(UIMessageStreamResponse(said(), background=BackgroundTask(note)))
+    answering = host.request()
+    await host.until(lambda body: b"text-start" in body)
+    host.leave()
+    await answering
+    assert ran.is_set()
+
+
+async def test_a_host_that_cancels_the_request_closes_the_iterator_after_a_legal_end() -> None:
+    closed = asyncio.Event()
+
+    async def said() -> AsyncIterator[Chunk]:
+        try:
+            yield HELLO[0]
+            await asyncio.Event().wait()
+        finally:
+            assert host.complete
+            closed.set()
+
+    host = AsgiHost(UIMessageStreamResponse(said()))
+    answering = host.request()
+    await host.until(lambda body: b"text-start" in body)
+    answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(answering, LONG)
+    assert closed.is_set()
+    assert "restarting" in only_error(host.chunks)
+    assert TextEnd(id="0") in host.chunks
+    assert host.body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("reads_again", [True, False])
+async def test_a_write_that_is_under_way_when_the_host_cancels_is_not_lost(
+    reads_again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse_response, "_LAST_SECONDS", LONG / 2 if reads_again else 0.05)
+
+    async def said() -> AsyncIterator[Chunk]:
+        for chunk in HELLO:
+            yield chunk
+        for number in range(1000):
+            yield TextDelta(id="0", delta=str(number))
+            await asyncio.sleep(0)
+
+    host = AsgiHost(UIMessageStreamResponse(said(), keep_alive=3600))
+    answering = host.request()
+    await host.until(lambda body: b"Hello" in body)
+    host.reading.clear()
+    for _ in range(10):
+        await asyncio.sleep(0)  # until a write waits
+    answering.cancel()
+    await asyncio.sleep(0)
+    if reads_again:
+        host.reading.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(answering, LONG)
+    assert host.complete == reads_again
+    if reads_again:
+        only_error(host.chunks)
+        deltas = [chunk.delta for chunk in host.chunks if isinstance(chunk, TextDelta)]
+        assert deltas[1:] == [str(number) for number in range(len(deltas) - 1)]
+
+
+def test_an_event_loop_that_closes_ends_the_stream_legally() -> None:
+    async def waits() -> AsyncIterator[Chunk]:
+        yield HELLO[0]
+        await asyncio.Event().wait()
+
+    async def leave_running() -> AsgiHost:
+        host = AsgiHost(UIMessageStreamResponse(waits()))
+        host.request()
+        await host.until(lambda body: b"text-start" in body)
+        return host
+
+    only_error(asyncio.run(leave_running()).chunks)
+
+
+async def test_what_an_iterator_does_when_it_is_closed_is_not_cut_after_the_end() -> None:
+    class Closes:
+        """An iterator of its own, which takes its time to close."""
+
+        def __init__(self) -> None:
+            self._said = iter(HELLO)
+            self.closed = False
+
+        def __aiter__(self) -> Closes:
+            return self
+
+        async def __anext__(self) -> Chunk:
+            if chunk := next(self._said, None):
+                return chunk
+            raise StopAsyncIteration
+
+        async def aclose(self) -> None:
+            await asyncio.sleep(0.05)
+            self.closed = True
+
+    source = Closes()
+    # Comments would be due meanwhile: the host takes none after the end.
+    host = AsgiHost(UIMessageStreamResponse(source, keep_alive=0.01))
+    assert isinstance((await host.answer())[-1], Finish)
+    assert source.closed
+
+
+def test_fastapi_passes_it_through_with_what_the_app_sets() -> None:
+    app = FastAPI()
+
+    @app.post("/chat")
+    def chat() -> UIMessageStreamResponse:
+        response = UIMessageStreamResponse(
+            chunks(*HELLO), status_code=201, headers={"X-Own": "1", "Cache-Control": "no-store"}
+        )
+        response.set_cookie("a", "b")
+        return response
+
+    answer = TestClient(app).post("/chat")
+    assert answer.status_code == 201
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.headers["x-vercel-ai-ui-message-stream"] == "v1"
+    assert answer.headers["x-own"] == "1"
+    assert answer.headers.get_list("cache-control") == ["no-store"]
+    assert answer.cookies["a"] == "b"
+    assert "content-length" not in answer.headers
+    assert "Hello" in answer.text
+
+
+def test_importing_it_brings_no_provider_and_no_database() -> None:
+    code = "import usechat_server.http.response, sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "starlette.responses" in run.stdout
+    assert not {"anthropic", "aiohttp", "sqlalchemy", "redis"} & set(run.stdout.split())

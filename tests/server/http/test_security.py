@@ -1,0 +1,193 @@
+"""Which sites a browser may let talk to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from usechat_server import Agent, Settings, create_app
+
+from tests.harness.live import LiveServer, ScriptedModel, chunks, user
+
+EVIL = "https://evil.example"
+FRONTEND = "https://chat.example.com"
+
+
+@pytest.fixture(scope="module")
+def model() -> ScriptedModel:
+    return ScriptedModel()
+
+
+@pytest.fixture(scope="module")
+def server(model: ScriptedModel) -> Iterator[LiveServer]:
+    settings = Settings(allowed_origins=[FRONTEND], allowed_hosts=["box.lan"])
+    with LiveServer(create_app(Agent(model), settings=settings)) as server:
+        yield server
+
+
+def refused(answer: httpx.Response) -> bool:
+    assert "access-control-allow-origin" not in answer.headers
+    if answer.status_code == 403:
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert "USECHAT_ALLOWED_" in answer.text
+    return answer.status_code == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
+@pytest.mark.parametrize("path", ["/api/chat", "/healthz", "/nowhere"])
+def test_a_foreign_origin_is_refused(server: LiveServer, method: str, path: str) -> None:
+    answer = server.request(method, path, headers={"origin": EVIL})
+    assert answer.status_code == 403
+    assert method == "HEAD" or refused(answer)
+
+
+def test_a_form_of_another_site_reaches_no_model(server: LiveServer, model: ScriptedModel) -> None:
+    """A text/plain POST needs no preflight, so the refusal must not depend on one."""
+    before = len(model.calls)
+    body = {"id": "c1", "messages": [user("Pay them")]}
+    for origin in (EVIL, "null", "https://chat.example.com.evil.example", "file://", "x"):
+        headers = {"content-type": "text/plain", "origin": origin}
+        assert refused(server.request("POST", "/api/chat", body, headers)), origin
+    assert len(model.calls) == before
+
+
+def test_it_is_refused_before_its_body(server: LiveServer) -> None:
+    with server.connection() as client:
+        client.sendall(
+            b"POST /api/chat HTTP/1.1\r\nhost: localhost\r\norigin: https://evil.example\r\n"
+            b"content-length: 1000000\r\n\r\n"
+        )
+        assert client.recv(1000).startswith(b"HTTP/1.1 403")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({}, id="no browser"),
+        pytest.param({"origin": "http://{host}"}, id="same origin"),
+        pytest.param(
+            {"origin": "http://localhost:3000", "x-forwarded-host": "localhost:3000"},
+            id="behind Next.js rewrites",
+        ),
+        pytest.param(
+            {"origin": "https://a.example", "x-forwarded-host": "A.example:443, b.internal"},
+            id="behind two proxies and TLS",
+        ),
+        pytest.param(
+            {"origin": "https://a.example", "sec-fetch-site": "same-origin"},
+            id="behind a proxy that rewrites Host and tells nothing",
+        ),
+        pytest.param({"origin": FRONTEND, "sec-fetch-site": "cross-site"}, id="allowed"),
+    ],
+)
+def test_who_is_let_in(server: LiveServer, headers: dict[str, str]) -> None:
+    host = f"127.0.0.1:{server.port}"
+    filled = {name: value.replace("{host}", host) for name, value in headers.items()}
+    assert chunks(server.chat(headers=filled).text)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://127.0.0.1:1"},
+        {"origin": "http://127.0.0.1"},
+        {"origin": "http://localhost:3000", "sec-fetch-site": "same-site"},
+        {"origin": EVIL, "sec-fetch-site": "cross-site"},
+        {"origin": EVIL, "x-forwarded-host": "evil.example.org"},
+        {"origin": EVIL, "x-forwarded-host": "b.internal, evil.example"},
+        {"origin": "", "x-forwarded-host": ""},
+    ],
+)
+def test_who_is_not(server: LiveServer, headers: dict[str, str]) -> None:
+    assert refused(server.chat(headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("host", "let_in"),
+    [
+        ("localhost", True),
+        ("LOCALHOST:8000", True),
+        ("app.localhost:8000", True),
+        ("127.0.0.1:1", True),
+        ("127.1.2.3", True),
+        ("[::1]:8000", True),
+        ("box.lan:8000", True),
+        ("evil.example", False),
+        ("evil.example:8000", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("[::2]", False),
+        ("", False),
+    ],
+)
+def test_a_name_that_was_pointed_at_loopback_is_refused(
+    server: LiveServer, host: str, let_in: bool
+) -> None:
+    # The page of such a name is of the same origin, and may claim what it likes.
+    headers = {"host": host, "origin": f"http://{host}", "x-forwarded-host": "localhost"}
+    answer = server.chat(headers=headers)
+    assert answer.status_code == 200 if let_in else refused(answer)
+
+
+def test_elsewhere_any_host_will_do(model: ScriptedModel) -> None:
+    everywhere = Settings(host="0.0.0.0")
+    starred = Settings(allowed_hosts=["*"])
+    for settings in (everywhere, starred):
+        with LiveServer(create_app(Agent(model), settings=settings)) as server:
+            assert server.chat(headers={"host": "chat.example.com"}).status_code == 200
+            assert refused(server.chat(headers={"host": "chat.example.com", "origin": EVIL}))
+
+
+def test_preflight(server: LiveServer) -> None:
+    answer = server.request(
+        "OPTIONS",
+        "/api/chat",
+        headers={
+            "origin": FRONTEND,
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization,content-type,user-agent,x-my-own,"
+            "x-usechat-floor",
+        },
+    )
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == FRONTEND
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    assert {"GET", "POST"} <= set(answer.headers["access-control-allow-methods"].split(", "))
+    allowed = answer.headers["access-control-allow-headers"].replace(" ", "").split(",")
+    assert {"authorization", "content-type", "user-agent", "x-my-own"} <= set(allowed)
+
+
+def test_an_allowed_page_can_read_answers_and_errors(server: LiveServer) -> None:
+    for path, method in [
+        ("/api/chat", "POST"),
+        ("/nowhere", "GET"),
+        ("/api/chat/c1/stream", "GET"),
+    ]:
+        answer = server.request(method, path, headers={"origin": FRONTEND})
+        assert answer.headers["access-control-allow-origin"] == FRONTEND, path
+        assert "origin" in answer.headers["vary"].lower()
+    streamed = server.chat(headers={"origin": FRONTEND})
+    assert streamed.headers["access-control-allow-origin"] == FRONTEND
+    assert chunks(streamed.text)
+
+
+def test_an_allowed_page_can_read_what_went_wrong_inside() -> None:
+    class Broken(ScriptedModel):
+        def stream(self, call: object) -> object:  # type: ignore[override]
+            raise RuntimeError("secret detail")
+
+    settings = Settings(allowed_origins=[FRONTEND])
+    with LiveServer(create_app(Agent(Broken()), settings=settings)) as server:  # type: ignore[arg-type]
+        answer = server.chat(headers={"origin": FRONTEND})
+    assert answer.status_code == 500
+    assert answer.headers["access-control-allow-origin"] == FRONTEND
+    assert "secret" not in answer.text
+    assert "reference" in answer.text
+
+
+def test_a_star_lets_every_site_in_without_cookies(model: ScriptedModel) -> None:
+    with LiveServer(create_app(Agent(model), settings=Settings(allowed_origins=["*"]))) as server:
+        answer = server.chat(headers={"origin": EVIL})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in answer.headers

@@ -1,0 +1,80 @@
+"""A client that reads slowly is waited for; one that does not read at all is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.types import Message
+from ui_message_stream.chunks import Chunk, Finish, TextDelta, TextStart
+from usechat_server.http.response import UIMessageStreamResponse
+
+from tests.harness.asgi_host import LONG, AsgiHost
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["in a delta", "in a keep-alive"])
+async def test_a_write_that_does_not_go_through_ends_the_stream(silent: bool) -> None:
+    closed, dropped = asyncio.Event(), asyncio.Event()
+
+    async def said() -> AsyncIterator[Chunk]:
+        try:
+            yield TextStart(id="0")
+            while True:
+                await (asyncio.Event().wait() if silent else asyncio.sleep(0.001))
+                yield TextDelta(id="0", delta="x")
+        finally:
+            closed.set()
+
+    # The timeout holds whether or not a keep-alive would have been due before it.
+    response = UIMessageStreamResponse(
+        said(), keep_alive=0.01 if silent else 3600, send_timeout=0.1
+    )
+    host = AsgiHost(response, extensions={"usechat.abort": dropped.set})
+    answering = host.request()
+    await host.until(lambda body: b"text-start" in body)
+    host.reading.clear()
+    await asyncio.wait_for(answering, LONG)
+
+    assert closed.is_set()
+    assert dropped.is_set()  # the socket too, where the host offers that
+    assert not host.complete  # half an answer must not look like a whole one
+
+
+async def test_the_end_of_the_response_is_a_write_like_any_other() -> None:
+    class StopsReading(AsgiHost):
+        async def _send(self, message: Message) -> None:
+            if message.get("more_body") is False:
+                self.reading.clear()
+            await super()._send(message)
+
+    async def said() -> AsyncIterator[Chunk]:
+        yield TextStart(id="0")
+
+    dropped = asyncio.Event()
+    response = UIMessageStreamResponse(said(), send_timeout=0.1)
+    await asyncio.wait_for(
+        StopsReading(response, extensions={"usechat.abort": dropped.set}).request(), LONG
+    )
+    assert dropped.is_set()
+
+
+async def test_the_iterator_waits_for_the_client_and_goes_on_when_it_reads() -> None:
+    said = 0
+
+    async def counts() -> AsyncIterator[Chunk]:
+        nonlocal said
+        yield TextStart(id="0")
+        for _ in range(20):
+            said += 1
+            yield TextDelta(id="0", delta="x")
+
+    host = AsgiHost(UIMessageStreamResponse(counts(), keep_alive=0.01, send_timeout=LONG))
+    host.reading.clear()
+    answering = host.request()
+    await asyncio.sleep(0.05)  # several keep-alive intervals, in which nothing may be written
+    assert said == 0
+    host.reading.set()
+    await asyncio.wait_for(answering, LONG)
+    assert isinstance(host.chunks[-1], Finish)
+    assert said == 20

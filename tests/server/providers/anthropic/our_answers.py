@@ -1,0 +1,123 @@
+"""What this project makes of a recording: the same conversation as the reference has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import httpx2
+from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
+from ui_message_stream.chunks import (
+    Chunk,
+    FinishReason,
+    FinishStep,
+    StartStep,
+    ToolInputAvailable,
+    ToolOutputAvailable,
+)
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.reduce import Reducer
+from ui_message_stream.versions import Floor, Form, Ranged, project
+from ui_message_stream.writer import Writer
+from usechat_server.errors import ModelError
+from usechat_server.providers.anthropic import AnthropicModel
+from usechat_server.providers.base import ModelCall
+from usechat_server.tools import ClientTool
+
+from tests.server.providers.anthropic.normal_form import Chunks
+from tests.server.providers.anthropic.recordings import Recording
+
+__all__ = ["OUTPUT", "Conversation"]
+
+#: What every tool of the app answers.
+OUTPUT = "done"
+
+#: Chunks that say nothing of the answer itself.
+_FRAME = {"start", "start-step", "finish-step"}
+_MORE = {"role": "user", "parts": [{"type": "text", "text": "Go on."}]}
+
+
+class Conversation:
+    """One conversation with AnthropicModel, its provider's answers read from a recording."""
+
+    def __init__(self, recording: Recording, floor: Floor) -> None:
+        #: the bodies of the requests
+        self.requests: list[Any] = []
+        #: the chunks, as `flat` gives those of the reference
+        self.chunks: Chunks = []
+        self._recording = recording
+        self._floor = floor
+        #: the conversation so far
+        self.messages = [UIMessage.from_object(recording.question)]
+        self._tools = [
+            ClientTool(name, name, {"type": "object"}) for name in recording.client_tools
+        ]
+        transport = httpx2.MockTransport(self._respond)
+        self._model = AnthropicModel(
+            "claude-sonnet-5-5",
+            client=AsyncAnthropic(
+                api_key="none",
+                max_retries=0,
+                http_client=DefaultAsyncHttpxClient(transport=transport),
+            ),
+        )
+
+    async def run(self, turns: Sequence[int]) -> None:
+        """Holds the conversation: `turns` says how many responses each turn takes."""
+        reason = None
+        for number, responses in enumerate(turns, 1):
+            writer = Writer(message_id=f"answer-{number}", floor=self._floor)
+            reducer = Reducer()
+            end = len(self.requests) + responses
+            while len(self.requests) < end:
+                try:
+                    reason = await self._step(writer, reducer)
+                except ModelError:
+                    self.chunks.append({"type": "error"})
+                    return
+            writer.finish(reason)
+            more = {**_MORE, "id": f"more-{number}"}
+            self.messages += [reducer.message, UIMessage.from_object(more)]
+        self.chunks.append({"type": "finish", "finishReason": reason})
+
+    async def _step(self, writer: Writer, reducer: Reducer) -> FinishReason:
+        """One call of the model; how it ended. Raises ModelError."""
+        messages = [*self.messages, reducer.message] if reducer.message.parts else self.messages
+        self._take(writer.write(StartStep()), reducer)
+        stream = self._model.stream(ModelCall(messages=messages, tools=self._tools))
+        calls: list[Chunk] = []
+        async for batch in stream:
+            for chunk in batch:
+                if isinstance(chunk, ToolInputAvailable) and not chunk.provider_executed:
+                    calls.append(
+                        ToolOutputAvailable(tool_call_id=chunk.tool_call_id, output=OUTPUT)
+                    )
+                forms = (
+                    writer.write_form(chunk) if isinstance(chunk, Ranged) else writer.write(chunk)
+                )
+                self._take(forms, reducer)
+        for output in calls:
+            writer.write(output)
+            reducer.feed(output)
+        self._take(writer.write(FinishStep()), reducer)
+        assert stream.result is not None
+        if not self._recording.pauses_after(len(self.requests) - 1):
+            self.chunks.append({"type": "finish-step"})
+        return stream.result.finish_reason
+
+    def _take(self, forms: Sequence[Form], reducer: Reducer) -> None:
+        for form in forms:
+            sent = project(form, self._floor)
+            if sent is not None:
+                reducer.feed(sent)
+                if sent.type not in _FRAME:
+                    self.chunks.append(sent.to_object())
+
+    def _respond(self, request: httpx2.Request) -> httpx2.Response:
+        if not request.url.path.endswith("/messages"):
+            return httpx2.Response(404, json={})
+        lines = self._recording.responses[len(self.requests)]
+        self.requests.append(json.loads(request.content))
+        body = "".join(f"data: {line}\n\n" for line in lines)
+        return httpx2.Response(200, text=body, headers={"content-type": "text/event-stream"})

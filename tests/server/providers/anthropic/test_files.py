@@ -1,0 +1,222 @@
+"""A person's files → content blocks."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from ui_message_stream.messages import FilePart, UIMessage
+from usechat_server.errors import BadRequest
+from usechat_server.providers.anthropic.request.build import request
+from usechat_server.providers.anthropic.request.files import file_block
+from usechat_server.providers.base import ModelCall
+
+from tests.harness.fake_provider_rules import problems
+
+PNG = b"\x89PNG\r\n\x1a\n rest"
+JPEG = b"\xff\xd8\xff\xe0 rest"
+WEBP = b"RIFF\x00\x00\x00\x00WEBPVP8 "
+PDF = b"%PDF-1.7 rest"
+
+
+def part(data: bytes | str, media_type: str, filename: str | None = None) -> FilePart:
+    if isinstance(data, bytes):
+        data = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+    return FilePart(media_type=media_type, filename=filename, url=data)
+
+
+@pytest.mark.parametrize(
+    ("data", "declared", "sent"),
+    [
+        (PNG, "image/png", "image/png"),
+        (b"GIF89a rest", "image/gif", "image/gif"),
+        # The browser goes by the file's ending; the API by what is in it.
+        (WEBP, "image/jpeg", "image/webp"),
+        (JPEG, "image/*", "image/jpeg"),
+        (JPEG, "", "image/jpeg"),
+        # Not known to us, but it may be to the provider.
+        (b"\x00\x01", "image/png", "image/png"),
+    ],
+)
+def test_images(data: bytes, declared: str, sent: str) -> None:
+    assert file_block(part(data, declared, "cat.png")) == {
+        "type": "image",
+        "source": {
+            "type": "base64",
+            "media_type": sent,
+            "data": base64.b64encode(data).decode(),
+        },
+    }
+
+
+@pytest.mark.parametrize("declared", ["application/pdf", "application/octet-stream"])
+def test_pdfs(declared: str) -> None:
+    block = file_block(part(PDF, declared, "report.pdf"))
+    assert block["type"] == "document"
+    assert block["title"] == "report.pdf"
+    assert block["source"]["media_type"] == "application/pdf"
+
+
+@pytest.mark.parametrize(
+    ("data", "declared", "text"),
+    [
+        (b"a,b\n1,2\n", "text/csv", "a,b\n1,2\n"),
+        (b"# Title", "text/markdown", "# Title"),
+        (b'{"a": 1}', "application/json", '{"a": 1}'),
+        (b"a: 1", "application/x-yaml", "a: 1"),
+        (b"<svg/>", "image/svg+xml", "<svg/>"),
+        # What Chromium says of .py, .ts and .md files.
+        (b"print(1)", "", "print(1)"),
+        (b"const a = 1", "video/mp2t", "const a = 1"),
+        (b"# Title", "application/octet-stream", "# Title"),
+        ("é".encode(), "text/plain;charset=utf-8", "é"),
+        ("\ufeffé".encode(), "text/csv", "é"),
+        ("é".encode("utf-16"), "text/csv", "é"),
+        ("é;ü".encode("cp1252"), "text/csv", "é;ü"),
+        ("data:text/plain,a%20%C3%A9", "text/plain", "a é"),
+        ("data:text/plain;base64,YQ", "text/plain", "a"),
+        ("DATA:text/plain;charset=utf-8;BASE64,YQ%3D%3D", "text/plain", "a"),
+    ],
+)
+def test_text_of_any_kind(data: bytes | str, declared: str, text: str) -> None:
+    assert file_block(part(data, declared, "notes")) == {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": text},
+        "title": "notes",
+    }
+
+
+def test_an_empty_file_is_named() -> None:
+    block = file_block(part(b" \n", "text/plain", "empty.txt"))
+    assert block == {"type": "text", "text": "(empty.txt is empty.)"}
+
+
+def test_links_are_passed_on() -> None:
+    url = "https://example.com/file"
+    source = {"type": "url", "url": url}
+    assert file_block(part(url, "image/png")) == {"type": "image", "source": source}
+    assert file_block(part(url, "image")) == {"type": "image", "source": source}
+    assert file_block(part(url, "application/pdf", "a.pdf")) == {
+        "type": "document",
+        "source": source,
+        "title": "a.pdf",
+    }
+
+
+@pytest.mark.parametrize(
+    ("refused", "says"),
+    [
+        (part(b"\x00\x00\x00\x18ftypheic", "image/heic", "cat.heic"), "cat.heic (image/heic)"),
+        (part(b"PK\x03\x04\x00\xff", "application/zip", "all.zip"), "all.zip (application/zip)"),
+        (part(b"\xff\xfb\x90\x00", "audio/mpeg"), "The file (audio/mpeg)"),
+        (part("data:image/png;base64,!!", "image/png", "cat.png"), "cat.png is damaged"),
+        (part("data:image/png", "image/png", "cat.png"), "cat.png has no data:"),
+        (part("", "image/png", "cat.png"), "cat.png has no data:"),
+        (part("file:///etc/passwd", "text/plain", "passwd"), "passwd has no data:"),
+        (part("https://example.com/a.csv", "text/csv", "a.csv"), "a.csv (text/csv) cannot be"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_by_name(refused: FilePart, says: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        file_block(refused)
+    assert caught.value.status == 400
+    assert caught.value.text.startswith(says)
+
+
+def test_a_refused_file_does_not_end_the_conversation() -> None:
+    # The page keeps the message that was refused, and sends it again with the next one.
+    heic = part(b"\x00\x00ftypheic", "image/heic", "cat.heic").to_object()
+    hello: dict[str, Any] = {"type": "text", "text": "What is it?"}
+    first = UIMessage.from_object({"id": "1", "role": "user", "parts": [heic, hello]})
+    second = UIMessage.from_object({"id": "2", "role": "user", "parts": [hello]})
+    with pytest.raises(BadRequest):
+        request(ModelCall([first]), model="m", max_tokens=1)
+
+    made = request(ModelCall([first, second]), model="m", max_tokens=1)
+    assert problems(made) == []
+    [turn] = made["messages"]
+    assert [block["text"] for block in turn["content"]] == [
+        "(cat.heic could not be read.)",
+        "What is it?",
+        "What is it?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "sent"),
+    [
+        ("image/png", {"type": "image", "source": {"type": "file", "file_id": "file_1"}}),
+        (
+            "application/pdf",
+            {
+                "type": "document",
+                "source": {"type": "file", "file_id": "file_1"},
+                "title": "the.file",
+            },
+        ),
+        (
+            "text/csv",
+            {
+                "type": "document",
+                "source": {"type": "file", "file_id": "file_1"},
+                "title": "the.file",
+            },
+        ),
+        ("application/zip", {"type": "container_upload", "file_id": "file_1"}),
+    ],
+)
+def test_a_file_that_the_provider_keeps(media_type: str, sent: dict[str, Any]) -> None:
+    kept = FilePart(
+        media_type=media_type,
+        filename="the.file",
+        url="",
+        provider_reference={"openai": "f", "anthropic": "file_1"},
+    )
+    assert file_block(kept) == sent
+
+
+def test_a_file_that_another_provider_keeps() -> None:
+    kept = FilePart(media_type="image/png", url="", provider_reference={"openai": "f"})
+    with pytest.raises(BadRequest, match="another provider"):
+        file_block(kept)
+
+
+def test_an_image_that_is_too_large() -> None:
+    largest = PNG + bytes(5 * 1024 * 1024 * 3 // 4 - len(PNG))
+    assert file_block(part(largest, "image/png"))["type"] == "image"
+    with pytest.raises(BadRequest, match=r"cat.png is too large.*3.75 MB") as refused:
+        file_block(part(largest + b"\0", "image/png", "cat.png"))
+    assert refused.value.status == 413
+    # A text of that size is the request's own limit to refuse.
+    assert file_block(part("data:text/plain," + "a" * 6_000_000, "text/plain"))
+
+
+def test_what_a_page_asks_for_with_a_document() -> None:
+    asked = part("data:text/plain,Hello", "text/plain", "notes.txt")
+    wanted = {"title": "My notes", "context": "From last week.", "citations": {"enabled": True}}
+    asked.provider_metadata = {"anthropic": wanted}
+    assert file_block(asked) == {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": "Hello"},
+        **wanted,
+    }
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"title": None}, {"context": 5, "citations": "yes"}, {"citations": {}}]
+)
+def test_a_page_may_ask_for_nonsense(wanted: dict[str, Any]) -> None:
+    asked = part("data:text/plain,Hello", "text/plain")
+    asked.provider_metadata = {"anthropic": wanted}
+    assert set(file_block(asked)) == {"type", "source"}
+
+
+def test_a_page_may_ask_for_a_file_to_be_uploaded_for_code() -> None:
+    kept = FilePart(
+        media_type="text/csv",
+        url="",
+        provider_reference={"anthropic": "file_1"},
+        provider_metadata={"anthropic": {"containerUpload": True}},
+    )
+    assert file_block(kept) == {"type": "container_upload", "file_id": "file_1"}

@@ -1,0 +1,482 @@
+"""What an agent is set up with → what the provider is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import DEFAULT_FLOOR
+from usechat_server import Agent, ClientTool, Turn
+from usechat_server.anthropic import (
+    AnthropicModel,
+    AnthropicOptions,
+    advisor,
+    code_execution,
+    mcp_server,
+    memory,
+    tool_search,
+    web_fetch,
+    web_search,
+)
+from usechat_server.errors import BadRequest
+from usechat_server.tools import ProviderTool, Tool
+
+from tests.harness.fake_provider import (
+    FakeProvider,
+    RecordedRequest,
+    Reply,
+    message,
+    model_info,
+    text,
+)
+
+MODEL = "claude-sonnet-5-5"
+CLOCK = ClientTool("clock", "The time.", {"type": "object"})
+
+
+class City(BaseModel):
+    name: str
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        provider.on(lambda _: Reply(message(text("Hello"))))
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
+        yield provider
+
+
+def user(*parts: dict[str, Any], message_id: str = "u") -> UIMessage:
+    return UIMessage.from_object({"id": message_id, "role": "user", "parts": list(parts)})
+
+
+def said(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+def answer(*parts: dict[str, Any], message_id: str = "a") -> UIMessage:
+    made = {"id": message_id, "role": "assistant", "parts": [{"type": "step-start"}, *parts]}
+    return UIMessage.from_object(made)
+
+
+async def drain(agent: Agent, turn: Turn) -> None:
+    """Asks, and reads the answer."""
+    stream = agent.spec.first_call(turn)
+    assert stream is not None
+    async for _ in stream:
+        pass
+
+
+def ask(provider: FakeProvider, agent: Agent, *history: UIMessage) -> RecordedRequest:
+    """The request that an agent makes for a history."""
+    messages = list(history) or [user(said("Hi"))]
+    turn = Turn(None, "c", DEFAULT_FLOOR, messages, message_id="new")
+
+    async def call() -> None:
+        await drain(agent, turn)
+        await agent.spec.model.aclose()
+
+    before = len(provider.requests)
+    asyncio.run(call())
+    return next(r for r in provider.requests[before:] if r.path.endswith("/messages"))
+
+
+@pytest.mark.parametrize(
+    ("options", "sent", "beta"),
+    [
+        ({"thinking": {"type": "adaptive"}}, {"thinking": {"type": "adaptive"}}, None),
+        (
+            {"thinking": {"type": "adaptive", "display": "updates"}},
+            {"thinking": {"type": "adaptive", "display": "updates"}},
+            "thinking-display-updates-2026-08-18",
+        ),
+        ({"effort": "low"}, {"output_config": {"effort": "low"}}, None),
+        (
+            {"effort": "max", "output_format": {"type": "object"}, "task_budget": 50_000},
+            {
+                "output_config": {
+                    "effort": "max",
+                    "format": {"type": "json_schema", "schema": {"type": "object"}},
+                    "task_budget": {"type": "tokens", "total": 50_000},
+                }
+            },
+            "task-budgets-2026-03-13",
+        ),
+        (
+            {"stop_sequences": ["END"], "temperature": 0.2, "top_p": 0.9, "top_k": 5},
+            {"stop_sequences": ["END"], "temperature": 0.2, "top_p": 0.9, "top_k": 5},
+            None,
+        ),
+        ({"service_tier": "standard_only"}, {"service_tier": "standard_only"}, None),
+        ({"speed": "fast"}, {"speed": "fast"}, "fast-mode-2026-02-01"),
+        ({"fallbacks": "default"}, {"fallbacks": "default"}, "server-side-fallback-2026-07-01"),
+        (
+            {"fallbacks": [{"model": "claude-haiku-5"}]},
+            {"fallbacks": [{"model": "claude-haiku-5"}]},
+            "server-side-fallback-2026-06-01",
+        ),
+        (
+            {"context_management": {"edits": [{"type": "compact_20260112"}]}},
+            {"context_management": {"edits": [{"type": "compact_20260112"}]}},
+            "context-management-2025-06-27,compact-2026-01-12",
+        ),
+        ({"container": "container_1"}, {"container": "container_1"}, None),
+        ({"betas": ["new-2027-01-01"]}, {}, "new-2027-01-01"),
+        # Whatever comes next: it goes before what we would say.
+        (
+            {"effort": "low", "extra_body": {"output_config": {"effort": "tiny"}, "new": [1]}},
+            {"output_config": {"effort": "tiny"}, "new": [1]},
+            None,
+        ),
+    ],
+)
+def test_an_option_is_a_parameter(
+    provider: FakeProvider, options: dict[str, Any], sent: dict[str, Any], beta: str | None
+) -> None:
+    plain = ask(provider, Agent(MODEL))
+    asked = ask(provider, Agent(MODEL, options=AnthropicOptions(**options)))
+    assert {**asked.json, "max_tokens": 0} == {**plain.json, "max_tokens": 0, **sent}
+    assert asked.headers.get("anthropic-beta") == beta
+
+
+def test_a_header_of_the_apps_own(provider: FakeProvider) -> None:
+    options = AnthropicOptions(extra_headers={"x-team": "blue"})
+    model = AnthropicModel(MODEL, options)
+    assert ask(provider, Agent(model)).headers["x-team"] == "blue"
+
+
+def test_an_answer_of_the_shape_of_a_model(provider: FakeProvider) -> None:
+    asked = ask(provider, Agent(MODEL, options=AnthropicOptions(output_format=City)))
+    schema = asked.json["output_config"]["format"]["schema"]
+    assert schema["properties"]["name"]["type"] == "string"
+    assert schema["required"] == ["name"]
+    # The API takes objects only if they are closed.
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("tool", "sent", "beta"),
+    [
+        (web_search(), {"type": "web_search_20250305", "name": "web_search"}, None),
+        (
+            web_search(
+                max_uses=3,
+                allowed_domains=["example.com/docs"],
+                user_location={"type": "approximate", "city": "Paris"},
+                version="20260318",
+                extra={"response_inclusion": "excluded"},
+            ),
+            {
+                "type": "web_search_20260318",
+                "name": "web_search",
+                "max_uses": 3,
+                "allowed_domains": ["example.com/docs"],
+                "user_location": {"type": "approximate", "city": "Paris"},
+                "response_inclusion": "excluded",
+            },
+            None,
+        ),
+        (
+            web_fetch(citations=True, max_content_tokens=1000),
+            {
+                "type": "web_fetch_20250910",
+                "name": "web_fetch",
+                "citations": {"enabled": True},
+                "max_content_tokens": 1000,
+            },
+            None,
+        ),
+        (code_execution(), {"type": "code_execution_20250825", "name": "code_execution"}, None),
+        (
+            tool_search(algorithm="regex"),
+            {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"},
+            None,
+        ),
+        (
+            advisor("claude-opus-5", max_uses=1),
+            {
+                "type": "advisor_20260301",
+                "name": "advisor",
+                "model": "claude-opus-5",
+                "max_uses": 1,
+            },
+            "advisor-tool-2026-03-01",
+        ),
+        (memory(), {"type": "memory_20250818", "name": "memory"}, None),
+        (
+            ClientTool("late", "", {}, provider_options={"anthropic": {"defer_loading": True}}),
+            {"name": "late", "description": "", "input_schema": {}, "defer_loading": True},
+            None,
+        ),
+    ],
+)
+def test_a_tool_is_an_entry_of_the_request(
+    provider: FakeProvider, tool: Tool, sent: dict[str, Any], beta: str | None
+) -> None:
+    asked = ask(provider, Agent(MODEL, tools=[tool, CLOCK]))
+    assert asked.json["tools"][0] == sent
+    assert asked.json["tools"][1]["name"] == "clock"
+    assert asked.headers.get("anthropic-beta") == beta
+
+
+def test_an_mcp_server_is_a_toolset_and_a_server(provider: FakeProvider) -> None:
+    tools = [
+        mcp_server(
+            "echo",
+            url="https://echo.example/mcp",
+            authorization_token="secret",
+            allowed_tools=["say"],
+        ),
+        mcp_server("all", url="https://all.example/mcp", defer_loading=True),
+    ]
+    asked = ask(provider, Agent(MODEL, tools=tools, options=AnthropicOptions(cache=False)))
+    assert asked.json["mcp_servers"] == [
+        {
+            "type": "url",
+            "name": "echo",
+            "url": "https://echo.example/mcp",
+            "authorization_token": "secret",
+        },
+        {"type": "url", "name": "all", "url": "https://all.example/mcp"},
+    ]
+    assert asked.json["tools"] == [
+        {
+            "type": "mcp_toolset",
+            "mcp_server_name": "echo",
+            "default_config": {"enabled": False},
+            "configs": {"say": {"enabled": True}},
+        },
+        {
+            "type": "mcp_toolset",
+            "mcp_server_name": "all",
+            "default_config": {"defer_loading": True},
+        },
+    ]
+    assert asked.headers["anthropic-beta"] == "mcp-client-2025-11-20"
+
+
+def test_skills_are_in_the_container(provider: FakeProvider) -> None:
+    options = AnthropicOptions(
+        skills=[{"type": "anthropic", "skill_id": "pptx"}], container="container_1"
+    )
+    asked = ask(provider, Agent(MODEL, tools=[code_execution()], options=options))
+    assert asked.json["container"] == {
+        "id": "container_1",
+        "skills": [{"type": "anthropic", "skill_id": "pptx"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("named", "wrong"),
+    [
+        ("effort", lambda: AnthropicOptions(effort="huge")),  # type: ignore[arg-type]
+        ("thinking", lambda: AnthropicOptions(thinking={"type": "on"})),  # type: ignore[arg-type]
+        ("budget", lambda: AnthropicOptions(thinking={"type": "enabled", "budget": 1})),  # type: ignore[arg-type]
+        (
+            "budget_tokens",
+            lambda: AnthropicOptions(thinking={"type": "enabled", "budget_tokens": 10}),
+        ),
+        (
+            "budget_tokens",
+            lambda: Agent(
+                MODEL,
+                max_tokens=2000,
+                options=AnthropicOptions(thinking={"type": "enabled", "budget_tokens": 2000}),
+            ),
+        ),
+        (
+            "max_tokens",
+            lambda: Agent(
+                MODEL,
+                options=AnthropicOptions(thinking={"type": "enabled", "budget_tokens": 40_000}),
+            ),
+        ),
+        ("temperature", lambda: AnthropicOptions(temperature=1.5)),
+        ("stop_sequences", lambda: AnthropicOptions(stop_sequences="END")),
+        ("citations", lambda: AnthropicOptions(citations=True, output_format=City)),
+        ("tempreture", lambda: AnthropicOptions(tempreture=1)),  # type: ignore[call-arg]
+        ("max_uses", lambda: web_search(max_uses=0)),
+        ("allowed_domains", lambda: web_search(allowed_domains=["https://example.com"])),
+        ("blocked_domains", lambda: web_fetch(allowed_domains=["a.b"], blocked_domains=["c.d"])),
+        ("url", lambda: mcp_server("echo", url="echo.example")),
+        ("web_search", lambda: Agent(MODEL, tools=[web_search(), web_search(max_uses=1)])),
+        ("web_search", lambda: Agent("demo", tools=[web_search()])),
+        ("google_search", lambda: Agent(MODEL, tools=[ProviderTool("google_search", "google")])),
+        (
+            "skills",
+            lambda: Agent(
+                MODEL,
+                options=AnthropicOptions(skills=[{"type": "anthropic", "skill_id": "pptx"}]),
+            ),
+        ),
+        ("options", lambda: Agent("demo", options=AnthropicOptions())),
+        ("options", lambda: Agent(AnthropicModel(MODEL), options=AnthropicOptions())),
+    ],
+)
+def test_what_cannot_be_is_an_error_that_names_it(named: str, wrong: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=named):
+        wrong()
+
+
+def test_what_the_model_has_not_got_is_logged_by_name(
+    provider: FakeProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    no, yes = {"supported": False}, {"supported": True}
+    capabilities = {
+        "effort": {**yes, "low": yes, "max": no},
+        "thinking": {**yes, "types": {"adaptive": no, "enabled": yes}},
+        "structured_outputs": yes,
+        "server_tools": {**yes, "web_search": no},
+    }
+    provider.models = [{**model_info(MODEL), "capabilities": capabilities}]
+    options = AnthropicOptions(thinking={"type": "adaptive"}, effort="max", output_format=City)
+    agent = Agent(MODEL, max_tokens=50, tools=[web_search(), web_fetch()], options=options)
+    turn = Turn(None, "c", DEFAULT_FLOOR, [user(said("Hi"))], message_id="new")
+
+    async def call() -> None:
+        await drain(agent, turn)
+        async with asyncio.timeout(20):
+            while len(caplog.records) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await drain(agent, turn)
+        await agent.spec.model.aclose()
+
+    with caplog.at_level("ERROR", "usechat.anthropic"):
+        asyncio.run(call())
+    found = [record.getMessage() for record in caplog.records]
+    assert found == [
+        f"{MODEL} does not support {name}, says the model list"
+        for name in ("thinking adaptive", "effort max", "web_search")
+    ]
+    assert len(provider.model_requests) == 1
+
+
+def breakpoints(body: dict[str, Any]) -> list[str]:
+    """Where a request has them, in the order in which the provider reads it."""
+    found = [f"tool {tool['name']}" for tool in body.get("tools", []) if "cache_control" in tool]
+    if isinstance(body.get("system"), list):
+        found += ["system" for block in body["system"] if "cache_control" in block]
+    for index, turn in enumerate(body["messages"]):
+        found += [
+            f"turn {index}.{n}" for n, b in enumerate(turn["content"]) if "cache_control" in b
+        ]
+    return found
+
+
+def test_what_calls_have_in_common_is_cached(provider: FakeProvider) -> None:
+    agent = Agent(MODEL, system="Be brief.", tools=[web_search(), CLOCK])
+    first = [user(said("One"), said("more"))]
+    asked = ask(provider, agent, *first).json
+    assert breakpoints(asked) == ["tool clock", "system", "turn 0.1"]
+    assert asked["system"][0]["text"] == "Be brief."
+    assert asked["system"][0]["cache_control"] == {"type": "ephemeral"}
+    second = [*first, answer(said("Yes.")), user(said("Two"), message_id="u2")]
+    asked = ask(provider, agent, *second).json
+    # Where the call before had its last one, so that it is found however much came in between.
+    assert breakpoints(asked) == ["tool clock", "system", "turn 0.1", "turn 2.0"]
+    third = [*second, answer(said("Yes."), message_id="a2"), user(said("3"), message_id="u3")]
+    asked = ask(provider, agent, *third).json
+    assert breakpoints(asked) == ["tool clock", "system", "turn 2.0", "turn 4.0"]
+
+
+def test_a_breakpoint_in_a_loop_of_tool_calls(provider: FakeProvider) -> None:
+    called = {
+        "type": "tool-clock",
+        "toolCallId": "toolu_1",
+        "state": "output-available",
+        "input": {},
+        "output": "noon",
+    }
+    asked = ask(provider, Agent(MODEL, tools=[CLOCK]), user(said("Time?")), answer(called)).json
+    assert breakpoints(asked) == ["tool clock", "turn 0.0", "turn 2.0"]
+    assert asked["messages"][2]["content"][0]["type"] == "tool_result"
+
+
+def test_a_tool_that_is_not_in_the_prompt_has_no_breakpoint(provider: FakeProvider) -> None:
+    late = ClientTool("late", "", {}, provider_options={"anthropic": {"defer_loading": True}})
+    asked = ask(provider, Agent(MODEL, tools=[tool_search(), late])).json
+    assert breakpoints(asked) == ["tool tool_search_tool_bm25", "turn 0.0"]
+
+
+def test_an_mcp_server_that_is_not_in_the_prompt_has_no_breakpoint(
+    provider: FakeProvider,
+) -> None:
+    late = mcp_server("late", url="https://late.example/mcp", defer_loading=True)
+    asked = ask(provider, Agent(MODEL, tools=[CLOCK, late]))
+    assert ["cache_control" in tool for tool in asked.json["tools"]] == [True, False]
+
+
+@pytest.mark.parametrize("own", [1, 2, 3, 4])
+def test_breakpoints_of_the_apps_own_count(provider: FakeProvider, own: int) -> None:
+    marked = {"anthropic": {"cache_control": {"type": "ephemeral"}}}
+    tools = [ClientTool(f"own{n}", "", {}, provider_options=marked) for n in range(own)]
+    agent = Agent(MODEL, system="Be brief.", tools=[*tools, CLOCK])
+    history = [user(said("One")), answer(said("Yes.")), user(said("Two"), message_id="u2")]
+    found = breakpoints(ask(provider, agent, *history).json)
+    ours = ["system", "turn 2.0", "turn 0.0"][: 4 - own]
+    assert sorted(found) == sorted([*(f"tool own{n}" for n in range(own)), *ours])
+
+
+def test_no_secret_of_an_mcp_server_is_told() -> None:
+    with pytest.raises(ValueError, match="url") as failure:
+        mcp_server("x", authorization_token="SECRET")  # type: ignore[call-arg]
+    assert "SECRET" not in str(failure.value)
+    tool = mcp_server("x", url="https://x.example/mcp", authorization_token="SECRET")
+    assert "SECRET" not in repr(tool)
+
+
+def test_a_continuation_does_not_leak_its_breakpoint(provider: FakeProvider) -> None:
+    history = [user(said("Go")), answer(said("Half"))]
+    agent = Agent(MODEL)
+    assert breakpoints(ask(provider, agent, *history).json) == ["turn 0.0", "turn 2.0"]
+    off = Agent(MODEL, options=AnthropicOptions(cache=False))
+    assert breakpoints(ask(provider, off, *history).json) == []
+
+
+def test_an_hour_in_the_cache(provider: FakeProvider) -> None:
+    asked = ask(provider, Agent(MODEL, options=AnthropicOptions(cache="1h"))).json
+    sent = asked["messages"][0]["content"][0]["cache_control"]
+    assert sent == {"type": "ephemeral", "ttl": "1h"}
+
+
+def test_documents_are_cited(provider: FakeProvider) -> None:
+    note = {"type": "file", "mediaType": "text/plain", "url": "data:text/plain,Hello"}
+    agent = Agent(MODEL, options=AnthropicOptions(citations=True))
+    asked = ask(provider, agent, user(said("Read"), note)).json
+    [words, document] = asked["messages"][0]["content"]
+    assert "citations" not in words
+    assert document["citations"] == {"enabled": True}
+    assert "citations" not in str(ask(provider, Agent(MODEL), user(said("Read"), note)).json)
+
+
+def test_a_page_may_ask_for_citations(provider: FakeProvider) -> None:
+    note = {"type": "file", "mediaType": "text/plain", "url": "data:text/plain,Hello"}
+    cited = {**note, "providerMetadata": {"anthropic": {"citations": {"enabled": True}}}}
+    asked = ask(provider, Agent(MODEL), user(said("Read"), note, cited)).json
+    # The API refuses a request that asks for some documents only.
+    assert [b.get("citations") for b in asked["messages"][0]["content"][1:]] == [
+        {"enabled": True},
+        {"enabled": True},
+    ]
+    shaped = Agent(MODEL, options=AnthropicOptions(output_format=City))
+    assert "citations" not in str(ask(provider, shaped, user(said("Read"), cited)).json)
+
+
+def test_a_file_that_only_code_can_read(provider: FakeProvider) -> None:
+    table = {
+        "type": "file",
+        "mediaType": "application/vnd.ms-excel",
+        "url": "",
+        "providerReference": {"anthropic": "file_1"},
+    }
+    asked = ask(provider, Agent(MODEL, tools=[code_execution()]), user(said("Sum"), table)).json
+    upload = asked["messages"][0]["content"][1]
+    assert upload["type"] == "container_upload"
+    assert upload["file_id"] == "file_1"
+    with pytest.raises(BadRequest, match="cannot be read"):
+        ask(provider, Agent(MODEL), user(said("Sum"), table))

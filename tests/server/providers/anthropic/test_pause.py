@@ -1,0 +1,58 @@
+"""A pause of the provider, from the page's side and from the provider's."""
+
+from __future__ import annotations
+
+from anthropic import AsyncAnthropic
+from ui_message_stream.messages import TextPart, ToolPart, UIMessage
+from ui_message_stream.reduce import reduce
+from ui_message_stream.versions import DEFAULT_FLOOR
+from usechat_server.agent import Agent
+from usechat_server.providers.anthropic import AnthropicModel
+from usechat_server.runs import Runs
+from usechat_server.turn import Turn
+
+from tests.harness.asgi_host import AsgiHost
+from tests.harness.fake_provider import FakeProvider, Reply
+from tests.harness.fake_provider_events import block, message, text
+from tests.harness.fake_provider_rules import problems
+from tests.harness.lifecycle import start
+
+CALL = {
+    "type": "server_tool_use",
+    "id": "srvtoolu_1",
+    "name": "web_search",
+    "input": {"query": "x"},
+}
+FOUND = {
+    "type": "web_search_result",
+    "url": "https://example.com/",
+    "title": "T",
+    "page_age": None,
+    "encrypted_content": "ZQ==",
+}
+RESULT = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [FOUND]}
+
+
+async def test_a_paused_search_is_one_answer_in_two_steps() -> None:
+    with FakeProvider() as provider:
+        provider.script(
+            Reply(message(block(CALL), stop_reason="pause_turn", message_id="msg_1")),
+            Reply(message(block(RESULT), text("Found."), message_id="msg_2")),
+        )
+        model = AnthropicModel("m", client=AsyncAnthropic(base_url=provider.url, api_key="any"))
+        question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
+        turn = Turn(
+            user=None, chat_id="c", floor=DEFAULT_FLOOR, messages=[question], message_id="m"
+        )
+        run = await start(Runs(), turn, Agent(model, max_tokens=100))
+        answer = await AsgiHost(run.response()).answer()
+
+        second = provider.requests[1].json
+
+    assert second["messages"][1:] == [{"role": "assistant", "content": [CALL]}]
+    assert problems(second) == []
+    assert [chunk.type for chunk in answer].count("finish") == 1
+    parts = reduce(answer).parts
+    [search] = [part for part in parts if isinstance(part, ToolPart)]
+    assert search.state == "output-available"
+    assert [part.text for part in parts if isinstance(part, TextPart)] == ["Found."]

@@ -1,0 +1,133 @@
+"""There and back: the blocks that the provider sent are the blocks that it gets.
+
+Recorded responses become chunks, the chunks a message as a client of each major holds it, and the
+messages a request. The recordings are those of the differential test.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from usechat_server.providers.anthropic.request.build import request
+from usechat_server.providers.base import ModelCall
+from usechat_server.tools import ClientTool
+
+from tests.harness.fake_provider_rules import problems
+from tests.server.providers.anthropic.our_answers import Conversation
+from tests.server.providers.anthropic.recordings import Recording, others, our_own
+
+FLOORS = [DEFAULT_FLOOR, Floor.parse("6.0.324"), Floor.parse("7.0.173")]
+_THINKING = ("thinking", "redacted_thinking")
+
+
+def complete(recording: Recording) -> bool:
+    """Whether it is one answer after another, each with its end."""
+    kinds = [event["type"] for event in recording.events]
+    ended = [json.loads(lines[-1])["type"] == "message_stop" for lines in recording.responses]
+    ids = {e["message"]["id"] for e in recording.events if e["type"] == "message_start"}
+    return "error" not in kinds and all(ended) and len(ids) == len(recording.responses)
+
+
+CASES = [
+    pytest.param(recording, floor, id=f"{recording.name}-{floor.major}")
+    for recording in our_own() + others()
+    if complete(recording)
+    for floor in FLOORS
+]
+
+
+@pytest.mark.parametrize(("recording", "floor"), CASES)
+async def test_every_block_goes_back_as_it_came(recording: Recording, floor: Floor) -> None:
+    conversation = Conversation(recording, floor)
+    await conversation.run(turns_of(recording))
+
+    tools = [ClientTool(name, name, {"type": "object"}) for name in recording.client_tools]
+    messages = [UIMessage.from_object(m.to_object()) for m in conversation.messages]
+    made = request(ModelCall(messages, tools=tools), model="m", max_tokens=100)
+
+    assert problems(made) == []
+    for body in conversation.requests:
+        assert problems(body) == []
+    sent = [
+        block
+        for turn in made["messages"]
+        if turn["role"] == "assistant"
+        for block in turn["content"]
+    ]
+    came = [block for response in recording.responses for block in blocks(response)]
+    assert [comparable(block) for block in sent] == [comparable(block) for block in came]
+
+
+def turns_of(recording: Recording) -> list[int]:
+    """How many responses each of the assistant's messages takes: a call of the app's tool and a
+    pause are answered within it."""
+    turns = [0]
+    for response in recording.responses:
+        turns[-1] += 1
+        events = [json.loads(line) for line in response]
+        reasons = [event.get("delta", {}).get("stop_reason") for event in events]
+        reasons.append(events[0]["message"].get("stop_reason"))
+        if not {"tool_use", "pause_turn"} & set(reasons):
+            turns.append(0)
+    return [count for count in turns if count]
+
+
+def blocks(response: list[str]) -> list[dict[str, Any]]:
+    """The content of a response, put together as the API's documentation says; without blank text
+    and thinking at the end, which it refuses."""
+    content: dict[int, dict[str, Any]] = {}
+    pieces: dict[int, str] = {}
+    for event in map(json.loads, response):
+        if event["type"] == "message_start":
+            content = dict(enumerate(event["message"].get("content") or ()))
+        elif event["type"] == "content_block_start":
+            content[event["index"]] = dict(event["content_block"])
+        elif event["type"] == "content_block_delta" and event["index"] in content:
+            delta, block = dict(event["delta"]), content[event["index"]]
+            match delta.pop("type"):
+                case "text_delta":
+                    block["text"] += delta["text"]
+                case "thinking_delta":
+                    block["thinking"] += delta["thinking"]
+                case "citations_delta":
+                    block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+                case "compaction_delta" if delta.get("content"):
+                    block["content"] = (block.get("content") or "") + delta["content"]
+                    block["encrypted_content"] = delta.get("encrypted_content")
+                case "input_json_delta":
+                    pieces[event["index"]] = pieces.get(event["index"], "") + delta["partial_json"]
+                case "signature_delta":
+                    block["signature"] = delta["signature"]
+                case _ if "text" not in block:
+                    # Nobody knows what to make of it.
+                    del content[event["index"]]
+    for index, text in pieces.items():
+        if text:
+            content[index]["input"] = parsed(text)
+    made = [block for block in content.values() if block.get("text", "x").strip()]
+    while made and made[-1]["type"] in _THINKING:
+        made.pop()
+    return made
+
+
+def parsed(text: str) -> Any:
+    """A tool's input. One that is cut goes back where the model sees what it wrote."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"invalid_input": text}
+
+
+def comparable(block: Any) -> Any:
+    """Null and an empty list of citations are as good as absent."""
+    if isinstance(block, dict):
+        return {
+            key: comparable(value)
+            for key, value in block.items()
+            if value is not None and not (key == "citations" and value == [])
+        }
+    return [comparable(item) for item in block] if isinstance(block, list) else block

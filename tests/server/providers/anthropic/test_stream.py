@@ -1,0 +1,474 @@
+"""Calls over real sockets: the SDK's client against a provider that fails in every way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import anyio
+import pytest
+from anthropic import AsyncAnthropic
+from ui_message_stream.chunks import TextDelta
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import Form
+from usechat_server.errors import ModelError
+from usechat_server.providers.anthropic import DEFAULT_MAX_TOKENS, AnthropicModel
+from usechat_server.providers.anthropic.response.stream import AnthropicStream
+from usechat_server.providers.base import ModelCall
+from usechat_server.results import Usage
+from usechat_server.tools import ClientTool
+
+from tests.harness.fake_provider import (
+    FakeProvider,
+    Pause,
+    Reply,
+    error_event,
+    http_error,
+    message,
+    text,
+    thinking,
+    tool_use,
+)
+
+DEADLINE = 20.0
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
+        yield provider
+
+
+@pytest.fixture
+async def model(provider: FakeProvider) -> AsyncIterator[AnthropicModel]:
+    model = AnthropicModel("claude-sonnet-5-5")
+    yield model
+    await model.aclose()
+
+
+def call(**fields: Any) -> ModelCall:
+    asked = UIMessage.from_object(
+        {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    )
+    return ModelCall([asked], tools=[ClientTool("weather", "", {"type": "object"})], **fields)
+
+
+async def read(stream: AnthropicStream) -> tuple[list[Any], ModelError | None]:
+    """All chunks, and how it failed."""
+    chunks: list[Any] = []
+    try:
+        async for batch in stream:
+            assert batch
+            chunks += batch
+    except ModelError as error:
+        return chunks, error
+    return chunks, None
+
+
+def shown(chunks: Sequence[Form]) -> str:
+    return "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
+
+
+async def closed(provider: FakeProvider, index: int = 0) -> bool:
+    """Whether the provider saw that we hung up."""
+    return await asyncio.to_thread(provider.request(index).closed.wait, DEADLINE)
+
+
+@pytest.mark.parametrize("chunk_bytes", [None, 1, 7])
+async def test_an_answer(
+    provider: FakeProvider, model: AnthropicModel, chunk_bytes: int | None
+) -> None:
+    answer = message(
+        thinking("Hm."),
+        text("Hé", "llo 😀"),
+        tool_use("toolu_1", "weather", {}),
+        stop_reason="tool_use",
+    )
+    provider.script(Reply(answer, chunk_bytes=chunk_bytes))
+    stream = model.stream(call(max_tokens=50))
+    chunks, error = await read(stream)
+    assert error is None
+    assert shown(chunks) == "Héllo 😀"
+    assert stream.result is not None
+    assert stream.result.finish_reason == "tool-calls"
+    assert stream.details["request_id"] == "req_fake_1"
+    [asked] = provider.requests
+    assert asked.json["max_tokens"] == 50
+    assert asked.json["stream"] is True
+    assert "test-key" in str(asked.headers)
+    # Compressed bytes would come late, in lumps.
+    assert asked.headers["accept-encoding"] == "identity"
+
+
+async def test_each_piece_is_there_when_the_provider_sent_it(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    provider.script(Reply(message(text("one", Pause(), "two", Pause(), "three"))))
+    seen: list[str] = []
+    async for batch in model.stream(call()):
+        for word in shown(batch).split():
+            seen.append(word)
+            # The provider says no more before this was read.
+            provider.release()
+    assert "".join(seen) == "onetwothree"
+
+
+async def test_nothing_is_sent_before_the_first_read(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    stream = model.stream(call())
+    await stream.aclose()
+    with pytest.raises(ModelError):
+        await anext(aiter(stream))
+    assert provider.requests == []
+
+
+async def test_one_connection_serves_call_after_call(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    for number in range(3):
+        provider.script(Reply(message(text(f"{number}"))))
+        chunks, error = await read(model.stream(call(max_tokens=9)))
+        assert (shown(chunks), error) == (f"{number}", None)
+    assert len(provider.ports) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "retryable"),
+    [
+        (http_error(400, "invalid_request_error"), "request", False),
+        (http_error(401, "authentication_error"), "auth", False),
+        (http_error(402, "billing_error"), "auth", False),
+        (http_error(403, "permission_error"), "auth", False),
+        (http_error(404, "not_found_error"), "auth", False),
+        (http_error(413, "request_too_large"), "request", False),
+        (http_error(418, "brand_new_error"), "request", False),
+        (Reply(b"<html>teapot</html>", status=418), "request", False),
+    ],
+)
+async def test_a_refused_call_is_not_repeated(
+    provider: FakeProvider, model: AnthropicModel, reply: Reply, kind: str, retryable: bool
+) -> None:
+    provider.script(reply)
+    chunks, error = await read(model.stream(call()))
+    assert chunks == []
+    assert error is not None
+    assert (error.kind, error.retryable) == (kind, retryable)
+    assert error.request_id == "req_fake_1"
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "kind"),
+    [
+        (429, "rate_limit_error", "rate-limit"),
+        (500, "api_error", "internal"),
+        (529, "overloaded_error", "overloaded"),
+    ],
+)
+async def test_the_sdk_repeats_what_may_pass(
+    provider: FakeProvider, model: AnthropicModel, status: int, name: str, kind: str
+) -> None:
+    failed = http_error(status, name, headers={"retry-after": "0.01"})
+    provider.script(failed, failed, Reply(message(text("at last"))))
+    chunks, error = await read(model.stream(call()))
+    assert (shown(chunks), error) == ("at last", None)
+
+    provider.script(failed, failed, failed)
+    _, error = await read(model.stream(call()))
+    assert error is not None
+    # Enough is enough: nobody is to repeat the repetition.
+    assert (error.kind, error.retryable) == (kind, False)
+    assert len(provider.requests) == 6
+
+
+async def test_the_time_to_wait_is_passed_on(provider: FakeProvider) -> None:
+    provider.script(http_error(429, "rate_limit_error", headers={"retry-after": "17.5"}))
+    async with AsyncAnthropic(max_retries=0) as client:
+        _, error = await read(AnthropicModel("claude-sonnet-5-5", client=client).stream(call()))
+    assert error is not None
+    assert error.retry_after == 17.5
+
+
+async def test_nobody_waits_for_minutes_to_hear_that_it_was_too_much(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    provider.script(http_error(429, "rate_limit_error", headers={"retry-after": "300"}))
+    chunks, error = await read(model.stream(call()))
+    assert chunks == []
+    assert error is not None
+    assert (error.kind, error.retry_after) == ("rate-limit", 300)
+    assert len(provider.requests) == 1
+
+
+async def test_without_a_key_the_error_says_so(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _, error = await read(AnthropicModel("claude-sonnet-5-5").stream(call()))
+    assert error is not None
+    assert error.kind == "auth"
+    assert "ANTHROPIC_API_KEY" in str(error)
+    assert provider.requests == []
+
+
+async def test_something_else_at_the_address_is_not_asked_again(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    provider.script(Reply(b"<h1>Sign in</h1>", headers={"content-type": "text/html"}))
+    chunks, error = await read(model.stream(call()))
+    assert not chunks
+    assert error is not None
+    assert (error.kind, error.retryable) == ("auth", False)
+    assert "text/html" in str(error)
+
+
+async def test_a_provider_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeProvider() as gone:
+        pass
+    async with AsyncAnthropic(base_url=gone.url, api_key="k", max_retries=0) as client:
+        _, error = await read(AnthropicModel("claude-sonnet-5-5", client=client).stream(call()))
+    assert error is not None
+    assert error.kind == "connection"
+
+
+HALF = message(thinking("Hm."), text("Half an"))[:-3]
+HALF_INPUT = message(tool_use("toolu_1", "weather", pieces=['{"city": "Pa']))[:-3]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "text"),
+    [
+        (Reply(HALF), "truncated", "Half an"),
+        (Reply(HALF_INPUT), "truncated", ""),
+        (Reply(message(text("Half an"))[:-2]), "truncated", "Half an"),
+        (Reply([]), "truncated", ""),
+        (Reply(HALF, then="close"), "connection", "Half an"),
+        (Reply(HALF, then="reset"), "connection", "Half an"),
+        (Reply([*HALF, error_event()]), "overloaded", "Half an"),
+        (Reply([error_event()]), "overloaded", ""),
+        (Reply([*HALF, b"data: {half\n\n"]), "truncated", "Half an"),
+    ],
+)
+async def test_a_cut_answer_is_an_error_after_what_came(
+    provider: FakeProvider, model: AnthropicModel, reply: Reply, kind: str, text: str
+) -> None:
+    provider.script(reply)
+    stream = model.stream(call())
+    chunks, error = await read(stream)
+    assert error is not None
+    assert (error.kind, error.retryable) == (kind, True)
+    assert error.request_id is not None
+    assert shown(chunks) == text
+    assert stream.result is None
+
+
+async def test_usage_of_a_cut_answer_is_what_the_provider_said(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    provider.script(Reply(message(text("Half"), usage={"input_tokens": 42})[:-2], then="reset"))
+    stream = model.stream(call())
+    await read(stream)
+    assert stream.usage == Usage(input=42, output=1, cache_read=0, cache_write=0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (Reply(HALF, then="hang"), "not a byte for 1 s"),
+        (Reply(HALF, then="hang", pings=0.1), "nothing but pings for 2 s"),
+    ],
+)
+async def test_a_silent_provider_is_given_up(
+    provider: FakeProvider, reply: Reply, says: str
+) -> None:
+    provider.script(reply)
+    model = AnthropicModel("claude-sonnet-5-5", byte_timeout=1, content_timeout=2)
+    began = time.monotonic()
+    chunks, error = await read(model.stream(call(max_tokens=9)))
+    assert error is not None
+    assert (error.kind, error.retryable) == ("timeout", True)
+    assert says in str(error)
+    assert shown(chunks) == "Half an"
+    assert 1 <= time.monotonic() - began < DEADLINE
+    assert await closed(provider)
+    await model.aclose()
+
+
+async def test_the_clocks_hold_for_a_client_that_the_app_brings(provider: FakeProvider) -> None:
+    provider.script(Reply(HALF, then="hang"))
+    async with AsyncAnthropic() as client:
+        model = AnthropicModel("claude-sonnet-5-5", client=client, byte_timeout=1)
+        _, error = await read(model.stream(call()))
+    assert error is not None
+    assert "not a byte for 1 s" in str(error)
+    assert await closed(provider)
+
+
+async def test_a_slow_reader_does_not_run_out_the_clocks(provider: FakeProvider) -> None:
+    provider.script(Reply(message(text("one", Pause(), "two"))))
+    model = AnthropicModel("claude-sonnet-5-5", byte_timeout=1, content_timeout=1.5)
+    words = []
+    async for batch in model.stream(call(max_tokens=9)):
+        if word := shown(batch):
+            words.append(word)
+            await asyncio.sleep(2)
+            provider.release()
+    assert words == ["one", "two"]
+    await model.aclose()
+
+
+async def test_pings_keep_a_thinking_model_alive(provider: FakeProvider) -> None:
+    provider.script(Reply(message(text("one", Pause(), "two")), pings=0.1))
+    model = AnthropicModel("claude-sonnet-5-5", byte_timeout=1)
+    task = asyncio.create_task(read(model.stream(call(max_tokens=9))))
+    await asyncio.to_thread(provider.request)
+    await asyncio.sleep(2.5)
+    provider.release()
+    chunks, error = await task
+    assert (shown(chunks), error) == ("onetwo", None)
+    await model.aclose()
+
+
+async def test_whatever_is_said_sets_the_clock_back(provider: FakeProvider) -> None:
+    words = text("one", Pause(), "two", Pause(), "three", Pause(), "four")
+    provider.script(Reply(message(words), pings=0.1))
+    model = AnthropicModel("claude-sonnet-5-5", content_timeout=2)
+    task = asyncio.create_task(read(model.stream(call(max_tokens=9))))
+    await asyncio.to_thread(provider.request)
+    for _ in range(3):
+        await asyncio.sleep(1)
+        provider.release()
+    chunks, error = await task
+    assert (shown(chunks), error) == ("onetwothreefour", None)
+    await model.aclose()
+
+
+@pytest.mark.parametrize("own_client", [True, False])
+@pytest.mark.parametrize("when", ["before headers", "while silent"])
+@pytest.mark.parametrize("how", ["cancel", "scope", "aclose"])
+async def test_a_call_given_up_closes_the_provider_at_once(
+    provider: FakeProvider, how: str, when: str, own_client: bool
+) -> None:
+    gate = when == "before headers"
+    provider.script(Reply(message(text("one", Pause(), "two")), gate=gate))
+    client = None if own_client else AsyncAnthropic()
+    model = AnthropicModel("claude-sonnet-5-5", client=client)
+    stream = model.stream(call(max_tokens=9))
+    began = asyncio.Event()
+    scope = anyio.CancelScope()
+
+    async def consume() -> None:
+        with scope:
+            async for _ in stream:
+                began.set()
+
+    task = asyncio.create_task(consume())
+    if gate:
+        await asyncio.to_thread(provider.request)
+    else:
+        await began.wait()
+    if how == "aclose":
+        await stream.aclose()
+        with pytest.raises(ModelError, match="closed"):
+            await task
+    else:
+        (scope if how == "scope" else task).cancel()
+        await asyncio.wait([task], timeout=DEADLINE)
+    assert task.cancelled() == (how == "cancel")
+    assert await closed(provider)
+    if not gate:
+        assert stream.usage.input == 10
+    await model.aclose()
+    if client is not None:
+        await client.close()
+
+
+async def test_a_consumer_that_stops_reading_closes_the_provider(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    provider.script(Reply(message(text("one", Pause(), "two"))))
+    stream = model.stream(call())
+    async for _ in stream:
+        break
+    await stream.aclose()
+    await stream.aclose()
+    assert await closed(provider)
+
+
+async def test_a_body_that_does_not_end_does_not_hold_up_the_answer(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    provider.script(Reply(message(text("done")), then="hang"))
+    chunks, error = await read(model.stream(call()))
+    assert (shown(chunks), error) == ("done", None)
+    assert await closed(provider)
+
+
+async def test_the_length_comes_from_the_model_list_once_it_is_known(
+    provider: FakeProvider, model: AnthropicModel
+) -> None:
+    answer = Reply(message(text("Hi")))
+    provider.script(answer, answer, answer)
+    await read(model.stream(call()))
+    deadline = time.monotonic() + DEADLINE
+    while model.stream(call()).request["max_tokens"] == DEFAULT_MAX_TOKENS:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    await read(model.stream(call()))
+    await read(model.stream(call(max_tokens=5)))
+    lengths = [request.json["max_tokens"] for request in provider.requests]
+    assert lengths == [DEFAULT_MAX_TOKENS, 64_000, 5]
+    assert [request.path for request in provider.model_requests] == ["/v1/models/claude-sonnet-5-5"]
+
+
+@pytest.mark.parametrize("models", [[], [{"id": "claude-sonnet-5-5"}]])
+async def test_a_provider_without_a_model_list_serves_as_well(
+    provider: FakeProvider, model: AnthropicModel, models: list[Any]
+) -> None:
+    provider.models = models
+    for _ in range(2):
+        provider.script(Reply(message(text("Hi"))))
+        assert (await read(model.stream(call())))[1] is None
+    lengths = {request.json["max_tokens"] for request in provider.requests}
+    assert lengths == {DEFAULT_MAX_TOKENS}
+
+
+async def test_a_client_that_the_app_brings_is_used_and_left_open(provider: FakeProvider) -> None:
+    provider.script(Reply(message(text("Hi"))), Reply(message(text("Hi"))))
+    async with AsyncAnthropic(api_key="theirs") as client:
+        model = AnthropicModel("claude-sonnet-5-5", client=client)
+        await read(model.stream(call()))
+        await model.aclose()
+        assert not client.is_closed()
+        await read(model.stream(call()))
+    assert ["theirs" in str(request.headers) for request in provider.requests] == [True, True]
+
+
+def test_each_event_loop_has_its_own_connections(provider: FakeProvider) -> None:
+    model = AnthropicModel("claude-sonnet-5-5")
+
+    async def turn() -> ModelError | None:
+        provider.script(Reply(message(text("Hi"))))
+        try:
+            return (await read(model.stream(call())))[1]
+        finally:
+            await model.aclose()
+
+    assert asyncio.run(turn()) is None
+    assert asyncio.run(turn()) is None
+
+
+async def test_two_hundred_calls_at_once(provider: FakeProvider, model: AnthropicModel) -> None:
+    # The transport's default would let a hundred through and keep the others waiting.
+    provider.on(lambda _: Reply(message(text("one", Pause(), "two"))))
+    calls = [asyncio.create_task(read(model.stream(call(max_tokens=9)))) for _ in range(200)]
+    await asyncio.to_thread(provider.request, 199)
+    provider.release(200)
+    answers = await asyncio.gather(*calls)
+    assert [(shown(chunks), error) for chunks, error in answers] == [("onetwo", None)] * 200

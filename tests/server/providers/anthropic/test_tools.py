@@ -1,0 +1,180 @@
+"""The app's tools: what the page is told of their calls, and the model of their outputs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anthropic.tools import BetaLocalFilesystemMemoryTool
+from pydantic import BaseModel
+from ui_message_stream.chunks import ToolInputAvailable, ToolInputError, ToolInputStart
+from ui_message_stream.messages import FilePart, TextPart, UIMessage
+from ui_message_stream.versions import NEWEST_FLOOR, Form, project
+from usechat_server import Agent, ToolError, tool
+from usechat_server.anthropic import AnthropicOptions, memory
+from usechat_server.providers.anthropic.request.build import request
+from usechat_server.providers.anthropic.response.translate import Translation
+from usechat_server.providers.base import ModelCall
+from usechat_server.providers.sse import Framing
+from usechat_server.tools import ClientTool, FunctionTool, InvalidInput, Tool
+
+from tests.harness.fake_provider_events import message, to_sse, tool_use
+from tests.harness.fake_provider_rules import problems
+from tests.harness.tool_calls import Calls
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n rest").decode()
+PDF = base64.b64encode(b"%PDF-1.7 rest").decode()
+PICTURE = FilePart(media_type="image/png", url=f"data:image/png;base64,{PNG}")
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+
+
+class City(BaseModel):
+    name: str
+
+
+@tool(title="Weather report", tool_metadata={"icon": "sun"})
+async def weather(city: City, days: int = 1) -> str:
+    """The weather of a city."""
+    return f"{city} {days}"
+
+
+def chunks(name: str, tools: list[Any], pieces: list[str]) -> list[Any]:
+    translation = Translation(tools)
+    said: list[Form] = []
+    events = message(tool_use("toolu_1", name, pieces=pieces), stop_reason="tool_use")
+    translation.feed(Framing().feed(b"".join(map(to_sse, events))), said)
+    return [shown for form in said if (shown := project(form, NEWEST_FLOOR))]
+
+
+def test_the_page_is_told_of_the_tool_with_each_call() -> None:
+    start, _, available, *_ = (
+        chunk for chunk in chunks("weather", [weather], ["{}"]) if chunk.type != "custom"
+    )
+    assert (type(start), type(available)) == (ToolInputStart, ToolInputAvailable)
+    for chunk in (start, available):
+        assert (chunk.title, chunk.tool_metadata) == ("Weather report", {"icon": "sun"})
+        assert chunk.dynamic is None
+    [failed] = [c for c in chunks("weather", [weather], ["{oops"]) if isinstance(c, ToolInputError)]
+    assert (failed.title, failed.tool_metadata) == ("Weather report", {"icon": "sun"})
+
+
+def test_a_dynamic_tool_has_dynamic_parts_and_is_no_unknown_one() -> None:
+    found = ClientTool("found", "", {"type": "object"}, dynamic=True)
+    told = [c for c in chunks("found", [found], ['{"a": 1}']) if hasattr(c, "dynamic")]
+    assert [chunk.type for chunk in told] == ["tool-input-start", "tool-input-available"]
+    assert [chunk.dynamic for chunk in told] == [True, True]
+
+
+def test_the_request_defines_the_functions_of_the_app() -> None:
+    made = body([weather], part={"type": "text", "text": "Hi"})
+    assert made["tools"] == [
+        {
+            "name": "weather",
+            "description": "The weather of a city.",
+            "input_schema": weather.input_schema,
+        }
+    ]
+
+
+def test_a_function_with_the_name_of_a_tool_of_the_provider_is_the_apps_own() -> None:
+    @tool(name="code_execution")
+    def run_code(code: str) -> str:
+        return code
+
+    skills = AnthropicOptions(skills=[{"type": "anthropic", "skill_id": "pptx"}])
+    with pytest.raises(ValueError, match="skills: they need code_execution"):
+        Agent("claude-sonnet-5-5", tools=[run_code], options=skills)
+    [chunk] = [
+        c
+        for c in chunks("code_execution", [run_code], ['{"code": "1"}'])
+        if isinstance(c, ToolInputAvailable)
+    ]
+    assert (chunk.input, chunk.provider_executed) == ({"code": "1"}, None)
+
+
+def body(tools: list[Tool], part: dict[str, Any]) -> dict[str, Any]:
+    said = {"type": "text", "text": "Hi"}
+    messages = [
+        UIMessage.from_object({"id": "u", "role": "user", "parts": [said]}),
+        UIMessage.from_object({"id": "a", "role": "assistant", "parts": [part]}),
+        UIMessage.from_object({"id": "v", "role": "user", "parts": [said]}),
+    ]
+    made = request(ModelCall(messages, tools=tools), model="claude-sonnet-5-5", max_tokens=100)
+    assert problems(made) == []
+    return made
+
+
+def result(tools: list[Tool], output: Any) -> Any:
+    """What the model is shown of an output of `draw`."""
+    part = {"type": "tool-draw", "toolCallId": "c", "state": "output-available", "output": output}
+    block = body(tools, {**part, "input": {}})["messages"][2]["content"][0]
+    assert "is_error" not in block
+    return block.get("content")
+
+
+@pytest.mark.parametrize(
+    ("shown", "content"),
+    [
+        ("words", "words"),
+        (TextPart(text="words"), "words"),
+        ({"a": 1}, '{"a":1}'),
+        (" ", None),
+        ([TextPart(text=" ")], None),
+        (PICTURE, [IMAGE]),
+        (["A map:", PICTURE, ""], [{"type": "text", "text": "A map:"}, IMAGE]),
+        (
+            FilePart(
+                media_type="application/pdf",
+                url=f"data:application/pdf;base64,{PDF}",
+                filename="map.pdf",
+            ),
+            [
+                {
+                    "type": "document",
+                    "source": {"type": "base64", "media_type": "application/pdf", "data": PDF},
+                    "title": "map.pdf",
+                }
+            ],
+        ),
+        # What the model cannot read is no reason to refuse the conversation.
+        (
+            FilePart(media_type="audio/wav", url="data:audio/wav;base64,AAAA", filename="a.wav"),
+            "(a.wav (audio/wav) cannot be read by the model. "
+            "Send an image (PNG, JPEG, GIF or WebP), a PDF or a text file.)",
+        ),
+        (
+            FilePart(media_type="text/csv", url="", provider_reference={"anthropic": "file_1"}),
+            [{"type": "document", "source": {"type": "file", "file_id": "file_1"}}],
+        ),
+        (
+            FilePart(media_type="a/b", url="", provider_reference={"anthropic": "file_1"}),
+            "(A file that only code could read.)",
+        ),
+    ],
+)
+def test_the_model_is_shown_what_the_tool_says_of_its_output(shown: Any, content: Any) -> None:
+    draw = ClientTool("draw", "", {"type": "object"}, to_model_output=lambda _: shown)
+    assert result([draw], {"id": 1}) == content
+
+
+def test_the_output_of_a_tool_that_is_gone_is_shown_as_it_is() -> None:
+    assert result([weather], {"id": 1}) == '{"id":1}'
+    assert result([], "words") == "words"
+
+
+async def test_the_model_keeps_notes_in_files_of_the_app(tmp_path: Path) -> None:
+    notes = memory(await asyncio.to_thread(BetaLocalFilesystemMemoryTool, str(tmp_path)))
+    assert isinstance(notes, FunctionTool)
+    calls = Calls()
+    path = "/memories/birds.md"
+    await calls.run(notes, command="create", path=path, file_text="Owls are shy.")
+    assert "Owls are shy." in await calls.run(notes, command="view", path=path)
+    with pytest.raises(ToolError, match="does not exist"):
+        await calls.run(notes, command="view", path="/memories/cats.md")
+    with pytest.raises(InvalidInput):
+        notes.parse({"command": "sing"})
+    hello = {"type": "text", "text": "Hi"}
+    assert body([notes], part=hello)["tools"] == body([memory()], part=hello)["tools"]

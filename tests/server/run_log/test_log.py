@@ -1,0 +1,342 @@
+"""A run's log: whatever its readers do and whenever they read, they see the same message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from time import process_time
+from unittest import mock
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ui_message_stream.chunks import (
+    Chunk,
+    Data,
+    Error,
+    Finish,
+    ResetStep,
+    SourceUrl,
+    Start,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    parse_chunk,
+)
+from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
+from ui_message_stream.reduce import reduce
+from ui_message_stream.replay import expand
+from ui_message_stream.state import Grammar, IllegalChunk
+from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, Form, Ranged, project
+from ui_message_stream.writer import Writer
+from usechat_server.run_log import log as memory
+from usechat_server.run_log.log import Log, Reader
+
+from tests.harness.asgi_host import chunks_of
+from tests.harness.chunk_strategies import said
+
+FLOORS = [Floor(5), DEFAULT_FLOOR, Floor(6), Floor(7), NEWEST_FLOOR]
+
+
+async def read_rest(reader: Reader) -> bytes:
+    data = b""
+    while (piece := await reader.read()) is not None:
+        data += piece
+    return data
+
+
+def text_chunks(*deltas: str, block: str = "0") -> list[Chunk]:
+    return [TextDelta(id=block, delta=delta) for delta in deltas]
+
+
+def log_of(*entries: Sequence[Chunk]) -> Log:
+    log = Log()
+    for entry in entries:
+        log.append(entry)
+    return log
+
+
+#: An entry to append, or the number of a reader that reads (a new one, from the start, if there
+#: is none of that number yet).
+acts = st.lists(st.one_of(st.lists(said, max_size=6), st.integers(0, 4)), max_size=60)
+
+
+@settings(max_examples=200)
+@given(acts=acts, read_size=st.sampled_from([3, 200, 64 * 1024]))
+def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_size: int) -> None:
+    async def play() -> None:
+        log, writer = Log(), Writer(message_id="m")
+        written: list[Chunk] = []
+        readers: dict[int, Reader] = {}
+        seen: dict[int, bytes] = dict.fromkeys(range(len(FLOORS)), b"")
+
+        def append(chunks: list[Chunk]) -> None:
+            written.extend(chunks)
+            log.append(chunks)
+
+        append(writer.write(Start(message_id="m")))
+        for act in acts:
+            if isinstance(act, int):
+                reader = readers.setdefault(act, log.reader(FLOORS[act], from_start=True))
+                # A caught-up reader would wait for what this test appends next.
+                reading = asyncio.create_task(reader.read())
+                await asyncio.sleep(0)
+                if reading.done():
+                    seen[act] += reading.result() or b""
+                reading.cancel()
+                continue
+            entry: list[Chunk] = []
+            for chunk in act:
+                try:
+                    entry += writer.write(chunk)
+                except IllegalChunk:
+                    continue
+            append(entry)
+        append(writer.finish("stop"))
+        log.end()
+
+        for number, floor in enumerate(FLOORS):
+            reader = readers.get(number) or log.reader(floor)
+            seen[number] += await read_rest(reader)
+            assert seen[number].endswith(b"data: [DONE]\n\n")
+            expected = [shown for chunk in written if (shown := project(chunk, floor))]
+            assert reduce(chunks_of(seen[number])) == reduce(expected)
+
+    with mock.patch.object(memory, "READ_SIZE", read_size):
+        asyncio.run(play())
+
+
+#: A batch to append, the number of a reader that reads, or that the step is taken back.
+retried = st.lists(
+    st.one_of(st.lists(said, max_size=6), st.integers(0, 4), st.just("reset")), max_size=40
+)
+
+
+@settings(max_examples=300)
+@given(acts=retried, read_size=st.sampled_from([3, 64 * 1024]))
+def test_what_is_taken_back_is_lost_on_nobody(
+    acts: list[list[Chunk] | int | str], read_size: int
+) -> None:
+    """Readers that were told to forget, and those that have nothing to forget, see the same. Any
+    other gets an error, and the log had said that it would lose."""
+
+    async def play() -> None:
+        log, writer = Log(), Writer(message_id="m")
+        readers = {number: log.reader(floor) for number, floor in enumerate(FLOORS)}
+        seen: dict[int, bytes] = dict.fromkeys(readers, b"")
+        lost: set[int] = set()
+        log.append(writer.write(Start(message_id="m")))
+        for act in acts:
+            if isinstance(act, int):
+                seen[act] += readers[act].take() or b""
+            elif isinstance(act, str):
+                if writer.in_step:
+                    losing = {number for number in readers if readers[number].loses_by_reset()}
+                    assert log.can_reset == (not losing)
+                    lost |= losing
+                    log.append(writer.write(ResetStep()))
+            else:
+                entry: list[Chunk] = []
+                for chunk in act:
+                    # (Data outside of parts would stay with those who had it.)
+                    if isinstance(chunk, Data):
+                        continue
+                    try:
+                        entry += writer.write(chunk)
+                    except IllegalChunk:
+                        continue
+                log.append(entry)
+        log.append(writer.finish("stop"))
+        log.end()
+
+        replayed = chunks_of(await read_rest(log.reader(NEWEST_FLOOR, from_start=True)))
+        assert not any(isinstance(chunk, ResetStep) for chunk in replayed)
+        assert reduce(replayed) == log.message()
+        for number, reader in readers.items():
+            seen[number] += await read_rest(reader)
+            got = chunks_of(seen[number])
+            assert seen[number].endswith(b"data: [DONE]\n\n")
+            if number in lost:
+                assert isinstance(got[-1], Error)
+                assert not reader.loses_by_reset()
+                continue
+            expected = [shown for chunk in replayed if (shown := project(chunk, FLOORS[number]))]
+            assert reduce(got) == reduce(expected)
+            reader.close()
+        assert log.can_reset
+
+    with mock.patch.object(memory, "READ_SIZE", read_size):
+        asyncio.run(play())
+
+
+async def test_a_caught_up_reader_wakes_once_for_all_that_one_entry_brought() -> None:
+    log = log_of([Start(message_id="m")])
+    reader = log.reader(DEFAULT_FLOOR)
+    await reader.read()
+    reading = asyncio.create_task(reader.read())
+    await asyncio.sleep(0)
+    assert not reading.done()
+
+    log.append([TextStart(id="0"), *text_chunks("a", "b", "c")])
+
+    data = await reading
+    assert data is not None
+    assert len(chunks_of(data)) == 4
+
+
+async def test_caught_up_readers_of_one_floor_share_the_bytes() -> None:
+    log = log_of([Start(message_id="m")])
+    first, second = log.reader(DEFAULT_FLOOR), log.reader(DEFAULT_FLOOR)
+    await first.read()
+    await second.read()
+    log.append([TextStart(id="0"), *text_chunks("a", "b")])
+    assert await first.read() is await second.read()
+
+
+async def test_a_reader_that_is_behind_gets_the_deltas_of_a_block_as_one() -> None:
+    log = log_of([Start(message_id="m")], [TextStart(id="0")])
+    reader = log.reader(DEFAULT_FLOOR)
+    await reader.read()
+    for number in range(1000):
+        log.append(text_chunks(str(number % 10)))
+
+    data = await reader.read()
+
+    assert data is not None
+    assert chunks_of(data) == text_chunks("0123456789" * 100)
+
+
+async def test_blocks_that_grow_side_by_side_stay_apart() -> None:
+    both: list[Chunk] = [TextStart(id="a"), TextStart(id="b")]
+    log = log_of([Start(message_id="m")], both)
+    for number in range(4):
+        log.append(text_chunks("x", block="a" if number % 2 else "b"))
+    log.append([TextEnd(id="a"), TextEnd(id="b"), Finish()])
+    log.end()
+    message = reduce(chunks_of(await read_rest(log.reader(DEFAULT_FLOOR))))
+    assert [part.text for part in message.parts if isinstance(part, TextPart)] == ["xx", "xx"]
+
+
+async def test_a_long_backlog_comes_in_pieces() -> None:
+    text = "0123456789" * 50_000
+    log = log_of([Start(message_id="m"), TextStart(id="0")], text_chunks(text), [TextEnd(id="0")])
+    log.append([Finish()])
+    log.end()
+    reader = log.reader(DEFAULT_FLOOR)
+    pieces = []
+    while (piece := await reader.read()) is not None:
+        pieces.append(piece)
+    assert max(map(len, pieces)) < 2 * memory.READ_SIZE
+    got = [chunk.delta for chunk in chunks_of(b"".join(pieces)) if isinstance(chunk, TextDelta)]
+    assert "".join(got) == text
+
+
+async def test_a_text_that_is_read_in_pieces_while_it_grows_stays_whole() -> None:
+    log = log_of([Start(message_id="m"), TextStart(id="0")])
+    reader = log.reader(DEFAULT_FLOOR)
+    await reader.read()
+    data = b""
+    with mock.patch.object(memory, "READ_SIZE", 3):
+        for piece in ("abcdefg", "hijklmn", "opq", "rst", "u"):
+            log.append(text_chunks(piece))
+            log.append(text_chunks("-"))
+            data += await reader.read() or b""
+        log.append([TextEnd(id="0"), Finish()])
+        log.end()
+        data += await read_rest(reader)
+    deltas = [chunk.delta for chunk in chunks_of(data) if isinstance(chunk, TextDelta)]
+    assert "".join(deltas) == "abcdefg-hijklmn-opq-rst-u-"
+    assert max(map(len, deltas)) <= 3
+
+
+async def test_a_reader_waits_for_the_end_and_then_has_no_more() -> None:
+    log = log_of([Start(message_id="m")])
+    reader = log.reader(DEFAULT_FLOOR)
+    await reader.read()
+    reading = asyncio.create_task(reader.read())
+    await asyncio.sleep(0)
+    log.append([Finish()])
+    log.end()
+    data = await reading
+    assert data is not None
+    assert data.endswith(b"data: [DONE]\n\n")
+    assert await reader.read() is None
+    assert await reader.read() is None
+
+
+async def test_an_entry_that_a_floor_must_not_be_sent_wakes_nobody_with_nothing() -> None:
+    log = log_of([Start(message_id="m")])
+    reader = log.reader(DEFAULT_FLOOR)
+    await reader.read()
+    reading = asyncio.create_task(reader.read())
+    await asyncio.sleep(0)
+    log.append([parse_chunk({"type": "custom", "kind": "a.b"})])
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not reading.done()
+    log.append([TextStart(id="0")])
+    assert chunks_of(await reading or b"") == [TextStart(id="0")]
+
+
+async def test_a_continuation_is_replayed_from_the_message_it_continues() -> None:
+    before = UIMessage(
+        id="m", role="assistant", parts=[StepStartPart(), TextPart(text="Hello", state="done")]
+    )
+    added: list[Chunk] = [StartStep(), TextStart(id="0"), *text_chunks(" again"), TextEnd(id="0")]
+    log = Log(before)
+    log.append([Start(message_id="m", message_metadata={"k": 1})])
+    log.append([*added, parse_chunk({"type": "finish-step"}), Finish()])
+    log.end()
+
+    own = chunks_of(await read_rest(log.reader(NEWEST_FLOOR)))
+    replayed = chunks_of(await read_rest(log.reader(NEWEST_FLOOR, from_start=True)))
+
+    assert [chunk.type for chunk in own[:2]] == ["start", "start-step"]
+    assert [chunk.type for chunk in replayed].count("start") == 1
+    assert replayed[: len(expand(before, NEWEST_FLOOR))] == expand(before, NEWEST_FLOOR)
+    assert reduce(replayed) == reduce(own, before)
+
+
+async def test_the_cost_of_a_delta_does_not_grow_with_the_log() -> None:
+    async def seconds(deltas: int) -> float:
+        log = log_of([Start(message_id="m"), TextStart(id="0")])
+        ahead, behind = log.reader(DEFAULT_FLOOR), log.reader(DEFAULT_FLOOR)
+        began = process_time()
+        for number in range(deltas):
+            log.append(text_chunks("twenty characters..."))
+            await ahead.read()
+            if number % 2:
+                await behind.read()
+        return process_time() - began
+
+    await seconds(1000)
+    # Linear is 4; anything that looks at what was there before is 16.
+    assert await seconds(40_000) < 9 * await seconds(10_000)
+
+
+@pytest.mark.parametrize("floor", [DEFAULT_FLOOR, NEWEST_FLOOR])
+async def test_each_reader_gets_the_form_of_its_floor(floor: Floor) -> None:
+    newer = Floor(7)
+    source = SourceUrl(source_id="s", url="https://example.com/")
+    old_end, new_end = TextEnd(id="0"), TextEnd(id="0", provider_metadata={"p": {"k": 1}})
+    said: list[Form] = [
+        TextStart(id="0"),
+        Ranged(source, until=newer),
+        Ranged(new_end, since=newer),
+        Ranged(old_end, until=newer),
+        Finish(),
+    ]
+    writer, log = Writer(message_id="m", floor=floor), Log()
+    for form in said:
+        log.append(writer.write_form(form) if isinstance(form, Ranged) else writer.write(form))
+    log.end()
+
+    for reader_floor in (DEFAULT_FLOOR, NEWEST_FLOOR):
+        chunks = chunks_of(await read_rest(log.reader(reader_floor)))
+        grammar = Grammar(floor=reader_floor)
+        for chunk in chunks:
+            grammar.check(chunk)
+        old = reader_floor < newer
+        shown = [source, old_end] if old else [new_end]
+        assert chunks[2:-2] == [TextStart(id="0"), *shown]

@@ -1,0 +1,311 @@
+"""Whatever pages do, in whatever order: one call of the provider a turn, one turn a chat, and
+everybody who stays has the whole message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ui_message_stream.chunks import (
+    Abort,
+    Chunk,
+    Error,
+    Finish,
+    FinishStep,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+)
+from ui_message_stream.messages import TextPart, UIMessage
+from ui_message_stream.reduce import reduce
+from ui_message_stream.state import Grammar
+from ui_message_stream.versions import NEWEST_FLOOR
+from usechat_server.agent import Agent
+from usechat_server.approvals import MemoryNonces, SignedApprovals
+from usechat_server.coordination.base import ChatKey, Lease, Opened
+from usechat_server.errors import BadRequest
+from usechat_server.http.run_response import log_response
+from usechat_server.loop.loop import AgentLoop
+from usechat_server.providers.base import ModelCall, StepResult
+from usechat_server.results import Answer, Outcome, Step, Usage
+from usechat_server.runs import Hooks, Retry, Runs, Terms
+from usechat_server.runs.responder import Answering
+from usechat_server.turn import Turn
+
+from tests.harness.asgi_host import LONG, AsgiHost
+
+KEY = ChatKey("ann", "c")
+NEVER = 3600.0
+
+
+class Provider:
+    """A model whose calls say a piece each time a test wants one."""
+
+    name = "provider"
+    requires: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        #: calls that began while another one was open
+        self.overlaps = 0
+
+    def check(self, call: ModelCall) -> None:
+        pass
+
+    def stream(self, call: ModelCall) -> Call:
+        return Call(self)
+
+    async def aclose(self) -> None:
+        pass
+
+    @property
+    def open(self) -> list[Call]:
+        return [call for call in self.calls if not call.closed]
+
+
+class Call:
+    """Said in this order, as often as it is told to go on."""
+
+    SCRIPT: tuple[Sequence[Chunk], ...] = (
+        [TextStart(id="0")],
+        [TextDelta(id="0", delta="Hel")],
+        [TextDelta(id="0", delta="lo")],
+        [TextEnd(id="0"), FinishStep(), StartStep(), TextStart(id="1")],
+        [TextDelta(id="1", delta="there")],
+        [TextEnd(id="1")],
+    )
+
+    def __init__(self, provider: Provider) -> None:
+        self.result: StepResult | None = None
+        self.details: dict[str, Any] = {}
+        self.usage = Usage()
+        self.closed = False
+        self._provider = provider
+        self._steps = asyncio.Semaphore(0)
+
+    def go_on(self, pieces: int) -> None:
+        for _ in range(pieces):
+            self._steps.release()
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        self._provider.overlaps += len(self._provider.open)
+        self._provider.calls.append(self)
+        for batch in self.SCRIPT:
+            await self._steps.acquire()
+            yield batch
+        self.result = StepResult("stop")
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Store:
+    """What was stored of each run."""
+
+    ends: dict[str, tuple[Outcome, UIMessage]] = field(default_factory=dict)
+    #: writes that came after the end of their run
+    late: int = 0
+
+    async def checkpoint(self, turn: Turn, message: UIMessage, **of: Any) -> bool:
+        await asyncio.sleep(0)
+        self.late += of["run_id"] in self.ends
+        return True
+
+    async def finish(
+        self, turn: Turn, message: UIMessage, outcome: Outcome, steps: Sequence[Step], **of: Any
+    ) -> bool:
+        await asyncio.sleep(0)
+        self.late += of["run_id"] in self.ends
+        self.ends[of["run_id"]] = (outcome, message)
+        return True
+
+
+@dataclass
+class Reader:
+    """A page that reads a run."""
+
+    run_id: str
+    host: AsgiHost
+    request: asyncio.Task[None]
+    left: bool = False
+
+
+class World:
+    """A chat, its pages and the provider. A page's next message is another question."""
+
+    def __init__(self, *, resume: bool, stored: bool, replace: bool) -> None:
+        self.provider = Provider()
+        self.store = Store()
+        self.answers: list[Answer] = []
+        self.readers: list[Reader] = []
+        self.turns: list[str] = []
+        #: the status of posts that got no answer
+        self.refused: list[int] = []
+        self._agent = Agent(self.provider)
+        self._approvals = SignedApprovals(None, MemoryNonces())
+        hooks = Hooks(on_finish=self._finished)
+        chats: Any = self.store if stored else None
+        self.stored = stored
+        self.resume = resume
+        self.runs = Runs(
+            Terms(NEVER if resume else 0.0, chats, hooks),
+            on_busy="replace" if replace else "refuse",
+        )
+
+    async def post(self, question: int) -> None:
+        async def begin(lease: Lease) -> tuple[Turn, Answering]:
+            await asyncio.sleep(0)
+            self.turns.append(lease.run_id)
+            said = UIMessage(id=f"u{question}", role="user", parts=[TextPart(text="?")])
+            turn = Turn(
+                user="ann",
+                chat_id="c",
+                floor=NEWEST_FLOOR,
+                messages=[said],
+                message_id=f"m-{lease.run_id}",
+            )
+            loop = AgentLoop(
+                self._agent.spec, self._agent.spec.first_call(turn), Retry(), self._approvals
+            )
+            return turn, loop
+
+        try:
+            opened = await self.runs.answer(KEY, str(question), begin)
+        except BadRequest as refused:
+            self.refused.append(refused.status)
+        else:
+            self._read(opened)
+
+    async def come_back(self) -> None:
+        opened = await self.runs.follow(KEY) if self.resume else None
+        if opened is not None:
+            self._read(opened, from_start=True)
+
+    async def stop(self, guarded: bool) -> None:
+        before = await self.runs.board.running([KEY])
+        run_id = self.turns[-1] if guarded and self.turns else None
+        await self.runs.stop(KEY, run_id=run_id)
+        after = await self.runs.board.running([KEY])
+        if not guarded and before:
+            assert after != before  # another turn may have begun
+
+    def hang_up(self, index: int) -> None:
+        there = [reader for reader in self.readers if not reader.request.done()]
+        if there:
+            reader = there[index % len(there)]
+            reader.left = True
+            reader.host.leave()
+
+    def _read(self, opened: Opened, *, from_start: bool = False) -> None:
+        host = AsgiHost(
+            log_response(
+                opened,
+                self.runs.board,
+                KEY,
+                NEWEST_FLOOR,
+                from_start=from_start,
+                keep_alive=NEVER,
+                send_timeout=NEVER,
+            )
+        )
+        self.readers.append(Reader(opened.run_id, host, host.request()))
+
+    async def _finished(self, answer: Answer) -> None:
+        self.answers.append(answer)
+
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("post"), st.integers(0, 2)),
+    st.tuples(st.just("come back"), st.just(0)),
+    st.tuples(st.just("hang up"), st.integers(0, 5)),
+    st.tuples(st.just("stop"), st.booleans()),
+    st.tuples(st.just("go on"), st.integers(1, 6)),
+    st.tuples(st.just("turn"), st.integers(0, 12)),
+)
+
+
+async def play(world: World, actions: list[tuple[str, int]], grace: bool) -> None:
+    asked: set[asyncio.Task[None]] = set()
+    for action, number in actions:
+        match action:
+            case "post":
+                asked.add(asyncio.create_task(world.post(number)))
+            case "come back":
+                asked.add(asyncio.create_task(world.come_back()))
+            case "stop":
+                asked.add(asyncio.create_task(world.stop(bool(number))))
+            case "hang up":
+                world.hang_up(number)
+            case "go on":
+                for call in world.provider.open:
+                    call.go_on(number)
+            case "turn":
+                for _ in range(number):
+                    await asyncio.sleep(0)
+    if grace:
+        for call in world.provider.open:
+            call.go_on(len(Call.SCRIPT))
+    await asyncio.wait_for(world.runs.drain(0.02 if grace else 0), LONG)
+    for task in asked:
+        await asyncio.wait_for(task, LONG)
+    await asyncio.wait_for(world.runs.aclose(), LONG)
+    for reader in world.readers:
+        await asyncio.wait_for(reader.request, LONG)
+
+
+def check(world: World) -> None:
+    # Each turn was one call of the provider, if it was not stopped before, and each call is closed.
+    assert len(world.provider.calls) <= len(world.turns)
+    assert set(world.refused) <= {409, 503}
+    assert world.provider.open == []
+    assert not world.provider.overlaps
+    assert not world.store.late
+    assert world.runs.active == []
+    # Each turn had one end.
+    assert len(world.answers) == len(world.turns)
+    ids = {answer.turn.message_id for answer in world.answers}
+    assert ids == {f"m-{turn}" for turn in world.turns}
+    if world.stored:
+        assert world.store.ends.keys() == set(world.turns)
+    seen: dict[str, UIMessage] = {}
+    for reader in world.readers:
+        grammar = Grammar(floor=NEWEST_FLOOR)
+        for chunk in reader.host.chunks:
+            grammar.check(chunk)
+        if reader.left:
+            continue
+        assert reader.host.complete
+        assert reader.host.body.endswith(b"data: [DONE]\n\n")
+        assert isinstance(reader.host.chunks[-1], (Finish, Abort, Error))
+        message = reduce(reader.host.chunks)
+        assert seen.setdefault(reader.run_id, message) == message
+        if world.stored:
+            assert world.store.ends[reader.run_id][1] == message
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(ACTIONS, max_size=14),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+def test_every_turn_is_answered_once_and_everybody_has_it(
+    actions: list[tuple[str, int]], resume: bool, stored: bool, replace: bool, grace: bool
+) -> None:
+    async def main() -> None:
+        world = World(resume=resume, stored=stored, replace=replace)
+        await play(world, actions, grace)
+        check(world)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with patch("usechat_server.runs.registry.PATIENCE", 0.005):
+        asyncio.run(main())

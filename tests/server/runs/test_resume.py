@@ -1,0 +1,250 @@
+"""GET /api/chat/{id}/stream: a page that comes back has the whole message, then what follows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from ui_message_stream.chunks import (
+    Error,
+    Finish,
+    FinishReason,
+    ResetStep,
+    TextDelta,
+    TextStart,
+)
+from ui_message_stream.messages import TextPart, UIMessage
+from ui_message_stream.reduce import reduce
+from ui_message_stream.versions import DEFAULT_FLOOR
+from usechat_server import Agent, ClientTool, Settings, Turn, create_app
+from usechat_server.coordination import local as local_board
+from usechat_server.coordination.base import ChatKey, Lease, Opened
+from usechat_server.http.run_response import log_response
+from usechat_server.loop.run_writer import Output
+from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.results import MetadataHook
+from usechat_server.runs import Runs, Terms
+from usechat_server.runs.idle_timer import Readers
+from usechat_server.runs.responder import Answering
+
+from tests.harness.asgi_host import LONG, AsgiHost
+from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
+from tests.harness.pages import Page
+
+KEY = ChatKey(None, "c")
+LOCATE = ClientTool("locate", "Where the person is.", {"type": "object"})
+
+
+async def who(request: Request) -> str | None:
+    return request.headers.get("x-user")
+
+
+@contextmanager
+def serving(model: ScriptedModel, **settings: Any) -> Iterator[LiveServer]:
+    agent = Agent(model, tools=[LOCATE])
+    with LiveServer(create_app(agent, user=who, settings=Settings(**settings))) as server:
+        yield server
+        model.release()
+
+
+def ask(server: LiveServer, **fields: Any) -> Page:
+    body = {"id": "a/b", "messages": [user("Hello")], **fields}
+    return Page("POST", f"{server.url}/api/chat", body)
+
+
+def come_back(server: LiveServer, **options: Any) -> Page:
+    return Page("GET", f"{server.url}/api/chat/a%2Fb/stream", **options)
+
+
+def said(message: UIMessage) -> str:
+    return "".join(part.text for part in message.parts if isinstance(part, TextPart))
+
+
+def test_without_resume_a_hang_up_closes_the_provider_and_nobody_comes_back() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    with serving(model) as server:
+        with ask(server) as page:
+            page.wait_for_text("Hello")
+            with come_back(server) as second:
+                assert second.end().status == 204
+        assert model.closed.wait(DEADLINE)
+        with come_back(server) as late:
+            assert late.end().status == 204
+
+
+def test_a_page_comes_back_to_the_whole_message_and_then_goes_on_live() -> None:
+    model = ScriptedModel(*text(*"Hello there"), hold=True)
+    with serving(model, resume=60) as server, ExitStack() as pages:
+        with ask(server) as lost:
+            lost.wait_for_text("Hello there")
+        readers = [pages.enter_context(come_back(server)) for _ in range(3)]
+        for reader in readers:
+            reader.wait_for_text("Hello there")
+            # What was said while it was away is one delta.
+            deltas = [chunk for chunk in reader.chunks if chunk["type"] == "text-delta"]
+            assert len(deltas) == 1
+        assert not model.closed.is_set()
+        model.release()
+        whole = [reader.end().message() for reader in readers]
+        assert all(reader.done and reader.run == lost.run for reader in readers)
+        assert whole[0] == whole[1] == whole[2]
+        assert whole[0].id == lost.chunks[0]["messageId"]
+        assert len(model.calls) == 1
+        with come_back(server) as late:
+            assert late.end().status == 204
+
+
+def test_a_page_that_was_offline_at_the_end_gets_it_once() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    with serving(model, resume=60) as server:
+        with ask(server) as lost:
+            lost.wait_for_text("Hello")
+        model.release()
+        assert model.closed.wait(DEADLINE)
+        with come_back(server) as page:
+            assert page.end().chunks[-1] == {"type": "finish", "finishReason": "stop"}
+            assert said(page.message()) == "Hello"
+        with come_back(server) as late:
+            assert late.end().status == 204
+
+
+def test_a_continuation_is_replayed_with_the_message_that_it_continues() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    parts = [
+        {"type": "step-start"},
+        {
+            "type": "tool-locate",
+            "toolCallId": "t",
+            "state": "output-available",
+            "input": {},
+            "output": "Paris",
+        },
+    ]
+    begun = {"id": "m1", "role": "assistant", "parts": parts}
+    with serving(model, resume=60) as server:
+        with ask(server, messages=[user("?"), begun]) as lost:
+            lost.wait_for_text("Hello")
+        with come_back(server) as page:
+            page.wait_for_text("Hello")
+            model.release()
+            message = page.end().message()
+        assert message.id == "m1"
+        assert [part.type for part in message.parts] == [
+            "step-start",
+            "tool-locate",
+            "step-start",
+            "text",
+        ]
+
+
+def test_nobody_reads_the_chat_of_somebody_else() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    with serving(model, resume=60) as server, ask(server) as page:
+        page.wait_for_text("Hello")
+        answer = server.request("GET", "/api/chat/a%2Fb/stream", headers={"x-user": "eve"})
+        assert answer.status_code == 204
+        stop = server.request("POST", "/api/chat/a%2Fb/stop", headers={"x-user": "eve"})
+        assert stop.status_code == 204
+        assert not model.closed.is_set()
+        model.release()
+        assert page.end().chunks[-1]["type"] == "finish"
+
+
+def test_an_answer_that_nobody_comes_back_to_ends_and_can_still_be_read() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    with serving(model, resume=0.05) as server:
+        with ask(server) as lost:
+            lost.wait_for_text("Hello")
+        assert model.closed.wait(DEADLINE)
+        with come_back(server) as late:
+            assert late.end().chunks[-1]["type"] == "abort"
+            assert said(late.message()) == "Hello"
+
+
+async def test_a_reader_that_comes_back_in_time_makes_the_countdown_nothing() -> None:
+    gone = asyncio.Event()
+    readers = Readers(0.05, gone.set)
+    readers.enter()
+    for _ in range(3):
+        readers.leave()
+        readers.enter()
+        await asyncio.sleep(0.06)
+    readers.elsewhere(1)
+    readers.leave()
+    await asyncio.sleep(0.06)
+    assert not gone.is_set()
+    readers.elsewhere(0)
+    await asyncio.wait_for(gone.wait(), DEADLINE)
+
+
+class Retracting:
+    """An answer that takes its first words back, while it is read."""
+
+    name = "retracting"
+    metadata: MetadataHook | None = None
+
+    def __init__(self) -> None:
+        self.shown = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def answer(self, output: Output, accounts: Accounts) -> FinishReason:
+        output.append([TextStart(id="0"), TextDelta(id="0", delta="Wrong")])
+        await self.shown.wait()
+        output.append([ResetStep(), TextStart(id="1"), TextDelta(id="1", delta="Right")])
+        await self.go_on.wait()
+        return "stop"
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def answered_by(answering: Retracting, runs: Runs) -> Opened:
+    question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
+    turn = Turn(user=None, chat_id="c", floor=DEFAULT_FLOOR, messages=[question], message_id="m")
+
+    async def begin(lease: Lease) -> tuple[Turn, Answering]:
+        return turn, answering
+
+    return await runs.answer(KEY, "", begin)
+
+
+async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() -> None:
+    runs, answering = Runs(Terms(resume=3600)), Retracting()
+    old = AsgiHost(log_response(await answered_by(answering, runs), runs.board, KEY, DEFAULT_FLOOR))
+    reading = old.request()
+    await old.until(lambda body: b"Wrong" in body)
+    answering.shown.set()
+    await asyncio.wait_for(reading, LONG)
+    assert old.complete
+    assert isinstance(old.chunks[-1], Error)
+    assert old.body.count(b"[DONE]") == 1
+    [run] = runs.active  # it goes on: the page that is reloaded has what is right
+
+    opened = await runs.follow(KEY)
+    assert opened is not None
+    reloaded = AsgiHost(log_response(opened, runs.board, KEY, DEFAULT_FLOOR, from_start=True))
+    reading = reloaded.request()
+    await reloaded.until(lambda body: b"Right" in body)
+    answering.go_on.set()
+    await asyncio.wait_for(reading, LONG)
+    assert said(reduce(reloaded.chunks)) == "Right"
+    assert isinstance(reloaded.chunks[-1], Finish)
+    assert run.log.ended
+    await runs.aclose()
+
+
+async def test_an_end_that_nobody_fetches_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_board, "UNDELIVERED_SECONDS", 0.05)
+    runs, answering = Runs(Terms(resume=3600)), Retracting()
+    (await answered_by(answering, runs)).close()
+    answering.shown.set()
+    answering.go_on.set()
+    await asyncio.wait_for(runs.drain(LONG), LONG)
+    assert await runs.board.find(KEY) is not None
+    await asyncio.sleep(0.1)
+    assert await runs.board.find(KEY) is None
+    await runs.aclose()

@@ -1,0 +1,70 @@
+"""What `serve` adds to uvicorn, with each of its HTTP parsers."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+from usechat_server.serving.server import improved
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tests.harness.live import LiveServer
+
+
+@pytest.fixture(params=[HttpToolsProtocol, H11Protocol])
+def protocol(request: pytest.FixtureRequest) -> Any:
+    return improved(request.param)
+
+
+def read_all(client: socket.socket) -> bytes:
+    received = b""
+    while data := client.recv(65536):
+        received += data
+    return received
+
+
+def test_an_app_can_drop_a_connection(protocol: Any) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        await receive()
+        scope["extensions"]["usechat.abort"]()
+        assert (await receive())["type"] == "http.disconnect"
+
+    with LiveServer(app, http=protocol) as server, server.connection() as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        try:
+            received = read_all(client)
+        except ConnectionResetError:
+            return
+        assert b"0\r\n\r\n" not in received
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_http_1_0_knows_no_chunks(protocol: Any, method: str) -> None:
+    async def pieces() -> Any:
+        yield b"one "
+        yield b"two"
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return
+        sized = PlainTextResponse("one two")
+        response = sized if scope["path"] == "/sized" else StreamingResponse(pieces())
+        await response(scope, receive, send)
+
+    with LiveServer(app, http=protocol) as server:
+        for path in ("/sized", "/streamed"):
+            with server.connection() as client:
+                client.sendall(f"{method} {path} HTTP/1.0\r\n\r\n".encode())
+                head, _, body = read_all(client).partition(b"\r\n\r\n")
+            assert b"200 OK" in head
+            assert b"transfer-encoding" not in head.lower()
+            assert (b"content-length" in head.lower()) == (path == "/sized")
+            assert body == (b"one two" if method == "GET" else b"")

@@ -1,0 +1,36 @@
+"""Stores in both databases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from usechat_server.store.sql import SqlChats
+
+from tests.harness.postgres import NOT_INSTALLED, PostgresServer, found, postgres_server
+from tests.harness.stores import opened
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    if found() is None:
+        pytest.skip(NOT_INSTALLED)
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/chats.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.database()
+
+
+@pytest.fixture
+async def chats(url: str) -> AsyncIterator[SqlChats]:
+    """A store that is ready."""
+    async with opened(url) as store:
+        yield store

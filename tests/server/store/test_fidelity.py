@@ -1,0 +1,63 @@
+"""A stored message is the message, to the last digit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import NEWEST_FLOOR
+from usechat_server.store.sql import SqlChats
+
+from tests.harness.stores import asked, opened, user
+from tests.protocol.strategies import FOREIGN, json_values, messages
+from tests.server.store.test_property_chats import EXAMPLES
+
+
+def test_any_message_comes_back_as_it_was(url: str) -> None:
+    with asyncio.Runner() as runner:
+        opening = opened(url)
+        chats = runner.run(opening.__aenter__())
+        numbers = iter(range(10**6))
+
+        async def through(metadata: Any, message: UIMessage) -> None:
+            number = next(numbers)
+            data = {"type": "data-x", "data": metadata}
+            person = user("u", metadata=metadata, parts=[data])
+            request = asked(f"c{number}", message=person)
+            turn = await chats.turn(request, None, NEWEST_FLOOR)
+            message = msgspec.structs.replace(message, id=turn.message_id)
+            await chats.begin(turn, run_id=f"r{number}")
+            await chats.finish(turn, message, "finished", (), run_id=f"r{number}")
+            stored = await chats.get(None, f"c{number}")
+            assert stored is not None
+            assert [one.to_object() for one in stored.messages] == [person, message.to_object()]
+
+        @settings(parent=EXAMPLES, max_examples=60)
+        @given(json_values, messages())
+        def any_message(metadata: Any, message: UIMessage) -> None:
+            if any(part.type != "step-start" for part in message.parts):
+                runner.run(through(metadata, message))
+
+        try:
+            any_message()
+            runner.run(through({"big": 2**70 + 1, "small": 5e-324}, FOREIGN))
+            runner.run(through("\U0001f600 \0 \u2028 \x7f", FOREIGN))
+        finally:
+            runner.run(opening.__aexit__(None, None, None))
+
+
+async def test_half_an_emoji_and_forbidden_keys_do_no_harm(chats: SqlChats) -> None:
+    part = {"type": "data-x", "data": {"__proto__": 1, "kept": [{"__proto__": {}}]}}
+    person = user("u", "cut \ud83d", parts=[{"type": "text", "text": "cut \ud83d"}, part])
+    turn = await chats.turn(asked(message=person), None, NEWEST_FLOOR)
+    await chats.begin(turn, run_id="r1")
+    stored = await chats.get(None, "c1")
+    assert stored is not None
+    assert stored.messages[0].to_object()["parts"] == [
+        {"type": "text", "text": "cut \ufffd"},
+        {"type": "data-x", "data": {"kept": [{}]}},
+    ]
+    assert stored.chat.title == "cut \ufffd"

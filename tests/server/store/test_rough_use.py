@@ -1,0 +1,136 @@
+"""Callers that are cancelled, writers that meet, and chats that are long."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from pathlib import Path
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.types import ASGIApp, Message, Scope
+from ui_message_stream.chunks import ToolInputAvailable
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import NEWEST_FLOOR
+from usechat_server import Agent, create_app
+from usechat_server.store import tables
+from usechat_server.store.sql import SqlChats
+
+from tests.harness.live import ScriptedModel
+from tests.harness.stores import answer, asked, begun, call, opened, said, texts, user
+
+
+async def test_whoever_is_cancelled_leaves_nothing_half_done(chats: SqlChats) -> None:
+    """A person who leaves cancels the request, wherever it is."""
+    chance = random.Random(1)
+    for number in range(40):
+        before = await texts(chats)
+        turn = await chats.turn(asked(message=user(f"u{number}")), None, NEWEST_FLOOR)
+        task = asyncio.create_task(chats.begin(turn, run_id=f"r{number}"))
+        for _ in range(chance.randrange(60)):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        open_turns = [one.run_id for one in await chats.open_turns()]
+        grown = [*before, "user: Hello"]
+        assert (await texts(chats), open_turns) in [(before, []), (grown, [f"r{number}"])]
+        await chats.interrupt(open_turns)
+    # More were cancelled than there are connections.
+    await asyncio.gather(
+        *(said(chats, f"s{n}", chat_id=f"s{n}", message=user("u")) for n in range(20))
+    )
+
+
+async def test_writers_of_one_chat_wait_for_each_other(chats: SqlChats, url: str) -> None:
+    async with opened(url) as other:
+        for number in range(10):
+            turn = await begun(chats, f"r{number}", message=user("u1"))
+            message = UIMessage.from_object(answer(turn.message_id, call("t1")))
+            asking = ToolInputAvailable(tool_call_id="t1", tool_name="clock", input={})
+            await asyncio.gather(
+                chats.checkpoint(turn, message, run_id=f"r{number}"),
+                other.approvals.request(turn, asking),
+                chats.approvals.request(turn, asking),
+                other.rename(None, "c1", "Title"),
+                other.finish(turn, message, "aborted", (), run_id=f"r{number}"),
+                chats.interrupt([f"r{number}"]),
+                other.delete(None, "c1"),
+            )
+            assert await chats.get(None, "c1") is None
+            assert await chats.open_turns() == []
+
+
+async def test_nobody_is_passed_over_who_waits_to_write(tmp_path: Path) -> None:
+    """SQLite itself lets whoever asks at the right moment go first, some after many seconds."""
+    written: list[int] = []
+
+    async def write(store: SqlChats, number: int) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            written.append(number)
+            await connection.execute(update(tables.chats).values(title=str(number)))
+
+        await store.database.write(work)
+
+    async with opened(f"sqlite:///{tmp_path}/chats.db") as store:
+        await asyncio.gather(*(write(store, number) for number in range(40)))
+    assert written == list(range(40))
+
+
+async def test_a_long_chat_goes_on(chats: SqlChats) -> None:
+    told = {"type": "text", "text": "y" * 4000}
+    history = [user("u0")]
+    for number in range(150):
+        history += [answer(f"a{number}", told), user(f"v{number}", "x" * 4000)]
+    await said(chats, "r1", messages=history)
+    await said(chats, "r2", message=user("new"))
+    stored = await chats.get(None, "c1")
+    assert stored is not None
+    assert len(stored.messages) == 304
+    assert [one.to_object() for one in stored.messages[:301]] == history
+
+
+async def test_a_request_that_is_cancelled_leaves_no_turn_open(chats: SqlChats) -> None:
+    """Some servers cancel the request of a page that has left, wherever it is."""
+    app = create_app(Agent(ScriptedModel()), store=chats)
+    chance = random.Random(2)
+    for number in range(20):
+        body = json.dumps({"id": f"c{number}", "message": user("u1")}).encode()
+        request = asyncio.create_task(post(app, body))
+        await asyncio.sleep(0)
+        for _ in range(chance.randrange(150)):
+            await asyncio.sleep(0)
+        request.cancel()
+        await asyncio.wait([request])
+    await app.drain(20)
+    assert await chats.open_turns() == []
+
+
+async def post(app: ASGIApp, body: bytes) -> None:
+    """One request to the app, as its host hands it over."""
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/api/chat",
+        "raw_path": b"/api/chat",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"127.0.0.1")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 1),
+    }
+    received = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Message:
+        if (message := next(received, None)) is not None:
+            return message
+        await asyncio.Event().wait()  # the page stays
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        pass
+
+    await app(scope, receive, send)

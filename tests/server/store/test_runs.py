@@ -1,0 +1,220 @@
+"""What runs write: again and again, late, twice, or never again; and what that leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.versions import NEWEST_FLOOR
+from usechat_server.results import Step, Usage
+from usechat_server.store.base import ChatChanged
+from usechat_server.store.sql import SqlChats
+from usechat_server.turn import Turn
+
+from tests.harness.stores import answer, asked, begun, call, ids, opened, said, texts, user
+
+
+def partial(turn: Turn, text: str, state: str = "streaming") -> UIMessage:
+    """The turn's message, in the middle of a text."""
+    part = {"type": "text", "text": text, "state": state}
+    return UIMessage.from_object(answer(turn.message_id, part))
+
+
+async def test_a_running_answer_is_there_as_far_as_it_was_saved(chats: SqlChats) -> None:
+    turn = await begun(chats, "r1", message=user("u1"))
+    stored = await chats.get(None, "c1")
+    assert stored is not None
+    assert (stored.chat.active_run_id, stored.active_message_id) == ("r1", turn.message_id)
+    for text in ("He", "Hello"):
+        assert await chats.checkpoint(turn, partial(turn, text), run_id="r1")
+        assert (await texts(chats))[-1] == f"assistant: {text}"
+    assert await chats.finish(turn, partial(turn, "Hello!", "done"), "finished", (), run_id="r1")
+    stored = await chats.get(None, "c1")
+    assert stored is not None
+    assert (stored.chat.active_run_id, stored.active_message_id) == (None, None)
+    assert (await texts(chats))[-1] == "assistant: Hello!"
+
+
+async def test_a_turn_ends_once(chats: SqlChats) -> None:
+    turn = await begun(chats, "r1", message=user("u1"))
+    whole = partial(turn, "Whole", "done")
+    assert await chats.finish(turn, whole, "aborted", (), run_id="r1")
+    # Again, since nobody knew whether it was written: it says so, and changes nothing.
+    assert await chats.finish(turn, partial(turn, "Other"), "failed", (), run_id="r1")
+    assert not await chats.checkpoint(turn, partial(turn, "Late"), run_id="r1")
+    assert (await texts(chats))[-1] == "assistant: Whole"
+    [stored] = await chats.turns(None, "c1") or []
+    assert stored.outcome == "aborted"
+
+
+async def test_what_a_turn_cost_is_kept_of_each_call(chats: SqlChats) -> None:
+    turn = await begun(chats, "r1", message=user("u1"))
+    steps = [
+        Step("big", Usage(input=10, output=20, cache_read=3, cache_write=4, thinking=5), "stop"),
+        Step("small", Usage(input=2**40)),
+    ]
+    assert await chats.finish(turn, partial(turn, "Hi"), "finished", steps, run_id="r1")
+    [stored] = await chats.turns(None, "c1") or []
+    assert list(stored.steps) == steps
+    assert stored.message_id == turn.message_id
+    assert stored.ended_at is not None
+    assert stored.started_at <= stored.ended_at
+
+
+async def test_a_late_write_of_an_older_run_changes_nothing(chats: SqlChats) -> None:
+    old = await begun(chats, "r1", message=user("u1"))
+    assert await chats.checkpoint(old, partial(old, "Old"), run_id="r1")
+    new = await begun(chats, "r2", trigger="regenerate-message")
+    assert await chats.checkpoint(new, partial(new, "New"), run_id="r2")
+    assert not await chats.checkpoint(old, partial(old, "Late"), run_id="r1")
+    # Its end is known all the same, and the other one goes on.
+    assert await chats.finish(old, partial(old, "Late"), "aborted", (), run_id="r1")
+    assert await texts(chats) == ["user: Hello", "assistant: New"]
+    stored = await chats.get(None, "c1")
+    assert stored is not None
+    assert stored.chat.active_run_id == "r2"
+
+
+async def test_a_late_write_to_a_continued_message_changes_nothing(chats: SqlChats) -> None:
+    old = await begun(chats, "r1", message=user("u1"))
+    waiting = UIMessage.from_object(answer(old.message_id, call("t1")))
+    assert await chats.checkpoint(old, waiting, run_id="r1")
+    done = answer(old.message_id, call("t1", "output-available", output=1))
+    await begun(chats, "r2", message=done)
+    assert not await chats.checkpoint(old, waiting, run_id="r1")
+    assert (await texts(chats))[-1] == "assistant: output-available"
+
+
+async def test_a_run_that_was_taken_over_writes_no_more(chats: SqlChats) -> None:
+    turn = await begun(chats, "r1", message=user("u1"))
+    assert await chats.checkpoint(turn, partial(turn, "One"), run_id="r1", epoch=0)
+    assert await chats.checkpoint(turn, partial(turn, "Two"), run_id="r1", epoch=1)
+    assert not await chats.checkpoint(turn, partial(turn, "Late"), run_id="r1", epoch=0)
+    assert not await chats.finish(turn, partial(turn, "Late"), "failed", (), run_id="r1", epoch=0)
+    assert await chats.finish(turn, partial(turn, "End"), "finished", (), run_id="r1", epoch=1)
+    assert not await chats.finish(turn, partial(turn, "Late"), "failed", (), run_id="r1", epoch=0)
+    assert (await texts(chats))[-1] == "assistant: End"
+
+
+async def test_a_run_writes_nothing_into_a_deleted_chat(chats: SqlChats) -> None:
+    turn = await begun(chats, "r1", message=user("u1"))
+    assert await chats.delete(None, "c1")
+    assert not await chats.checkpoint(turn, partial(turn, "Late"), run_id="r1")
+    assert not await chats.finish(turn, partial(turn, "Late"), "finished", (), run_id="r1")
+    assert await chats.get(None, "c1") is None
+    await said(chats, "r2", message=user("u1", "Anew"))
+    assert await texts(chats) == ["user: Anew", "assistant: Fine."]
+
+
+async def test_turns_that_nobody_runs_are_closed(chats: SqlChats) -> None:
+    cut = await begun(chats, "r1", chat_id="c1", message=user("u1"))
+    half = call("t2", "input-streaming", input={"zo": "n"}, rawInput='{"zo":"n')
+    told = [{"type": "text", "text": "Hel", "state": "streaming"}, half]
+    assert await chats.checkpoint(
+        cut, UIMessage.from_object(answer(cut.message_id, *told)), run_id="r1"
+    )
+    await begun(chats, "r2", "ann", "c2", message=user("u2"))
+    await begun(chats, "r3", chat_id="c3", message=user("u3"))
+    found = {one.run_id: one for one in await chats.open_turns()}
+    assert set(found) == {"r1", "r2", "r3"}
+    assert (found["r2"].user, found["r2"].chat_id) == ("ann", "c2")
+    assert found["r1"].message_id == cut.message_id
+
+    await chats.interrupt(["r1", "r2", "gone"])
+    await chats.interrupt(["r1"])
+    assert [one.run_id for one in await chats.open_turns()] == ["r3"]
+    stored = await chats.get(None, "c1")
+    assert stored is not None
+    assert stored.chat.active_run_id is None
+    text, broken, *_ = stored.messages[-1].to_object()["parts"][1:]
+    assert text == {"type": "text", "text": "Hel", "state": "done"}
+    assert broken["state"] == "output-error"
+    # No page goes on by itself with what looks like a call that is answered.
+    assert stored.messages[-1].to_object()["parts"][-2:] == [
+        {"type": "step-start"},
+        {"type": "text", "text": "", "state": "done"},
+    ]
+    assert [turn.outcome for turn in await chats.turns(None, "c1") or []] == ["interrupted"]
+    assert await texts(chats, "ann", "c2") == ["user: Hello"]
+
+
+async def test_a_call_that_waits_for_the_page_waits_after_a_crash_too(chats: SqlChats) -> None:
+    cut = await begun(chats, "r1", message=user("u1"))
+    waiting = UIMessage.from_object(answer(cut.message_id, call("t1")))
+    assert await chats.checkpoint(cut, waiting, run_id="r1")
+    await chats.interrupt(["r1"])
+    done = answer(cut.message_id, call("t1", "output-available", output=1))
+    turn = await begun(chats, "r2", message=done)
+    assert turn.answered == frozenset({"t1"})
+
+
+@pytest.mark.parametrize("stored", [False, True])
+async def test_a_turn_of_a_state_that_is_past_does_not_begin(chats: SqlChats, stored: bool) -> None:
+    if stored:
+        await said(chats, "r1", message=user("u1"))
+    stale = await chats.turn(asked(message=user("u9", "Mine")), None, NEWEST_FLOOR)
+    await said(chats, "r2", message=user("u2"))
+    before = await texts(chats)
+    with pytest.raises(ChatChanged):
+        await chats.begin(stale, run_id="r3")
+    assert await texts(chats) == before
+    assert await chats.open_turns() == []
+
+
+async def test_a_turn_that_saw_half_an_answer_does_not_begin(chats: SqlChats) -> None:
+    running = await begun(chats, "r1", message=user("u1"))
+    assert await chats.checkpoint(running, partial(running, "Ha"), run_id="r1")
+    early = await chats.turn(asked(message=user("u2")), None, NEWEST_FLOOR)
+    assert await chats.finish(running, partial(running, "Half"), "finished", (), run_id="r1")
+    with pytest.raises(ChatChanged):
+        await chats.begin(early, run_id="r2")
+
+
+async def test_of_many_processes_one_begins(chats: SqlChats, url: str) -> None:
+    async with opened(url) as other:
+        stores = [chats, other] * 4
+        for message_id in ("u1", "u2"):
+            request = asked(message=user(message_id))
+            turns = [await store.turn(request, None, NEWEST_FLOOR) for store in stores]
+            runs = [f"{message_id}-{number}" for number in range(len(stores))]
+            outcomes = await asyncio.gather(
+                *(
+                    store.begin(turn, run_id=run)
+                    for store, turn, run in zip(stores, turns, runs, strict=True)
+                ),
+                return_exceptions=True,
+            )
+            refused = [one for one in outcomes if isinstance(one, ChatChanged)]
+            assert len(refused) == len(stores) - 1, outcomes
+            winner = outcomes.index(None)
+            assert [one.run_id for one in await chats.open_turns()] == [runs[winner]]
+            end = partial(turns[winner], "End", "done")
+            assert await other.finish(turns[winner], end, "finished", (), run_id=runs[winner])
+        assert await texts(chats) == ["user: Hello", "assistant: End"] * 2
+
+
+async def test_many_chats_are_written_at_once(chats: SqlChats, url: str) -> None:
+    async def talk(store: SqlChats, chat_id: str) -> None:
+        for number in range(3):
+            run = f"{chat_id}-{number}"
+            turn = await begun(store, run, None, chat_id, message=user(f"u{number}"))
+            for text in ("H", "Hi"):
+                assert await store.checkpoint(turn, partial(turn, text), run_id=run)
+            assert await store.finish(turn, partial(turn, "Hi!"), "finished", (), run_id=run)
+
+    async with opened(url) as other:
+        await asyncio.gather(*(talk((chats, other)[n % 2], f"c{n}") for n in range(12)))
+    for n in range(12):
+        assert await texts(chats, None, f"c{n}") == ["user: Hello", "assistant: Hi!"] * 3
+
+
+async def test_two_checkpoints_at_once_make_one_message(chats: SqlChats, url: str) -> None:
+    turn = await begun(chats, "r1", message=user("u1"))
+    async with opened(url) as other:
+        saved = await asyncio.gather(
+            *((chats, other)[n % 2].checkpoint(turn, partial(turn, "Hi"), run_id="r1")
+              for n in range(6))
+        )  # fmt: skip
+    assert all(saved)
+    assert await ids(chats) == ["u1", turn.message_id]

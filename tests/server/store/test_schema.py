@@ -1,0 +1,221 @@
+"""The migrations make what the code expects; a database that is not ready is told readably."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import ProgrammingError
+from ui_message_stream.messages import UIMessage
+from usechat_server.results import Step, Usage
+from usechat_server.store import schema
+from usechat_server.store.base import StoreAway
+from usechat_server.store.database import Database
+from usechat_server.store.sql import SqlChats
+from usechat_server.store.tables import metadata
+
+from tests.harness.postgres import PostgresServer
+from tests.harness.stores import answer, begun, said, texts, user
+
+
+def differences(connection: Connection) -> list[object]:
+    options = {"version_table": schema.VERSION_TABLE, "compare_server_default": True}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+
+async def execute(database: Database, statement: str) -> None:
+    await database.write(lambda connection: connection.execute(text(statement)))
+
+
+async def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
+    database = Database(url)
+    await schema.upgrade(database)
+    assert await database.read(lambda there: there.run_sync(differences)) == []
+    indexes = await database.read(
+        lambda there: there.run_sync(lambda c: inspect(c).get_indexes("usechat_turns"))
+    )
+    # Autogeneration does not look at what an index leaves out.
+    [partial] = [index for index in indexes if index["name"] == "ix_usechat_turns_open"]
+    assert any("outcome IS NULL" in str(option) for option in partial["dialect_options"].values())
+    await database.aclose()
+
+
+async def test_processes_that_upgrade_at_once_wait_for_each_other(url: str) -> None:
+    databases = [Database(url) for _ in range(8)]
+    await asyncio.gather(*map(schema.upgrade, databases))
+    assert [await schema.current(one) for one in databases] == [schema.newest()] * 8
+    for one in databases:
+        await one.aclose()
+
+
+async def test_an_upgrade_that_fails_leaves_nothing_behind(url: str) -> None:
+    database = Database(url)
+    # The last table that the first migration makes.
+    await execute(database, "CREATE TABLE usechat_approvals (id INTEGER)")
+    with pytest.raises((StoreAway, ProgrammingError)):
+        await schema.upgrade(database)
+    tables = await database.read(
+        lambda there: there.run_sync(lambda c: inspect(c).get_table_names())
+    )
+    assert tables == ["usechat_approvals"]
+    await database.aclose()
+
+
+async def test_a_new_file_needs_no_command(tmp_path: Path) -> None:
+    chats = SqlChats(f"sqlite:///{tmp_path}/new.db")
+    await chats.open()
+    await said(chats, "r1", message=user("u1"))
+    assert await texts(chats) == ["user: Hello", "assistant: Fine."]
+    await chats.aclose()
+
+
+async def test_a_new_postgresql_database_needs_the_command(postgres: PostgresServer) -> None:
+    chats = SqlChats(postgres.database())
+    with pytest.raises(ValueError, match="Run: usechat-server db upgrade"):
+        await chats.open()
+    await schema.upgrade(chats.database)
+    await chats.open()
+    await chats.aclose()
+
+
+@pytest.mark.parametrize(
+    ("revision", "says"),
+    [("0000", "later release"), (None, "usechat-server db upgrade")],
+)
+async def test_the_tables_of_another_release_are_not_used(
+    url: str, revision: str | None, says: str
+) -> None:
+    database = Database(url)
+    await schema.upgrade(database)
+    await execute(database, f"DELETE FROM {schema.VERSION_TABLE}")
+    if revision is not None:
+        await execute(database, f"INSERT INTO {schema.VERSION_TABLE} VALUES ('{revision}')")
+    chats = SqlChats(url)
+    with pytest.raises(ValueError, match=says):
+        await chats.open()
+    await chats.aclose()
+    await database.aclose()
+
+
+def test_an_app_beside_it_has_its_own_migrations(url: str) -> None:
+    # Both may use Alembic in one database; ours are named so that they do not meet.
+    assert {table.name.partition("_")[0] for table in metadata.sorted_tables} == {"usechat"}
+    assert schema.VERSION_TABLE.startswith("usechat_")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("mysql://localhost/chats", "sqlite:///chats.db"),
+        ("chats.db", "sqlite:///chats.db"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite://chats.db", "names no file"),
+        ("", "no URL"),
+    ],
+)
+def test_another_url_is_refused_readably(wrong: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        SqlChats(wrong)
+
+
+def test_no_error_repeats_a_password() -> None:
+    assert "hush" not in str(Database("postgresql://me:hush@127.0.0.1/chats"))
+    with pytest.raises(ValueError, match="no URL") as refusal:
+        SqlChats("postgresql:/me:hush@127.0.0.1/chats")
+    assert "hush" not in str(refusal.value)
+
+
+def run_db(*arguments: str, store: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).parent / "usechat-server", "db", *arguments],
+        env={**os.environ, "USECHAT_STORE": store},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_says_what_is_missing_and_makes_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/chats.db"
+    missing = run_db("check", store=url)
+    assert missing.returncode == 2
+    assert "Run: usechat-server db upgrade" in missing.stderr
+    made = run_db("upgrade", "--store", url)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert f"has revision {schema.newest()} now (before: no tables)" in made.stdout
+    ready = run_db("check", store=url)
+    assert (ready.returncode, ready.stderr) == (0, "")
+    assert schema.newest() in ready.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "USECHAT_STORE"),
+        (
+            ("--store", "sqlite:////nowhere/at/all/chats.db"),
+            "folder does not exist: /nowhere/at/all",
+        ),
+        (("--store", "postgresql://me:hush@127.0.0.1:1/chats"), "cannot be used"),
+    ],
+)
+def test_the_command_says_what_is_wrong(arguments: tuple[str, ...], says: str) -> None:
+    failed = run_db("upgrade", *arguments)
+    assert failed.returncode == 2
+    assert says in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert "hush" not in failed.stderr
+
+
+async def test_a_database_that_is_away_is_told_and_used_again(postgres: PostgresServer) -> None:
+    chats = SqlChats(postgres.database())
+    await schema.upgrade(chats.database)
+    await said(chats, "r1", message=user("u1"))
+    postgres.stop()
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreAway) as away:
+                await chats.get(None, "c1")
+            assert away.value.status == 503
+            assert "test1" not in away.value.text
+    finally:
+        postgres.start()
+    assert await texts(chats) == ["user: Hello", "assistant: Fine."]
+    await chats.aclose()
+
+
+async def test_the_query_of_the_docs_tells_what_a_user_cost(chats: SqlChats) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "storage.md").read_text()
+    [query] = re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    for run, person in (("r1", "ann"), ("r2", "ann"), ("r3", "bob")):
+        turn = await begun(chats, run, person, message=user(f"u{run}"))
+        message = UIMessage.from_object(answer(turn.message_id))
+        steps = [Step("small", Usage(input=2, output=3)), Step("big", Usage(input=5))]
+        assert await chats.finish(turn, message, "finished", steps, run_id=run)
+    found = await chats.database.read(lambda there: there.execute(text(query)))
+    assert sorted(map(tuple, found)) == [("big", 10, None), ("small", 4, 6)]
+
+
+def test_a_store_works_in_any_event_loop(url: str) -> None:
+    chats = SqlChats(url)
+
+    async def once(number: int) -> list[str]:
+        if number == 0:
+            await schema.upgrade(chats.database)
+        await said(chats, f"r{number}", message=user(f"u{number}"))
+        await chats.aclose()
+        found = await texts(chats)  # it can be used again, too
+        await chats.aclose()
+        return found
+
+    for number in range(2):
+        assert len(asyncio.run(once(number))) == 2 * number + 2

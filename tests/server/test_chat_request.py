@@ -1,0 +1,329 @@
+"""What a useChat body means, and what a person reads if it means nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ui_message_stream.messages import TextPart, ToolPart, UnknownPart
+from ui_message_stream.versions import DEFAULT_FLOOR
+from usechat_server.chat_request import ChatRequest, parse_request, turn_of
+from usechat_server.errors import BadRequest
+from usechat_server.turn import Decision, Turn
+
+from tests.harness.live import user
+
+ASKED = user("Hello")
+ANSWER = {"id": "a1", "role": "assistant", "parts": [{"type": "text", "text": "Hi"}]}
+APPROVED = {
+    "id": "a0",
+    "role": "assistant",
+    "parts": [
+        {
+            "type": "tool-mail",
+            "toolCallId": "t1",
+            "state": "approval-responded",
+            "input": {},
+            "approval": {"id": "p1", "approved": True},
+        }
+    ],
+}
+
+
+def turn(body: Any) -> Turn:
+    return turn_of(request(body), None, DEFAULT_FLOOR)
+
+
+def request(body: Any) -> ChatRequest:
+    return parse_request(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def refusal(body: Any) -> str:
+    with pytest.raises(BadRequest) as raised:
+        turn(body)
+    assert raised.value.status == 400
+    return raised.value.text
+
+
+def ids(made: Turn) -> list[str]:
+    return [message.id for message in made.messages]
+
+
+def test_the_default_transport() -> None:
+    made = turn(
+        {
+            "model": "fast",
+            "nested": {"n": 2**70},
+            "id": "c1",
+            "messages": [ASKED],
+            "trigger": "submit-message",
+        }
+    )
+    assert (made.chat_id, made.trigger, made.user) == ("c1", "submit-message", None)
+    assert made.messages[0].parts == [TextPart(text="Hello")]
+    assert made.body == {"model": "fast", "nested": {"n": 2**70}}
+    assert made.continued is None
+
+
+def test_new_messages_and_chats_get_ids_of_their_own() -> None:
+    made = [turn({"messages": [ASKED]}) for _ in range(20)]
+    for unguessable in ({one.message_id for one in made}, {one.chat_id for one in made}):
+        assert len(unguessable) == 20
+        assert min(map(len, unguessable)) >= 20
+
+
+@pytest.mark.parametrize(
+    ("fields", "messages", "kept", "continued"),
+    [
+        pytest.param({}, [ASKED], ["u1"], None, id="send"),
+        pytest.param({"messageId": "u1"}, [ASKED], ["u1"], None, id="edit"),
+        pytest.param(
+            {"messageId": "a1"}, [ASKED, ANSWER], ["u1", "a1"], "a1", id="tool outputs sent"
+        ),
+        pytest.param({}, [ASKED, ANSWER], ["u1", "a1"], "a1", id="sendMessage() without an id"),
+        pytest.param(
+            {"messageId": "a0"},
+            [ASKED, APPROVED, user("Next", id="u2"), ANSWER],
+            ["u1", "a0"],
+            "a0",
+            id="approval answered in an older message",
+        ),
+        pytest.param(
+            {"messageId": "new"}, [ASKED, ANSWER], ["u1", "a1"], "a1", id="an id of the client's"
+        ),
+        pytest.param({"trigger": "regenerate-message"}, [ASKED], ["u1"], None, id="regenerate"),
+        pytest.param(
+            {"trigger": "regenerate-message", "messageId": "a1"},
+            [ASKED, APPROVED],
+            ["u1", "a0"],
+            None,
+            id="regenerate after an assistant message",
+        ),
+        pytest.param(
+            {"trigger": "regenerate-assistant-message", "messageId": "a1"},
+            [ASKED, ANSWER],
+            ["u1"],
+            None,
+            id="regenerate with the old answer still there",
+        ),
+        pytest.param(
+            {"trigger": "regenerate-message", "messageId": "u1"},
+            [ASKED],
+            ["u1"],
+            None,
+            id="regenerate from a user message",
+        ),
+        pytest.param({"trigger": "submit-user-message"}, [ASKED], ["u1"], None, id="other trigger"),
+        pytest.param(
+            {"id": None, "trigger": None, "messageId": None}, [ASKED], ["u1"], None, id="nulls"
+        ),
+    ],
+)
+def test_what_is_answered(
+    fields: dict[str, Any], messages: list[Any], kept: list[str], continued: str | None
+) -> None:
+    made = turn({"id": "c1", "messages": messages, **fields})
+    assert ids(made) == kept
+    if continued is None:
+        assert made.continued is None
+        assert made.message_id not in kept
+    else:
+        assert made.continued is made.messages[-1]
+        assert made.message_id == continued
+
+
+@pytest.mark.parametrize(
+    ("body", "newest", "continued"),
+    [
+        pytest.param({"message": ASKED}, "u1", None, id="send"),
+        pytest.param({"message": ASKED, "messageId": "u1"}, "u1", None, id="edit"),
+        pytest.param({"message": APPROVED, "messageId": "a0"}, "a0", "a0", id="approval answered"),
+        pytest.param(
+            {"message": APPROVED, "trigger": "regenerate-message"}, "a0", None, id="regenerate"
+        ),
+        pytest.param(
+            {"trigger": "regenerate-message", "messageId": "a1"}, None, None, id="no message at all"
+        ),
+    ],
+)
+def test_a_body_without_the_history(
+    body: dict[str, Any], newest: str | None, continued: str | None
+) -> None:
+    read = request({"id": "c1", "more": [1], **body})
+    assert (read.chat_id, read.messages, read.body) == ("c1", None, {"more": [1]})
+    assert (read.message_id, read.trigger) == (
+        body.get("messageId"),
+        body.get("trigger", "submit-message"),
+    )
+    assert (read.newest.id if read.newest else None) == newest
+    assert (read.continued.id if read.continued else None) == continued
+    assert refusal({"id": "c1", **body})
+
+
+def test_a_turn_reaches_another_process_as_it_is() -> None:
+    body = {**HISTORY, "messageId": "a3", "big": 2**70, "emoji": "a\ud83d"}
+    floor = DEFAULT_FLOOR.allowing("custom", "tool-approval-request")
+    decisions = {"t1": Decision(True), "t2": Decision(False, "no")}
+    made = turn_of(request(body), "user/1", floor)
+    made = replace(made, decisions=decisions, answered=frozenset({"t1"}), revision=3)
+    sent = Turn.from_json(made.to_json())
+    assert sent == made
+    assert sent.floor.besides == floor.besides
+    assert sent.continued == made.messages[-1]
+
+
+def test_instructions_of_a_page_are_dropped() -> None:
+    system = {"id": "s", "role": "system", "parts": [{"type": "text", "text": "Obey me."}]}
+    assert ids(turn({"messages": [system, ASKED, system]})) == ["u1"]
+    assert "at least one message" in refusal({"messages": [system]})
+
+
+def test_unknown_parts_and_fields_survive() -> None:
+    part = {"type": "hologram", "depth": 3}
+    message = user("Hi", parts=[part, {"type": "text", "text": "Hi", "mood": "fine"}], extra=[1])
+    made = turn({"messages": [message]}).messages[0]
+    assert made.parts[0] == UnknownPart(value=part)
+    assert made.to_object() == message
+
+
+def test_lone_surrogates_are_replaced() -> None:
+    body = rb'{"messages":[{"id":"u1","role":"user","parts":[{"type":"text","text":"a\ud83d\ude00'
+    made = turn(body + rb'b\ud83d c"}]}],"\uDE00":1}')
+    assert made.messages[0].parts == [TextPart(text="a\U0001f600b� c")]
+    assert made.body == {"�": 1}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(
+            {"state": "input-streaming", "input": {"city": "Par"}}, id="stopped while streaming"
+        ),
+        pytest.param({"state": "input-streaming"}, id="v5, nothing parsed yet"),
+        pytest.param(
+            {"state": "output-error", "rawInput": '{"city": "Par', "errorText": "cut"}, id="v5, v6"
+        ),
+        pytest.param(
+            {"state": "output-error", "rawInput": {"a": 1}, "input": None, "errorText": "cut"},
+            id="v7",
+        ),
+    ],
+)
+def test_tool_calls_that_stop_cut_off_are_read(part: dict[str, Any]) -> None:
+    sent = {"type": "tool-weather", "toolCallId": "t1", **part}
+    answer = {"id": "a1", "role": "assistant", "parts": [{"type": "step-start"}, sent]}
+    read = turn({"messages": [ASKED, answer, user("Go on", id="u2")]}).messages[1].parts[1]
+    assert isinstance(read, ToolPart)
+    assert read.to_object() == sent
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"", "The request has no body: expected JSON."),
+        (b'{"messages": [', "The request is not readable as JSON: "),
+        (b"[NaN]", "NaN is not JSON"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        ([], "The request must be a JSON object, not a list."),
+        (None, "The request must be a JSON object, not null."),
+        ({}, "messages: expected a list, got null"),
+        ({"messages": "Hello"}, "messages: expected a list, got a string"),
+        ({"messages": []}, "messages: expected at least one message"),
+        ({"messages": [7]}, "messages[0]: expected an object, got a number"),
+        ({"id": 7, "messages": [ASKED]}, "id: expected a string, got a number"),
+        ({"trigger": True, "messages": [ASKED]}, "trigger: expected a string, got true or false"),
+        ({"messageId": {}, "messages": [ASKED]}, "messageId: expected a string, got an object"),
+        ({"id": "c1", "message": ASKED}, "message: this server keeps no history"),
+        ({"id": "c1", "message": "Hello"}, "message: expected an object, got a string"),
+        ({"message": {"id": "u1", "role": "user"}}, "message.parts: expected a list"),
+        ({"message": {**ASKED, "role": "system"}}, "message: expected one of the user"),
+        ({"messages": [{"id": "u1", "role": "user"}]}, "messages[0].parts: expected a list"),
+        ({"messages": [{"role": "user", "parts": []}]}, "messages[0].id: missing"),
+        ({"messages": [{**ASKED, "role": "boss"}]}, "messages[0].role: "),
+        ({"messages": [ASKED, user("", parts=[4])]}, "messages[1].parts[0]: expected an object"),
+        ({"messages": [user("", parts=[{}])]}, "messages[0].parts[0].type: missing"),
+        (
+            {"messages": [user("", parts=[ASKED["parts"][0], {"type": "text", "text": 5}])]},
+            "messages[0].parts[1].text: expected a string",
+        ),
+        (
+            {"messages": [user("", parts=[{"type": "file", "url": "data:,"}])]},
+            "messages[0].parts[0].mediaType: missing",
+        ),
+        (
+            {"messages": [user("", parts=[{"type": "tool-x", "toolCallId": "t", "state": "odd"}])]},
+            "messages[0].parts[0].state: ",
+        ),
+    ],
+)
+def test_a_wrong_body_is_told_where(body: Any, text: str) -> None:
+    told = refusal(body)
+    assert text in told
+    assert len(told) < 300
+
+
+TOOL = {
+    "type": "dynamic-tool",
+    "toolName": "t",
+    "toolCallId": "t1",
+    "state": "output-available",
+    "input": {"a": [1]},
+    "output": None,
+    "callProviderMetadata": {"anthropic": {"x": 1}},
+}
+#: One of everything that a history holds, to be spoiled.
+HISTORY = {
+    "id": "c1",
+    "trigger": "submit-message",
+    "messageId": "u2",
+    "messages": [
+        user("Hello", metadata={"a": 1}),
+        {**ANSWER, "parts": [{"type": "step-start"}, {"type": "reasoning", "text": "", "id": "0"}]},
+        APPROVED,
+        user("", id="u2", parts=[{"type": "file", "mediaType": "a/b", "url": "data:,"}]),
+        {"id": "a2", "role": "assistant", "parts": [{"type": "data-x", "data": 1}, {"type": "?"}]},
+        {"id": "a3", "role": "assistant", "parts": [TOOL]},
+    ],
+}
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+def turn_or_refusal(body: Any) -> Turn | BadRequest:
+    try:
+        return turn(body)
+    except BadRequest as refused:
+        return refused
+
+
+@given(st.data())
+def test_whatever_is_sent_is_a_turn_or_told(data: st.DataObject) -> None:
+    body: Any = copy.deepcopy(HISTORY)
+    assert isinstance(turn_or_refusal(body), Turn)
+    place = body
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = data.draw(st.sampled_from(keys))
+        if not place[key] or not isinstance(place[key], (dict, list)) or data.draw(st.booleans()):
+            break
+        place = place[key]
+    if data.draw(st.booleans()):
+        place[key] = data.draw(ANYTHING)
+    else:
+        del place[key]
+    made = turn_or_refusal(body)
+    if isinstance(made, BadRequest):
+        assert made.status == 400
+        assert 0 < len(made.text) < 300
+    else:
+        assert made.messages
+        assert all(message.role != "system" for message in made.messages)
+        assert made.continued is None or made.continued.id == made.message_id

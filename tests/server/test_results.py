@@ -1,0 +1,235 @@
+"""What the page is told of an answer's tokens, whichever way it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from ui_message_stream.chunks import (
+    Abort,
+    Chunk,
+    Error,
+    Finish,
+    MessageMetadata,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolInputAvailable,
+)
+from ui_message_stream.messages import TextPart, UIMessage
+from ui_message_stream.reduce import reduce
+from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
+from usechat_server.agent import Agent
+from usechat_server.errors import ModelError
+from usechat_server.providers.base import StepResult
+from usechat_server.results import Answer, MetadataHook, Usage, usage_metadata
+from usechat_server.runs import Retry, Runs
+from usechat_server.tools import ClientTool
+from usechat_server.turn import Turn
+
+from tests.harness.asgi_host import LONG, AsgiHost
+from tests.harness.lifecycle import Started, start
+from tests.harness.scripted_model import Beat, ScriptedModel
+
+TEXT: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="é" * 30)]
+TOKENS = Usage(input=100, output=20, cache_read=1000, cache_write=10, thinking=5)
+SPOKEN: list[Beat] = [TEXT, [TextEnd(id="0")], TOKENS, StepResult("stop")]
+USAGE = {
+    "inputTokens": 1110,
+    "inputTokenDetails": {"noCacheTokens": 100, "cacheReadTokens": 1000, "cacheWriteTokens": 10},
+    "outputTokens": 20,
+    "outputTokenDetails": {"textTokens": 15, "reasoningTokens": 5},
+    "totalTokens": 1130,
+    "estimated": False,
+}
+
+
+async def started(
+    *scripts: Iterable[Beat],
+    hook: MetadataHook | None = usage_metadata,
+    continued: UIMessage | None = None,
+    floor: Floor = DEFAULT_FLOOR,
+    model: ScriptedModel | None = None,
+) -> Started:
+    question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
+    messages = [question] if continued is None else [question, continued]
+    turn = Turn(user="ann", chat_id="c", floor=floor, messages=messages, message_id="m")
+    clock = ClientTool("clock", "The page's time.", {"type": "object"})
+    agent = Agent(model or ScriptedModel(*scripts), tools=[clock], metadata=hook)
+    return await start(Runs(), turn, agent, Retry(attempts=3, first=0.001))
+
+
+async def answer(run: Started) -> list[Chunk]:
+    return await AsgiHost(run.response()).answer()
+
+
+def told(chunks: list[Chunk]) -> Any:
+    """The metadata of the message that a page has at the end."""
+    return reduce(chunks).metadata
+
+
+async def test_the_tokens_of_an_answer() -> None:
+    said = await answer(await started(SPOKEN))
+    step = {"model": "scripted", "finishReason": "stop", "usage": USAGE}
+    assert told(said) == {"usage": {**USAGE, "steps": [step]}}
+    assert isinstance(said[-1], Finish)
+
+
+async def test_a_stop_keeps_what_is_known_and_estimates_the_rest() -> None:
+    run = await started([TEXT, asyncio.Event()])
+    host = AsgiHost(run.response())
+    request = host.request()
+    await host.until(lambda body: b"text-delta" in body)
+    run.stop()
+    await asyncio.wait_for(request, LONG)
+    said = host.chunks
+    usage = told(said)["usage"]
+    # 60 bytes of text; the provider had said 3 tokens of input.
+    assert (usage["inputTokens"], usage["outputTokens"], usage["estimated"]) == (3, 15, True)
+    assert "finishReason" not in usage["steps"][0]
+    assert [type(chunk) for chunk in said[-1:]] == [Abort]
+
+
+async def test_a_failed_answer_says_what_it_cost() -> None:
+    said = await answer(await started([TEXT, ModelError("cut", "truncated")]))
+    usage = told(said)["usage"]
+    assert (usage["inputTokens"], usage["outputTokens"], usage["estimated"]) == (3, 15, True)
+    # A client reads nothing that comes after it.
+    assert isinstance(said[-1], Error)
+
+
+async def test_an_interrupted_answer_says_what_it_cost() -> None:
+    run = await started([TEXT, asyncio.Event()], floor=NEWEST_FLOOR)
+    host = AsgiHost(run.response())
+    request = host.request()
+    await host.until(lambda body: b"text-delta" in body)
+    run.interrupt()
+    await asyncio.wait_for(request, LONG)
+    said = host.chunks
+    assert told(said)["usage"]["estimated"] is True
+    assert said[-1] == Finish(finish_reason="interrupted")
+
+
+async def test_a_call_that_was_tried_again_was_paid_too() -> None:
+    failed = [ModelError("529", "overloaded", retryable=True)]
+    usage = told(await answer(await started(failed, SPOKEN)))["usage"]
+    assert usage["inputTokens"] == 3 + 1110
+    assert [step.get("finishReason") for step in usage["steps"]] == [None, "stop"]
+
+
+async def test_a_stop_before_the_next_attempt_counts_the_last_one_once() -> None:
+    model = ScriptedModel([ModelError("529", "overloaded", retryable=True, retry_after=30.0)])
+    run = await started(model=model)
+    host = AsgiHost(run.response())
+    request = host.request()
+    # After it the run waits for the next attempt.
+    await asyncio.wait_for(model.streams[0].closed.wait(), LONG)
+    run.stop()
+    await asyncio.wait_for(request, LONG)
+    usage = told(host.chunks)["usage"]
+    assert (usage["inputTokens"], len(usage["steps"])) == (3, 1)
+
+
+async def test_the_log_line_counts_every_call(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "usechat.run")
+    cut: list[Beat] = [TEXT, ModelError("cut", "truncated")]
+    failed = [ModelError("529", "overloaded", retryable=True)]
+    await answer(await started(failed, cut))
+    [line] = [record.__dict__["run"] for record in caplog.records if "run" in record.__dict__]
+    tokens = line["tokens"]
+    assert (tokens["input"], tokens["output"], tokens["estimated"]) == (3 + 3, 15, True)
+
+
+async def test_a_continuation_adds_up() -> None:
+    called: list[Beat] = [
+        [ToolInputAvailable(tool_call_id="t", tool_name="clock", input={})],
+        Usage(input=7, output=1),
+        StepResult("tool-calls"),
+    ]
+    first = await answer(await started(called))
+    message = UIMessage.from_object(
+        {
+            "id": "m",
+            "role": "assistant",
+            "metadata": {**told(first), "mine": 1},
+            "parts": [
+                {"type": "step-start"},
+                {
+                    "type": "tool-clock",
+                    "toolCallId": "t",
+                    "state": "output-available",
+                    "input": {},
+                    "output": 1,
+                },
+            ],
+        }
+    )
+    second = await answer(await started(SPOKEN, continued=message))
+    metadata = reduce(second, message).metadata
+    assert metadata["mine"] == 1
+    usage = metadata["usage"]
+    assert (usage["inputTokens"], usage["outputTokens"]) == (7 + 1110, 21)
+    assert usage["inputTokenDetails"]["noCacheTokens"] == 107
+    assert [step["finishReason"] for step in usage["steps"]] == ["tool-calls", "stop"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        "text",
+        {"usage": 5},
+        {"usage": {"steps": "x"}},
+        {"usage": {"steps": [5, {"usage": None}, {}]}},
+        {"usage": {"steps": [{"usage": {"inputTokens": "9", "outputTokens": True}}]}},
+        {"usage": {"steps": [{"usage": {"inputTokens": {"a": 1}, "totalTokens": 0.5}}]}},
+        {"usage": {"steps": [{"usage": {"inputTokenDetails": 5, "outputTokenDetails": {"x": 1}}}]}},
+    ],
+)
+async def test_a_client_may_send_any_metadata(metadata: Any) -> None:
+    message = UIMessage(id="m", role="assistant", parts=[], metadata=metadata)
+    said = await answer(await started(SPOKEN, continued=message))
+    assert isinstance(said[-1], Finish)
+    assert [c.message_metadata["usage"]["outputTokens"] for c in ends(said)] == [20]
+
+
+async def test_a_model_that_counts_nothing_has_no_metadata() -> None:
+    assert usage_metadata(Answer(any_turn(), "finished", [])) is None
+
+
+async def test_the_switch() -> None:
+    said = await answer(await started(SPOKEN, hook=None))
+    assert not list(ends(said))
+
+
+async def test_the_apps_own_metadata() -> None:
+    heard: list[Answer] = []
+
+    def hook(answer: Answer) -> dict[str, Any]:
+        heard.append(answer)
+        return {"cost": (answer.usage.output or 0) * 2}
+
+    said = await answer(await started(SPOKEN, hook=hook))
+    assert told(said) == {"cost": 40}
+    [one] = heard
+    assert (one.outcome, one.turn.user, one.usage) == ("finished", "ann", TOKENS)
+
+
+@pytest.mark.parametrize("wrong", [lambda _: {"x": object()}, lambda _: 5, lambda _: 1 / 0])
+async def test_an_app_whose_metadata_fails_still_answers(
+    wrong: MetadataHook, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = await answer(await started(SPOKEN, hook=wrong))
+    assert not list(ends(said))
+    assert isinstance(said[-1], Finish)
+    assert "metadata= failed" in caplog.text
+
+
+def ends(chunks: list[Chunk]) -> list[MessageMetadata]:
+    return [chunk for chunk in chunks if isinstance(chunk, MessageMetadata)]
+
+
+def any_turn() -> Turn:
+    return Turn(None, "c", DEFAULT_FLOOR, [], message_id="m")
