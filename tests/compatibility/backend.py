@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from anthropic import AsyncAnthropic
-from harness.fake_provider import FakeProvider, Reply, message, text
-from harness.live import LiveServer, chunks
 from starlette.requests import Request
 from usechat_server import Agent, ClientTool, create_app, tool
 from usechat_server.anthropic import code_execution, web_search
+
+from tests.harness.fake_provider import FakeProvider, Reply, message, text
+from tests.harness.live import LiveServer, chunks
 
 __all__ = [
     "DATA",

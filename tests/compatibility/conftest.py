@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from compatibility.backend import DATA, upgrade
-from harness.fake_provider import FakeProvider
-from harness.postgres import NOT_INSTALLED, PostgresServer, found, postgres_server
-from harness.redis_server import RedisServer, redis_server
+
+from tests.compatibility.backend import DATA, upgrade
+from tests.harness.fake_provider import FakeProvider
+from tests.harness.postgres import NOT_INSTALLED, PostgresServer, found, postgres_server
+from tests.harness.redis_server import RedisServer, redis_server
 
 _numbers = itertools.count(1)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compatibility.backend import (
+
+from tests.compatibility.backend import (
     DATA,
     BackendClient,
     answer_all,
@@ -16,10 +17,10 @@ from compatibility.backend import (
     tool_results,
     upgrade,
 )
-from compatibility.redis_dump import restore
-from harness.fake_provider import FakeProvider
-from harness.live import chunks
-from harness.redis_server import RedisServer
+from tests.compatibility.redis_dump import restore
+from tests.harness.fake_provider import FakeProvider
+from tests.harness.live import chunks
+from tests.harness.redis_server import RedisServer
 
 JSON = dict[str, Any]
 

@@ -6,17 +6,18 @@ import json
 from typing import Any
 
 import pytest
-from compatibility.backend import (
+
+from tests.compatibility.backend import (
     DATA,
     answer_all,
     assistant_blocks,
     backend,
     tool_results,
 )
-from compatibility.provider_blocks import ANSWER, CONTAINER, USER_FILES
-from compatibility.redis_dump import restore
-from harness.fake_provider import FakeProvider
-from harness.redis_server import RedisServer
+from tests.compatibility.provider_blocks import ANSWER, CONTAINER, USER_FILES
+from tests.compatibility.redis_dump import restore
+from tests.harness.fake_provider import FakeProvider
+from tests.harness.redis_server import RedisServer
 
 JSON = dict[str, Any]
 

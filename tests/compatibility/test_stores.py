@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from compatibility.backend import (
+
+from tests.compatibility.backend import (
     BackendClient,
     answer_all,
     assistant_blocks,
@@ -14,8 +15,8 @@ from compatibility.backend import (
     tool_results,
     user_message,
 )
-from compatibility.provider_blocks import ANSWER, CONTAINER, USER_FILES
-from harness.fake_provider import FakeProvider
+from tests.compatibility.provider_blocks import ANSWER, CONTAINER, USER_FILES
+from tests.harness.fake_provider import FakeProvider
 
 JSON = dict[str, Any]
 
