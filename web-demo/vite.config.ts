@@ -22,6 +22,7 @@ export default defineConfig({
       },
     },
   },
-  // `npm run dev` forwards API requests to a server on its default port.
-  server: { proxy: { '/api': { target: 'http://127.0.0.1:8000', changeOrigin: true } } },
+  // `npm run dev` forwards API requests to a server on its default port. The Host header stays, so
+  // that the server sees a request of the same origin.
+  server: { proxy: { '/api': { target: 'http://127.0.0.1:8000', changeOrigin: false } } },
 });
