@@ -105,7 +105,7 @@ def page(request: pytest.FixtureRequest, site: Site, browser: Browser) -> Iterat
     """The chat, opened in one of the ways. Its console stays empty."""
     url = {
         "rewrites": site.url,
-        "cross-origin": f"{site.url}/direct",
+        "cross-origin": f"{site.url}/cross-origin",
         "nginx": site.nginx,
     }[request.param]
     with browser.new_context() as context:

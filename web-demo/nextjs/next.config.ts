@@ -1,19 +1,19 @@
 import type { NextConfig } from "next";
 
 const config: NextConfig = {
-  // The Python server under this site's own address. The address is read when the app is built.
+  // Forwards API requests to the Python server. The URL is read when the app is built.
   rewrites: async () => [
     {
       source: "/api/:path*",
       destination: `${process.env.USECHAT_URL ?? "http://127.0.0.1:8000"}/api/:path*`,
     },
   ],
-  // This folder, though the page beside it has a lock file too.
-  turbopack: { root: import.meta.dirname },
   experimental: {
-    // What `rewrites()` does to long questions: beyond this size the rest never arrives (10 MB).
+    // `rewrites()` cuts off a request body beyond this size. The default is 10 MB.
     proxyClientMaxBodySize: "32mb",
   },
+  // Without this, Next.js takes a parent directory with a lock file for the root of the project.
+  turbopack: { root: import.meta.dirname },
 };
 
 export default config;

@@ -4,24 +4,25 @@ import { useChat } from "@ai-sdk/react";
 import { DefaultChatTransport } from "ai";
 import { type SubmitEvent, useState } from "react";
 
-/** A chat with the server at that address; the empty one is this site's own. */
-export function Chat({ server }: { server: string }) {
+/** A chat with the Python server at `serverUrl`. An empty URL means the origin of this site. */
+export function Chat({ serverUrl }: { serverUrl: string }) {
   const { id, messages, sendMessage, status, stop, error } = useChat({
-    transport: new DefaultChatTransport({ api: `${server}/api/chat` }),
+    transport: new DefaultChatTransport({ api: `${serverUrl}/api/chat` }),
   });
   const [text, setText] = useState("");
   const busy = status === "submitted" || status === "streaming";
 
-  function send(event: SubmitEvent) {
+  function onSubmit(event: SubmitEvent) {
     event.preventDefault();
     sendMessage({ text });
     setText("");
   }
 
-  function end() {
+  function onStop() {
     stop();
-    // Only where answers outlive their page (`resume`, a store): there, stop() is but a hang-up.
-    fetch(`${server}/api/chat/${encodeURIComponent(id)}/stop`, {
+    // Needed only if runs continue without a client (with a store, or with USECHAT_RESUME set): in
+    // that case stop() closes the connection, but the run goes on.
+    fetch(`${serverUrl}/api/chat/${encodeURIComponent(id)}/stop`, {
       method: "POST",
       body: JSON.stringify({ messageId: messages.at(-1)?.id }),
     });
@@ -36,16 +37,17 @@ export function Chat({ server }: { server: string }) {
         </p>
       ))}
       {error && <p role="alert">{error.message}</p>}
-      <form onSubmit={send}>
+      <form onSubmit={onSubmit}>
         <input
           aria-label="Message"
           required
           value={text}
           onChange={(event) => setText(event.target.value)}
         />
-        {/* Two buttons to React, too: one that turned into the other under the click would submit. */}
+        {/* The keys make two buttons of them: a single one would turn into the submit button during
+            the click on Stop, and submit the form. */}
         {busy ? (
-          <button key="stop" type="button" onClick={end}>
+          <button key="stop" type="button" onClick={onStop}>
             Stop
           </button>
         ) : (

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-export const metadata = { title: "useChat on Python", icons: "data:," };
+export const metadata = { title: "useChat with a Python backend", icons: "data:," };
 
 export default function Layout({ children }: { children: ReactNode }) {
   return (

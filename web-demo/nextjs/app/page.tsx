@@ -1,6 +1,6 @@
 import { Chat } from "./chat";
 
-/** Through `rewrites()`: the browser talks to this site only. */
+/** Same origin: the browser sends requests to this site, and `rewrites()` forwards them. */
 export default function Page() {
-  return <Chat server="" />;
+  return <Chat serverUrl="" />;
 }
