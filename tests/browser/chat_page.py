@@ -1,4 +1,4 @@
-"""The chat page as a person uses it."""
+"""Page object for the demo page: what tests do with it and what they look for."""
 
 from __future__ import annotations
 
@@ -6,126 +6,138 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    expect,
+)
 
-__all__ = ["ANSWER", "ChatPage"]
+__all__ = ["RESPONSE_TIMEOUT", "ChatPage"]
 
-#: Milliseconds that an answer of the demo model may take. The longest takes about ten seconds.
-ANSWER = 60_000
+#: Milliseconds that a response of the demo model may take. The longest takes about ten seconds.
+RESPONSE_TIMEOUT = 60_000
 
-_WATCH = """() => {
-    const unfolded = '[aria-busy=true] .reasoning [aria-expanded=true] + :not(:empty)';
-    window.paints = [];
-    window.thinking = false;
-    const look = time => {
-        const answer = [...document.querySelectorAll('.message.assistant .markdown')].at(-1);
-        const length = answer ? answer.textContent.length : 0;
-        if (length && length !== window.paints.at(-1)?.[1]) window.paints.push([time, length]);
-        window.thinking ||= document.querySelector(unfolded) !== null;
-        requestAnimationFrame(look);
+_RECORD_RENDERS = """() => {
+    const openReasoning = '[aria-busy=true] .reasoning [aria-expanded=true] + :not(:empty)';
+    window.renders = [];
+    window.sawReasoning = false;
+    const onFrame = time => {
+        const text = [...document.querySelectorAll('.message.assistant .markdown')].at(-1);
+        const length = text ? text.textContent.length : 0;
+        if (length && length !== window.renders.at(-1)?.[1]) window.renders.push([time, length]);
+        window.sawReasoning ||= document.querySelector(openReasoning) !== null;
+        requestAnimationFrame(onFrame);
     };
-    requestAnimationFrame(look);
+    requestAnimationFrame(onFrame);
 }"""
 
 
 class ChatPage:
-    """One browser tab. Keeps what the page sent and what it complained of."""
+    """The demo page in one browser tab. Records its requests and errors."""
 
-    def __init__(self, page: Page, url: str) -> None:
+    def __init__(self, page: Page, base_url: str) -> None:
         self.page = page
-        #: errors and warnings in the console, and exceptions that nobody caught
-        self.complaints: list[str] = []
-        #: addresses of other hosts that the page asked
-        self.foreign: list[str] = []
-        #: the requests for answers, oldest first
-        self.requests: list[Request] = []
-        self._url = url
-        page.on("console", self._console)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", self._request)
+        #: errors and warnings in the console, and uncaught exceptions
+        self.console_errors: list[str] = []
+        #: URLs on other hosts that the page requested
+        self.external_requests: list[str] = []
+        #: the requests to `POST /api/chat`, oldest first
+        self.chat_requests: list[Request] = []
+        self._base_url = base_url
+        page.on("console", self._on_console_message)
+        page.on("pageerror", lambda error: self.console_errors.append(str(error)))
+        page.on("request", self._on_request)
 
     @classmethod
     @contextmanager
     def open(
         cls, browser: Browser, url: str, *, timezone: str = "UTC", **options: Any
     ) -> Iterator[ChatPage]:
-        """Opens the page in a fresh profile. `options` are Playwright's for a browser context."""
+        """Open the page in a new browser context, until the block ends.
+
+        Args:
+            browser: The browser to use.
+            url: The URL of the server.
+            timezone: The IANA name of the context's time zone.
+            options: Further options of Playwright's `new_context`.
+        """
         with browser.new_context(timezone_id=timezone, **options) as context:
-            yield cls.tab(context, url)
+            yield cls.open_tab(context, url)
 
     @classmethod
-    def tab(cls, context: BrowserContext, url: str, path: str = "") -> ChatPage:
-        """Opens one more tab of a profile."""
-        chat = cls(context.new_page(), url)
-        chat.page.goto(url + path)
-        # From now on the page listens.
-        expect(chat.field).to_be_visible()
+    def open_tab(cls, context: BrowserContext, base_url: str, path: str = "") -> ChatPage:
+        """Open a tab in a browser context and wait until the app is rendered."""
+        chat = cls(context.new_page(), base_url)
+        chat.page.goto(base_url + path)
+        expect(chat.message_field).to_be_visible()
         return chat
 
-    def another_tab(self) -> ChatPage:
-        """Opens this chat in a second tab."""
-        address = self.page.url.removeprefix(self._url)
-        return ChatPage.tab(self.page.context, self._url, address)
+    def open_second_tab(self) -> ChatPage:
+        """Open the same chat in another tab of the same browser context."""
+        path = self.page.url.removeprefix(self._base_url)
+        return ChatPage.open_tab(self.page.context, self._base_url, path)
 
-    def ask(self, text: str) -> None:
-        """Types a question and presses Enter."""
-        before = self.questions.count()
-        self.field.fill(text)
-        self.field.press("Enter")
-        expect(self.questions).to_have_count(before + 1)
+    def send_message(self, text: str) -> None:
+        """Type a message and press Enter."""
+        before = self.user_messages.count()
+        self.message_field.fill(text)
+        self.message_field.press("Enter")
+        expect(self.user_messages).to_have_count(before + 1)
 
-    def wait(self) -> None:
-        """Waits until the answer is complete."""
-        expect(self.send).to_be_visible(timeout=ANSWER)
+    def wait_for_response(self) -> None:
+        """Wait until the response is complete."""
+        expect(self.send_button).to_be_visible(timeout=RESPONSE_TIMEOUT)
 
-    def new(self) -> None:
-        """Begins another chat."""
+    def start_new_chat(self) -> None:
         self.page.get_by_role("button", name="New chat").first.click()
-        expect(self.questions).to_have_count(0)
+        expect(self.user_messages).to_have_count(0)
 
-    def healthy(self) -> None:
-        """Nothing may have gone wrong in the page, nor left this machine."""
-        assert self.complaints == []
-        assert self.foreign == []
+    def assert_no_errors(self) -> None:
+        """Assert that the page logged no error and requested nothing from another host."""
+        assert self.console_errors == []
+        assert self.external_requests == []
 
-    def watch(self) -> None:
-        """Begins to note what each frame shows, for `paints` and `showed_thinking`."""
-        self.page.evaluate(_WATCH)
+    def start_recording_renders(self) -> None:
+        """Start recording for `renders` and `showed_reasoning`."""
+        self.page.evaluate(_RECORD_RENDERS)
 
-    def paints(self) -> list[tuple[float, int]]:
-        """Frames that showed more of an answer than the one before: milliseconds, characters."""
-        return [(time, length) for time, length in self.page.evaluate("window.paints")]
+    def renders(self) -> list[tuple[float, int]]:
+        """Return when the text of the last response changed (milliseconds) and its length."""
+        return [(time, length) for time, length in self.page.evaluate("window.renders")]
 
-    def showed_thinking(self) -> bool:
-        """Whether a frame showed reasoning, unfolded, while the answer was under way."""
-        return bool(self.page.evaluate("window.thinking"))
+    def showed_reasoning(self) -> bool:
+        """Whether reasoning was visible, expanded, while the response was streaming."""
+        return bool(self.page.evaluate("window.sawReasoning"))
 
-    def clipboard(self) -> str:
-        """What was copied last."""
+    def read_clipboard(self) -> str:
         return str(self.page.evaluate("navigator.clipboard.readText()"))
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
-    def card(self, tool: str) -> Locator:
-        """The cards of a tool's calls."""
-        return self.page.get_by_role("region", name=f"Tool {tool}")
+    def tool_cards(self, tool_name: str) -> Locator:
+        """Return the cards of all calls of a tool."""
+        return self.page.get_by_role("region", name=f"Tool {tool_name}")
 
     @property
-    def asked(self) -> list[dict[str, Any]]:
-        """The bodies of the requests for answers."""
-        return [request.post_data_json or {} for request in self.requests]
+    def request_bodies(self) -> list[dict[str, Any]]:
+        """The bodies of the chat requests, oldest first."""
+        return [request.post_data_json or {} for request in self.chat_requests]
 
     @property
-    def field(self) -> Locator:
+    def message_field(self) -> Locator:
         return self.page.get_by_role("textbox", name="Message", exact=True)
 
     @property
-    def send(self) -> Locator:
+    def send_button(self) -> Locator:
         return self.button("Send")
 
     @property
-    def stop(self) -> Locator:
+    def stop_button(self) -> Locator:
         return self.button("Stop")
 
     @property
@@ -133,29 +145,29 @@ class ChatPage:
         return self.page.get_by_role("alert")
 
     @property
-    def questions(self) -> Locator:
+    def user_messages(self) -> Locator:
         return self.page.locator(".message.user")
 
     @property
-    def answers(self) -> Locator:
+    def assistant_messages(self) -> Locator:
         return self.page.locator(".message.assistant")
 
     @property
-    def text(self) -> Locator:
-        """The text of the newest answer."""
-        return self.answers.last.locator(".markdown").last
+    def last_text(self) -> Locator:
+        """The last text of the last assistant message."""
+        return self.assistant_messages.last.locator(".markdown").last
 
     @property
-    def chats(self) -> Locator:
-        """The titles in the list of chats, the newest first."""
+    def chat_titles(self) -> Locator:
+        """The titles in the chat list, newest first."""
         return self.page.get_by_role("navigation", name="Chats").locator(".chat-title")
 
-    def _console(self, message: Any) -> None:
+    def _on_console_message(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+            self.console_errors.append(message.text)
 
-    def _request(self, request: Request) -> None:
-        if not request.url.startswith((self._url, "data:")):
-            self.foreign.append(request.url)
-        if request.url == f"{self._url}/api/chat":
-            self.requests.append(request)
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith((self._base_url, "data:")):
+            self.external_requests.append(request.url)
+        if request.url == f"{self._base_url}/api/chat":
+            self.chat_requests.append(request)

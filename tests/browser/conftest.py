@@ -1,45 +1,41 @@
-"""The built page, from a real server with the demo model, in a real Chromium."""
+"""Fixtures for tests of the demo page, served by a real server, in a real Chromium."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.chat_page import ChatPage
-from tests.harness.serving import SCRIPTS, Served, serve
+from tests.browser.demo_server import serve_demo_with_store
+from tests.harness.serving import Served
 
-#: Names under which systems install Chromium or Chrome.
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+#: The names under which systems install Chromium or Chrome.
+BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
-# A test machine may be busy with other tests.
+# The machine may be busy with other tests.
 expect.set_options(timeout=30_000)
 
-PAGE = Path(__file__).parents[2] / "server" / "usechat_server" / "page" / "index.html"
 
-
-# For one module, not the session: while Playwright is started, its event loop counts as this
-# thread's running one, and asynchronous tests cannot start theirs.
+# Per module instead of per session: while Playwright is running, its event loop counts as the
+# running loop of this thread, and asynchronous tests cannot start theirs.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
+    path = next(filter(None, map(shutil.which, BROWSER_NAMES)), None)
     if path is None:
-        pytest.skip(f"needs a browser: none of {', '.join(NAMES)} is on the PATH")
+        pytest.skip(f"needs a browser: none of {', '.join(BROWSER_NAMES)} is on the PATH")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=path,
             args=[
-                # A container's root user has no sandbox to run it in.
+                # The sandbox does not work for the root user of a container.
                 "--no-sandbox",
                 "--disable-gpu",
                 "--disable-quic",
                 "--no-first-run",
-                # What a browser looks up by itself would be counted as the page's doing.
+                # Requests of the browser itself would count as requests of the page.
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
@@ -50,43 +46,31 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The demo at a model's pace, as `usechat-server serve` has it: with a store."""
-    with stored("usechat_server.demo:default_agent", tmp_path_factory.mktemp("demo")) as served:
-        yield served
-
-
-@pytest.fixture(scope="session")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The same at a pace at which nobody has to wait."""
-    with stored("tests.browser.quick:agent", tmp_path_factory.mktemp("quick")) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def server(demo: Served) -> Served:
-    """What `chat` opens; a module may have the other one."""
-    return demo
-
-
-@contextmanager
-def stored(agent: str, folder: Path) -> Iterator[Served]:
-    store = f"sqlite:///{folder}/chats.db"
-    subprocess.run([SCRIPTS / "usechat-server", "db", "upgrade", "--store", store], check=True)
-    with served(agent, USECHAT_STORE=store) as server:
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The demo with a store, as `make run` serves it: at the pace of a real model."""
+    directory = tmp_path_factory.mktemp("demo")
+    with serve_demo_with_store("usechat_server.demo:default_agent", directory) as server:
         yield server
 
 
-def served(agent: str, **env: str) -> AbstractContextManager[Served]:
-    if not PAGE.is_file():
-        pytest.skip("needs the built page: make page")
-    env = {"USECHAT_PAGE": "true", "ANTHROPIC_API_KEY": "", **env}
-    return serve(agent, "usechat", env=env)
+@pytest.fixture(scope="session")
+def fast_demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The demo with a store and a faster model."""
+    with serve_demo_with_store(
+        "tests.browser.fast_agent:agent", tmp_path_factory.mktemp("fast")
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(demo_server: Served) -> Served:
+    """The server that `chat` opens. A module may override it."""
+    return demo_server
 
 
 @pytest.fixture
 def chat(browser: Browser, server: Served) -> Iterator[ChatPage]:
-    """The page, opened by a person of its own. In the end, nothing may have gone wrong in it."""
+    """The demo page in a new browser context. Fails the test if the page logs an error."""
     with ChatPage.open(
         browser,
         server.url,
@@ -94,4 +78,4 @@ def chat(browser: Browser, server: Served) -> Iterator[ChatPage]:
         permissions=["clipboard-read", "clipboard-write"],
     ) as chat:
         yield chat
-        chat.healthy()
+        chat.assert_no_errors()

@@ -1,7 +1,7 @@
 """The Next.js app of web-demo/nextjs, built and started, in a real Chromium.
 
-It reaches the server in each way that its README shows. In each the provider says a piece only
-after the page shows the one before, so that whatever buffers makes the test time out.
+Tests each deployment that its README describes. The provider sends each token only after the
+browser shows the one before, so anything that buffers makes the test time out.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from tests.harness.serving import serve
 from tests.proxies.test_nginx import NGINX, nginx
 
 NEXT = NEXTJS / "node_modules" / ".bin" / "next"
-#: Seconds.
-START = 60
+#: Maximum seconds until `next start` accepts connections.
+START_TIMEOUT = 60
 
 
 @dataclass
 class Site:
     url: str
-    #: in front of the site
-    nginx: str
+    #: the URL of nginx in front of the site
+    nginx_url: str
     provider: FakeProvider
 
 
@@ -57,28 +57,28 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             "ANTHROPIC_API_KEY": "any",
             "USECHAT_ALLOWED_ORIGINS": url,
         }
-        folder = tmp_path_factory.mktemp("nginx")
+        directory = tmp_path_factory.mktemp("nginx")
         with (
             serve("tests.proxies.chat_app:app", env=env) as server,
-            started(server.url, port),
-            nginx(url, folder, extra="client_max_body_size 32m;") as front,
+            serve_nextjs(server.url, port),
+            nginx(url, directory, extra="client_max_body_size 32m;") as nginx_url,
         ):
-            yield Site(url, front, provider)
+            yield Site(url, nginx_url, provider)
 
 
 @contextmanager
-def started(server: str, port: int) -> Iterator[None]:
-    """The app, built for a server, until the block ends."""
+def serve_nextjs(server_url: str, port: int) -> Iterator[None]:
+    """Build the Next.js app for a server and serve it until the block ends."""
     env = {
         **os.environ,
-        "USECHAT_URL": server,
-        "NEXT_PUBLIC_USECHAT_URL": server,
+        "USECHAT_URL": server_url,
+        "NEXT_PUBLIC_USECHAT_URL": server_url,
         "NEXT_TELEMETRY_DISABLED": "1",
     }
-    built = subprocess.run(
+    build = subprocess.run(
         [NEXT, "build"], cwd=NEXTJS, env=env, capture_output=True, text=True, check=False
     )
-    assert built.returncode == 0, built.stdout + built.stderr
+    assert build.returncode == 0, build.stdout + build.stderr
     process = subprocess.Popen(
         [NEXT, "start", "--hostname", "127.0.0.1", "--port", str(port)],
         cwd=NEXTJS,
@@ -86,13 +86,13 @@ def started(server: str, port: int) -> Iterator[None]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + START
+        deadline = time.monotonic() + START_TIMEOUT
         while True:
-            assert process.poll() is None, "next start ended"
+            assert process.poll() is None, "next start exited"
             with socket.socket() as client:
                 if not client.connect_ex(("127.0.0.1", port)):
                     break
-            assert time.monotonic() < deadline, "next start does not listen"
+            assert time.monotonic() < deadline, "next start does not accept connections"
             time.sleep(0.05)
         yield
     finally:
@@ -102,62 +102,62 @@ def started(server: str, port: int) -> Iterator[None]:
 
 @pytest.fixture(params=["rewrites", "cross-origin", "nginx"])
 def page(request: pytest.FixtureRequest, site: Site, browser: Browser) -> Iterator[Page]:
-    """The chat, opened in one of the ways. Its console stays empty."""
+    """The chat in one of the deployments. Fails the test if the page logs anything."""
     url = {
         "rewrites": site.url,
         "cross-origin": f"{site.url}/cross-origin",
-        "nginx": site.nginx,
+        "nginx": site.nginx_url,
     }[request.param]
     with browser.new_context() as context:
         page = context.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        console: list[str] = []
+        page.on("console", lambda entry: console.append(f"{entry.type}: {entry.text}"))
+        page.on("pageerror", lambda error: console.append(str(error)))
         page.goto(url)
         yield page
-        assert complaints == []
+        assert console == []
 
 
-def ask(page: Page, question: str) -> None:
-    page.get_by_label("Message").fill(question)
+def send_message(page: Page, message_text: str) -> None:
+    page.get_by_label("Message").fill(message_text)
     page.get_by_label("Message").press("Enter")
 
 
-def test_each_piece_is_shown_as_it_is_said(page: Page, site: Site) -> None:
-    words = ["one ", "two ", "three"]
-    said = message(text(*words))
-    deltas = [i for i, event in enumerate(said) if "content_block_delta" in str(event)]
+def test_each_token_is_shown_as_it_arrives(page: Page, site: Site) -> None:
+    tokens = ["one ", "two ", "three"]
+    events = message(text(*tokens))
+    deltas = [index for index, event in enumerate(events) if "content_block_delta" in str(event)]
     for index in reversed(deltas):
-        said.insert(index + 1, Pause())
-    site.provider.script(Reply(said))
-    ask(page, "Count")
-    answer = page.locator("[data-role=assistant]")
-    for index in range(len(words)):
-        expect(answer).to_have_text(f"assistant: {''.join(words[: index + 1]).strip()}")
+        events.insert(index + 1, Pause())
+    site.provider.script(Reply(events))
+    send_message(page, "Count")
+    response = page.locator("[data-role=assistant]")
+    for count in range(1, len(tokens) + 1):
+        expect(response).to_have_text(f"assistant: {''.join(tokens[:count]).strip()}")
         site.provider.release()
     expect(page.get_by_role("button", name="Send")).to_be_visible()
 
 
-def test_stop_ends_the_providers_call(page: Page, site: Site) -> None:
-    asked = len(site.provider.requests)
+def test_stop_closes_the_connection_to_the_provider(page: Page, site: Site) -> None:
+    request_number = len(site.provider.requests)
     site.provider.script(Reply(message(text("one"))[:3], then="hang"))
-    ask(page, "Count")
+    send_message(page, "Count")
     expect(page.locator("[data-role=assistant]")).to_have_text("assistant: one")
     page.get_by_role("button", name="Stop").click()
-    assert site.provider.request(asked).closed.wait(20), "the provider still waits"
+    assert site.provider.request(request_number).closed.wait(20), "the connection is open"
     expect(page.get_by_role("button", name="Send")).to_be_visible()
 
 
-def test_a_refusal_is_shown_as_a_sentence(page: Page, site: Site) -> None:
+def test_an_error_is_shown(page: Page, site: Site) -> None:
     site.provider.script(http_error(401, "authentication_error", "invalid x-api-key"))
-    ask(page, "Count")
+    send_message(page, "Count")
     expect(page.get_by_role("alert").first).to_contain_text("not set up correctly")
 
 
-def test_a_body_of_12_mb_arrives_through_rewrites(site: Site) -> None:
+def test_rewrites_forward_a_request_body_of_12_mb(site: Site) -> None:
     site.provider.script(Reply(message(text("all of it"))))
     part = {"type": "text", "text": "x" * 12_000_000}
     body = {"id": "c", "messages": [{"id": "u", "role": "user", "parts": [part]}]}
-    answer = httpx.post(f"{site.url}/api/chat", json=body, timeout=60)
-    assert answer.status_code == 200
-    assert "all of it" in answer.text
+    response = httpx.post(f"{site.url}/api/chat", json=body, timeout=60)
+    assert response.status_code == 200
+    assert "all of it" in response.text

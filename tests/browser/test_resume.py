@@ -1,93 +1,93 @@
-"""An answer outlives the page that asked for it."""
+"""Resuming streams: after a reload, in a second tab, and after a lost connection."""
 
 from __future__ import annotations
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.chat_page import ANSWER, ChatPage
+from tests.browser.chat_page import RESPONSE_TIMEOUT, ChatPage
 from tests.harness.round_robin import RoundRobin
 from tests.harness.serving import Served
 
-#: How the long answer ends.
-END = "That is the whole list."
+#: The last sentence of the long response.
+LAST_SENTENCE = "That is the whole list."
 
 
-def test_a_reload_picks_the_answer_up(chat: ChatPage) -> None:
-    chat.ask("Write a long answer")
-    expect(chat.text).to_contain_text("Lisbon")
+def test_a_reload_resumes_the_response(chat: ChatPage) -> None:
+    chat.send_message("Write a long answer")
+    expect(chat.last_text).to_contain_text("Lisbon")
     chat.page.reload()
 
-    expect(chat.stop).to_be_visible()
-    expect(chat.text).to_contain_text("Lisbon")
-    chat.watch()
-    expect(chat.text).to_contain_text(END, timeout=ANSWER)
-    chat.wait()
-    assert len(chat.paints()) > 10
-    expect(chat.answers).to_have_count(1)
-    expect(chat.text.get_by_role("heading", level=3)).to_have_count(8)
-    assert len(chat.asked) == 1
+    expect(chat.stop_button).to_be_visible()
+    expect(chat.last_text).to_contain_text("Lisbon")
+    chat.start_recording_renders()
+    expect(chat.last_text).to_contain_text(LAST_SENTENCE, timeout=RESPONSE_TIMEOUT)
+    chat.wait_for_response()
+    assert len(chat.renders()) > 10
+    expect(chat.assistant_messages).to_have_count(1)
+    expect(chat.last_text.get_by_role("heading", level=3)).to_have_count(8)
+    assert len(chat.request_bodies) == 1
 
 
-def test_a_second_tab_follows_along_and_each_shows_what_the_other_asks(chat: ChatPage) -> None:
-    chat.ask("Write a long answer")
-    expect(chat.text).to_contain_text("Lisbon")
-    second = chat.another_tab()
-    expect(second.text).to_contain_text("Trieste")
-    expect(second.stop).to_be_visible()
+def test_two_tabs_show_the_same_chat_and_follow_each_other(chat: ChatPage) -> None:
+    chat.send_message("Write a long answer")
+    expect(chat.last_text).to_contain_text("Lisbon")
+    second = chat.open_second_tab()
+    expect(second.last_text).to_contain_text("Trieste")
+    expect(second.stop_button).to_be_visible()
 
-    # Stopped in one tab, it ends in the other; nobody asks for more.
-    second.stop.click()
-    chat.wait()
-    expect(chat.text).not_to_contain_text(END)
-    second.wait()
+    # Stopping in one tab also ends the response in the other, which sends no request of its own.
+    second.stop_button.click()
+    chat.wait_for_response()
+    expect(chat.last_text).not_to_contain_text(LAST_SENTENCE)
+    second.wait_for_response()
 
-    # A tab that was open all the time follows the next answer too; one of the two runs its tool,
-    # and goes on with it.
-    second.ask("What time is it here?")
-    expect(chat.questions).to_have_count(2)
-    expect(chat.text).to_contain_text("Asia/Tokyo")
-    expect(second.text).to_contain_text("Asia/Tokyo")
-    chat.wait()
-    second.wait()
-    expect(chat.answers).to_have_count(2)
-    assert len(chat.asked) + len(second.asked) == 3
-    second.healthy()
-
-
-def test_an_answer_goes_on_while_another_chat_is_open(chat: ChatPage) -> None:
-    chat.ask("Write a long answer, please")
-    expect(chat.text).to_contain_text("Lisbon")
-    chat.new()
-    chat.ask("Hello meanwhile")
-    chat.wait()
-
-    running = chat.chats.filter(has_text="Write a long answer, please")
-    expect(running.get_by_role("img", name="Generating a response")).to_be_visible()
-    running.click()
-    expect(chat.text).to_contain_text(END, timeout=ANSWER)
-    chat.wait()
-    expect(chat.answers).to_have_count(1)
+    # The first tab also shows the next response. Only one of the tabs runs the client tool and
+    # continues the response.
+    second.send_message("What time is it here?")
+    expect(chat.user_messages).to_have_count(2)
+    expect(chat.last_text).to_contain_text("Asia/Tokyo")
+    expect(second.last_text).to_contain_text("Asia/Tokyo")
+    chat.wait_for_response()
+    second.wait_for_response()
+    expect(chat.assistant_messages).to_have_count(2)
+    assert len(chat.request_bodies) + len(second.request_bodies) == 3
+    second.assert_no_errors()
 
 
-def test_a_lost_network_is_told_and_what_came_meanwhile_is_fetched(
+def test_a_response_continues_while_another_chat_is_open(chat: ChatPage) -> None:
+    chat.send_message("Write a long answer, please")
+    expect(chat.last_text).to_contain_text("Lisbon")
+    chat.start_new_chat()
+    chat.send_message("Hello")
+    chat.wait_for_response()
+
+    running_chat = chat.chat_titles.filter(has_text="Write a long answer, please")
+    expect(running_chat.get_by_role("img", name="Generating a response")).to_be_visible()
+    running_chat.click()
+    expect(chat.last_text).to_contain_text(LAST_SENTENCE, timeout=RESPONSE_TIMEOUT)
+    chat.wait_for_response()
+    expect(chat.assistant_messages).to_have_count(1)
+
+
+def test_a_lost_connection_is_reported_and_the_response_resumed(
     browser: Browser, server: Served
 ) -> None:
     ports = [server.port]
     with RoundRobin(lambda: ports) as network, ChatPage.open(browser, network.url) as chat:
-        chat.ask("Write a long answer")
-        expect(chat.text).to_contain_text("Lisbon")
+        chat.send_message("Write a long answer")
+        expect(chat.last_text).to_contain_text("Lisbon")
         ports.clear()
         network.cut()
-        lost = chat.alert.filter(has_text="The connection to the server was lost.")
-        expect(lost).to_be_visible()
+        notice = chat.alert.filter(has_text="The connection to the server was lost.")
+        expect(notice).to_be_visible()
         ports.append(server.port)
 
-        # A browser that notices says so; this one is told.
+        # Browsers dispatch this event when the network is available again.
         chat.page.evaluate("dispatchEvent(new Event('online'))")
-        expect(chat.text).to_contain_text(END, timeout=ANSWER)
-        chat.wait()
-        expect(lost).to_have_count(0)
-        expect(chat.answers).to_have_count(1)
-        expect(chat.text.get_by_role("heading", level=3)).to_have_count(8)
-        assert len(chat.asked) == 1
-        assert chat.foreign == []
+        expect(chat.last_text).to_contain_text(LAST_SENTENCE, timeout=RESPONSE_TIMEOUT)
+        chat.wait_for_response()
+        expect(notice).to_have_count(0)
+        expect(chat.assistant_messages).to_have_count(1)
+        expect(chat.last_text.get_by_role("heading", level=3)).to_have_count(8)
+        assert len(chat.request_bodies) == 1
+        assert chat.external_requests == []

@@ -1,4 +1,4 @@
-"""The demo, mounted under a path of another app."""
+"""The demo, mounted under a path of another ASGI app."""
 
 from starlette.applications import Starlette
 from starlette.routing import Mount

@@ -1,4 +1,4 @@
-"""The demo at a pace at which tests do not have to wait, and can still watch."""
+"""The demo agent with a faster model: quick enough for tests, slow enough to watch it stream."""
 
 from usechat_server import Agent
 from usechat_server.demo import demo_agent
