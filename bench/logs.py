@@ -22,7 +22,7 @@ from plan import PERIOD, STAMP, stamp
 from redis.asyncio import Redis
 from ui_message_stream.chunks import Finish, Start, StartStep, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.coordination.redis.commands import Held, Shared
 from usechat_server.coordination.redis.published_log import Copy
 from usechat_server.coordination.redis.publisher import Mirror
@@ -35,7 +35,11 @@ RUNS, BURST, SECONDS = 50, 2000, 4
 PACED = int(SECONDS / PERIOD)
 
 _TURN = Turn(
-    None, "c", NEWEST_FLOOR, [UIMessage(id="u", role="user", parts=[TextPart(text="Hi")])], "m"
+    None,
+    "c",
+    NEWEST_CLIENT_VERSION,
+    [UIMessage(id="u", role="user", parts=[TextPart(text="Hi")])],
+    "m",
 )
 
 
@@ -62,7 +66,7 @@ async def write(logs: list[Log], deltas: int, period: float) -> None:
 
 async def read(log: Log) -> tuple[list[float], float]:
     """Milliseconds from each append until its frame was made, and when the last one was."""
-    reader = log.reader(NEWEST_FLOOR, from_start=True)
+    reader = log.reader(NEWEST_CLIENT_VERSION, from_start=True)
     late: list[float] = []
     while (data := await reader.read()) is not None:
         now = time.monotonic_ns() // 1000

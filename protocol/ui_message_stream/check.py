@@ -18,13 +18,13 @@ from ui_message_stream.schema import ProviderMetadata, WireError
 from ui_message_stream.sse import Decoder
 from ui_message_stream.state import BlockChunk, Grammar, subject
 from ui_message_stream.versions import (
-    DEFAULT_FLOOR,
+    DEFAULT_CLIENT_VERSION,
     FIELD_KNOWN_SINCE,
     FINISH_REASON_KNOWN_SINCE,
     IGNORES_UNKNOWN_FIELDS_SINCE,
-    NEWEST_FLOOR,
+    NEWEST_CLIENT_VERSION,
     TYPE_KNOWN_SINCE,
-    Floor,
+    ClientVersion,
     Since,
 )
 
@@ -52,23 +52,26 @@ class Finding:
 
 
 def check(
-    body: bytes, floor: Floor | None = None, *, message: UIMessage | None = None
+    body: bytes, client_version: ClientVersion | None = None, *, message: UIMessage | None = None
 ) -> list[Finding]:
     """What is wrong with the body of a response, in the order of its events.
 
-    `floor` is the oldest client release that must be able to read it (default: 5.0.92), `message`
+    `client_version` is the oldest client release that must be able to read it (default: 5.0.92),
+    `message`
     the assistant message that the response continues.
     """
-    checker = Checker(floor, message=message)
+    checker = Checker(client_version, message=message)
     return [*checker.feed(body), *checker.end()]
 
 
 class Checker:
     """Checks a stream while it arrives. One rule is reported once for each block, call or field."""
 
-    def __init__(self, floor: Floor | None = None, *, message: UIMessage | None = None) -> None:
-        self._floor = floor or DEFAULT_FLOOR
-        self._grammar = Grammar(message, floor=self._floor)
+    def __init__(
+        self, client_version: ClientVersion | None = None, *, message: UIMessage | None = None
+    ) -> None:
+        self._client_version = client_version or DEFAULT_CLIENT_VERSION
+        self._grammar = Grammar(message, client_version=self._client_version)
         self._decoder = Decoder()
         self._utf8 = codecs.getincrementaldecoder("utf-8")("strict")
         self._event = 0
@@ -137,9 +140,9 @@ class Checker:
         self._order(chunk)
 
     def _versions(self, chunk: Chunk, value: dict[str, Any]) -> None:
-        """What some release from the floor on does not know."""
+        """What some release from the client version on does not know."""
         name = "data" if isinstance(chunk, Data) else chunk.type
-        if name in self._floor.besides:
+        if name in self._client_version.extra_chunk_types:
             return  # the app switched on what needs it
         if throws := self._throw(TYPE_KNOWN_SINCE.get(name)):
             self._find("unknown-type", f"{name}: an unknown type", of=name, fatal=throws)
@@ -156,15 +159,16 @@ class Checker:
                 self._find("unknown-reason", f"finish: an unknown reason {reason!r}", fatal=throws)
 
     def _throw(self, known: Since | None, *ignored: Since) -> str:
-        """The releases from the floor on that know something not (None: all do), in words."""
+        """The releases from the client version on that know something not (None: all do), in
+        words."""
         if known is None:
             return ""
         throw = []
-        for major in range(self._floor.major, NEWEST_FLOOR.major + 1):
+        for major in range(self._client_version.major, NEWEST_CLIENT_VERSION.major + 1):
             since = [first for way in (known, *ignored) if (first := way[major - 5])]
             if not since:
                 throw.append(f"{major}.x")
-            elif min(since) > max(self._floor, Floor(major)):
+            elif min(since) > max(self._client_version, ClientVersion(major)):
                 throw.append(f"{major}.x before {min(since)}")
         return ", ".join(throw)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 
 EVERY_RELEASE = "every release"
 
@@ -181,10 +181,10 @@ OUTPUTS = frozenset({"preliminary output", "output-available"})
 #: What it takes for done. A denial reaches AI SDK 5 as an error.
 SETTLED = OUTPUTS | {"output-error", "input-error", "output-denied", "approval-responded"}
 #: Before, it continued after the calls that the provider ran, too.
-SKIPS_PROVIDER_EXECUTED_SINCE = Floor(5, 0, 86)
+SKIPS_PROVIDER_EXECUTED_SINCE = ClientVersion(5, 0, 86)
 #: Before, it continued after an `error`, too.
-ERROR_STOPS_SINCE = Floor(5, 0, 31)
+ERROR_STOPS_SINCE = ClientVersion(5, 0, 31)
 #: Before, `finish-step` made a client forget the blocks that were open.
-KEEPS_BLOCKS_SINCE = Floor(7, 0, 79)
+KEEPS_BLOCKS_SINCE = ClientVersion(7, 0, 79)
 #: Before, a client looked for it among the dynamic calls, or among the others.
-OUTPUT_FINDS_ITS_CALL_SINCE = Floor(6)
+OUTPUT_FINDS_ITS_CALL_SINCE = ClientVersion(6)

@@ -1,6 +1,7 @@
 """A UI message to the chunks that rebuild it: the inverse of `reduce`.
 
-At a floor that carries everything, `reduce(expand(message, floor))` is the message again, but for
+At a client version that carries everything, `reduce(expand(message, client version))` is the
+message again, but for
 what no chunk can say:
 
 - parts of types that this release does not know, unknown keys of parts and of the message (those
@@ -12,7 +13,8 @@ what no chunk can say:
 - of a call without `approval`, the states that tell of one are gone: `input-available` is left;
 - a call with an output that was not `providerExecuted` says so (false instead of nothing).
 
-At a lower floor it is what `versions.project` leaves of that. Before v7 an answered approval shows
+At a lower client version it is what `versions.project` leaves of that. Before v7 an answered
+approval shows
 as a question until the call's output follows, for no older client can be told of an answer.
 """
 
@@ -28,22 +30,28 @@ from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.schema import UNSET
-from ui_message_stream.versions import DENIED_TEXT, NEWEST_FLOOR, Floor, accepts, project
+from ui_message_stream.versions import (
+    DENIED_TEXT,
+    NEWEST_CLIENT_VERSION,
+    ClientVersion,
+    accepts,
+    project,
+)
 from ui_message_stream.writer import HALF_INPUT
 
 __all__ = ["expand", "shown"]
 
 
-def expand(message: UIMessage, floor: Floor) -> list[Chunk]:
-    """The chunks of an assistant message, from its `start` on, as a floor can read them.
+def expand(message: UIMessage, client_version: ClientVersion) -> list[Chunk]:
+    """The chunks of an assistant message, from its `start` on, as a client version can read them.
 
     They are legal, every part is closed, and no `finish` follows: a continuation may.
     """
-    projected = (project(chunk, floor) for chunk in _chunks(message, floor))
+    projected = (project(chunk, client_version) for chunk in _chunks(message, client_version))
     return [chunk for chunk in projected if chunk is not None]
 
 
-def _chunks(message: UIMessage, floor: Floor) -> Iterator[Chunk]:
+def _chunks(message: UIMessage, client_version: ClientVersion) -> Iterator[Chunk]:
     yield c.Start(message_id=message.id, message_metadata=message.metadata)
     in_step = False
     for index, part in enumerate(message.parts):
@@ -53,7 +61,7 @@ def _chunks(message: UIMessage, floor: Floor) -> Iterator[Chunk]:
         if is_step or not (in_step or isinstance(part, _BETWEEN_STEPS)):
             yield c.StartStep()
             in_step = True
-        yield from _part(part, str(index), floor)
+        yield from _part(part, str(index), client_version)
     if in_step:
         yield c.FinishStep()
 
@@ -62,14 +70,14 @@ def _chunks(message: UIMessage, floor: Floor) -> Iterator[Chunk]:
 _BETWEEN_STEPS = (m.DataPart, m.SteeringMessagePart, m.UnknownPart)
 
 
-def _part(part: m.Part, block: str, floor: Floor) -> Iterable[Chunk]:
+def _part(part: m.Part, block: str, client_version: ClientVersion) -> Iterable[Chunk]:
     match part:
         case m.TextPart():
             return _text(part, block)
         case m.ReasoningPart():
             return _reasoning(part, block if part.id is None else part.id)
         case m.ToolPart():
-            return _tool(part, floor)
+            return _tool(part, client_version)
         case m.DataPart():
             return [c.Data(name=part.name, id=part.id, data=part.data, extra=part.extra)]
         case m.FilePart():
@@ -105,12 +113,12 @@ def _reasoning(part: m.ReasoningPart, block: str) -> Iterator[Chunk]:
     yield c.ReasoningEnd(id=block)
 
 
-def _tool(part: m.ToolPart, floor: Floor) -> Iterator[Chunk]:
+def _tool(part: m.ToolPart, client_version: ClientVersion) -> Iterator[Chunk]:
     half = part.state == "input-streaming"
     if half or (part.state == "output-error" and part.input is UNSET):
         yield from _input_error(part, HALF_INPUT if half else part.error_text or "")
         return
-    hidden = _is_answered(part, floor)
+    hidden = _is_answered(part, client_version)
     yield c.ToolInputAvailable(
         tool_call_id=part.tool_call_id,
         tool_name=part.tool_name,
@@ -123,19 +131,19 @@ def _tool(part: m.ToolPart, floor: Floor) -> Iterator[Chunk]:
     )
     if part.approval is not None:
         yield from _approval(part, part.approval)
-    yield from _outcome(part, floor)
+    yield from _outcome(part, client_version)
 
 
 #: Before, the output of a call could not take back that the provider executed it.
-_OUTPUT_SAYS_WHO_EXECUTED_SINCE = Floor(5, 0, 86)
+_OUTPUT_SAYS_WHO_EXECUTED_SINCE = ClientVersion(5, 0, 86)
 
 
-def _is_answered(part: m.ToolPart, floor: Floor) -> bool:
+def _is_answered(part: m.ToolPart, client_version: ClientVersion) -> bool:
     """Whether to hide a call from `onToolCall`, which a replay would make run its tool again.
 
     It is not called for what the provider executed; the output then says how it really was.
     """
-    known = floor >= _OUTPUT_SAYS_WHO_EXECUTED_SINCE
+    known = client_version >= _OUTPUT_SAYS_WHO_EXECUTED_SINCE
     return known and part.state in ("output-available", "output-error")
 
 
@@ -176,10 +184,14 @@ def _approval(part: m.ToolPart, approval: m.Approval) -> Iterator[Chunk]:
         )
 
 
-def _outcome(part: m.ToolPart, floor: Floor) -> Iterator[Chunk]:
+def _outcome(part: m.ToolPart, client_version: ClientVersion) -> Iterator[Chunk]:
     # AI SDK 5 throws if the output of a dynamic call does not say that it is one.
     dynamic = part.dynamic or None
-    executed = bool(part.provider_executed) if _is_answered(part, floor) else part.provider_executed
+    executed = (
+        bool(part.provider_executed)
+        if _is_answered(part, client_version)
+        else part.provider_executed
+    )
     match part.state:
         case "output-available":
             yield c.ToolOutputAvailable(
@@ -198,7 +210,7 @@ def _outcome(part: m.ToolPart, floor: Floor) -> Iterator[Chunk]:
                 provider_metadata=part.result_provider_metadata,
                 dynamic=dynamic,
             )
-        case "output-denied" if not accepts(floor, "tool-output-denied"):
+        case "output-denied" if not accepts(client_version, "tool-output-denied"):
             yield c.ToolOutputError(
                 tool_call_id=part.tool_call_id, error_text=DENIED_TEXT, dynamic=dynamic
             )
@@ -206,16 +218,17 @@ def _outcome(part: m.ToolPart, floor: Floor) -> Iterator[Chunk]:
             yield c.ToolOutputDenied(tool_call_id=part.tool_call_id)
 
 
-def shown(message: UIMessage, floor: Floor) -> UIMessage:
-    """The message without what clients of this floor have no part, state or field for.
+def shown(message: UIMessage, client_version: ClientVersion) -> UIMessage:
+    """The message without what clients of this client version have no part, state or field for.
 
     A denied call is a failed one before AI SDK 6, and a call that waits for approval is an open
-    one. At the newest floor it is the message itself, below it one as `expand` describes, which
+    one. At the newest client version it is the message itself, below it one as `expand` describes,
+    which
     also says what else is lost; a person's messages are never changed.
     """
-    if message.role != "assistant" or floor >= NEWEST_FLOOR:
+    if message.role != "assistant" or client_version >= NEWEST_CLIENT_VERSION:
         return message
-    made = reduce(expand(message, floor))
+    made = reduce(expand(message, client_version))
     made.extra = message.extra
     calls = {part.tool_call_id: part for part in message.parts if isinstance(part, ToolPart)}
     for part in made.parts:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from ui_message_stream.chunks import Chunk, encode_chunk
-from ui_message_stream.versions import Floor, Form, project
+from ui_message_stream.versions import ClientVersion, Form, project
 
 __all__ = ["DONE", "HEADERS", "Decoder", "comment", "frame", "frames"]
 
@@ -112,11 +112,11 @@ class Decoder:
         return events
 
 
-def frames(chunks: Iterable[Form], floor: Floor) -> bytes:
-    """One event for each chunk that may be sent at the floor.
+def frames(chunks: Iterable[Form], client_version: ClientVersion) -> bytes:
+    """One event for each chunk that may be sent at the client version.
 
     Raises TypeError if a value in a chunk has no JSON form.
     """
     return b"".join(
-        [frame(shown) for chunk in chunks if (shown := project(chunk, floor)) is not None]
+        [frame(shown) for chunk in chunks if (shown := project(chunk, client_version)) is not None]
     )

@@ -11,7 +11,7 @@ from ui_message_stream.chunks import Chunk
 from ui_message_stream.grammar import BLOCK, ENDED, STREAM, TOOL, BlockState, CallState, Rule, State
 from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
 from ui_message_stream.schema import UNSET
-from ui_message_stream.versions import OLDEST_FLOOR, Floor, accepts
+from ui_message_stream.versions import OLDEST_CLIENT_VERSION, ClientVersion, accepts
 
 __all__ = ["BlockChunk", "Call", "Grammar", "IllegalChunk", "shows", "subject"]
 
@@ -74,12 +74,18 @@ class Grammar:
     """What may come next. Every chunk takes constant time, whatever was sent before.
 
     `message` is the message that is continued: its tool calls may be answered, its ids are taken.
-    `floor` is the oldest client release that reads the stream: whether a page would continue
+    `client_version` is the oldest client release that reads the stream: whether a page would
+    continue
     automatically after the end, and so again and again, depends on it.
     """
 
-    def __init__(self, message: UIMessage | None = None, *, floor: Floor = OLDEST_FLOOR) -> None:
-        self.floor = floor
+    def __init__(
+        self,
+        message: UIMessage | None = None,
+        *,
+        client_version: ClientVersion = OLDEST_CLIENT_VERSION,
+    ) -> None:
+        self.client_version = client_version
         self.state: State = rules.BEFORE
         #: ids of the open blocks, in the order they were opened
         self.open_text: dict[str, BlockState] = {}
@@ -122,7 +128,7 @@ class Grammar:
                 yield rules.SAME_MESSAGE
         elif row in _CLOSING and self.open_parts:
             yield rules.PART_OPEN
-        stops = row == "error" and self.floor >= rules.ERROR_STOPS_SINCE
+        stops = row == "error" and self.client_version >= rules.ERROR_STOPS_SINCE
         if row in _ENDING and not stops and self.continues(chunk):
             yield rules.REQUEST_LOOP
 
@@ -136,12 +142,12 @@ class Grammar:
             self._advance_call(chunk)
         elif isinstance(chunk, c.StartStep):
             self._step = []
-        elif isinstance(chunk, c.FinishStep) and self.floor < rules.KEEPS_BLOCKS_SINCE:
+        elif isinstance(chunk, c.FinishStep) and self.client_version < rules.KEEPS_BLOCKS_SINCE:
             for blocks in (self.open_text, self.open_reasoning):
                 blocks.update(dict.fromkeys(blocks, "left open"))
         elif isinstance(chunk, c.ResetStep):
             self._reset()
-        if shows(chunk) and accepts(self.floor, chunk.type):
+        if shows(chunk) and accepts(self.client_version, chunk.type):
             self._shown = self._step
         row = STREAM[_row(chunk)]
         cell = row[self.state]
@@ -167,7 +173,7 @@ class Grammar:
             return True
         if _settled(calls) and any(call.state == "approval-responded" for call in calls):
             return True
-        if self.floor >= rules.SKIPS_PROVIDER_EXECUTED_SINCE:
+        if self.client_version >= rules.SKIPS_PROVIDER_EXECUTED_SINCE:
             return False
         # 5.0.0 and 5.0.1 looked at static calls only, and took no error for an output.
         static = [call.state in rules.OUTPUTS for call in calls if not call.dynamic]
@@ -193,7 +199,7 @@ class Grammar:
             return None if same else rules.CALL_CHANGED
         if isinstance(chunk, c.ToolOutputAvailable | c.ToolOutputError) and call is not None:
             finds = bool(chunk.dynamic) == call.dynamic
-            if not finds and self.floor < rules.OUTPUT_FINDS_ITS_CALL_SINCE:
+            if not finds and self.client_version < rules.OUTPUT_FINDS_ITS_CALL_SINCE:
                 return rules.OUTPUT_DYNAMIC
         return None
 

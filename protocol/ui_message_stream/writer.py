@@ -36,7 +36,7 @@ from ui_message_stream.json_codec import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import UNSET
 from ui_message_stream.state import Grammar, IllegalChunk, shows
-from ui_message_stream.versions import OLDEST_FLOOR, Floor, Form, Ranged
+from ui_message_stream.versions import OLDEST_CLIENT_VERSION, ClientVersion, Form, Ranged
 
 __all__ = ["HALF_INPUT", "Writer"]
 
@@ -50,7 +50,8 @@ class Writer:
     """Turns the chunks that an app or a model backend makes into a legal stream.
 
     `message` is the assistant message that is continued, which also gives the id; else `message_id`
-    is the new message's. `floor` is the oldest client release that reads the stream: with an older
+    is the new message's. `client_version` is the oldest client release that reads the stream: with
+    an older
     one a page may continue automatically (and forever) in more cases, which the end prevents.
     """
 
@@ -59,12 +60,12 @@ class Writer:
         *,
         message_id: str | None = None,
         message: UIMessage | None = None,
-        floor: Floor = OLDEST_FLOOR,
+        client_version: ClientVersion = OLDEST_CLIENT_VERSION,
     ) -> None:
         #: whether anything that a person sees was written
         self.started = False
         self._message_id = message.id if message is not None else message_id
-        self._grammar = Grammar(message, floor=floor)
+        self._grammar = Grammar(message, client_version=client_version)
         # The same objects as the grammar's, at hand for the hot path.
         self._text = self._grammar.open_text
         self._reasoning = self._grammar.open_reasoning
@@ -119,11 +120,12 @@ class Writer:
         return out + self._put(chunk)
 
     def write_form(self, form: Form) -> list[Form]:
-        """The same for a chunk that may be not for every floor. Only one for this stream's floor
+        """The same for a chunk that may be not for every client version. Only one for this stream's
+        client version
         changes the state; any other stands beside it. Raises IllegalChunk, TypeError."""
         if not isinstance(form, Ranged):
             return [*self.write(form)]
-        if not form.includes(self._grammar.floor):
+        if not form.includes(self._grammar.client_version):
             encode_chunk(form.chunk)
             return [form]
         *missing, chunk = self.write(form.chunk)

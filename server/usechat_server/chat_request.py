@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import JSONObject, WireError
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals import with_answers
 from usechat_server.approvals.decisions import last_step
@@ -102,7 +102,7 @@ def parse_request(body: bytes) -> ChatRequest:
     return request
 
 
-def turn_of(request: ChatRequest, user: str | None, floor: Floor) -> Turn:
+def turn_of(request: ChatRequest, user: str | None, client_version: ClientVersion) -> Turn:
     """The turn of a request that brings the whole chat. Raises BadRequest."""
     if request.message is not None:
         raise BadRequest(_NEEDS_HISTORY)
@@ -114,7 +114,7 @@ def turn_of(request: ChatRequest, user: str | None, floor: Floor) -> Turn:
     return Turn(
         user=user,
         chat_id=request.chat_id,
-        floor=floor,
+        client_version=client_version,
         messages=[with_answers(message) for message in request.messages],
         message_id=continued.id if continued else new_message_id(),
         trigger=request.trigger,

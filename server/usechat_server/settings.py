@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 
 __all__ = ["Settings", "describe"]
 
 _SECRET_LENGTH = 32
 
+#: Variables that were renamed → the setting. They are still read, with a warning.
+_RENAMED = {"USECHAT_FLOOR": "client_version"}
 
-def _floor(value: Any) -> Any:
-    return Floor.parse(value) if isinstance(value, str) else value
+
+def _client_version(value: Any) -> Any:
+    return ClientVersion.parse(value) if isinstance(value, str) else value
 
 
 def _long_enough(value: SecretStr) -> SecretStr:
@@ -31,7 +36,7 @@ def _words(value: Any) -> Any:
 
 
 #: NoDecode: the variables are plain text, not JSON.
-_Floor = Annotated[InstanceOf[Floor], BeforeValidator(_floor), NoDecode]
+_ClientVersion = Annotated[InstanceOf[ClientVersion], BeforeValidator(_client_version), NoDecode]
 _Words = Annotated[Sequence[str], BeforeValidator(_words), NoDecode]
 _Seconds = Annotated[float, Field(gt=0)]
 _Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
@@ -48,6 +53,16 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,  # a secret may be wrong too
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_renamed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for variable, name in _RENAMED.items():
+            if (value := os.environ.get(variable)) and name not in values:
+                new = f"USECHAT_{name.upper()}"
+                warnings.warn(f"{variable} is deprecated: use {new}", FutureWarning, stacklevel=2)
+                values = {**values, name: value}
+        return values
+
     host: str = Field(
         default="127.0.0.1",
         description="Address that `usechat-server serve` listens on. While it is a loopback "
@@ -59,10 +74,10 @@ class Settings(BaseSettings):
         le=65535,
         description="Port that `usechat-server serve` listens on. 0: any.",
     )
-    floor: _Floor = Field(
-        default=DEFAULT_FLOOR,
-        description="The oldest release of the npm package `ai` that must be able to read the "
-        "answers. A request's `x-usechat-floor` header goes before it.",
+    client_version: _ClientVersion = Field(
+        default=DEFAULT_CLIENT_VERSION,
+        description="Oldest release of the npm package `ai` that your frontend uses. The "
+        "`x-usechat-client` header of a request takes precedence.",
     )
     keep_alive: _Seconds = Field(
         default=10.0, description="Seconds without a byte after which a keep-alive comment is sent."
@@ -152,6 +167,6 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple) and not isinstance(value, Floor):
+    if isinstance(value, tuple) and not isinstance(value, ClientVersion):
         return ",".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 
 __all__ = ["Decision", "RunContext", "Turn"]
 
@@ -35,7 +35,7 @@ class Turn:
     user: str | None
     chat_id: str
     #: the oldest client release that must be able to read the answer
-    floor: Floor
+    client_version: ClientVersion
     #: the history, oldest first; it ends with the message to answer or to continue
     messages: list[UIMessage]
     #: id of the assistant message that is written: the continued one's, else a new one
@@ -71,8 +71,8 @@ class Turn:
             {
                 "user": self.user,
                 "chatId": self.chat_id,
-                "floor": str(self.floor),
-                "besides": sorted(self.floor.besides),
+                "floor": str(self.client_version),
+                "besides": sorted(self.client_version.extra_chunk_types),
                 "messages": [message.to_object() for message in self.messages],
                 "messageId": self.message_id,
                 "trigger": self.trigger,
@@ -90,7 +90,7 @@ class Turn:
         return cls(
             user=value["user"],
             chat_id=value["chatId"],
-            floor=Floor.parse(value["floor"]).allowing(*value["besides"]),
+            client_version=ClientVersion.parse(value["floor"]).with_chunk_types(*value["besides"]),
             messages=[UIMessage.from_object(message) for message in value["messages"]],
             message_id=value["messageId"],
             trigger=value["trigger"],

@@ -33,16 +33,17 @@ _TOKEN = re.compile(r"chat-\d+: ")
 
 @dataclass(frozen=True)
 class Target:
-    """A client release, and the floor that its requests ask for (None: the backend's default)."""
+    """A client release, and the client version that its requests ask for (None: the backend's
+    default)."""
 
     release: str
-    floor: str | None
+    client_version: str | None
     #: the real useChat in React, instead of AbstractChat
     hook: bool = False
 
     def __str__(self) -> str:
         kind = "useChat" if self.hook else "ai"
-        return f"{kind}-{self.release}-at-{self.floor or 'default'}"
+        return f"{kind}-{self.release}-at-{self.client_version or 'default'}"
 
 
 @dataclass
@@ -115,7 +116,7 @@ class Conversations:
             url="/".join(filter(None, [self._url, scenario.app, "api/chat"])),
             release=target.release,
             hook=target.hook,
-            headers={"x-usechat-floor": target.floor} if target.floor else {},
+            headers={"x-usechat-client": target.client_version} if target.client_version else {},
             chatId=_chat_id(token),
             pageTools=scenario.page_tools or {},
             resume=scenario.resume,

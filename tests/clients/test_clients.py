@@ -14,12 +14,12 @@ from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, tex
 from tests.harness.node import CLIENTS, NodeProcess
 from tests.harness.serving import serve
 
-#: Before 5.0.92 a client rejects what the default floor sends.
-DEFAULT_FLOOR = RELEASES.index("5.0.92")
+#: Before 5.0.92 a client rejects what the default client version sends.
+DEFAULT_CLIENT_VERSION = RELEASES.index("5.0.92")
 
 TARGETS = [
     *(Target(release, release) for release in RELEASES),
-    *(Target(release, None) for release in RELEASES[DEFAULT_FLOOR:]),
+    *(Target(release, None) for release in RELEASES[DEFAULT_CLIENT_VERSION:]),
     *(Target(release, release, hook=True) for release in NEWEST),
 ]
 

@@ -18,7 +18,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.sse import Decoder
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.providers.anthropic import AnthropicModel
 from usechat_server.providers.retry import Retry
@@ -33,7 +33,7 @@ from tests.harness.node import CLIENTS, NodeProcess
 from tests.server.providers.anthropic.strategies import event_sequences
 
 #: Before 5.0.31 a page continues automatically after an error, too.
-LOOPS_ON_ERRORS = Floor(5, 0, 31)
+LOOPS_ON_ERRORS = ClientVersion(5, 0, 31)
 QUESTION = {"id": "q", "role": "user", "parts": [{"type": "text", "text": "Weather?"}]}
 ANSWERED: list[dict[str, Any]] = [
     {"state": "output-available", "input": {"city": "Bern"}, "output": None},
@@ -97,7 +97,7 @@ class Server:
 
     async def _send(self, turn: Turn, answer: Answer) -> bytes:
         run = await start(Runs(), turn, self._agent, Retry(attempts=1))
-        reader = run.log.reader(turn.floor)
+        reader = run.log.reader(turn.client_version)
         pieces: list[bytes] = []
         while True:
             if len(pieces) == answer.after:
@@ -126,9 +126,9 @@ def server() -> Iterator[Server]:
 @st.composite
 def turns(draw: st.DrawFn) -> Turn:
     """A question, or the outputs that a page gave to the tool calls of an answer."""
-    floor = Floor.parse(draw(st.sampled_from(RELEASES)))
+    client_version = ClientVersion.parse(draw(st.sampled_from(RELEASES)))
     history = [UIMessage.from_object(QUESTION)]
-    states = [*ANSWERED, APPROVED] if floor >= (6,) else ANSWERED
+    states = [*ANSWERED, APPROVED] if client_version >= (6,) else ANSWERED
     settled = draw(st.lists(st.sampled_from(states), max_size=2))
     if settled:
         calls = [
@@ -138,7 +138,7 @@ def turns(draw: st.DrawFn) -> Turn:
         parts = [{"type": "step-start"}, *calls]
         message = {"id": "msg_1", "role": "assistant", "parts": parts}
         history.append(UIMessage.from_object(message))
-    return Turn(None, "chat", floor, history, "msg_1")
+    return Turn(None, "chat", client_version, history, "msg_1")
 
 
 @st.composite
@@ -161,12 +161,14 @@ def test_every_client_reads_every_log(
 ) -> None:
     sent = server.send(turn, answer)
     chunks = parsed(sent)
-    if turn.floor >= DEFAULT_FLOOR:
-        grammar = Grammar(turn.continued, floor=turn.floor)
+    if turn.client_version >= DEFAULT_CLIENT_VERSION:
+        grammar = Grammar(turn.continued, client_version=turn.client_version)
         for chunk in chunks:
             grammar.check(chunk)
 
-    releases = [release for release in RELEASES if Floor.parse(release) >= turn.floor]
+    releases = [
+        release for release in RELEASES if ClientVersion.parse(release) >= turn.client_version
+    ]
     continued = turn.continued.to_object() if turn.continued else None
     streams = [
         {"release": release, "body": sent.decode(), "message": continued} for release in releases
@@ -176,7 +178,7 @@ def test_every_client_reads_every_log(
         told = chunks[-1].error_text if isinstance(chunks[-1], Error) else None
         assert error == told, f"{release} does not accept the stream"
         assert read["messageCount"] == 2
-        if told is None or turn.floor < LOOPS_ON_ERRORS:
+        if told is None or turn.client_version < LOOPS_ON_ERRORS:
             assert not read["again"], f"{release} would send the same request for ever"
     # The last release is the newest, which our reducer is to equal.
     assert read["message"] == reduce(chunks, turn.continued).to_object()

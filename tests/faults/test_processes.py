@@ -42,7 +42,7 @@ SEED = int(os.environ.get("USECHAT_FAULT_SEED", "1"))
 VISITORS = 4
 DEADLINE = 30.0
 
-FLOORS = ("7.0.173", "6.0.324", "5.0.92")
+CLIENT_VERSIONS = ("7.0.173", "6.0.324", "5.0.92")
 BEFORE = [f"b{number} " for number in range(15)]
 AFTER = [f"a{number} " for number in range(25)]
 
@@ -144,7 +144,13 @@ def test_every_page_has_the_stored_answer_whatever_fails(cluster: Cluster) -> No
             chat = f"chat-{number}"
             said = f"{chat} {tools[number]}"
             first, second = (
-                Visitor(proxy.url, chat, said, luck.choice(FLOORS), random.Random(luck.random()))
+                Visitor(
+                    proxy.url,
+                    chat,
+                    said,
+                    luck.choice(CLIENT_VERSIONS),
+                    random.Random(luck.random()),
+                )
                 for _ in range(2)
             )
             with ThreadPoolExecutor(1) as pool:

@@ -20,9 +20,11 @@ PATIENCE = 90.0
 class Visitor:
     """It loses its connection now and then, and reloads when it is told of an error."""
 
-    def __init__(self, url: str, chat: str, said: str, floor: str, chance: random.Random) -> None:
+    def __init__(
+        self, url: str, chat: str, said: str, client_version: str, chance: random.Random
+    ) -> None:
         self.chat = chat
-        self.floor = floor
+        self.client_version = client_version
         #: what it was shown of the message by streams that came to their end
         self.shown: list[UIMessage] = []
         #: what the chat's store gave it at last
@@ -59,7 +61,7 @@ class Visitor:
 
     def _read(self, method: str, path: str, body: Any = None) -> bool:
         """One stream, to its end or until the connection is lost. Whether there was one."""
-        page = Page(method, self._url + path, body, self.floor)
+        page = Page(method, self._url + path, body, self.client_version)
         if self._chance.random() < 0.3:
             page.wait_for_some(self._chance.randrange(1, 30))
             page.close()
@@ -80,7 +82,7 @@ class Visitor:
         return answer.json() if answer is not None and answer.status_code == 200 else None
 
     def _get(self) -> httpx.Response | None:
-        headers = {"x-usechat-floor": self.floor}
+        headers = {"x-usechat-client": self.client_version}
         try:
             url = f"{self._url}/api/chat/{self.chat}"
             return httpx.get(url, headers=headers, trust_env=False, timeout=PATIENCE)

@@ -132,7 +132,7 @@ class Page:
     chat_id: str = "c1"
     user: str | None = "ann"
     #: the release of the client
-    floor: str = "7.0.173"
+    client_version: str = "7.0.173"
     messages: list[JSON] = field(default_factory=list)
 
     def ask(self, *planned: Planned) -> None:
@@ -179,7 +179,9 @@ class Page:
 
     def post(self, body: Mapping[str, Any]) -> httpx.Response:
         """A request with any body, as this person."""
-        headers = {"x-usechat-floor": self.floor} | ({"x-user": self.user} if self.user else {})
+        headers = {"x-usechat-client": self.client_version} | (
+            {"x-user": self.user} if self.user else {}
+        )
         return self.server.request("POST", "/api/chat", {"id": self.chat_id, **body}, headers)
 
     def read(self, response: httpx.Response) -> None:

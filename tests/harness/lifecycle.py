@@ -44,7 +44,7 @@ class Started:
             self._opened,
             self._runs.board,
             self._key,
-            self.run.turn.floor,
+            self.run.turn.client_version,
             keep_alive=keep_alive,
             send_timeout=send_timeout,
         )

@@ -153,10 +153,12 @@ class LiveServer:
         with httpx.Client(trust_env=False, verify=_NO_TLS, timeout=DEADLINE) as client:
             return client.request(method, self.url + path, content=content, headers=headers)
 
-    def chat(self, *messages: Any, headers: Mapping[str, str] | None = None) -> httpx.Response:
+    def chat(
+        self, *messages: Any, headers: Mapping[str, str] | None = None, query: str = ""
+    ) -> httpx.Response:
         """POST /api/chat with a history, or with "Hello"."""
         body = {"id": "c1", "messages": list(messages) or [user("Hello")]}
-        return self.request("POST", "/api/chat", body, headers)
+        return self.request("POST", f"/api/chat{query}", body, headers)
 
     @contextmanager
     def connection(self) -> Iterator[socket.socket]:

@@ -27,7 +27,9 @@ class Page:
         page.wait(lambda chunks: len(chunks) > 3)
     """
 
-    def __init__(self, method: str, url: str, body: Any = None, floor: str = "7.0.173") -> None:
+    def __init__(
+        self, method: str, url: str, body: Any = None, client_version: str = "7.0.173"
+    ) -> None:
         self.chunks: list[dict[str, Any]] = []
         #: the response's; 0: none came
         self.status = 0
@@ -37,7 +39,7 @@ class Page:
         self.text = ""
         #: whether `[DONE]` came
         self.done = False
-        self._request = (method, url, body, {"x-usechat-floor": floor})
+        self._request = (method, url, body, {"x-usechat-client": client_version})
         self._change = threading.Condition()
         self._over = False
         self._response: httpx.Response | None = None

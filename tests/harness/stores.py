@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.chat_request import ChatRequest, parse_request
 from usechat_server.results import Outcome
 from usechat_server.store import schema
@@ -57,7 +57,7 @@ async def begun(
     chats: SqlChats, run_id: str, person: str | None = None, chat_id: str = "c1", **body: Any
 ) -> Turn:
     """A turn that runs."""
-    turn = await chats.turn(asked(chat_id, **body), person, NEWEST_FLOOR)
+    turn = await chats.turn(asked(chat_id, **body), person, NEWEST_CLIENT_VERSION)
     await chats.begin(turn, run_id=run_id)
     return turn
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ui_message_stream.chunks import Data
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import DEFAULT_FLOOR
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server.tools import FunctionTool, ToolContext, ToolOutput
 from usechat_server.turn import Turn
 
@@ -16,7 +16,7 @@ __all__ = ["TURN", "Calls", "outputs"]
 TURN = Turn(
     user="ann",
     chat_id="chat-1",
-    floor=DEFAULT_FLOOR,
+    client_version=DEFAULT_CLIENT_VERSION,
     messages=[UIMessage(id="u1", role="user", parts=[])],
     message_id="a1",
 )

@@ -19,7 +19,7 @@ from ui_message_stream.chunks import (
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease
@@ -38,11 +38,15 @@ __all__ = ["Scene", "ask", "call", "changed", "text", "tool_part"]
 _KEY = ChatKey("ann", "c")
 
 
-def ask(floor: Floor = DEFAULT_FLOOR, continued: UIMessage | None = None) -> Turn:
+def ask(
+    client_version: ClientVersion = DEFAULT_CLIENT_VERSION, continued: UIMessage | None = None
+) -> Turn:
     """A turn that asks something, or goes on with a message."""
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     messages = [question] if continued is None else [question, continued]
-    return Turn(user="ann", chat_id="c", floor=floor, messages=messages, message_id="m")
+    return Turn(
+        user="ann", chat_id="c", client_version=client_version, messages=messages, message_id="m"
+    )
 
 
 def text(said: str = "Done.", block: str = "0") -> list[Chunk]:
@@ -107,18 +111,25 @@ class Scene:
         [run] = self.runs.active
         return run
 
-    def host(self, floor: Floor = DEFAULT_FLOOR, *, from_start: bool = False) -> AsgiHost:
+    def host(
+        self, client_version: ClientVersion = DEFAULT_CLIENT_VERSION, *, from_start: bool = False
+    ) -> AsgiHost:
         """The client that asked; with `from_start`, one that comes back."""
         response = log_response(
-            self.opened, self.runs.board, _KEY, floor, from_start=from_start, keep_alive=3600
+            self.opened,
+            self.runs.board,
+            _KEY,
+            client_version,
+            from_start=from_start,
+            keep_alive=3600,
         )
         return AsgiHost(response)
 
     async def answer(self, turn: Turn) -> list[Chunk]:
-        """The whole answer, as a client of the turn's floor has it. It is legal there."""
+        """The whole answer, as a client of the turn's client version has it. It is legal there."""
         await self.begin(turn)
-        chunks = await self.host(turn.floor).answer()
-        grammar = Grammar(turn.continued, floor=turn.floor)
+        chunks = await self.host(turn.client_version).answer()
+        grammar = Grammar(turn.continued, client_version=turn.client_version)
         for chunk in chunks:
             grammar.check(chunk)
         await self.settled()

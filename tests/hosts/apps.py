@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from ui_message_stream.chunks import Chunk, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
-from ui_message_stream.versions import DEFAULT_FLOOR
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.http.response import UIMessageStreamResponse
 from usechat_server.runs import Runs
@@ -110,7 +110,7 @@ async def run(request: Request) -> Response:
     turn = Turn(
         user=None,
         chat_id="c",
-        floor=DEFAULT_FLOOR,
+        client_version=DEFAULT_CLIENT_VERSION,
         messages=[UIMessage(id="u", role="user", parts=[TextPart(text="?")])],
         message_id="m",
     )

@@ -12,7 +12,12 @@ from ui_message_stream.check import Checker, Finding, check
 from ui_message_stream.chunks import Chunk, ResetStep, ToolOutputDenied
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import DONE, comment, frame
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, project
+from ui_message_stream.versions import (
+    DEFAULT_CLIENT_VERSION,
+    NEWEST_CLIENT_VERSION,
+    ClientVersion,
+    project,
+)
 
 from tests.protocol.strategies import logs
 
@@ -33,23 +38,36 @@ def stream(*values: Any) -> bytes:
     return b"".join(map(event, [START, STEP, *values, STEP_END, FINISH, "[DONE]"]))
 
 
-def found(body: bytes, floor: Floor | None = None) -> list[tuple[str, int, str | None]]:
-    return [(finding.rule, finding.event, finding.fatal) for finding in check(body, floor)]
+def found(
+    body: bytes, client_version: ClientVersion | None = None
+) -> list[tuple[str, int, str | None]]:
+    return [(finding.rule, finding.event, finding.fatal) for finding in check(body, client_version)]
 
 
-@given(log=logs(), floor=st.sampled_from([Floor(5), DEFAULT_FLOOR, Floor(6), NEWEST_FLOOR]))
+@given(
+    log=logs(),
+    client_version=st.sampled_from(
+        [ClientVersion(5), DEFAULT_CLIENT_VERSION, ClientVersion(6), NEWEST_CLIENT_VERSION]
+    ),
+)
 @settings(max_examples=50)
-def test_nothing_is_wrong_with_a_log_that_is_made_for_the_floor(
-    log: list[Chunk], floor: Floor
+def test_nothing_is_wrong_with_a_log_that_is_made_for_the_client_version(
+    log: list[Chunk], client_version: ClientVersion
 ) -> None:
     # What was reset cannot be told to a client without the chunk: a reader of its own ends there.
-    assume(floor == NEWEST_FLOOR or not any(isinstance(chunk, ResetStep) for chunk in log))
+    assume(
+        client_version == NEWEST_CLIENT_VERSION
+        or not any(isinstance(chunk, ResetStep) for chunk in log)
+    )
     # There is nothing to deny where there are no approvals.
-    assume(floor >= Floor(6) or not any(isinstance(chunk, ToolOutputDenied) for chunk in log))
-    frames = [frame(chunk) for each in log if (chunk := project(each, floor)) is not None]
+    assume(
+        client_version >= ClientVersion(6)
+        or not any(isinstance(chunk, ToolOutputDenied) for chunk in log)
+    )
+    frames = [frame(chunk) for each in log if (chunk := project(each, client_version)) is not None]
     body = b"".join([comment("stream-open"), *frames, comment(), DONE])
     # The metadata of these blocks is anything, and what comes later does not repeat it.
-    assert [f for f in check(body, floor) if f.rule != "metadata-lost"] == []
+    assert [f for f in check(body, client_version) if f.rule != "metadata-lost"] == []
 
 
 @pytest.mark.parametrize(
@@ -88,7 +106,7 @@ def test_one_thing_wrong(value: Any, rule: str, fatal: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("floor", "fatal"),
+    ("client_version", "fatal"),
     [
         ("5.0.0", "5.x before 5.0.92, 6.x, 7.x before 7.0.149"),
         ("6.0.0", "6.x, 7.x before 7.0.149"),
@@ -96,11 +114,11 @@ def test_one_thing_wrong(value: Any, rule: str, fatal: Any) -> None:
         ("7.0.149", None),
     ],
 )
-def test_the_floor_says_whose_errors_count(floor: str, fatal: str | None) -> None:
+def test_the_client_version_says_whose_errors_count(client_version: str, fatal: str | None) -> None:
     finish = {"type": "finish", "finishReason": "interrupted"}
     body = b"".join(map(event, [START, finish, "[DONE]"]))
-    fatals = [finding.fatal for finding in check(body, Floor.parse(floor))]
-    if floor == "5.0.0":
+    fatals = [finding.fatal for finding in check(body, ClientVersion.parse(client_version))]
+    if client_version == "5.0.0":
         # The field itself is younger than the first release.
         assert fatals == ["5.x before 5.0.92", "5.x, 6.x, 7.x before 7.0.149"]
     else:
@@ -157,7 +175,7 @@ def test_all_that_is_wrong_is_found_once() -> None:
             ],
         )
     )
-    assert [(rule, place) for rule, place, _ in found(body, NEWEST_FLOOR)] == [
+    assert [(rule, place) for rule, place, _ in found(body, NEWEST_CLIENT_VERSION)] == [
         ("block-unknown", 1),
         ("start-first", 1),
         ("step-open", 6),

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.replay import expand, shown
-from ui_message_stream.versions import NEWEST_FLOOR, OLDEST_FLOOR, Floor
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION, ClientVersion
 
 from tests.protocol.strategies import FOREIGN, messages
 
-FLOORS = [Floor.parse(text) for text in ("5.0.0", "5.0.92", "6.0.0", "6.0.230", "7.0.0")]
+CLIENT_VERSIONS = [
+    ClientVersion.parse(text) for text in ("5.0.0", "5.0.92", "6.0.0", "6.0.230", "7.0.0")
+]
 
 
 def call(call_id: str, state: str, **fields: Any) -> dict[str, Any]:
@@ -28,29 +30,31 @@ def message(*parts: dict[str, Any]) -> UIMessage:
 
 @given(messages())
 def test_the_newest_page_has_the_message_itself(stored: UIMessage) -> None:
-    assert shown(stored, NEWEST_FLOOR) is stored
-    assert shown(FOREIGN, NEWEST_FLOOR) is FOREIGN
+    assert shown(stored, NEWEST_CLIENT_VERSION) is stored
+    assert shown(FOREIGN, NEWEST_CLIENT_VERSION) is FOREIGN
 
 
-@given(messages(interrupted=False), st.sampled_from(FLOORS))
-def test_it_streams_as_the_message_does(stored: UIMessage, floor: Floor) -> None:
-    there = shown(stored, floor)
-    streamed = [reduce(expand(one, floor)).to_object() for one in (there, stored)]
+@given(messages(interrupted=False), st.sampled_from(CLIENT_VERSIONS))
+def test_it_streams_as_the_message_does(stored: UIMessage, client_version: ClientVersion) -> None:
+    there = shown(stored, client_version)
+    streamed = [reduce(expand(one, client_version)).to_object() for one in (there, stored)]
     assert streamed[0] == streamed[1]
     # A page gives it back as it got it.
     again = UIMessage.from_object(there.to_object())
-    assert shown(again, floor).to_object() == there.to_object()
+    assert shown(again, client_version).to_object() == there.to_object()
 
 
-@given(messages(), st.sampled_from(FLOORS))
-def test_the_message_that_is_kept_does_not_change(stored: UIMessage, floor: Floor) -> None:
+@given(messages(), st.sampled_from(CLIENT_VERSIONS))
+def test_the_message_that_is_kept_does_not_change(
+    stored: UIMessage, client_version: ClientVersion
+) -> None:
     before = stored.to_object()
-    shown(stored, floor)
+    shown(stored, client_version)
     assert stored.to_object() == before
 
 
 @pytest.mark.parametrize(
-    ("floor", "states"),
+    ("client_version", "states"),
     [
         ("5.0.0", ["output-error", "input-available", "input-available", "output-available"]),
         (
@@ -63,7 +67,9 @@ def test_the_message_that_is_kept_does_not_change(stored: UIMessage, floor: Floo
         ),
     ],
 )
-def test_answers_of_people_are_told_where_they_are_known(floor: str, states: list[str]) -> None:
+def test_answers_of_people_are_told_where_they_are_known(
+    client_version: str, states: list[str]
+) -> None:
     yes = {"id": "p", "approved": True, "reason": "Why not?"}
     stored = message(
         call("1", "output-denied", approval={"id": "o", "approved": False}),
@@ -71,10 +77,14 @@ def test_answers_of_people_are_told_where_they_are_known(floor: str, states: lis
         call("3", "approval-responded", approval=yes),
         call("4", "output-available", output=1, approval={**yes, "id": "r"}),
     )
-    calls = [part for part in shown(stored, Floor.parse(floor)).parts if isinstance(part, ToolPart)]
+    calls = [
+        part
+        for part in shown(stored, ClientVersion.parse(client_version)).parts
+        if isinstance(part, ToolPart)
+    ]
     assert [part.state for part in calls] == states
     approvals = [part.approval and part.approval.to_object() for part in calls]
-    if floor == "5.0.0":
+    if client_version == "5.0.0":
         assert approvals == [None] * 4
     else:
         assert approvals[2:] == [yes, {**yes, "id": "r"}]
@@ -85,9 +95,9 @@ def test_answers_of_people_are_told_where_they_are_known(floor: str, states: lis
 def test_what_a_person_said_is_never_changed() -> None:
     parts = [{"type": "file", "url": "", "mediaType": "a/b", "providerReference": {"x": "y"}}]
     said = UIMessage.from_object({"id": "u1", "role": "user", "parts": parts})
-    assert shown(said, OLDEST_FLOOR) is said
+    assert shown(said, OLDEST_CLIENT_VERSION) is said
 
 
 def test_keys_of_the_message_stay() -> None:
     stored = UIMessage.from_object({**message().to_object(), "createdAt": "today"})
-    assert shown(stored, OLDEST_FLOOR).to_object()["createdAt"] == "today"
+    assert shown(stored, OLDEST_CLIENT_VERSION).to_object()["createdAt"] == "today"

@@ -1,4 +1,5 @@
-"""`expand` rebuilds a message: for `reduce`, and for every published client at its floor."""
+"""`expand` rebuilds a message: for `reduce`, and for every published client at its client
+version."""
 
 from __future__ import annotations
 
@@ -14,7 +15,12 @@ from ui_message_stream.reduce import reduce
 from ui_message_stream.replay import expand
 from ui_message_stream.schema import UNSET
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, project
+from ui_message_stream.versions import (
+    DEFAULT_CLIENT_VERSION,
+    NEWEST_CLIENT_VERSION,
+    ClientVersion,
+    project,
+)
 from ui_message_stream.writer import HALF_INPUT
 
 from tests.protocol.reader import Reader
@@ -67,11 +73,11 @@ def _as_expanded(part: m.ToolPart) -> None:
 @given(message=messages())
 @settings(max_examples=100)
 def test_reduce_takes_back_what_expand_gives(message: UIMessage) -> None:
-    assert reduce(expand(message, NEWEST_FLOOR)).to_object() == as_expanded(message)
+    assert reduce(expand(message, NEWEST_CLIENT_VERSION)).to_object() == as_expanded(message)
 
 
 def test_a_foreign_message_loses_only_what_no_chunk_can_say() -> None:
-    assert reduce(expand(FOREIGN, NEWEST_FLOOR)).to_object() == as_expanded(FOREIGN)
+    assert reduce(expand(FOREIGN, NEWEST_CLIENT_VERSION)).to_object() == as_expanded(FOREIGN)
 
 
 @given(message=messages(), data=st.data())
@@ -80,13 +86,13 @@ def test_the_chunks_are_legal_and_so_is_a_continuation_after_them(
     message: UIMessage, data: st.DataObject
 ) -> None:
     grammar = Grammar()
-    for chunk in [*expand(message, NEWEST_FLOOR), *data.draw(logs(message))[1:]]:
+    for chunk in [*expand(message, NEWEST_CLIENT_VERSION), *data.draw(logs(message))[1:]]:
         grammar.check(chunk)
 
 
 def test_a_foreign_message_becomes_legal() -> None:
     grammar = Grammar()
-    for chunk in expand(FOREIGN, NEWEST_FLOOR):
+    for chunk in expand(FOREIGN, NEWEST_CLIENT_VERSION):
         grammar.check(chunk)
     assert grammar.state == "between steps"
 
@@ -97,9 +103,9 @@ def test_a_foreign_message_becomes_legal() -> None:
 def test_every_release_reads_a_message_expanded_for_it(
     reader: Reader, release: str, message: UIMessage
 ) -> None:
-    floor = Floor.parse(release)
-    chunks = expand(message, floor)
-    assert all(project(chunk, floor) is chunk for chunk in chunks)
+    client_version = ClientVersion.parse(release)
+    chunks = expand(message, client_version)
+    assert all(project(chunk, client_version) is chunk for chunk in chunks)
     answer = reader.read(chunks, release=release)
     assert answer["error"] is None
     texts = [p["text"] for p in answer["message"]["parts"] if p["type"] == "text"]
@@ -121,7 +127,9 @@ def test_a_replay_does_not_run_a_page_s_tool_again(reader: Reader, release: str)
             ],
         }
     )
-    answer = reader.read(expand(message, min(Floor.parse(release), DEFAULT_FLOOR)), None, release)
+    answer = reader.read(
+        expand(message, min(ClientVersion.parse(release), DEFAULT_CLIENT_VERSION)), None, release
+    )
     # 5.0.0 cannot be kept from it without being told something wrong.
     assert answer["toolCalls"] == ["open"] or release == "5.0.0"
     shown = [(p["toolCallId"], p["state"]) for p in answer["message"]["parts"][1:]]

@@ -14,7 +14,7 @@ from ui_message_stream.grammar import EVERY_RELEASE, RULES
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import ReduceError, Reducer
 from ui_message_stream.state import Grammar, IllegalChunk
-from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 
 from tests.protocol.reader import Reader
 from tests.protocol.strategies import logs, messages
@@ -56,10 +56,12 @@ def continued(state: str = "output-available", **more: Any) -> UIMessage:
 
 
 def broken(
-    chunks: list[dict[str, Any]], message: UIMessage | None = None, floor: Floor = DEFAULT_FLOOR
+    chunks: list[dict[str, Any]],
+    message: UIMessage | None = None,
+    client_version: ClientVersion = DEFAULT_CLIENT_VERSION,
 ) -> str | None:
     """The rule that the last chunk breaks, all before it being legal."""
-    grammar = Grammar(message, floor=floor)
+    grammar = Grammar(message, client_version=client_version)
     for chunk in chunks[:-1]:
         grammar.check(parse_chunk(chunk))
     try:
@@ -167,7 +169,7 @@ def test_ai_sdk_5_needs_the_flag_of_the_call_on_its_output(
     for release in ("5.0.0", "5.0.277", "6.0.0", "7.0.173"):
         for flag in (None, True):
             chunk = msgspec.structs.replace(parse_chunk(output), dynamic=flag)
-            grammar = Grammar(floor=Floor.parse(release))
+            grammar = Grammar(client_version=ClientVersion.parse(release))
             for each in before:
                 grammar.check(each)
             told = [rule.fatal for rule in grammar.broken_by(chunk)]
@@ -181,7 +183,7 @@ def test_older_clients_forget_what_their_step_left_open(
 ) -> None:
     chunks = [parse_chunk(chunk) for chunk in (START, STEP, TEXT, STEP_END, STEP, late)]
     for release in ("5.0.0", "5.0.277", "6.0.326", "7.0.31", "7.0.173"):
-        grammar = Grammar(floor=Floor.parse(release))
+        grammar = Grammar(client_version=ClientVersion.parse(release))
         for chunk in chunks[:-1]:
             grammar.advance(chunk)
         told = [rule.name for rule in grammar.broken_by(chunks[-1])]
@@ -230,7 +232,7 @@ def test_a_continuation(state: str, chunks: list[dict[str, Any]], rule: str | No
 
 
 @pytest.mark.parametrize(
-    ("floor", "end", "rule"),
+    ("client_version", "end", "rule"),
     [
         ("5.0.85", FINISH, "request-loop"),
         ("5.0.86", FINISH, None),
@@ -239,12 +241,12 @@ def test_a_continuation(state: str, chunks: list[dict[str, Any]], rule: str | No
     ],
 )
 def test_the_oldest_clients_loop_more_easily(
-    floor: str, end: dict[str, Any], rule: str | None
+    client_version: str, end: dict[str, Any], rule: str | None
 ) -> None:
     # They count calls that the provider ran, and go on after an error.
     by_provider = end is FINISH
     message = continued(providerExecuted=by_provider)
-    assert broken([START, end], message, Floor.parse(floor)) == rule
+    assert broken([START, end], message, ClientVersion.parse(client_version)) == rule
 
 
 def test_an_error_names_the_state_the_chunk_and_the_rule() -> None:
@@ -264,7 +266,7 @@ def test_legal_logs_and_continuations_are_legal(
     log: list[Chunk], message: UIMessage, data: st.DataObject
 ) -> None:
     for before, chunks in ((None, log), (message, data.draw(logs(message)))):
-        grammar = Grammar(before, floor=DEFAULT_FLOOR)
+        grammar = Grammar(before, client_version=DEFAULT_CLIENT_VERSION)
         for chunk in chunks:
             grammar.check(chunk)
 
@@ -289,11 +291,11 @@ def test_a_rule_is_fatal_exactly_where_the_client_throws(
         assert not fatal
 
 
-def test_what_a_floor_is_not_sent_shows_no_step() -> None:
+def test_what_a_client_version_is_not_sent_shows_no_step() -> None:
     # A page of AI SDK 6 does not see the step that only has a custom part: it would go on asking.
     said = [*CALLED, c.StartStep(), c.Custom(kind="anthropic.message_start"), c.FinishStep()]
-    for floor, continues in ((Floor(6), True), (Floor(7), False)):
-        grammar = Grammar(floor=floor)
+    for client_version, continues in ((ClientVersion(6), True), (ClientVersion(7), False)):
+        grammar = Grammar(client_version=client_version)
         for chunk in said:
             grammar.check(chunk)
         assert grammar.continues() is continues

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.versions import (
-    DEFAULT_FLOOR,
+    DEFAULT_CLIENT_VERSION,
     DENIED_TEXT,
     FIELD_KNOWN_SINCE,
     FINISH_REASON_KNOWN_SINCE,
     IGNORES_UNKNOWN_FIELDS_SINCE,
-    NEWEST_FLOOR,
+    NEWEST_CLIENT_VERSION,
     TYPE_KNOWN_SINCE,
-    Floor,
+    ClientVersion,
     Since,
     accepts,
     missing,
@@ -34,7 +34,7 @@ RELEASES = [
     *("7.0.0", "7.0.31", "7.0.173"),
 ]
 
-ALWAYS = Since(Floor(5), Floor(6), Floor(7))
+ALWAYS = Since(ClientVersion(5), ClientVersion(6), ClientVersion(7))
 
 #: A value for every field that a chunk can have, by its JSON key.
 VALUES: dict[str, Any] = {
@@ -101,7 +101,7 @@ def _samples() -> dict[tuple[str, str], Chunk]:
 SAMPLES = _samples()
 
 
-def known(sample: tuple[str, str], release: Floor) -> bool:
+def known(sample: tuple[str, str], release: ClientVersion) -> bool:
     """What the tables say of one release, whatever other releases do."""
     name, key = sample
     key, _, value = key.partition("=")
@@ -125,102 +125,116 @@ def rejected(
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_the_tables_say_exactly_what_a_release_rejects(reader: Reader, release: str) -> None:
-    unknown = {sample for sample in SAMPLES if not known(sample, Floor.parse(release))}
+    unknown = {sample for sample in SAMPLES if not known(sample, ClientVersion.parse(release))}
     assert rejected(reader, SAMPLES, release) == unknown
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_what_is_made_for_a_floor_is_accepted_from_there_on(reader: Reader, release: str) -> None:
+def test_what_is_made_for_a_client_version_is_accepted_from_there_on(
+    reader: Reader, release: str
+) -> None:
     texts = [release, "5", "5.0.92", "5.0.217", "6", "6.0.231", "7", "7.0.32"]
-    floors = {Floor.parse(text) for text in texts}
-    for floor in sorted(floors):
-        if floor <= Floor.parse(release):
-            chunks = {sample: project(chunk, floor) for sample, chunk in SAMPLES.items()}
-            assert (floor, rejected(reader, chunks, release)) == (floor, set())
+    client_versions = {ClientVersion.parse(text) for text in texts}
+    for client_version in sorted(client_versions):
+        if client_version <= ClientVersion.parse(release):
+            chunks = {sample: project(chunk, client_version) for sample, chunk in SAMPLES.items()}
+            assert (client_version, rejected(reader, chunks, release)) == (client_version, set())
 
 
 @pytest.mark.parametrize("release", RELEASES)
 @given(log=logs(), cut=st.integers(1, 40))
 @settings(max_examples=15)
-def test_a_release_reads_a_whole_log_at_its_floor_and_at_the_default(
+def test_a_release_reads_a_whole_log_at_its_client_version_and_at_the_default(
     reader: Reader, release: str, log: list[Chunk], cut: int
 ) -> None:
-    own = Floor.parse(release)
-    for floor in {own, min(own, DEFAULT_FLOOR)}:
+    own = ClientVersion.parse(release)
+    for client_version in {own, min(own, DEFAULT_CLIENT_VERSION)}:
         # A denial of a dynamic call cannot be told to AI SDK 5, where nobody was asked.
         assume(own.major > 5 or not any(isinstance(chunk, c.ToolOutputDenied) for chunk in log))
-        chunks = [made for chunk in log[:cut] if (made := project(chunk, floor)) is not None]
+        chunks = [
+            made for chunk in log[:cut] if (made := project(chunk, client_version)) is not None
+        ]
         said = next((chunk.error_text for chunk in chunks if isinstance(chunk, c.Error)), None)
         assert reader.read(chunks, release=release)["error"] == said
 
 
-def test_nothing_is_lost_at_the_newest_floor() -> None:
-    lost = [s for s, chunk in SAMPLES.items() if project(chunk, NEWEST_FLOOR) is not chunk]
+def test_nothing_is_lost_at_the_newest_client_version() -> None:
+    lost = [s for s, chunk in SAMPLES.items() if project(chunk, NEWEST_CLIENT_VERSION) is not chunk]
     assert lost == [("finish", "finishReason=unknown")]
 
 
 def test_an_older_client_is_told_in_another_way() -> None:
     denied = c.ToolOutputDenied(tool_call_id="1")
-    assert project(denied, Floor(5)) == c.ToolOutputError(tool_call_id="1", error_text=DENIED_TEXT)
+    assert project(denied, ClientVersion(5)) == c.ToolOutputError(
+        tool_call_id="1", error_text=DENIED_TEXT
+    )
     cut = c.Finish(finish_reason="interrupted", message_metadata={"a": 1})
     told = c.Finish(finish_reason="other", message_metadata={"a": 1})
-    assert project(cut, Floor(7, 0, 148)) == project(cut, DEFAULT_FLOOR) == told
-    assert project(cut, Floor(5, 0, 91)) == c.Finish(message_metadata={"a": 1})
+    assert project(cut, ClientVersion(7, 0, 148)) == project(cut, DEFAULT_CLIENT_VERSION) == told
+    assert project(cut, ClientVersion(5, 0, 91)) == c.Finish(message_metadata={"a": 1})
 
 
 def test_an_automatic_approval_is_told_whole_or_not_at_all() -> None:
     asked = c.ToolApprovalRequest(approval_id="a", tool_call_id="1", is_automatic=True)
     answered = c.ToolApprovalResponse(approval_id="a", approved=True)
-    for floor in (Floor(6), Floor(6, 0, 326)):
-        assert project(asked, floor) is project(answered, floor) is None
-    assert project(asked, Floor(7)) is asked
-    assert project(answered, Floor(7)) is answered
+    for client_version in (ClientVersion(6), ClientVersion(6, 0, 326)):
+        assert project(asked, client_version) is project(answered, client_version) is None
+    assert project(asked, ClientVersion(7)) is asked
+    assert project(answered, ClientVersion(7)) is answered
 
 
 def test_a_preliminary_output_is_never_shown_as_the_final_one() -> None:
     output = c.ToolOutputAvailable(tool_call_id="1", output=1, preliminary=True)
-    assert project(output, Floor(5, 0, 10)) is None
-    assert project(output, Floor(5, 0, 11)) is output
+    assert project(output, ClientVersion(5, 0, 10)) is None
+    assert project(output, ClientVersion(5, 0, 11)) is output
 
 
 def test_a_field_is_kept_back_for_a_later_major_that_does_not_know_it() -> None:
     # Known from 6.0.274 on, and to 7.0.87 on: 7.0.31 throws on it, 7.0.32 ignores it.
     asked = c.ToolApprovalRequest(approval_id="a", tool_call_id="1", approval_descriptor={})
     bare = c.ToolApprovalRequest(approval_id="a", tool_call_id="1")
-    assert project(asked, Floor(6, 0, 326)) == project(asked, Floor(7, 0, 31)) == bare
-    assert project(asked, Floor(7, 0, 32)) is asked
+    assert (
+        project(asked, ClientVersion(6, 0, 326)) == project(asked, ClientVersion(7, 0, 31)) == bare
+    )
+    assert project(asked, ClientVersion(7, 0, 32)) is asked
 
 
-def test_what_a_floor_cannot_carry_is_said_by_name() -> None:
+def test_what_a_client_version_cannot_carry_is_said_by_name() -> None:
     wanted = ["text-delta", "tool-approval-request", "custom", "data"]
-    assert missing(wanted, DEFAULT_FLOOR) == ["tool-approval-request", "custom"]
-    assert missing(wanted, Floor(6)) == ["custom"]
-    assert missing(wanted, NEWEST_FLOOR) == []
-    assert accepts(Floor(6), "text-delta", "unknownKey") is False
+    assert missing(wanted, DEFAULT_CLIENT_VERSION) == ["tool-approval-request", "custom"]
+    assert missing(wanted, ClientVersion(6)) == ["custom"]
+    assert missing(wanted, NEWEST_CLIENT_VERSION) == []
+    assert accepts(ClientVersion(6), "text-delta", "unknownKey") is False
 
 
-def test_a_feature_of_the_app_can_go_beyond_the_floor_and_nothing_else_does() -> None:
-    floor = DEFAULT_FLOOR.allowing("tool-approval-request", "tool-output-denied")
+def test_a_feature_of_the_app_can_go_beyond_the_client_version_and_nothing_else_does() -> None:
+    client_version = DEFAULT_CLIENT_VERSION.with_chunk_types(
+        "tool-approval-request", "tool-output-denied"
+    )
     asked = c.ToolApprovalRequest(approval_id="a", tool_call_id="1", signature="6.0.202")
-    assert project(asked, floor) == c.ToolApprovalRequest(approval_id="a", tool_call_id="1")
+    assert project(asked, client_version) == c.ToolApprovalRequest(
+        approval_id="a", tool_call_id="1"
+    )
     denied = c.ToolOutputDenied(tool_call_id="1")
-    assert project(denied, floor) is denied
+    assert project(denied, client_version) is denied
     titled = c.ToolInputStart(tool_call_id="1", tool_name="a", title="A")
-    assert project(titled, floor) == c.ToolInputStart(tool_call_id="1", tool_name="a")
-    assert missing(["tool-approval-request", "custom"], floor) == ["custom"]
-    assert str(floor) == str(DEFAULT_FLOOR)
+    assert project(titled, client_version) == c.ToolInputStart(tool_call_id="1", tool_name="a")
+    assert missing(["tool-approval-request", "custom"], client_version) == ["custom"]
+    assert str(client_version) == str(DEFAULT_CLIENT_VERSION)
 
 
 @pytest.mark.parametrize(
-    ("text", "floor"),
+    ("text", "client_version"),
     [("5", (5, 0, 0)), ("6.0", (6, 0, 0)), ("5.0.92", (5, 0, 92)), ("7.12.3", (7, 12, 3))],
 )
-def test_a_floor_is_read_from_text(text: str, floor: tuple[int, int, int]) -> None:
-    assert Floor.parse(text) == Floor(*floor)
-    assert str(Floor.parse(text)) == ".".join(map(str, floor))
+def test_a_client_version_is_read_from_text(
+    text: str, client_version: tuple[int, int, int]
+) -> None:
+    assert ClientVersion.parse(text) == ClientVersion(*client_version)
+    assert str(ClientVersion.parse(text)) == ".".join(map(str, client_version))
 
 
 @pytest.mark.parametrize("text", ["", "4.3.1", "8", "latest", "6.0.0-beta.1", "5.0.0.0", "٥", "-5"])
 def test_what_is_no_release_of_this_protocol_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="ai"):
-        Floor.parse(text)
+        ClientVersion.parse(text)

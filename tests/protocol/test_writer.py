@@ -14,7 +14,7 @@ from ui_message_stream.json_codec import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import frame
 from ui_message_stream.state import Grammar, IllegalChunk
-from ui_message_stream.versions import DEFAULT_FLOOR, Floor, project
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion, project
 from ui_message_stream.writer import HALF_INPUT, Writer
 
 from tests.protocol.reader import Reader
@@ -45,10 +45,10 @@ def output(tool_call_id: str = "c", **more: Any) -> c.ToolOutputAvailable:
 
 
 def wild_log(
-    data: st.DataObject, message: UIMessage | None, floor: Floor
+    data: st.DataObject, message: UIMessage | None, client_version: ClientVersion
 ) -> tuple[list[Chunk], list[Chunk]]:
     """What a writer took of any chunks and an end, and what it made of them."""
-    writer = Writer(message_id="new", message=message, floor=floor)
+    writer = Writer(message_id="new", message=message, client_version=client_version)
     taken, made = [], []
     for chunk in [*data.draw(st.lists(wild_chunks(message), max_size=25)), *ENDS]:
         if writer.ended or (isinstance(chunk, tuple(map(type, ENDS))) and data.draw(st.booleans())):
@@ -63,14 +63,14 @@ def wild_log(
     return taken, made
 
 
-@given(maybe_messages, st.sampled_from([Floor(5), DEFAULT_FLOOR]), st.data())
+@given(maybe_messages, st.sampled_from([ClientVersion(5), DEFAULT_CLIENT_VERSION]), st.data())
 @settings(max_examples=150)
 def test_whatever_is_written_comes_out_legal_and_whole(
-    message: UIMessage | None, floor: Floor, data: st.DataObject
+    message: UIMessage | None, client_version: ClientVersion, data: st.DataObject
 ) -> None:
-    taken, made = wild_log(data, message, floor)
+    taken, made = wild_log(data, message, client_version)
 
-    grammar = Grammar(message, floor=floor)
+    grammar = Grammar(message, client_version=client_version)
     for chunk in made:
         grammar.check(chunk)
     assert grammar.state == "after the end"
@@ -105,25 +105,25 @@ def _text(chunks: list[Chunk], kind: Any, block: str) -> str:
 
 
 def requests(
-    reader: Reader, chunks: list[Chunk], message: UIMessage | None, floor: Floor
+    reader: Reader, chunks: list[Chunk], message: UIMessage | None, client_version: ClientVersion
 ) -> dict[str, int]:
-    """How often each release from the floor on asks that continues automatically."""
+    """How often each release from the client version on asks that continues automatically."""
     return {
         release: reader.requests(
             [out for chunk in chunks if (out := project(chunk, at)) is not None], message, release
         )
         for release in RELEASES
-        if (at := Floor.parse(release)) >= floor
+        if (at := ClientVersion.parse(release)) >= client_version
     }
 
 
-@given(maybe_messages, st.sampled_from([Floor(5), DEFAULT_FLOOR]), st.data())
+@given(maybe_messages, st.sampled_from([ClientVersion(5), DEFAULT_CLIENT_VERSION]), st.data())
 @settings(max_examples=80)
 def test_no_published_client_sends_a_request_again(
-    reader: Reader, message: UIMessage | None, floor: Floor, data: st.DataObject
+    reader: Reader, message: UIMessage | None, client_version: ClientVersion, data: st.DataObject
 ) -> None:
-    _, made = wild_log(data, message, floor)
-    assert set(requests(reader, made, message, floor).values()) == {1}
+    _, made = wild_log(data, message, client_version)
+    assert set(requests(reader, made, message, client_version).values()) == {1}
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.type)
@@ -138,7 +138,9 @@ def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
     message = UIMessage.from_object({"id": "m", "role": "assistant", "parts": parts})
     # The clients are right that it is needed: without the step they go on and on.
     bare: list[Chunk] = [c.Start(message_id="m"), end]
-    loops = {release for release, n in requests(reader, bare, message, Floor(5)).items() if n > 1}
+    loops = {
+        release for release, n in requests(reader, bare, message, ClientVersion(5)).items() if n > 1
+    }
     expected = set(RELEASES) if state == "output-available" else set(RELEASES) - {"5.0.0"}
     if state == "approval-responded":
         expected = {release for release in RELEASES if release[0] != "5"}
@@ -148,15 +150,15 @@ def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
 
     made = Writer(message=message).write(end)
     assert types(made) == ["start", *EMPTY_STEP, end.type]
-    assert set(requests(reader, made, message, Floor(5)).values()) == {1}
-    # An `error` stops every client from the default floor on.
-    made = Writer(message=message, floor=DEFAULT_FLOOR).write(end)
+    assert set(requests(reader, made, message, ClientVersion(5)).values()) == {1}
+    # An `error` stops every client from the default client version on.
+    made = Writer(message=message, client_version=DEFAULT_CLIENT_VERSION).write(end)
     added = [] if isinstance(end, c.Error) else EMPTY_STEP
     assert types(made) == ["start", *added, end.type]
 
 
 @pytest.mark.parametrize(
-    ("chunks", "floor", "added"),
+    ("chunks", "client_version", "added"),
     [
         ([c.TextStart(id="0")], "5.0.0", False),
         # The page answers this one, and then shall ask.
@@ -173,9 +175,9 @@ def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
     ],
 )
 def test_a_step_is_added_only_where_a_page_would_go_on(
-    chunks: list[Chunk], floor: str, added: bool
+    chunks: list[Chunk], client_version: str, added: bool
 ) -> None:
-    writer = Writer(floor=Floor.parse(floor))
+    writer = Writer(client_version=ClientVersion.parse(client_version))
     made = written(writer, *chunks) + writer.finish()
     assert types(made[-5:-1]) == EMPTY_STEP if added else types(made).count("start-step") == 1
 
@@ -220,7 +222,7 @@ def test_a_start_without_an_id_gets_the_message_s() -> None:
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.type)
 def test_half_a_tool_input_ends_as_an_error_that_shows_it(end: Chunk) -> None:
-    writer = Writer(floor=DEFAULT_FLOOR)
+    writer = Writer(client_version=DEFAULT_CLIENT_VERSION)
     made = written(
         writer,
         c.ToolInputStart(tool_call_id="c", tool_name="t", dynamic=True),

@@ -16,7 +16,7 @@ import usechat_server
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from ui_message_stream.chunks import Chunk, Custom, ToolApprovalRequest, ToolInputAvailable
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 from usechat_server import Agent, BadRequest, Settings, Turn, create_app
 from usechat_server.app import ChatApp
 from usechat_server.providers.base import ModelCall
@@ -335,7 +335,7 @@ def test_open_chats_on_a_network_are_told(caplog: pytest.LogCaptureFixture) -> N
     assert not warned(None, "127.0.0.1")
 
 
-# --- floors
+# --- client versions
 
 
 def app_with_extras(settings: Settings | None = None) -> ChatApp:
@@ -343,37 +343,46 @@ def app_with_extras(settings: Settings | None = None) -> ChatApp:
     return create_app(Agent(ScriptedModel(*batches)), settings=settings)
 
 
-def test_a_request_names_its_floor() -> None:
+def test_a_request_names_its_client_version() -> None:
     with LiveServer(app_with_extras()) as server:
 
         def kinds(headers: dict[str, str]) -> set[str]:
             return {chunk["type"] for chunk in chunks(server.chat(headers=headers).text)}
 
         assert "custom" not in kinds({})
-        assert "custom" in kinds({"x-usechat-floor": "7.0.173"})
-        assert "custom" not in kinds({"x-usechat-floor": "6"})
-        told = plain(server.chat(headers={"x-usechat-floor": "newest"}), 400)
-        assert told.startswith("x-usechat-floor: 'newest' is not a release of ai")
+        assert "custom" in kinds({"x-usechat-client": "ai/7.0.173"})
+        assert "custom" in kinds({"x-usechat-client": "7.0.173"})
+        assert "custom" in kinds({"x-usechat-floor": "7.0.173"})  # what clients sent before 0.1
+        assert "custom" not in kinds({"x-usechat-client": "ai/6"})
+        assert "custom" in server.chat(query="?client=ai/7.0.173").text
+        told = plain(server.chat(headers={"x-usechat-client": "ai/4.0.12"}), 400)
+        assert told == (
+            "x-usechat-client: ai/4.0.12 looks like the version of @ai-sdk/react; send that of ai"
+        )
+        told = plain(server.chat(headers={"x-usechat-client": "newest"}), 400)
+        assert told.startswith("x-usechat-client: 'newest' is not a release of ai")
 
 
-def test_the_app_names_its_floor() -> None:
-    with LiveServer(app_with_extras(Settings(floor=Floor(7, 0, 173)))) as server:
+def test_the_app_names_its_client_version() -> None:
+    with LiveServer(app_with_extras(Settings(client_version=ClientVersion(7, 0, 173)))) as server:
         assert "custom" in server.chat().text
 
 
-def test_a_floor_that_cannot_carry_a_feature() -> None:
+def test_a_client_version_that_cannot_carry_a_feature() -> None:
     batches: list[Sequence[Chunk]] = [
         [ToolInputAvailable(tool_call_id="t1", tool_name="mail", input={})],
         [ToolApprovalRequest(approval_id="p1", tool_call_id="t1")],
     ]
     model = ScriptedModel(*batches, requires=frozenset({"tool-approval-request"}))
     agent = Agent(model, tools=[ClientTool("mail", "Sends a mail.", {"type": "object"})])
-    with pytest.raises(ValueError, match=r"5\.0\.92 cannot carry .* tool-approval-request"):
-        create_app(agent, settings=Settings(floor=Floor(5, 0, 92)))
-    with LiveServer(create_app(agent, settings=Settings(floor=Floor(6, 0, 0)))) as server:
+    with pytest.raises(ValueError, match=r"5\.0\.92 does not support .* tool-approval-request"):
+        create_app(agent, settings=Settings(client_version=ClientVersion(5, 0, 92)))
+    with LiveServer(
+        create_app(agent, settings=Settings(client_version=ClientVersion(6, 0, 0)))
+    ) as server:
         assert server.chat().status_code == 200
-        told = plain(server.chat(headers={"x-usechat-floor": "5.0.200"}), 400)
-        assert told == "x-usechat-floor: ai 5.0.200 cannot read tool-approval-request"
+        told = plain(server.chat(headers={"x-usechat-client": "5.0.200"}), 400)
+        assert told == "x-usechat-client: ai 5.0.200 cannot read tool-approval-request"
     # The default is no promise: what was switched on goes before it.
     with LiveServer(create_app(agent)) as server:
         assert "tool-approval-request" in server.chat().text

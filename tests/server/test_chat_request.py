@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ui_message_stream.messages import TextPart, ToolPart, UnknownPart
-from ui_message_stream.versions import DEFAULT_FLOOR
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server.chat_request import ChatRequest, parse_request, turn_of
 from usechat_server.errors import BadRequest
 from usechat_server.turn import Decision, Turn
@@ -36,7 +36,7 @@ APPROVED = {
 
 
 def turn(body: Any) -> Turn:
-    return turn_of(request(body), None, DEFAULT_FLOOR)
+    return turn_of(request(body), None, DEFAULT_CLIENT_VERSION)
 
 
 def request(body: Any) -> ChatRequest:
@@ -167,13 +167,13 @@ def test_a_body_without_the_history(
 
 def test_a_turn_reaches_another_process_as_it_is() -> None:
     body = {**HISTORY, "messageId": "a3", "big": 2**70, "emoji": "a\ud83d"}
-    floor = DEFAULT_FLOOR.allowing("custom", "tool-approval-request")
+    client_version = DEFAULT_CLIENT_VERSION.with_chunk_types("custom", "tool-approval-request")
     decisions = {"t1": Decision(True), "t2": Decision(False, "no")}
-    made = turn_of(request(body), "user/1", floor)
+    made = turn_of(request(body), "user/1", client_version)
     made = replace(made, decisions=decisions, answered=frozenset({"t1"}), revision=3)
     sent = Turn.from_json(made.to_json())
     assert sent == made
-    assert sent.floor.besides == floor.besides
+    assert sent.client_version.extra_chunk_types == client_version.extra_chunk_types
     assert sent.continued == made.messages[-1]
 
 

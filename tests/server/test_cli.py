@@ -56,10 +56,10 @@ def test_help_names_every_setting() -> None:
         (["string:digits"], {}, "'0123456789': expected an ASGI app or an Agent"),
         (
             ["tests.harness.apps:needs_v6"],
-            {"USECHAT_FLOOR": "5.0.92", "PYTHONPATH": ROOT},
-            "usechat-server: The floor 5.0.92 cannot carry what this agent needs",
+            {"USECHAT_CLIENT_VERSION": "5.0.92", "PYTHONPATH": ROOT},
+            "usechat-server: USECHAT_CLIENT_VERSION: ai 5.0.92 does not support what",
         ),
-        ([], {"USECHAT_FLOOR": "4.2"}, "USECHAT_FLOOR: "),
+        ([], {"USECHAT_CLIENT_VERSION": "4.2"}, "USECHAT_CLIENT_VERSION: "),
         ([], {"USECHAT_KEEP_ALIVE": "soon"}, "USECHAT_KEEP_ALIVE: "),
         ([], {"USECHAT_PORT": "http"}, "USECHAT_PORT: "),
     ],
@@ -83,7 +83,7 @@ def test_nothing_is_accepted_until_the_app_is_there(tmp_path: Path) -> None:
     module = (
         "import pathlib, time\n"
         "while not pathlib.Path('go').exists(): time.sleep(0.01)\n"
-        "from harness.apps import agent\n"
+        "from tests.harness.apps import agent\n"
     )
     (tmp_path / "slow.py").write_text(f"print('loading', flush=True)\n{module}")
     with socket.create_server(("127.0.0.1", 0)) as free:

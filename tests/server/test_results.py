@@ -20,7 +20,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
@@ -50,12 +50,14 @@ async def started(
     *scripts: Iterable[Beat],
     hook: MetadataHook | None = usage_metadata,
     continued: UIMessage | None = None,
-    floor: Floor = DEFAULT_FLOOR,
+    client_version: ClientVersion = DEFAULT_CLIENT_VERSION,
     model: ScriptedModel | None = None,
 ) -> Started:
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     messages = [question] if continued is None else [question, continued]
-    turn = Turn(user="ann", chat_id="c", floor=floor, messages=messages, message_id="m")
+    turn = Turn(
+        user="ann", chat_id="c", client_version=client_version, messages=messages, message_id="m"
+    )
     clock = ClientTool("clock", "The page's time.", {"type": "object"})
     agent = Agent(model or ScriptedModel(*scripts), tools=[clock], metadata=hook)
     return await start(Runs(), turn, agent, Retry(attempts=3, first=0.001))
@@ -101,7 +103,7 @@ async def test_a_failed_answer_says_what_it_cost() -> None:
 
 
 async def test_an_interrupted_answer_says_what_it_cost() -> None:
-    run = await started([TEXT, asyncio.Event()], floor=NEWEST_FLOOR)
+    run = await started([TEXT, asyncio.Event()], client_version=NEWEST_CLIENT_VERSION)
     host = AsgiHost(run.response())
     request = host.request()
     await host.until(lambda body: b"text-delta" in body)
@@ -232,4 +234,4 @@ def ends(chunks: list[Chunk]) -> list[MessageMetadata]:
 
 
 def any_turn() -> Turn:
-    return Turn(None, "c", DEFAULT_FLOOR, [], message_id="m")
+    return Turn(None, "c", DEFAULT_CLIENT_VERSION, [], message_id="m")

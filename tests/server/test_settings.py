@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server.settings import Settings
 
 from tests.harness.settings_table import settings_table
@@ -15,21 +15,31 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def test_variables_are_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("USECHAT_FLOOR", "6.0")
+    monkeypatch.setenv("USECHAT_CLIENT_VERSION", "6.0")
     monkeypatch.setenv("USECHAT_ALLOWED_ORIGINS", "https://a.example, https://b.example")
     monkeypatch.setenv("USECHAT_KEEP_ALIVE", "2.5")
     monkeypatch.setenv("USECHAT_PAGE", "true")
     monkeypatch.setenv("USECHAT_PORT", "")
     settings = Settings()
-    assert settings.floor == Floor(6, 0, 0)
+    assert settings.client_version == ClientVersion(6, 0, 0)
     assert tuple(settings.allowed_origins) == ("https://a.example", "https://b.example")
     assert (settings.keep_alive, settings.page, settings.port) == (2.5, True, 8000)
 
 
+def test_a_renamed_variable_is_read_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USECHAT_FLOOR", "6.0")
+    with pytest.warns(FutureWarning, match="USECHAT_FLOOR is deprecated: use USECHAT_CLIENT_VER"):
+        assert Settings().client_version == ClientVersion(6, 0, 0)
+    monkeypatch.setenv("USECHAT_CLIENT_VERSION", "7.0")
+    assert Settings().client_version == ClientVersion(7, 0, 0)
+
+
 def test_arguments_win_and_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USECHAT_KEEP_ALIVE", "2.5")
-    settings = Settings(keep_alive=1, floor=Floor.parse("7"), allowed_hosts=["a.example"])
-    assert (settings.keep_alive, settings.floor) == (1, Floor(7, 0, 0))
+    settings = Settings(
+        keep_alive=1, client_version=ClientVersion.parse("7"), allowed_hosts=["a.example"]
+    )
+    assert (settings.keep_alive, settings.client_version) == (1, ClientVersion(7, 0, 0))
     assert list(settings.allowed_hosts) == ["a.example"]
     with pytest.raises(ValidationError, match="keep_live"):
         Settings(keep_live=1)  # type: ignore[call-arg]
@@ -38,8 +48,9 @@ def test_arguments_win_and_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
     [
-        ("USECHAT_FLOOR", "4.3", "another protocol"),
-        ("USECHAT_FLOOR", "latest", "not a release of ai"),
+        ("USECHAT_CLIENT_VERSION", "4.3", "the version of @ai-sdk/react"),
+        ("USECHAT_CLIENT_VERSION", "1.9", "a different protocol"),
+        ("USECHAT_CLIENT_VERSION", "latest", "not a release of ai"),
         ("USECHAT_BODY_TIMEOUT", "0", "greater than 0"),
         ("USECHAT_LOG_LEVEL", "loud", "debug"),
         ("USECHAT_SECRET", "x" * 31, "fewer than 32 characters"),
@@ -68,7 +79,7 @@ def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_defaults_stay_what_they_promise() -> None:
     settings = Settings()
-    assert settings.floor == DEFAULT_FLOOR
+    assert settings.client_version == DEFAULT_CLIENT_VERSION
     assert (settings.host, settings.max_body_bytes) == ("127.0.0.1", 32 * 1024 * 1024)
     assert settings.keep_alive == 10
     assert not settings.allowed_origins

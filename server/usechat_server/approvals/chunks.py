@@ -44,7 +44,7 @@ def asked(
         signature=issued.signature,
         reason=reason,
     )
-    if accepts(turn.floor, "tool-approval-request"):
+    if accepts(turn.client_version, "tool-approval-request"):
         return [request]
     said = {"approvalId": issued.approval_id} | ({"reason": reason} if reason else {})
     return [request, _data(call.tool_call_id, call.tool_name, said)]
@@ -65,7 +65,7 @@ def automatic(call: ToolInputAvailable, answer: Approve | Deny) -> list[Chunk]:
 
 def denied(turn: Turn, tool_call_id: str, reason: str | None) -> list[Chunk]:
     """What ends a call that was denied, by a person or by the app."""
-    if accepts(turn.floor, "tool-output-denied"):
+    if accepts(turn.client_version, "tool-output-denied"):
         return [ToolOutputDenied(tool_call_id=tool_call_id)]
     text = f"{DENIED_TEXT} {reason}" if reason else DENIED_TEXT
     return [ToolOutputError(tool_call_id=tool_call_id, error_text=text)]

@@ -58,13 +58,15 @@ def answered(answer: AnswerFunction, turn: Turn) -> AsyncGenerator[Form, None]:
 
     async def write(take: Callable[[Sequence[Form]], None]) -> None:
         # Here, so that the function itself hears of a chunk that cannot be.
-        legal = Writer(message_id=turn.message_id, message=turn.continued, floor=turn.floor)
+        legal = Writer(
+            message_id=turn.message_id, message=turn.continued, client_version=turn.client_version
+        )
 
         def append(batch: Sequence[Form]) -> None:
             for form in batch:
                 take(legal.write_form(form))
 
-        writer = StreamWriter(append, turn.floor)
+        writer = StreamWriter(append, turn.client_version)
         await answer(turn, writer)
         if writer.finish_reason is not None:
             append([Finish(finish_reason=writer.finish_reason)])

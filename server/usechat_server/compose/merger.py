@@ -9,7 +9,7 @@ import msgspec
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk, FinishReason
 from ui_message_stream.schema import UNSET
-from ui_message_stream.versions import Floor, Form, Ranged
+from ui_message_stream.versions import ClientVersion, Form, Ranged
 
 from usechat_server.compose.merged_stream import BlockKey, Strand, block_key
 from usechat_server.errors import BadRequest
@@ -36,18 +36,18 @@ _INPUT_ENDS = (c.ToolInputAvailable, c.ToolInputError, c.ToolOutputError)
 
 
 class Weave:
-    """Writes strands side by side. `floor` is the oldest release that reads the message.
+    """Writes strands side by side. `client_version` is the oldest release that reads the message.
 
     A block keeps its id unless another strand has one open under it. A strand's first step is the
     one that is open already; a later one waits until no merged strand is amid what cannot be cut.
     Text that a step cuts goes on as a further part.
     """
 
-    def __init__(self, append: Append, floor: Floor) -> None:
+    def __init__(self, append: Append, client_version: ClientVersion) -> None:
         #: why the last strand that said so ended; open tool calls go before
         self.finish_reason: FinishReason | None = None
         self._append = append
-        self._floor = floor
+        self._client_version = client_version
         self._strands: list[Strand] = []
         self._merged: set[Strand] = set()
         #: ids of the blocks that are open in the message
@@ -139,7 +139,7 @@ class Weave:
             self.say(strand, c.MessageMetadata(message_metadata=chunk.message_metadata))
 
     def _content(self, strand: Strand, form: Form, chunk: Chunk) -> None:
-        counts = not isinstance(form, Ranged) or form.includes(self._floor)
+        counts = not isinstance(form, Ranged) or form.includes(self._client_version)
         key = block_key(chunk)
         if key is not None:
             if isinstance(chunk, (c.TextStart, c.ReasoningStart)):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk, FinishReason
-from ui_message_stream.versions import Floor, Form, Ranged
+from ui_message_stream.versions import ClientVersion, Form, Ranged
 
 from usechat_server.compose.merged_stream import BlockKey
 from usechat_server.compose.merger import Append, Weave
@@ -28,8 +28,8 @@ class StreamWriter:
     Not for threads. Nothing waits for the client to read; `merge` waits for what it merges.
     """
 
-    def __init__(self, append: Append, floor: Floor) -> None:
-        self._weave = Weave(append, floor)
+    def __init__(self, append: Append, client_version: ClientVersion) -> None:
+        self._weave = Weave(append, client_version)
         #: what goes through `write`, and the blocks of `text` and `reasoning`
         self._own, self._flowing = self._weave.add(), self._weave.add()
         #: the block that `text` or `reasoning` goes on with

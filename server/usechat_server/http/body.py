@@ -6,27 +6,44 @@ import asyncio
 from dataclasses import replace
 
 from pydantic import BaseModel
+from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 
 from usechat_server.chat_request import parse_request, turn_of, validated
 from usechat_server.errors import BadRequest
 from usechat_server.settings import Settings
 from usechat_server.turn import Turn
 
-__all__ = ["read_body", "read_turn", "requested_floor"]
+__all__ = ["CLIENT_HEADER", "read_body", "read_turn", "requested_client_version"]
+
+CLIENT_HEADER = "x-usechat-client"
+#: What clients sent before 0.1.
+_FIRST_CLIENT_HEADER = "x-usechat-floor"
 
 
-def requested_floor(scope: Scope, default: Floor) -> Floor:
-    """The floor that the `x-usechat-floor` header names, else the default. Raises BadRequest."""
-    for name, value in scope["headers"]:
-        if name == b"x-usechat-floor":
+def requested_client_version(scope: Scope, default: ClientVersion) -> ClientVersion:
+    """Return the release of `ai` that the request names, else the default.
+
+    It is the `x-usechat-client` header (`ai/7.0.173`), or the query parameter `client` where a
+    client cannot set headers.
+
+    Raises:
+        BadRequest: It names no release of this protocol.
+    """
+    headers = Headers(scope=scope)
+    for source, text in (
+        (CLIENT_HEADER, headers.get(CLIENT_HEADER)),
+        (_FIRST_CLIENT_HEADER, headers.get(_FIRST_CLIENT_HEADER)),
+        ("client", QueryParams(scope["query_string"]).get("client")),
+    ):
+        if text is not None:
             try:
-                return Floor.parse(value.decode("latin-1").strip())
+                return ClientVersion.parse(text.strip())
             except ValueError as error:
-                raise BadRequest(f"x-usechat-floor: {error}") from None
+                raise BadRequest(f"{source}: {error}") from None
     return default
 
 
@@ -73,15 +90,15 @@ async def read_turn(
     it: nobody but the page vouches for them.
 
     `user` is who is asking, `body` the model of the custom fields, which then are `turn.body`.
-    Limits and the floor are those of `settings`, by default the `USECHAT_*` variables.
+    Limits and the client version are those of `settings`, by default the `USECHAT_*` variables.
 
     Raises Starlette's HTTPException with a text for the person.
     """
     settings = settings or Settings()
     try:
-        floor = requested_floor(request.scope, settings.floor)
+        client_version = requested_client_version(request.scope, settings.client_version)
         sent = parse_request(await read_body(request.scope, request.receive, settings))
-        turn = turn_of(sent, user, floor)
+        turn = turn_of(sent, user, client_version)
         return replace(turn, body=validated(turn.body, body))
     except BadRequest as error:
         raise HTTPException(error.status, error.text) from None

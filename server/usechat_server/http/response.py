@@ -18,7 +18,7 @@ from starlette.background import BackgroundTask
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import DONE, frames
-from ui_message_stream.versions import DEFAULT_FLOOR, Floor, Form
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion, Form
 from ui_message_stream.writer import Writer
 
 from usechat_server.aio import is_cancelled
@@ -46,7 +46,8 @@ class UIMessageStreamResponse(EventStream):
     `start-step`, the end of every part, `finish`. An exception or an illegal chunk ends the stream
     with an `error` that tells nothing but a reference, which is in the log with the detail.
 
-    `floor` is the oldest release of `ai` that must be able to read the stream; `message` the
+    `client_version` is the oldest release of `ai` that must be able to read the stream; `message`
+    the
     assistant message that is continued (its id is then the message's). `keep_alive` and
     `send_timeout` are seconds: a comment is sent after so long without a byte, and a client that
     takes nothing for so long is dropped.
@@ -56,7 +57,7 @@ class UIMessageStreamResponse(EventStream):
         self,
         chunks: AsyncIterable[Form],
         *,
-        floor: Floor = DEFAULT_FLOOR,
+        client_version: ClientVersion = DEFAULT_CLIENT_VERSION,
         message: UIMessage | None = None,
         message_id: str | None = None,
         keep_alive: float = 10.0,
@@ -67,7 +68,9 @@ class UIMessageStreamResponse(EventStream):
     ) -> None:
         super().__init__(
             _Written(
-                aiter(chunks), Writer(message_id=message_id, message=message, floor=floor), floor
+                aiter(chunks),
+                Writer(message_id=message_id, message=message, client_version=client_version),
+                client_version,
             ),
             keep_alive=keep_alive,
             send_timeout=send_timeout,
@@ -99,7 +102,7 @@ class UIMessageStreamResponse(EventStream):
         """
         return cls(
             answered(answer, turn),
-            floor=turn.floor,
+            client_version=turn.client_version,
             message=turn.continued,
             message_id=turn.message_id,
             keep_alive=keep_alive,
@@ -112,10 +115,12 @@ class UIMessageStreamResponse(EventStream):
 class _Written:
     """Chunks as they are written, with all that the protocol needs."""
 
-    def __init__(self, chunks: AsyncIterator[Form], writer: Writer, floor: Floor) -> None:
+    def __init__(
+        self, chunks: AsyncIterator[Form], writer: Writer, client_version: ClientVersion
+    ) -> None:
         self._chunks = chunks
         self._writer = writer
-        self._floor = floor
+        self._client_version = client_version
         self._frames = self._write()
         #: whether it has its end
         self._whole = False
@@ -127,7 +132,7 @@ class _Written:
         yield OPEN_COMMENT  # the headers go out with it, however long the first chunk takes
         try:
             async for chunk in self._chunks:
-                if data := frames(self._writer.write_form(chunk), self._floor):
+                if data := frames(self._writer.write_form(chunk), self._client_version):
                     yield data
             yield self._last(self._writer.finish)
         except (Exception, asyncio.CancelledError) as error:
@@ -146,7 +151,7 @@ class _Written:
 
     def _last(self, end: Callable[[], Sequence[Chunk]]) -> bytes:
         self._whole = True
-        return frames(() if self._writer.ended else end(), self._floor) + DONE
+        return frames(() if self._writer.ended else end(), self._client_version) + DONE
 
     async def aclose(self) -> None:
         await self._frames.aclose()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from ui_message_stream.chunks import Error
 from ui_message_stream.sse import DONE, frames
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 
 from usechat_server.coordination.base import Board, ChatKey, Opened
 from usechat_server.errors import RESTARTING
@@ -22,20 +22,21 @@ def log_response(
     opened: Opened,
     board: Board,
     key: ChatKey,
-    floor: Floor,
+    client_version: ClientVersion,
     *,
     from_start: bool = False,
     keep_alive: float = 10.0,
     send_timeout: float = 30.0,
 ) -> EventStream:
-    """Streams what the run says, to clients from `floor` on; with `from_start`, after the message
+    """Streams what the run says, to clients from `client_version` on; with `from_start`, after the
+    message
     that it continues."""
 
     async def delivered() -> None:
         await board.delivered(key, opened.run_id)
 
     return EventStream(
-        _Body(opened, floor, delivered, from_start=from_start),
+        _Body(opened, client_version, delivered, from_start=from_start),
         keep_alive=keep_alive,
         send_timeout=send_timeout,
         headers={RUN_HEADER: opened.run_id},
@@ -48,15 +49,15 @@ class _Body:
     def __init__(
         self,
         opened: Opened,
-        floor: Floor,
+        client_version: ClientVersion,
         delivered: Callable[[], Awaitable[None]],
         *,
         from_start: bool,
     ) -> None:
         self._opened = opened
-        self._floor = floor
+        self._client_version = client_version
         self._delivered = delivered
-        self._reader = opened.log.reader(floor, from_start=from_start)
+        self._reader = opened.log.reader(client_version, from_start=from_start)
         self._over = False
 
     def __aiter__(self) -> _Body:
@@ -83,7 +84,7 @@ class _Body:
             rest += data
         if not self._opened.log.ended:
             # It goes on in another process, but not for this client.
-            rest += frames([Error(error_text=RESTARTING)], self._floor) + DONE
+            rest += frames([Error(error_text=RESTARTING)], self._client_version) + DONE
         return rest
 
     async def aclose(self) -> None:

@@ -38,7 +38,7 @@ class Security:
             # Which run an answer is: what a page needs to stop that one.
             expose_headers=["x-usechat-run"],
             # An allowed frontend sends what headers it likes: its own, `user-agent` (AI SDK up to
-            # 5.0.152 and 6.0.125 sets it), `x-usechat-floor`. They are mirrored.
+            # 5.0.152 and 6.0.125 sets it), `x-usechat-client`. They are mirrored.
             allow_headers=["*"],
             allow_credentials=not self._any_origin,
         )

@@ -14,13 +14,13 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Scope
-from ui_message_stream.versions import Floor, missing
+from ui_message_stream.versions import ClientVersion, missing
 
 from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals, check_secret
 from usechat_server.coordination.base import Adopt, Board, ChatKey
 from usechat_server.coordination.local import LocalBoard
 from usechat_server.errors import BadRequest
-from usechat_server.http.body import requested_floor
+from usechat_server.http.body import requested_client_version
 from usechat_server.runs import Hooks, Runs, Terms
 from usechat_server.runs.responder_factory import AgentSource, Answerer
 from usechat_server.settings import Settings
@@ -44,7 +44,7 @@ UserHook = Callable[[Request], Awaitable[str | None]]
 class Services:
     """One for each app. What belongs to an event loop is opened there on first use.
 
-    Raises ValueError if the settings name a floor that cannot carry what the agent needs.
+    Raises ValueError if the settings name a client version that cannot carry what the agent needs.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Services:
             several=settings.redis_url is not None,
             secret=settings.secret,
         )
-        self.floor = _floor(self.answerer.requires, settings)
+        self.client_version = _client_version(self.answerer.requires, settings)
         self.draining = False
         self._user = user
         by_default = 0.0 if chats is None else RESUME_SECONDS
@@ -110,12 +110,13 @@ class Services:
             raise TypeError(f"user= returned {type(user).__name__}: expected a str or None")
         return user
 
-    def floor_of(self, scope: Scope) -> Floor:
-        """The floor of a request. Raises BadRequest if it cannot carry what the agent needs."""
-        floor = requested_floor(scope, self.floor)
-        if lost := missing(self.answerer.requires, floor):
-            raise BadRequest(f"x-usechat-floor: ai {floor} cannot read {', '.join(lost)}")
-        return floor
+    def client_version_of(self, scope: Scope) -> ClientVersion:
+        """The client version of a request. Raises BadRequest if it cannot carry what the agent
+        needs."""
+        client_version = requested_client_version(scope, self.client_version)
+        if lost := missing(self.answerer.requires, client_version):
+            raise BadRequest(f"x-usechat-client: ai {client_version} cannot read {', '.join(lost)}")
+        return client_version
 
     def open(self, scope: Scope) -> None:
         """Opens, with the first request in an event loop, what belongs to that loop."""
@@ -224,13 +225,13 @@ async def _end_what_nobody_runs(chats: Chats, board: Board) -> None:
         await chats.interrupt(gone)
 
 
-def _floor(requires: frozenset[str], settings: Settings) -> Floor:
-    """The floor of requests that name none."""
-    lost = missing(requires, settings.floor)
-    if lost and "floor" in settings.model_fields_set:
+def _client_version(requires: frozenset[str], settings: Settings) -> ClientVersion:
+    """The client version of requests that name none."""
+    lost = missing(requires, settings.client_version)
+    if lost and "client_version" in settings.model_fields_set:
         raise ValueError(
-            f"The floor {settings.floor} cannot carry what this agent needs: {', '.join(lost)}. "
-            "Set USECHAT_FLOOR to a later release of ai, or switch the feature off."
+            f"USECHAT_CLIENT_VERSION: ai {settings.client_version} does not support what "
+            f"this agent needs: {', '.join(lost)}. Set a later release, or switch the feature off."
         )
     # The default is no promise to old clients: a feature that was switched on goes before it.
-    return settings.floor.allowing(*lost)
+    return settings.client_version.with_chunk_types(*lost)

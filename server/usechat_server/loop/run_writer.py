@@ -30,7 +30,9 @@ class Output:
     def __init__(self, turn: Turn, record: RunRecord, log: Log | None = None) -> None:
         self.turn = turn
         self.record = record
-        self.writer = Writer(message_id=turn.message_id, message=turn.continued, floor=turn.floor)
+        self.writer = Writer(
+            message_id=turn.message_id, message=turn.continued, client_version=turn.client_version
+        )
         #: waits until what was written is where a process that takes the run over finds it
         self.durable: Callable[[], Awaitable[None]] = _at_once
         #: whether another process began it

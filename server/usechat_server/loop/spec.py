@@ -139,9 +139,9 @@ class AgentSpec:
                 tools, sources = split_tools(changes.tools)
                 config = replace(config, tools=tools, sources=sources)
         step = await with_source_tools(config, turn)
-        lost = missing(_APPROVAL, turn.floor) if self.approvals == "native" else ()
+        lost = missing(_APPROVAL, turn.client_version) if self.approvals == "native" else ()
         if lost and _any_needs_approval(step.tools):
-            raise BadRequest(f"ai {turn.floor} cannot read {', '.join(lost)}")
+            raise BadRequest(f"ai {turn.client_version} cannot read {', '.join(lost)}")
         return step
 
     def build_call(self, config: StepConfig, messages: Sequence[UIMessage]) -> ModelCall:

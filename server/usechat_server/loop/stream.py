@@ -72,7 +72,7 @@ def _record(spec: AgentSpec, turn: Turn) -> RunRecord:
         chat=turn.chat_id,
         message=turn.message_id,
         model=spec.model.name,
-        floor=str(turn.floor),
+        client_version=str(turn.client_version),
     )
 
 

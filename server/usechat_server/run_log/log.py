@@ -19,7 +19,14 @@ from ui_message_stream.reduce import reduce
 from ui_message_stream.replay import expand
 from ui_message_stream.schema import UNSET
 from ui_message_stream.sse import DONE, frames
-from ui_message_stream.versions import NEWEST_FLOOR, Floor, Form, Ranged, accepts, project
+from ui_message_stream.versions import (
+    NEWEST_CLIENT_VERSION,
+    ClientVersion,
+    Form,
+    Ranged,
+    accepts,
+    project,
+)
 
 from usechat_server.run_log.text_buffer import Deltas, plain_delta
 
@@ -51,7 +58,7 @@ class Log:
     Consecutive deltas of a block are one item, so what stays of a block is start, one delta, end,
     and a reader that is behind gets its deltas merged. The newest entry (what one provider read
     brought) is kept as it came as well: the readers that are caught up share its frames, which are
-    made once for each floor.
+    made once for each client version.
 
     `reset-step` supersedes what came since the last `start-step`. It says so for the readers that
     were sent some of it; all others, and the message, leave that out.
@@ -68,7 +75,7 @@ class Log:
         self._end: Position = (0, 0)
         self._newest: Sequence[Form] = ()
         self._newest_at: Position | None = None
-        self._newest_frames: dict[Floor, bytes] = {}
+        self._newest_frames: dict[ClientVersion, bytes] = {}
         self._waiting: list[asyncio.Future[None]] = []
         #: set when a step ended; whoever waits for it clears it
         self.step_ended = asyncio.Event()
@@ -129,19 +136,22 @@ class Log:
         """Bytes (UTF-8) of text, reasoning and tool input so far."""
         return sum(item.size() for item in self._items if isinstance(item, Deltas))
 
-    def reader(self, floor: Floor, *, from_start: bool = False) -> Reader:
-        """A view of the log for clients from `floor` on.
+    def reader(self, client_version: ClientVersion, *, from_start: bool = False) -> Reader:
+        """A view of the log for clients from `client_version` on.
 
         It begins with what this run appended; with `from_start`, with the continued message.
         """
         if not from_start or self._continued is None:
-            return Reader(self, floor)
-        return Reader(self, floor, (1, 0), self._preamble(self._continued, floor))
+            return Reader(self, client_version)
+        return Reader(self, client_version, (1, 0), self._preamble(self._continued, client_version))
 
     def message(self) -> UIMessage:
         """The message so far, as the newest client has it."""
         shown = (
-            project(item.read(0, item.length) if isinstance(item, Deltas) else item, NEWEST_FLOOR)
+            project(
+                item.read(0, item.length) if isinstance(item, Deltas) else item,
+                NEWEST_CLIENT_VERSION,
+            )
             for item in (*self._valid(), *self._last)
         )
         return reduce((chunk for chunk in shown if chunk is not None), self._continued)
@@ -155,20 +165,22 @@ class Log:
         """Whether a reader there was sent something that the next reset supersedes."""
         return position > (self._fresh, 0)
 
-    def read(self, position: Position, floor: Floor) -> tuple[bytes, Position | None]:
+    def read(
+        self, position: Position, client_version: ClientVersion
+    ) -> tuple[bytes, Position | None]:
         """Frames from a position on, and the position after them; None: the reader can follow no
         further, because it was sent what has been superseded."""
         if position == self._newest_at:
-            shared = self._newest_frames.get(floor)
+            shared = self._newest_frames.get(client_version)
             if shared is None:
-                shared = self._newest_frames[floor] = frames(self._newest, floor)
+                shared = self._newest_frames[client_version] = frames(self._newest, client_version)
             return shared, self._end
         behind = bytearray()
         while (position := self._valid_from(position)) < self._end and len(behind) < READ_SIZE:
             chunk, position = self._next(position)
-            if isinstance(chunk, ResetStep) and not accepts(floor, chunk.type):
-                return bytes(behind + frames((Error(error_text=BROKEN_OFF),), floor)), None
-            behind += frames((chunk,), floor)
+            if isinstance(chunk, ResetStep) and not accepts(client_version, chunk.type):
+                return bytes(behind + frames((Error(error_text=BROKEN_OFF),), client_version)), None
+            behind += frames((chunk,), client_version)
         return bytes(behind), position
 
     @property
@@ -249,8 +261,8 @@ class Log:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _preamble(self, continued: UIMessage, floor: Floor) -> Iterator[Form]:
-        yield from expand(continued, floor)
+    def _preamble(self, continued: UIMessage, client_version: ClientVersion) -> Iterator[Form]:
+        yield from expand(continued, client_version)
         # Its `start` stands for this run's own, of which only the metadata is left to say.
         start = self._items[0]
         if isinstance(start, Start) and start.message_metadata is not UNSET:
@@ -263,12 +275,12 @@ class Reader:
     def __init__(
         self,
         log: Log,
-        floor: Floor,
+        client_version: ClientVersion,
         start: Position = (0, 0),
         preamble: Iterator[Form] | None = None,
     ) -> None:
         self._log = log
-        self._floor = floor
+        self._client_version = client_version
         self._position = start
         self._preamble = preamble
         self._done = False
@@ -278,7 +290,7 @@ class Reader:
 
     def loses_by_reset(self) -> bool:
         """Whether its client was shown some of the step, and cannot be told to forget it."""
-        knows = self._done or accepts(self._floor, "reset-step")
+        knows = self._done or accepts(self._client_version, "reset-step")
         return not knows and self._log.shown(self._position)
 
     def close(self) -> None:
@@ -303,7 +315,7 @@ class Reader:
             if self._preamble is not None:
                 data = self._next_of_preamble(self._preamble)
             elif log.is_behind(self._position):
-                data, position = log.read(self._position, self._floor)
+                data, position = log.read(self._position, self._client_version)
                 if position is None:
                     self._done = True
                     return data + DONE
@@ -318,7 +330,7 @@ class Reader:
     def _next_of_preamble(self, preamble: Iterator[Form]) -> bytes:
         piece = bytearray()
         for chunk in preamble:
-            piece += frames((chunk,), self._floor)
+            piece += frames((chunk,), self._client_version)
             if len(piece) >= READ_SIZE:
                 return bytes(piece)
         self._preamble = None

@@ -84,7 +84,7 @@ class CodeAnswer:
     async def answer(self, output: Output, accounts: Accounts) -> FinishReason | None:
         self._context.accounts = accounts
         turn = replace(output.turn, run_context=self._context)
-        writer = StreamWriter(output.append, turn.floor)
+        writer = StreamWriter(output.append, turn.client_version)
         await self._answer(turn, writer)
         return writer.finish_reason
 

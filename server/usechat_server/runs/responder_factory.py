@@ -54,8 +54,8 @@ class Answerer:
         found = await self._find(turn)
         if not isinstance(found, Agent):
             return found
-        if lost := missing(found.spec.required_chunk_types, turn.floor):
-            raise BadRequest(f"ai {turn.floor} cannot read {', '.join(sorted(lost))}")
+        if lost := missing(found.spec.required_chunk_types, turn.client_version):
+            raise BadRequest(f"ai {turn.client_version} cannot read {', '.join(sorted(lost))}")
         spec = found.spec
         await check(turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
         stream = (

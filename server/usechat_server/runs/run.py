@@ -75,7 +75,7 @@ class Run:
             chat=turn.chat_id,
             message=turn.message_id,
             model=answering.name,
-            floor=str(turn.floor),
+            client_version=str(turn.client_version),
         )
         self._output = Output(turn, self.record, log)
         self._output.durable = self._durable
@@ -182,7 +182,7 @@ class Run:
             told = accounts.metadata(self._answering.metadata, end.outcome)
             # Not in `finish`: the other ends could not hold it.
             last = writer.write(MessageMetadata(message_metadata=told)) if told else []
-            self._output.close([*last, *end.chunks(writer, self.turn.floor)])
+            self._output.close([*last, *end.chunks(writer, self.turn.client_version)])
         self.record.log(end.outcome, accounts.steps, end.error, end.reference)
         if not self._keeping.is_needed and not self._lease.epoch:
             self.show_end()  # nobody else can have it

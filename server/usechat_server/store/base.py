@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals.base import Approvals
 from usechat_server.errors import BadRequest
@@ -130,7 +130,9 @@ class Chats(Protocol):
         """Closes what was opened in the running event loop. It can be used again afterwards."""
         ...
 
-    async def turn(self, request: ChatRequest, user: str | None, floor: Floor) -> Turn:
+    async def turn(
+        self, request: ChatRequest, user: str | None, client_version: ClientVersion
+    ) -> Turn:
         """What is to be answered: the stored history with what may be taken of the request.
 
         Writes nothing. Raises BadRequest. Call it with the chat claimed: what another run writes

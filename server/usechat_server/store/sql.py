@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Row, delete, exc, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals.base import Approvals
 from usechat_server.chat_request import ChatRequest, new_message_id, turn_of
@@ -59,18 +59,20 @@ class SqlChats:
     async def aclose(self) -> None:
         await self.database.aclose()
 
-    async def turn(self, request: ChatRequest, user: str | None, floor: Floor) -> Turn:
+    async def turn(
+        self, request: ChatRequest, user: str | None, client_version: ClientVersion
+    ) -> Turn:
         checked_id("id", request.chat_id)
         found = await self._found(user, request.chat_id, reads.contents)
         if found is None:
-            return _first_turn(request, user, floor)
+            return _first_turn(request, user, client_version)
         chat, stored = found
         history = next_history(await _messages(stored), request)
         newest = history.messages[-1]
         return Turn(
             user=user,
             chat_id=request.chat_id,
-            floor=floor,
+            client_version=client_version,
             messages=history.messages,
             message_id=newest.id if history.continues else new_message_id(),
             trigger=request.trigger,
@@ -179,11 +181,11 @@ class SqlChats:
         return await self.database.read(work) if is_storable(chat_id) else None
 
 
-def _first_turn(request: ChatRequest, user: str | None, floor: Floor) -> Turn:
+def _first_turn(request: ChatRequest, user: str | None, client_version: ClientVersion) -> Turn:
     """The turn of a chat that is not stored yet: it begins with what the page has."""
     if request.message is not None:
         request = replace(request, messages=[request.message], message=None)
-    turn = turn_of(request, user, floor)
+    turn = turn_of(request, user, client_version)
     for message in turn.messages:
         checked_id("message.id", message.id)
     if len({message.id for message in turn.messages}) < len(turn.messages):

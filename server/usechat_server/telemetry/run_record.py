@@ -35,7 +35,7 @@ class RunRecord:
     chat: str
     message: str
     model: str
-    floor: str
+    client_version: str
     queued: float = field(default_factory=monotonic)
     #: the model was called; with retries, the time that brought the first token
     called: float | None = None
@@ -91,7 +91,7 @@ class RunRecord:
             "chat": self.chat[:_ID_LENGTH],
             "message": self.message[:_ID_LENGTH],
             "model": self.model,
-            "floor": self.floor,
+            "client_version": self.client_version,
             "outcome": outcome,
             "finish_reason": last.finish_reason if last else None,
             "error": str(error) if error else None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 from usechat_server import Agent, create_app
 from usechat_server.settings import Settings
 
@@ -31,7 +31,9 @@ class Desk:
 
 def desk(**options: Any) -> Iterator[Desk]:
     """Serves an app whose agent has these options."""
-    settings = options.pop("settings", Settings(secret=SecretStr(SECRET), floor=Floor(7)))
+    settings = options.pop(
+        "settings", Settings(secret=SecretStr(SECRET), client_version=ClientVersion(7))
+    )
     store = options.pop("store", None)
     ran: list[tuple[str, dict[str, Any]]] = []
     model = Planner()

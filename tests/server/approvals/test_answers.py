@@ -21,9 +21,11 @@ def told(desk: Desk) -> Any:
     return [part for part in message["parts"] if part["type"].startswith("tool-")]
 
 
-@pytest.mark.parametrize("floor", ["6.0.0", "6.0.230", "7.0.0", "7.0.173"])
-def test_an_approved_call_runs_once_with_what_the_page_showed(either: Desk, floor: str) -> None:
-    page = either.open_page(floor=floor)
+@pytest.mark.parametrize("client_version", ["6.0.0", "6.0.230", "7.0.0", "7.0.173"])
+def test_an_approved_call_runs_once_with_what_the_page_showed(
+    either: Desk, client_version: str
+) -> None:
+    page = either.open_page(client_version=client_version)
     page.ask(ANN)
     assert page.call("send")["state"] == "approval-requested"
     assert either.ran == []
@@ -93,10 +95,10 @@ def test_the_same_call_is_asked_about_each_time(either: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("floor", "signed"), [("7.0.173", True), ("6.0.221", True), ("6.0.0", False)]
+    ("client_version", "signed"), [("7.0.173", True), ("6.0.221", True), ("6.0.0", False)]
 )
-def test_the_signature_of_the_ai_sdk(asking: Desk, floor: str, signed: bool) -> None:
-    page = asking.open_page(floor=floor)
+def test_the_signature_of_the_ai_sdk(asking: Desk, client_version: str, signed: bool) -> None:
+    page = asking.open_page(client_version=client_version)
     message = user('[["send", {"to": "Ann"}]]')
     stream = chunks(page.post({"messages": [message]}).text)
     [request] = [chunk for chunk in stream if chunk["type"] == "tool-approval-request"]

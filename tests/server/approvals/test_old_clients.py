@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ui_message_stream.check import check
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 from usechat_server import Agent, create_app
 from usechat_server.settings import Settings
 
@@ -22,7 +22,7 @@ JSON = dict[str, Any]
 
 ANN = ("send", {"to": "Ann", "amount": 2})
 SENT = ("send", {"to": "Ann", "amount": 2, "note": ""})
-FLOORS = ["5.0.0", "5.0.92", "5.0.216", "5.0.277"]
+CLIENT_VERSIONS = ["5.0.0", "5.0.92", "5.0.216", "5.0.277"]
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["alone", "with a store"])
@@ -32,7 +32,7 @@ def served_old(
     path = tmp_path_factory.mktemp("old") / "chats.db"
     yield from desk(
         approvals="client-tool",
-        settings=Settings(floor=Floor.parse("5.0.92")),
+        settings=Settings(client_version=ClientVersion.parse("5.0.92")),
         store=f"sqlite+aiosqlite:///{path}" if request.param else None,
     )
 
@@ -50,9 +50,9 @@ def question(page: Page) -> JSON:
     return part
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_the_page_answers_the_call_itself(old: Desk, floor: str) -> None:
-    page = old.open_page(floor=floor)
+@pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
+def test_the_page_answers_the_call_itself(old: Desk, client_version: str) -> None:
+    page = old.open_page(client_version=client_version)
     page.ask(ANN)
     assert page.call("send")["state"] == "input-available"
     data = question(page)["data"]
@@ -67,9 +67,9 @@ def test_the_page_answers_the_call_itself(old: Desk, floor: str) -> None:
     assert page.messages[-1]["parts"][-1]["text"] == "Done."
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_no_is_told_to_the_page_and_the_model(old: Desk, floor: str) -> None:
-    page = old.open_page(floor=floor)
+@pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
+def test_no_is_told_to_the_page_and_the_model(old: Desk, client_version: str) -> None:
+    page = old.open_page(client_version=client_version)
     page.ask(ANN)
     page.output("send", {"approved": False, "reason": "Not today."})
     page.go_on()
@@ -81,16 +81,16 @@ def test_no_is_told_to_the_page_and_the_model(old: Desk, floor: str) -> None:
 
 @pytest.mark.parametrize("approved", [True, False])
 def test_nothing_is_sent_that_an_old_client_throws_on(old: Desk, approved: bool) -> None:
-    page = old.open_page(floor="5.0.0")
-    floor = Floor.parse("5.0.0")
+    page = old.open_page(client_version="5.0.0")
+    client_version = ClientVersion.parse("5.0.0")
     said = user(json.dumps([ANN]))
     response = page.post({"messages": [said]})
-    assert check(response.content, floor) == []
+    assert check(response.content, client_version) == []
     page.messages = [said]
     page.read(response)
     page.output("send", {"approved": approved})
     before = UIMessage.from_object(page.messages[-1])
-    found = check(page.post(page.body()).content, floor, message=before)
+    found = check(page.post(page.body()).content, client_version, message=before)
     # The page has its own answer as the output: that the tool's replaces it is what is wanted.
     assert {finding.rule for finding in found} <= {"output-done"}
     assert not any(finding.fatal for finding in found)
@@ -116,7 +116,7 @@ FORGERIES: dict[str, Callable[[Page], object]] = {
 def test_an_answer_that_was_tampered_with_runs_nothing(
     old: Desk, attack: Callable[[Page], object]
 ) -> None:
-    page = old.open_page(floor="5.0.92")
+    page = old.open_page(client_version="5.0.92")
     page.ask(ANN)
     page.output("send", {"approved": True})
     honest = copy.deepcopy(page.messages)
@@ -132,7 +132,7 @@ def test_an_answer_that_was_tampered_with_runs_nothing(
 
 
 def test_an_answer_counts_once(old: Desk) -> None:
-    page = old.open_page(floor="5.0.92")
+    page = old.open_page(client_version="5.0.92")
     page.ask(ANN)
     page.output("send", {"approved": True})
     before = page.body()
@@ -144,7 +144,7 @@ def test_an_answer_counts_once(old: Desk) -> None:
 
 
 def test_what_the_tool_says_is_no_answer(old: Desk) -> None:
-    page = old.open_page(floor="5.0.92")
+    page = old.open_page(client_version="5.0.92")
     page.ask(ANN, (LOCATE.name, {}))
     page.output("send", {"approved": True})
     page.go_on()
@@ -157,7 +157,7 @@ def test_what_the_tool_says_is_no_answer(old: Desk) -> None:
 
 
 def test_who_writes_on_instead_leaves_no_yes_behind(old: Desk) -> None:
-    page = old.open_page(floor="5.0.92")
+    page = old.open_page(client_version="5.0.92")
     page.ask(ANN)
     page.output("send", {"approved": True})
     page.ask(("read", {"path": "/a"}))
@@ -167,7 +167,7 @@ def test_who_writes_on_instead_leaves_no_yes_behind(old: Desk) -> None:
 
 
 def test_a_new_client_of_the_same_app_has_real_approvals(old: Desk) -> None:
-    page = old.open_page(floor="7.0.173")
+    page = old.open_page(client_version="7.0.173")
     page.ask(ANN)
     page.answer("send", True)
     page.go_on()
@@ -178,10 +178,10 @@ def test_a_new_client_of_the_same_app_has_real_approvals(old: Desk) -> None:
 def test_an_app_that_asks_says_which_clients_it_is_for() -> None:
     asks = Agent(Planner(), tools=tools_that_ask([]))
     with pytest.raises(ValueError, match="tool-approval-request"):
-        create_app(asks, settings=Settings(floor=Floor.parse("5.0.277")))
+        create_app(asks, settings=Settings(client_version=ClientVersion.parse("5.0.277")))
     with LiveServer(create_app(asks, settings=Settings())) as server:
         told = server.request(
-            "POST", "/api/chat", {"messages": [user("Hi")]}, {"x-usechat-floor": "5.0.277"}
+            "POST", "/api/chat", {"messages": [user("Hi")]}, {"x-usechat-client": "5.0.277"}
         )
         # Who names no release is taken for one that can: the default is no promise to old ones.
         asked = server.request("POST", "/api/chat", {"messages": [user(json.dumps([ANN]))]})

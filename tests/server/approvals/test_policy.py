@@ -89,14 +89,14 @@ def test_what_a_tool_says_of_a_call(
         assert page.messages[-1]["parts"][-1]["text"] == "Done.", "the model is told"
 
 
-@pytest.mark.parametrize("floor", ["6.0.0", "6.0.326"])
+@pytest.mark.parametrize("client_version", ["6.0.0", "6.0.326"])
 def test_before_ai_sdk_7_an_automatic_answer_shows_by_what_it_does(
-    pages: tuple[Callable[..., Page], list[int]], floor: str
+    pages: tuple[Callable[..., Page], list[int]], client_version: str
 ) -> None:
     open_page, _ = pages
     for user, state in (("boss", "output-available"), ("eve", "output-denied")):
-        page = open_page(user=user, chat_id=f"{user} {floor}")
-        page.floor = floor
+        page = open_page(user=user, chat_id=f"{user} {client_version}")
+        page.client_version = client_version
         page.ask(("boss", {"amount": 1}))
         assert page.call("boss")["state"] == state
         assert "approval" not in page.call("boss")

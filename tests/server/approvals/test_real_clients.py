@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 from usechat_server.settings import Settings
 
 from tests.clients.conversation import RELEASES
@@ -20,7 +20,9 @@ SENT = ("send", {"to": "Ann", "amount": 2, "note": ""})
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Desk]:
-    yield from desk(approvals="client-tool", settings=Settings(floor=Floor.parse("5.0.0")))
+    yield from desk(
+        approvals="client-tool", settings=Settings(client_version=ClientVersion.parse("5.0.0"))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def test_a_page_of_ai_sdk_5(served: Desk, node: NodeProcess, release: str, appro
         "chat",
         url=f"{served.server.url}/api/chat",
         release=release,
-        headers={"x-usechat-floor": release},
+        headers={"x-usechat-client": release},
         chatId=f"{release} {approved}",
         actions=[
             {"send": {"text": json.dumps([ANN])}},

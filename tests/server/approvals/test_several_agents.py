@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 from usechat_server import Agent, StreamWriter, Turn, create_app
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import ModelCall
@@ -52,7 +52,7 @@ def test_one_answer_runs_one_call_once(how: str, approved: bool) -> None:
             for other in others:
                 await writer.merge(other.stream(turn))
 
-    settings = Settings(secret=SecretStr("x" * 40), floor=Floor(7))
+    settings = Settings(secret=SecretStr("x" * 40), client_version=ClientVersion(7))
     with LiveServer(create_app(answer, settings=settings)) as server:
         page = Page(server)
         page.ask(ANN)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import Approval, ToolPart, UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent, create_app
 from usechat_server.approvals import MemoryNonces, SignedApprovals, check_secret
 from usechat_server.errors import BadRequest
@@ -22,7 +22,9 @@ from tests.harness.desk import Planner, tools_that_ask
 
 SECRET = "a secret that two processes share, of 32 and more"
 CALL = ToolInputAvailable(tool_call_id="t1", tool_name="send", input={"to": "Ann"})
-TURN = Turn(user="ann", chat_id="c1", floor=NEWEST_FLOOR, messages=[], message_id="m1")
+TURN = Turn(
+    user="ann", chat_id="c1", client_version=NEWEST_CLIENT_VERSION, messages=[], message_id="m1"
+)
 DAY = 24 * 60 * 60
 
 

@@ -19,7 +19,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent, StreamWriter, Turn, UIMessageStreamResponse, tool
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
@@ -29,7 +29,13 @@ from tests.harness.asgi_host import LONG, AsgiHost
 from tests.harness.scripted_model import ScriptedModel
 
 QUESTION = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
-TURN = Turn(user=None, chat_id="c", floor=NEWEST_FLOOR, messages=[QUESTION], message_id="m")
+TURN = Turn(
+    user=None,
+    chat_id="c",
+    client_version=NEWEST_CLIENT_VERSION,
+    messages=[QUESTION],
+    message_id="m",
+)
 
 
 def says(text: str) -> list[Any]:
@@ -58,7 +64,7 @@ def double(number: int) -> int:
 async def shown(response: UIMessageStreamResponse) -> tuple[UIMessage, Finish]:
     host = AsgiHost(response)
     chunks = await host.answer()
-    assert check(host.body, NEWEST_FLOOR) == []
+    assert check(host.body, NEWEST_CLIENT_VERSION) == []
     last = chunks[-1]
     assert isinstance(last, Finish), last
     return reduce(chunks), last

@@ -31,7 +31,7 @@ from ui_message_stream.chunks import (
 from ui_message_stream.messages import StepStartPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.state import IllegalChunk
-from ui_message_stream.versions import NEWEST_FLOOR, Form, Ranged
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION, Form, Ranged
 from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
 from usechat_server.compose import AnswerFunction
 
@@ -39,14 +39,19 @@ from tests.harness.asgi_host import LONG, AsgiHost
 
 QUESTION = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
 TURN = Turn(
-    user=None, chat_id="c", floor=NEWEST_FLOOR, messages=[QUESTION], message_id="m", body={}
+    user=None,
+    chat_id="c",
+    client_version=NEWEST_CLIENT_VERSION,
+    messages=[QUESTION],
+    message_id="m",
+    body={},
 )
 
 
 async def answer(function: AnswerFunction, turn: Turn = TURN) -> list[Chunk]:
     host = AsgiHost(UIMessageStreamResponse.of(function, turn))
     chunks = await host.answer()
-    assert check(host.body, turn.floor, message=turn.continued) == []
+    assert check(host.body, turn.client_version, message=turn.continued) == []
     return chunks
 
 
@@ -158,7 +163,7 @@ async def test_a_call_that_the_page_answers_is_waited_for_and_continued() -> Non
     turn = Turn(
         user=None,
         chat_id="c",
-        floor=NEWEST_FLOOR,
+        client_version=NEWEST_CLIENT_VERSION,
         messages=[QUESTION, message],
         message_id="m",
         body={},
@@ -206,8 +211,8 @@ async def test_streams_with_the_same_ids_are_kept_apart() -> None:
             await other.wait()
             yield TextDelta(id="0", delta=f", {name} ends")
             # One form for old clients and one for new ones: both are of the renamed block.
-            yield Ranged(TextEnd(id="0"), since=NEWEST_FLOOR)
-            yield Ranged(TextEnd(id="0"), until=NEWEST_FLOOR)
+            yield Ranged(TextEnd(id="0"), since=NEWEST_CLIENT_VERSION)
+            yield Ranged(TextEnd(id="0"), until=NEWEST_CLIENT_VERSION)
 
         return talk()
 

@@ -38,7 +38,7 @@ from ui_message_stream.messages import (
 )
 from ui_message_stream.reduce import reduce
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import NEWEST_FLOOR, Floor, Form
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ClientVersion, Form
 from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -132,11 +132,13 @@ async def play(writer: StreamWriter, calls: Sequence[Call], told: Told) -> None:
 @settings(max_examples=400)
 @given(
     tasks=st.lists(st.lists(write, max_size=8), min_size=1, max_size=3),
-    floor=st.sampled_from([Floor(5, 0, 92), Floor(6), NEWEST_FLOOR]),
+    client_version=st.sampled_from(
+        [ClientVersion(5, 0, 92), ClientVersion(6), NEWEST_CLIENT_VERSION]
+    ),
     before=st.sampled_from([None, ANSWERED]),
 )
 def test_any_calls_from_any_tasks_give_a_legal_stream(
-    tasks: list[list[Call]], floor: Floor, before: UIMessage | None
+    tasks: list[list[Call]], client_version: ClientVersion, before: UIMessage | None
 ) -> None:
     told = Told()
 
@@ -148,7 +150,7 @@ def test_any_calls_from_any_tasks_give_a_legal_stream(
         turn = Turn(
             user=None,
             chat_id="c",
-            floor=floor,
+            client_version=client_version,
             messages=[question, *([before] if before else [])],
             message_id="m",
         )
@@ -160,8 +162,8 @@ def test_any_calls_from_any_tasks_give_a_legal_stream(
 
     chunks: list[Chunk] = []
     body = asyncio.run(respond())
-    assert check(body, floor, message=before) == []
-    grammar = Grammar(before, floor=floor)
+    assert check(body, client_version, message=before) == []
+    grammar = Grammar(before, client_version=client_version)
     for one in chunks:
         grammar.check(one)
     assert isinstance(chunks[-1], Finish)
@@ -233,13 +235,19 @@ def test_streams_that_are_legal_are_merged_whole(
 
     async def respond() -> AsgiHost:
         question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
-        turn = Turn(user=None, chat_id="c", floor=Floor(6), messages=[question], message_id="m")
+        turn = Turn(
+            user=None,
+            chat_id="c",
+            client_version=ClientVersion(6),
+            messages=[question],
+            message_id="m",
+        )
         host = AsgiHost(UIMessageStreamResponse.of(answer, turn))
         await asyncio.wait_for(host.request(), LONG)
         return host
 
     host = asyncio.run(respond())
-    assert check(host.body, Floor(6)) == []
+    assert check(host.body, ClientVersion(6)) == []
     assert isinstance(host.chunks[-1], Finish)
     shown = reduce(host.chunks).parts
     said = [part for steps, _ in streams for inside in steps for part in inside]

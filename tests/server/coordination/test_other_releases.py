@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from unittest import mock
 
 import pytest
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.chat_request import parse_request, turn_of
 from usechat_server.coordination.base import ChatKey, Dead
 from usechat_server.coordination.redis import commands as shared
@@ -67,13 +67,13 @@ async def test_a_turn_that_nobody_can_take_over_gives_its_chat_back(redis: Redis
 async def test_a_log_that_cannot_be_read_ends_and_others_go_on(redis: RedisServer) -> None:
     other, own = Shared(redis.url), Shared(redis.url)
     body = b'{"id": "c2", "messages": [{"id": "u", "role": "user", "parts": []}]}'
-    turn = turn_of(parse_request(body), None, NEWEST_FLOOR)
+    turn = turn_of(parse_request(body), None, NEWEST_CLIENT_VERSION)
     held = await begun(other, ChatKey(None, "c2"), turn.to_json())
     follower = Follower(own)
     try:
         replica = await follower.open(held.d, held.run_id)
         assert replica is not None
-        reader = replica.log.reader(NEWEST_FLOOR)
+        reader = replica.log.reader(NEWEST_CLIENT_VERSION)
         unknown = b'[{"type": "of-a-later-release"}]'
         await other.append([shared.Append(held, "1-0", "2-0", unknown, [])])
         async with asyncio.timeout(DEADLINE):

@@ -108,7 +108,7 @@ def test_when_a_process_is_killed_another_goes_on(cluster: Cluster) -> None:
     page.wait_for_text("It is")
     newest, oldest = (
         cluster.resume(cluster.b, "c4"),
-        cluster.resume(cluster.b, "c4", floor="5.0.92"),
+        cluster.resume(cluster.b, "c4", client_version="5.0.92"),
     )
     newest.wait_for_text("It is")
     oldest.wait_for_text("It is")

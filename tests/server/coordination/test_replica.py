@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import Chunk, Start
 from ui_message_stream.state import IllegalChunk
-from ui_message_stream.versions import Floor, Form, Ranged
+from ui_message_stream.versions import ClientVersion, Form, Ranged
 from ui_message_stream.writer import Writer
 from usechat_server.coordination.redis import published_log as cluster_copy
 from usechat_server.coordination.redis.codec import decode, encode
@@ -23,7 +23,7 @@ from usechat_server.run_log.log import Log
 from tests.harness.chunk_strategies import said
 from tests.harness.redis_server import RedisServer
 
-ranges = st.sampled_from([None, Floor(5, 0, 92), Floor(6), Floor(7, 0, 70)])
+ranges = st.sampled_from([None, ClientVersion(5, 0, 92), ClientVersion(6), ClientVersion(7, 0, 70)])
 forms = st.one_of(said, st.builds(Ranged, said, ranges, ranges))
 
 

@@ -32,7 +32,7 @@ from ui_message_stream.chunks import (
     ToolInputStart,
 )
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.errors import ModelError
 from usechat_server.http import sse_response
 from usechat_server.http.response import UIMessageStreamResponse
@@ -193,10 +193,10 @@ async def test_a_task_that_the_iterator_waits_for_and_that_is_cancelled_is_an_er
     only_error(await AsgiHost(UIMessageStreamResponse(waits())).answer())
 
 
-async def test_a_floor_decides_what_is_sent() -> None:
+async def test_a_client_version_decides_what_is_sent() -> None:
     custom = Custom(kind="acme.note")
     assert custom not in await AsgiHost(UIMessageStreamResponse(chunks(custom, *HELLO))).answer()
-    newest = UIMessageStreamResponse(chunks(custom, *HELLO), floor=NEWEST_FLOOR)
+    newest = UIMessageStreamResponse(chunks(custom, *HELLO), client_version=NEWEST_CLIENT_VERSION)
     assert custom in await AsgiHost(newest).answer()
 
 

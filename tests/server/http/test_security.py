@@ -147,7 +147,7 @@ def test_preflight(server: LiveServer) -> None:
             "origin": FRONTEND,
             "access-control-request-method": "POST",
             "access-control-request-headers": "authorization,content-type,user-agent,x-my-own,"
-            "x-usechat-floor",
+            "x-usechat-client",
         },
     )
     assert answer.status_code == 200

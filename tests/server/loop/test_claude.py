@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from ui_message_stream.chunks import Error, Finish
 from ui_message_stream.messages import CustomPart, StepStartPart, TextPart, ToolPart
 from ui_message_stream.reduce import reduce
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.providers.anthropic import AnthropicModel
 from usechat_server.tools import ClientTool, ToolError, tool
@@ -119,7 +119,7 @@ async def test_a_call_that_breaks_off_inside_a_tools_input(
         Reply(message(text("21 degrees."), message_id="msg_2")),
     )
     scene = Scene(Agent(claude(), tools=[weather], max_tokens=100))
-    shown = await scene.message(ask(NEWEST_FLOOR))
+    shown = await scene.message(ask(NEWEST_CLIENT_VERSION))
     kinds = [type(part) for part in shown.parts if not isinstance(part, CustomPart)]
     assert kinds == [StepStartPart, ToolPart, StepStartPart, TextPart]
     assert tool_part(shown, "toolu_1").output == {"celsius": 21}
@@ -136,7 +136,7 @@ async def test_another_model_takes_over(provider: FakeProvider, claude: Claude) 
     )
     agent = Agent(claude(), fallback=[claude("claude-haiku-5-5")], max_tokens=100)
     scene = Scene(agent)
-    answer = await scene.answer(ask(DEFAULT_FLOOR))
+    answer = await scene.answer(ask(DEFAULT_CLIENT_VERSION))
     assert reduce(answer).parts[-1] == TextPart(text="Hello.", state="done")
     assert not any(isinstance(chunk, Error) for chunk in answer)
     models = [request.json["model"] for request in provider.requests]

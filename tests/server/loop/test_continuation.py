@@ -16,7 +16,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import Approval, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approve, Ask, Deny, with_answers
 from usechat_server.providers.base import StepResult
@@ -30,7 +30,7 @@ from tests.harness.turns import Scene, ask, call, changed, text, tool_part
 CALLS, DONE = StepResult("tool-calls"), StepResult("stop")
 SPOKEN: list[Beat] = [text(), DONE]
 WHERE = ClientTool("where", "Where the page is.", {"type": "object"})
-FLOORS = [Floor(6), NEWEST_FLOOR]
+CLIENT_VERSIONS = [ClientVersion(6), NEWEST_CLIENT_VERSION]
 
 
 class Mail:
@@ -58,16 +58,18 @@ def decided(
     return changed(message, call_id, state="approval-responded", approval=answer)
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-async def test_what_a_person_allows_is_run_before_the_model_goes_on(floor: Floor) -> None:
+@pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
+async def test_what_a_person_allows_is_run_before_the_model_goes_on(
+    client_version: ClientVersion,
+) -> None:
     mail = Mail()
     model = ScriptedModel([call("a", "mail", to="bo"), CALLS], SPOKEN)
     scene = Scene(Agent(model, tools=[mail.tool]))
-    message = await scene.message(ask(floor))
+    message = await scene.message(ask(client_version))
     assert tool_part(message, "a").state == "approval-requested"
     assert (mail.sent, scene.answers[0].outcome) == ([], "waiting")
 
-    answer = await scene.answer(ask(floor, decided(message, "a", approved=True)))
+    answer = await scene.answer(ask(client_version, decided(message, "a", approved=True)))
     types = [chunk.type for chunk in answer]
     assert types[:3] == ["start", "tool-output-available", "start-step"]
     assert mail.sent == ["bo"]
@@ -75,13 +77,15 @@ async def test_what_a_person_allows_is_run_before_the_model_goes_on(floor: Floor
     assert len(model.calls) == 2
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-async def test_the_model_is_told_what_a_person_denies(floor: Floor) -> None:
+@pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
+async def test_the_model_is_told_what_a_person_denies(client_version: ClientVersion) -> None:
     mail = Mail()
     model = ScriptedModel([call("a", "mail", to="bo"), CALLS], SPOKEN)
     scene = Scene(Agent(model, tools=[mail.tool]))
-    message = await scene.message(ask(floor))
-    answer = await scene.answer(ask(floor, decided(message, "a", approved=False, reason="Not bo.")))
+    message = await scene.message(ask(client_version))
+    answer = await scene.answer(
+        ask(client_version, decided(message, "a", approved=False, reason="Not bo."))
+    )
     assert ToolOutputDenied(tool_call_id="a") in answer
     told = tool_part(model.calls[1].messages[-1], "a")
     assert told.state == "output-denied"
@@ -90,29 +94,31 @@ async def test_the_model_is_told_what_a_person_denies(floor: Floor) -> None:
     assert not mail.sent
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-async def test_the_model_is_asked_once_all_that_was_pending_is_decided(floor: Floor) -> None:
+@pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
+async def test_the_model_is_asked_once_all_that_was_pending_is_decided(
+    client_version: ClientVersion,
+) -> None:
     mail = Mail()
     calls = [*call("a", "mail", to="A"), *call("b", "mail", to="B"), *call("c", "where")]
     model = ScriptedModel([calls, CALLS], SPOKEN)
     scene = Scene(Agent(model, tools=[mail.tool, WHERE]))
-    message = await scene.message(ask(floor))
+    message = await scene.message(ask(client_version))
 
-    message = await scene.message(ask(floor, decided(message, "a", approved=True)))
+    message = await scene.message(ask(client_version, decided(message, "a", approved=True)))
     assert (mail.sent, len(model.calls)) == (["A"], 1)
-    message = await scene.message(ask(floor, decided(message, "b", approved=False)))
+    message = await scene.message(ask(client_version, decided(message, "b", approved=False)))
     assert len(model.calls) == 1
     assert scene.answers[-1].outcome == "waiting"
     answered = changed(message, "c", state="output-available", output="here")
-    message = await scene.message(ask(floor, answered))
+    message = await scene.message(ask(client_version, answered))
     assert len(model.calls) == 2
     assert mail.sent == ["A"]
     states = [tool_part(message, call_id).state for call_id in "abc"]
     assert states == ["output-available", "output-denied", "output-available"]
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-async def test_the_app_decides_by_itself_and_says_why(floor: Floor) -> None:
+@pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
+async def test_the_app_decides_by_itself_and_says_why(client_version: ClientVersion) -> None:
     ran = []
 
     def judge(arguments: Mapping[str, Any], turn: Turn) -> Approve | Deny | Ask | bool:
@@ -136,7 +142,7 @@ async def test_the_app_decides_by_itself_and_says_why(floor: Floor) -> None:
     ]
     model = ScriptedModel([calls, CALLS], SPOKEN)
     scene = Scene(Agent(model, tools=[mail]))
-    message = await scene.message(ask(floor))
+    message = await scene.message(ask(client_version))
     assert sorted(ran) == ["bo", "us"]
     states = [tool_part(message, call_id).state for call_id in "abcd"]
     assert states == [
@@ -149,7 +155,7 @@ async def test_the_app_decides_by_itself_and_says_why(floor: Floor) -> None:
     assert told is not None
     assert told.reason == "Not to yourself."
     # Older clients wait for a person when they read of a request.
-    assert (tool_part(message, "a").approval is None) == (floor == Floor(6))
+    assert (tool_part(message, "a").approval is None) == (client_version == ClientVersion(6))
 
 
 async def test_a_call_that_nobody_could_judge_is_not_run() -> None:
@@ -164,7 +170,7 @@ async def test_a_call_that_nobody_could_judge_is_not_run() -> None:
         ran.append(1)
 
     model = ScriptedModel([call("a", "pay"), CALLS], SPOKEN)
-    message = await Scene(Agent(model, tools=[pay])).message(ask(NEWEST_FLOOR))
+    message = await Scene(Agent(model, tools=[pay])).message(ask(NEWEST_CLIENT_VERSION))
     assert tool_part(message, "a").state == "output-error"
     assert not ran
 
@@ -174,10 +180,10 @@ async def test_a_page_of_the_oldest_kind_allows_by_its_own_answer() -> None:
     model = ScriptedModel([call("a", "mail", to="bo"), CALLS], SPOKEN)
     agent = Agent(model, tools=[mail.tool], approvals="client-tool")
     scene = Scene(agent)
-    message = await scene.message(ask(DEFAULT_FLOOR))
+    message = await scene.message(ask(DEFAULT_CLIENT_VERSION))
     assert tool_part(message, "a").state == "input-available"
     yes = changed(message, "a", state="output-available", output={"approved": True})
-    message = await scene.message(ask(DEFAULT_FLOOR, with_answers(yes)))
+    message = await scene.message(ask(DEFAULT_CLIENT_VERSION, with_answers(yes)))
     assert mail.sent == ["bo"]
     assert tool_part(message, "a").output == "sent to bo"
 
@@ -206,20 +212,24 @@ async def test_an_allowed_call_whose_tool_is_gone_or_has_changed() -> None:
     mail = Mail()
     model = ScriptedModel([[*call("a", "mail", to="bo")], CALLS], SPOKEN)
     scene = Scene(Agent(model, tools=[mail.tool]))
-    message = decided(await scene.message(ask(NEWEST_FLOOR)), "a", approved=True)
+    message = decided(await scene.message(ask(NEWEST_CLIENT_VERSION)), "a", approved=True)
 
     @tool(name="mail", needs_approval=True)
     async def other(to: str, subject: str) -> None:
         """Sends a mail."""
 
     scene.agent = Agent(model, tools=[other])
-    part = tool_part(await scene.message(ask(NEWEST_FLOOR, message)), "a")
+    part = tool_part(await scene.message(ask(NEWEST_CLIENT_VERSION, message)), "a")
     assert part.state == "output-error"
     assert "subject" in (part.error_text or "")
 
 
-@pytest.mark.parametrize("floor", [Floor(5), DEFAULT_FLOOR, *FLOORS])
-async def test_a_stop_cancels_a_tool_and_ends_the_answer_at_once(floor: Floor) -> None:
+@pytest.mark.parametrize(
+    "client_version", [ClientVersion(5), DEFAULT_CLIENT_VERSION, *CLIENT_VERSIONS]
+)
+async def test_a_stop_cancels_a_tool_and_ends_the_answer_at_once(
+    client_version: ClientVersion,
+) -> None:
     running, cleaned = asyncio.Event(), asyncio.Event()
 
     @tool
@@ -242,8 +252,8 @@ async def test_a_stop_cancels_a_tool_and_ends_the_answer_at_once(floor: Floor) -
 
     model = ScriptedModel([calls, CALLS], SPOKEN)
     scene = Scene(Agent(model, tools=[sleep, double]))
-    run = await scene.begin(ask(floor))
-    host = scene.host(floor)
+    run = await scene.begin(ask(client_version))
+    host = scene.host(client_version)
     answering = host.request()
     await host.until(lambda body: b"tool-output-available" in body)
     await asyncio.wait_for(running.wait(), LONG)
@@ -312,14 +322,18 @@ async def test_a_tool_that_will_not_be_cancelled_keeps_nobody(
     release.set()
 
 
-@pytest.mark.parametrize("floor", [Floor(5), DEFAULT_FLOOR, *FLOORS])
-async def test_no_end_of_a_continuation_makes_the_page_ask_again(floor: Floor) -> None:
+@pytest.mark.parametrize(
+    "client_version", [ClientVersion(5), DEFAULT_CLIENT_VERSION, *CLIENT_VERSIONS]
+)
+async def test_no_end_of_a_continuation_makes_the_page_ask_again(
+    client_version: ClientVersion,
+) -> None:
     """(Scene checks each answer with the grammar, whose rule `request-loop` this is about.)"""
     for end in (DONE, StepResult("length"), StepResult("content-filter")):
         model = ScriptedModel([call("a", "where"), CALLS], [end])
         scene = Scene(Agent(model, tools=[WHERE], metadata=None))
-        message = await scene.message(ask(floor))
+        message = await scene.message(ask(client_version))
         answered = changed(message, "a", state="output-available", output="here")
-        answer = await scene.answer(ask(floor, answered))
+        answer = await scene.answer(ask(client_version, answered))
         assert isinstance(answer[-1], Finish)
         assert len(model.calls) == 2

@@ -20,7 +20,7 @@ from ui_message_stream.chunks import Abort, Chunk, Error, Finish, ToolInputDelta
 from ui_message_stream.messages import Approval, StepStartPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approve, Ask, Deny, with_answers
 from usechat_server.errors import BadRequest, ModelError
@@ -35,7 +35,13 @@ from tests.harness.fake_provider_rules import problems
 from tests.harness.scripted_model import Beat, ScriptedModel
 from tests.harness.turns import Scene, ask, call, changed, text
 
-FLOORS = [Floor(5), DEFAULT_FLOOR, Floor(6), Floor(7), NEWEST_FLOOR]
+CLIENT_VERSIONS = [
+    ClientVersion(5),
+    DEFAULT_CLIENT_VERSION,
+    ClientVersion(6),
+    ClientVersion(7),
+    NEWEST_CLIENT_VERSION,
+]
 #: A call that nobody has to do anything about.
 SETTLED = ("output-available", "output-error", "output-denied")
 WHERE = ClientTool("where", "Where the page is.", {"type": "object"})
@@ -85,8 +91,10 @@ events = st.tuples(
 class Chat:
     """What happens in one example."""
 
-    def __init__(self, script: Sequence[tuple[bool, list[Called], Any]], floor: Floor) -> None:
-        self.floor = floor
+    def __init__(
+        self, script: Sequence[tuple[bool, list[Called], Any]], client_version: ClientVersion
+    ) -> None:
+        self.client_version = client_version
         self.ran: Counter[str] = Counter()
         self._script = iter(script)
         self._told: dict[str, Called] = {}
@@ -183,14 +191,14 @@ class Chat:
             tools=[work, WHERE],
             max_steps=3,
             timeout=timeout,
-            approvals="native" if self.floor >= Floor(6) else "client-tool",
+            approvals="native" if self.client_version >= ClientVersion(6) else "client-tool",
         )
 
 
 async def one_answer(scene: Scene, turn: Turn, event: tuple[int, str]) -> UIMessage:
     """Plays one turn, checks what every log must be, and gives what the page has then."""
     run = await scene.begin(turn)
-    host = scene.host(turn.floor)
+    host = scene.host(turn.client_version)
     answering = host.request()
     turns, what = event
     for _ in range(turns):
@@ -207,7 +215,7 @@ async def one_answer(scene: Scene, turn: Turn, event: tuple[int, str]) -> UIMess
     await asyncio.wait_for(answering, LONG)
     scene.runs.draining = False
 
-    whole = await everything(run.log.reader(NEWEST_FLOOR))
+    whole = await everything(run.log.reader(NEWEST_CLIENT_VERSION))
     check_log(turn, whole)
     message = reduce(host.chunks, turn.continued)
     if what != "leave":
@@ -230,7 +238,7 @@ async def everything(reader: Any) -> list[Chunk]:
 
 
 def check_log(turn: Turn, whole: list[Chunk]) -> None:
-    grammar = Grammar(turn.continued, floor=turn.floor)
+    grammar = Grammar(turn.continued, client_version=turn.client_version)
     for chunk in whole:
         grammar.check(chunk)
     assert isinstance(whole[-1], Finish | Abort | Error)
@@ -296,24 +304,24 @@ class Failures(logging.Handler):
     script=steps,
     event=events,
     later=events,
-    floor=st.sampled_from(FLOORS),
+    client_version=st.sampled_from(CLIENT_VERSIONS),
     person=st.fixed_dictionaries({"yes": st.booleans(), "one": st.booleans()}),
 )
 def test_a_chat_with_tools(
     script: list[tuple[bool, list[Called], Any]],
     event: tuple[int, str],
     later: tuple[int, str],
-    floor: Floor,
+    client_version: ClientVersion,
     person: dict[str, bool],
 ) -> None:
     failures = Failures()
 
     async def play() -> None:
         asyncio.get_running_loop().set_exception_handler(failures.of_loop)
-        chat = Chat(script, floor)
+        chat = Chat(script, client_version)
         timeout = 0.005 if "time" in (event[1], later[1]) else None
         scene = Scene(chat.agent(timeout=timeout), retry=Retry(attempts=2, first=0.0))
-        turn = ask(floor)
+        turn = ask(client_version)
         message = await one_answer(scene, turn, event)
         check_history([turn.messages[0], message])
         for _ in range(3):
@@ -321,7 +329,7 @@ def test_a_chat_with_tools(
             if decided is None:
                 break
             message, chat.allowed = decided
-            turn = ask(floor, message)
+            turn = ask(client_version, message)
             check_history([turn.messages[0], message])
             try:
                 message = await one_answer(scene, turn, later)

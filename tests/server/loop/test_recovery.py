@@ -9,7 +9,7 @@ import pytest
 from ui_message_stream.chunks import Chunk, Error, Finish, ResetStep, TextDelta, TextStart
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
@@ -43,10 +43,10 @@ class Broken:
         self.model = ScriptedModel([HALF, self.breaks, cut()], *(then or (SPOKEN,)))
         self.scene = Scene(Agent(self.model, metadata=None), resume=LONG)
 
-    async def read_by(self, *floors: Floor) -> list[AsgiHost]:
+    async def read_by(self, *client_versions: ClientVersion) -> list[AsgiHost]:
         """Readers that got the half; the first is the one that asked."""
-        await self.scene.begin(ask(floors[0]))
-        hosts = [self.scene.host(floor) for floor in floors]
+        await self.scene.begin(ask(client_versions[0]))
+        hosts = [self.scene.host(client_version) for client_version in client_versions]
         self.answering = [host.request() for host in hosts]
         for host in hosts:
             await seen(host)
@@ -60,7 +60,7 @@ class Broken:
 
 async def test_a_page_that_can_forget_is_told_to() -> None:
     broken = Broken()
-    [host] = await broken.read_by(NEWEST_FLOOR)
+    [host] = await broken.read_by(NEWEST_CLIENT_VERSION)
     await broken.end()
     assert [chunk.type for chunk in host.chunks].count("start-step") == 1
     assert ResetStep() in host.chunks
@@ -69,10 +69,14 @@ async def test_a_page_that_can_forget_is_told_to() -> None:
     assert len(broken.model.calls) == 2
 
 
-@pytest.mark.parametrize("floors", [(DEFAULT_FLOOR,), (NEWEST_FLOOR, Floor(6))])
-async def test_nothing_is_taken_back_if_one_page_cannot_forget(floors: tuple[Floor, ...]) -> None:
+@pytest.mark.parametrize(
+    "client_versions", [(DEFAULT_CLIENT_VERSION,), (NEWEST_CLIENT_VERSION, ClientVersion(6))]
+)
+async def test_nothing_is_taken_back_if_one_page_cannot_forget(
+    client_versions: tuple[ClientVersion, ...],
+) -> None:
     broken = Broken()
-    hosts = await broken.read_by(*floors)
+    hosts = await broken.read_by(*client_versions)
     await broken.end()
     for host in hosts:
         assert isinstance(host.chunks[-1], Error)
@@ -89,8 +93,8 @@ async def test_what_no_page_was_sent_is_simply_said_again() -> None:
         yield from SPOKEN
 
     broken = Broken(again())
-    await broken.scene.begin(ask(DEFAULT_FLOOR))
-    host = broken.scene.host(DEFAULT_FLOOR)
+    await broken.scene.begin(ask(DEFAULT_CLIENT_VERSION))
+    host = broken.scene.host(DEFAULT_CLIENT_VERSION)
     host.reading.clear()
     broken.answering = [host.request()]
     broken.breaks.set()
@@ -103,8 +107,8 @@ async def test_what_no_page_was_sent_is_simply_said_again() -> None:
 
 async def test_a_page_that_comes_back_later_sees_only_what_counts() -> None:
     broken = Broken()
-    [host] = await broken.read_by(NEWEST_FLOOR)
-    again = broken.scene.opened.log.reader(DEFAULT_FLOOR, from_start=True)
+    [host] = await broken.read_by(NEWEST_CLIENT_VERSION)
+    again = broken.scene.opened.log.reader(DEFAULT_CLIENT_VERSION, from_start=True)
     await broken.end()
     data = b""
     while (piece := await again.read()) is not None:
@@ -125,7 +129,7 @@ async def test_a_step_that_fails_does_not_repeat_the_tools_of_the_one_before() -
         return "noted"
 
     model = ScriptedModel([call("a", "note"), CALLS], [HALF, *[0.0] * 100, cut()], SPOKEN)
-    answer = await Scene(Agent(model, tools=[note])).answer(ask(NEWEST_FLOOR))
+    answer = await Scene(Agent(model, tools=[note])).answer(ask(NEWEST_CLIENT_VERSION))
     assert ran == [1]
     message = reduce(answer)
     assert tool_part(message, "a").output == "noted"
@@ -147,7 +151,7 @@ async def test_calls_of_a_try_that_failed_are_not_run() -> None:
         [call("a", "note", what="second"), CALLS],
         SPOKEN,
     )
-    answer = await Scene(Agent(model, tools=[note])).answer(ask(NEWEST_FLOOR))
+    answer = await Scene(Agent(model, tools=[note])).answer(ask(NEWEST_CLIENT_VERSION))
     assert ran == ["second"]
     assert tool_part(reduce(answer), "a").input == {"what": "second"}
 
@@ -171,10 +175,10 @@ async def test_another_model_stands_in_and_stays() -> None:
 
 
 async def test_a_model_that_broke_off_is_replaced_only_where_nobody_loses() -> None:
-    for floor, last in ((NEWEST_FLOOR, Finish), (DEFAULT_FLOOR, Error)):
+    for client_version, last in ((NEWEST_CLIENT_VERSION, Finish), (DEFAULT_CLIENT_VERSION, Error)):
         broken = ScriptedModel([HALF, *[0.0] * 100, ModelError("EOF", "truncated")])
         other = ScriptedModel(SPOKEN)
-        answer = await Scene(Agent(broken, fallback=[other])).answer(ask(floor))
+        answer = await Scene(Agent(broken, fallback=[other])).answer(ask(client_version))
         assert isinstance(answer[-1], last)
         assert len(other.calls) == (last is Finish)
 

@@ -24,7 +24,7 @@ from ui_message_stream.chunks import (
 from ui_message_stream.messages import DataPart, StepStartPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.schema import UNSET
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent, NextStep
 from usechat_server.providers.base import StepResult
 from usechat_server.results import Step, Usage
@@ -133,10 +133,15 @@ async def test_the_model_may_correct_an_input_that_the_tool_does_not_take() -> N
     assert tool_part(reduce(answer), "b").output == 4
 
 
-@pytest.mark.parametrize("floor", [Floor(5), DEFAULT_FLOOR, Floor(6), NEWEST_FLOOR])
-async def test_a_tool_that_nobody_has_is_an_error_that_the_model_is_told(floor: Floor) -> None:
+@pytest.mark.parametrize(
+    "client_version",
+    [ClientVersion(5), DEFAULT_CLIENT_VERSION, ClientVersion(6), NEWEST_CLIENT_VERSION],
+)
+async def test_a_tool_that_nobody_has_is_an_error_that_the_model_is_told(
+    client_version: ClientVersion,
+) -> None:
     model = ScriptedModel([call("a", "triple", number=1), CALLS], SPOKEN)
-    answer = await Scene(Agent(model, tools=[double])).answer(ask(floor))
+    answer = await Scene(Agent(model, tools=[double])).answer(ask(client_version))
     part = tool_part(model.calls[1].messages[-1], "a")
     assert (part.state, part.error_text) == ("output-error", "There is no tool triple.")
     assert isinstance(answer[-1], Finish)
@@ -255,9 +260,14 @@ async def test_a_call_of_the_page_waits_until_the_others_have_run() -> None:
     assert len(model.calls) == 1
 
 
-@pytest.mark.parametrize("floor", [Floor(5), DEFAULT_FLOOR, Floor(6), NEWEST_FLOOR])
+@pytest.mark.parametrize(
+    "client_version",
+    [ClientVersion(5), DEFAULT_CLIENT_VERSION, ClientVersion(6), NEWEST_CLIENT_VERSION],
+)
 @pytest.mark.parametrize("limit", ["steps", "tokens", "hook"])
-async def test_an_answer_goes_so_far_and_no_further(floor: Floor, limit: str) -> None:
+async def test_an_answer_goes_so_far_and_no_further(
+    client_version: ClientVersion, limit: str
+) -> None:
     def enough(turn: Turn, steps: Sequence[Step]) -> NextStep | None:
         return NextStep(stop=True) if len(steps) == 3 else None
 
@@ -270,17 +280,22 @@ async def test_an_answer_goes_so_far_and_no_further(floor: Floor, limit: str) ->
         on_step=enough if limit == "hook" else None,
     )
     # (Scene checks that the end makes no page continue by itself: the grammar has that rule.)
-    answer = await Scene(agent).answer(ask(floor))
+    answer = await Scene(agent).answer(ask(client_version))
     assert len(model.calls) == 3
-    if floor >= DEFAULT_FLOOR:
+    if client_version >= DEFAULT_CLIENT_VERSION:
         assert answer[-1] == Finish(finish_reason="stop" if limit == "hook" else "length")
     outputs = [chunk for chunk in answer if isinstance(chunk, ToolOutputAvailable)]
     assert len(outputs) == 3
 
 
-@pytest.mark.parametrize("floor", [Floor(5), DEFAULT_FLOOR, Floor(6), NEWEST_FLOOR])
+@pytest.mark.parametrize(
+    "client_version",
+    [ClientVersion(5), DEFAULT_CLIENT_VERSION, ClientVersion(6), NEWEST_CLIENT_VERSION],
+)
 @pytest.mark.parametrize("during", ["the model", "a tool"])
-async def test_an_answer_ends_legally_when_its_time_is_over(floor: Floor, during: str) -> None:
+async def test_an_answer_ends_legally_when_its_time_is_over(
+    client_version: ClientVersion, during: str
+) -> None:
     cancelled = asyncio.Event()
 
     @tool
@@ -294,7 +309,7 @@ async def test_an_answer_ends_legally_when_its_time_is_over(floor: Floor, during
     script = [call("a", "sleep"), CALLS if during == "a tool" else asyncio.Event()]
     model = ScriptedModel([text("So."), *script])
     scene = Scene(Agent(model, tools=[sleep], timeout=0.2))
-    message = reduce(await scene.answer(ask(floor)))
+    message = reduce(await scene.answer(ask(client_version)))
     part = tool_part(message, "a")
     assert part.state == "output-error"
     assert "time" in (part.error_text or "")
@@ -343,11 +358,11 @@ async def test_a_hook_changes_the_step_that_comes_next() -> None:
 
 
 @pytest.mark.parametrize(
-    ("approvals", "floor", "told"),
+    ("approvals", "client_version", "told"),
     [("native", 5, False), ("native", 7, True), ("client-tool", 5, True)],
 )
 async def test_a_hook_brings_a_tool_that_asks(
-    approvals: Literal["native", "client-tool"], floor: int, told: bool
+    approvals: Literal["native", "client-tool"], client_version: int, told: bool
 ) -> None:
     @tool(needs_approval=True)
     async def book() -> None:
@@ -355,14 +370,15 @@ async def test_a_hook_brings_a_tool_that_asks(
 
     model = ScriptedModel([call("a", "book"), CALLS])
     agent = Agent(model, approvals=approvals, on_step=lambda *_: NextStep(tools=[book]))
-    answer = await Scene(agent).answer(ask(Floor(floor)))
+    answer = await Scene(agent).answer(ask(ClientVersion(client_version)))
     if told:
         assert isinstance(answer[-1], Finish)
         assert len(model.calls) == 1
     else:
         # Else the page would wait for a call that it cannot show as a question.
         assert answer[-1] == Error(
-            error_text=f"ai {Floor(floor)} cannot read tool-approval-request, tool-output-denied"
+            error_text=f"ai {ClientVersion(client_version)} cannot read "
+            "tool-approval-request, tool-output-denied"
         )
         assert model.calls == []
 

@@ -9,7 +9,7 @@ import pytest
 from ui_message_stream.chunks import Chunk, FinishReason, TextDelta, TextStart
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.loop.loop import AgentLoop
@@ -26,7 +26,7 @@ from tests.harness.asgi_host import chunks_of
 from tests.harness.scripted_model import ScriptedModel
 from tests.harness.turns import ask, call, text, tool_part
 
-RECORD = RunRecord(run="r", user=None, chat="c", message="m", model="m", floor="7")
+RECORD = RunRecord(run="r", user=None, chat="c", message="m", model="m", client_version="7")
 
 
 class Successor:
@@ -61,8 +61,8 @@ class Successor:
         self.output.close(self.output.writer.finish(reason))
         log.end()
         self.message: UIMessage = log.message()
-        whole = log.reader(NEWEST_FLOOR).take() or b""
-        grammar = Grammar(turn.continued, floor=turn.floor)
+        whole = log.reader(NEWEST_CLIENT_VERSION).take() or b""
+        grammar = Grammar(turn.continued, client_version=turn.client_version)
         for chunk in chunks_of(whole):
             grammar.check(chunk)
         return reason
@@ -71,20 +71,22 @@ class Successor:
 async def test_a_step_that_was_being_written_begins_again() -> None:
     successor = Successor(idempotent=False)
     half: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Do")]
-    assert await successor.go_on(ask(NEWEST_FLOOR), half) == "stop"
+    assert await successor.go_on(ask(NEWEST_CLIENT_VERSION), half) == "stop"
     assert successor.message.parts == [StepStartPart(), TextPart(text="Done.", state="done")]
 
 
 async def test_a_half_call_begins_again_with_its_step() -> None:
     successor = Successor(idempotent=False)
-    assert await successor.go_on(ask(NEWEST_FLOOR), call("a", "pay", to="bo")[:2]) == "stop"
+    assert (
+        await successor.go_on(ask(NEWEST_CLIENT_VERSION), call("a", "pay", to="bo")[:2]) == "stop"
+    )
     assert not successor.ran
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
 async def test_a_tool_that_may_have_run(idempotent: bool) -> None:
     successor = Successor(idempotent=idempotent)
-    reason = await successor.go_on(ask(NEWEST_FLOOR), call("a", "pay", to="bo"))
+    reason = await successor.go_on(ask(NEWEST_CLIENT_VERSION), call("a", "pay", to="bo"))
     part = tool_part(successor.message, "a")
     if idempotent:
         assert (reason, successor.ran, part.output) == ("stop", ["bo"], "paid")
@@ -96,9 +98,11 @@ async def test_a_tool_that_may_have_run(idempotent: bool) -> None:
 
 @pytest.mark.parametrize("idempotent", [True, False])
 async def test_an_allowed_call_that_may_have_run(idempotent: bool) -> None:
-    output = Output(ask(NEWEST_FLOOR), RECORD)
+    output = Output(ask(NEWEST_CLIENT_VERSION), RECORD)
     output.append(call("a", "pay", to="bo"))
-    turn = replace(ask(NEWEST_FLOOR, output.message()), decisions={"a": Decision(approved=True)})
+    turn = replace(
+        ask(NEWEST_CLIENT_VERSION, output.message()), decisions={"a": Decision(approved=True)}
+    )
     successor = Successor(idempotent=idempotent)
     reason = await successor.go_on(turn, [])
     expected = ("stop", ["bo"]) if idempotent else ("interrupted", [])

@@ -28,7 +28,14 @@ from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.replay import expand
 from ui_message_stream.state import Grammar, IllegalChunk
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor, Form, Ranged, project
+from ui_message_stream.versions import (
+    DEFAULT_CLIENT_VERSION,
+    NEWEST_CLIENT_VERSION,
+    ClientVersion,
+    Form,
+    Ranged,
+    project,
+)
 from ui_message_stream.writer import Writer
 from usechat_server.run_log import log as memory
 from usechat_server.run_log.log import Log, Reader
@@ -36,7 +43,13 @@ from usechat_server.run_log.log import Log, Reader
 from tests.harness.asgi_host import chunks_of
 from tests.harness.chunk_strategies import said
 
-FLOORS = [Floor(5), DEFAULT_FLOOR, Floor(6), Floor(7), NEWEST_FLOOR]
+CLIENT_VERSIONS = [
+    ClientVersion(5),
+    DEFAULT_CLIENT_VERSION,
+    ClientVersion(6),
+    ClientVersion(7),
+    NEWEST_CLIENT_VERSION,
+]
 
 
 async def read_rest(reader: Reader) -> bytes:
@@ -69,7 +82,7 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
         log, writer = Log(), Writer(message_id="m")
         written: list[Chunk] = []
         readers: dict[int, Reader] = {}
-        seen: dict[int, bytes] = dict.fromkeys(range(len(FLOORS)), b"")
+        seen: dict[int, bytes] = dict.fromkeys(range(len(CLIENT_VERSIONS)), b"")
 
         def append(chunks: list[Chunk]) -> None:
             written.extend(chunks)
@@ -78,7 +91,7 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
         append(writer.write(Start(message_id="m")))
         for act in acts:
             if isinstance(act, int):
-                reader = readers.setdefault(act, log.reader(FLOORS[act], from_start=True))
+                reader = readers.setdefault(act, log.reader(CLIENT_VERSIONS[act], from_start=True))
                 # A caught-up reader would wait for what this test appends next.
                 reading = asyncio.create_task(reader.read())
                 await asyncio.sleep(0)
@@ -96,11 +109,11 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
         append(writer.finish("stop"))
         log.end()
 
-        for number, floor in enumerate(FLOORS):
-            reader = readers.get(number) or log.reader(floor)
+        for number, client_version in enumerate(CLIENT_VERSIONS):
+            reader = readers.get(number) or log.reader(client_version)
             seen[number] += await read_rest(reader)
             assert seen[number].endswith(b"data: [DONE]\n\n")
-            expected = [shown for chunk in written if (shown := project(chunk, floor))]
+            expected = [shown for chunk in written if (shown := project(chunk, client_version))]
             assert reduce(chunks_of(seen[number])) == reduce(expected)
 
     with mock.patch.object(memory, "READ_SIZE", read_size):
@@ -123,7 +136,10 @@ def test_what_is_taken_back_is_lost_on_nobody(
 
     async def play() -> None:
         log, writer = Log(), Writer(message_id="m")
-        readers = {number: log.reader(floor) for number, floor in enumerate(FLOORS)}
+        readers = {
+            number: log.reader(client_version)
+            for number, client_version in enumerate(CLIENT_VERSIONS)
+        }
         seen: dict[int, bytes] = dict.fromkeys(readers, b"")
         lost: set[int] = set()
         log.append(writer.write(Start(message_id="m")))
@@ -150,7 +166,7 @@ def test_what_is_taken_back_is_lost_on_nobody(
         log.append(writer.finish("stop"))
         log.end()
 
-        replayed = chunks_of(await read_rest(log.reader(NEWEST_FLOOR, from_start=True)))
+        replayed = chunks_of(await read_rest(log.reader(NEWEST_CLIENT_VERSION, from_start=True)))
         assert not any(isinstance(chunk, ResetStep) for chunk in replayed)
         assert reduce(replayed) == log.message()
         for number, reader in readers.items():
@@ -161,7 +177,9 @@ def test_what_is_taken_back_is_lost_on_nobody(
                 assert isinstance(got[-1], Error)
                 assert not reader.loses_by_reset()
                 continue
-            expected = [shown for chunk in replayed if (shown := project(chunk, FLOORS[number]))]
+            expected = [
+                shown for chunk in replayed if (shown := project(chunk, CLIENT_VERSIONS[number]))
+            ]
             assert reduce(got) == reduce(expected)
             reader.close()
         assert log.can_reset
@@ -172,7 +190,7 @@ def test_what_is_taken_back_is_lost_on_nobody(
 
 async def test_a_caught_up_reader_wakes_once_for_all_that_one_entry_brought() -> None:
     log = log_of([Start(message_id="m")])
-    reader = log.reader(DEFAULT_FLOOR)
+    reader = log.reader(DEFAULT_CLIENT_VERSION)
     await reader.read()
     reading = asyncio.create_task(reader.read())
     await asyncio.sleep(0)
@@ -185,9 +203,9 @@ async def test_a_caught_up_reader_wakes_once_for_all_that_one_entry_brought() ->
     assert len(chunks_of(data)) == 4
 
 
-async def test_caught_up_readers_of_one_floor_share_the_bytes() -> None:
+async def test_caught_up_readers_of_one_client_version_share_the_bytes() -> None:
     log = log_of([Start(message_id="m")])
-    first, second = log.reader(DEFAULT_FLOOR), log.reader(DEFAULT_FLOOR)
+    first, second = log.reader(DEFAULT_CLIENT_VERSION), log.reader(DEFAULT_CLIENT_VERSION)
     await first.read()
     await second.read()
     log.append([TextStart(id="0"), *text_chunks("a", "b")])
@@ -196,7 +214,7 @@ async def test_caught_up_readers_of_one_floor_share_the_bytes() -> None:
 
 async def test_a_reader_that_is_behind_gets_the_deltas_of_a_block_as_one() -> None:
     log = log_of([Start(message_id="m")], [TextStart(id="0")])
-    reader = log.reader(DEFAULT_FLOOR)
+    reader = log.reader(DEFAULT_CLIENT_VERSION)
     await reader.read()
     for number in range(1000):
         log.append(text_chunks(str(number % 10)))
@@ -214,7 +232,7 @@ async def test_blocks_that_grow_side_by_side_stay_apart() -> None:
         log.append(text_chunks("x", block="a" if number % 2 else "b"))
     log.append([TextEnd(id="a"), TextEnd(id="b"), Finish()])
     log.end()
-    message = reduce(chunks_of(await read_rest(log.reader(DEFAULT_FLOOR))))
+    message = reduce(chunks_of(await read_rest(log.reader(DEFAULT_CLIENT_VERSION))))
     assert [part.text for part in message.parts if isinstance(part, TextPart)] == ["xx", "xx"]
 
 
@@ -223,7 +241,7 @@ async def test_a_long_backlog_comes_in_pieces() -> None:
     log = log_of([Start(message_id="m"), TextStart(id="0")], text_chunks(text), [TextEnd(id="0")])
     log.append([Finish()])
     log.end()
-    reader = log.reader(DEFAULT_FLOOR)
+    reader = log.reader(DEFAULT_CLIENT_VERSION)
     pieces = []
     while (piece := await reader.read()) is not None:
         pieces.append(piece)
@@ -234,7 +252,7 @@ async def test_a_long_backlog_comes_in_pieces() -> None:
 
 async def test_a_text_that_is_read_in_pieces_while_it_grows_stays_whole() -> None:
     log = log_of([Start(message_id="m"), TextStart(id="0")])
-    reader = log.reader(DEFAULT_FLOOR)
+    reader = log.reader(DEFAULT_CLIENT_VERSION)
     await reader.read()
     data = b""
     with mock.patch.object(memory, "READ_SIZE", 3):
@@ -252,7 +270,7 @@ async def test_a_text_that_is_read_in_pieces_while_it_grows_stays_whole() -> Non
 
 async def test_a_reader_waits_for_the_end_and_then_has_no_more() -> None:
     log = log_of([Start(message_id="m")])
-    reader = log.reader(DEFAULT_FLOOR)
+    reader = log.reader(DEFAULT_CLIENT_VERSION)
     await reader.read()
     reading = asyncio.create_task(reader.read())
     await asyncio.sleep(0)
@@ -265,9 +283,9 @@ async def test_a_reader_waits_for_the_end_and_then_has_no_more() -> None:
     assert await reader.read() is None
 
 
-async def test_an_entry_that_a_floor_must_not_be_sent_wakes_nobody_with_nothing() -> None:
+async def test_an_entry_that_a_client_version_must_not_be_sent_wakes_nobody_with_nothing() -> None:
     log = log_of([Start(message_id="m")])
-    reader = log.reader(DEFAULT_FLOOR)
+    reader = log.reader(DEFAULT_CLIENT_VERSION)
     await reader.read()
     reading = asyncio.create_task(reader.read())
     await asyncio.sleep(0)
@@ -289,19 +307,21 @@ async def test_a_continuation_is_replayed_from_the_message_it_continues() -> Non
     log.append([*added, parse_chunk({"type": "finish-step"}), Finish()])
     log.end()
 
-    own = chunks_of(await read_rest(log.reader(NEWEST_FLOOR)))
-    replayed = chunks_of(await read_rest(log.reader(NEWEST_FLOOR, from_start=True)))
+    own = chunks_of(await read_rest(log.reader(NEWEST_CLIENT_VERSION)))
+    replayed = chunks_of(await read_rest(log.reader(NEWEST_CLIENT_VERSION, from_start=True)))
 
     assert [chunk.type for chunk in own[:2]] == ["start", "start-step"]
     assert [chunk.type for chunk in replayed].count("start") == 1
-    assert replayed[: len(expand(before, NEWEST_FLOOR))] == expand(before, NEWEST_FLOOR)
+    assert replayed[: len(expand(before, NEWEST_CLIENT_VERSION))] == expand(
+        before, NEWEST_CLIENT_VERSION
+    )
     assert reduce(replayed) == reduce(own, before)
 
 
 async def test_the_cost_of_a_delta_does_not_grow_with_the_log() -> None:
     async def seconds(deltas: int) -> float:
         log = log_of([Start(message_id="m"), TextStart(id="0")])
-        ahead, behind = log.reader(DEFAULT_FLOOR), log.reader(DEFAULT_FLOOR)
+        ahead, behind = log.reader(DEFAULT_CLIENT_VERSION), log.reader(DEFAULT_CLIENT_VERSION)
         began = process_time()
         for number in range(deltas):
             log.append(text_chunks("twenty characters..."))
@@ -315,9 +335,11 @@ async def test_the_cost_of_a_delta_does_not_grow_with_the_log() -> None:
     assert await seconds(40_000) < 9 * await seconds(10_000)
 
 
-@pytest.mark.parametrize("floor", [DEFAULT_FLOOR, NEWEST_FLOOR])
-async def test_each_reader_gets_the_form_of_its_floor(floor: Floor) -> None:
-    newer = Floor(7)
+@pytest.mark.parametrize("client_version", [DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION])
+async def test_each_reader_gets_the_form_of_its_client_version(
+    client_version: ClientVersion,
+) -> None:
+    newer = ClientVersion(7)
     source = SourceUrl(source_id="s", url="https://example.com/")
     old_end, new_end = TextEnd(id="0"), TextEnd(id="0", provider_metadata={"p": {"k": 1}})
     said: list[Form] = [
@@ -327,16 +349,16 @@ async def test_each_reader_gets_the_form_of_its_floor(floor: Floor) -> None:
         Ranged(old_end, until=newer),
         Finish(),
     ]
-    writer, log = Writer(message_id="m", floor=floor), Log()
+    writer, log = Writer(message_id="m", client_version=client_version), Log()
     for form in said:
         log.append(writer.write_form(form) if isinstance(form, Ranged) else writer.write(form))
     log.end()
 
-    for reader_floor in (DEFAULT_FLOOR, NEWEST_FLOOR):
-        chunks = chunks_of(await read_rest(log.reader(reader_floor)))
-        grammar = Grammar(floor=reader_floor)
+    for reader_client_version in (DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION):
+        chunks = chunks_of(await read_rest(log.reader(reader_client_version)))
+        grammar = Grammar(client_version=reader_client_version)
         for chunk in chunks:
             grammar.check(chunk)
-        old = reader_floor < newer
+        old = reader_client_version < newer
         shown = [source, old_end] if old else [new_end]
         assert chunks[2:-2] == [TextStart(id="0"), *shown]

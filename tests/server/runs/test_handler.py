@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import (
     Agent,
     BadRequest,
@@ -188,7 +188,7 @@ def test_a_body_of_the_app_s_own_shape_reaches_another_process() -> None:
     turn = Turn(
         user="ann",
         chat_id="c",
-        floor=NEWEST_FLOOR,
+        client_version=NEWEST_CLIENT_VERSION,
         messages=[message],
         message_id="m",
         body=Places.model_validate({"city": "Paris", "radiusKm": 2}),
@@ -212,7 +212,9 @@ def test_a_route_of_the_app_s_own() -> None:
     @app.post("/agent")
     async def agent(request: Request) -> UIMessageStreamResponse:
         turn = await read_turn(request)
-        return UIMessageStreamResponse(Agent(ScriptedModel()).stream(turn), floor=turn.floor)
+        return UIMessageStreamResponse(
+            Agent(ScriptedModel()).stream(turn), client_version=turn.client_version
+        )
 
     with LiveServer(app) as server:
         body = {"id": "c", "messages": [user("Hi")], "city": "Paris"}

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from ui_message_stream.chunks import FinishStep, StartStep, TextDelta, TextEnd, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
-from ui_message_stream.versions import DEFAULT_FLOOR
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, create_app
 from usechat_server.providers.base import StepResult
 from usechat_server.results import Outcome, Step
@@ -162,7 +162,13 @@ def says(said: str) -> TextPart:
 async def answering(store: Store, *script: Beat) -> tuple[Runs, Started]:
     runs = Runs(Terms(chats=store))  # type: ignore[arg-type]
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
-    turn = Turn(user=None, chat_id="c", floor=DEFAULT_FLOOR, messages=[question], message_id="m")
+    turn = Turn(
+        user=None,
+        chat_id="c",
+        client_version=DEFAULT_CLIENT_VERSION,
+        messages=[question],
+        message_id="m",
+    )
     return runs, await start(runs, turn, Agent(Script([*script, StepResult("stop")])))
 
 

@@ -25,7 +25,7 @@ from ui_message_stream.chunks import (
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease, Opened
@@ -167,7 +167,7 @@ class World:
             turn = Turn(
                 user="ann",
                 chat_id="c",
-                floor=NEWEST_FLOOR,
+                client_version=NEWEST_CLIENT_VERSION,
                 messages=[said],
                 message_id=f"m-{lease.run_id}",
             )
@@ -209,7 +209,7 @@ class World:
                 opened,
                 self.runs.board,
                 KEY,
-                NEWEST_FLOOR,
+                NEWEST_CLIENT_VERSION,
                 from_start=from_start,
                 keep_alive=NEVER,
                 send_timeout=NEVER,
@@ -276,7 +276,7 @@ def check(world: World) -> None:
         assert world.store.ends.keys() == set(world.turns)
     seen: dict[str, UIMessage] = {}
     for reader in world.readers:
-        grammar = Grammar(floor=NEWEST_FLOOR)
+        grammar = Grammar(client_version=NEWEST_CLIENT_VERSION)
         for chunk in reader.host.chunks:
             grammar.check(chunk)
         if reader.left:

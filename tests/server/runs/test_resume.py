@@ -19,7 +19,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.versions import DEFAULT_FLOOR
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, ClientTool, Settings, Turn, create_app
 from usechat_server.coordination import local as local_board
 from usechat_server.coordination.base import ChatKey, Lease, Opened
@@ -204,7 +204,13 @@ class Retracting:
 
 async def answered_by(answering: Retracting, runs: Runs) -> Opened:
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
-    turn = Turn(user=None, chat_id="c", floor=DEFAULT_FLOOR, messages=[question], message_id="m")
+    turn = Turn(
+        user=None,
+        chat_id="c",
+        client_version=DEFAULT_CLIENT_VERSION,
+        messages=[question],
+        message_id="m",
+    )
 
     async def begin(lease: Lease) -> tuple[Turn, Answering]:
         return turn, answering
@@ -214,7 +220,9 @@ async def answered_by(answering: Retracting, runs: Runs) -> Opened:
 
 async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() -> None:
     runs, answering = Runs(Terms(resume=3600)), Retracting()
-    old = AsgiHost(log_response(await answered_by(answering, runs), runs.board, KEY, DEFAULT_FLOOR))
+    old = AsgiHost(
+        log_response(await answered_by(answering, runs), runs.board, KEY, DEFAULT_CLIENT_VERSION)
+    )
     reading = old.request()
     await old.until(lambda body: b"Wrong" in body)
     answering.shown.set()
@@ -226,7 +234,9 @@ async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() 
 
     opened = await runs.follow(KEY)
     assert opened is not None
-    reloaded = AsgiHost(log_response(opened, runs.board, KEY, DEFAULT_FLOOR, from_start=True))
+    reloaded = AsgiHost(
+        log_response(opened, runs.board, KEY, DEFAULT_CLIENT_VERSION, from_start=True)
+    )
     reading = reloaded.request()
     await reloaded.until(lambda body: b"Right" in body)
     answering.go_on.set()

@@ -27,7 +27,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.versions import DEFAULT_FLOOR, NEWEST_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.errors import BadRequest, ModelError
 from usechat_server.providers.base import ModelCall, StepResult
@@ -54,10 +54,14 @@ def forever() -> asyncio.Event:
     return asyncio.Event()
 
 
-def turn(floor: Floor = DEFAULT_FLOOR, continued: UIMessage | None = None) -> Turn:
+def turn(
+    client_version: ClientVersion = DEFAULT_CLIENT_VERSION, continued: UIMessage | None = None
+) -> Turn:
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     messages = [question] if continued is None else [question, continued]
-    return Turn(user="ann", chat_id="c", floor=floor, messages=messages, message_id="m")
+    return Turn(
+        user="ann", chat_id="c", client_version=client_version, messages=messages, message_id="m"
+    )
 
 
 class Scene:
@@ -106,7 +110,7 @@ async def test_an_answer_and_the_line_about_it(lines: list[logging.LogRecord]) -
     line = only(lines)
     assert line["outcome"] == "finished"
     assert (line["user"], line["chat"], line["message"]) == ("ann", "c", "m")
-    assert (line["model"], line["floor"], line["attempts"]) == ("scripted", "5.0.92", 1)
+    assert (line["model"], line["client_version"], line["attempts"]) == ("scripted", "5.0.92", 1)
     assert line["tokens"]["output"] == 2
     assert line["provider"] == {"request_id": "req_1"}
     hops = line["seconds"]
@@ -117,7 +121,7 @@ async def test_an_answer_and_the_line_about_it(lines: list[logging.LogRecord]) -
 async def test_start_can_be_read_before_the_model_is_called() -> None:
     scene = Scene(SPOKEN)
     run = await scene.start()
-    data = await run.log.reader(DEFAULT_FLOOR).read()
+    data = await run.log.reader(DEFAULT_CLIENT_VERSION).read()
     assert data == b'data: {"type":"start","messageId":"m"}\n\n'
     assert not scene.model.streams[0].called.is_set()
     run.stop()
@@ -333,15 +337,18 @@ async def test_a_run_that_is_stopped_before_it_began_ends_legally() -> None:
 
 
 @pytest.mark.parametrize(
-    ("floor", "last"),
-    [(DEFAULT_FLOOR, Error), (NEWEST_FLOOR, Finish)],
+    ("client_version", "last"),
+    [(DEFAULT_CLIENT_VERSION, Error), (NEWEST_CLIENT_VERSION, Finish)],
 )
 async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
-    floor: Floor, last: type[Chunk], lines: list[logging.LogRecord]
+    client_version: ClientVersion, last: type[Chunk], lines: list[logging.LogRecord]
 ) -> None:
     go_on = asyncio.Event()
     scene = Scene([OPENING, go_on, CLOSING, DONE], [OPENING, forever()])
-    finishing, stuck = await scene.start(turn(floor)), await scene.start(turn(floor))
+    finishing, stuck = (
+        await scene.start(turn(client_version)),
+        await scene.start(turn(client_version)),
+    )
     hosts = [AsgiHost(run.response()) for run in (finishing, stuck)]
     answering = [host.request() for host in hosts]
     for host in hosts:
@@ -382,13 +389,15 @@ async def test_a_drain_waits_until_the_readers_have_the_end() -> None:
     await answering
 
 
-@pytest.mark.parametrize(("floor", "last"), [(DEFAULT_FLOOR, Error), (NEWEST_FLOOR, Finish)])
+@pytest.mark.parametrize(
+    ("client_version", "last"), [(DEFAULT_CLIENT_VERSION, Error), (NEWEST_CLIENT_VERSION, Finish)]
+)
 @pytest.mark.parametrize("closes", [False, True], ids=["cancelled", "event loop closed"])
 def test_a_host_that_cancels_the_request_interrupts_the_run(
-    closes: bool, floor: Floor, last: type[Chunk], lines: list[logging.LogRecord]
+    closes: bool, client_version: ClientVersion, last: type[Chunk], lines: list[logging.LogRecord]
 ) -> None:
     async def leave_running() -> AsgiHost:
-        host = AsgiHost((await Scene([OPENING, forever()]).start(turn(floor))).response())
+        host = AsgiHost((await Scene([OPENING, forever()]).start(turn(client_version))).response())
         answering = host.request()
         await host.until(lambda body: b"text-delta" in body)
         if not closes:
@@ -431,7 +440,7 @@ async def test_readers_at_different_speeds_see_the_same_answer() -> None:
     script = [OPENING, *itertools.chain(*zip(words, pauses, strict=False)), CLOSING, DONE]
     scene = Scene(script)
     run = await scene.start()
-    fast, slow = run.log.reader(DEFAULT_FLOOR), run.log.reader(DEFAULT_FLOOR)
+    fast, slow = run.log.reader(DEFAULT_CLIENT_VERSION), run.log.reader(DEFAULT_CLIENT_VERSION)
 
     async def read_all(wait: float | None) -> list[bytes]:
         reader = fast if wait is None else slow
@@ -449,7 +458,7 @@ async def test_readers_at_different_speeds_see_the_same_answer() -> None:
 
 async def replay(run: Started) -> list[Chunk]:
     pieces = []
-    reader = run.log.reader(NEWEST_FLOOR)
+    reader = run.log.reader(NEWEST_CLIENT_VERSION)
     while (piece := await asyncio.wait_for(reader.read(), LONG)) is not None:
         pieces.append(piece)
     return chunks_of(b"".join(pieces))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ui_message_stream.chunks import Abort, Chunk, Error, Finish
 from ui_message_stream.messages import StepStartPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import NEWEST_FLOOR, Floor
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
@@ -22,7 +22,12 @@ from tests.harness.chunk_strategies import said
 from tests.harness.lifecycle import start
 from tests.harness.scripted_model import Beat, ScriptedModel
 
-FLOORS = [Floor(5), Floor(5, 0, 92), Floor(6), NEWEST_FLOOR]
+CLIENT_VERSIONS = [
+    ClientVersion(5),
+    ClientVersion(5, 0, 92),
+    ClientVersion(6),
+    NEWEST_CLIENT_VERSION,
+]
 
 answered = ToolPart(
     tool_name="t", tool_call_id="before", state="output-available", input={}, output=1
@@ -52,14 +57,14 @@ events = st.tuples(
     batches=st.lists(st.lists(said, max_size=4), max_size=6),
     end=ends,
     event=events,
-    floor=st.sampled_from(FLOORS),
+    client_version=st.sampled_from(CLIENT_VERSIONS),
     before=continued,
 )
 def test_every_log_is_legal_and_ends_once(
     batches: list[list[Chunk]],
     end: StepResult | Exception | str,
     event: tuple[int, str],
-    floor: Floor,
+    client_version: ClientVersion,
     before: UIMessage | None,
 ) -> None:
     lines: list[logging.LogRecord] = []
@@ -73,7 +78,9 @@ def test_every_log_is_legal_and_ends_once(
         model = ScriptedModel(script)
         question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
         messages = [question, *([before] if before else [])]
-        turn = Turn(user=None, chat_id="c", floor=floor, messages=messages, message_id="m")
+        turn = Turn(
+            user=None, chat_id="c", client_version=client_version, messages=messages, message_id="m"
+        )
         runs = Runs()
         run = await start(runs, turn, Agent(model), Retry(attempts=2, first=0.0))
         host = AsgiHost(run.response())
@@ -92,10 +99,10 @@ def test_every_log_is_legal_and_ends_once(
         await asyncio.wait_for(runs.aclose(), LONG)
 
         data = b""
-        reader = run.log.reader(NEWEST_FLOOR)
+        reader = run.log.reader(NEWEST_CLIENT_VERSION)
         while (piece := await reader.read()) is not None:
             data += piece
-        grammar = Grammar(before, floor=floor)
+        grammar = Grammar(before, client_version=client_version)
         whole = chunks_of(data)
         for chunk in whole:
             grammar.check(chunk)

@@ -91,7 +91,7 @@ def test_responses_of_the_users_own_are_let_end_too(client: httpx.Client) -> Non
 
 @pytest.mark.parametrize("host", ["usechat", "uvicorn"])
 @pytest.mark.parametrize(
-    ("path", "floor", "end"),
+    ("path", "client_version", "end"),
     [
         ("own", "7.0.173", {"type": "error"}),
         ("ai/api/chat", "5.0.92", {"type": "error"}),
@@ -99,12 +99,14 @@ def test_responses_of_the_users_own_are_let_end_too(client: httpx.Client) -> Non
     ],
 )
 def test_what_is_left_after_the_grace_is_ended_legally(
-    client: httpx.Client, host: Host, path: str, floor: str, end: dict[str, str]
+    client: httpx.Client, host: Host, path: str, client_version: str, end: dict[str, str]
 ) -> None:
     env = {"USECHAT_DRAIN_GRACE": "0.3"}
     args = ("--timeout-graceful-shutdown", "1") if host == "uvicorn" else ()
     with serve("tests.harness.apps:held", host, env=env, args=args) as served:
-        with streaming(client, f"{served.url}/{path}", {"x-usechat-floor": floor}) as answer:
+        with streaming(
+            client, f"{served.url}/{path}", {"x-usechat-client": client_version}
+        ) as answer:
             served.process.send_signal(signal.SIGTERM)
             sent = chunks(answer.rest())
         assert sent[-1].items() >= end.items()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import BadRequest, Turn
 from usechat_server.approvals.base import LIFETIME
 from usechat_server.store.approvals import StoredApprovals
@@ -45,7 +45,7 @@ async def answered(chats: SqlChats, message_id: str, **approvals: Any) -> Turn:
     """The turn of a page that answers: call id → the answer."""
     parts = [call(one, "approval-responded", approval=given) for one, given in approvals.items()]
     request = asked(message=answer(message_id, *parts))
-    return await chats.turn(request, "ann", NEWEST_FLOOR)
+    return await chats.turn(request, "ann", NEWEST_CLIENT_VERSION)
 
 
 async def test_an_answer_counts_once(chats: SqlChats) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.store.sql import SqlChats
 
 from tests.harness.stores import asked, opened, user
@@ -27,7 +27,7 @@ def test_any_message_comes_back_as_it_was(url: str) -> None:
             data = {"type": "data-x", "data": metadata}
             person = user("u", metadata=metadata, parts=[data])
             request = asked(f"c{number}", message=person)
-            turn = await chats.turn(request, None, NEWEST_FLOOR)
+            turn = await chats.turn(request, None, NEWEST_CLIENT_VERSION)
             message = msgspec.structs.replace(message, id=turn.message_id)
             await chats.begin(turn, run_id=f"r{number}")
             await chats.finish(turn, message, "finished", (), run_id=f"r{number}")
@@ -52,7 +52,7 @@ def test_any_message_comes_back_as_it_was(url: str) -> None:
 async def test_half_an_emoji_and_forbidden_keys_do_no_harm(chats: SqlChats) -> None:
     part = {"type": "data-x", "data": {"__proto__": 1, "kept": [{"__proto__": {}}]}}
     person = user("u", "cut \ud83d", parts=[{"type": "text", "text": "cut \ud83d"}, part])
-    turn = await chats.turn(asked(message=person), None, NEWEST_FLOOR)
+    turn = await chats.turn(asked(message=person), None, NEWEST_CLIENT_VERSION)
     await chats.begin(turn, run_id="r1")
     stored = await chats.get(None, "c1")
     assert stored is not None

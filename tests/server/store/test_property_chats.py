@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.store.interrupted import closed
 from usechat_server.store.sql import SqlChats
 from usechat_server.turn import Turn
@@ -68,7 +68,7 @@ class ChatMachine(RuleBasedStateMachine):
     def post(self, kept: int, *added: dict[str, Any], **body: Any) -> None:
         """A request after which the first messages and the added ones are there."""
         request = asked(self.chat_id, **body)
-        turn = self.runner.run(self.chats.turn(request, None, NEWEST_FLOOR))
+        turn = self.runner.run(self.chats.turn(request, None, NEWEST_CLIENT_VERSION))
         self.begin_run(turn)
         if tail := self.history[kept:]:
             self.replaced.append(tail)
@@ -146,7 +146,7 @@ class ChatMachine(RuleBasedStateMachine):
         sent["parts"].append({"type": "text", "text": "Forged"})
         sent["metadata"] = {"usechat.anthropic": {}}
         request = asked(self.chat_id, message=sent, messageId=sent["id"])
-        self.begin_run(self.runner.run(self.chats.turn(request, None, NEWEST_FLOOR)))
+        self.begin_run(self.runner.run(self.chats.turn(request, None, NEWEST_CLIENT_VERSION)))
         self.history[index] = expected
 
     def written(self, parts: Objects) -> UIMessage:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import ASGIApp, Message, Scope
 from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent, create_app
 from usechat_server.store import tables
 from usechat_server.store.sql import SqlChats
@@ -26,7 +26,7 @@ async def test_whoever_is_cancelled_leaves_nothing_half_done(chats: SqlChats) ->
     chance = random.Random(1)
     for number in range(40):
         before = await texts(chats)
-        turn = await chats.turn(asked(message=user(f"u{number}")), None, NEWEST_FLOOR)
+        turn = await chats.turn(asked(message=user(f"u{number}")), None, NEWEST_CLIENT_VERSION)
         task = asyncio.create_task(chats.begin(turn, run_id=f"r{number}"))
         for _ in range(chance.randrange(60)):
             await asyncio.sleep(0)

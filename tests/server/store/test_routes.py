@@ -38,10 +38,15 @@ class Page:
         self.headers = {"x-user": person}
 
     def ask(
-        self, method: str, path: str, body: Any = None, status: int = 200, floor: str = "7.0.173"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        status: int = 200,
+        client_version: str = "7.0.173",
     ) -> Any:
         """An answer of this status: its JSON, or its text."""
-        headers = {**self.headers, "x-usechat-floor": floor}
+        headers = {**self.headers, "x-usechat-client": client_version}
         answered = self.server.request(method, path, body, headers)
         assert answered.status_code == status, answered.text
         kind = answered.headers.get("content-type", "")
@@ -295,7 +300,7 @@ def test_what_was_replaced_can_be_read(ann: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("floor", "states", "kinds"),
+    ("client_version", "states", "kinds"),
     [
         ("5.0.92", ["output-error", "input-available"], []),
         ("6.0.0", ["output-denied", "approval-responded"], []),
@@ -303,7 +308,7 @@ def test_what_was_replaced_can_be_read(ann: Page) -> None:
     ],
 )
 def test_messages_are_written_for_the_reader(
-    model: ScriptedModel, store: str, floor: str, states: list[str], kinds: list[str]
+    model: ScriptedModel, store: str, client_version: str, states: list[str], kinds: list[str]
 ) -> None:
     denied = {"id": "p1", "approved": False, "reason": "No."}
     filled(
@@ -313,12 +318,12 @@ def test_messages_are_written_for_the_reader(
         call("t2", "approval-responded", approval={"id": "p2", "approved": True}),
     )
     with LiveServer(create_app(Agent(model), user=who, store=store)) as server:
-        chat = Page(server, "ann").ask("GET", "/api/chat/c1", floor=floor)
+        chat = Page(server, "ann").ask("GET", "/api/chat/c1", client_version=client_version)
     parts = chat["messages"][1]["parts"]
     assert [part["state"] for part in parts if part["type"] == "tool-clock"] == states
     assert [part["type"] for part in parts if part["type"] == "custom"] == kinds
-    assert ("title" in parts[-2]) == (floor != "5.0.92")
-    if floor != "5.0.92":
+    assert ("title" in parts[-2]) == (client_version != "5.0.92")
+    if client_version != "5.0.92":
         assert parts[-2]["approval"] == denied
 
 

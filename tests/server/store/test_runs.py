@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.results import Step, Usage
 from usechat_server.store.base import ChatChanged
 from usechat_server.store.sql import SqlChats
@@ -153,7 +153,7 @@ async def test_a_call_that_waits_for_the_page_waits_after_a_crash_too(chats: Sql
 async def test_a_turn_of_a_state_that_is_past_does_not_begin(chats: SqlChats, stored: bool) -> None:
     if stored:
         await said(chats, "r1", message=user("u1"))
-    stale = await chats.turn(asked(message=user("u9", "Mine")), None, NEWEST_FLOOR)
+    stale = await chats.turn(asked(message=user("u9", "Mine")), None, NEWEST_CLIENT_VERSION)
     await said(chats, "r2", message=user("u2"))
     before = await texts(chats)
     with pytest.raises(ChatChanged):
@@ -165,7 +165,7 @@ async def test_a_turn_of_a_state_that_is_past_does_not_begin(chats: SqlChats, st
 async def test_a_turn_that_saw_half_an_answer_does_not_begin(chats: SqlChats) -> None:
     running = await begun(chats, "r1", message=user("u1"))
     assert await chats.checkpoint(running, partial(running, "Ha"), run_id="r1")
-    early = await chats.turn(asked(message=user("u2")), None, NEWEST_FLOOR)
+    early = await chats.turn(asked(message=user("u2")), None, NEWEST_CLIENT_VERSION)
     assert await chats.finish(running, partial(running, "Half"), "finished", (), run_id="r1")
     with pytest.raises(ChatChanged):
         await chats.begin(early, run_id="r2")
@@ -176,7 +176,7 @@ async def test_of_many_processes_one_begins(chats: SqlChats, url: str) -> None:
         stores = [chats, other] * 4
         for message_id in ("u1", "u2"):
             request = asked(message=user(message_id))
-            turns = [await store.turn(request, None, NEWEST_FLOOR) for store in stores]
+            turns = [await store.turn(request, None, NEWEST_CLIENT_VERSION) for store in stores]
             runs = [f"{message_id}-{number}" for number in range(len(stores))]
             outcomes = await asyncio.gather(
                 *(

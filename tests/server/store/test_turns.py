@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ui_message_stream.messages import ToolPart, UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import BadRequest
 from usechat_server.store.sql import SqlChats
 
@@ -17,7 +17,7 @@ async def refused(chats: SqlChats, **body: Any) -> BadRequest:
     """Why a request is refused; nothing has changed after it."""
     before = await texts(chats)
     with pytest.raises(BadRequest) as refusal:
-        await chats.turn(asked(**body), None, NEWEST_FLOOR)
+        await chats.turn(asked(**body), None, NEWEST_CLIENT_VERSION)
     assert await texts(chats) == before
     return refusal.value
 
@@ -172,7 +172,9 @@ async def test_a_call_is_answered_once(chats: SqlChats) -> None:
     done = call("t1", "output-available", output="12:00")
     await said(chats, "r2", done, message=answer(first.message_id, done))
     changed = call("t1", "output-available", output="13:00")
-    turn = await chats.turn(asked(message=answer(first.message_id, changed)), None, NEWEST_FLOOR)
+    turn = await chats.turn(
+        asked(message=answer(first.message_id, changed)), None, NEWEST_CLIENT_VERSION
+    )
     assert turn.answered == frozenset()
     assert (await stored_call(chats)).output == "12:00"
 

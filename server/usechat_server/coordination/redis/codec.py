@@ -1,4 +1,4 @@
-"""Chunks as Redis carries them: for every floor, since nobody knows who will read."""
+"""Chunks as Redis carries them: for every client version, since nobody knows who will read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.chunks import encode_chunk, parse_chunk
-from ui_message_stream.versions import Floor, Form, Ranged
+from ui_message_stream.versions import ClientVersion, Form, Ranged
 
 from usechat_server.run_log.log import Position
 
@@ -15,7 +15,8 @@ __all__ = ["decode", "encode", "position_id"]
 
 
 def encode(chunks: Sequence[Form]) -> bytes:
-    """A JSON array: a chunk is the object that a client reads, a form for some floors only is
+    """A JSON array: a chunk is the object that a client reads, a form for some client versions only
+    is
     `[since, until, chunk]`.
 
     Raises TypeError if a value in a chunk has no JSON form.
@@ -49,8 +50,8 @@ def _decode_form(value: Any) -> Form:
     if isinstance(value, dict):
         return parse_chunk(value)
     since, until, chunk = value
-    return Ranged(parse_chunk(chunk), _floor(since), _floor(until))
+    return Ranged(parse_chunk(chunk), _client_version(since), _client_version(until))
 
 
-def _floor(text: str | None) -> Floor | None:
-    return None if text is None else Floor.parse(text)
+def _client_version(text: str | None) -> ClientVersion | None:
+    return None if text is None else ClientVersion.parse(text)

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 
 from usechat_server.chat_request import (
     ChatRequest,
@@ -65,7 +65,12 @@ class _Endpoint:
         raise NotImplementedError
 
     def stream(
-        self, opened: Opened, key: ChatKey, floor: Floor, *, from_start: bool = False
+        self,
+        opened: Opened,
+        key: ChatKey,
+        client_version: ClientVersion,
+        *,
+        from_start: bool = False,
     ) -> Response:
         """A run's log."""
         settings = self.services.settings
@@ -73,7 +78,7 @@ class _Endpoint:
             opened,
             self.services.runs.board,
             key,
-            floor,
+            client_version,
             from_start=from_start,
             keep_alive=settings.keep_alive,
             send_timeout=settings.send_timeout,
@@ -86,7 +91,7 @@ class _Post(_Endpoint):
         if services.draining:
             raise BadRequest(RESTARTING, 503)
         user = await services.user(scope)
-        floor = services.floor_of(scope)
+        client_version = services.client_version_of(scope)
         body = await read_body(scope, receive, services.settings)
         # Whose history is stored is as long as the chat, however short the body.
         in_thread = len(body) >= IN_THREAD or services.chats is not None
@@ -105,9 +110,9 @@ class _Post(_Endpoint):
             has begun."""
             chats, answerer = services.chats, services.answerer
             if chats is None:
-                turn = turn_of(request, user, floor)
+                turn = turn_of(request, user, client_version)
             else:
-                turn = await chats.turn(request, user, floor)
+                turn = await chats.turn(request, user, client_version)
             answering = await answerer.checked(turn, in_thread=in_thread)
             decisions = await answerer.approvals.redeem(turn)
             turn = replace(turn, decisions=decisions)
@@ -121,18 +126,18 @@ class _Post(_Endpoint):
             return turn, answering
 
         opened = await services.runs.answer(key, digest, begin)
-        return self.stream(opened, key, floor)
+        return self.stream(opened, key, client_version)
 
 
 class _Resume(_Endpoint):
     async def respond(self, scope: Scope, receive: Receive) -> Response:
         services = self.services
         key = ChatKey(await services.user(scope), scope["path_params"]["id"])
-        floor = services.floor_of(scope)
+        client_version = services.client_version_of(scope)
         opened = await services.runs.follow(key) if services.resume else None
         if opened is None:
             return Response(status_code=204)
-        return self.stream(opened, key, floor, from_start=True)
+        return self.stream(opened, key, client_version, from_start=True)
 
 
 class _Stop(_Endpoint):

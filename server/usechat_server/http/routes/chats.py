@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.replay import shown
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 
 from usechat_server.coordination.base import ChatKey
 from usechat_server.errors import BadRequest
@@ -66,7 +66,7 @@ class _Routes:
 
     async def get(self, request: Request) -> Response:
         key = await self._key(request)
-        floor = self._services.floor_of(request.scope)
+        client_version = self._services.client_version_of(request.scope)
         runs = self._services.runs
         stored, running = await self._stored(key)
         messages, chat = stored.messages, stored.chat
@@ -78,17 +78,17 @@ class _Routes:
             await runs.board.promised(key)
         told = _chat(chat, running)
         return await asyncio.to_thread(
-            lambda: _json({**told, "messages": _messages(messages, floor)})
+            lambda: _json({**told, "messages": _messages(messages, client_version)})
         )
 
     async def branches(self, request: Request) -> Response:
         key = await self._key(request)
-        floor = self._services.floor_of(request.scope)
+        client_version = self._services.client_version_of(request.scope)
         branches = await self._chats.branches(*key)
         if branches is None:
             raise _unknown()
         return await asyncio.to_thread(
-            lambda: _json({"branches": [_branch(one, floor) for one in branches]})
+            lambda: _json({"branches": [_branch(one, client_version) for one in branches]})
         )
 
     async def usage(self, request: Request) -> Response:
@@ -157,16 +157,16 @@ def _turn(turn: StoredTurn) -> dict[str, Any]:
     }
 
 
-def _branch(branch: Branch, floor: Floor) -> dict[str, Any]:
+def _branch(branch: Branch, client_version: ClientVersion) -> dict[str, Any]:
     return {
         "number": branch.number,
         "after": branch.after,
-        "messages": _messages(branch.messages, floor),
+        "messages": _messages(branch.messages, client_version),
     }
 
 
-def _messages(messages: Iterable[UIMessage], floor: Floor) -> list[dict[str, Any]]:
-    return [shown(message, floor).to_object() for message in messages]
+def _messages(messages: Iterable[UIMessage], client_version: ClientVersion) -> list[dict[str, Any]]:
+    return [shown(message, client_version).to_object() for message in messages]
 
 
 def _time(time: datetime) -> str:

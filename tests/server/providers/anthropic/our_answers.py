@@ -18,7 +18,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import Reducer
-from ui_message_stream.versions import Floor, Form, Ranged, project
+from ui_message_stream.versions import ClientVersion, Form, Ranged, project
 from ui_message_stream.writer import Writer
 from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import AnthropicModel
@@ -41,13 +41,13 @@ _MORE = {"role": "user", "parts": [{"type": "text", "text": "Go on."}]}
 class Conversation:
     """One conversation with AnthropicModel, its provider's answers read from a recording."""
 
-    def __init__(self, recording: Recording, floor: Floor) -> None:
+    def __init__(self, recording: Recording, client_version: ClientVersion) -> None:
         #: the bodies of the requests
         self.requests: list[Any] = []
         #: the chunks, as `flat` gives those of the reference
         self.chunks: Chunks = []
         self._recording = recording
-        self._floor = floor
+        self._client_version = client_version
         #: the conversation so far
         self.messages = [UIMessage.from_object(recording.question)]
         self._tools = [
@@ -67,7 +67,7 @@ class Conversation:
         """Holds the conversation: `turns` says how many responses each turn takes."""
         reason = None
         for number, responses in enumerate(turns, 1):
-            writer = Writer(message_id=f"answer-{number}", floor=self._floor)
+            writer = Writer(message_id=f"answer-{number}", client_version=self._client_version)
             reducer = Reducer()
             end = len(self.requests) + responses
             while len(self.requests) < end:
@@ -108,7 +108,7 @@ class Conversation:
 
     def _take(self, forms: Sequence[Form], reducer: Reducer) -> None:
         for form in forms:
-            sent = project(form, self._floor)
+            sent = project(form, self._client_version)
             if sent is not None:
                 reducer.feed(sent)
                 if sent.type not in _FRAME:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ui_message_stream.versions import Floor
+from ui_message_stream.versions import ClientVersion
 
 from tests.harness.node import NodeProcess
 from tests.server.providers.anthropic.differences import DIFFERENCES, Pair
@@ -22,7 +22,7 @@ from tests.server.providers.anthropic.our_answers import OUTPUT, Conversation
 from tests.server.providers.anthropic.recordings import Recording, others, our_own
 
 #: What reads the chunks, by major.
-FLOORS = {6: Floor.parse("6.0.326"), 7: Floor.parse("7.0.173")}
+CLIENT_VERSIONS = {6: ClientVersion.parse("6.0.326"), 7: ClientVersion.parse("7.0.173")}
 
 PAGE = Path(__file__).parents[4] / "docs" / "anthropic.md"
 
@@ -30,7 +30,7 @@ CASES = [
     pytest.param(recording, major, id=f"{folder}{recording.name}-{major}")
     for folder, recordings in (("", our_own()), ("recorded-", others()))
     for recording in recordings
-    for major in FLOORS
+    for major in CLIENT_VERSIONS
 ]
 
 
@@ -52,7 +52,7 @@ async def test_chunks_are_those_of_the_reference(
         tools=recording.tools,
         output=OUTPUT,
     )
-    conversation = Conversation(recording, FLOORS[major])
+    conversation = Conversation(recording, CLIENT_VERSIONS[major])
     await conversation.run([turn["responses"] for turn in answer["turns"]])
     pair = Pair(recording, major, flat(answer["turns"], recording), conversation.chunks)
     for difference in DIFFERENCES:

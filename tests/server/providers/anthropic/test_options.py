@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import DEFAULT_FLOOR
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, ClientTool, Turn
 from usechat_server.anthropic import (
     AnthropicModel,
@@ -75,7 +75,7 @@ async def drain(agent: Agent, turn: Turn) -> None:
 def ask(provider: FakeProvider, agent: Agent, *history: UIMessage) -> RecordedRequest:
     """The request that an agent makes for a history."""
     messages = list(history) or [user(said("Hi"))]
-    turn = Turn(None, "c", DEFAULT_FLOOR, messages, message_id="new")
+    turn = Turn(None, "c", DEFAULT_CLIENT_VERSION, messages, message_id="new")
 
     async def call() -> None:
         await drain(agent, turn)
@@ -336,7 +336,7 @@ def test_what_the_model_has_not_got_is_logged_by_name(
     provider.models = [{**model_info(MODEL), "capabilities": capabilities}]
     options = AnthropicOptions(thinking={"type": "adaptive"}, effort="max", output_format=City)
     agent = Agent(MODEL, max_tokens=50, tools=[web_search(), web_fetch()], options=options)
-    turn = Turn(None, "c", DEFAULT_FLOOR, [user(said("Hi"))], message_id="new")
+    turn = Turn(None, "c", DEFAULT_CLIENT_VERSION, [user(said("Hi"))], message_id="new")
 
     async def call() -> None:
         await drain(agent, turn)

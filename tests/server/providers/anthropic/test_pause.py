@@ -5,7 +5,7 @@ from __future__ import annotations
 from anthropic import AsyncAnthropic
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.versions import DEFAULT_FLOOR
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.providers.anthropic import AnthropicModel
 from usechat_server.runs import Runs
@@ -42,7 +42,11 @@ async def test_a_paused_search_is_one_answer_in_two_steps() -> None:
         model = AnthropicModel("m", client=AsyncAnthropic(base_url=provider.url, api_key="any"))
         question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
         turn = Turn(
-            user=None, chat_id="c", floor=DEFAULT_FLOOR, messages=[question], message_id="m"
+            user=None,
+            chat_id="c",
+            client_version=DEFAULT_CLIENT_VERSION,
+            messages=[question],
+            message_id="m",
         )
         run = await start(Runs(), turn, Agent(model, max_tokens=100))
         answer = await AsgiHost(run.response()).answer()

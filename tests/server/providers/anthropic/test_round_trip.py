@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import DEFAULT_FLOOR, Floor
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server.providers.anthropic.request.build import request
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
@@ -20,7 +20,11 @@ from tests.harness.fake_provider_rules import problems
 from tests.server.providers.anthropic.our_answers import Conversation
 from tests.server.providers.anthropic.recordings import Recording, others, our_own
 
-FLOORS = [DEFAULT_FLOOR, Floor.parse("6.0.324"), Floor.parse("7.0.173")]
+CLIENT_VERSIONS = [
+    DEFAULT_CLIENT_VERSION,
+    ClientVersion.parse("6.0.324"),
+    ClientVersion.parse("7.0.173"),
+]
 _THINKING = ("thinking", "redacted_thinking")
 
 
@@ -33,16 +37,18 @@ def complete(recording: Recording) -> bool:
 
 
 CASES = [
-    pytest.param(recording, floor, id=f"{recording.name}-{floor.major}")
+    pytest.param(recording, client_version, id=f"{recording.name}-{client_version.major}")
     for recording in our_own() + others()
     if complete(recording)
-    for floor in FLOORS
+    for client_version in CLIENT_VERSIONS
 ]
 
 
-@pytest.mark.parametrize(("recording", "floor"), CASES)
-async def test_every_block_goes_back_as_it_came(recording: Recording, floor: Floor) -> None:
-    conversation = Conversation(recording, floor)
+@pytest.mark.parametrize(("recording", "client_version"), CASES)
+async def test_every_block_goes_back_as_it_came(
+    recording: Recording, client_version: ClientVersion
+) -> None:
+    conversation = Conversation(recording, client_version)
     await conversation.run(turns_of(recording))
 
     tools = [ClientTool(name, name, {"type": "object"}) for name in recording.client_tools]

@@ -12,7 +12,7 @@ from anthropic.tools import BetaLocalFilesystemMemoryTool
 from pydantic import BaseModel
 from ui_message_stream.chunks import ToolInputAvailable, ToolInputError, ToolInputStart
 from ui_message_stream.messages import FilePart, TextPart, UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR, Form, project
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION, Form, project
 from usechat_server import Agent, ToolError, tool
 from usechat_server.anthropic import AnthropicOptions, memory
 from usechat_server.providers.anthropic.request.build import request
@@ -46,7 +46,7 @@ def chunks(name: str, tools: list[Any], pieces: list[str]) -> list[Any]:
     said: list[Form] = []
     events = message(tool_use("toolu_1", name, pieces=pieces), stop_reason="tool_use")
     translation.feed(Framing().feed(b"".join(map(to_sse, events))), said)
-    return [shown for form in said if (shown := project(form, NEWEST_FLOOR))]
+    return [shown for form in said if (shown := project(form, NEWEST_CLIENT_VERSION))]
 
 
 def test_the_page_is_told_of_the_tool_with_each_call() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import MessageMetadata, TextDelta
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import Floor, Form, Ranged, project
+from ui_message_stream.versions import ClientVersion, Form, Ranged, project
 from ui_message_stream.writer import Writer
 from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic.response.translate import Translation
@@ -74,7 +74,7 @@ def translate(events: list[Any], tools: list[ClientTool] | None = None) -> tuple
     said: list[Form] = []
     translation.feed(Framing().feed(b"".join(map(to_sse, events))), said)
     translation.end()
-    chunks = [shown for form in said if (shown := project(form, Floor(6, 0, 324)))]
+    chunks = [shown for form in said if (shown := project(form, ClientVersion(6, 0, 324)))]
     return [chunk for chunk in chunks if not isinstance(chunk, MessageMetadata)], translation
 
 
@@ -277,7 +277,7 @@ def test_a_citation_of_an_unknown_shape_is_kept_but_no_client_is_told(
     )
     out: list[Form] = []
     Translation().feed(Framing().feed(b"".join(map(to_sse, events))), out)
-    shown = [project(form, Floor(7, 0, 173)) for form in out]
+    shown = [project(form, ClientVersion(7, 0, 173)) for form in out]
     assert [chunk.type for chunk in shown if chunk] == [
         "custom",
         "text-start",

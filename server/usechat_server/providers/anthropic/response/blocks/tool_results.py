@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from ui_message_stream.chunks import SourceUrl, ToolOutputAvailable, ToolOutputError
-from ui_message_stream.versions import Floor, Form, Ranged
+from ui_message_stream.versions import ClientVersion, Form, Ranged
 
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events as payloads
@@ -169,8 +169,8 @@ class AdvisorResult(ServerResult):
             return super()._outcome()
         older = {key: value for key, value in self.output.items() if key != "stopReason"}
         return (
-            Ranged(self._available(older), until=Floor(7)),
-            Ranged(self._available(self.output), since=Floor(7)),
+            Ranged(self._available(older), until=ClientVersion(7)),
+            Ranged(self._available(self.output), since=ClientVersion(7)),
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ui_message_stream.messages import ToolPart, UIMessage
-from ui_message_stream.versions import NEWEST_FLOOR
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent
 from usechat_server.errors import BadRequest
 from usechat_server.tools import Tool
@@ -49,7 +49,7 @@ def message(*parts: JSON) -> UIMessage:
 
 def turn(continued: UIMessage, answered: frozenset[str] | None = None) -> Turn:
     asked = UIMessage.from_object(user("?"))
-    return Turn("ann", "c1", NEWEST_FLOOR, [asked, continued], "a1", answered=answered)
+    return Turn("ann", "c1", NEWEST_CLIENT_VERSION, [asked, continued], "a1", answered=answered)
 
 
 async def refusal(made: Turn, agent: Agent = AGENT) -> str | None:
