@@ -63,7 +63,7 @@ def test_a_client_tool_runs_and_the_response_continues(chat: ChatPage) -> None:
     expect(card).to_contain_text("clock 24-hour")
     expect(card).to_contain_text("zone Asia/Tokyo")
     expect(chat.assistant_messages).to_have_count(1)
-    assert chat.chat_requests[0].headers["x-usechat-floor"] == "7.0.173"
+    assert chat.chat_requests[0].headers["x-usechat-client"] == "ai/7.0.173"
     continuation = chat.request_bodies[1]
     assert continuation["messageId"] == continuation["messages"][-1]["id"]
 
