@@ -35,7 +35,7 @@ from ui_message_stream.versions import (
     NEWEST_CLIENT_VERSION,
     ClientVersion,
     accepts,
-    project,
+    downgrade,
 )
 from ui_message_stream.writer import HALF_INPUT
 
@@ -47,7 +47,7 @@ def expand(message: UIMessage, client_version: ClientVersion) -> list[Chunk]:
 
     They are legal, every part is closed, and no `finish` follows: a continuation may.
     """
-    projected = (project(chunk, client_version) for chunk in _chunks(message, client_version))
+    projected = (downgrade(chunk, client_version) for chunk in _chunks(message, client_version))
     return [chunk for chunk in projected if chunk is not None]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from ui_message_stream.chunks import Chunk, encode_chunk
-from ui_message_stream.versions import ClientVersion, Form, project
+from ui_message_stream.versions import ChunkVariant, ClientVersion, downgrade
 
 __all__ = ["DONE", "HEADERS", "Decoder", "comment", "frame", "frames"]
 
@@ -112,11 +112,15 @@ class Decoder:
         return events
 
 
-def frames(chunks: Iterable[Form], client_version: ClientVersion) -> bytes:
+def frames(chunks: Iterable[ChunkVariant], client_version: ClientVersion) -> bytes:
     """One event for each chunk that may be sent at the client version.
 
     Raises TypeError if a value in a chunk has no JSON form.
     """
     return b"".join(
-        [frame(shown) for chunk in chunks if (shown := project(chunk, client_version)) is not None]
+        [
+            frame(shown)
+            for chunk in chunks
+            if (shown := downgrade(chunk, client_version)) is not None
+        ]
     )

@@ -29,13 +29,13 @@ __all__ = [
     "NEWEST_CLIENT_VERSION",
     "OLDEST_CLIENT_VERSION",
     "TYPE_KNOWN_SINCE",
+    "ChunkVariant",
     "ClientVersion",
-    "Form",
-    "Ranged",
     "Since",
+    "VersionedChunk",
     "accepts",
+    "downgrade",
     "missing",
-    "project",
 ]
 
 
@@ -92,10 +92,10 @@ DEFAULT_CLIENT_VERSION = ClientVersion(5, 0, 92)
 NEWEST_CLIENT_VERSION = ClientVersion(7, 0, 173)
 
 
-class Ranged(msgspec.Struct, frozen=True):
+class VersionedChunk(msgspec.Struct, frozen=True):
     """A chunk that only some client versions are sent: what newer clients are told in another form.
 
-    A translator says both forms, side by side, and `project` picks. Both do the same to the state
+    A translator says both forms, side by side, and `downgrade` picks. Both do the same to the state
     of the stream (they answer the same call, or are whole parts), so that it is legal either way.
     """
 
@@ -112,7 +112,7 @@ class Ranged(msgspec.Struct, frozen=True):
 
 
 #: What a model backend says: a chunk for every client version, or one for some.
-Form = Chunk | Ranged
+ChunkVariant = Chunk | VersionedChunk
 
 
 class Since(NamedTuple):
@@ -306,15 +306,15 @@ def _unset_fields(cls: type[Chunk], client_version: ClientVersion) -> dict[str, 
     }
 
 
-def project(chunk: Form, client_version: ClientVersion) -> Chunk | None:
+def downgrade(chunk: ChunkVariant, client_version: ClientVersion) -> Chunk | None:
     """The chunk as every release from `client_version` on reads it; None: it must not be sent.
 
     Fields that some of them throw on are gone, unknown keys are kept only where all of them ignore
     those. What an older client can be told in another way is (a denial as a tool error, a finish
     reason as "other").
     """
-    if isinstance(chunk, Ranged):
-        return project(chunk.chunk, client_version) if chunk.includes(client_version) else None
+    if isinstance(chunk, VersionedChunk):
+        return downgrade(chunk.chunk, client_version) if chunk.includes(client_version) else None
     if type(chunk) in _PLAIN and chunk.extra is None:
         return chunk
     if substitute := _SUBSTITUTES.get(type(chunk)):

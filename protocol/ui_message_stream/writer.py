@@ -36,7 +36,12 @@ from ui_message_stream.json_codec import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import UNSET
 from ui_message_stream.state import Grammar, IllegalChunk, shows
-from ui_message_stream.versions import OLDEST_CLIENT_VERSION, ClientVersion, Form, Ranged
+from ui_message_stream.versions import (
+    OLDEST_CLIENT_VERSION,
+    ChunkVariant,
+    ClientVersion,
+    VersionedChunk,
+)
 
 __all__ = ["HALF_INPUT", "Writer"]
 
@@ -119,17 +124,17 @@ class Writer:
                 out += self._put(added)
         return out + self._put(chunk)
 
-    def write_form(self, form: Form) -> list[Form]:
+    def write_variant(self, variant: ChunkVariant) -> list[ChunkVariant]:
         """The same for a chunk that may be not for every client version. Only one for this stream's
         client version
         changes the state; any other stands beside it. Raises IllegalChunk, TypeError."""
-        if not isinstance(form, Ranged):
-            return [*self.write(form)]
-        if not form.includes(self._grammar.client_version):
-            encode_chunk(form.chunk)
-            return [form]
-        *missing, chunk = self.write(form.chunk)
-        return [*missing, msgspec.structs.replace(form, chunk=chunk)]
+        if not isinstance(variant, VersionedChunk):
+            return [*self.write(variant)]
+        if not variant.includes(self._grammar.client_version):
+            encode_chunk(variant.chunk)
+            return [variant]
+        *missing, chunk = self.write(variant.chunk)
+        return [*missing, msgspec.structs.replace(variant, chunk=chunk)]
 
     def finish(self, reason: FinishReason | None = None, metadata: Any = UNSET) -> list[Chunk]:
         """What ends the stream as complete, or as `reason` says."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.loop.handler_context import HandlerContext
 from usechat_server.loop.spec import (
@@ -101,7 +101,7 @@ class Agent:
         for one in self._models:
             one.check(self.spec.build_call(self.spec.static_config, ()))
 
-    def stream(self, turn: Turn) -> AsyncGenerator[Form, None]:
+    def stream(self, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
         """The answer to a turn as chunks, all its steps and tools: for `writer.merge` in plain
         code, or for a UIMessageStreamResponse. Closing it ends the answer.
 

@@ -16,7 +16,7 @@ from ui_message_stream.versions import (
     DEFAULT_CLIENT_VERSION,
     NEWEST_CLIENT_VERSION,
     ClientVersion,
-    project,
+    downgrade,
 )
 
 from tests.protocol.strategies import logs
@@ -64,7 +64,9 @@ def test_nothing_is_wrong_with_a_log_that_is_made_for_the_client_version(
         client_version >= ClientVersion(6)
         or not any(isinstance(chunk, ToolOutputDenied) for chunk in log)
     )
-    frames = [frame(chunk) for each in log if (chunk := project(each, client_version)) is not None]
+    frames = [
+        frame(chunk) for each in log if (chunk := downgrade(each, client_version)) is not None
+    ]
     body = b"".join([comment("stream-open"), *frames, comment(), DONE])
     # The metadata of these blocks is anything, and what comes later does not repeat it.
     assert [f for f in check(body, client_version) if f.rule != "metadata-lost"] == []

@@ -19,7 +19,7 @@ from ui_message_stream.versions import (
     DEFAULT_CLIENT_VERSION,
     NEWEST_CLIENT_VERSION,
     ClientVersion,
-    project,
+    downgrade,
 )
 from ui_message_stream.writer import HALF_INPUT
 
@@ -105,7 +105,7 @@ def test_every_release_reads_a_message_expanded_for_it(
 ) -> None:
     client_version = ClientVersion.parse(release)
     chunks = expand(message, client_version)
-    assert all(project(chunk, client_version) is chunk for chunk in chunks)
+    assert all(downgrade(chunk, client_version) is chunk for chunk in chunks)
     answer = reader.read(chunks, release=release)
     assert answer["error"] is None
     texts = [p["text"] for p in answer["message"]["parts"] if p["type"] == "text"]

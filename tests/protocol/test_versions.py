@@ -22,8 +22,8 @@ from ui_message_stream.versions import (
     ClientVersion,
     Since,
     accepts,
+    downgrade,
     missing,
-    project,
 )
 
 from tests.protocol.reader import Reader
@@ -137,7 +137,7 @@ def test_what_is_made_for_a_client_version_is_accepted_from_there_on(
     client_versions = {ClientVersion.parse(text) for text in texts}
     for client_version in sorted(client_versions):
         if client_version <= ClientVersion.parse(release):
-            chunks = {sample: project(chunk, client_version) for sample, chunk in SAMPLES.items()}
+            chunks = {sample: downgrade(chunk, client_version) for sample, chunk in SAMPLES.items()}
             assert (client_version, rejected(reader, chunks, release)) == (client_version, set())
 
 
@@ -152,41 +152,45 @@ def test_a_release_reads_a_whole_log_at_its_client_version_and_at_the_default(
         # A denial of a dynamic call cannot be told to AI SDK 5, where nobody was asked.
         assume(own.major > 5 or not any(isinstance(chunk, c.ToolOutputDenied) for chunk in log))
         chunks = [
-            made for chunk in log[:cut] if (made := project(chunk, client_version)) is not None
+            made for chunk in log[:cut] if (made := downgrade(chunk, client_version)) is not None
         ]
         said = next((chunk.error_text for chunk in chunks if isinstance(chunk, c.Error)), None)
         assert reader.read(chunks, release=release)["error"] == said
 
 
 def test_nothing_is_lost_at_the_newest_client_version() -> None:
-    lost = [s for s, chunk in SAMPLES.items() if project(chunk, NEWEST_CLIENT_VERSION) is not chunk]
+    lost = [
+        s for s, chunk in SAMPLES.items() if downgrade(chunk, NEWEST_CLIENT_VERSION) is not chunk
+    ]
     assert lost == [("finish", "finishReason=unknown")]
 
 
 def test_an_older_client_is_told_in_another_way() -> None:
     denied = c.ToolOutputDenied(tool_call_id="1")
-    assert project(denied, ClientVersion(5)) == c.ToolOutputError(
+    assert downgrade(denied, ClientVersion(5)) == c.ToolOutputError(
         tool_call_id="1", error_text=DENIED_TEXT
     )
     cut = c.Finish(finish_reason="interrupted", message_metadata={"a": 1})
     told = c.Finish(finish_reason="other", message_metadata={"a": 1})
-    assert project(cut, ClientVersion(7, 0, 148)) == project(cut, DEFAULT_CLIENT_VERSION) == told
-    assert project(cut, ClientVersion(5, 0, 91)) == c.Finish(message_metadata={"a": 1})
+    assert (
+        downgrade(cut, ClientVersion(7, 0, 148)) == downgrade(cut, DEFAULT_CLIENT_VERSION) == told
+    )
+    assert downgrade(cut, ClientVersion(5, 0, 91)) == c.Finish(message_metadata={"a": 1})
 
 
 def test_an_automatic_approval_is_told_whole_or_not_at_all() -> None:
     asked = c.ToolApprovalRequest(approval_id="a", tool_call_id="1", is_automatic=True)
     answered = c.ToolApprovalResponse(approval_id="a", approved=True)
     for client_version in (ClientVersion(6), ClientVersion(6, 0, 326)):
-        assert project(asked, client_version) is project(answered, client_version) is None
-    assert project(asked, ClientVersion(7)) is asked
-    assert project(answered, ClientVersion(7)) is answered
+        assert downgrade(asked, client_version) is downgrade(answered, client_version) is None
+    assert downgrade(asked, ClientVersion(7)) is asked
+    assert downgrade(answered, ClientVersion(7)) is answered
 
 
 def test_a_preliminary_output_is_never_shown_as_the_final_one() -> None:
     output = c.ToolOutputAvailable(tool_call_id="1", output=1, preliminary=True)
-    assert project(output, ClientVersion(5, 0, 10)) is None
-    assert project(output, ClientVersion(5, 0, 11)) is output
+    assert downgrade(output, ClientVersion(5, 0, 10)) is None
+    assert downgrade(output, ClientVersion(5, 0, 11)) is output
 
 
 def test_a_field_is_kept_back_for_a_later_major_that_does_not_know_it() -> None:
@@ -194,9 +198,11 @@ def test_a_field_is_kept_back_for_a_later_major_that_does_not_know_it() -> None:
     asked = c.ToolApprovalRequest(approval_id="a", tool_call_id="1", approval_descriptor={})
     bare = c.ToolApprovalRequest(approval_id="a", tool_call_id="1")
     assert (
-        project(asked, ClientVersion(6, 0, 326)) == project(asked, ClientVersion(7, 0, 31)) == bare
+        downgrade(asked, ClientVersion(6, 0, 326))
+        == downgrade(asked, ClientVersion(7, 0, 31))
+        == bare
     )
-    assert project(asked, ClientVersion(7, 0, 32)) is asked
+    assert downgrade(asked, ClientVersion(7, 0, 32)) is asked
 
 
 def test_what_a_client_version_cannot_carry_is_said_by_name() -> None:
@@ -212,13 +218,13 @@ def test_a_feature_of_the_app_can_go_beyond_the_client_version_and_nothing_else_
         "tool-approval-request", "tool-output-denied"
     )
     asked = c.ToolApprovalRequest(approval_id="a", tool_call_id="1", signature="6.0.202")
-    assert project(asked, client_version) == c.ToolApprovalRequest(
+    assert downgrade(asked, client_version) == c.ToolApprovalRequest(
         approval_id="a", tool_call_id="1"
     )
     denied = c.ToolOutputDenied(tool_call_id="1")
-    assert project(denied, client_version) is denied
+    assert downgrade(denied, client_version) is denied
     titled = c.ToolInputStart(tool_call_id="1", tool_name="a", title="A")
-    assert project(titled, client_version) == c.ToolInputStart(tool_call_id="1", tool_name="a")
+    assert downgrade(titled, client_version) == c.ToolInputStart(tool_call_id="1", tool_name="a")
     assert missing(["tool-approval-request", "custom"], client_version) == ["custom"]
     assert str(client_version) == str(DEFAULT_CLIENT_VERSION)
 

@@ -14,7 +14,7 @@ from ui_message_stream.json_codec import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import frame
 from ui_message_stream.state import Grammar, IllegalChunk
-from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion, project
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion, downgrade
 from ui_message_stream.writer import HALF_INPUT, Writer
 
 from tests.protocol.reader import Reader
@@ -110,7 +110,7 @@ def requests(
     """How often each release from the client version on asks that continues automatically."""
     return {
         release: reader.requests(
-            [out for chunk in chunks if (out := project(chunk, at)) is not None], message, release
+            [out for chunk in chunks if (out := downgrade(chunk, at)) is not None], message, release
         )
         for release in RELEASES
         if (at := ClientVersion.parse(release)) >= client_version

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from ui_message_stream.chunks import Finish
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 from ui_message_stream.writer import Writer
 
 from usechat_server.compose.stream_writer import AnswerFunction, StreamWriter
@@ -53,18 +53,18 @@ async def streamed(
         await asyncio.wait([task])
 
 
-def answered(answer: AnswerFunction, turn: Turn) -> AsyncGenerator[Form, None]:
+def answered(answer: AnswerFunction, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
     """Runs the function from the first step of the generator on. Raises what it raises."""
 
-    async def write(take: Callable[[Sequence[Form]], None]) -> None:
+    async def write(take: Callable[[Sequence[ChunkVariant]], None]) -> None:
         # Here, so that the function itself hears of a chunk that cannot be.
         legal = Writer(
             message_id=turn.message_id, message=turn.continued, client_version=turn.client_version
         )
 
-        def append(batch: Sequence[Form]) -> None:
-            for form in batch:
-                take(legal.write_form(form))
+        def append(batch: Sequence[ChunkVariant]) -> None:
+            for variant in batch:
+                take(legal.write_variant(variant))
 
         writer = StreamWriter(append, turn.client_version)
         await answer(turn, writer)

@@ -9,7 +9,7 @@ import msgspec
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk, FinishReason
 from ui_message_stream.schema import UNSET
-from ui_message_stream.versions import ClientVersion, Form, Ranged
+from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
 from usechat_server.compose.merged_stream import BlockKey, Strand, block_key
 from usechat_server.errors import BadRequest
@@ -17,7 +17,7 @@ from usechat_server.errors import BadRequest
 __all__ = ["Append", "Weave"]
 
 #: Takes what is to be written, makes the missing chunks, and raises IllegalChunk or TypeError.
-Append = Callable[[Sequence[Form]], None]
+Append = Callable[[Sequence[ChunkVariant]], None]
 
 #: What begins and ends a stream: of a strand it says something, but begins and ends nothing.
 _FRAMING = (c.Start, c.Finish, c.Abort, c.Error, c.ResetStep)
@@ -77,12 +77,12 @@ class Weave:
             self._append([c.ReasoningEnd(id=name) if reasoning else c.TextEnd(id=name)])
         self._released.set()
 
-    def say(self, strand: Strand, form: Form) -> None:
+    def say(self, strand: Strand, variant: ChunkVariant) -> None:
         """Writes what a strand says; a step that it cannot begin now it does not begin.
 
         Raises BadRequest with the text of an `error`.
         """
-        chunk = form.chunk if isinstance(form, Ranged) else form
+        chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
         if isinstance(chunk, c.StartStep):
             self.begin_step(strand)
         elif isinstance(chunk, c.FinishStep):
@@ -90,7 +90,7 @@ class Weave:
         elif isinstance(chunk, _FRAMING):
             self._framing(strand, chunk)
         else:
-            self._content(strand, form, chunk)
+            self._content(strand, variant, chunk)
 
     def begin_step(self, strand: Strand) -> bool:
         """Begins a step, unless the one that is open is new to the strand. False: not now."""
@@ -138,8 +138,8 @@ class Weave:
         if isinstance(chunk, (c.Start, c.Finish)) and chunk.message_metadata is not UNSET:
             self.say(strand, c.MessageMetadata(message_metadata=chunk.message_metadata))
 
-    def _content(self, strand: Strand, form: Form, chunk: Chunk) -> None:
-        counts = not isinstance(form, Ranged) or form.includes(self._client_version)
+    def _content(self, strand: Strand, variant: ChunkVariant, chunk: Chunk) -> None:
+        counts = not isinstance(variant, VersionedChunk) or variant.includes(self._client_version)
         key = block_key(chunk)
         if key is not None:
             if isinstance(chunk, (c.TextStart, c.ReasoningStart)):
@@ -153,8 +153,8 @@ class Weave:
             elif key not in strand.open and counts:
                 # A mistake. It must not hit the block of another strand.
                 strand.names[key] = self._name(key)
-            form = _renamed(form, strand.names.get(key, key[1]))
-        self._append((form,))
+            variant = _renamed(variant, strand.names.get(key, key[1]))
+        self._append((variant,))
         self._in_step = self._in_step or not isinstance(chunk, _OUTSIDE)
         if not counts or isinstance(chunk, (c.TextDelta, c.ReasoningDelta, c.ToolInputDelta)):
             return
@@ -176,10 +176,10 @@ class Weave:
         return name
 
 
-def _renamed(form: Form, name: str) -> Form:
-    if isinstance(form, Ranged):
-        chunk = _renamed(form.chunk, name)
-        return form if chunk is form.chunk else msgspec.structs.replace(form, chunk=chunk)
-    if form.id == name:  # type: ignore[union-attr]
-        return form
-    return msgspec.structs.replace(form, id=name)
+def _renamed(variant: ChunkVariant, name: str) -> ChunkVariant:
+    if isinstance(variant, VersionedChunk):
+        chunk = _renamed(variant.chunk, name)
+        return variant if chunk is variant.chunk else msgspec.structs.replace(variant, chunk=chunk)
+    if variant.id == name:  # type: ignore[union-attr]
+        return variant
+    return msgspec.structs.replace(variant, id=name)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk, FinishReason
-from ui_message_stream.versions import ClientVersion, Form, Ranged
+from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
 from usechat_server.compose.merged_stream import BlockKey
 from usechat_server.compose.merger import Append, Weave
@@ -121,7 +121,7 @@ class StreamWriter:
         """Says that a call failed, with a text that the person sees."""
         self.write(c.ToolOutputError(tool_call_id=call_id, error_text=text))
 
-    def write(self, form: Form) -> None:
+    def write(self, variant: ChunkVariant) -> None:
         """Writes any chunk. `start` and `finish` give their metadata only, since the stream has its
         own; a `start-step` amid a merged stream's tool input or reasoning begins no step; `error`
         is raised.
@@ -129,15 +129,15 @@ class StreamWriter:
         Raises IllegalChunk if it cannot be here, TypeError for a value without a JSON form,
         BadRequest with the text of an `error`.
         """
-        chunk = form.chunk if isinstance(form, Ranged) else form
+        chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
         if not self._is_beside(chunk):
             self._end_block()
-        self._weave.say(self._own, form)
+        self._weave.say(self._own, variant)
         if isinstance(chunk, c.Data) and chunk.id is not None and not chunk.transient:
             self._data.add((chunk.name, chunk.id))
         self._note(chunk)
 
-    async def merge(self, stream: AsyncIterable[Form]) -> None:
+    async def merge(self, stream: AsyncIterable[ChunkVariant]) -> None:
         """Writes another stream, until it is over, as a part of this message: chunks, or
         `agent.stream(turn)`. Several can be merged at once, each in a task of its own.
 
@@ -146,12 +146,12 @@ class StreamWriter:
         self._end_block()
         strand = self._weave.add(merged=True)
         try:
-            async for form in stream:
-                if isinstance(form, c.StartStep):
+            async for variant in stream:
+                if isinstance(variant, c.StartStep):
                     await self._weave.wait_for_step(strand)
                 else:
-                    self._weave.say(strand, form)
-                    self._note(form.chunk if isinstance(form, Ranged) else form)
+                    self._weave.say(strand, variant)
+                    self._note(variant.chunk if isinstance(variant, VersionedChunk) else variant)
         finally:
             self._weave.remove(strand)
             if aclose := getattr(stream, "aclose", None):

@@ -18,7 +18,7 @@ from starlette.background import BackgroundTask
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import DONE, frames
-from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion, Form
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ChunkVariant, ClientVersion
 from ui_message_stream.writer import Writer
 
 from usechat_server.aio import is_cancelled
@@ -55,7 +55,7 @@ class UIMessageStreamResponse(EventStream):
 
     def __init__(
         self,
-        chunks: AsyncIterable[Form],
+        chunks: AsyncIterable[ChunkVariant],
         *,
         client_version: ClientVersion = DEFAULT_CLIENT_VERSION,
         message: UIMessage | None = None,
@@ -116,7 +116,7 @@ class _Written:
     """Chunks as they are written, with all that the protocol needs."""
 
     def __init__(
-        self, chunks: AsyncIterator[Form], writer: Writer, client_version: ClientVersion
+        self, chunks: AsyncIterator[ChunkVariant], writer: Writer, client_version: ClientVersion
     ) -> None:
         self._chunks = chunks
         self._writer = writer
@@ -132,7 +132,7 @@ class _Written:
         yield OPEN_COMMENT  # the headers go out with it, however long the first chunk takes
         try:
             async for chunk in self._chunks:
-                if data := frames(self._writer.write_form(chunk), self._client_version):
+                if data := frames(self._writer.write_variant(chunk), self._client_version):
                     yield data
             yield self._last(self._writer.finish)
         except (Exception, asyncio.CancelledError) as error:

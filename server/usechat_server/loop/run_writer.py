@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ui_message_stream.chunks import FinishStep, ResetStep, Start
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Form, Ranged
+from ui_message_stream.versions import ChunkVariant, VersionedChunk
 from ui_message_stream.writer import Writer
 
 from usechat_server.run_log.log import Log
@@ -47,14 +47,14 @@ class Output:
             while log.is_behind(position):
                 written, position = log.chunks(position)
                 for said in written:
-                    self.writer.write_form(said)
+                    self.writer.write_variant(said)
 
     @property
     def in_step(self) -> bool:
         """Whether something of a step was written that has not ended."""
         return self.writer.in_step
 
-    def append(self, batch: Sequence[Form]) -> None:
+    def append(self, batch: Sequence[ChunkVariant]) -> None:
         """Writes what was said; nothing once the answer has its end. If the end is among it,
         readers see that when the log ends.
 
@@ -64,11 +64,13 @@ class Output:
         if self._closed:
             return
         writer = self.writer
-        chunks: list[Form] = []
+        chunks: list[ChunkVariant] = []
         try:
             for said in batch:
                 chunks += (
-                    writer.write_form(said) if isinstance(said, Ranged) else writer.write(said)
+                    writer.write_variant(said)
+                    if isinstance(said, VersionedChunk)
+                    else writer.write(said)
                 )
         finally:
             # Before an illegal one too: the writer counts on what it gave.
@@ -97,7 +99,7 @@ class Output:
         self.append([ResetStep()])
         return True
 
-    def close(self, chunks: Sequence[Form]) -> None:
+    def close(self, chunks: Sequence[ChunkVariant]) -> None:
         """Writes the last chunks, which the writer gave. Readers see them when the log ends."""
         self._closed = True
         self.log.close(chunks)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from ui_message_stream.chunks import Finish
 from ui_message_stream.schema import UNSET
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.approvals import Approvals, Issued
 from usechat_server.compose import streamed
@@ -25,10 +25,10 @@ from usechat_server.turn import Decision, Turn
 __all__ = ["agent_stream"]
 
 _RETRY = Retry()
-_Take = Callable[[Sequence[Form]], None]
+_Take = Callable[[Sequence[ChunkVariant]], None]
 
 
-def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[Form, None]:
+def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
     """The agent's answer, in a task of its own that begins with the first step and is cancelled
     when the generator is closed. Raises what the agent's loop raises.
 
@@ -86,7 +86,7 @@ class _Told(Output):
         self._told = 0, 0
         self._tell()
 
-    def append(self, batch: Sequence[Form]) -> None:
+    def append(self, batch: Sequence[ChunkVariant]) -> None:
         try:
             super().append(batch)
         finally:

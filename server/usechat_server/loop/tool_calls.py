@@ -15,7 +15,7 @@ from ui_message_stream.chunks import (
     ToolOutputAvailable,
     ToolOutputError,
 )
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.aio import is_cancelled
 from usechat_server.approvals import Approvals, Ask, Deny, asked, automatic, denied, policy
@@ -72,7 +72,7 @@ class ToolCalls:
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = False
 
-    def take(self, batch: Sequence[Form]) -> Sequence[Form]:
+    def take(self, batch: Sequence[ChunkVariant]) -> Sequence[ChunkVariant]:
         """What to write for chunks of the model: an input that its tool does not take is an error,
         which the model may correct."""
         for chunk in batch:
@@ -124,7 +124,7 @@ class ToolCalls:
             if stuck:
                 logger.error("%s cancelled tools still run after %s s", len(stuck), CLEANUP)
 
-    def _taken(self, chunk: Form) -> Form:
+    def _taken(self, chunk: ChunkVariant) -> ChunkVariant:
         if isinstance(chunk, ToolInputError) and not chunk.provider_executed:
             self.answered = True
         if not isinstance(chunk, ToolInputAvailable) or chunk.provider_executed:
@@ -195,15 +195,15 @@ class ToolCalls:
                 else:
                     self._settle(call, [said])
 
-    def _settle(self, call: _Call, forms: Sequence[Form]) -> None:
+    def _settle(self, call: _Call, variants: Sequence[ChunkVariant]) -> None:
         """Writes the output of a call."""
-        self._write(forms)
+        self._write(variants)
         self._open.pop(call.id, None)
         self.answered = True
 
-    def _write(self, forms: Sequence[Form]) -> None:
+    def _write(self, variants: Sequence[ChunkVariant]) -> None:
         if not self._over:
-            self._output.append(forms)
+            self._output.append(variants)
 
 
 def _invalid(call: ToolInputAvailable, text: str) -> ToolInputError:

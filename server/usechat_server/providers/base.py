@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 from ui_message_stream.chunks import FinishReason
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.results import Usage
 from usechat_server.tools import Tool
@@ -56,7 +56,7 @@ class ModelStream(Protocol):
         """The provider's own ids and times so far, as JSON values, for the log line."""
         ...
 
-    def __aiter__(self) -> AsyncIterator[Sequence[Form]]:
+    def __aiter__(self) -> AsyncIterator[Sequence[ChunkVariant]]:
         """Batches: the chunks that one provider read brought, never `start`, `finish`, `start-step`
         or `finish-step`. Raises ModelError. Ends only after a complete answer."""
         ...

@@ -21,11 +21,11 @@ from ui_message_stream.schema import UNSET
 from ui_message_stream.sse import DONE, frames
 from ui_message_stream.versions import (
     NEWEST_CLIENT_VERSION,
+    ChunkVariant,
     ClientVersion,
-    Form,
-    Ranged,
+    VersionedChunk,
     accepts,
-    project,
+    downgrade,
 )
 
 from usechat_server.run_log.text_buffer import Deltas, plain_delta
@@ -70,16 +70,16 @@ class Log:
     def __init__(self, continued: UIMessage | None = None) -> None:
         self.ended = False
         self._continued = continued
-        self._items: list[Form | Deltas] = []
+        self._items: list[ChunkVariant | Deltas] = []
         self._growing: Deltas | None = None
         self._end: Position = (0, 0)
-        self._newest: Sequence[Form] = ()
+        self._newest: Sequence[ChunkVariant] = ()
         self._newest_at: Position | None = None
         self._newest_frames: dict[ClientVersion, bytes] = {}
         self._waiting: list[asyncio.Future[None]] = []
         #: set when a step ended; whoever waits for it clears it
         self.step_ended = asyncio.Event()
-        self._last: Sequence[Form] = ()
+        self._last: Sequence[ChunkVariant] = ()
         #: who follows it now
         self.followers: set[Follower] = set()
         #: the item from which on the next `reset-step` supersedes
@@ -87,11 +87,11 @@ class Log:
         #: from which item on which `reset-step` superseded, oldest first
         self._resets: list[tuple[int, int]] = []
 
-    def append(self, chunks: Sequence[Form]) -> None:
+    def append(self, chunks: Sequence[ChunkVariant]) -> None:
         """Adds one entry and wakes the readers that are caught up, each once."""
         before = self._end
         for chunk in chunks:
-            if isinstance(chunk, Ranged) or (delta := plain_delta(chunk)) is None:
+            if isinstance(chunk, VersionedChunk) or (delta := plain_delta(chunk)) is None:
                 self._fold()
                 self._items.append(chunk)
                 if isinstance(chunk, FinishStep):
@@ -119,7 +119,7 @@ class Log:
             self._newest_frames = {}
             self._wake()
 
-    def close(self, chunks: Sequence[Form]) -> None:
+    def close(self, chunks: Sequence[ChunkVariant]) -> None:
         """The last chunks, up to `finish`, `abort` or `error`. They are part of the message, but no
         reader sees them before `end`: what is to be done first, such as saving, can be done."""
         self._last = chunks
@@ -148,7 +148,7 @@ class Log:
     def message(self) -> UIMessage:
         """The message so far, as the newest client has it."""
         shown = (
-            project(
+            downgrade(
                 item.read(0, item.length) if isinstance(item, Deltas) else item,
                 NEWEST_CLIENT_VERSION,
             )
@@ -188,13 +188,13 @@ class Log:
         """The position after the last chunk."""
         return self._end
 
-    def chunks(self, position: Position) -> tuple[list[Form], Position]:
+    def chunks(self, position: Position) -> tuple[list[ChunkVariant], Position]:
         """What was appended from a position on, superseded or not, and the position after it.
 
         Deltas are merged; of a long backlog it is a piece. The same chunks appended to another log,
         in order, make the same items and positions there.
         """
-        found: list[Form] = []
+        found: list[ChunkVariant] = []
         index, offset = position
         size = 0
         while (index, offset) < self._end and size < READ_SIZE:
@@ -222,7 +222,7 @@ class Log:
         self._waiting.append(waiter)
         await waiter
 
-    def _next(self, position: Position) -> tuple[Form, Position]:
+    def _next(self, position: Position) -> tuple[ChunkVariant, Position]:
         for first, reset in self._resets:
             if (first, 0) < position <= (reset, 0):
                 return ResetStep(), (reset + 1, 0)
@@ -242,7 +242,7 @@ class Log:
                 position = (reset + 1, 0)
         return position
 
-    def _valid(self) -> Iterator[Form | Deltas]:
+    def _valid(self) -> Iterator[ChunkVariant | Deltas]:
         """The items that were not superseded."""
         begin = 0
         for first, reset in self._resets:
@@ -261,7 +261,9 @@ class Log:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _preamble(self, continued: UIMessage, client_version: ClientVersion) -> Iterator[Form]:
+    def _preamble(
+        self, continued: UIMessage, client_version: ClientVersion
+    ) -> Iterator[ChunkVariant]:
         yield from expand(continued, client_version)
         # Its `start` stands for this run's own, of which only the metadata is left to say.
         start = self._items[0]
@@ -277,7 +279,7 @@ class Reader:
         log: Log,
         client_version: ClientVersion,
         start: Position = (0, 0),
-        preamble: Iterator[Form] | None = None,
+        preamble: Iterator[ChunkVariant] | None = None,
     ) -> None:
         self._log = log
         self._client_version = client_version
@@ -327,7 +329,7 @@ class Reader:
             return data + DONE
         return data
 
-    def _next_of_preamble(self, preamble: Iterator[Form]) -> bytes:
+    def _next_of_preamble(self, preamble: Iterator[ChunkVariant]) -> bytes:
         piece = bytearray()
         for chunk in preamble:
             piece += frames((chunk,), self._client_version)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ui_message_stream.chunks import Chunk, Finish, FinishReason
-from ui_message_stream.versions import ClientVersion, project
+from ui_message_stream.versions import ClientVersion, downgrade
 from ui_message_stream.writer import Writer
 
 from usechat_server.errors import RESTARTING, mask
@@ -39,7 +39,7 @@ class End:
                 return writer.error(self.text)
             case "interrupted":
                 told = Finish(finish_reason="interrupted")
-                if project(told, client_version) == told:
+                if downgrade(told, client_version) == told:
                     return writer.finish("interrupted")
                 # Any other finish would show half an answer as a complete one.
                 return writer.error(RESTARTING)

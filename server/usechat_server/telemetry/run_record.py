@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from ui_message_stream.chunks import ReasoningDelta, TextDelta, ToolInputDelta
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.errors import ModelError
 from usechat_server.results import Outcome, Step, total_usage
@@ -53,7 +53,7 @@ class RunRecord:
     #: chunks of the answer
     chunks: int = 0
 
-    def read(self, batch: Sequence[Form]) -> None:
+    def read(self, batch: Sequence[ChunkVariant]) -> None:
         """Notes that the model brought chunks."""
         self.last_read = monotonic()
         if self.first_token is None:

@@ -31,7 +31,7 @@ from ui_message_stream.chunks import (
 from ui_message_stream.messages import StepStartPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.state import IllegalChunk
-from ui_message_stream.versions import NEWEST_CLIENT_VERSION, Form, Ranged
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, VersionedChunk
 from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
 from usechat_server.compose import AnswerFunction
 
@@ -67,7 +67,9 @@ def text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text, "state": "done"}
 
 
-async def stream(*chunks: Form | asyncio.Event | BaseException) -> AsyncIterator[Form]:
+async def stream(
+    *chunks: ChunkVariant | asyncio.Event | BaseException,
+) -> AsyncIterator[ChunkVariant]:
     for chunk in chunks:
         if isinstance(chunk, asyncio.Event):
             await chunk.wait()
@@ -203,16 +205,16 @@ async def test_merged_streams_are_parts_of_one_message() -> None:
 
 
 async def test_streams_with_the_same_ids_are_kept_apart() -> None:
-    def half(name: str, mine: asyncio.Event, other: asyncio.Event) -> AsyncIterator[Form]:
-        async def talk() -> AsyncIterator[Form]:
+    def half(name: str, mine: asyncio.Event, other: asyncio.Event) -> AsyncIterator[ChunkVariant]:
+        async def talk() -> AsyncIterator[ChunkVariant]:
             yield TextStart(id="0")
             yield TextDelta(id="0", delta=f"{name} begins")
             mine.set()
             await other.wait()
             yield TextDelta(id="0", delta=f", {name} ends")
             # One form for old clients and one for new ones: both are of the renamed block.
-            yield Ranged(TextEnd(id="0"), since=NEWEST_CLIENT_VERSION)
-            yield Ranged(TextEnd(id="0"), until=NEWEST_CLIENT_VERSION)
+            yield VersionedChunk(TextEnd(id="0"), since=NEWEST_CLIENT_VERSION)
+            yield VersionedChunk(TextEnd(id="0"), until=NEWEST_CLIENT_VERSION)
 
         return talk()
 
@@ -226,7 +228,7 @@ async def test_streams_with_the_same_ids_are_kept_apart() -> None:
 async def test_a_step_waits_for_what_cannot_be_cut_and_cuts_the_rest() -> None:
     started, stepped = asyncio.Event(), asyncio.Event()
 
-    async def reasons() -> AsyncIterator[Form]:
+    async def reasons() -> AsyncIterator[ChunkVariant]:
         yield ReasoningStart(id="r")
         yield ReasoningDelta(id="r", delta="Hm")
         yield ToolInputStart(tool_call_id="x", tool_name="t")
@@ -243,7 +245,7 @@ async def test_a_step_waits_for_what_cannot_be_cut_and_cuts_the_rest() -> None:
         yield TextDelta(id="t", delta="whole")
         yield TextEnd(id="t")
 
-    async def steps() -> AsyncIterator[Form]:
+    async def steps() -> AsyncIterator[ChunkVariant]:
         yield StartStep()
         for chunk in said("t", "first"):
             yield chunk
@@ -334,7 +336,7 @@ async def test_framing_that_is_written_by_hand_ends_nothing() -> None:
 async def test_a_client_that_leaves_cancels_the_function_and_closes_what_it_merges() -> None:
     closed, cleaned = asyncio.Event(), asyncio.Event()
 
-    async def endless() -> AsyncIterator[Form]:
+    async def endless() -> AsyncIterator[ChunkVariant]:
         try:
             yield TextStart(id="0")
             yield TextDelta(id="0", delta="Hel")

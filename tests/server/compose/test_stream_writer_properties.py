@@ -38,7 +38,7 @@ from ui_message_stream.messages import (
 )
 from ui_message_stream.reduce import reduce
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ClientVersion, Form
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, ClientVersion
 from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -96,14 +96,14 @@ class Told:
     def __init__(self) -> None:
         self.text = self.reasoning = 0
 
-    def of(self, chunk: Form | str) -> None:
+    def of(self, chunk: ChunkVariant | str) -> None:
         if isinstance(chunk, TextDelta):
             self.text += len(chunk.delta)
         elif isinstance(chunk, ReasoningDelta):
             self.reasoning += len(chunk.delta)
 
 
-async def merged(chunks: Sequence[Chunk | str], told: Told) -> AsyncIterator[Form]:
+async def merged(chunks: Sequence[Chunk | str], told: Told) -> AsyncIterator[ChunkVariant]:
     for one in chunks:
         await asyncio.sleep(0)
         if isinstance(one, str):
@@ -215,7 +215,9 @@ def test_streams_that_are_legal_are_merged_whole(
     """However they meet: nobody hears of an error, and reasoning stays in one piece."""
     pause = cycle(pauses)
 
-    async def stream(index: int, steps: list[list[Any]], finishes: bool) -> AsyncIterator[Form]:
+    async def stream(
+        index: int, steps: list[list[Any]], finishes: bool
+    ) -> AsyncIterator[ChunkVariant]:
         said: list[Chunk] = [Start(message_id=f"other-{index}")]
         for step, inside in enumerate(steps):
             said.append(StartStep())

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import Chunk, Start
 from ui_message_stream.state import IllegalChunk
-from ui_message_stream.versions import ClientVersion, Form, Ranged
+from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 from ui_message_stream.writer import Writer
 from usechat_server.coordination.redis import published_log as cluster_copy
 from usechat_server.coordination.redis.codec import decode, encode
@@ -24,11 +24,11 @@ from tests.harness.chunk_strategies import said
 from tests.harness.redis_server import RedisServer
 
 ranges = st.sampled_from([None, ClientVersion(5, 0, 92), ClientVersion(6), ClientVersion(7, 0, 70)])
-forms = st.one_of(said, st.builds(Ranged, said, ranges, ranges))
+variants = st.one_of(said, st.builds(VersionedChunk, said, ranges, ranges))
 
 
-@given(st.lists(forms, max_size=8))
-def test_redis_carries_every_chunk_as_it_is(chunks: list[Form]) -> None:
+@given(st.lists(variants, max_size=8))
+def test_redis_carries_every_chunk_as_it_is(chunks: list[ChunkVariant]) -> None:
     assert decode(encode(chunks)) == chunks
 
 
@@ -121,7 +121,7 @@ def test_whoever_joins_at_any_point_has_the_owners_log(
         asyncio.run(play())
 
 
-def everything(log: Log) -> list[Form]:
+def everything(log: Log) -> list[ChunkVariant]:
     """What was appended, each run of deltas as one."""
     with mock.patch.object(memory, "READ_SIZE", 10**9):
         return log.chunks((0, 0))[0]

@@ -31,10 +31,10 @@ from ui_message_stream.state import Grammar, IllegalChunk
 from ui_message_stream.versions import (
     DEFAULT_CLIENT_VERSION,
     NEWEST_CLIENT_VERSION,
+    ChunkVariant,
     ClientVersion,
-    Form,
-    Ranged,
-    project,
+    VersionedChunk,
+    downgrade,
 )
 from ui_message_stream.writer import Writer
 from usechat_server.run_log import log as memory
@@ -113,7 +113,7 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
             reader = readers.get(number) or log.reader(client_version)
             seen[number] += await read_rest(reader)
             assert seen[number].endswith(b"data: [DONE]\n\n")
-            expected = [shown for chunk in written if (shown := project(chunk, client_version))]
+            expected = [shown for chunk in written if (shown := downgrade(chunk, client_version))]
             assert reduce(chunks_of(seen[number])) == reduce(expected)
 
     with mock.patch.object(memory, "READ_SIZE", read_size):
@@ -178,7 +178,7 @@ def test_what_is_taken_back_is_lost_on_nobody(
                 assert not reader.loses_by_reset()
                 continue
             expected = [
-                shown for chunk in replayed if (shown := project(chunk, CLIENT_VERSIONS[number]))
+                shown for chunk in replayed if (shown := downgrade(chunk, CLIENT_VERSIONS[number]))
             ]
             assert reduce(got) == reduce(expected)
             reader.close()
@@ -342,16 +342,20 @@ async def test_each_reader_gets_the_form_of_its_client_version(
     newer = ClientVersion(7)
     source = SourceUrl(source_id="s", url="https://example.com/")
     old_end, new_end = TextEnd(id="0"), TextEnd(id="0", provider_metadata={"p": {"k": 1}})
-    said: list[Form] = [
+    said: list[ChunkVariant] = [
         TextStart(id="0"),
-        Ranged(source, until=newer),
-        Ranged(new_end, since=newer),
-        Ranged(old_end, until=newer),
+        VersionedChunk(source, until=newer),
+        VersionedChunk(new_end, since=newer),
+        VersionedChunk(old_end, until=newer),
         Finish(),
     ]
     writer, log = Writer(message_id="m", client_version=client_version), Log()
-    for form in said:
-        log.append(writer.write_form(form) if isinstance(form, Ranged) else writer.write(form))
+    for variant in said:
+        log.append(
+            writer.write_variant(variant)
+            if isinstance(variant, VersionedChunk)
+            else writer.write(variant)
+        )
     log.end()
 
     for reader_client_version in (DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION):

@@ -92,8 +92,8 @@ class ChatMachine(RuleBasedStateMachine):
         return [n for n, message in enumerate(self.history) if message["role"] == role]
 
     @precondition(lambda self: self.idle)
-    @rule(text=st.text(min_size=1), form=st.sampled_from(["message", "history", "forged"]))
-    def submit(self, text: str, form: str) -> None:
+    @rule(text=st.text(min_size=1), variant=st.sampled_from(["message", "history", "forged"]))
+    def submit(self, text: str, variant: str) -> None:
         message = user(self.new_id("u"), text)
         forged = [answer("forged"), user("x"), answer("forged2", call("t", "output-available"))]
         bodies: dict[str, dict[str, Any]] = {
@@ -101,7 +101,7 @@ class ChatMachine(RuleBasedStateMachine):
             "history": {"messages": [*self.history, message]},
             "forged": {"messages": [*(forged if self.history else []), message]},
         }
-        self.post(len(self.history), message, **bodies[form])
+        self.post(len(self.history), message, **bodies[variant])
 
     @precondition(lambda self: self.idle and self.history)
     @rule(data=st.data(), text=st.text())

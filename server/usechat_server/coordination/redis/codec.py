@@ -7,26 +7,26 @@ from typing import Any
 
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.chunks import encode_chunk, parse_chunk
-from ui_message_stream.versions import ClientVersion, Form, Ranged
+from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
 from usechat_server.run_log.log import Position
 
 __all__ = ["decode", "encode", "position_id"]
 
 
-def encode(chunks: Sequence[Form]) -> bytes:
+def encode(chunks: Sequence[ChunkVariant]) -> bytes:
     """A JSON array: a chunk is the object that a client reads, a form for some client versions only
     is
     `[since, until, chunk]`.
 
     Raises TypeError if a value in a chunk has no JSON form.
     """
-    return b"[%b]" % b",".join(map(_encode_form, chunks))
+    return b"[%b]" % b",".join(map(_encode_variant, chunks))
 
 
-def decode(data: bytes) -> list[Form]:
+def decode(data: bytes) -> list[ChunkVariant]:
     """The chunks again. Raises WireError for a chunk that this release does not know."""
-    return [_decode_form(value) for value in jsontext.decode(data)]
+    return [_decode_variant(value) for value in jsontext.decode(data)]
 
 
 def position_id(position: Position) -> str:
@@ -35,22 +35,22 @@ def position_id(position: Position) -> str:
     return f"{item}-{offset}"
 
 
-def _encode_form(form: Form) -> bytes:
-    if not isinstance(form, Ranged):
-        return encode_chunk(form)
-    since, until = (None if end is None else str(end) for end in (form.since, form.until))
+def _encode_variant(variant: ChunkVariant) -> bytes:
+    if not isinstance(variant, VersionedChunk):
+        return encode_chunk(variant)
+    since, until = (None if end is None else str(end) for end in (variant.since, variant.until))
     return b"[%b,%b,%b]" % (
         jsontext.encode(since),
         jsontext.encode(until),
-        encode_chunk(form.chunk),
+        encode_chunk(variant.chunk),
     )
 
 
-def _decode_form(value: Any) -> Form:
+def _decode_variant(value: Any) -> ChunkVariant:
     if isinstance(value, dict):
         return parse_chunk(value)
     since, until, chunk = value
-    return Ranged(parse_chunk(chunk), _client_version(since), _client_version(until))
+    return VersionedChunk(parse_chunk(chunk), _client_version(since), _client_version(until))
 
 
 def _client_version(text: str | None) -> ClientVersion | None:

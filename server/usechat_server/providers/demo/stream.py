@@ -25,7 +25,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import JSONObject
-from ui_message_stream.versions import FIELD_KNOWN_SINCE, Form, Ranged
+from ui_message_stream.versions import FIELD_KNOWN_SINCE, ChunkVariant, VersionedChunk
 
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
@@ -50,7 +50,9 @@ _LENGTHS = (5, 3, 8, 4, 6, 11, 2, 7)
 _CITES_SINCE = FIELD_KNOWN_SINCE["text-end"]["citations"].v7
 
 
-def chunks_of(beat: Think | Say | Show | Call, place: int, question: Question) -> Iterator[Form]:
+def chunks_of(
+    beat: Think | Say | Show | Call, place: int, question: Question
+) -> Iterator[ChunkVariant]:
     """The chunks of the beat that stands at that place of its step."""
     block = str(place)
     match beat:
@@ -64,7 +66,7 @@ def chunks_of(beat: Think | Say | Show | Call, place: int, question: Question) -
             yield TextEnd(id=block, citations=[_citation(source, text)] if source else None)
             if source:
                 # Clients that do not know citations have sources beside the text instead.
-                yield Ranged(
+                yield VersionedChunk(
                     SourceUrl(
                         source_id=f"{question.step}-{block}", url=source.url, title=source.title
                     ),
@@ -78,7 +80,7 @@ def chunks_of(beat: Think | Say | Show | Call, place: int, question: Question) -
             assert_never(beat)
 
 
-def _call(beat: Call, question: Question) -> Iterator[Form]:
+def _call(beat: Call, question: Question) -> Iterator[ChunkVariant]:
     tool = question.tools[beat.tool]
     told: dict[str, Any] = {
         # As unlike any other as a provider's: useChat finds a call by it in the whole chat.
@@ -116,7 +118,7 @@ _FIRST, _NEXT = 0.5, 0.035
 #: deltas of a read: uneven, as a model's are, and the same every time
 _BATCHES = (1, 2, 1, 3, 2)
 
-_Step = tuple[float, list[Form]]
+_Step = tuple[float, list[ChunkVariant]]
 
 
 class DemoStream:
@@ -142,7 +144,7 @@ class DemoStream:
     def __aiter__(self) -> DemoStream:
         return self
 
-    async def __anext__(self) -> Sequence[Form]:
+    async def __anext__(self) -> Sequence[ChunkVariant]:
         step = next(self._steps, None)
         if step is None:
             calls = any(isinstance(beat, Call) for beat in self._beats)
@@ -171,7 +173,7 @@ def _play(beats: Sequence[Beat], question: Question) -> Iterator[_Step]:
             pause = _NEXT
 
 
-def _batches(chunks: Iterator[Form]) -> Iterator[list[Form]]:
+def _batches(chunks: Iterator[ChunkVariant]) -> Iterator[list[ChunkVariant]]:
     for size in cycle(_BATCHES):
         batch = list(islice(chunks, size))
         if not batch:

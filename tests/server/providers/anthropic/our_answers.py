@@ -18,7 +18,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import Reducer
-from ui_message_stream.versions import ClientVersion, Form, Ranged, project
+from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk, downgrade
 from ui_message_stream.writer import Writer
 from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import AnthropicModel
@@ -93,10 +93,12 @@ class Conversation:
                     calls.append(
                         ToolOutputAvailable(tool_call_id=chunk.tool_call_id, output=OUTPUT)
                     )
-                forms = (
-                    writer.write_form(chunk) if isinstance(chunk, Ranged) else writer.write(chunk)
+                variants = (
+                    writer.write_variant(chunk)
+                    if isinstance(chunk, VersionedChunk)
+                    else writer.write(chunk)
                 )
-                self._take(forms, reducer)
+                self._take(variants, reducer)
         for output in calls:
             writer.write(output)
             reducer.feed(output)
@@ -106,9 +108,9 @@ class Conversation:
             self.chunks.append({"type": "finish-step"})
         return stream.result.finish_reason
 
-    def _take(self, forms: Sequence[Form], reducer: Reducer) -> None:
-        for form in forms:
-            sent = project(form, self._client_version)
+    def _take(self, variants: Sequence[ChunkVariant], reducer: Reducer) -> None:
+        for variant in variants:
+            sent = downgrade(variant, self._client_version)
             if sent is not None:
                 reducer.feed(sent)
                 if sent.type not in _FRAME:

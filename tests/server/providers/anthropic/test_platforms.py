@@ -10,7 +10,7 @@ import pytest
 from anthropic import AsyncAnthropicBedrock, AsyncAnthropicFoundry, AsyncAnthropicVertex
 from ui_message_stream.chunks import TextDelta
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 from usechat_server.anthropic import AnthropicModel, AnthropicOptions, mcp_server
 from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic.response import aws_event_stream as event_stream
@@ -66,14 +66,16 @@ def ask(client: Any, *tools: Tool) -> AnthropicStream:
     return AnthropicModel(MODEL, OPTIONS, client=client).stream(call)
 
 
-async def read(stream: AnthropicStream, into: list[Form] | None = None) -> list[Form]:
+async def read(
+    stream: AnthropicStream, into: list[ChunkVariant] | None = None
+) -> list[ChunkVariant]:
     chunks = [] if into is None else into
     async for batch in stream:
         chunks += batch
     return chunks
 
 
-def shown(chunks: Sequence[Form]) -> str:
+def shown(chunks: Sequence[ChunkVariant]) -> str:
     return "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
 
 
@@ -138,7 +140,7 @@ async def test_an_exception_is_an_error_event(
     provider: FakeProvider, name: str, kind: str, retryable: bool
 ) -> None:
     provider.script(bedrock_reply([*message(text("Half"))[:3], bedrock_exception(name, "no")]))
-    chunks: list[Form] = []
+    chunks: list[ChunkVariant] = []
     async with bedrock(provider.url) as client:
         with pytest.raises(ModelError, match=f"{name}.*no") as failed:
             await read(ask(client), chunks)
@@ -162,7 +164,7 @@ async def test_what_came_before_a_broken_frame_is_shown(
     provider: FakeProvider, broken: bytes
 ) -> None:
     provider.script(bedrock_reply([*message(text("Half"))[:3], broken]))
-    chunks: list[Form] = []
+    chunks: list[ChunkVariant] = []
     async with bedrock(provider.url) as client:
         with pytest.raises(ModelError) as failed:
             await read(ask(client), chunks)

@@ -12,7 +12,7 @@ import pytest
 from anthropic import AsyncAnthropic
 from ui_message_stream.chunks import TextDelta
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import DEFAULT_MAX_TOKENS, AnthropicModel
 from usechat_server.providers.anthropic.response.stream import AnthropicStream
@@ -69,7 +69,7 @@ async def read(stream: AnthropicStream) -> tuple[list[Any], ModelError | None]:
     return chunks, None
 
 
-def shown(chunks: Sequence[Form]) -> str:
+def shown(chunks: Sequence[ChunkVariant]) -> str:
     return "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
 
 

@@ -12,7 +12,7 @@ from anthropic.tools import BetaLocalFilesystemMemoryTool
 from pydantic import BaseModel
 from ui_message_stream.chunks import ToolInputAvailable, ToolInputError, ToolInputStart
 from ui_message_stream.messages import FilePart, TextPart, UIMessage
-from ui_message_stream.versions import NEWEST_CLIENT_VERSION, Form, project
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, downgrade
 from usechat_server import Agent, ToolError, tool
 from usechat_server.anthropic import AnthropicOptions, memory
 from usechat_server.providers.anthropic.request.build import request
@@ -43,10 +43,10 @@ async def weather(city: City, days: int = 1) -> str:
 
 def chunks(name: str, tools: list[Any], pieces: list[str]) -> list[Any]:
     translation = Translation(tools)
-    said: list[Form] = []
+    said: list[ChunkVariant] = []
     events = message(tool_use("toolu_1", name, pieces=pieces), stop_reason="tool_use")
     translation.feed(Framing().feed(b"".join(map(to_sse, events))), said)
-    return [shown for form in said if (shown := project(form, NEWEST_CLIENT_VERSION))]
+    return [shown for variant in said if (shown := downgrade(variant, NEWEST_CLIENT_VERSION))]
 
 
 def test_the_page_is_told_of_the_tool_with_each_call() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import MessageMetadata, TextDelta
 from ui_message_stream.state import Grammar
-from ui_message_stream.versions import ClientVersion, Form, Ranged, project
+from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk, downgrade
 from ui_message_stream.writer import Writer
 from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic.response.translate import Translation
@@ -71,10 +71,10 @@ DIFFERENCES: dict[str, tuple[set[str], dict[str, dict[str, Any]], list[dict[str,
 def translate(events: list[Any], tools: list[ClientTool] | None = None) -> tuple[list[Any], Any]:
     """The chunks of a whole body, as AI SDK 6 reads them, and its translation."""
     translation = Translation(tools or [])
-    said: list[Form] = []
+    said: list[ChunkVariant] = []
     translation.feed(Framing().feed(b"".join(map(to_sse, events))), said)
     translation.end()
-    chunks = [shown for form in said if (shown := project(form, ClientVersion(6, 0, 324)))]
+    chunks = [shown for variant in said if (shown := downgrade(variant, ClientVersion(6, 0, 324)))]
     return [chunk for chunk in chunks if not isinstance(chunk, MessageMetadata)], translation
 
 
@@ -172,7 +172,7 @@ def test_an_error_event_ends_the_answer_after_what_came_before(
     name: str, kind: str, retryable: bool
 ) -> None:
     events = [*message(text("Hel"))[:3], error_event(name, "Sorry"), *message(text("never"))]
-    chunks: list[Form] = []
+    chunks: list[ChunkVariant] = []
     with pytest.raises(ModelError, match="Sorry") as caught:
         Translation().feed(Framing().feed(b"".join(map(to_sse, events))), chunks)
     assert (caught.value.kind, caught.value.retryable) == (kind, retryable)
@@ -231,16 +231,20 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
     framing = Framing()
     writer = Writer(message_id="msg_1")
     grammar = Grammar()
-    sent: list[Form] = []
+    sent: list[ChunkVariant] = []
     failed = False
     for at in range(0, len(body), size):
-        batch: list[Form] = []
+        batch: list[ChunkVariant] = []
         try:
             translation.feed(framing.feed(body[at : at + size]), batch)
         except ModelError:
             failed = True
         for chunk in batch:
-            sent += writer.write_form(chunk) if isinstance(chunk, Ranged) else writer.write(chunk)
+            sent += (
+                writer.write_variant(chunk)
+                if isinstance(chunk, VersionedChunk)
+                else writer.write(chunk)
+            )
         if failed or translation.result:
             break
     try:
@@ -251,7 +255,7 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
     assert failed == (translation.result is None)
     sent += writer.error("failed") if failed else writer.finish("stop")
     for chunk in sent:
-        grammar.check(chunk.chunk if isinstance(chunk, Ranged) else chunk)
+        grammar.check(chunk.chunk if isinstance(chunk, VersionedChunk) else chunk)
     assert writer.ended
 
 
@@ -275,9 +279,9 @@ def test_a_citation_of_an_unknown_shape_is_kept_but_no_client_is_told(
         },
         {"type": "content_block_stop", "index": 0},
     )
-    out: list[Form] = []
+    out: list[ChunkVariant] = []
     Translation().feed(Framing().feed(b"".join(map(to_sse, events))), out)
-    shown = [project(form, ClientVersion(7, 0, 173)) for form in out]
+    shown = [downgrade(variant, ClientVersion(7, 0, 173)) for variant in out]
     assert [chunk.type for chunk in shown if chunk] == [
         "custom",
         "text-start",

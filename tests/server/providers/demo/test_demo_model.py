@@ -14,7 +14,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.json_codec import decode
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 from usechat_server.demo import CLAUDE, default_agent
 from usechat_server.demo.tools import BROWSER_TIME
 from usechat_server.errors import BadRequest, ModelError
@@ -37,13 +37,13 @@ def answered(output: dict[str, Any]) -> UIMessage:
 
 async def ask(
     *messages: UIMessage, model: DemoModel | None = None
-) -> tuple[list[list[Form]], StepResult | None]:
+) -> tuple[list[list[ChunkVariant]], StepResult | None]:
     stream = (model or DemoModel(pace=0)).stream(ModelCall(messages, tools=[BROWSER_TIME]))
     batches = [list(batch) async for batch in stream]
     return batches, stream.result
 
 
-def text_of(batches: list[list[Form]]) -> str:
+def text_of(batches: list[list[ChunkVariant]]) -> str:
     return "".join(c.delta for batch in batches for c in batch if isinstance(c, TextDelta))
 
 
@@ -112,7 +112,7 @@ async def test_goes_on_with_what_the_page_answered(output: dict[str, Any], said:
 
 async def test_a_question_for_an_error_fails_once_and_then_works() -> None:
     model = DemoModel(pace=0)
-    shown: list[Form] = []
+    shown: list[ChunkVariant] = []
 
     async def read(stream: ModelStream) -> None:
         async for batch in stream:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
 import httpx2
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic.client import Client
@@ -74,7 +74,7 @@ class AnthropicStream:
         first chunk."""
         return self._translation.details
 
-    def __aiter__(self) -> AsyncIterator[Sequence[Form]]:
+    def __aiter__(self) -> AsyncIterator[Sequence[ChunkVariant]]:
         return self._batches()
 
     async def aclose(self) -> None:
@@ -83,7 +83,7 @@ class AnthropicStream:
         if body is not None:
             await body.aclose()
 
-    async def _batches(self) -> AsyncIterator[Sequence[Form]]:
+    async def _batches(self) -> AsyncIterator[Sequence[ChunkVariant]]:
         try:
             with self._watchdog:
                 body, framing = await self._open()
@@ -93,7 +93,7 @@ class AnthropicStream:
                 if data is None:
                     self._translation.end()
                     break
-                batch: list[Form] = []
+                batch: list[ChunkVariant] = []
                 failure: ModelError | None = None
                 try:
                     self._translation.feed(framing.feed(data), batch)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.chunks import Custom, FinishReason, MessageMetadata
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import message_record as turns
@@ -50,14 +50,14 @@ class Translation:
         self._answer = Answer({tool.name: tool for tool in tools}, request)
         self._open: dict[int, Block] = {}
         #: what the page is told first, together with the first that it sees
-        self._opening: list[Form] = []
+        self._opening: list[ChunkVariant] = []
         self._places: list[turns.Place] = []
         self._calls: set[str] = set()
         #: those of the calls that the provider runs
         self._server_calls: set[str] = set()
         self._stop_reason: str | None = None
 
-    def feed(self, data: Iterable[bytes], out: list[Form]) -> None:
+    def feed(self, data: Iterable[bytes], out: list[ChunkVariant]) -> None:
         """Appends what the payloads bring to `out`. Raises ModelError, `out` holding what came
         before."""
         open_blocks = self._open
@@ -83,7 +83,7 @@ class Translation:
         if self.result is None:
             self._complete()
 
-    def _take(self, event: payloads.Event, out: list[Form]) -> None:
+    def _take(self, event: payloads.Event, out: list[ChunkVariant]) -> None:
         match event:
             case payloads.BlockStart():
                 self._start(event.index, event.content_block, out)
@@ -108,7 +108,7 @@ class Translation:
             case payloads.ErrorEvent():
                 raise from_event(event.error, request_id=event.request_id)
 
-    def _begin(self, message: payloads.Message, out: list[Form]) -> None:
+    def _begin(self, message: payloads.Message, out: list[ChunkVariant]) -> None:
         if "message_id" in self.details:
             if message.id == self.details["message_id"]:
                 return
@@ -131,7 +131,7 @@ class Translation:
                 out.append(chunk)
             self._stop(block, out)
 
-    def _start(self, index: int, content: dict[str, Any], out: list[Form]) -> None:
+    def _start(self, index: int, content: dict[str, Any], out: list[ChunkVariant]) -> None:
         if left := self._open.pop(index, None):
             self._stop(left, out)
         kind = content.get("type")
@@ -145,19 +145,19 @@ class Translation:
         self._open[index] = block
         self._say(block.start(), out)
 
-    def _stop(self, block: Block, out: list[Form]) -> None:
+    def _stop(self, block: Block, out: list[ChunkVariant]) -> None:
         self._say(block.stop(), out)
         if block.place is not None:
             self._places.append(block.place)
 
-    def _say(self, forms: Sequence[Form], out: list[Form]) -> None:
+    def _say(self, variants: Sequence[ChunkVariant], out: list[ChunkVariant]) -> None:
         # A failure before anything is seen can be hidden by another try.
-        if forms and self._opening:
+        if variants and self._opening:
             out += self._opening
             self._opening.clear()
-        out += forms
+        out += variants
 
-    def _close(self, out: list[Form]) -> None:
+    def _close(self, out: list[ChunkVariant]) -> None:
         """What is known only at the end."""
         out += self._opening
         if not self._answer.searched:

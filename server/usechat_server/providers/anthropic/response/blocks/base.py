@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ui_message_stream.schema import ProviderMetadata
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events as payloads
@@ -25,15 +25,15 @@ class Block(Protocol):
         """Once it ended: where the history finds it again. None: it cannot go back."""
         ...
 
-    def start(self) -> Sequence[Form]:
+    def start(self) -> Sequence[ChunkVariant]:
         """What its start brings, text in it included."""
         ...
 
-    def delta(self, delta: payloads.Delta | None) -> Form | None:
+    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
         """What one delta brings; None for a kind that this block does not have."""
         ...
 
-    def stop(self) -> Sequence[Form]:
+    def stop(self) -> Sequence[ChunkVariant]:
         """What its end brings."""
         ...
 
@@ -64,7 +64,7 @@ class Answer:
         #: the provider's calls without a result, of earlier responses too → metadata of the result
         self.pending = _pending_calls(request)
         #: what newer clients are told at the end, if no search result told them before
-        self.late_sources: list[Form] = []
+        self.late_sources: list[ChunkVariant] = []
         self.searched = False
         self.id = "answer"
         self._sources = 0

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from ui_message_stream.chunks import SourceDocument, SourceUrl
 from ui_message_stream.schema import JSONObject
-from ui_message_stream.versions import FIELD_KNOWN_SINCE, Form, Ranged
+from ui_message_stream.versions import FIELD_KNOWN_SINCE, ChunkVariant, VersionedChunk
 
 from usechat_server.providers.anthropic.response.blocks.base import Answer, anthropic, without_none
 
@@ -62,7 +62,7 @@ def citation(value: dict[str, Any], answer: Answer) -> JSONObject | None:
     return without_none({"source": {**without_none(shown), **told}, "citedText": cited})
 
 
-def source(value: dict[str, Any], answer: Answer) -> Form | None:
+def source(value: dict[str, Any], answer: Answer) -> ChunkVariant | None:
     """What a citation is besides, as a part of its own."""
     if not _is_known(value):
         return None
@@ -76,8 +76,8 @@ def source(value: dict[str, Any], answer: Answer) -> Form | None:
                 citedText=value.get("cited_text"), encryptedIndex=value.get("encrypted_index")
             ),
         )
-        answer.late_sources.append(Ranged(found, since=_SHOWN_SINCE))
-        return Ranged(found, until=_SHOWN_SINCE)
+        answer.late_sources.append(VersionedChunk(found, since=_SHOWN_SINCE))
+        return VersionedChunk(found, until=_SHOWN_SINCE)
     number = value.get("document_index")
     if kind not in _WHERE or not isinstance(number, int) or number >= len(answer.documents):
         return None

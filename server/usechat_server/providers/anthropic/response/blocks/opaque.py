@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ui_message_stream.chunks import Custom
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events as payloads
@@ -24,20 +24,20 @@ class Hidden:
         known = isinstance(content.get("type"), str)
         self.place: Place | None = Place(block=content) if known else None
 
-    def start(self) -> Sequence[Form]:
+    def start(self) -> Sequence[ChunkVariant]:
         return ()
 
-    def delta(self, _: payloads.Delta | None) -> Form | None:
+    def delta(self, _: payloads.Delta | None) -> ChunkVariant | None:
         self.place = None
         return None
 
-    def stop(self) -> Sequence[Form]:
+    def stop(self) -> Sequence[ChunkVariant]:
         return ()
 
 
 class Fallback(Hidden):
     """Where another model took over."""
 
-    def start(self) -> Sequence[Form]:
+    def start(self) -> Sequence[ChunkVariant]:
         told = {key: self.content.get(key) for key in ("type", "from", "to")}
         return (Custom(kind="anthropic.fallback", provider_metadata=anthropic(**told)),)

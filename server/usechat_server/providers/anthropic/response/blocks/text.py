@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from ui_message_stream.chunks import TextDelta, TextEnd, TextStart
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events as payloads
@@ -30,21 +30,21 @@ class Text:
         self.answer = answer
         self.citations: list[dict[str, Any]] = []
 
-    def start(self) -> Sequence[Form]:
-        made: list[Form] = [TextStart(id=self.id)]
+    def start(self) -> Sequence[ChunkVariant]:
+        made: list[ChunkVariant] = [TextStart(id=self.id)]
         if self.content.text:
             made.append(TextDelta(id=self.id, delta=self.content.text))
         cited = (self._cite(value) for value in self.content.citations or ())
-        return made + [form for form in cited if form is not None]
+        return made + [variant for variant in cited if variant is not None]
 
-    def delta(self, delta: payloads.Delta | None) -> Form | None:
+    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
         if type(delta) is payloads.TextDelta:
             return TextDelta(id=self.id, delta=delta.text)
         if type(delta) is payloads.CitationsDelta:
             return self._cite(delta.citation)
         return None
 
-    def stop(self) -> Sequence[Form]:
+    def stop(self) -> Sequence[ChunkVariant]:
         if not self.citations:
             return (TextEnd(id=self.id),)
         shown = (citation(value, self.answer) for value in self.citations)
@@ -56,7 +56,7 @@ class Text:
             ),
         )
 
-    def _cite(self, value: dict[str, Any]) -> Form | None:
+    def _cite(self, value: dict[str, Any]) -> ChunkVariant | None:
         self.citations.append(value)
         return source(value, self.answer)
 
@@ -80,17 +80,17 @@ class Compaction:
         hidden = {"encrypted_content": self.encrypted, "tool_changes": self.content.tool_changes}
         return Place("text", block=without_none(hidden) or None)
 
-    def start(self) -> Sequence[Form]:
+    def start(self) -> Sequence[ChunkVariant]:
         told = without_none({"type": "compaction", "signature": self.content.signature})
         opened = TextStart(id=self.id, provider_metadata=anthropic(**told))
         text = self.content.content
         return (opened, TextDelta(id=self.id, delta=text)) if text else (opened,)
 
-    def delta(self, delta: payloads.Delta | None) -> Form | None:
+    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
         if type(delta) is not payloads.CompactionDelta:
             return None
         self.encrypted = delta.encrypted_content or self.encrypted
         return TextDelta(id=self.id, delta=delta.content) if delta.content else None
 
-    def stop(self) -> Sequence[Form]:
+    def stop(self) -> Sequence[ChunkVariant]:
         return (TextEnd(id=self.id),)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from ui_message_stream.chunks import ReasoningDelta, ReasoningEnd, ReasoningStart
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events as payloads
@@ -27,25 +27,25 @@ class Thinking:
         self.id = block_id
         self.content = msgspec.convert(content, self.Content)
 
-    def start(self) -> Sequence[Form]:
-        made: list[Form] = [ReasoningStart(id=self.id)]
+    def start(self) -> Sequence[ChunkVariant]:
+        made: list[ChunkVariant] = [ReasoningStart(id=self.id)]
         if self.content.thinking:
             made.append(ReasoningDelta(id=self.id, delta=self.content.thinking))
         if self.content.signature:
             made.append(self._signed(self.content.signature))
         return made
 
-    def delta(self, delta: payloads.Delta | None) -> Form | None:
+    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
         if type(delta) is payloads.ThinkingDelta:
             return ReasoningDelta(id=self.id, delta=delta.thinking)
         if type(delta) is payloads.SignatureDelta:
             return self._signed(delta.signature)
         return None
 
-    def stop(self) -> Sequence[Form]:
+    def stop(self) -> Sequence[ChunkVariant]:
         return (ReasoningEnd(id=self.id),)
 
-    def _signed(self, signature: str) -> Form:
+    def _signed(self, signature: str) -> ChunkVariant:
         # The signature rides on an empty delta: the client replaces the part's metadata by it.
         return ReasoningDelta(
             id=self.id, delta="", provider_metadata=anthropic(signature=signature)
@@ -62,12 +62,12 @@ class RedactedThinking:
         self.id = block_id
         self.content = msgspec.convert(content, self.Content)
 
-    def start(self) -> Sequence[Form]:
+    def start(self) -> Sequence[ChunkVariant]:
         metadata = anthropic(redactedData=self.content.data)
         return (ReasoningStart(id=self.id, provider_metadata=metadata),)
 
-    def delta(self, _: payloads.Delta | None) -> Form | None:
+    def delta(self, _: payloads.Delta | None) -> ChunkVariant | None:
         return None
 
-    def stop(self) -> Sequence[Form]:
+    def stop(self) -> Sequence[ChunkVariant]:
         return (ReasoningEnd(id=self.id),)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from ui_message_stream.chunks import SourceUrl, ToolOutputAvailable, ToolOutputError
-from ui_message_stream.versions import ClientVersion, Form, Ranged
+from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events as payloads
@@ -71,10 +71,10 @@ class ServerResult:
         whole = {"type": self.result.type, "content": content}
         return Place("result", self.result.tool_use_id, whole)
 
-    def start(self) -> Sequence[Form]:
+    def start(self) -> Sequence[ChunkVariant]:
         return self._outcome() if self.called else ()
 
-    def _outcome(self) -> Sequence[Form]:
+    def _outcome(self) -> Sequence[ChunkVariant]:
         if self.failed:
             return (
                 ToolOutputError(
@@ -87,10 +87,10 @@ class ServerResult:
             )
         return (self._available(self.output),)
 
-    def delta(self, _: payloads.Delta | None) -> Form | None:
+    def delta(self, _: payloads.Delta | None) -> ChunkVariant | None:
         return None
 
-    def stop(self) -> Sequence[Form]:
+    def stop(self) -> Sequence[ChunkVariant]:
         return ()
 
     def _available(self, output: Any) -> ToolOutputAvailable:
@@ -113,7 +113,7 @@ class WebSearchResult(ServerResult):
 
     Shape = list[_Found]
 
-    def _outcome(self) -> Sequence[Form]:
+    def _outcome(self) -> Sequence[ChunkVariant]:
         made = list(super()._outcome())
         for found in self.output if not self.failed else ():
             self.answer.searched = True
@@ -146,7 +146,7 @@ class WebFetchResult(ServerResult):
 
     Shape = _Fetched
 
-    def _outcome(self) -> Sequence[Form]:
+    def _outcome(self) -> Sequence[ChunkVariant]:
         if not self.failed:
             fetched = msgspec.convert(self.result.content, _Fetched)
             title = fetched.content.title or fetched.url
@@ -164,13 +164,13 @@ class AdvisorResult(ServerResult):
             return Place("result", self.result.tool_use_id, {"content": self.result.content})
         return super()._part()
 
-    def _outcome(self) -> Sequence[Form]:
+    def _outcome(self) -> Sequence[ChunkVariant]:
         if self.failed or "stopReason" not in self.output:
             return super()._outcome()
         older = {key: value for key, value in self.output.items() if key != "stopReason"}
         return (
-            Ranged(self._available(older), until=ClientVersion(7)),
-            Ranged(self._available(self.output), since=ClientVersion(7)),
+            VersionedChunk(self._available(older), until=ClientVersion(7)),
+            VersionedChunk(self._available(self.output), since=ClientVersion(7)),
         )
 
 

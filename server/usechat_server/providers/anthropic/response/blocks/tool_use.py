@@ -14,7 +14,7 @@ from ui_message_stream.chunks import (
     ToolInputStart,
 )
 from ui_message_stream.schema import JSONObject, ProviderMetadata
-from ui_message_stream.versions import Form
+from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events as payloads
@@ -67,7 +67,7 @@ class _Call:
         told = without_none({"caller": caller(self.call.caller)})
         return anthropic(**told) if told else None
 
-    def start(self) -> Sequence[Form]:
+    def start(self) -> Sequence[ChunkVariant]:
         return (
             ToolInputStart(
                 tool_call_id=self.call.id,
@@ -79,13 +79,13 @@ class _Call:
             ),
         )
 
-    def delta(self, delta: payloads.Delta | None) -> Form | None:
+    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
         if type(delta) is not payloads.InputJSONDelta or not delta.partial_json:
             return None
         self.pieces.append(delta.partial_json)
         return ToolInputDelta(tool_call_id=self.call.id, input_text_delta=delta.partial_json)
 
-    def stop(self) -> Sequence[Form]:
+    def stop(self) -> Sequence[ChunkVariant]:
         text = "".join(self.pieces)
         try:
             # A call without streamed input has it in its start, or none at all.
@@ -94,7 +94,7 @@ class _Call:
             return (self._failed(text, self.INVALID_JSON),)
         return self._complete(value)
 
-    def _complete(self, value: Any) -> Sequence[Form]:
+    def _complete(self, value: Any) -> Sequence[ChunkVariant]:
         return (
             ToolInputAvailable(
                 tool_call_id=self.call.id,
@@ -108,7 +108,7 @@ class _Call:
             ),
         )
 
-    def _failed(self, value: Any, text: str) -> Form:
+    def _failed(self, value: Any, text: str) -> ChunkVariant:
         return ToolInputError(
             tool_call_id=self.call.id,
             tool_name=self.name,
@@ -149,11 +149,11 @@ class ToolUse(_Call):
         told = {"toolsetName": self.call.toolset_name, "caller": caller(self.call.caller)}
         return anthropic(**without_none(told)) if any(told.values()) else None
 
-    def delta(self, delta: payloads.Delta | None) -> Form | None:
+    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
         made = super().delta(delta)
         return None if self.call.toolset_name else made
 
-    def _complete(self, value: Any) -> Sequence[Form]:
+    def _complete(self, value: Any) -> Sequence[ChunkVariant]:
         if not self.known:
             return (self._failed(value, self.UNKNOWN_TOOL),)
         if not self.call.toolset_name or not isinstance(value, dict):
@@ -187,7 +187,7 @@ class ServerToolUse(_Call):
         self.dynamic = self.name in answer.implied or None
         answer.pending[self.call.id] = None
 
-    def delta(self, delta: payloads.Delta | None) -> Form | None:
+    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
         first = not self.pieces
         made = super().delta(delta)
         if made is None or not self.kind or not first:
@@ -197,7 +197,7 @@ class ServerToolUse(_Call):
         shown = f'{{"type": "{self.kind}"{comma}{rest}'
         return ToolInputDelta(tool_call_id=self.call.id, input_text_delta=shown)
 
-    def _complete(self, value: Any) -> Sequence[Form]:
+    def _complete(self, value: Any) -> Sequence[ChunkVariant]:
         # A whole input of code execution without code is one of its other tools'.
         whole = not self.pieces and self.kind == "programmatic-tool-call"
         if self.kind and isinstance(value, dict) and ("code" in value or not whole):
@@ -213,19 +213,19 @@ class UnknownToolUse(_Call):
         super().__init__(block_id, content, answer)
         self.content = content
 
-    def start(self) -> Sequence[Form]:
+    def start(self) -> Sequence[ChunkVariant]:
         return ()
 
-    def delta(self, delta: payloads.Delta | None) -> Form | None:
+    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
         super().delta(delta)
         return None
 
-    def stop(self) -> Sequence[Form]:
+    def stop(self) -> Sequence[ChunkVariant]:
         self.place = None
         super().stop()
         return ()
 
-    def _complete(self, value: Any) -> Sequence[Form]:
+    def _complete(self, value: Any) -> Sequence[ChunkVariant]:
         self.place = Place(block={**self.content, "input": value})
         return ()
 
@@ -251,9 +251,9 @@ class McpToolUse(_Call):
     def metadata(self) -> ProviderMetadata:
         return mcp(self.server)
 
-    def start(self) -> Sequence[Form]:
+    def start(self) -> Sequence[ChunkVariant]:
         return ()
 
-    def delta(self, delta: payloads.Delta | None) -> Form | None:
+    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
         super().delta(delta)
         return None
