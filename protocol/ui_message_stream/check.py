@@ -16,7 +16,7 @@ from ui_message_stream.grammar import BEFORE, ENDED, EVERY_RELEASE, PART_OPEN, R
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import ProviderMetadata, WireError
 from ui_message_stream.sse import Decoder
-from ui_message_stream.state import BlockChunk, Grammar, subject
+from ui_message_stream.state import BlockChunk, StreamState, subject
 from ui_message_stream.versions import (
     DEFAULT_CLIENT_VERSION,
     FIELD_KNOWN_SINCE,
@@ -71,7 +71,7 @@ class Checker:
         self, client_version: ClientVersion | None = None, *, message: UIMessage | None = None
     ) -> None:
         self._client_version = client_version or DEFAULT_CLIENT_VERSION
-        self._grammar = Grammar(message, client_version=self._client_version)
+        self._grammar = StreamState(message, client_version=self._client_version)
         self._decoder = Decoder()
         self._utf8 = codecs.getincrementaldecoder("utf-8")("strict")
         self._event = 0

@@ -17,7 +17,7 @@ from ui_message_stream import chunks as c
 from ui_message_stream import messages as m
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.reduce_tools import TOOL_HANDLERS, ReduceError, ToolCalls, joined
+from ui_message_stream.reduce_tools import TOOL_HANDLERS, ReduceError, ToolReducer, joined
 from ui_message_stream.schema import UNSET, JSONObject
 
 __all__ = ["ReduceError", "Reducer", "merge_objects", "reduce"]
@@ -175,7 +175,7 @@ class Reducer:
         """Looks through all parts for what chunks can refer to."""
         steps = [i for i, part in enumerate(self._parts) if isinstance(part, m.StepStartPart)]
         self._step_start = steps[-1] + 1 if steps else 0
-        self._tools = ToolCalls(self._parts, self._step_start)
+        self._tools = ToolReducer(self._parts, self._step_start)
         self._data_parts: dict[tuple[str, str | None], m.DataPart] = {}
         for part in self._parts:
             if isinstance(part, m.DataPart):

@@ -13,7 +13,7 @@ from ui_message_stream.messages import Approval, Part, ToolPart, ToolState
 from ui_message_stream.partial_json import PartialJSON
 from ui_message_stream.schema import UNSET, WireError
 
-__all__ = ["TOOL_HANDLERS", "ReduceError", "ToolCalls", "joined"]
+__all__ = ["TOOL_HANDLERS", "ReduceError", "ToolReducer", "joined"]
 
 
 class ReduceError(WireError):
@@ -47,7 +47,7 @@ class _OpenInput:
             self._json = PartialJSON()
 
 
-class ToolCalls:
+class ToolReducer:
     """The tool parts within `parts`, which is shared with the reducer, and their open inputs."""
 
     def __init__(self, parts: list[Part], step_start: int) -> None:
@@ -263,14 +263,14 @@ def _has_approval(part: Part, approval_id: str) -> bool:
     )
 
 
-TOOL_HANDLERS: Mapping[type[Chunk], Callable[[ToolCalls, Any], None]] = {
-    c.ToolInputStart: ToolCalls.input_start,
-    c.ToolInputDelta: ToolCalls.input_delta,
-    c.ToolInputAvailable: ToolCalls.input_available,
-    c.ToolInputError: ToolCalls.input_error,
-    c.ToolApprovalRequest: ToolCalls.approval_request,
-    c.ToolApprovalResponse: ToolCalls.approval_response,
-    c.ToolOutputAvailable: ToolCalls.output_available,
-    c.ToolOutputError: ToolCalls.output_error,
-    c.ToolOutputDenied: ToolCalls.output_denied,
+TOOL_HANDLERS: Mapping[type[Chunk], Callable[[ToolReducer, Any], None]] = {
+    c.ToolInputStart: ToolReducer.input_start,
+    c.ToolInputDelta: ToolReducer.input_delta,
+    c.ToolInputAvailable: ToolReducer.input_available,
+    c.ToolInputError: ToolReducer.input_error,
+    c.ToolApprovalRequest: ToolReducer.approval_request,
+    c.ToolApprovalResponse: ToolReducer.approval_response,
+    c.ToolOutputAvailable: ToolReducer.output_available,
+    c.ToolOutputError: ToolReducer.output_error,
+    c.ToolOutputDenied: ToolReducer.output_denied,
 }

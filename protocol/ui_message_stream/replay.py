@@ -37,12 +37,12 @@ from ui_message_stream.versions import (
     accepts,
     downgrade,
 )
-from ui_message_stream.writer import HALF_INPUT
+from ui_message_stream.writer import TRUNCATED_INPUT
 
-__all__ = ["expand", "shown"]
+__all__ = ["downgrade_message", "replay_chunks"]
 
 
-def expand(message: UIMessage, client_version: ClientVersion) -> list[Chunk]:
+def replay_chunks(message: UIMessage, client_version: ClientVersion) -> list[Chunk]:
     """The chunks of an assistant message, from its `start` on, as a client version can read them.
 
     They are legal, every part is closed, and no `finish` follows: a continuation may.
@@ -116,7 +116,7 @@ def _reasoning(part: m.ReasoningPart, block: str) -> Iterator[Chunk]:
 def _tool(part: m.ToolPart, client_version: ClientVersion) -> Iterator[Chunk]:
     half = part.state == "input-streaming"
     if half or (part.state == "output-error" and part.input is UNSET):
-        yield from _input_error(part, HALF_INPUT if half else part.error_text or "")
+        yield from _input_error(part, TRUNCATED_INPUT if half else part.error_text or "")
         return
     hidden = _is_answered(part, client_version)
     yield c.ToolInputAvailable(
@@ -218,17 +218,18 @@ def _outcome(part: m.ToolPart, client_version: ClientVersion) -> Iterator[Chunk]
             yield c.ToolOutputDenied(tool_call_id=part.tool_call_id)
 
 
-def shown(message: UIMessage, client_version: ClientVersion) -> UIMessage:
+def downgrade_message(message: UIMessage, client_version: ClientVersion) -> UIMessage:
     """The message without what clients of this client version have no part, state or field for.
 
     A denied call is a failed one before AI SDK 6, and a call that waits for approval is an open
-    one. At the newest client version it is the message itself, below it one as `expand` describes,
+    one. At the newest client version it is the message itself, below it one as `replay_chunks`
+    describes,
     which
     also says what else is lost; a person's messages are never changed.
     """
     if message.role != "assistant" or client_version >= NEWEST_CLIENT_VERSION:
         return message
-    made = reduce(expand(message, client_version))
+    made = reduce(replay_chunks(message, client_version))
     made.extra = message.extra
     calls = {part.tool_call_id: part for part in message.parts if isinstance(part, ToolPart)}
     for part in made.parts:

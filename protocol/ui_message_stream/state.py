@@ -13,7 +13,7 @@ from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
 from ui_message_stream.schema import UNSET
 from ui_message_stream.versions import OLDEST_CLIENT_VERSION, ClientVersion, accepts
 
-__all__ = ["BlockChunk", "Call", "Grammar", "IllegalChunk", "shows", "subject"]
+__all__ = ["BlockChunk", "Call", "IllegalChunk", "StreamState", "shows", "subject"]
 
 
 class IllegalChunk(ValueError):
@@ -70,7 +70,7 @@ class Call:
     streamed: bool = False
 
 
-class Grammar:
+class StreamState:
     """What may come next. Every chunk takes constant time, whatever was sent before.
 
     `message` is the message that is continued: its tool calls may be answered, its ids are taken.

@@ -35,7 +35,7 @@ from ui_message_stream.grammar import Rule
 from ui_message_stream.json_codec import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import UNSET
-from ui_message_stream.state import Grammar, IllegalChunk, shows
+from ui_message_stream.state import IllegalChunk, StreamState, shows
 from ui_message_stream.versions import (
     OLDEST_CLIENT_VERSION,
     ChunkVariant,
@@ -43,10 +43,10 @@ from ui_message_stream.versions import (
     VersionedChunk,
 )
 
-__all__ = ["HALF_INPUT", "Writer"]
+__all__ = ["TRUNCATED_INPUT", "Writer"]
 
 #: What a tool call says whose input was cut.
-HALF_INPUT = "The input of this tool call is incomplete."
+TRUNCATED_INPUT = "The input of this tool call is incomplete."
 
 _Delta = TextDelta | ReasoningDelta | ToolInputDelta
 
@@ -70,7 +70,7 @@ class Writer:
         #: whether anything that a person sees was written
         self.started = False
         self._message_id = message.id if message is not None else message_id
-        self._grammar = Grammar(message, client_version=client_version)
+        self._grammar = StreamState(message, client_version=client_version)
         # The same objects as the grammar's, at hand for the hot path.
         self._text = self._grammar.open_text
         self._reasoning = self._grammar.open_reasoning
@@ -183,7 +183,7 @@ class Writer:
                 input="".join(self._pieces[call.id]),
                 provider_executed=call.provider_executed or None,
                 dynamic=call.dynamic or None,
-                error_text=HALF_INPUT,
+                error_text=TRUNCATED_INPUT,
             )
             for call in self._tools.values()
         ]

@@ -17,7 +17,7 @@ from ui_message_stream.chunks import Chunk, Error, parse_chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.sse import Decoder
-from ui_message_stream.state import Grammar
+from ui_message_stream.state import StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.providers.anthropic import AnthropicModel
@@ -162,7 +162,7 @@ def test_every_client_reads_every_log(
     sent = server.send(turn, answer)
     chunks = parsed(sent)
     if turn.client_version >= DEFAULT_CLIENT_VERSION:
-        grammar = Grammar(turn.continued, client_version=turn.client_version)
+        grammar = StreamState(turn.continued, client_version=turn.client_version)
         for chunk in chunks:
             grammar.check(chunk)
 

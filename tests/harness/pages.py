@@ -12,7 +12,7 @@ import httpx
 from ui_message_stream.chunks import parse_chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.state import Grammar
+from ui_message_stream.state import StreamState
 
 __all__ = ["Page"]
 
@@ -77,7 +77,7 @@ class Page:
     def message(self) -> UIMessage:
         """What the page shows now. The chunks must be legal."""
         parsed = [parse_chunk(chunk) for chunk in list(self.chunks)]
-        grammar = Grammar()
+        grammar = StreamState()
         for chunk in parsed:
             grammar.check(chunk)
         return reduce(parsed)

@@ -18,7 +18,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.state import Grammar
+from ui_message_stream.state import StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
@@ -129,7 +129,7 @@ class Scene:
         """The whole answer, as a client of the turn's client version has it. It is legal there."""
         await self.begin(turn)
         chunks = await self.host(turn.client_version).answer()
-        grammar = Grammar(turn.continued, client_version=turn.client_version)
+        grammar = StreamState(turn.continued, client_version=turn.client_version)
         for chunk in chunks:
             grammar.check(chunk)
         await self.settled()

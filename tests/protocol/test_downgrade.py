@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.replay import expand, shown
+from ui_message_stream.replay import downgrade_message, replay_chunks
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION, ClientVersion
 
 from tests.protocol.strategies import FOREIGN, messages
@@ -30,18 +30,18 @@ def message(*parts: dict[str, Any]) -> UIMessage:
 
 @given(messages())
 def test_the_newest_page_has_the_message_itself(stored: UIMessage) -> None:
-    assert shown(stored, NEWEST_CLIENT_VERSION) is stored
-    assert shown(FOREIGN, NEWEST_CLIENT_VERSION) is FOREIGN
+    assert downgrade_message(stored, NEWEST_CLIENT_VERSION) is stored
+    assert downgrade_message(FOREIGN, NEWEST_CLIENT_VERSION) is FOREIGN
 
 
 @given(messages(interrupted=False), st.sampled_from(CLIENT_VERSIONS))
 def test_it_streams_as_the_message_does(stored: UIMessage, client_version: ClientVersion) -> None:
-    there = shown(stored, client_version)
-    streamed = [reduce(expand(one, client_version)).to_object() for one in (there, stored)]
+    there = downgrade_message(stored, client_version)
+    streamed = [reduce(replay_chunks(one, client_version)).to_object() for one in (there, stored)]
     assert streamed[0] == streamed[1]
     # A page gives it back as it got it.
     again = UIMessage.from_object(there.to_object())
-    assert shown(again, client_version).to_object() == there.to_object()
+    assert downgrade_message(again, client_version).to_object() == there.to_object()
 
 
 @given(messages(), st.sampled_from(CLIENT_VERSIONS))
@@ -49,7 +49,7 @@ def test_the_message_that_is_kept_does_not_change(
     stored: UIMessage, client_version: ClientVersion
 ) -> None:
     before = stored.to_object()
-    shown(stored, client_version)
+    downgrade_message(stored, client_version)
     assert stored.to_object() == before
 
 
@@ -79,7 +79,7 @@ def test_answers_of_people_are_told_where_they_are_known(
     )
     calls = [
         part
-        for part in shown(stored, ClientVersion.parse(client_version)).parts
+        for part in downgrade_message(stored, ClientVersion.parse(client_version)).parts
         if isinstance(part, ToolPart)
     ]
     assert [part.state for part in calls] == states
@@ -95,9 +95,9 @@ def test_answers_of_people_are_told_where_they_are_known(
 def test_what_a_person_said_is_never_changed() -> None:
     parts = [{"type": "file", "url": "", "mediaType": "a/b", "providerReference": {"x": "y"}}]
     said = UIMessage.from_object({"id": "u1", "role": "user", "parts": parts})
-    assert shown(said, OLDEST_CLIENT_VERSION) is said
+    assert downgrade_message(said, OLDEST_CLIENT_VERSION) is said
 
 
 def test_keys_of_the_message_stay() -> None:
     stored = UIMessage.from_object({**message().to_object(), "createdAt": "today"})
-    assert shown(stored, OLDEST_CLIENT_VERSION).to_object()["createdAt"] == "today"
+    assert downgrade_message(stored, OLDEST_CLIENT_VERSION).to_object()["createdAt"] == "today"

@@ -1,4 +1,4 @@
-"""`expand` rebuilds a message: for `reduce`, and for every published client at its client
+"""`replay_chunks` rebuilds a message: for `reduce`, and for every published client at its client
 version."""
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from ui_message_stream import messages as m
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.replay import expand
+from ui_message_stream.replay import replay_chunks
 from ui_message_stream.schema import UNSET
-from ui_message_stream.state import Grammar
+from ui_message_stream.state import StreamState
 from ui_message_stream.versions import (
     DEFAULT_CLIENT_VERSION,
     NEWEST_CLIENT_VERSION,
     ClientVersion,
     downgrade,
 )
-from ui_message_stream.writer import HALF_INPUT
+from ui_message_stream.writer import TRUNCATED_INPUT
 
 from tests.protocol.reader import Reader
 from tests.protocol.strategies import FOREIGN, logs, messages
@@ -30,7 +30,7 @@ RELEASES = ["5.0.0", "5.0.92", "5.0.216", "6.0.0", "6.0.230", "7.0.0", "7.0.31",
 
 
 def as_expanded(message: UIMessage) -> dict[str, Any]:
-    """The message without what no chunk can say: the list in `expand`'s own docstring."""
+    """The message without what no chunk can say: the list in `replay_chunks`'s own docstring."""
     parts: list[m.Part] = []
     for index, part in enumerate(map(copy, message.parts)):
         if isinstance(part, m.UnknownPart):
@@ -56,7 +56,7 @@ def as_expanded(message: UIMessage) -> dict[str, Any]:
 def _as_expanded(part: m.ToolPart) -> None:
     if part.state == "input-streaming":
         part.state = "output-error"
-        part.error_text = HALF_INPUT
+        part.error_text = TRUNCATED_INPUT
         part.input = part.input if part.raw_input is UNSET else part.raw_input
     elif part.state == "output-error" and part.input is UNSET:
         part.input = part.raw_input
@@ -73,11 +73,11 @@ def _as_expanded(part: m.ToolPart) -> None:
 @given(message=messages())
 @settings(max_examples=100)
 def test_reduce_takes_back_what_expand_gives(message: UIMessage) -> None:
-    assert reduce(expand(message, NEWEST_CLIENT_VERSION)).to_object() == as_expanded(message)
+    assert reduce(replay_chunks(message, NEWEST_CLIENT_VERSION)).to_object() == as_expanded(message)
 
 
 def test_a_foreign_message_loses_only_what_no_chunk_can_say() -> None:
-    assert reduce(expand(FOREIGN, NEWEST_CLIENT_VERSION)).to_object() == as_expanded(FOREIGN)
+    assert reduce(replay_chunks(FOREIGN, NEWEST_CLIENT_VERSION)).to_object() == as_expanded(FOREIGN)
 
 
 @given(message=messages(), data=st.data())
@@ -85,14 +85,14 @@ def test_a_foreign_message_loses_only_what_no_chunk_can_say() -> None:
 def test_the_chunks_are_legal_and_so_is_a_continuation_after_them(
     message: UIMessage, data: st.DataObject
 ) -> None:
-    grammar = Grammar()
-    for chunk in [*expand(message, NEWEST_CLIENT_VERSION), *data.draw(logs(message))[1:]]:
+    grammar = StreamState()
+    for chunk in [*replay_chunks(message, NEWEST_CLIENT_VERSION), *data.draw(logs(message))[1:]]:
         grammar.check(chunk)
 
 
 def test_a_foreign_message_becomes_legal() -> None:
-    grammar = Grammar()
-    for chunk in expand(FOREIGN, NEWEST_CLIENT_VERSION):
+    grammar = StreamState()
+    for chunk in replay_chunks(FOREIGN, NEWEST_CLIENT_VERSION):
         grammar.check(chunk)
     assert grammar.state == "between steps"
 
@@ -104,7 +104,7 @@ def test_every_release_reads_a_message_expanded_for_it(
     reader: Reader, release: str, message: UIMessage
 ) -> None:
     client_version = ClientVersion.parse(release)
-    chunks = expand(message, client_version)
+    chunks = replay_chunks(message, client_version)
     assert all(downgrade(chunk, client_version) is chunk for chunk in chunks)
     answer = reader.read(chunks, release=release)
     assert answer["error"] is None
@@ -128,12 +128,14 @@ def test_a_replay_does_not_run_a_page_s_tool_again(reader: Reader, release: str)
         }
     )
     answer = reader.read(
-        expand(message, min(ClientVersion.parse(release), DEFAULT_CLIENT_VERSION)), None, release
+        replay_chunks(message, min(ClientVersion.parse(release), DEFAULT_CLIENT_VERSION)),
+        None,
+        release,
     )
     # 5.0.0 cannot be kept from it without being told something wrong.
     assert answer["toolCalls"] == ["open"] or release == "5.0.0"
-    shown = [(p["toolCallId"], p["state"]) for p in answer["message"]["parts"][1:]]
-    assert shown == [
+    downgrade_message = [(p["toolCallId"], p["state"]) for p in answer["message"]["parts"][1:]]
+    assert downgrade_message == [
         ("answered", "output-available"),
         ("failed", "output-error"),
         ("open", "input-available"),

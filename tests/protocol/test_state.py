@@ -13,7 +13,7 @@ from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.grammar import EVERY_RELEASE, RULES
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import ReduceError, Reducer
-from ui_message_stream.state import Grammar, IllegalChunk
+from ui_message_stream.state import IllegalChunk, StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 
 from tests.protocol.reader import Reader
@@ -61,7 +61,7 @@ def broken(
     client_version: ClientVersion = DEFAULT_CLIENT_VERSION,
 ) -> str | None:
     """The rule that the last chunk breaks, all before it being legal."""
-    grammar = Grammar(message, client_version=client_version)
+    grammar = StreamState(message, client_version=client_version)
     for chunk in chunks[:-1]:
         grammar.check(parse_chunk(chunk))
     try:
@@ -169,7 +169,7 @@ def test_ai_sdk_5_needs_the_flag_of_the_call_on_its_output(
     for release in ("5.0.0", "5.0.277", "6.0.0", "7.0.173"):
         for flag in (None, True):
             chunk = msgspec.structs.replace(parse_chunk(output), dynamic=flag)
-            grammar = Grammar(client_version=ClientVersion.parse(release))
+            grammar = StreamState(client_version=ClientVersion.parse(release))
             for each in before:
                 grammar.check(each)
             told = [rule.fatal for rule in grammar.broken_by(chunk)]
@@ -183,7 +183,7 @@ def test_older_clients_forget_what_their_step_left_open(
 ) -> None:
     chunks = [parse_chunk(chunk) for chunk in (START, STEP, TEXT, STEP_END, STEP, late)]
     for release in ("5.0.0", "5.0.277", "6.0.326", "7.0.31", "7.0.173"):
-        grammar = Grammar(client_version=ClientVersion.parse(release))
+        grammar = StreamState(client_version=ClientVersion.parse(release))
         for chunk in chunks[:-1]:
             grammar.advance(chunk)
         told = [rule.name for rule in grammar.broken_by(chunks[-1])]
@@ -250,7 +250,7 @@ def test_the_oldest_clients_loop_more_easily(
 
 
 def test_an_error_names_the_state_the_chunk_and_the_rule() -> None:
-    grammar = Grammar()
+    grammar = StreamState()
     grammar.check(c.Start())
     with pytest.raises(IllegalChunk) as raised:
         grammar.check(c.TextDelta(id="7", delta="secret"))
@@ -266,7 +266,7 @@ def test_legal_logs_and_continuations_are_legal(
     log: list[Chunk], message: UIMessage, data: st.DataObject
 ) -> None:
     for before, chunks in ((None, log), (message, data.draw(logs(message)))):
-        grammar = Grammar(before, client_version=DEFAULT_CLIENT_VERSION)
+        grammar = StreamState(before, client_version=DEFAULT_CLIENT_VERSION)
         for chunk in chunks:
             grammar.check(chunk)
 
@@ -277,7 +277,7 @@ def test_legal_logs_and_continuations_are_legal(
 def test_a_rule_is_fatal_exactly_where_the_client_throws(
     message: UIMessage | None, data: st.DataObject
 ) -> None:
-    grammar, reducer = Grammar(message), Reducer(message)
+    grammar, reducer = StreamState(message), Reducer(message)
     for chunk in data.draw(st.lists(wild_chunks(message), max_size=25)):
         if isinstance(chunk, (c.Finish, c.Abort, c.Error)):
             continue
@@ -295,7 +295,7 @@ def test_what_a_client_version_is_not_sent_shows_no_step() -> None:
     # A page of AI SDK 6 does not see the step that only has a custom part: it would go on asking.
     said = [*CALLED, c.StartStep(), c.Custom(kind="anthropic.message_start"), c.FinishStep()]
     for client_version, continues in ((ClientVersion(6), True), (ClientVersion(7), False)):
-        grammar = Grammar(client_version=client_version)
+        grammar = StreamState(client_version=client_version)
         for chunk in said:
             grammar.check(chunk)
         assert grammar.continues() is continues

@@ -13,9 +13,9 @@ from ui_message_stream.chunks import Chunk
 from ui_message_stream.json_codec import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import frame
-from ui_message_stream.state import Grammar, IllegalChunk
+from ui_message_stream.state import IllegalChunk, StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion, downgrade
-from ui_message_stream.writer import HALF_INPUT, Writer
+from ui_message_stream.writer import TRUNCATED_INPUT, Writer
 
 from tests.protocol.reader import Reader
 from tests.protocol.strategies import messages
@@ -70,7 +70,7 @@ def test_whatever_is_written_comes_out_legal_and_whole(
 ) -> None:
     taken, made = wild_log(data, message, client_version)
 
-    grammar = Grammar(message, client_version=client_version)
+    grammar = StreamState(message, client_version=client_version)
     for chunk in made:
         grammar.check(chunk)
     assert grammar.state == "after the end"
@@ -231,7 +231,11 @@ def test_half_a_tool_input_ends_as_an_error_that_shows_it(end: Chunk) -> None:
         end,
     )
     assert made[5] == c.ToolInputError(
-        tool_call_id="c", tool_name="t", dynamic=True, input='{"city":"Pa', error_text=HALF_INPUT
+        tool_call_id="c",
+        tool_name="t",
+        dynamic=True,
+        input='{"city":"Pa',
+        error_text=TRUNCATED_INPUT,
     )
     assert made[-1] == end
     assert writer.ended

@@ -12,7 +12,7 @@ from ui_message_stream.messages import (
     UIMessage,
 )
 from ui_message_stream.schema import UNSET
-from ui_message_stream.writer import HALF_INPUT
+from ui_message_stream.writer import TRUNCATED_INPUT
 
 from usechat_server.approvals.decisions import last_step
 
@@ -36,7 +36,7 @@ def _ended(part: Part) -> Part:
         # As the end of a stream tells it: the text that was there of the input, and an error.
         half = part.input if part.raw_input is UNSET else part.raw_input
         return msgspec.structs.replace(
-            part, state="output-error", input=half, raw_input=UNSET, error_text=HALF_INPUT
+            part, state="output-error", input=half, raw_input=UNSET, error_text=TRUNCATED_INPUT
         )
     return part
 

@@ -37,7 +37,7 @@ from ui_message_stream.messages import (
     UIMessage,
 )
 from ui_message_stream.reduce import reduce
-from ui_message_stream.state import Grammar
+from ui_message_stream.state import StreamState
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, ClientVersion
 from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
 
@@ -163,7 +163,7 @@ def test_any_calls_from_any_tasks_give_a_legal_stream(
     chunks: list[Chunk] = []
     body = asyncio.run(respond())
     assert check(body, client_version, message=before) == []
-    grammar = Grammar(before, client_version=client_version)
+    grammar = StreamState(before, client_version=client_version)
     for one in chunks:
         grammar.check(one)
     assert isinstance(chunks[-1], Finish)

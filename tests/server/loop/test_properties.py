@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ui_message_stream.chunks import Abort, Chunk, Error, Finish, ToolInputDelta, ToolInputStart
 from ui_message_stream.messages import Approval, StepStartPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.state import Grammar
+from ui_message_stream.state import StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approve, Ask, Deny, with_answers
@@ -238,7 +238,7 @@ async def everything(reader: Any) -> list[Chunk]:
 
 
 def check_log(turn: Turn, whole: list[Chunk]) -> None:
-    grammar = Grammar(turn.continued, client_version=turn.client_version)
+    grammar = StreamState(turn.continued, client_version=turn.client_version)
     for chunk in whole:
         grammar.check(chunk)
     assert isinstance(whole[-1], Finish | Abort | Error)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from ui_message_stream.chunks import Chunk, FinishReason, TextDelta, TextStart
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
-from ui_message_stream.state import Grammar
+from ui_message_stream.state import StreamState
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
@@ -62,7 +62,7 @@ class Successor:
         log.end()
         self.message: UIMessage = log.message()
         whole = log.reader(NEWEST_CLIENT_VERSION).take() or b""
-        grammar = Grammar(turn.continued, client_version=turn.client_version)
+        grammar = StreamState(turn.continued, client_version=turn.client_version)
         for chunk in chunks_of(whole):
             grammar.check(chunk)
         return reason

@@ -26,8 +26,8 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.replay import expand
-from ui_message_stream.state import Grammar, IllegalChunk
+from ui_message_stream.replay import replay_chunks
+from ui_message_stream.state import IllegalChunk, StreamState
 from ui_message_stream.versions import (
     DEFAULT_CLIENT_VERSION,
     NEWEST_CLIENT_VERSION,
@@ -113,7 +113,11 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
             reader = readers.get(number) or log.reader(client_version)
             seen[number] += await read_rest(reader)
             assert seen[number].endswith(b"data: [DONE]\n\n")
-            expected = [shown for chunk in written if (shown := downgrade(chunk, client_version))]
+            expected = [
+                downgrade_message
+                for chunk in written
+                if (downgrade_message := downgrade(chunk, client_version))
+            ]
             assert reduce(chunks_of(seen[number])) == reduce(expected)
 
     with mock.patch.object(memory, "READ_SIZE", read_size):
@@ -178,7 +182,9 @@ def test_what_is_taken_back_is_lost_on_nobody(
                 assert not reader.loses_by_reset()
                 continue
             expected = [
-                shown for chunk in replayed if (shown := downgrade(chunk, CLIENT_VERSIONS[number]))
+                downgrade_message
+                for chunk in replayed
+                if (downgrade_message := downgrade(chunk, CLIENT_VERSIONS[number]))
             ]
             assert reduce(got) == reduce(expected)
             reader.close()
@@ -312,7 +318,7 @@ async def test_a_continuation_is_replayed_from_the_message_it_continues() -> Non
 
     assert [chunk.type for chunk in own[:2]] == ["start", "start-step"]
     assert [chunk.type for chunk in replayed].count("start") == 1
-    assert replayed[: len(expand(before, NEWEST_CLIENT_VERSION))] == expand(
+    assert replayed[: len(replay_chunks(before, NEWEST_CLIENT_VERSION))] == replay_chunks(
         before, NEWEST_CLIENT_VERSION
     )
     assert reduce(replayed) == reduce(own, before)
@@ -360,9 +366,9 @@ async def test_each_reader_gets_the_form_of_its_client_version(
 
     for reader_client_version in (DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION):
         chunks = chunks_of(await read_rest(log.reader(reader_client_version)))
-        grammar = Grammar(client_version=reader_client_version)
+        grammar = StreamState(client_version=reader_client_version)
         for chunk in chunks:
             grammar.check(chunk)
         old = reader_client_version < newer
-        shown = [source, old_end] if old else [new_end]
-        assert chunks[2:-2] == [TextStart(id="0"), *shown]
+        downgrade_message = [source, old_end] if old else [new_end]
+        assert chunks[2:-2] == [TextStart(id="0"), *downgrade_message]

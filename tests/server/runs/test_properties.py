@@ -24,7 +24,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.state import Grammar
+from ui_message_stream.state import StreamState
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
@@ -276,7 +276,7 @@ def check(world: World) -> None:
         assert world.store.ends.keys() == set(world.turns)
     seen: dict[str, UIMessage] = {}
     for reader in world.readers:
-        grammar = Grammar(client_version=NEWEST_CLIENT_VERSION)
+        grammar = StreamState(client_version=NEWEST_CLIENT_VERSION)
         for chunk in reader.host.chunks:
             grammar.check(chunk)
         if reader.left:

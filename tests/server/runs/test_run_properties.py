@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import Abort, Chunk, Error, Finish
 from ui_message_stream.messages import StepStartPart, TextPart, ToolPart, UIMessage
-from ui_message_stream.state import Grammar
+from ui_message_stream.state import StreamState
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
@@ -102,7 +102,7 @@ def test_every_log_is_legal_and_ends_once(
         reader = run.log.reader(NEWEST_CLIENT_VERSION)
         while (piece := await reader.read()) is not None:
             data += piece
-        grammar = Grammar(before, client_version=client_version)
+        grammar = StreamState(before, client_version=client_version)
         whole = chunks_of(data)
         for chunk in whole:
             grammar.check(chunk)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from ui_message_stream import json_codec as jsontext
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.replay import shown
+from ui_message_stream.replay import downgrade_message
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.coordination.base import ChatKey
@@ -166,7 +166,7 @@ def _branch(branch: Branch, client_version: ClientVersion) -> dict[str, Any]:
 
 
 def _messages(messages: Iterable[UIMessage], client_version: ClientVersion) -> list[dict[str, Any]]:
-    return [shown(message, client_version).to_object() for message in messages]
+    return [downgrade_message(message, client_version).to_object() for message in messages]
 
 
 def _time(time: datetime) -> str:

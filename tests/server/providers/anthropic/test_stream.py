@@ -238,14 +238,14 @@ async def test_a_provider_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch
 
 
 HALF = message(thinking("Hm."), text("Half an"))[:-3]
-HALF_INPUT = message(tool_use("toolu_1", "weather", pieces=['{"city": "Pa']))[:-3]
+TRUNCATED_INPUT = message(tool_use("toolu_1", "weather", pieces=['{"city": "Pa']))[:-3]
 
 
 @pytest.mark.parametrize(
     ("reply", "kind", "text"),
     [
         (Reply(HALF), "truncated", "Half an"),
-        (Reply(HALF_INPUT), "truncated", ""),
+        (Reply(TRUNCATED_INPUT), "truncated", ""),
         (Reply(message(text("Half an"))[:-2]), "truncated", "Half an"),
         (Reply([]), "truncated", ""),
         (Reply(HALF, then="close"), "connection", "Half an"),

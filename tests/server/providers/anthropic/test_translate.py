@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import MessageMetadata, TextDelta
-from ui_message_stream.state import Grammar
+from ui_message_stream.state import StreamState
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk, downgrade
 from ui_message_stream.writer import Writer
 from usechat_server.errors import ModelError
@@ -230,7 +230,7 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
     translation = Translation([ClientTool("weather", "", {})])
     framing = Framing()
     writer = Writer(message_id="msg_1")
-    grammar = Grammar()
+    grammar = StreamState()
     sent: list[ChunkVariant] = []
     failed = False
     for at in range(0, len(body), size):
