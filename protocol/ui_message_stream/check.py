@@ -10,7 +10,7 @@ import codecs
 from dataclasses import dataclass
 from typing import Any
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.chunks import Chunk, Data, Finish, ReasoningStart, TextStart, parse_chunk
 from ui_message_stream.grammar import BEFORE, ENDED, EVERY_RELEASE, PART_OPEN, REQUEST_LOOP
 from ui_message_stream.messages import UIMessage
@@ -121,11 +121,11 @@ class Checker:
             self._done = True
             return
         try:
-            value = jsontext.decode(text)
+            value = json_codec.decode(text)
         except ValueError as error:
             self._find("json", f"not JSON: {error}", of=str(error), fatal=EVERY_RELEASE)
             return
-        if jsontext.has_forbidden_key(value):
+        if json_codec.has_forbidden_key(value):
             key = "`__proto__`, or `constructor` with `prototype` in it"
             self._find("forbidden-key", f"a key is {key}", fatal=EVERY_RELEASE)
         try:

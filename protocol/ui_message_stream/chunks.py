@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.schema import (
     UNSET,
     JSONObject,
@@ -281,7 +281,7 @@ class Data(WireObject, frozen=True, kw_only=True):
         made = super().to_object()
         del made["name"]
         if self.extra and "name" in self.extra:
-            made["name"] = jsontext.sanitize(self.extra["name"])
+            made["name"] = json_codec.sanitize(self.extra["name"])
         return {"type": self.type, **made}
 
 
@@ -371,4 +371,4 @@ def encode_chunk(chunk: Chunk) -> bytes:
             # Looking for a forbidden key's name is cheap; walking the value is not.
             if b"__proto__" not in text and b"constructor" not in text:
                 return text
-    return jsontext.encode(chunk.to_object())
+    return json_codec.encode(chunk.to_object())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.schema import (
     UNSET,
     JSONObject,
@@ -173,7 +173,7 @@ class ToolPart(WireObject, kw_only=True):
         if self.approval is not None:
             made["approval"] = self.approval.to_object()
         kept = {key: item for key, item in (self.extra or {}).items() if key in foreign}
-        return {"type": self.type, **made, **jsontext.sanitize(kept)}
+        return {"type": self.type, **made, **json_codec.sanitize(kept)}
 
 
 def _foreign_keys(dynamic: bool) -> tuple[str, ...]:
@@ -213,7 +213,7 @@ class DataPart(WireObject, kw_only=True):
         made = super().to_object()
         del made["name"]
         if self.extra and "name" in self.extra:
-            made["name"] = jsontext.sanitize(self.extra["name"])
+            made["name"] = json_codec.sanitize(self.extra["name"])
         # `data` must be there, null too.
         return {"type": self.type, **made, "data": made.get("data")}
 
@@ -228,7 +228,7 @@ class UnknownPart(WireObject, kw_only=True):
         return str(self.value.get("type"))
 
     def to_object(self) -> JSONObject:
-        clean: JSONObject = jsontext.sanitize(self.value)
+        clean: JSONObject = json_codec.sanitize(self.value)
         return clean
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.schema import UNSET
 
 __all__ = ["PartialJSON"]
@@ -165,9 +165,9 @@ def _may_be_whole(text: str) -> bool:
 def _decoded(text: str) -> Any:
     """The value as the clients' secure parser takes it, else UNSET."""
     try:
-        value = jsontext.decode(text)
+        value = json_codec.decode(text)
     except ValueError:
         return UNSET
     # Without these, it cannot have a key that the parser refuses.
     suspect = "__proto__" in text or "constructor" in text or "\\u" in text
-    return UNSET if suspect and jsontext.has_forbidden_key(value) else value
+    return UNSET if suspect and json_codec.has_forbidden_key(value) else value

@@ -7,7 +7,7 @@ from copy import copy
 from typing import Any
 
 from ui_message_stream import chunks as c
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import Approval, Part, ToolPart, ToolState
 from ui_message_stream.partial_json import PartialJSON
@@ -23,7 +23,7 @@ class ReduceError(WireError):
 def joined(pieces: list[str]) -> str:
     """The text of the pieces, which become one. Halves of a surrogate pair are joined."""
     text = "".join(pieces)
-    if jsontext.has_surrogate(text):
+    if json_codec.has_surrogate(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     pieces[:] = [text]
     return text

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 
 __all__ = [
     "UNSET",
@@ -76,7 +76,7 @@ class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel
         extra = made.pop("extra", None)
         if extra:
             made = {**extra, **made}
-        clean: JSONObject = jsontext.sanitize(made)
+        clean: JSONObject = json_codec.sanitize(made)
         return clean
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import JSONObject, WireError
 from ui_message_stream.versions import ClientVersion
@@ -138,10 +138,10 @@ def _object(body: bytes) -> JSONObject:
     if not body.strip():
         raise BadRequest("The request has no body: expected JSON.")
     try:
-        value = jsontext.decode(body)
+        value = json_codec.decode(body)
         # Only an escape can bring a lone surrogate; browsers send them for an emoji cut in half.
         if b"\\ud" in body or b"\\uD" in body:
-            value = jsontext.replace_surrogates(value)
+            value = json_codec.replace_surrogates(value)
     except RecursionError:
         raise BadRequest("The request is not readable: JSON is nested too deeply.") from None
     except ValueError as error:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from pydantic import BaseModel
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 
@@ -67,7 +67,7 @@ class Turn:
         body = self.body
         if isinstance(body, BaseModel):
             body = body.model_dump(mode="json", by_alias=True)
-        return jsontext.encode(
+        return json_codec.encode(
             {
                 "user": self.user,
                 "chatId": self.chat_id,
@@ -86,7 +86,7 @@ class Turn:
     @classmethod
     def from_json(cls, text: bytes, body: type[BaseModel] | None = None) -> Self:
         """The turn that `to_json` wrote; `body` is the app's model of the body, if it has one."""
-        value = jsontext.decode(text)
+        value = json_codec.decode(text)
         return cls(
             user=value["user"],
             chat_id=value["chatId"],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.sse import Decoder
 
@@ -123,4 +123,4 @@ class AsgiHost:
 def chunks_of(body: bytes) -> list[Chunk]:
     """The chunks of an event stream."""
     events = Decoder().feed(body)
-    return [parse_chunk(jsontext.decode(event)) for event in events if event != "[DONE]"]
+    return [parse_chunk(json_codec.decode(event)) for event in events if event != "[DONE]"]

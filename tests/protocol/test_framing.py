@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.check import check
 from ui_message_stream.chunks import parse_chunk
 from ui_message_stream.messages import TextPart, UIMessage
@@ -91,7 +91,7 @@ def test_a_client_shows_what_we_read_and_throws_where_we_say_so(
 def decoded(body: str) -> UIMessage:
     decoder = Decoder()
     events = [*decoder.feed(body.encode()), *decoder.end()]
-    return reduce(parse_chunk(jsontext.decode(event)) for event in events if event != "[DONE]")
+    return reduce(parse_chunk(json_codec.decode(event)) for event in events if event != "[DONE]")
 
 
 def text_of(message: UIMessage) -> str:

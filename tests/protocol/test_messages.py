@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import ToolPart, UIMessage, UnknownPart, parse_part
 from ui_message_stream.schema import WireError
 
@@ -98,7 +98,7 @@ def test_a_message_comes_back_as_it_was_read() -> None:
 @given(messages())
 @settings(max_examples=50)
 def test_messages_of_any_log_come_back_as_they_were(made: UIMessage) -> None:
-    value = json.loads(jsontext.encode(made.to_object()))
+    value = json.loads(json_codec.encode(made.to_object()))
     assert UIMessage.from_object(value).to_object() == value
 
 
@@ -120,7 +120,7 @@ def test_keys_on_which_clients_throw_are_not_sent_back() -> None:
     made = UIMessage.from_object({**message(*parts), "metadata": hostile, "more": hostile})
     assert isinstance(made.parts[0], UnknownPart)
     written = made.to_object()
-    assert not jsontext.has_forbidden_key(written)
+    assert not json_codec.has_forbidden_key(written)
     assert written["parts"][0] == {"type": "from-the-future", "a": {"fine": 2}}
 
 

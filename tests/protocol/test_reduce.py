@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ui_message_stream import chunks as c
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.partial_json import PartialJSON
@@ -23,7 +23,7 @@ from tests.protocol.strategies import FOREIGN, json_values, logs, messages
 
 def _with_floats(value: Any) -> Any:
     """The value with the numbers that JavaScript has: integers above 2^53 are rounded."""
-    return json.loads(jsontext.encode(value), parse_int=float)
+    return json.loads(json_codec.encode(value), parse_int=float)
 
 
 def theirs(reader: Reader, chunks: list[Chunk], message: UIMessage | None = None) -> Any:
@@ -184,7 +184,7 @@ _PIECES = st.one_of(
         ['{"', '":', "[", "]", "}", ",", '"', "\\", "\\u00", "e", "-", " ", "nul", "t"]
     ),
     st.sampled_from(["1", "0.5", "true", '"__proto__": 1', '"constructor": {"prototype": 1}']),
-    json_values.map(lambda value: jsontext.encode(value).decode()),
+    json_values.map(lambda value: json_codec.encode(value).decode()),
 )
 
 
@@ -219,7 +219,7 @@ def test_every_prefix_of_half_a_tool_input_is(reader: Reader, text: str) -> None
 def _same_values(reader: Reader, prefixes: list[str]) -> None:
     growing = PartialJSON()
     values = [growing.value(text) for text in prefixes]
-    shown = [{} if v is UNSET else {"value": jsontext.sanitize(v)} for v in values]
+    shown = [{} if v is UNSET else {"value": json_codec.sanitize(v)} for v in values]
     assert _with_floats(shown) == _with_floats(reader.parse(prefixes))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from time import time
 from typing import Any
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.chunks import ToolInputAvailable
 
 from usechat_server.approvals.base import LIFETIME, Issued
@@ -49,7 +49,7 @@ class SignedApprovals:
     async def request(self, turn: Turn, call: ToolInputAvailable) -> Issued:
         """An id that only this server could have made, and only for this call."""
         # As the client gets it, and so sends it back.
-        value = jsontext.decode(jsontext.encode(jsontext.sanitize(call.input)))
+        value = json_codec.decode(json_codec.encode(json_codec.sanitize(call.input)))
         head = secrets.token_bytes(_NONCE) + int(self._clock() + LIFETIME).to_bytes(_EXPIRES, "big")
         proof = self._proof(head, turn, call.tool_call_id, call.tool_name, value)
         approval_id = base64url(head + proof)
@@ -103,7 +103,7 @@ class SignedApprovals:
             tool_name,
             digest(value, exact=True),
         ]
-        return hmac.digest(self._key, jsontext.encode(fields), hashlib.sha256)
+        return hmac.digest(self._key, json_codec.encode(fields), hashlib.sha256)
 
 
 def check_secret(*, asks: bool, stored: bool, several: bool, secret: object | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 
 from usechat_server.providers.base import ModelStream
 from usechat_server.results import Answer, MetadataHook, Outcome, Step, Usage
@@ -97,7 +97,7 @@ class Accounts:
         try:
             told = hook(self.answer(outcome))
             made = None if told is None else dict(told)
-            jsontext.encode(made)
+            json_codec.encode(made)
         except Exception:
             logger.exception("metadata= failed: the message gets none")
             return None

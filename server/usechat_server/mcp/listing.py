@@ -14,7 +14,7 @@ from jsonschema.validators import Draft202012Validator, validator_for
 from mcp.types import CallToolResult, Tool
 from referencing import Registry
 from referencing.exceptions import Unresolvable
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 
 from usechat_server.mcp.results import error_text, model_output, output
 from usechat_server.tools import FunctionTool, InvalidInput, ToolContext, ToolError, ToolOutput
@@ -171,5 +171,5 @@ def _shown_message(error: ValidationError) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = jsontext.encode(value).decode()
+    text = json_codec.encode(value).decode()
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

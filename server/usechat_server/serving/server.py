@@ -18,7 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from uvicorn.config import LOGGING_CONFIG, STARTUP_FAILURE
 from uvicorn.logging import DefaultFormatter
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -212,7 +212,7 @@ class _Formatter(DefaultFormatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         line = super().formatMessage(record)
         fields = getattr(record, "run", None)
-        return line if fields is None else f"{line} {jsontext.encode(fields).decode()}"
+        return line if fields is None else f"{line} {json_codec.encode(fields).decode()}"
 
 
 def _log_config(level: str) -> dict[str, Any]:

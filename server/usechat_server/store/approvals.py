@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.chunks import ToolInputAvailable
 
 from usechat_server.approvals.base import LIFETIME, Issued
@@ -37,7 +37,7 @@ class StoredApprovals:
             "id": approval_id,
             "tool_call_id": call.tool_call_id,
             "tool_name": call.tool_name,
-            "input_digest": _digest(jsontext.decode(jsontext.encode(call.input))),
+            "input_digest": _digest(json_codec.decode(json_codec.encode(call.input))),
             "expires_at": int((self._clock() + LIFETIME) * 1e6),
         }
 
@@ -88,4 +88,4 @@ def _is_of(record: Row[Any], call: DecidedCall) -> bool:
 
 
 def _digest(value: Any) -> str:
-    return digest(jsontext.sanitize(value), exact=True)
+    return digest(json_codec.sanitize(value), exact=True)

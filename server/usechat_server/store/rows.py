@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 
 from usechat_server.results import Step, Usage
@@ -53,12 +53,12 @@ def user(stored: str) -> str | None:
 
 def content(message: UIMessage) -> str:
     """A message as it is stored, whole."""
-    return jsontext.encode(message.to_object()).decode()
+    return json_codec.encode(message.to_object()).decode()
 
 
 def message(content: str) -> UIMessage:
     """The inverse of `content`."""
-    return UIMessage.from_object(jsontext.decode(content))
+    return UIMessage.from_object(json_codec.decode(content))
 
 
 def says_something(message: UIMessage) -> bool:

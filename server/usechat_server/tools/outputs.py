@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pydantic_core
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, TextPart
 
 __all__ = ["ModelContent", "ToModelOutput", "ToolOutput", "model_content", "to_json"]
@@ -30,8 +30,8 @@ def to_json(value: Any) -> Any:
     which clients throw) is gone already, so that the model is shown the same. Raises TypeError for
     a value without a JSON form.
     """
-    text = jsontext.encode(msgspec.to_builtins(value, enc_hook=_foreign, str_keys=True))
-    return jsontext.sanitize(jsontext.decode(text))
+    text = json_codec.encode(msgspec.to_builtins(value, enc_hook=_foreign, str_keys=True))
+    return json_codec.sanitize(json_codec.decode(text))
 
 
 def _foreign(value: Any) -> Any:
@@ -58,4 +58,4 @@ def model_content(value: Any) -> list[ModelContent]:
         return [TextPart(text=value)]
     if isinstance(value, list | tuple) and any(isinstance(v, TextPart | FilePart) for v in value):
         return [piece for item in value for piece in model_content(item)]
-    return [TextPart(text=jsontext.encode(value).decode())]
+    return [TextPart(text=json_codec.encode(value).decode())]

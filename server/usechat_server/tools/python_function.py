@@ -11,7 +11,7 @@ from typing import Any
 import anyio.to_thread
 from anyio import CapacityLimiter
 from pydantic import ValidationError
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 
 from usechat_server.aio import PerLoop
 from usechat_server.errors import InvalidInput
@@ -51,7 +51,7 @@ class PythonFunction:
     def parse(self, input: Any) -> dict[str, Any]:  # noqa: A002
         """The arguments. Strictly: a text is no number, and what nobody asked for is an error."""
         try:
-            text = jsontext.encode(_as_page_has_it(input))
+            text = json_codec.encode(_as_page_has_it(input))
             made = self._parameters.model.model_validate_json(text, strict=True)
         except ValidationError as error:
             raise InvalidInput(_readable(error)) from None
@@ -129,7 +129,7 @@ def _readable(error: ValidationError) -> str:
         elif problem["type"] == "extra_forbidden":
             lines.append(f"{place}: there is no such parameter.")
         else:
-            got = jsontext.encode(problem["input"]).decode()
+            got = json_codec.encode(problem["input"]).decode()
             shown = got if len(got) <= _MOST_CHARACTERS else f"{got[:_MOST_CHARACTERS]}…"
             lines.append(f"{place}: {problem['msg']}, not {shown}.")
     return "\n".join(["The input is not valid.", *lines])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from usechat_server.approvals.digest import canonical_json, digest, sign
 
 from tests.harness.node import require
@@ -57,7 +57,7 @@ def through(browser: subprocess.Popen[str], value: Any) -> tuple[Any, str]:
     browser.stdin.write(json.dumps(value) + "\n")
     browser.stdin.flush()
     sent, canonical = json.loads(browser.stdout.readline())
-    return jsontext.decode(sent), canonical
+    return json_codec.decode(sent), canonical
 
 
 @given(value=VALUES)

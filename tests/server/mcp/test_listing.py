@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp.types import CallToolResult, Tool, ToolAnnotations
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, TextPart
 from usechat_server.mcp.listing import MCPOptions, function_tools
 from usechat_server.providers.anthropic.tools import definition
@@ -133,7 +133,7 @@ async def test_whatever_a_server_answers_is_shown(said: dict[str, Any]) -> None:
         return
     shown = await Calls().run(tool)
     # The page can be told, and the model is shown something of each piece.
-    assert jsontext.decode(jsontext.encode(shown)) == shown
+    assert json_codec.decode(json_codec.encode(shown)) == shown
     pieces = tool.model_output(shown)
     assert all(isinstance(piece, TextPart | FilePart) for piece in pieces)
     assert len(pieces) == max(1, len(result.content))

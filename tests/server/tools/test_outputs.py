@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, TextPart
 from usechat_server import ClientTool, tool
 from usechat_server.tools.outputs import to_json
@@ -108,8 +108,8 @@ JSON = st.recursive(
 @given(JSON)
 def test_an_output_survives_the_way_to_the_page(value: Any) -> None:
     shown = to_json(value)
-    assert jsontext.decode(jsontext.encode(shown)) == shown
-    assert not jsontext.has_forbidden_key(shown)
+    assert json_codec.decode(json_codec.encode(shown)) == shown
+    assert not json_codec.has_forbidden_key(shown)
     assert to_json(shown) == shown
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.chunks import encode_chunk, parse_chunk
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
@@ -26,7 +26,7 @@ def encode(chunks: Sequence[ChunkVariant]) -> bytes:
 
 def decode(data: bytes) -> list[ChunkVariant]:
     """The chunks again. Raises WireError for a chunk that this release does not know."""
-    return [_decode_variant(value) for value in jsontext.decode(data)]
+    return [_decode_variant(value) for value in json_codec.decode(data)]
 
 
 def position_id(position: Position) -> str:
@@ -40,8 +40,8 @@ def _encode_variant(variant: ChunkVariant) -> bytes:
         return encode_chunk(variant)
     since, until = (None if end is None else str(end) for end in (variant.since, variant.until))
     return b"[%b,%b,%b]" % (
-        jsontext.encode(since),
-        jsontext.encode(until),
+        json_codec.encode(since),
+        json_codec.encode(until),
         encode_chunk(variant.chunk),
     )
 

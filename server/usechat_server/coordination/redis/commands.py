@@ -12,7 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 
 from usechat_server.coordination.base import UNDELIVERED_SECONDS, ChatKey
 from usechat_server.coordination.redis import scripts
@@ -55,7 +55,7 @@ Entries = list[tuple[str, Mapping[bytes, bytes]]]
 
 def chat_digest(key: ChatKey) -> str:
     """A chat in the name of a Redis key: ids hold any character."""
-    return hashlib.sha256(jsontext.encode(list(key))).hexdigest()[:32]
+    return hashlib.sha256(json_codec.encode(list(key))).hexdigest()[:32]
 
 
 class Claimed(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.replay import downgrade_message
 from ui_message_stream.versions import ClientVersion
@@ -183,7 +183,7 @@ def _limit(request: Request) -> int:
 
 def _title(body: bytes) -> str:
     try:
-        title = jsontext.replace_surrogates(jsontext.decode(body))["title"]
+        title = json_codec.replace_surrogates(json_codec.decode(body))["title"]
         text = " ".join(title.replace("\0", "").split())
     except (ValueError, TypeError, KeyError, AttributeError):
         text = ""
@@ -199,4 +199,4 @@ def _unknown() -> BadRequest:
 def _json(value: Any) -> Response:
     # Nobody else may keep it: the answer depends on who asks.
     headers = {"cache-control": "no-store"}
-    return Response(jsontext.encode(value), media_type="application/json", headers=headers)
+    return Response(json_codec.encode(value), media_type="application/json", headers=headers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 
 __all__ = ["SERVER_TOOLS", "as_content", "as_output", "block_type", "error_text", "is_error"]
 
@@ -107,7 +107,7 @@ def block_type(output: Any, tool: str) -> str | None:
 
 def error_text(output: Any) -> str:
     """An error as a tool part's `errorText`."""
-    return jsontext.encode(output).decode()
+    return json_codec.encode(output).decode()
 
 
 def _renamed(value: Any, names: dict[str, str]) -> Any:

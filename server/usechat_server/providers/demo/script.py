@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from usechat_server.providers.demo import texts as answers
+from usechat_server.providers.demo import texts
 from usechat_server.providers.demo.question import Question, describe
 from usechat_server.providers.demo.script_events import Beat, BreakOff, Call, Say, Think
 from usechat_server.providers.demo.texts import lighthouse
@@ -45,27 +45,27 @@ def choose(question: Question, *, fail: bool) -> list[Beat]:
     """The beats of one step."""
     text = question.text
     if fail:
-        return [Think(answers.ERROR_THOUGHT), Say(answers.BEFORE_ERROR), BreakOff()]
+        return [Think(texts.ERROR_THOUGHT), Say(texts.BEFORE_ERROR), BreakOff()]
     if asks_for_error(question):
-        return [Say(answers.AFTER_RETRY)]
+        return [Say(texts.AFTER_RETRY)]
     if question.files:
-        return [Think(answers.FILES_THOUGHT), Say(describe(question.files))]
+        return [Think(texts.FILES_THOUGHT), Say(describe(question.files))]
     for words, tools, scene in _TOOL_SCENES:
         if _mentions(text, words) and tools <= question.tools.keys():
             return scene(question)
     if question.calls:
         return [Say(retell(question.calls[-1]))]
     if tool := _wanted(question.tools.values(), text):
-        thought = answers.TOOL_THOUGHT.format(name=tool.name)
+        thought = texts.TOOL_THOUGHT.format(name=tool.name)
         return [Think(thought), Call(tool.name, _sample(tool.input_schema, text))]
     if _mentions(text, "draw|picture|image"):
-        return [Think(answers.PICTURE_THOUGHT), Say(answers.PICTURE), lighthouse()]
+        return [Think(texts.PICTURE_THOUGHT), Say(texts.PICTURE), lighthouse()]
     if _mentions(text, "long"):
-        return [Think(answers.LONG_THOUGHT), Say(answers.long_answer())]
+        return [Think(texts.LONG_THOUGHT), Say(texts.long_answer())]
     if _mentions(text, "markdown|table|code|maths?"):
-        return [Think(answers.MARKDOWN_THOUGHT), Say(answers.MARKDOWN)]
+        return [Think(texts.MARKDOWN_THOUGHT), Say(texts.MARKDOWN)]
     quoted = "\n> ".join(text.strip().splitlines()) or "…"
-    return [Think(answers.OTHER_THOUGHT), Say(answers.INTRODUCTION.format(question=quoted))]
+    return [Think(texts.OTHER_THOUGHT), Say(texts.INTRODUCTION.format(question=quoted))]
 
 
 def _mentions(text: str, words: str) -> bool:

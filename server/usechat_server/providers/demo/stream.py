@@ -9,7 +9,7 @@ from itertools import cycle, islice
 from secrets import token_urlsafe
 from typing import Any, assert_never
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.chunks import (
     File,
     ReasoningDelta,
@@ -91,7 +91,7 @@ def _call(beat: Call, question: Question) -> Iterator[ChunkVariant]:
         "dynamic": tool.dynamic or None,
     }
     yield ToolInputStart(**told)
-    for piece in _pieces(jsontext.encode(beat.input).decode()):
+    for piece in _pieces(json_codec.encode(beat.input).decode()):
         yield ToolInputDelta(tool_call_id=told["tool_call_id"], input_text_delta=piece)
     yield ToolInputAvailable(**told, input=beat.input)
 
@@ -134,7 +134,7 @@ class DemoStream:
         self.result: StepResult | None = None
         self.details: dict[str, Any] = {}
         # About four characters are a token in most models' English.
-        asked = sum(len(jsontext.encode(message.to_object())) for message in history)
+        asked = sum(len(json_codec.encode(message.to_object())) for message in history)
         self.usage = Usage(input=asked // 4, output=0)
         self._beats = beats
         self._pace = pace

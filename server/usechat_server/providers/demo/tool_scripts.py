@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import ToolPart
 
-from usechat_server.providers.demo import texts as answers
+from usechat_server.providers.demo import texts
 from usechat_server.providers.demo.question import Question
 from usechat_server.providers.demo.script_events import Beat, Call, Say, Source, Think
 
@@ -29,8 +29,8 @@ def dice_scene(question: Question) -> list[Beat]:
     if question.step == 0:
         words = re.findall(r"\w+", question.text.lower())
         count = next((_NUMBERS.index(word) for word in words if word in _NUMBERS[1:]), 2)
-        return [Think(answers.DICE_THOUGHT), Call("roll_dice", {"count": count, "sides": 6})]
-    return [Say(_told(question, "roll_dice", answers.DICE))]
+        return [Think(texts.DICE_THOUGHT), Call("roll_dice", {"count": count, "sides": 6})]
+    return [Say(_told(question, "roll_dice", texts.DICE))]
 
 
 def weather_scene(question: Question) -> list[Beat]:
@@ -38,47 +38,47 @@ def weather_scene(question: Question) -> list[Beat]:
     if question.step == 0:
         cities = re.findall(r"(?<!^)\b[A-Z]\w+", question.text) or ["Lisbon"]
         calls = [Call("weather", {"city": city}) for city in cities[:4]]
-        return [Think(answers.WEATHER_THOUGHT), *calls]
+        return [Think(texts.WEATHER_THOUGHT), *calls]
     rows = [_weather_row(call) for call in question.outputs("weather")]
-    return [Say("\n".join([answers.WEATHER_TABLE, *rows]))]
+    return [Say("\n".join([texts.WEATHER_TABLE, *rows]))]
 
 
 def plan_scene(question: Question) -> list[Beat]:
     """Several steps: what the second one asks depends on what the first one brought."""
     match question.step:
         case 0:
-            return [Think(answers.PLAN_THOUGHT), Call("weather", {"city": "Lisbon"})]
+            return [Think(texts.PLAN_THOUGHT), Call("weather", {"city": "Lisbon"})]
         case 1:
             dry = _facts(question.outputs("weather")).get("sky") == "sunny"
-            said = answers.PLAN_SUNNY if dry else answers.PLAN_OTHERWISE
+            said = texts.PLAN_SUNNY if dry else texts.PLAN_OTHERWISE
             return [Say(said), Call("look_up", {"query": "Lisbon on foot"})]
         case _:
-            return [Say(answers.PLAN), *_cited(question, answers.PLAN_CITED)]
+            return [Say(texts.PLAN), *_cited(question, texts.PLAN_CITED)]
 
 
 def library_scene(question: Question) -> list[Beat]:
     """A tool that tells of its progress, and an answer with its sources."""
     if question.step == 0:
         query = re.sub(r"(?i)^.*?\b(look up|search( for)?|cite)\b", "", question.text).strip(" .?!")
-        return [Think(answers.LIBRARY_THOUGHT), Call("look_up", {"query": query or "tea"})]
+        return [Think(texts.LIBRARY_THOUGHT), Call("look_up", {"query": query or "tea"})]
     call = question.outputs("look_up")[-1]
     if call.state != "output-available":
         return [Say(retell(call))]
-    return [Say(answers.LIBRARY), *_cited(question, answers.LIBRARY_CITED)]
+    return [Say(texts.LIBRARY), *_cited(question, texts.LIBRARY_CITED)]
 
 
 def postcard_scene(question: Question) -> list[Beat]:
     """A call that a person has to allow."""
     if question.step == 0:
         to = next(iter(re.findall(r"\bto (\w+)", question.text)), "Ada")
-        card = {"to": to, "text": answers.POSTCARD_TEXT}
-        return [Think(answers.POSTCARD_THOUGHT), Say(answers.POSTCARD), Call("send_postcard", card)]
+        card = {"to": to, "text": texts.POSTCARD_TEXT}
+        return [Think(texts.POSTCARD_THOUGHT), Say(texts.POSTCARD), Call("send_postcard", card)]
     call = question.outputs("send_postcard")[-1]
     if call.state == "output-available":
-        return [Say(answers.POSTCARD_SENT)]
+        return [Say(texts.POSTCARD_SENT)]
     reason = call.approval.reason if call.approval else None
     told = f" You said: “{reason}”." if reason else ""
-    return [Say(answers.POSTCARD_DENIED + told)]
+    return [Say(texts.POSTCARD_DENIED + told)]
 
 
 def retell(call: ToolPart) -> str:
@@ -123,4 +123,4 @@ def _weather_row(call: ToolPart) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_plain, value))
-    return value if isinstance(value, str) else jsontext.encode(value).decode()
+    return value if isinstance(value, str) else json_codec.encode(value).decode()

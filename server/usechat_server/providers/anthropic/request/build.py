@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import (
     FilePart,
     Part,
@@ -45,7 +45,7 @@ def request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
     """The body of the call that answers a history. Raises BadRequest."""
     try:
         made = _request(call, model, max_tokens)
-        clean: dict[str, Any] = jsontext.replace_surrogates(made)
+        clean: dict[str, Any] = json_codec.replace_surrogates(made)
     except RecursionError:
         raise BadRequest("A tool's input or output is nested too deeply.") from None
     return clean

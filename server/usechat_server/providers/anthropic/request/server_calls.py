@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import ToolPart
 from ui_message_stream.schema import UNSET, ProviderMetadata
 
@@ -102,7 +102,7 @@ def _outcome(part: ToolPart) -> Any:
         return None
     told: Any = part.error_text
     with contextlib.suppress(ValueError):
-        told = jsontext.decode(part.error_text or "")
+        told = json_codec.decode(part.error_text or "")
     if is_error(told) or _anthropic(part.call_provider_metadata):
         return told
     # Servers that mask what tools say leave no code. The API wants one that it knows.

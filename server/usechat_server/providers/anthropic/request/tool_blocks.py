@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, TextPart, ToolPart
 from ui_message_stream.schema import UNSET
 
@@ -131,7 +131,7 @@ def _input(part: ToolPart) -> dict[str, Any]:
     value = part.input if part.input not in (UNSET, None) else part.raw_input
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
-            value = jsontext.decode(value)
+            value = json_codec.decode(value)
     if isinstance(value, dict):
         return value
     return {} if value in (UNSET, None, "") else {"invalid_input": value}

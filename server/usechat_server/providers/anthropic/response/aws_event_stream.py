@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 
 from usechat_server.errors import ModelError
 
@@ -63,11 +63,11 @@ def _payload(headers: Mapping[str, Any], body: bytes) -> Iterator[bytes]:
     kind = headers.get(":message-type")
     if kind == "event":
         if headers.get(":event-type") == "chunk":
-            yield base64.b64decode(jsontext.decode(body)["bytes"], validate=True)
+            yield base64.b64decode(json_codec.decode(body)["bytes"], validate=True)
         return
     if kind == "exception":
         name, text = headers[":exception-type"], body.decode("utf-8", "replace")
     else:
         name, text = headers[":error-code"], headers.get(":error-message", "")
     error = {"type": _ERRORS.get(name, "api_error"), "message": f"{name}: {text}"}
-    yield jsontext.encode({"type": "error", "error": error})
+    yield json_codec.encode({"type": "error", "error": error})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 
 __all__ = [
     "BlockDelta",
@@ -150,7 +150,7 @@ def decode(payload: bytes) -> Event | None:
 
 def _decode_leniently(payload: bytes) -> Event | None:
     try:
-        value = jsontext.decode(payload)
+        value = json_codec.decode(payload)
     except ValueError as error:
         raise MalformedEvent(f"not JSON: {error}") from None
     if not isinstance(value, dict):

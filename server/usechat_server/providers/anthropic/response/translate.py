@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.chunks import Custom, FinishReason, MessageMetadata
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.errors import ModelError
-from usechat_server.providers.anthropic import message_record as turns
+from usechat_server.providers.anthropic import message_record
 from usechat_server.providers.anthropic.errors import from_event
-from usechat_server.providers.anthropic.response import events as payloads
+from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks import Answer, Block, translator
 from usechat_server.providers.anthropic.response.blocks.base import anthropic
 from usechat_server.providers.anthropic.response.usage import counted
@@ -51,7 +51,7 @@ class Translation:
         self._open: dict[int, Block] = {}
         #: what the page is told first, together with the first that it sees
         self._opening: list[ChunkVariant] = []
-        self._places: list[turns.Place] = []
+        self._places: list[message_record.Place] = []
         self._calls: set[str] = set()
         #: those of the calls that the provider runs
         self._server_calls: set[str] = set()
@@ -63,8 +63,8 @@ class Translation:
         open_blocks = self._open
         for payload in data:
             try:
-                event = payloads.decode(payload)
-                if type(event) is payloads.BlockDelta:
+                event = events.decode(payload)
+                if type(event) is events.BlockDelta:
                     block = open_blocks.get(event.index)
                     if block is None:
                         raise self._broken("a delta came for a block that is not open")
@@ -73,7 +73,7 @@ class Translation:
                         out.append(chunk)
                 elif event is not None:
                     self._take(event, out)
-            except (payloads.MalformedEvent, msgspec.ValidationError) as error:
+            except (events.MalformedEvent, msgspec.ValidationError) as error:
                 raise self._broken(f"an event is not what the API sends: {error}") from None
             if self.result is not None:
                 return
@@ -83,16 +83,16 @@ class Translation:
         if self.result is None:
             self._complete()
 
-    def _take(self, event: payloads.Event, out: list[ChunkVariant]) -> None:
+    def _take(self, event: events.Event, out: list[ChunkVariant]) -> None:
         match event:
-            case payloads.BlockStart():
+            case events.BlockStart():
                 self._start(event.index, event.content_block, out)
-            case payloads.BlockStop():
+            case events.BlockStop():
                 if block := self._open.pop(event.index, None):
                     self._stop(block, out)
-            case payloads.MessageStart():
+            case events.MessageStart():
                 self._begin(event.message, out)
-            case payloads.MessageDelta():
+            case events.MessageDelta():
                 self.usage = counted(self.usage, event.usage)
                 self._stop_reason = event.delta.stop_reason or self._stop_reason
                 self.details.update(
@@ -102,13 +102,13 @@ class Translation:
                 )
                 if event.context_management is not None:
                     self.details["context_management"] = event.context_management
-            case payloads.MessageStop():
+            case events.MessageStop():
                 self._complete()
                 self._close(out)
-            case payloads.ErrorEvent():
+            case events.ErrorEvent():
                 raise from_event(event.error, request_id=event.request_id)
 
-    def _begin(self, message: payloads.Message, out: list[ChunkVariant]) -> None:
+    def _begin(self, message: events.Message, out: list[ChunkVariant]) -> None:
         if "message_id" in self.details:
             if message.id == self.details["message_id"]:
                 return
@@ -126,8 +126,8 @@ class Translation:
         for index, content in enumerate(message.content or ()):
             self._start(index, content, out)
             block = self._open.pop(index)
-            whole = jsontext.encode(content.get("input") or {}).decode()
-            if chunk := block.delta(payloads.InputJSONDelta(whole)):
+            whole = json_codec.encode(content.get("input") or {}).decode()
+            if chunk := block.delta(events.InputJSONDelta(whole)):
                 out.append(chunk)
             self._stop(block, out)
 
@@ -162,7 +162,7 @@ class Translation:
         out += self._opening
         if not self._answer.searched:
             out += self._answer.late_sources
-        kept = turns.metadata(
+        kept = message_record.metadata(
             self._answer.id,
             self._places,
             self._server_calls,

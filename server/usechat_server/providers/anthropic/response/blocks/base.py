@@ -10,7 +10,7 @@ from ui_message_stream.schema import ProviderMetadata
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
-from usechat_server.providers.anthropic.response import events as payloads
+from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.tool_results import SERVER_TOOLS
 from usechat_server.tools import DeclaredTool
 
@@ -29,7 +29,7 @@ class Block(Protocol):
         """What its start brings, text in it included."""
         ...
 
-    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
+    def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
         """What one delta brings; None for a kind that this block does not have."""
         ...
 

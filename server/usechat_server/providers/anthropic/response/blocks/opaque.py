@@ -9,7 +9,7 @@ from ui_message_stream.chunks import Custom
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
-from usechat_server.providers.anthropic.response import events as payloads
+from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import Answer, anthropic
 
 __all__ = ["Fallback", "Hidden"]
@@ -27,7 +27,7 @@ class Hidden:
     def start(self) -> Sequence[ChunkVariant]:
         return ()
 
-    def delta(self, _: payloads.Delta | None) -> ChunkVariant | None:
+    def delta(self, _: events.Delta | None) -> ChunkVariant | None:
         self.place = None
         return None
 

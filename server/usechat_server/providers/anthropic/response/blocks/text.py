@@ -10,7 +10,7 @@ from ui_message_stream.chunks import TextDelta, TextEnd, TextStart
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
-from usechat_server.providers.anthropic.response import events as payloads
+from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import Answer, anthropic, without_none
 from usechat_server.providers.anthropic.response.blocks.citations import citation, source
 
@@ -37,10 +37,10 @@ class Text:
         cited = (self._cite(value) for value in self.content.citations or ())
         return made + [variant for variant in cited if variant is not None]
 
-    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
-        if type(delta) is payloads.TextDelta:
+    def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
+        if type(delta) is events.TextDelta:
             return TextDelta(id=self.id, delta=delta.text)
-        if type(delta) is payloads.CitationsDelta:
+        if type(delta) is events.CitationsDelta:
             return self._cite(delta.citation)
         return None
 
@@ -86,8 +86,8 @@ class Compaction:
         text = self.content.content
         return (opened, TextDelta(id=self.id, delta=text)) if text else (opened,)
 
-    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
-        if type(delta) is not payloads.CompactionDelta:
+    def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
+        if type(delta) is not events.CompactionDelta:
             return None
         self.encrypted = delta.encrypted_content or self.encrypted
         return TextDelta(id=self.id, delta=delta.content) if delta.content else None

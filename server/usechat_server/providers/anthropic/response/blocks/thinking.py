@@ -10,7 +10,7 @@ from ui_message_stream.chunks import ReasoningDelta, ReasoningEnd, ReasoningStar
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
-from usechat_server.providers.anthropic.response import events as payloads
+from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import Answer, anthropic
 
 __all__ = ["RedactedThinking", "Thinking"]
@@ -35,10 +35,10 @@ class Thinking:
             made.append(self._signed(self.content.signature))
         return made
 
-    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
-        if type(delta) is payloads.ThinkingDelta:
+    def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
+        if type(delta) is events.ThinkingDelta:
             return ReasoningDelta(id=self.id, delta=delta.thinking)
-        if type(delta) is payloads.SignatureDelta:
+        if type(delta) is events.SignatureDelta:
             return self._signed(delta.signature)
         return None
 
@@ -66,7 +66,7 @@ class RedactedThinking:
         metadata = anthropic(redactedData=self.content.data)
         return (ReasoningStart(id=self.id, provider_metadata=metadata),)
 
-    def delta(self, _: payloads.Delta | None) -> ChunkVariant | None:
+    def delta(self, _: events.Delta | None) -> ChunkVariant | None:
         return None
 
     def stop(self) -> Sequence[ChunkVariant]:

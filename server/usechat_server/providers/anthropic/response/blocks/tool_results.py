@@ -10,7 +10,7 @@ from ui_message_stream.chunks import SourceUrl, ToolOutputAvailable, ToolOutputE
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
 from usechat_server.providers.anthropic.message_record import Place
-from usechat_server.providers.anthropic.response import events as payloads
+from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import (
     Answer,
     Document,
@@ -87,7 +87,7 @@ class ServerResult:
             )
         return (self._available(self.output),)
 
-    def delta(self, _: payloads.Delta | None) -> ChunkVariant | None:
+    def delta(self, _: events.Delta | None) -> ChunkVariant | None:
         return None
 
     def stop(self) -> Sequence[ChunkVariant]:

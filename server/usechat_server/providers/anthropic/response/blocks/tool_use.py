@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import msgspec
-from ui_message_stream import json_codec as jsontext
+from ui_message_stream import json_codec
 from ui_message_stream.chunks import (
     ToolInputAvailable,
     ToolInputDelta,
@@ -17,7 +17,7 @@ from ui_message_stream.schema import JSONObject, ProviderMetadata
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
-from usechat_server.providers.anthropic.response import events as payloads
+from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import (
     Answer,
     Block,
@@ -79,8 +79,8 @@ class _Call:
             ),
         )
 
-    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
-        if type(delta) is not payloads.InputJSONDelta or not delta.partial_json:
+    def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
+        if type(delta) is not events.InputJSONDelta or not delta.partial_json:
             return None
         self.pieces.append(delta.partial_json)
         return ToolInputDelta(tool_call_id=self.call.id, input_text_delta=delta.partial_json)
@@ -89,7 +89,7 @@ class _Call:
         text = "".join(self.pieces)
         try:
             # A call without streamed input has it in its start, or none at all.
-            value = jsontext.decode(text) if text else self.call.input or {}
+            value = json_codec.decode(text) if text else self.call.input or {}
         except ValueError:
             return (self._failed(text, self.INVALID_JSON),)
         return self._complete(value)
@@ -149,7 +149,7 @@ class ToolUse(_Call):
         told = {"toolsetName": self.call.toolset_name, "caller": caller(self.call.caller)}
         return anthropic(**without_none(told)) if any(told.values()) else None
 
-    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
+    def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
         made = super().delta(delta)
         return None if self.call.toolset_name else made
 
@@ -160,7 +160,7 @@ class ToolUse(_Call):
             return super()._complete(value)
         value = {**value, "action": self.call.name}
         shown = ToolInputDelta(
-            tool_call_id=self.call.id, input_text_delta=jsontext.encode(value).decode()
+            tool_call_id=self.call.id, input_text_delta=json_codec.encode(value).decode()
         )
         return (shown, *super()._complete(value))
 
@@ -187,7 +187,7 @@ class ServerToolUse(_Call):
         self.dynamic = self.name in answer.implied or None
         answer.pending[self.call.id] = None
 
-    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
+    def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
         first = not self.pieces
         made = super().delta(delta)
         if made is None or not self.kind or not first:
@@ -216,7 +216,7 @@ class UnknownToolUse(_Call):
     def start(self) -> Sequence[ChunkVariant]:
         return ()
 
-    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
+    def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
         super().delta(delta)
         return None
 
@@ -254,6 +254,6 @@ class McpToolUse(_Call):
     def start(self) -> Sequence[ChunkVariant]:
         return ()
 
-    def delta(self, delta: payloads.Delta | None) -> ChunkVariant | None:
+    def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
         super().delta(delta)
         return None
