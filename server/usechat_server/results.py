@@ -12,9 +12,9 @@ from ui_message_stream.chunks import FinishReason
 from usechat_server.turn import Turn
 
 __all__ = [
-    "Answer",
     "MetadataHook",
     "Outcome",
+    "RunResult",
     "Step",
     "Usage",
     "step_metadata",
@@ -59,7 +59,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RunResult:
     """One answer to one POST, at its end."""
 
     turn: Turn
@@ -86,10 +86,10 @@ def total_usage(steps: Sequence[Step]) -> Usage:
 
 #: Gives the metadata to send at an answer's end, JSON values; None: nothing. It must not wait.
 #: The client merges it deeply into what the message has; only lists are replaced.
-MetadataHook = Callable[[Answer], Mapping[str, Any] | None]
+MetadataHook = Callable[[RunResult], Mapping[str, Any] | None]
 
 
-def usage_metadata(answer: Answer) -> dict[str, Any] | None:
+def usage_metadata(answer: RunResult) -> dict[str, Any] | None:
     """`{"usage": …}`: the tokens of the message so far, of this and each earlier answer to it, with
     the names of the AI SDK's `LanguageModelUsage` (`inputTokens` include cached ones), `estimated`
     if any of it is, and `steps`: the same for each model call, its model and how it ended."""

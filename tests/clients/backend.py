@@ -19,7 +19,7 @@ from usechat_server import Agent, ClientTool, Settings, ToolContext, ToolError, 
 from usechat_server.approvals import Approve, Deny
 from usechat_server.loop.spec import AgentTool
 from usechat_server.mcp import mcp_stdio
-from usechat_server.results import Answer
+from usechat_server.results import RunResult
 from usechat_server.runs import Retry
 from usechat_server.runs import responder_factory as answerer
 
@@ -130,7 +130,7 @@ async def wait_allowed(context: ToolContext) -> str:
     return said
 
 
-def _finished(answer: Answer) -> None:
+def _finished(answer: RunResult) -> None:
     moment("ended", answer.turn.chat_id).set()
 
 

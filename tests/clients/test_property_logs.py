@@ -47,7 +47,7 @@ APPROVED: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class RunResult:
     """What the provider sends, and who ends the run before its end."""
 
     #: the pieces of the body
@@ -62,7 +62,7 @@ class Answer:
 class Provider(httpx2.AsyncBaseTransport):
     """Gives the same answer to every request."""
 
-    answer: Answer
+    answer: RunResult
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         headers = {"content-type": "text/event-stream"}
@@ -90,12 +90,12 @@ class Server:
             max_tokens=100,
         )
 
-    def send(self, turn: Turn, answer: Answer) -> bytes:
+    def send(self, turn: Turn, answer: RunResult) -> bytes:
         """What the client of a turn gets."""
         self._provider.answer = answer
         return self._runner.run(self._send(turn, answer))
 
-    async def _send(self, turn: Turn, answer: Answer) -> bytes:
+    async def _send(self, turn: Turn, answer: RunResult) -> bytes:
         run = await start(Runs(), turn, self._agent, Retry(attempts=1))
         reader = run.log.reader(turn.client_version)
         pieces: list[bytes] = []
@@ -142,11 +142,11 @@ def turns(draw: st.DrawFn) -> Turn:
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> Answer:
+def answers(draw: st.DrawFn) -> RunResult:
     events = draw(event_sequences)
     body = b"".join(to_sse(event) for event in events if not isinstance(event, Pause))
     size = draw(st.integers(20, 2000))
-    return Answer(
+    return RunResult(
         pieces=[body[at : at + size] for at in range(0, len(body), size)],
         breaks=draw(st.booleans()),
         end=draw(st.sampled_from([None, None, "stop", "interrupt"])),
@@ -157,7 +157,7 @@ def answers(draw: st.DrawFn) -> Answer:
 @given(turn=turns(), answer=answers())
 @settings(max_examples=250)
 def test_every_client_reads_every_log(
-    node: NodeProcess, server: Server, turn: Turn, answer: Answer
+    node: NodeProcess, server: Server, turn: Turn, answer: RunResult
 ) -> None:
     sent = server.send(turn, answer)
     chunks = parsed(sent)

@@ -25,7 +25,7 @@ from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease
 from usechat_server.http.run_response import log_response
 from usechat_server.loop.loop import AgentLoop
-from usechat_server.results import Answer
+from usechat_server.results import RunResult
 from usechat_server.runs import Retry, Run, Runs
 from usechat_server.runs.hooks import Hooks
 from usechat_server.runs.run import Terms
@@ -90,7 +90,7 @@ class Scene:
         self.agent = agent
         self.approvals = SignedApprovals("secret", MemoryNonces())
         #: what `on_finish` was told
-        self.answers: list[Answer] = []
+        self.answers: list[RunResult] = []
         self._retry = retry or Retry(attempts=3, first=0.001)
         self._turns = 0
         hooks = Hooks(on_finish=self._finished)
@@ -144,5 +144,5 @@ class Scene:
         await asyncio.wait_for(self.runs.drain(LONG), LONG)
         self.runs.draining = False
 
-    async def _finished(self, answer: Answer) -> None:
+    async def _finished(self, answer: RunResult) -> None:
         self.answers.append(answer)

@@ -24,7 +24,7 @@ from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VER
 from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
-from usechat_server.results import Answer, MetadataHook, Usage, usage_metadata
+from usechat_server.results import MetadataHook, RunResult, Usage, usage_metadata
 from usechat_server.runs import Retry, Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
@@ -198,7 +198,7 @@ async def test_a_client_may_send_any_metadata(metadata: Any) -> None:
 
 
 async def test_a_model_that_counts_nothing_has_no_metadata() -> None:
-    assert usage_metadata(Answer(any_turn(), "finished", [])) is None
+    assert usage_metadata(RunResult(any_turn(), "finished", [])) is None
 
 
 async def test_the_switch() -> None:
@@ -207,9 +207,9 @@ async def test_the_switch() -> None:
 
 
 async def test_the_apps_own_metadata() -> None:
-    heard: list[Answer] = []
+    heard: list[RunResult] = []
 
-    def hook(answer: Answer) -> dict[str, Any]:
+    def hook(answer: RunResult) -> dict[str, Any]:
         heard.append(answer)
         return {"cost": (answer.usage.output or 0) * 2}
 

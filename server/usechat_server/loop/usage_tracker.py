@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from ui_message_stream import json_codec
 
 from usechat_server.providers.base import ModelStream
-from usechat_server.results import Answer, MetadataHook, Outcome, Step, Usage
+from usechat_server.results import MetadataHook, Outcome, RunResult, Step, Usage
 from usechat_server.turn import Turn
 
 __all__ = ["Accounts"]
@@ -85,10 +85,10 @@ class Accounts:
         if self._whole is not None:
             self._whole.steps.append(step)
 
-    def answer(self, outcome: Outcome) -> Answer:
+    def answer(self, outcome: Outcome) -> RunResult:
         """What became of it, for the app."""
         steps = tuple(self.steps)
-        return Answer(self._turn, outcome, steps, self.output, self._seconds())
+        return RunResult(self._turn, outcome, steps, self.output, self._seconds())
 
     def metadata(self, hook: MetadataHook | None, outcome: Outcome) -> dict[str, Any] | None:
         """What the hook says. Nothing, and a log line, if it fails: the answer goes on."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ui_message_stream.messages import UIMessage
 
-from usechat_server.results import Answer
+from usechat_server.results import RunResult
 from usechat_server.turn import Turn
 
 __all__ = ["FinishHook", "Hooks", "MessageHook"]
@@ -22,7 +22,7 @@ logger = logging.getLogger("usechat.run")
 #: saves. Sync functions run in a thread.
 MessageHook = Callable[[Turn, UIMessage], Awaitable[None] | None]
 #: Gets what became of an answer and what its model calls cost. Sync functions run in a thread.
-FinishHook = Callable[[Answer], Awaitable[None] | None]
+FinishHook = Callable[[RunResult], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Hooks:
         if self.on_message is not None:
             await _call("on_message", self.on_message, turn, message)
 
-    async def finish(self, answer: Answer) -> None:
+    async def finish(self, answer: RunResult) -> None:
         if self.on_finish is not None:
             await _call("on_finish", self.on_finish, answer)
 

@@ -15,7 +15,7 @@ from usechat_server.coordination.base import Lease
 from usechat_server.errors import RESTARTING
 from usechat_server.loop.run_writer import Output
 from usechat_server.loop.usage_tracker import Accounts
-from usechat_server.results import Answer
+from usechat_server.results import RunResult
 from usechat_server.run_log.log import Log
 from usechat_server.runs.hooks import Hooks
 from usechat_server.runs.idle_timer import Readers
@@ -192,7 +192,7 @@ class Run:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
 
-    async def _conclude(self, answer: Answer) -> None:
+    async def _conclude(self, answer: RunResult) -> None:
         """What follows the last chunk."""
         storing = asyncio.create_task(self._store(answer))
         telling = asyncio.create_task(self._tell(storing))
@@ -210,7 +210,7 @@ class Run:
             telling.cancel()
             await asyncio.wait([storing, telling])
 
-    async def _store(self, answer: Answer) -> bool:
+    async def _store(self, answer: RunResult) -> bool:
         """Whether the answer is this process's, and was stored where there is a store."""
         if not await self._lease.durable():
             self.lose()

@@ -10,7 +10,7 @@ import pytest
 from ui_message_stream.chunks import ToolInputDelta
 from ui_message_stream.messages import TextPart, UIMessage
 from usechat_server import Agent, Settings, create_app
-from usechat_server.results import Answer
+from usechat_server.results import RunResult
 from usechat_server.runs import run as run_module
 from usechat_server.turn import Turn
 
@@ -25,14 +25,14 @@ class Told:
 
     def __init__(self) -> None:
         self.messages: list[UIMessage] = []
-        self.answers: list[Answer] = []
+        self.answers: list[RunResult] = []
         self._finished = threading.Event()
 
     async def message(self, turn: Turn, message: UIMessage) -> None:
         assert turn.chat_id == "c1"
         self.messages.append(message)
 
-    def finish(self, answer: Answer) -> None:
+    def finish(self, answer: RunResult) -> None:
         self.answers.append(answer)
         self._finished.set()
 

@@ -25,7 +25,7 @@ from usechat_server import (
     read_turn,
 )
 from usechat_server.providers.base import StepResult
-from usechat_server.results import Answer, Usage
+from usechat_server.results import RunResult, Usage
 
 from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, text, user
 from tests.harness.scripted_model import ScriptedModel as Counting
@@ -50,7 +50,7 @@ class Places(BaseModel):
 
 def test_code_that_merges_agents_is_a_run_with_everything() -> None:
     saved: list[UIMessage] = []
-    finished: list[Answer] = []
+    finished: list[RunResult] = []
 
     async def answer(turn: Turn, writer: StreamWriter) -> None:
         writer.text("Both say: ")

@@ -33,7 +33,7 @@ from usechat_server.errors import BadRequest
 from usechat_server.http.run_response import log_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.base import ModelCall, StepResult
-from usechat_server.results import Answer, Outcome, Step, Usage
+from usechat_server.results import Outcome, RunResult, Step, Usage
 from usechat_server.runs import Hooks, Retry, Runs, Terms
 from usechat_server.runs.responder import Answering
 from usechat_server.turn import Turn
@@ -143,7 +143,7 @@ class World:
     def __init__(self, *, resume: bool, stored: bool, replace: bool) -> None:
         self.provider = Provider()
         self.store = Store()
-        self.answers: list[Answer] = []
+        self.answers: list[RunResult] = []
         self.readers: list[Reader] = []
         self.turns: list[str] = []
         #: the status of posts that got no answer
@@ -217,7 +217,7 @@ class World:
         )
         self.readers.append(Reader(opened.run_id, host, host.request()))
 
-    async def _finished(self, answer: Answer) -> None:
+    async def _finished(self, answer: RunResult) -> None:
         self.answers.append(answer)
 
 

@@ -14,7 +14,7 @@ from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import message_record
 from usechat_server.providers.anthropic.errors import from_event
 from usechat_server.providers.anthropic.response import events
-from usechat_server.providers.anthropic.response.blocks import Answer, Block, translator
+from usechat_server.providers.anthropic.response.blocks import Block, ResponseContext, translator
 from usechat_server.providers.anthropic.response.blocks.base import anthropic
 from usechat_server.providers.anthropic.response.usage import counted
 from usechat_server.providers.base import StepResult
@@ -47,7 +47,7 @@ class Translation:
         self.usage = Usage()
         #: the provider's own ids and words, for the log line
         self.details: dict[str, Any] = {}
-        self._answer = Answer({tool.name: tool for tool in tools}, request)
+        self._answer = ResponseContext({tool.name: tool for tool in tools}, request)
         self._open: dict[int, Block] = {}
         #: what the page is told first, together with the first that it sees
         self._opening: list[ChunkVariant] = []

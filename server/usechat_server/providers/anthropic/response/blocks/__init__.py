@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from usechat_server.providers.anthropic.response.blocks.base import Answer, Block
+from usechat_server.providers.anthropic.response.blocks.base import Block, ResponseContext
 from usechat_server.providers.anthropic.response.blocks.opaque import Fallback, Hidden
 from usechat_server.providers.anthropic.response.blocks.text import Compaction, Text
 from usechat_server.providers.anthropic.response.blocks.thinking import RedactedThinking, Thinking
@@ -27,9 +27,9 @@ from usechat_server.providers.anthropic.response.blocks.tool_use import (
     server_tool_use,
 )
 
-__all__ = ["TRANSLATORS", "Answer", "Block", "translator"]
+__all__ = ["TRANSLATORS", "Block", "RunResult", "translator"]
 
-Translator = Callable[[str, dict[str, Any], Answer], Block]
+Translator = Callable[[str, dict[str, Any], ResponseContext], Block]
 
 #: Content block type → its translator, made with the block's id, its content and the answer.
 #: Raises msgspec.ValidationError for content that is not what the API sends.

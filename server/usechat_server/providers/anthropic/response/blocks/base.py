@@ -14,7 +14,7 @@ from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.tool_results import SERVER_TOOLS
 from usechat_server.tools import DeclaredTool
 
-__all__ = ["Answer", "Block", "Document", "anthropic", "mcp", "without_none"]
+__all__ = ["Block", "Document", "RunResult", "anthropic", "mcp", "without_none"]
 
 
 class Block(Protocol):
@@ -47,7 +47,7 @@ class Document:
     filename: str | None = None
 
 
-class Answer:
+class ResponseContext:
     """What the blocks of one answer to a request share."""
 
     def __init__(

@@ -9,7 +9,11 @@ from ui_message_stream.chunks import SourceDocument, SourceUrl
 from ui_message_stream.schema import JSONObject
 from ui_message_stream.versions import FIELD_KNOWN_SINCE, ChunkVariant, VersionedChunk
 
-from usechat_server.providers.anthropic.response.blocks.base import Answer, anthropic, without_none
+from usechat_server.providers.anthropic.response.blocks.base import (
+    ResponseContext,
+    anthropic,
+    without_none,
+)
 
 __all__ = ["citation", "source"]
 
@@ -37,7 +41,7 @@ class _Relied(msgspec.Struct):
     file_id: str | None = None
 
 
-def citation(value: dict[str, Any], answer: Answer) -> JSONObject | None:
+def citation(value: dict[str, Any], answer: ResponseContext) -> JSONObject | None:
     """The API's citation as the page has it; None if it is of a kind that nobody knew."""
     if not _is_known(value):
         return None
@@ -62,7 +66,7 @@ def citation(value: dict[str, Any], answer: Answer) -> JSONObject | None:
     return without_none({"source": {**without_none(shown), **told}, "citedText": cited})
 
 
-def source(value: dict[str, Any], answer: Answer) -> ChunkVariant | None:
+def source(value: dict[str, Any], answer: ResponseContext) -> ChunkVariant | None:
     """What a citation is besides, as a part of its own."""
     if not _is_known(value):
         return None

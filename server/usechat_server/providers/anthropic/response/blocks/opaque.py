@@ -10,7 +10,7 @@ from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events
-from usechat_server.providers.anthropic.response.blocks.base import Answer, anthropic
+from usechat_server.providers.anthropic.response.blocks.base import ResponseContext, anthropic
 
 __all__ = ["Fallback", "Hidden"]
 
@@ -19,7 +19,7 @@ class Hidden:
     """A block that came whole; one of a type that nobody knew as well, unless deltas followed that
     nobody knew how to put together."""
 
-    def __init__(self, _: str, content: dict[str, Any], __: Answer) -> None:
+    def __init__(self, _: str, content: dict[str, Any], __: ResponseContext) -> None:
         self.content = content
         known = isinstance(content.get("type"), str)
         self.place: Place | None = Place(block=content) if known else None

@@ -11,7 +11,11 @@ from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events
-from usechat_server.providers.anthropic.response.blocks.base import Answer, anthropic, without_none
+from usechat_server.providers.anthropic.response.blocks.base import (
+    ResponseContext,
+    anthropic,
+    without_none,
+)
 from usechat_server.providers.anthropic.response.blocks.citations import citation, source
 
 __all__ = ["Compaction", "Text"]
@@ -24,7 +28,7 @@ class Text:
 
     place = Place("text")
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: Answer) -> None:
+    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
         self.id = block_id
         self.content = msgspec.convert(content, self.Content)
         self.answer = answer
@@ -70,7 +74,7 @@ class Compaction:
         encrypted_content: str | None = None
         tool_changes: Any = None
 
-    def __init__(self, block_id: str, content: dict[str, Any], _: Answer) -> None:
+    def __init__(self, block_id: str, content: dict[str, Any], _: ResponseContext) -> None:
         self.id = block_id
         self.content = msgspec.convert(content, self.Content)
         self.encrypted = self.content.encrypted_content

@@ -11,7 +11,7 @@ from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events
-from usechat_server.providers.anthropic.response.blocks.base import Answer, anthropic
+from usechat_server.providers.anthropic.response.blocks.base import ResponseContext, anthropic
 
 __all__ = ["RedactedThinking", "Thinking"]
 
@@ -23,7 +23,7 @@ class Thinking:
 
     place = Place("reasoning")
 
-    def __init__(self, block_id: str, content: dict[str, Any], _: Answer) -> None:
+    def __init__(self, block_id: str, content: dict[str, Any], _: ResponseContext) -> None:
         self.id = block_id
         self.content = msgspec.convert(content, self.Content)
 
@@ -58,7 +58,7 @@ class RedactedThinking:
 
     place = Place("reasoning")
 
-    def __init__(self, block_id: str, content: dict[str, Any], _: Answer) -> None:
+    def __init__(self, block_id: str, content: dict[str, Any], _: ResponseContext) -> None:
         self.id = block_id
         self.content = msgspec.convert(content, self.Content)
 

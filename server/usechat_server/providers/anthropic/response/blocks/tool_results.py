@@ -12,8 +12,8 @@ from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChu
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import (
-    Answer,
     Document,
+    ResponseContext,
     anthropic,
     without_none,
 )
@@ -46,7 +46,7 @@ class ServerResult:
     Shape: ClassVar[Any] = Any
     dynamic: bool | None = None
 
-    def __init__(self, _: str, content: dict[str, Any], answer: Answer) -> None:
+    def __init__(self, _: str, content: dict[str, Any], answer: ResponseContext) -> None:
         self.block = content
         self.result = msgspec.convert(content, self.Content)
         self.answer = answer
@@ -179,7 +179,7 @@ class McpResult(ServerResult):
 
     dynamic = True
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: Answer) -> None:
+    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
         super().__init__(block_id, content, answer)
         self.output = self.result.content
         self.failed = self.result.is_error

@@ -19,8 +19,8 @@ from ui_message_stream.versions import ChunkVariant
 from usechat_server.providers.anthropic.message_record import Place
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import (
-    Answer,
     Block,
+    ResponseContext,
     anthropic,
     mcp,
     without_none,
@@ -56,7 +56,7 @@ class _Call:
     title: str | None = None
     tool_metadata: JSONObject | None = None
 
-    def __init__(self, _: str, content: dict[str, Any], answer: Answer) -> None:
+    def __init__(self, _: str, content: dict[str, Any], answer: ResponseContext) -> None:
         self.call = msgspec.convert(content, self.Content)
         self.name = self.call.name
         self.place: Place | None = Place("call", self.call.id)
@@ -131,7 +131,7 @@ class ToolUse(_Call):
 
     UNKNOWN_TOOL: ClassVar[str] = "There is no tool {name}."
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: Answer) -> None:
+    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
         super().__init__(block_id, content, answer)
         self.name = self.call.toolset_name or self.call.name
         self.known = bool(self.call.toolset_name)
@@ -179,7 +179,7 @@ class ServerToolUse(_Call):
 
     provider_executed = True
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: Answer) -> None:
+    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
         super().__init__(block_id, content, answer)
         self.kind = self._PARTS.get(self.call.name)
         if self.kind:
@@ -209,7 +209,7 @@ class UnknownToolUse(_Call):
     """A call of a provider's tool that nobody knew. It goes back to the provider unseen, as its
     result does."""
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: Answer) -> None:
+    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
         super().__init__(block_id, content, answer)
         self.content = content
 
@@ -230,7 +230,7 @@ class UnknownToolUse(_Call):
         return ()
 
 
-def server_tool_use(block_id: str, content: dict[str, Any], answer: Answer) -> Block:
+def server_tool_use(block_id: str, content: dict[str, Any], answer: ResponseContext) -> Block:
     """The translator of a call of a provider's tool."""
     known = str(content.get("name")) in SERVER_TOOLS
     return (ServerToolUse if known else UnknownToolUse)(block_id, content, answer)
@@ -242,7 +242,7 @@ class McpToolUse(_Call):
     provider_executed = True
     dynamic = True
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: Answer) -> None:
+    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
         super().__init__(block_id, content, answer)
         self.server = content.get("server_name")
         answer.pending[self.call.id] = self.metadata
