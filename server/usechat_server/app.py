@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from usechat_server.errors import BadRequest, mask
+from usechat_server.errors import BadRequest, public_error
 from usechat_server.http.routes.chat import chat_routes
 from usechat_server.http.routes.chats import chats_routes
 from usechat_server.http.routes.health import RETRY_AFTER, health_routes
@@ -154,7 +154,7 @@ async def _http_error(request: Request, error: Any) -> Response:
 
 
 async def _server_error(request: Request, error: Exception) -> Response:
-    masked = mask(error)
+    public = public_error(error)
     # Starlette raises the error again, so the host logs it in full right after this line.
-    logger.error("%s %s failed: reference %s", request.method, request.url.path, masked.reference)
-    return PlainTextResponse(masked.text, 500)
+    logger.error("%s %s failed: reference %s", request.method, request.url.path, public.reference)
+    return PlainTextResponse(public.text, 500)

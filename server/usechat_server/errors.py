@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["RESTARTING", "BadRequest", "InvalidInput", "Masked", "ModelError", "ToolError", "mask"]
+__all__ = [
+    "RESTARTING",
+    "BadRequest",
+    "InvalidInput",
+    "ModelError",
+    "PublicError",
+    "ToolError",
+    "public_error",
+]
 
 
 class BadRequest(Exception):
@@ -62,7 +70,7 @@ _TEXTS: Mapping[ErrorKind, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Masked:
+class PublicError:
     """An error as it may be shown to anybody."""
 
     #: for the person; ends with the reference, unless it tells all there is
@@ -71,14 +79,14 @@ class Masked:
     reference: str
 
 
-def mask(error: BaseException) -> Masked:
+def public_error(error: BaseException) -> PublicError:
     """Hides an error behind a text that depends on nothing but its kind. What is meant for the
     person stays."""
     kind = error.kind if isinstance(error, ModelError) else "internal"
     reference = secrets.token_hex(4)
     if isinstance(error, BadRequest):
-        return Masked(error.text, reference)
-    return Masked(f"{_TEXTS[kind]} (reference {reference})", reference)
+        return PublicError(error.text, reference)
+    return PublicError(f"{_TEXTS[kind]} (reference {reference})", reference)
 
 
 class ToolError(Exception):

@@ -23,7 +23,7 @@ from ui_message_stream.writer import Writer
 
 from usechat_server.aio import is_cancelled
 from usechat_server.compose import AnswerFunction, answered
-from usechat_server.errors import RESTARTING, mask
+from usechat_server.errors import RESTARTING, public_error
 from usechat_server.http.sse_response import OPEN_COMMENT, EventStream
 from usechat_server.turn import Turn
 
@@ -139,9 +139,9 @@ class _Written:
             if is_cancelled(error):
                 raise
             if not self._whole:  # else it was cut, and its writer takes no more
-                masked = mask(error)
-                logger.error("stream %s: %s", masked.reference, error, exc_info=error)
-                yield self._last(lambda: self._writer.error(masked.text))
+                public = public_error(error)
+                logger.error("stream %s: %s", public.reference, error, exc_info=error)
+                yield self._last(lambda: self._writer.error(public.text))
 
     def cut(self) -> bytes:
         if self._whole:

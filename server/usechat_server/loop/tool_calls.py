@@ -19,7 +19,7 @@ from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.aio import is_cancelled
 from usechat_server.approvals import Approvals, Ask, Deny, asked, automatic, denied, policy
-from usechat_server.errors import mask
+from usechat_server.errors import public_error
 from usechat_server.loop.run_writer import Output
 from usechat_server.tools import FunctionTool, Tool, ToolContext, ToolError
 
@@ -223,6 +223,6 @@ def _text(call: ToolInputAvailable, error: BaseException) -> str:
     """What the page and the model are told of it."""
     if isinstance(error, ToolError):
         return str(error) or _FAILED
-    masked = mask(error)
-    logger.error("tool %s failed (reference %s)", call.tool_name, masked.reference, exc_info=error)
-    return masked.text
+    public = public_error(error)
+    logger.error("tool %s failed (reference %s)", call.tool_name, public.reference, exc_info=error)
+    return public.text

@@ -9,7 +9,7 @@ from ui_message_stream.chunks import Chunk, Finish, FinishReason
 from ui_message_stream.versions import ClientVersion, downgrade
 from ui_message_stream.writer import Writer
 
-from usechat_server.errors import RESTARTING, mask
+from usechat_server.errors import RESTARTING, public_error
 from usechat_server.results import Outcome
 
 __all__ = ["ABORTED", "INTERRUPTED", "End", "answered", "failed"]
@@ -60,5 +60,5 @@ def answered(reason: FinishReason | None) -> End:
 
 def failed(error: BaseException) -> End:
     """What the log has in full, a page gets as a text that tells nothing else."""
-    masked = mask(error)
-    return End("failed", error=error, text=masked.text, reference=masked.reference)
+    public = public_error(error)
+    return End("failed", error=error, text=public.text, reference=public.reference)
