@@ -21,7 +21,7 @@ from usechat_server.loop.spec import AgentTool
 from usechat_server.mcp import mcp_stdio
 from usechat_server.results import RunResult
 from usechat_server.runs import Retry
-from usechat_server.runs import responder_factory as answerer
+from usechat_server.runs import responder_factory as responder_factory
 
 import tests.harness.mcp_server
 from tests.clients.scenario import SECRET
@@ -29,7 +29,7 @@ from tests.clients.scenario import SECRET
 __all__ = ["agent", "app"]
 
 # Nobody is served better when the tests wait longer.
-answerer._RETRY = Retry(first=0.02)
+responder_factory._RETRY = Retry(first=0.02)
 
 #: Seconds that nothing takes unless it is broken.
 LONG = 20.0

@@ -13,7 +13,7 @@ from usechat_server.http.sse_response import EventStream
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.run_log.log import Log
 from usechat_server.runs import Retry, Run, Runs
-from usechat_server.runs.responder import Answering
+from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
 
 __all__ = ["Started", "start"]
@@ -54,7 +54,7 @@ async def start(runs: Runs, turn: Turn, agent: Agent, retry: Retry | None = None
     """Has an agent answer a turn, in a chat of its own whatever its id."""
     key = ChatKey(turn.user, secrets.token_hex(8))
 
-    async def begin(lease: Lease) -> tuple[Turn, Answering]:
+    async def begin(lease: Lease) -> tuple[Turn, Responder]:
         approvals = SignedApprovals(None, MemoryNonces())
         return turn, AgentLoop(agent.spec, agent.spec.first_call(turn), retry or Retry(), approvals)
 

@@ -107,9 +107,9 @@ async def test_the_lifespan_ends_what_runs() -> None:
     }
     async with asyncio.timeout(DEADLINE):
         async with chat.lifespan():
-            answering = asyncio.create_task(chat(scope, receive, send))
+            responder = asyncio.create_task(chat(scope, receive, send))
             await streaming.wait()
-        await answering
+        await responder
     stream = b"".join(message.get("body", b"") for message in sent).decode()
     assert chunks(stream)[-1]["type"] == "error"
     assert model.closed.is_set()

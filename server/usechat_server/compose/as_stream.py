@@ -11,7 +11,7 @@ from ui_message_stream.chunks import Finish
 from ui_message_stream.versions import ChunkVariant
 from ui_message_stream.writer import Writer
 
-from usechat_server.compose.stream_writer import AnswerFunction, StreamWriter
+from usechat_server.compose.stream_writer import ChatHandler, StreamWriter
 from usechat_server.turn import Turn
 
 __all__ = ["answered", "streamed"]
@@ -53,7 +53,7 @@ async def streamed(
         await asyncio.wait([task])
 
 
-def answered(answer: AnswerFunction, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
+def answered(answer: ChatHandler, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
     """Runs the function from the first step of the generator on. Raises what it raises."""
 
     async def write(take: Callable[[Sequence[ChunkVariant]], None]) -> None:

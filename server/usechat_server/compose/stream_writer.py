@@ -15,7 +15,7 @@ from usechat_server.compose.merged_stream import BlockKey
 from usechat_server.compose.merger import Append, Weave
 from usechat_server.turn import Turn
 
-__all__ = ["AnswerFunction", "StreamWriter"]
+__all__ = ["ChatHandler", "StreamWriter"]
 
 #: They stand beside the text that is being written, and do not end it.
 _BESIDE = (c.SourceUrl, c.SourceDocument, c.MessageMetadata, c.SteeringMessage)
@@ -194,7 +194,7 @@ class StreamWriter:
 
 
 #: Answers a turn in plain code. To end with a text that the person reads, it raises BadRequest.
-AnswerFunction = Callable[[Turn, StreamWriter], Awaitable[None]]
+ChatHandler = Callable[[Turn, StreamWriter], Awaitable[None]]
 
 
 def _new_id(kind: str) -> str:

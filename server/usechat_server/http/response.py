@@ -22,7 +22,7 @@ from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ChunkVariant, Cli
 from ui_message_stream.writer import Writer
 
 from usechat_server.aio import is_cancelled
-from usechat_server.compose import AnswerFunction, answered
+from usechat_server.compose import ChatHandler, answered
 from usechat_server.errors import RESTARTING, public_error
 from usechat_server.http.sse_response import OPEN_COMMENT, EventStream
 from usechat_server.turn import Turn
@@ -82,7 +82,7 @@ class UIMessageStreamResponse(EventStream):
     @classmethod
     def of(
         cls,
-        answer: AnswerFunction,
+        answer: ChatHandler,
         turn: Turn,
         *,
         keep_alive: float = 10.0,

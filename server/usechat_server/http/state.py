@@ -22,7 +22,7 @@ from usechat_server.coordination.local import LocalBoard
 from usechat_server.errors import BadRequest
 from usechat_server.http.body import requested_client_version
 from usechat_server.runs import Hooks, Runs, Terms
-from usechat_server.runs.responder_factory import AgentSource, Answerer
+from usechat_server.runs.responder_factory import AgentSource, ResponderFactory
 from usechat_server.settings import Settings
 from usechat_server.store.base import Chats
 from usechat_server.turn import Turn
@@ -68,14 +68,15 @@ class Services:
             raise ValueError("Redis needs its client: pip install 'usechat-server[redis]'")
         self.chats = chats
         self.settings = settings
-        self.answerer = Answerer(agent, self._approvals())
+        self.responder_factory = ResponderFactory(agent, self._approvals())
         check_secret(
-            asks=self.answerer.agent is not None and self.answerer.agent.spec.may_require_approval,
+            asks=self.responder_factory.agent is not None
+            and self.responder_factory.agent.spec.may_require_approval,
             stored=chats is not None,
             several=settings.redis_url is not None,
             secret=settings.secret,
         )
-        self.client_version = _client_version(self.answerer.requires, settings)
+        self.client_version = _client_version(self.responder_factory.requires, settings)
         self.draining = False
         self._user = user
         by_default = 0.0 if chats is None else RESUME_SECONDS
@@ -114,7 +115,7 @@ class Services:
         """The client version of a request. Raises BadRequest if it cannot carry what the agent
         needs."""
         client_version = requested_client_version(scope, self.client_version)
-        if lost := missing(self.answerer.requires, client_version):
+        if lost := missing(self.responder_factory.requires, client_version):
             raise BadRequest(f"x-usechat-client: ai {client_version} cannot read {', '.join(lost)}")
         return client_version
 
@@ -158,7 +159,7 @@ class Services:
         """Ends this event loop's runs now and closes what was opened for them."""
         if here := self._here.pop(asyncio.get_running_loop(), None):
             await here.runs.aclose()
-        await self.answerer.aclose()
+        await self.responder_factory.aclose()
         if self.chats is not None:
             await self.chats.aclose()
 
@@ -170,7 +171,7 @@ class Services:
             Terms(self.resume, self.chats, self._hooks),
             on_busy=self.settings.on_busy,
             board=self._board,
-            answering=self.answerer.again,
+            responder=self.responder_factory.again,
         )
         here = self._here[loop] = _Here(runs)
         return here

@@ -12,7 +12,7 @@ from typing import Literal
 from usechat_server.coordination.base import Adopt, Board, ChatKey, Dead, Lease, Opened
 from usechat_server.coordination.local import LocalBoard
 from usechat_server.errors import RESTARTING, BadRequest
-from usechat_server.runs.responder import Answering, Unanswered, unanswered
+from usechat_server.runs.responder import FailingResponder, Responder, refuse_takeover
 from usechat_server.runs.run import Run, Terms
 from usechat_server.turn import Turn
 
@@ -42,17 +42,17 @@ class Runs:
         *,
         on_busy: OnBusy = "refuse",
         board: Callable[[Adopt], Board] | None = None,
-        answering: Callable[[Turn], Awaitable[Answering]] = unanswered,
+        responder: Callable[[Turn], Awaitable[Responder]] = refuse_takeover,
     ) -> None:
         """`board` makes the board, in-process by default; what it makes may hand over runs whose
-        process is gone, which are then answered by `answering`."""
+        process is gone, which are then answered by `responder`."""
         #: whether new runs are refused, because the server goes down
         self.draining = False
         #: when a drain waits no longer for readers, stores and hooks
         self._patience_ends = 0.0
         self._terms = terms or Terms()
         self._on_busy = on_busy
-        self._answering = answering
+        self._responder = responder
         self._runs: set[Run] = set()
         self._change = asyncio.Event()
         self.board: Board = LocalBoard() if board is None else board(self._adopt)
@@ -61,7 +61,7 @@ class Runs:
         self,
         key: ChatKey,
         digest: str,
-        begin: Callable[[Lease], Awaitable[tuple[Turn, Answering]]],
+        begin: Callable[[Lease], Awaitable[tuple[Turn, Responder]]],
     ) -> Opened:
         """What answers a request: the run that answers the same one already, or a new one of what
         `begin` makes of it, while the chat is its own.
@@ -78,15 +78,15 @@ class Runs:
             if (joined := await self._join(key, digest)) is not None:
                 return joined
         try:
-            turn, answering = await begin(lease)
+            turn, responder = await begin(lease)
         except BaseException:
             await lease.release()
             raise
-        return await self.start(lease, turn, answering)
+        return await self.start(lease, turn, responder)
 
-    async def start(self, lease: Lease, turn: Turn, answering: Answering) -> Opened:
+    async def start(self, lease: Lease, turn: Turn, responder: Responder) -> Opened:
         """Begins to answer a turn; what its POST reads."""
-        run = Run(turn, answering, lease, self._terms, settled=self._remove)
+        run = Run(turn, responder, lease, self._terms, settled=self._remove)
         self._runs.add(run)
         reading = run.open()
         try:
@@ -159,12 +159,12 @@ class Runs:
 
     async def _adopt(self, dead: Dead) -> None:
         """Goes on with a run whose process is gone, or gives it a legal end."""
-        answering: Answering
+        responder: Responder
         try:
-            answering = await self._answering(dead.turn)
+            responder = await self._responder(dead.turn)
         except Exception as error:
-            answering = Unanswered(error)
-        run = Run(dead.turn, answering, dead.lease, self._terms, settled=self._remove, log=dead.log)
+            responder = FailingResponder(error)
+        run = Run(dead.turn, responder, dead.lease, self._terms, settled=self._remove, log=dead.log)
         self._runs.add(run)
         if self.draining or not dead.go_on:
             run.interrupt()

@@ -9,17 +9,17 @@ from weakref import WeakSet
 from ui_message_stream.chunks import FinishReason
 
 from usechat_server.approvals import Approvals
-from usechat_server.compose import AnswerFunction, StreamWriter
+from usechat_server.compose import ChatHandler, StreamWriter
 from usechat_server.loop.handler_context import Closable, HandlerContext
 from usechat_server.loop.run_writer import Output
 from usechat_server.loop.usage_tracker import Accounts
 from usechat_server.results import MetadataHook
 from usechat_server.turn import Turn
 
-__all__ = ["Answering", "CodeAnswer", "Unanswered", "unanswered"]
+__all__ = ["FailingResponder", "HandlerResponder", "Responder", "refuse_takeover"]
 
 
-class Answering(Protocol):
+class Responder(Protocol):
     """One answer to one turn, made for one run."""
 
     #: who answers, for the log line
@@ -43,7 +43,7 @@ class Answering(Protocol):
         ...
 
 
-class Unanswered:
+class FailingResponder:
     """Stands for whoever could not be found to answer: the answer is the error."""
 
     name = "nobody"
@@ -59,17 +59,17 @@ class Unanswered:
         pass
 
 
-async def unanswered(turn: Turn) -> Answering:
+async def refuse_takeover(turn: Turn) -> Responder:
     """For runs that are never those of another process."""
-    return Unanswered(LookupError("nobody answers a turn that another process began"))
+    return FailingResponder(LookupError("nobody answers a turn that another process began"))
 
 
-class CodeAnswer:
+class HandlerResponder:
     """Answers one turn with a function (see Answering). The agents that it streams belong to the
     run: they ask for approval by `approvals`, and their calls are counted."""
 
     def __init__(
-        self, answer: AnswerFunction, approvals: Approvals, agents: WeakSet[Closable]
+        self, answer: ChatHandler, approvals: Approvals, agents: WeakSet[Closable]
     ) -> None:
         """`agents` gets those that it streams."""
         self.name = getattr(answer, "__name__", type(answer).__name__)

@@ -12,16 +12,16 @@ from ui_message_stream.versions import missing
 
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approvals
-from usechat_server.compose import AnswerFunction
+from usechat_server.compose import ChatHandler
 from usechat_server.errors import RESTARTING, BadRequest
 from usechat_server.loop.handler_context import Closable
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.retry import Retry
-from usechat_server.runs.responder import Answering, CodeAnswer
+from usechat_server.runs.responder import HandlerResponder, Responder
 from usechat_server.trust import check
 from usechat_server.turn import Turn
 
-__all__ = ["AgentHook", "AgentSource", "Answerer"]
+__all__ = ["AgentHook", "AgentSource", "ResponderFactory"]
 
 _RETRY = Retry()
 
@@ -29,10 +29,10 @@ _RETRY = Retry()
 AgentHook: TypeAlias = Callable[[Turn], Agent | Awaitable[Agent]]
 #: An agent, a function of the turn that gives one, or one that writes the answer itself: it takes
 #: the turn and a writer.
-AgentSource: TypeAlias = Agent | AgentHook | AnswerFunction
+AgentSource: TypeAlias = Agent | AgentHook | ChatHandler
 
 
-class Answerer:
+class ResponderFactory:
     """Finds who answers a turn. `approvals` is where agents ask whether a tool may run."""
 
     def __init__(self, source: AgentSource, approvals: Approvals) -> None:
@@ -48,7 +48,7 @@ class Answerer:
         """Chunk types without which what every answer needs cannot be shown."""
         return frozenset() if self.agent is None else self.agent.spec.required_chunk_types
 
-    async def checked(self, turn: Turn, *, in_thread: bool) -> Answering:
+    async def checked(self, turn: Turn, *, in_thread: bool) -> Responder:
         """Who answers a turn that a page sent, its history translated: what cannot be answered is
         refused before anything begins. Raises BadRequest."""
         found = await self._find(turn)
@@ -63,7 +63,7 @@ class Answerer:
         )
         return AgentLoop(spec, stream, _RETRY, self.approvals)
 
-    async def again(self, turn: Turn) -> Answering:
+    async def again(self, turn: Turn) -> Responder:
         """Who goes on with a turn that was checked by another process. Raises BadRequest for an
         app's code, which cannot begin in its middle."""
         found = await self._find(turn)
@@ -77,12 +77,12 @@ class Answerer:
         for agent in [*self._agents, *([self.agent] if self.agent else [])]:
             await agent.aclose()
 
-    async def _find(self, turn: Turn) -> Agent | CodeAnswer:
+    async def _find(self, turn: Turn) -> Agent | HandlerResponder:
         source = self._source
         if isinstance(source, Agent):
             return source
         if _writes(source):
-            return CodeAnswer(cast("AnswerFunction", source), self.approvals, self._agents)
+            return HandlerResponder(cast("ChatHandler", source), self.approvals, self._agents)
         found = cast("AgentHook", source)(turn)
         agent = await found if inspect.isawaitable(found) else found
         if not isinstance(agent, Agent):

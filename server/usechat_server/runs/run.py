@@ -21,7 +21,7 @@ from usechat_server.runs.hooks import Hooks
 from usechat_server.runs.idle_timer import Readers
 from usechat_server.runs.outcome import ABORTED, INTERRUPTED, End, answered, failed
 from usechat_server.runs.persistence import Keeping
-from usechat_server.runs.responder import Answering
+from usechat_server.runs.responder import Responder
 from usechat_server.store.base import Chats
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.turn import Turn
@@ -59,7 +59,7 @@ class Run:
     def __init__(
         self,
         turn: Turn,
-        answering: Answering,
+        responder: Responder,
         lease: Lease,
         terms: Terms,
         *,
@@ -74,13 +74,13 @@ class Run:
             user=turn.user,
             chat=turn.chat_id,
             message=turn.message_id,
-            model=answering.name,
+            model=responder.name,
             client_version=str(turn.client_version),
         )
         self._output = Output(turn, self.record, log)
         self._output.durable = self._durable
         self.log = self._output.log
-        self._answering = answering
+        self._responder = responder
         self._accounts = Accounts(turn, self.log.said, seconds=self.record.seconds)
         self._lease = lease
         self._hooks = terms.hooks
@@ -158,7 +158,7 @@ class Run:
     async def _answer(self) -> None:
         try:
             if self._end is None:
-                reason = await self._answering.answer(self._output, self._accounts)
+                reason = await self._responder.answer(self._output, self._accounts)
                 self._finish(answered(reason))
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
@@ -168,7 +168,7 @@ class Run:
                 raise
             self._finish(failed(error))
         finally:
-            await self._answering.aclose()
+            await self._responder.aclose()
 
     def _finish(self, end: End) -> None:
         """Writes the last chunks, and has done what then follows. Nothing if there is an end."""
@@ -179,7 +179,7 @@ class Run:
         accounts, writer = self._accounts, self._output.writer
         accounts.close()
         if not writer.ended:  # else the answer brought its end
-            told = accounts.metadata(self._answering.metadata, end.outcome)
+            told = accounts.metadata(self._responder.metadata, end.outcome)
             # Not in `finish`: the other ends could not hold it.
             last = writer.write(MessageMetadata(message_metadata=told)) if told else []
             self._output.close([*last, *end.chunks(writer, self.turn.client_version)])

@@ -238,8 +238,10 @@ def test_nothing_but_answers_is_taken_into_the_store(kept: list[JSON], sent: lis
             assert changed - {"approval"} == {"state"}
             assert was.approval
             assert now.approval
-            unanswered = msgspec.structs.replace(now.approval, approved=None, reason=None)
-            assert unanswered == msgspec.structs.replace(was.approval, approved=None, reason=None)
+            refuse_takeover = msgspec.structs.replace(now.approval, approved=None, reason=None)
+            assert refuse_takeover == msgspec.structs.replace(
+                was.approval, approved=None, reason=None
+            )
 
 
 def test_a_page_without_a_store_can_say_what_a_server_tool_said(asking: Desk) -> None:

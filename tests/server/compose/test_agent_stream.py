@@ -129,8 +129,8 @@ async def test_a_client_that_leaves_closes_the_merged_agent_s_connection() -> No
         await writer.merge(Agent(model).stream(turn))
 
     host = AsgiHost(UIMessageStreamResponse.of(answer, TURN))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"Hel" in body)
     host.leave()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     assert model.streams[0].closed.is_set()

@@ -33,7 +33,7 @@ from ui_message_stream.reduce import reduce
 from ui_message_stream.state import IllegalChunk
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, VersionedChunk
 from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
-from usechat_server.compose import AnswerFunction
+from usechat_server.compose import ChatHandler
 
 from tests.harness.asgi_host import LONG, AsgiHost
 
@@ -48,14 +48,14 @@ TURN = Turn(
 )
 
 
-async def answer(function: AnswerFunction, turn: Turn = TURN) -> list[Chunk]:
+async def answer(function: ChatHandler, turn: Turn = TURN) -> list[Chunk]:
     host = AsgiHost(UIMessageStreamResponse.of(function, turn))
     chunks = await host.answer()
     assert check(host.body, turn.client_version, message=turn.continued) == []
     return chunks
 
 
-async def shown(function: AnswerFunction, turn: Turn = TURN) -> list[Any]:
+async def shown(function: ChatHandler, turn: Turn = TURN) -> list[Any]:
     """The parts of the message, without its steps' starts."""
     message = reduce(await answer(function, turn), turn.continued)
     assert message.id == turn.message_id
@@ -127,10 +127,10 @@ async def test_what_is_written_arrives_while_the_function_goes_on() -> None:
         writer.text("lo")
 
     host = AsgiHost(UIMessageStreamResponse.of(function, TURN))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"Hel" in body)
     gate.set()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     assert host.complete
 
 
@@ -351,9 +351,9 @@ async def test_a_client_that_leaves_cancels_the_function_and_closes_what_it_merg
             cleaned.set()
 
     host = AsgiHost(UIMessageStreamResponse.of(function, TURN))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"Hel" in body)
     host.leave()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     assert closed.is_set()
     assert cleaned.is_set()

@@ -38,10 +38,10 @@ class Said:
 async def test_a_silent_iterator_is_closed_when_the_host_tells(raises: bool) -> None:
     said = Said(pause=None)
     host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises=raises)
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-delta" in body)
     host.leave()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     assert said.closed.is_set()
     assert not host.complete
 
@@ -49,10 +49,10 @@ async def test_a_silent_iterator_is_closed_when_the_host_tells(raises: bool) -> 
 async def test_a_host_that_only_raises_from_send_is_understood() -> None:
     said = Said(pause=0.001)
     host = AsgiHost(UIMessageStreamResponse(said.chunks()), tells=False, raises=True)
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-delta" in body)
     host.leave()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     assert said.closed.is_set()
 
 
@@ -60,10 +60,10 @@ async def test_a_silent_stream_on_such_a_host_is_found_out_by_its_keep_alive() -
     said = Said(pause=None)
     response = UIMessageStreamResponse(said.chunks(), keep_alive=0.02)
     host = AsgiHost(response, tells=False, raises=True)
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-delta" in body)
     host.leave()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     assert said.closed.is_set()
 
 
@@ -90,12 +90,12 @@ async def test_a_hang_up_that_is_noticed_twice_cancels_once() -> None:
             saved.set()
 
     host = AsgiHost(UIMessageStreamResponse(saves()), raises=True)
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-start" in body)
     host.leave(told=False)
     await asyncio.wait_for(began_to_save.wait(), LONG)
     host.tell()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     assert saved.is_set()
 
 
@@ -114,8 +114,8 @@ async def test_what_the_iterator_does_at_its_end_is_not_cut(tells: bool) -> None
 
     response = UIMessageStreamResponse(saves(), keep_alive=0.01, send_timeout=0.02)
     host = AsgiHost(response, tells=tells, raises=True)
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-start" in body)
     host.leave()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     assert saved.is_set()

@@ -28,14 +28,14 @@ async def test_comments_come_before_the_first_chunk_and_between_chunks() -> None
             raise
 
     host = AsgiHost(UIMessageStreamResponse(slow(), keep_alive=0.01))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: body.count(COMMENT) >= 3)
     first.set()
     await host.until(lambda body: b"text-start" in body)
     before = host.body.count(COMMENT)
     await host.until(lambda body: body.count(COMMENT) >= before + 3)
     second.set()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
 
     assert isinstance(host.chunks[-1], Finish)
     assert not disturbed
@@ -62,12 +62,12 @@ async def test_a_chunk_waits_for_the_comment_that_is_being_written() -> None:
         yield TextDelta(id="0", delta="x")
 
     host = AsgiHost(UIMessageStreamResponse(slow(), keep_alive=0.01))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-start" in body)
     host.reading.clear()
     await asyncio.sleep(0.05)  # a comment is under way now
     go_on.set()
     await asyncio.sleep(0.01)
     host.reading.set()  # the host checks that no two writes overlap
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     assert isinstance(host.chunks[-1], Finish)

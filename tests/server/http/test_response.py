@@ -210,7 +210,7 @@ async def test_each_chunk_is_one_write_and_waits_for_nothing() -> None:
         await asyncio.Event().wait()
 
     host = AsgiHost(UIMessageStreamResponse(said()))
-    answering = host.request()
+    responder = host.request()
     # The first byte comes before the first chunk, the start with it.
     await host.until(lambda body: b"text-start" in body)
     assert [message["type"] for message in host.sent[:1]] == ["http.response.start"]
@@ -220,7 +220,7 @@ async def test_each_chunk_is_one_write_and_waits_for_nothing() -> None:
     await host.until(lambda body: b"text-delta" in body)
     assert len(host.sent) == writes + 1
     host.leave()
-    await answering
+    await responder
 
 
 async def test_one_task_runs_the_iterator_from_first_step_to_close() -> None:
@@ -240,10 +240,10 @@ async def test_one_task_runs_the_iterator_from_first_step_to_close() -> None:
             closed.set()
 
     host = AsgiHost(UIMessageStreamResponse(scoped()))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-start" in body)
     host.leave()
-    await answering
+    await responder
     assert closed.is_set()
 
 
@@ -260,10 +260,10 @@ async def test_background_tasks_run_after_the_end_and_after_a_hang_up(stays: boo
         ran.set()
 
     host = AsgiHost(UIMessageStreamResponse(said(), background=BackgroundTask(note)))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-start" in body)
     host.leave()
-    await answering
+    await responder
     assert ran.is_set()
 
 
@@ -279,11 +279,11 @@ async def test_a_host_that_cancels_the_request_closes_the_iterator_after_a_legal
             closed.set()
 
     host = AsgiHost(UIMessageStreamResponse(said()))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-start" in body)
-    answering.cancel()
+    responder.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(answering, LONG)
+        await asyncio.wait_for(responder, LONG)
     assert closed.is_set()
     assert "restarting" in only_error(host.chunks)
     assert TextEnd(id="0") in host.chunks
@@ -304,17 +304,17 @@ async def test_a_write_that_is_under_way_when_the_host_cancels_is_not_lost(
             await asyncio.sleep(0)
 
     host = AsgiHost(UIMessageStreamResponse(said(), keep_alive=3600))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"Hello" in body)
     host.reading.clear()
     for _ in range(10):
         await asyncio.sleep(0)  # until a write waits
-    answering.cancel()
+    responder.cancel()
     await asyncio.sleep(0)
     if reads_again:
         host.reading.set()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(answering, LONG)
+        await asyncio.wait_for(responder, LONG)
     assert host.complete == reads_again
     if reads_again:
         only_error(host.chunks)

@@ -31,10 +31,10 @@ async def test_a_write_that_does_not_go_through_ends_the_stream(silent: bool) ->
         said(), keep_alive=0.01 if silent else 3600, send_timeout=0.1
     )
     host = AsgiHost(response, extensions={"usechat.abort": dropped.set})
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-start" in body)
     host.reading.clear()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
 
     assert closed.is_set()
     assert dropped.is_set()  # the socket too, where the host offers that
@@ -71,10 +71,10 @@ async def test_the_iterator_waits_for_the_client_and_goes_on_when_it_reads() -> 
 
     host = AsgiHost(UIMessageStreamResponse(counts(), keep_alive=0.01, send_timeout=LONG))
     host.reading.clear()
-    answering = host.request()
+    responder = host.request()
     await asyncio.sleep(0.05)  # several keep-alive intervals, in which nothing may be written
     assert said == 0
     host.reading.set()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     assert isinstance(host.chunks[-1], Finish)
     assert said == 20

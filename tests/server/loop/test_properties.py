@@ -199,7 +199,7 @@ async def one_answer(scene: Scene, turn: Turn, event: tuple[int, str]) -> UIMess
     """Plays one turn, checks what every log must be, and gives what the page has then."""
     run = await scene.begin(turn)
     host = scene.host(turn.client_version)
-    answering = host.request()
+    responder = host.request()
     turns, what = event
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -210,9 +210,9 @@ async def one_answer(scene: Scene, turn: Turn, event: tuple[int, str]) -> UIMess
     elif what == "drain":
         await asyncio.wait_for(scene.runs.drain(0), LONG)
     # Whatever would take for ever is ended by the server.
-    by_itself, _ = await asyncio.wait([answering], timeout=0.01)
+    by_itself, _ = await asyncio.wait([responder], timeout=0.01)
     await asyncio.wait_for(scene.runs.drain(0), LONG)
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     scene.runs.draining = False
 
     whole = await everything(run.log.reader(NEWEST_CLIENT_VERSION))

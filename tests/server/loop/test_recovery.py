@@ -47,14 +47,14 @@ class Broken:
         """Readers that got the half; the first is the one that asked."""
         await self.scene.begin(ask(client_versions[0]))
         hosts = [self.scene.host(client_version) for client_version in client_versions]
-        self.answering = [host.request() for host in hosts]
+        self.responder = [host.request() for host in hosts]
         for host in hosts:
             await seen(host)
         return hosts
 
     async def end(self) -> None:
         self.breaks.set()
-        await asyncio.wait_for(asyncio.gather(*self.answering), LONG)
+        await asyncio.wait_for(asyncio.gather(*self.responder), LONG)
         await self.scene.settled()
 
 
@@ -96,7 +96,7 @@ async def test_what_no_page_was_sent_is_simply_said_again() -> None:
     await broken.scene.begin(ask(DEFAULT_CLIENT_VERSION))
     host = broken.scene.host(DEFAULT_CLIENT_VERSION)
     host.reading.clear()
-    broken.answering = [host.request()]
+    broken.responder = [host.request()]
     broken.breaks.set()
     await asyncio.wait_for(began_again.wait(), LONG)
     host.reading.set()

@@ -108,10 +108,10 @@ async def test_nothing_runs_before_the_model_has_said_all() -> None:
     scene = Scene(Agent(model, tools=[note]))
     await scene.begin(ask())
     host = scene.host()
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"tool-input-available" in body)
     go_on.set()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     # The answer was cut: what it wanted may be half of what it meant.
     assert not ran
     message = reduce(host.chunks)

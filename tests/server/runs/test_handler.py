@@ -91,9 +91,9 @@ def test_stop_ends_the_code_and_the_agent_in_it() -> None:
     with (
         LiveServer(create_app(answer)) as server,
         httpx.Client(base_url=server.url, trust_env=False, timeout=DEADLINE) as client,
-        client.stream("POST", "/api/chat", json=body) as answering,
+        client.stream("POST", "/api/chat", json=body) as responder,
     ):
-        lines = answering.iter_lines()
+        lines = responder.iter_lines()
         assert any("there" in line for line in lines)
         assert client.post("/api/chat/c/stop").status_code == 204
         assert [line for line in lines if line][-2:] == ['data: {"type":"abort"}', "data: [DONE]"]

@@ -159,7 +159,7 @@ def says(said: str) -> TextPart:
     return TextPart(text=said, state="done")
 
 
-async def answering(store: Store, *script: Beat) -> tuple[Runs, Started]:
+async def responder(store: Store, *script: Beat) -> tuple[Runs, Started]:
     runs = Runs(Terms(chats=store))  # type: ignore[arg-type]
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     turn = Turn(
@@ -178,7 +178,7 @@ async def test_an_answer_is_stored_again_and_again_while_it_is_made(
     monkeypatch.setattr(keeping_module, "CHECKPOINT_SECONDS", 0.01)
     go_on = [asyncio.Event() for _ in range(2)]
     store = Store()
-    runs, run = await answering(
+    runs, run = await responder(
         store,
         [TextStart(id="0"), TextDelta(id="0", delta="a")],
         go_on[0],
@@ -205,7 +205,7 @@ async def test_nothing_new_is_not_stored_and_a_step_at_once(
     monkeypatch.setattr(keeping_module, "CHECKPOINT_SECONDS", LONG)
     go_on = asyncio.Event()
     store = Store()
-    runs, run = await answering(
+    runs, run = await responder(
         store,
         [TextStart(id="0"), TextDelta(id="0", delta="a"), TextEnd(id="0"), FinishStep()],
         go_on,
@@ -222,7 +222,7 @@ async def test_nothing_new_is_not_stored_and_a_step_at_once(
 async def test_a_slow_checkpoint_never_overtakes_the_end() -> None:
     store = Store()
     store.open.clear()
-    runs, run = await answering(
+    runs, run = await responder(
         store, [TextStart(id="0"), TextEnd(id="0"), FinishStep()], [StartStep()]
     )
     await store.until(1)
@@ -243,7 +243,7 @@ async def test_a_store_that_is_away_gets_the_answer_when_it_is_back(
     monkeypatch.setattr(keeping_module, "FIRST_PAUSE", 0.01)
     store = Store()
     store.away = True
-    runs, run = await answering(store, [TextStart(id="0"), TextDelta(id="0", delta="a")])
+    runs, run = await responder(store, [TextStart(id="0"), TextDelta(id="0", delta="a")])
     # The page does not wait for it.
     host = AsgiHost(run.response())
     await asyncio.wait_for(host.request(), LONG)
@@ -263,7 +263,7 @@ async def test_a_store_that_stays_away_does_not_keep_a_server_from_going_down(
     before = asyncio.all_tasks()
     store = Store()
     store.away = True
-    runs, run = await answering(store, [TextStart(id="0")], asyncio.Event())
+    runs, run = await responder(store, [TextStart(id="0")], asyncio.Event())
     await asyncio.wait_for(runs.aclose(), LONG)
     assert run.log.ended
     assert asyncio.all_tasks() == before

@@ -35,7 +35,7 @@ from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Outcome, RunResult, Step, Usage
 from usechat_server.runs import Hooks, Retry, Runs, Terms
-from usechat_server.runs.responder import Answering
+from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -160,7 +160,7 @@ class World:
         )
 
     async def post(self, question: int) -> None:
-        async def begin(lease: Lease) -> tuple[Turn, Answering]:
+        async def begin(lease: Lease) -> tuple[Turn, Responder]:
             await asyncio.sleep(0)
             self.turns.append(lease.run_id)
             said = UIMessage(id=f"u{question}", role="user", parts=[TextPart(text="?")])

@@ -29,7 +29,7 @@ from usechat_server.loop.usage_tracker import Accounts
 from usechat_server.results import MetadataHook
 from usechat_server.runs import Runs, Terms
 from usechat_server.runs.idle_timer import Readers
-from usechat_server.runs.responder import Answering
+from usechat_server.runs.responder import Responder
 
 from tests.harness.asgi_host import LONG, AsgiHost
 from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
@@ -202,7 +202,7 @@ class Retracting:
         pass
 
 
-async def answered_by(answering: Retracting, runs: Runs) -> Opened:
+async def answered_by(responder: Retracting, runs: Runs) -> Opened:
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     turn = Turn(
         user=None,
@@ -212,20 +212,20 @@ async def answered_by(answering: Retracting, runs: Runs) -> Opened:
         message_id="m",
     )
 
-    async def begin(lease: Lease) -> tuple[Turn, Answering]:
-        return turn, answering
+    async def begin(lease: Lease) -> tuple[Turn, Responder]:
+        return turn, responder
 
     return await runs.answer(KEY, "", begin)
 
 
 async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() -> None:
-    runs, answering = Runs(Terms(resume=3600)), Retracting()
+    runs, responder = Runs(Terms(resume=3600)), Retracting()
     old = AsgiHost(
-        log_response(await answered_by(answering, runs), runs.board, KEY, DEFAULT_CLIENT_VERSION)
+        log_response(await answered_by(responder, runs), runs.board, KEY, DEFAULT_CLIENT_VERSION)
     )
     reading = old.request()
     await old.until(lambda body: b"Wrong" in body)
-    answering.shown.set()
+    responder.shown.set()
     await asyncio.wait_for(reading, LONG)
     assert old.complete
     assert isinstance(old.chunks[-1], Error)
@@ -239,7 +239,7 @@ async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() 
     )
     reading = reloaded.request()
     await reloaded.until(lambda body: b"Right" in body)
-    answering.go_on.set()
+    responder.go_on.set()
     await asyncio.wait_for(reading, LONG)
     assert said(reduce(reloaded.chunks)) == "Right"
     assert isinstance(reloaded.chunks[-1], Finish)
@@ -249,10 +249,10 @@ async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() 
 
 async def test_an_end_that_nobody_fetches_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_board, "UNDELIVERED_SECONDS", 0.05)
-    runs, answering = Runs(Terms(resume=3600)), Retracting()
-    (await answered_by(answering, runs)).close()
-    answering.shown.set()
-    answering.go_on.set()
+    runs, responder = Runs(Terms(resume=3600)), Retracting()
+    (await answered_by(responder, runs)).close()
+    responder.shown.set()
+    responder.go_on.set()
     await asyncio.wait_for(runs.drain(LONG), LONG)
     assert await runs.board.find(KEY) is not None
     await asyncio.sleep(0.1)

@@ -281,10 +281,10 @@ async def test_a_hang_up_closes_the_provider_at_once(lines: list[logging.LogReco
     scene = Scene([OPENING, forever()])
     run = await scene.start()
     host = AsgiHost(run.response(keep_alive=3600))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-delta" in body)
     host.leave()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     await asyncio.wait_for(scene.model.streams[0].closed.wait(), LONG)
 
     whole = await replay(run)
@@ -307,10 +307,10 @@ async def test_a_client_that_left_before_the_answer_began_starts_no_model() -> N
 async def test_nobody_waits_for_a_retry_that_nobody_reads() -> None:
     scene = Scene([busy(retry_after=50)], SPOKEN)
     host = AsgiHost((await scene.start()).response(keep_alive=0.01))
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"keep-alive" in body)
     host.leave()
-    await asyncio.wait_for(answering, LONG)
+    await asyncio.wait_for(responder, LONG)
     await asyncio.wait_for(scene.runs.drain(LONG), LONG)
     assert len(scene.model.streams) == 1
 
@@ -350,7 +350,7 @@ async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
         await scene.start(turn(client_version)),
     )
     hosts = [AsgiHost(run.response()) for run in (finishing, stuck)]
-    answering = [host.request() for host in hosts]
+    responder = [host.request() for host in hosts]
     for host in hosts:
         await host.until(lambda body: b"text-delta" in body)
 
@@ -361,7 +361,7 @@ async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
     assert refused.value.status == 503
     go_on.set()
     await asyncio.wait_for(draining, LONG)
-    await asyncio.wait_for(asyncio.gather(*answering), LONG)
+    await asyncio.wait_for(asyncio.gather(*responder), LONG)
 
     assert hosts[0].chunks[-1] == Finish(finish_reason="stop")
     end = hosts[1].chunks[-1]
@@ -377,7 +377,7 @@ async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
 async def test_a_drain_waits_until_the_readers_have_the_end() -> None:
     scene = Scene([OPENING, forever()])
     host = AsgiHost((await scene.start()).response())
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-delta" in body)
     host.reading.clear()
     draining = asyncio.create_task(scene.runs.drain(0))
@@ -386,7 +386,7 @@ async def test_a_drain_waits_until_the_readers_have_the_end() -> None:
     host.reading.set()
     await asyncio.wait_for(draining, LONG)
     assert isinstance(host.chunks[-1], Error)
-    await answering
+    await responder
 
 
 @pytest.mark.parametrize(
@@ -398,11 +398,11 @@ def test_a_host_that_cancels_the_request_interrupts_the_run(
 ) -> None:
     async def leave_running() -> AsgiHost:
         host = AsgiHost((await Scene([OPENING, forever()]).start(turn(client_version))).response())
-        answering = host.request()
+        responder = host.request()
         await host.until(lambda body: b"text-delta" in body)
         if not closes:
-            answering.cancel()
-            await asyncio.wait([answering])
+            responder.cancel()
+            await asyncio.wait([responder])
         return host
 
     for _ in range(20):  # an event loop cancels its tasks in any order
@@ -419,16 +419,16 @@ async def test_a_run_is_interrupted_and_not_stopped_while_a_write_is_under_way(
 ) -> None:
     go_on = asyncio.Event()
     host = AsgiHost((await Scene([OPENING, go_on, CLOSING, forever()]).start()).response())
-    answering = host.request()
+    responder = host.request()
     await host.until(lambda body: b"text-delta" in body)
     host.reading.clear()
     go_on.set()
     for _ in range(10):
         await asyncio.sleep(0)  # until the write waits
-    answering.cancel()
+    responder.cancel()
     await asyncio.sleep(0)
     host.reading.set()
-    await asyncio.wait([answering], timeout=LONG)
+    await asyncio.wait([responder], timeout=LONG)
     assert reduce(host.chunks[:-1]).parts == [StepStartPart(), TextPart(text="Hello", state="done")]
     assert isinstance(host.chunks[-1], Error)
     assert only(lines)["outcome"] == "interrupted"

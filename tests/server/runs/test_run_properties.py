@@ -84,7 +84,7 @@ def test_every_log_is_legal_and_ends_once(
         runs = Runs()
         run = await start(runs, turn, Agent(model), Retry(attempts=2, first=0.0))
         host = AsgiHost(run.response())
-        answering = host.request()
+        responder = host.request()
 
         turns, what = event
         for _ in range(turns):
@@ -95,7 +95,7 @@ def test_every_log_is_legal_and_ends_once(
             run.stop()
         if "drain" in what or end == "silence":
             await asyncio.wait_for(runs.drain(0), LONG)
-        await asyncio.wait_for(answering, LONG)
+        await asyncio.wait_for(responder, LONG)
         await asyncio.wait_for(runs.aclose(), LONG)
 
         data = b""

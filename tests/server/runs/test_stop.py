@@ -14,7 +14,7 @@ from tests.harness.pages import Page
 
 
 @contextmanager
-def answering(**settings: Any) -> Iterator[tuple[LiveServer, ScriptedModel, Page]]:
+def responder(**settings: Any) -> Iterator[tuple[LiveServer, ScriptedModel, Page]]:
     """A chat with an answer under way, which says "Hello" and then nothing."""
     model = ScriptedModel(*text("Hello"), hold=True)
     app = create_app(Agent(model), settings=Settings(**settings))
@@ -32,7 +32,7 @@ def stop(server: LiveServer, guard: Any = None, **options: Any) -> int:
 
 @pytest.mark.parametrize("resume", [0, 60])
 def test_a_stop_closes_the_provider_and_keeps_what_was_said(resume: float) -> None:
-    with answering(resume=resume) as (server, model, page):
+    with responder(resume=resume) as (server, model, page):
         assert stop(server) == 204
         # It has ended when the request to stop is answered: the next message can follow at once.
         assert model.closed.wait(DEADLINE)
@@ -55,7 +55,7 @@ def test_a_stop_closes_the_provider_and_keeps_what_was_said(resume: float) -> No
     ],
 )
 def test_a_guard_keeps_a_late_stop_from_the_next_answer(guard: Any) -> None:
-    with answering() as (server, model, page):
+    with responder() as (server, model, page):
         assert stop(server, guard) == 204
         assert not model.closed.is_set()
         model.release()
@@ -64,7 +64,7 @@ def test_a_guard_keeps_a_late_stop_from_the_next_answer(guard: Any) -> None:
 
 @pytest.mark.parametrize("named", ["run", "question", "answer"])
 def test_a_guard_that_is_right_stops(named: str) -> None:
-    with answering() as (server, _, page):
+    with responder() as (server, _, page):
         guard = {
             "run": {"runId": page.run},
             "question": {"messageId": "u1"},
@@ -75,7 +75,7 @@ def test_a_guard_that_is_right_stops(named: str) -> None:
 
 
 def test_who_may_not_stop() -> None:
-    with answering() as (server, model, page):
+    with responder() as (server, model, page):
         assert stop(server, headers={"origin": "https://evil.example"}) == 403
         assert stop(server, {"runId": 1}) == 400
         assert stop(server, ["runId"]) == 400

@@ -27,7 +27,7 @@ from usechat_server.errors import RESTARTING, BadRequest
 from usechat_server.http.body import read_body
 from usechat_server.http.run_response import log_response
 from usechat_server.http.state import Services
-from usechat_server.runs.responder import Answering
+from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
 
 __all__ = ["chat_routes"]
@@ -105,16 +105,16 @@ class _Post(_Endpoint):
         await services.ready()
         key = ChatKey(user, request.chat_id)
 
-        async def begin(lease: Lease) -> tuple[Turn, Answering]:
+        async def begin(lease: Lease) -> tuple[Turn, Responder]:
             """The turn, with the chat its own: what is refused here is refused before anything
             has begun."""
-            chats, answerer = services.chats, services.answerer
+            chats, responder_factory = services.chats, services.responder_factory
             if chats is None:
                 turn = turn_of(request, user, client_version)
             else:
                 turn = await chats.turn(request, user, client_version)
-            answering = await answerer.checked(turn, in_thread=in_thread)
-            decisions = await answerer.approvals.redeem(turn)
+            responder = await responder_factory.checked(turn, in_thread=in_thread)
+            decisions = await responder_factory.approvals.redeem(turn)
             turn = replace(turn, decisions=decisions)
             if chats is not None:
                 try:
@@ -123,7 +123,7 @@ class _Post(_Endpoint):
                     # It is stored all the same, and nobody is going to run it.
                     await chats.interrupt([lease.run_id])
                     raise
-            return turn, answering
+            return turn, responder
 
         opened = await services.runs.answer(key, digest, begin)
         return self.stream(opened, key, client_version)
