@@ -19,7 +19,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import JSONObject, WireError
 from ui_message_stream.versions import ClientVersion
 
-from usechat_server.approvals import with_answers
+from usechat_server.approvals import normalize_legacy_approvals
 from usechat_server.approvals.decisions import last_step
 from usechat_server.errors import BadRequest
 from usechat_server.turn import Turn
@@ -115,7 +115,7 @@ def turn_of(request: ChatRequest, user: str | None, client_version: ClientVersio
         user=user,
         chat_id=request.chat_id,
         client_version=client_version,
-        messages=[with_answers(message) for message in request.messages],
+        messages=[normalize_legacy_approvals(message) for message in request.messages],
         message_id=continued.id if continued else new_message_id(),
         trigger=request.trigger,
         body=request.body,

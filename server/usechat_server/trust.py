@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from ui_message_stream.messages import Part, ToolPart, UIMessage
 
-from usechat_server.approvals.chunks import with_answers
+from usechat_server.approvals.chunks import normalize_legacy_approvals
 from usechat_server.approvals.decisions import last_step
 from usechat_server.errors import BadRequest
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource
@@ -28,7 +28,7 @@ def merge(stored: UIMessage, sent: UIMessage) -> tuple[UIMessage, frozenset[str]
     Nothing else of what was sent is looked at. Raises BadRequest for an answer to a call that is
     not open. Whose call it may answer is for `check` to say.
     """
-    brought = {part.tool_call_id: part for part in _calls(with_answers(sent))}
+    brought = {part.tool_call_id: part for part in _calls(normalize_legacy_approvals(sent))}
     answered: set[str] = set()
     parts: list[Part] = []
     for part in stored.parts:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from usechat_server.approvals.base import Approvals, Approve, Ask, Deny, Issued, policy
-from usechat_server.approvals.chunks import asked, automatic, denied, settled, with_answers
+from usechat_server.approvals.base import ApprovalRequest, Approvals, Approve, Ask, Deny, policy
+from usechat_server.approvals.chunks import (
+    acknowledgement_chunks,
+    approval_request_chunks,
+    automatic_approval_chunks,
+    denial_chunks,
+    normalize_legacy_approvals,
+)
 from usechat_server.approvals.decisions import DecidedCall, responses
 from usechat_server.approvals.nonces import MemoryNonces, Nonces
 from usechat_server.approvals.signed import SignedApprovals, check_secret
 
 __all__ = [
+    "ApprovalRequest",
     "Approvals",
     "Approve",
     "Ask",
     "DecidedCall",
     "Deny",
-    "Issued",
     "MemoryNonces",
     "Nonces",
     "SignedApprovals",
-    "asked",
-    "automatic",
+    "acknowledgement_chunks",
+    "approval_request_chunks",
+    "automatic_approval_chunks",
     "check_secret",
-    "denied",
+    "denial_chunks",
+    "normalize_legacy_approvals",
     "policy",
     "responses",
-    "settled",
-    "with_answers",
 ]

@@ -12,7 +12,7 @@ from ui_message_stream.chunks import ToolInputAvailable
 from usechat_server.tools import FunctionTool
 from usechat_server.turn import Decision, Turn
 
-__all__ = ["LIFETIME", "Approvals", "Approve", "Ask", "Deny", "Issued", "policy"]
+__all__ = ["LIFETIME", "ApprovalRequest", "Approvals", "Approve", "Ask", "Deny", "policy"]
 
 #: Seconds that a person has for an answer. What is approved is what is on the page at that moment,
 #: so this only bounds how long an open question is remembered.
@@ -20,7 +20,7 @@ LIFETIME = 24 * 60 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class ApprovalRequest:
     """A question that was put to a person."""
 
     #: every client from AI SDK 6 on sends it back with the answer
@@ -33,7 +33,7 @@ class Approvals(Protocol):
     """Issues approvals and takes each once: for a pending call that this server issued to this
     user in this chat, with the input unchanged, within its time."""
 
-    async def request(self, turn: Turn, call: ToolInputAvailable) -> Issued:
+    async def request(self, turn: Turn, call: ToolInputAvailable) -> ApprovalRequest:
         """Begins to wait for an answer to this call."""
         ...
 

@@ -25,17 +25,24 @@ from ui_message_stream.messages import Approval, DataPart, ToolPart, UIMessage
 from ui_message_stream.schema import UNSET, JSONObject
 from ui_message_stream.versions import DENIED_TEXT, accepts
 
-from usechat_server.approvals.base import Approve, Deny, Issued
+from usechat_server.approvals.base import ApprovalRequest, Approve, Deny
 from usechat_server.turn import Turn
 
-__all__ = ["DATA", "asked", "automatic", "denied", "settled", "with_answers"]
+__all__ = [
+    "DATA",
+    "acknowledgement_chunks",
+    "approval_request_chunks",
+    "automatic_approval_chunks",
+    "denial_chunks",
+    "normalize_legacy_approvals",
+]
 
 #: `data-usechat-approval`; its id is that of the tool call.
 DATA = "usechat-approval"
 
 
-def asked(
-    turn: Turn, call: ToolInputAvailable, issued: Issued, reason: str | None = None
+def approval_request_chunks(
+    turn: Turn, call: ToolInputAvailable, issued: ApprovalRequest, reason: str | None = None
 ) -> list[Chunk]:
     """What asks the person."""
     request = ToolApprovalRequest(
@@ -50,7 +57,7 @@ def asked(
     return [request, _data(call.tool_call_id, call.tool_name, said)]
 
 
-def automatic(call: ToolInputAvailable, answer: Approve | Deny) -> list[Chunk]:
+def automatic_approval_chunks(call: ToolInputAvailable, answer: Approve | Deny) -> list[Chunk]:
     """What shows an answer of the app's own (AI SDK 7; older clients are told nothing)."""
     approval_id = secrets.token_urlsafe(16)
     return [
@@ -63,7 +70,7 @@ def automatic(call: ToolInputAvailable, answer: Approve | Deny) -> list[Chunk]:
     ]
 
 
-def denied(turn: Turn, tool_call_id: str, reason: str | None) -> list[Chunk]:
+def denial_chunks(turn: Turn, tool_call_id: str, reason: str | None) -> list[Chunk]:
     """What ends a call that was denied, by a person or by the app."""
     if accepts(turn.client_version, "tool-output-denied"):
         return [ToolOutputDenied(tool_call_id=tool_call_id)]
@@ -71,7 +78,7 @@ def denied(turn: Turn, tool_call_id: str, reason: str | None) -> list[Chunk]:
     return [ToolOutputError(tool_call_id=tool_call_id, error_text=text)]
 
 
-def settled(turn: Turn) -> list[Chunk]:
+def acknowledgement_chunks(turn: Turn) -> list[Chunk]:
     """What a continuation begins with: a page before AI SDK 6 learns that its answers arrived."""
     if turn.continued is None:
         return []
@@ -82,7 +89,7 @@ def settled(turn: Turn) -> list[Chunk]:
     ]
 
 
-def with_answers(message: UIMessage) -> UIMessage:
+def normalize_legacy_approvals(message: UIMessage) -> UIMessage:
     """The message as a page of AI SDK 6 would have sent it: a call that waits for an approval says
     so, and an answer to it is no output of the tool."""
     questions = _questions(message)

@@ -17,7 +17,7 @@ from typing import Any
 from ui_message_stream import json_codec
 from ui_message_stream.chunks import ToolInputAvailable
 
-from usechat_server.approvals.base import LIFETIME, Issued
+from usechat_server.approvals.base import LIFETIME, ApprovalRequest
 from usechat_server.approvals.decisions import DecidedCall, refusal, responses
 from usechat_server.approvals.digest import base64url, digest, sign
 from usechat_server.approvals.nonces import Nonces
@@ -46,7 +46,7 @@ class SignedApprovals:
         self._nonces = nonces
         self._clock = clock
 
-    async def request(self, turn: Turn, call: ToolInputAvailable) -> Issued:
+    async def request(self, turn: Turn, call: ToolInputAvailable) -> ApprovalRequest:
         """An id that only this server could have made, and only for this call."""
         # As the client gets it, and so sends it back.
         value = json_codec.decode(json_codec.encode(json_codec.sanitize(call.input)))
@@ -54,9 +54,9 @@ class SignedApprovals:
         proof = self._proof(head, turn, call.tool_call_id, call.tool_name, value)
         approval_id = base64url(head + proof)
         if self._secret is None:
-            return Issued(approval_id)
+            return ApprovalRequest(approval_id)
         signature = sign(self._secret, approval_id, call.tool_call_id, call.tool_name, value)
-        return Issued(approval_id, signature)
+        return ApprovalRequest(approval_id, signature)
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
         """See `Approvals`. Raises BadRequest (400, 403 or 409)."""

@@ -6,7 +6,7 @@ from ui_message_stream.chunks import FinishReason, ResetStep, ToolInputAvailable
 from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
 from ui_message_stream.schema import UNSET
 
-from usechat_server.approvals import denied, settled
+from usechat_server.approvals import acknowledgement_chunks, denial_chunks
 from usechat_server.loop.run_writer import Output
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.tools import FunctionTool, Tool
@@ -33,7 +33,7 @@ async def go_on(calls: ToolCalls, output: Output) -> FinishReason | None:
     if output.in_step and all(part.state == "input-streaming" for part in own):
         output.append([ResetStep()])
         return None
-    output.append(settled(turn))
+    output.append(acknowledgement_chunks(turn))
     interrupted = False
     for part in own:
         call_id, tool = part.tool_call_id, calls.tools.get(part.tool_name)
@@ -45,7 +45,7 @@ async def go_on(calls: ToolCalls, output: Output) -> FinishReason | None:
         elif not output.takes(call_id, known=tool is not None):
             continue
         elif decision is not None and not decision.approved:
-            output.append(denied(turn, call_id, decision.reason))
+            output.append(denial_chunks(turn, call_id, decision.reason))
         elif part.state == "input-streaming" or (decision is None and not output.in_step):
             calls.fail(call_id, _INTERRUPTED)
         elif output.taken_over and not (isinstance(tool, FunctionTool) and tool.idempotent):

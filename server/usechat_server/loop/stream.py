@@ -9,7 +9,7 @@ from ui_message_stream.chunks import Finish
 from ui_message_stream.schema import UNSET
 from ui_message_stream.versions import ChunkVariant
 
-from usechat_server.approvals import Approvals, Issued
+from usechat_server.approvals import ApprovalRequest, Approvals
 from usechat_server.compose import streamed
 from usechat_server.loop.handler_context import HandlerContext
 from usechat_server.loop.loop import AgentLoop
@@ -112,7 +112,7 @@ class _Told(Output):
 class _NoApprovals(Approvals):
     """For routes of an app's own: nothing there takes the person's answer."""
 
-    async def request(self, turn: Turn, call: object) -> Issued:
+    async def request(self, turn: Turn, call: object) -> ApprovalRequest:
         raise RuntimeError("a tool asks for approval: that needs create_app(answer)")
 
     async def redeem(self, turn: Turn) -> dict[str, Decision]:

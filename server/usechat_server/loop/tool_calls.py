@@ -18,7 +18,15 @@ from ui_message_stream.chunks import (
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.aio import is_cancelled
-from usechat_server.approvals import Approvals, Ask, Deny, asked, automatic, denied, policy
+from usechat_server.approvals import (
+    Approvals,
+    Ask,
+    Deny,
+    approval_request_chunks,
+    automatic_approval_chunks,
+    denial_chunks,
+    policy,
+)
 from usechat_server.errors import public_error
 from usechat_server.loop.run_writer import Output
 from usechat_server.tools import FunctionTool, Tool, ToolContext, ToolError
@@ -170,12 +178,12 @@ class ToolCalls:
             issued = await self._approvals.request(turn, call.said)
             self._open.pop(call.id)
             self.waiting = True
-            self._write(asked(turn, call.said, issued, answer.reason))
+            self._write(approval_request_chunks(turn, call.said, issued, answer.reason))
             return False
         if answer is not None:
-            self._write(automatic(call.said, answer))
+            self._write(automatic_approval_chunks(call.said, answer))
         if isinstance(answer, Deny):
-            self._settle(call, denied(turn, call.id, answer.reason))
+            self._settle(call, denial_chunks(turn, call.id, answer.reason))
             return False
         return True
 

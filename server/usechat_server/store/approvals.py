@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ui_message_stream import json_codec
 from ui_message_stream.chunks import ToolInputAvailable
 
-from usechat_server.approvals.base import LIFETIME, Issued
+from usechat_server.approvals.base import LIFETIME, ApprovalRequest
 from usechat_server.approvals.decisions import DecidedCall, refusal, responses
 from usechat_server.approvals.digest import digest
 from usechat_server.store import rows
@@ -30,7 +30,7 @@ class StoredApprovals:
         self._database = database
         self._clock = clock
 
-    async def request(self, turn: Turn, call: ToolInputAvailable) -> Issued:
+    async def request(self, turn: Turn, call: ToolInputAvailable) -> ApprovalRequest:
         """See `Approvals`. Raises StoreAway."""
         approval_id = f"approval_{secrets.token_urlsafe(16)}"
         record = {
@@ -47,7 +47,7 @@ class StoredApprovals:
                 await connection.execute(insert(approvals).values(chat=chat, **record))
 
         await self._database.write(work)
-        return Issued(approval_id)
+        return ApprovalRequest(approval_id)
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
         """See `Approvals`. Raises BadRequest (400, 403 or 409), StoreAway."""
