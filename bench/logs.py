@@ -23,9 +23,9 @@ from redis.asyncio import Redis
 from ui_message_stream.chunks import Finish, Start, StartStep, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server.coordination.redis.commands import Held, Shared
-from usechat_server.coordination.redis.published_log import Copy
-from usechat_server.coordination.redis.publisher import Mirror
+from usechat_server.coordination.redis.commands import Held, RedisCommands
+from usechat_server.coordination.redis.published_log import PublishedLog
+from usechat_server.coordination.redis.publisher import LogPublisher
 from usechat_server.coordination.redis.subscriber import Follower
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
@@ -97,20 +97,20 @@ class Writer:
     """Logs that are mirrored, under names of their own."""
 
     def __init__(self, url: str, name: str, runs: int) -> None:
-        self.shared = Shared(url)
-        self.mirror = Mirror(self.shared)
+        self.shared = RedisCommands(url)
+        self.publisher = LogPublisher(self.shared)
         self.names = [f"{name}-{number}" for number in range(runs)]
         self.logs = [started() for _ in self.names]
 
     async def begin(self) -> None:
         for name, log in zip(self.names, self.logs, strict=True):
             fields = {"run": name, "turn": _TURN.to_json(), "owner": self.shared.process}
-            copy = Copy(Held(name, name, 1), log, fields, lambda: None)
-            self.mirror.follow(copy)
-            await self.mirror.wait(copy, 5)
+            copy = PublishedLog(Held(name, name, 1), log, fields, lambda: None)
+            self.publisher.follow(copy)
+            await self.publisher.wait(copy, 5)
 
     async def aclose(self) -> None:
-        await self.mirror.aclose()
+        await self.publisher.aclose()
         await self.shared.aclose()
 
 
@@ -138,10 +138,12 @@ async def over_redis(url: str, deltas: int, period: float) -> dict[str, Any]:
 
 async def read_elsewhere(url: str, names: list[str]) -> None:
     """The other process: reads the runs to their ends and prints what it found."""
-    shared = Shared(url)
+    shared = RedisCommands(url)
     follower = Follower(shared)
-    replicas = [await follower.open(name, name) for name in names]
-    readers = [asyncio.create_task(read(replica.log)) for replica in replicas if replica]
+    remote_logs = [await follower.open(name, name) for name in names]
+    readers = [
+        asyncio.create_task(read(remote_log.log)) for remote_log in remote_logs if remote_log
+    ]
     print("reading", flush=True)
     print(json.dumps(await asyncio.gather(*readers)), flush=True)
     await follower.aclose()
@@ -158,12 +160,12 @@ async def replay(url: str) -> dict[str, Any]:
     _, end = await read(log)
     here = end - began
     await asyncio.sleep(0.2)  # what was said last is in Redis
-    shared = Shared(url)
+    shared = RedisCommands(url)
     follower = Follower(shared)
     began = time.monotonic()
-    replica = await follower.open("replay-0", "replay-0")
-    assert replica is not None
-    _, end = await read(replica.log)
+    remote_log = await follower.open("replay-0", "replay-0")
+    assert remote_log is not None
+    _, end = await read(remote_log.log)
     await follower.aclose()
     await shared.aclose()
     await writer.aclose()

@@ -31,12 +31,12 @@ def test_code_is_highlighted_and_formulas_are_rendered(chat: ChatPage) -> None:
     expect(chat.last_text.locator(".katex")).to_have_count(3)
     expect(chat.last_text.locator(".katex-error")).to_have_count(0)
 
-    chat.last_text.locator("figure").get_by_role("button", name="Copy").click()
+    chat.last_text.locator("figure").get_by_role("button", name="PublishedLog").click()
     assert chat.read_clipboard().startswith(
         "from usechat_server import Agent, create_app\n\napp = "
     )
     toolbar = chat.assistant_messages.last.get_by_role("toolbar")
-    toolbar.get_by_role("button", name="Copy").click()
+    toolbar.get_by_role("button", name="PublishedLog").click()
     expect(toolbar.get_by_role("button", name="Copied")).to_be_visible()
     assert chat.read_clipboard().startswith("## From a model to the page")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
-from usechat_server.coordination.base import ChatKey, Lease, Opened
+from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.http.run_response import log_response
 from usechat_server.http.sse_response import EventStream
 from usechat_server.loop.loop import AgentLoop
@@ -24,7 +24,7 @@ class Started:
     """A run that somebody reads: its POST."""
 
     run: Run
-    _opened: Opened
+    _opened: LogSubscription
     _runs: Runs
     _key: ChatKey
 
@@ -42,7 +42,7 @@ class Started:
         """What the POST answers."""
         return log_response(
             self._opened,
-            self._runs.board,
+            self._runs.coordinator,
             self._key,
             self.run.turn.client_version,
             keep_alive=keep_alive,

@@ -117,7 +117,7 @@ class Scene:
         """The client that asked; with `from_start`, one that comes back."""
         response = log_response(
             self.opened,
-            self.runs.board,
+            self.runs.coordinator,
             _KEY,
             client_version,
             from_start=from_start,

@@ -14,7 +14,16 @@ from usechat_server.results import Outcome
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 
-__all__ = ["Adopt", "Board", "ChatKey", "Dead", "Found", "Lease", "Live", "Opened"]
+__all__ = [
+    "Adopt",
+    "ChatKey",
+    "Coordinator",
+    "Lease",
+    "LeasedRun",
+    "LogSubscription",
+    "OrphanedRun",
+    "RunHandle",
+]
 
 #: Seconds that a log is kept whose end nobody has got.
 UNDELIVERED_SECONDS = 60.0
@@ -27,7 +36,7 @@ class ChatKey(NamedTuple):
     chat_id: str
 
 
-class Board(Protocol):
+class Coordinator(Protocol):
     """One an event loop."""
 
     async def claim(self, key: ChatKey, run_id: str, digest: str) -> Lease | None:
@@ -36,7 +45,7 @@ class Board(Protocol):
         May raise BadRequest(…, 503)."""
         ...
 
-    async def find(self, key: ChatKey) -> Found | None:
+    async def find(self, key: ChatKey) -> RunHandle | None:
         """The turn that a page can still follow: its lease has not ended, or less than a minute ago
         and nobody got the log's end."""
         ...
@@ -67,7 +76,7 @@ class Board(Protocol):
     async def aclose(self) -> None: ...
 
 
-class Found(Protocol):
+class RunHandle(Protocol):
     """A turn that was claimed, by this process or another."""
 
     run_id: str
@@ -83,7 +92,7 @@ class Found(Protocol):
         """Whether somebody got its end."""
         ...
 
-    async def open(self) -> Opened | None:
+    async def open(self) -> LogSubscription | None:
         """Its log, as soon as it begins; None if its claim was given back, or it is gone."""
         ...
 
@@ -92,7 +101,7 @@ class Found(Protocol):
         ...
 
 
-class Opened(Protocol):
+class LogSubscription(Protocol):
     """A log to read: that of a run here, or a copy which follows a run elsewhere. From `open` to
     `close` there is a reader."""
 
@@ -112,7 +121,7 @@ class Opened(Protocol):
         ...
 
 
-class Live(Protocol):
+class LeasedRun(Protocol):
     """A run, as a lease sees it. None of these waits."""
 
     turn: Turn
@@ -130,7 +139,7 @@ class Live(Protocol):
         """So many readers follow it in other processes; told whenever that changes."""
         ...
 
-    def open(self) -> Opened:
+    def open(self) -> LogSubscription:
         """One more reader of its log here."""
         ...
 
@@ -142,7 +151,7 @@ class Lease(Protocol):
     #: how often the run was taken over: what is written under a lower one comes from the dead
     epoch: int
 
-    async def begin(self, run: Live) -> None:
+    async def begin(self, run: LeasedRun) -> None:
         """The turn is known and its log has begun: from now on it can be read, stopped and taken
         over from anywhere. Called once, before a model is asked; never fails."""
         ...
@@ -163,7 +172,7 @@ class Lease(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class OrphanedRun:
     """A run whose process is gone, as its last lease left it."""
 
     turn: Turn
@@ -175,4 +184,4 @@ class Dead:
 
 
 #: Takes a run over; what a board that knows of other processes calls.
-Adopt = Callable[[Dead], Awaitable[None]]
+Adopt = Callable[[OrphanedRun], Awaitable[None]]

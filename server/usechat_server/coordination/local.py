@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 
-from usechat_server.coordination.base import UNDELIVERED_SECONDS, ChatKey, Live, Opened
+from usechat_server.coordination.base import (
+    UNDELIVERED_SECONDS,
+    ChatKey,
+    LeasedRun,
+    LogSubscription,
+)
 from usechat_server.results import Outcome
 
-__all__ = ["LocalBoard"]
+__all__ = ["LocalCoordinator"]
 
 #: Seconds that a request to stop waits for the end: a store may be slow.
 STOP_SECONDS = 5.0
@@ -17,7 +22,7 @@ STOP_SECONDS = 5.0
 _COMPLETE: frozenset[Outcome] = frozenset({"finished", "waiting"})
 
 
-class LocalBoard:
+class LocalCoordinator:
     """Keeps the turns in memory. Nothing here really waits but `stop` and what a turn offers."""
 
     def __init__(self) -> None:
@@ -77,7 +82,9 @@ class _Turn:
 
     epoch = 0
 
-    def __init__(self, board: LocalBoard, key: ChatKey, run_id: str, digest: str) -> None:
+    def __init__(
+        self, coordinator: LocalCoordinator, key: ChatKey, run_id: str, digest: str
+    ) -> None:
         self.key = key
         self.run_id = run_id
         self.digest = digest
@@ -85,8 +92,8 @@ class _Turn:
         self.delivered = False
         #: pages that will come to read it
         self.promises = 0
-        self._board = board
-        self._run: Live | None = None
+        self._coordinator = coordinator
+        self._run: LeasedRun | None = None
         self._outcome: Outcome | None = None
         #: set when it has begun, or never will
         self._decided = asyncio.Event()
@@ -122,11 +129,11 @@ class _Turn:
         """Takes it off the board. Who reads its log reads on."""
         if self._expiry is not None:
             self._expiry.cancel()
-        self._board.remove(self)
+        self._coordinator.remove(self)
 
     # What others find.
 
-    async def open(self) -> Opened | None:
+    async def open(self) -> LogSubscription | None:
         await self._decided.wait()
         if self._run is None:
             return None
@@ -143,7 +150,7 @@ class _Turn:
 
     # The lease.
 
-    async def begin(self, run: Live) -> None:
+    async def begin(self, run: LeasedRun) -> None:
         self._run = run
         self._decided.set()
         if any(_is_about(run, message_id) for message_id in self._stops):
@@ -167,6 +174,6 @@ class _Turn:
             self._expiry = loop.call_later(UNDELIVERED_SECONDS, self.forget)
 
 
-def _is_about(run: Live, message_id: str | None) -> bool:
+def _is_about(run: LeasedRun, message_id: str | None) -> bool:
     turn = run.turn
     return message_id in {None, turn.message_id, turn.messages[-1].id}

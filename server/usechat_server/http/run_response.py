@@ -8,7 +8,7 @@ from ui_message_stream.chunks import Error
 from ui_message_stream.sse import DONE, frames
 from ui_message_stream.versions import ClientVersion
 
-from usechat_server.coordination.base import Board, ChatKey, Opened
+from usechat_server.coordination.base import ChatKey, Coordinator, LogSubscription
 from usechat_server.errors import RESTARTING
 from usechat_server.http.sse_response import EventStream
 
@@ -19,8 +19,8 @@ RUN_HEADER = "x-usechat-run"
 
 
 def log_response(
-    opened: Opened,
-    board: Board,
+    opened: LogSubscription,
+    coordinator: Coordinator,
     key: ChatKey,
     client_version: ClientVersion,
     *,
@@ -33,7 +33,7 @@ def log_response(
     that it continues."""
 
     async def delivered() -> None:
-        await board.delivered(key, opened.run_id)
+        await coordinator.delivered(key, opened.run_id)
 
     return EventStream(
         _Body(opened, client_version, delivered, from_start=from_start),
@@ -48,7 +48,7 @@ class _Body:
 
     def __init__(
         self,
-        opened: Opened,
+        opened: LogSubscription,
         client_version: ClientVersion,
         delivered: Callable[[], Awaitable[None]],
         *,

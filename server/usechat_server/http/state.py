@@ -17,8 +17,8 @@ from starlette.types import Scope
 from ui_message_stream.versions import ClientVersion, missing
 
 from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals, check_secret
-from usechat_server.coordination.base import Adopt, Board, ChatKey
-from usechat_server.coordination.local import LocalBoard
+from usechat_server.coordination.base import Adopt, ChatKey, Coordinator
+from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.errors import BadRequest
 from usechat_server.http.body import requested_client_version
 from usechat_server.runs import Hooks, Runs, Terms
@@ -28,7 +28,7 @@ from usechat_server.store.base import Chats
 from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
-    from usechat_server.coordination.redis.coordinator import RedisBoard
+    from usechat_server.coordination.redis.coordinator import RedisCoordinator
 
 __all__ = ["Services", "UserHook"]
 
@@ -144,7 +144,7 @@ class Services:
                 return
             await self.chats.open()
             if not self._is_tidy:
-                await _end_what_nobody_runs(self.chats, here.runs.board)
+                await _end_what_nobody_runs(self.chats, here.runs.coordinator)
                 self._is_tidy = True
             here.has_store = True
 
@@ -170,20 +170,20 @@ class Services:
         runs = Runs(
             Terms(self.resume, self.chats, self._hooks),
             on_busy=self.settings.on_busy,
-            board=self._board,
+            coordinator=self._coordinator,
             responder=self.responder_factory.again,
         )
         here = self._here[loop] = _Here(runs)
         return here
 
-    def _board(self, adopt: Adopt) -> Board:
+    def _coordinator(self, adopt: Adopt) -> Coordinator:
         if self.settings.redis_url is None:
-            return LocalBoard()
+            return LocalCoordinator()
         # Imported on use: a single process needs no Redis.
-        from usechat_server.coordination.redis.coordinator import RedisBoard
+        from usechat_server.coordination.redis.coordinator import RedisCoordinator
 
         read = partial(Turn.from_json, body=self.body)
-        return RedisBoard(self.settings.redis_url, adopt, read)
+        return RedisCoordinator(self.settings.redis_url, adopt, read)
 
     def _approvals(self) -> Approvals:
         if self.chats is not None:
@@ -198,7 +198,7 @@ class Services:
             return MemoryNonces()
         from usechat_server.coordination.redis.nonces import RedisNonces
 
-        return RedisNonces(lambda: cast("RedisBoard", self.runs.board).shared)
+        return RedisNonces(lambda: cast("RedisCoordinator", self.runs.coordinator).shared)
 
 
 class _Here:
@@ -213,12 +213,12 @@ class _Here:
         self.is_asked = False
 
 
-async def _end_what_nobody_runs(chats: Chats, board: Board) -> None:
+async def _end_what_nobody_runs(chats: Chats, coordinator: Coordinator) -> None:
     """Ends the turns that a process left open which is gone. In this order: a turn is on the board
     before it is in the store."""
     gone = []
     for turn in await chats.open_turns():
-        found = await board.find(ChatKey(turn.user, turn.chat_id))
+        found = await coordinator.find(ChatKey(turn.user, turn.chat_id))
         if found is None or found.run_id != turn.run_id:
             gone.append(turn.run_id)
     if gone:

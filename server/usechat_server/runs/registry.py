@@ -9,8 +9,15 @@ from contextlib import suppress
 from time import monotonic
 from typing import Literal
 
-from usechat_server.coordination.base import Adopt, Board, ChatKey, Dead, Lease, Opened
-from usechat_server.coordination.local import LocalBoard
+from usechat_server.coordination.base import (
+    Adopt,
+    ChatKey,
+    Coordinator,
+    Lease,
+    LogSubscription,
+    OrphanedRun,
+)
+from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.errors import RESTARTING, BadRequest
 from usechat_server.runs.responder import FailingResponder, Responder, refuse_takeover
 from usechat_server.runs.run import Run, Terms
@@ -41,10 +48,11 @@ class Runs:
         terms: Terms | None = None,
         *,
         on_busy: OnBusy = "refuse",
-        board: Callable[[Adopt], Board] | None = None,
+        coordinator: Callable[[Adopt], Coordinator] | None = None,
         responder: Callable[[Turn], Awaitable[Responder]] = refuse_takeover,
     ) -> None:
-        """`board` makes the board, in-process by default; what it makes may hand over runs whose
+        """`coordinator` makes the board, in-process by default; what it makes may hand over runs
+        whose
         process is gone, which are then answered by `responder`."""
         #: whether new runs are refused, because the server goes down
         self.draining = False
@@ -55,14 +63,16 @@ class Runs:
         self._responder = responder
         self._runs: set[Run] = set()
         self._change = asyncio.Event()
-        self.board: Board = LocalBoard() if board is None else board(self._adopt)
+        self.coordinator: Coordinator = (
+            LocalCoordinator() if coordinator is None else coordinator(self._adopt)
+        )
 
     async def answer(
         self,
         key: ChatKey,
         digest: str,
         begin: Callable[[Lease], Awaitable[tuple[Turn, Responder]]],
-    ) -> Opened:
+    ) -> LogSubscription:
         """What answers a request: the run that answers the same one already, or a new one of what
         `begin` makes of it, while the chat is its own.
 
@@ -73,7 +83,7 @@ class Runs:
         while True:
             if self.draining:
                 raise BadRequest(RESTARTING, 503)
-            if (lease := await self.board.claim(key, run_id, digest)) is not None:
+            if (lease := await self.coordinator.claim(key, run_id, digest)) is not None:
                 break
             if (joined := await self._join(key, digest)) is not None:
                 return joined
@@ -84,7 +94,7 @@ class Runs:
             raise
         return await self.start(lease, turn, responder)
 
-    async def start(self, lease: Lease, turn: Turn, responder: Responder) -> Opened:
+    async def start(self, lease: Lease, turn: Turn, responder: Responder) -> LogSubscription:
         """Begins to answer a turn; what its POST reads."""
         run = Run(turn, responder, lease, self._terms, settled=self._remove)
         self._runs.add(run)
@@ -98,22 +108,22 @@ class Runs:
             run.interrupt()  # it began in between
         return reading
 
-    async def follow(self, key: ChatKey) -> Opened | None:
+    async def follow(self, key: ChatKey) -> LogSubscription | None:
         """The turn that a page comes back to; None: there is none to show."""
-        found = await self.board.find(key)
+        found = await self.coordinator.find(key)
         return None if found is None else await found.open()
 
     async def stop(
         self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
     ) -> None:
-        """Ends the chat's turn, wherever it runs; see `Board.stop`."""
-        await self.board.stop(key, run_id=run_id, message_id=message_id)
+        """Ends the chat's turn, wherever it runs; see `Coordinator.stop`."""
+        await self.coordinator.stop(key, run_id=run_id, message_id=message_id)
 
     async def fetched(self, key: ChatKey) -> None:
         """Somebody got the chat's messages, the last one whole: so its end is delivered."""
-        found = await self.board.find(key)
+        found = await self.coordinator.find(key)
         if found is not None and found.ended:
-            await self.board.delivered(key, found.run_id)
+            await self.coordinator.delivered(key, found.run_id)
 
     @property
     def active(self) -> list[Run]:
@@ -138,18 +148,18 @@ class Runs:
         await self.drain(0)
         for run in list(self._runs):
             await run.give_up()
-        await self.board.aclose()
+        await self.coordinator.aclose()
 
-    async def _join(self, key: ChatKey, digest: str) -> Opened | None:
+    async def _join(self, key: ChatKey, digest: str) -> LogSubscription | None:
         """The run that has the chat, if it answers the same request. None: the chat may be free by
         now. Raises BadRequest."""
-        found = await self.board.find(key)
+        found = await self.coordinator.find(key)
         if found is None:
             return None
         if found.digest == digest and not found.delivered:
             return await found.open()
         if self._on_busy == "replace":
-            await self.board.stop(key, run_id=found.run_id)
+            await self.coordinator.stop(key, run_id=found.run_id)
         if not await found.over(PATIENCE):
             if not found.ended:
                 raise BadRequest(BUSY, 409)
@@ -157,7 +167,7 @@ class Runs:
                 raise BadRequest(UNSAVED, 503)
         return None
 
-    async def _adopt(self, dead: Dead) -> None:
+    async def _adopt(self, dead: OrphanedRun) -> None:
         """Goes on with a run whose process is gone, or gives it a legal end."""
         responder: Responder
         try:

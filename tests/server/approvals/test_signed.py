@@ -28,7 +28,7 @@ TURN = Turn(
 DAY = 24 * 60 * 60
 
 
-class Shared:
+class RedisCommands:
     """What several processes remember together."""
 
     scope = b""
@@ -121,7 +121,7 @@ async def test_all_answers_count_or_none() -> None:
 
 
 async def test_processes_that_remember_together_take_each_others_approvals_once() -> None:
-    nonces = Shared()
+    nonces = RedisCommands()
     one, other = SignedApprovals(SECRET, nonces), SignedApprovals(SECRET, nonces)
     turn = answered((await one.request(TURN, CALL)).approval_id)
     assert await redeemed(other, turn) == {"t1": Decision(True)}
@@ -141,7 +141,7 @@ async def test_a_process_that_remembers_alone_takes_only_its_own(secret: str | N
 
 
 async def test_another_secret_is_another_server() -> None:
-    one, other = (SignedApprovals(secret, Shared()) for secret in (SECRET, SECRET + "!"))
+    one, other = (SignedApprovals(secret, RedisCommands()) for secret in (SECRET, SECRET + "!"))
     turn = answered((await one.request(TURN, CALL)).approval_id)
     assert isinstance(await redeemed(other, turn), BadRequest)
 

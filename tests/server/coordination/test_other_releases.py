@@ -9,11 +9,11 @@ from unittest import mock
 import pytest
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.chat_request import parse_request, turn_of
-from usechat_server.coordination.base import ChatKey, Dead
+from usechat_server.coordination.base import ChatKey, OrphanedRun
 from usechat_server.coordination.redis import commands as shared
-from usechat_server.coordination.redis import heartbeat as heart
-from usechat_server.coordination.redis.commands import Held, Shared, chat_digest
-from usechat_server.coordination.redis.coordinator import RedisBoard
+from usechat_server.coordination.redis import heartbeat as heartbeat
+from usechat_server.coordination.redis.commands import Held, RedisCommands, chat_digest
+from usechat_server.coordination.redis.coordinator import RedisCoordinator
 from usechat_server.coordination.redis.subscriber import Follower
 
 from tests.harness.redis_server import RedisServer
@@ -24,11 +24,11 @@ START = b'[{"type": "start", "messageId": "m1"}]'
 
 @pytest.fixture(autouse=True)
 def short_leases() -> Iterator[None]:
-    with mock.patch.object(shared, "LEASE", 0.3), mock.patch.object(heart, "LEASE", 0.3):
+    with mock.patch.object(shared, "LEASE", 0.3), mock.patch.object(heartbeat, "LEASE", 0.3):
         yield
 
 
-async def begun(redis: Shared, key: ChatKey, turn: bytes) -> Held:
+async def begun(redis: RedisCommands, key: ChatKey, turn: bytes) -> Held:
     """A run of a process that does not renew its lease."""
     run, d = f"run of {key.chat_id}", chat_digest(key)
     epoch = await redis.claim(d, run, "digest")
@@ -45,35 +45,35 @@ async def begun(redis: Shared, key: ChatKey, turn: bytes) -> Held:
 
 
 async def test_a_turn_that_nobody_can_take_over_gives_its_chat_back(redis: RedisServer) -> None:
-    async def adopt(dead: Dead) -> None:
+    async def adopt(dead: OrphanedRun) -> None:
         raise AssertionError("there is nothing to adopt")
 
-    other, key = Shared(redis.url), ChatKey(None, "c1")
+    other, key = RedisCommands(redis.url), ChatKey(None, "c1")
     await begun(other, key, b'{"written": "otherwise"}')
-    board = RedisBoard(redis.url, adopt)
+    coordinator = RedisCoordinator(redis.url, adopt)
     try:
         async with asyncio.timeout(DEADLINE):
             while True:
-                lease = await board.claim(key, "next", "another")
+                lease = await coordinator.claim(key, "next", "another")
                 if lease is not None:
                     break
                 await asyncio.sleep(0.05)
         await lease.release()
     finally:
-        await board.aclose()
+        await coordinator.aclose()
         await other.aclose()
 
 
 async def test_a_log_that_cannot_be_read_ends_and_others_go_on(redis: RedisServer) -> None:
-    other, own = Shared(redis.url), Shared(redis.url)
+    other, own = RedisCommands(redis.url), RedisCommands(redis.url)
     body = b'{"id": "c2", "messages": [{"id": "u", "role": "user", "parts": []}]}'
     turn = turn_of(parse_request(body), None, NEWEST_CLIENT_VERSION)
     held = await begun(other, ChatKey(None, "c2"), turn.to_json())
     follower = Follower(own)
     try:
-        replica = await follower.open(held.d, held.run_id)
-        assert replica is not None
-        reader = replica.log.reader(NEWEST_CLIENT_VERSION)
+        remote_log = await follower.open(held.d, held.run_id)
+        assert remote_log is not None
+        reader = remote_log.log.reader(NEWEST_CLIENT_VERSION)
         unknown = b'[{"type": "of-a-later-release"}]'
         await other.append([shared.Append(held, "1-0", "2-0", unknown, [])])
         async with asyncio.timeout(DEADLINE):
@@ -86,7 +86,7 @@ async def test_a_log_that_cannot_be_read_ends_and_others_go_on(redis: RedisServe
             follower.woken.clear()
             await other.wake(own.process)
             await follower.woken.wait()
-        follower.close(replica)
+        follower.close(remote_log)
     finally:
         await follower.aclose()
         await own.aclose()

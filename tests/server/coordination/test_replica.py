@@ -14,9 +14,9 @@ from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChu
 from ui_message_stream.writer import Writer
 from usechat_server.coordination.redis import published_log as cluster_copy
 from usechat_server.coordination.redis.codec import decode, encode
-from usechat_server.coordination.redis.commands import Held, Shared
-from usechat_server.coordination.redis.published_log import Copy
-from usechat_server.coordination.redis.remote_log import Replica
+from usechat_server.coordination.redis.commands import Held, RedisCommands
+from usechat_server.coordination.redis.published_log import PublishedLog
+from usechat_server.coordination.redis.remote_log import RemoteLog
 from usechat_server.run_log import log as memory
 from usechat_server.run_log.log import Log
 
@@ -36,17 +36,17 @@ class Process:
     """A Shared of its own, and the replica of one log."""
 
     def __init__(self, url: str, run_id: str) -> None:
-        self.shared = Shared(url)
-        self.replica = Replica("d", run_id, None)
+        self.shared = RedisCommands(url)
+        self.remote_log = RemoteLog("d", run_id, None)
         self._wake = "0"
 
     async def read(self) -> None:
         """Once: everything that is there for it now."""
-        known = {self.replica.run_id: self.replica.at}
+        known = {self.remote_log.run_id: self.remote_log.at}
         await self.shared.wake(self.shared.process)  # so that there is always something
         self._wake, news = await self.shared.news(self._wake, known)
         for entries in news.values():
-            await self.replica.feed(entries, self.shared)
+            await self.remote_log.feed(entries, self.shared)
 
 
 #: What is written; a write to Redis; that Redis is emptied; or who reads.
@@ -66,12 +66,14 @@ def test_whoever_joins_at_any_point_has_the_owners_log(
     redis: RedisServer, acts: list[list[Chunk] | str | int], entries: int, read_size: int
 ) -> None:
     async def play() -> None:
-        owner = Shared(redis.url)
+        owner = RedisCommands(redis.url)
         run_id = secrets.token_hex(8)
         log, writer = Log(), Writer(message_id="m")
         log.append(writer.write(Start(message_id="m")))
         lost: list[None] = []
-        copy = Copy(Held(f"d{run_id}", run_id, 1), log, {"run": run_id}, lambda: lost.append(None))
+        copy = PublishedLog(
+            Held(f"d{run_id}", run_id, 1), log, {"run": run_id}, lambda: lost.append(None)
+        )
         readers: dict[int, Process] = {}
 
         async def write() -> None:
@@ -101,15 +103,15 @@ def test_whoever_joins_at_any_point_has_the_owners_log(
         log.end()
         await write()
         last = Process(redis.url, run_id)
-        await last.replica.load(last.shared)
+        await last.remote_log.load(last.shared)
         for process in [*readers.values(), last]:
             await process.read()
             await process.read()
-            replica = process.replica.log
-            assert replica.ended
-            assert replica.message() == log.message()
-            assert replica.at == log.at
-            assert everything(replica) == everything(log)
+            remote_log = process.remote_log.log
+            assert remote_log.ended
+            assert remote_log.message() == log.message()
+            assert remote_log.at == log.at
+            assert everything(remote_log) == everything(log)
             await process.shared.aclose()
         assert not lost
         await owner.aclose()

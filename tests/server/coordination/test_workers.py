@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
-from usechat_server.coordination.redis.commands import Shared
+from usechat_server.coordination.redis.commands import RedisCommands
 from usechat_server.coordination.redis.nonces import RedisNonces
 
 from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
@@ -120,7 +120,7 @@ def test_one_signal_drains_them_all(redis: RedisServer, tmp_path: Path) -> None:
 
 
 async def test_an_approval_counts_once_for_all_processes(redis: RedisServer) -> None:
-    here, there = Shared(redis.url), Shared(redis.url)
+    here, there = RedisCommands(redis.url), RedisCommands(redis.url)
     nonces = [RedisNonces(lambda: here), RedisNonces(lambda: there)]
     uses = [one.use("n", 60) for one in nonces * 3]
     assert sorted(await asyncio.gather(*uses)) == [False] * 5 + [True]

@@ -28,7 +28,7 @@ from ui_message_stream.state import StreamState
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
-from usechat_server.coordination.base import ChatKey, Lease, Opened
+from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.errors import BadRequest
 from usechat_server.http.run_response import log_response
 from usechat_server.loop.loop import AgentLoop
@@ -189,10 +189,10 @@ class World:
             self._read(opened, from_start=True)
 
     async def stop(self, guarded: bool) -> None:
-        before = await self.runs.board.running([KEY])
+        before = await self.runs.coordinator.running([KEY])
         run_id = self.turns[-1] if guarded and self.turns else None
         await self.runs.stop(KEY, run_id=run_id)
-        after = await self.runs.board.running([KEY])
+        after = await self.runs.coordinator.running([KEY])
         if not guarded and before:
             assert after != before  # another turn may have begun
 
@@ -203,11 +203,11 @@ class World:
             reader.left = True
             reader.host.leave()
 
-    def _read(self, opened: Opened, *, from_start: bool = False) -> None:
+    def _read(self, opened: LogSubscription, *, from_start: bool = False) -> None:
         host = AsgiHost(
             log_response(
                 opened,
-                self.runs.board,
+                self.runs.coordinator,
                 KEY,
                 NEWEST_CLIENT_VERSION,
                 from_start=from_start,

@@ -22,7 +22,7 @@ from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, ClientTool, Settings, Turn, create_app
 from usechat_server.coordination import local as local_board
-from usechat_server.coordination.base import ChatKey, Lease, Opened
+from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.http.run_response import log_response
 from usechat_server.loop.run_writer import Output
 from usechat_server.loop.usage_tracker import Accounts
@@ -202,7 +202,7 @@ class Retracting:
         pass
 
 
-async def answered_by(responder: Retracting, runs: Runs) -> Opened:
+async def answered_by(responder: Retracting, runs: Runs) -> LogSubscription:
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     turn = Turn(
         user=None,
@@ -221,7 +221,9 @@ async def answered_by(responder: Retracting, runs: Runs) -> Opened:
 async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() -> None:
     runs, responder = Runs(Terms(resume=3600)), Retracting()
     old = AsgiHost(
-        log_response(await answered_by(responder, runs), runs.board, KEY, DEFAULT_CLIENT_VERSION)
+        log_response(
+            await answered_by(responder, runs), runs.coordinator, KEY, DEFAULT_CLIENT_VERSION
+        )
     )
     reading = old.request()
     await old.until(lambda body: b"Wrong" in body)
@@ -235,7 +237,7 @@ async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() 
     opened = await runs.follow(KEY)
     assert opened is not None
     reloaded = AsgiHost(
-        log_response(opened, runs.board, KEY, DEFAULT_CLIENT_VERSION, from_start=True)
+        log_response(opened, runs.coordinator, KEY, DEFAULT_CLIENT_VERSION, from_start=True)
     )
     reading = reloaded.request()
     await reloaded.until(lambda body: b"Right" in body)
@@ -254,7 +256,7 @@ async def test_an_end_that_nobody_fetches_is_forgotten(monkeypatch: pytest.Monke
     responder.shown.set()
     responder.go_on.set()
     await asyncio.wait_for(runs.drain(LONG), LONG)
-    assert await runs.board.find(KEY) is not None
+    assert await runs.coordinator.find(KEY) is not None
     await asyncio.sleep(0.1)
-    assert await runs.board.find(KEY) is None
+    assert await runs.coordinator.find(KEY) is None
     await runs.aclose()

@@ -24,7 +24,7 @@ __all__ = [
     "Append",
     "Claimed",
     "Kept",
-    "Shared",
+    "RedisCommands",
     "Taken",
     "chat_digest",
 ]
@@ -70,7 +70,7 @@ class Claimed(NamedTuple):
     delivered: bool
 
 
-class Held(NamedTuple):
+class HeldLease(NamedTuple):
     """A lease: a chat is a run's of this process, under an epoch."""
 
     d: str
@@ -84,7 +84,7 @@ class Append(NamedTuple):
     `folded` takes the place of everything that was not folded before, this batch included.
     """
 
-    held: Held
+    held: HeldLease
     before: str
     at: str
     batch: bytes
@@ -143,7 +143,7 @@ def _entries(found: Any) -> Entries:
     return [(identity.decode(), fields) for identity, fields in found]
 
 
-class Shared:
+class RedisCommands:
     """Redis, from one event loop of one process. Every method raises one of AWAY."""
 
     def __init__(self, url: str) -> None:
@@ -198,11 +198,11 @@ class Shared:
         found = await pipeline.execute()
         return [run.decode() if run and not closed else None for run, closed in found]
 
-    async def release(self, held: Held) -> None:
+    async def release(self, held: HeldLease) -> None:
         """Gives back a chat that was claimed."""
         await self._run(scripts.RELEASE, [_chat(held.d), _LEASES], [held.d, held.epoch])
 
-    async def renew(self, leases: Iterable[Held]) -> tuple[list[str], list[Kept]]:
+    async def renew(self, leases: Iterable[HeldLease]) -> tuple[list[str], list[Kept]]:
         """Renews leases. First the chats whose owners are dead, then how each lease was found."""
         keys = [_LEASES, _SINCE]
         arguments: list[Any] = [_ms(LEASE), _ms(_FORGET)]
@@ -242,7 +242,7 @@ class Shared:
     # A log, as its owner writes it. Each returns ok, missing or fenced.
 
     async def fill(
-        self, held: Held, at: str, fields: Mapping[str, str | bytes], pieces: Sequence[bytes]
+        self, held: HeldLease, at: str, fields: Mapping[str, str | bytes], pieces: Sequence[bytes]
     ) -> str:
         """Writes a log from its beginning up to a position, and what is known of its turn."""
         pairs = [value for pair in fields.items() for value in pair]
@@ -259,12 +259,12 @@ class Shared:
             words = [word or again.pop(0) for word in words]
         return [word or "missing" for word in words]
 
-    async def close(self, held: Held, before: str, at: str) -> str:
+    async def close(self, held: HeldLease, before: str, at: str) -> str:
         """The log has its end."""
         keys = [_chat(held.d), _log(held.run_id)]
         return await self._word(scripts.CLOSE, keys, [held.epoch, before, at])
 
-    async def end(self, held: Held, *, owed: bool) -> str:
+    async def end(self, held: HeldLease, *, owed: bool) -> str:
         """The chat is free. `owed`: the same request is to get this answer, and no new turn."""
         run_id = held.run_id
         keys = [_chat(held.d), _LEASES, _log(run_id), _folded(run_id), _readers(run_id)]

@@ -10,18 +10,24 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.base import Adopt, ChatKey, Dead, Opened
-from usechat_server.coordination.redis.commands import AWAY, Claimed, Held, Shared, chat_digest
-from usechat_server.coordination.redis.heartbeat import Heart
+from usechat_server.coordination.base import Adopt, ChatKey, LogSubscription, OrphanedRun
+from usechat_server.coordination.redis.commands import (
+    AWAY,
+    Claimed,
+    HeldLease,
+    RedisCommands,
+    chat_digest,
+)
+from usechat_server.coordination.redis.heartbeat import Heartbeat
 from usechat_server.coordination.redis.lease import RedisLease
-from usechat_server.coordination.redis.publisher import Mirror
-from usechat_server.coordination.redis.remote_log import Replica, whole_log
-from usechat_server.coordination.redis.subscriber import Follower
+from usechat_server.coordination.redis.publisher import LogPublisher
+from usechat_server.coordination.redis.remote_log import RemoteLog, whole_log
+from usechat_server.coordination.redis.subscriber import LogSubscriber
 from usechat_server.errors import BadRequest
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 
-__all__ = ["UNREACHABLE", "RedisBoard"]
+__all__ = ["UNREACHABLE", "RedisCoordinator"]
 
 logger = logging.getLogger("usechat.cluster")
 
@@ -38,7 +44,7 @@ _MOST_TAKES = 2
 _Answer = TypeVar("_Answer")
 
 
-class RedisBoard:
+class RedisCoordinator:
     """See `runs.board.Board`. What it is asked about a run of this process, it knows without Redis.
 
     A new turn needs Redis, since nobody else knows whether its chat is free: without it there is
@@ -50,13 +56,13 @@ class RedisBoard:
     def __init__(
         self, url: str, adopt: Adopt, read: Callable[[bytes], Turn] = Turn.from_json
     ) -> None:
-        self.shared = self._shared = Shared(url)
+        self.shared = self._shared = RedisCommands(url)
         self._read = read
         self._adopt = adopt
         self._leases: dict[ChatKey, RedisLease] = {}
-        self._mirror = Mirror(self._shared)
-        self._follower = Follower(self._shared)
-        self._heart = Heart(self._shared, self._leases.values, self._follower, self._take)
+        self._publisher = LogPublisher(self._shared)
+        self._follower = LogSubscriber(self._shared)
+        self._heartbeat = Heartbeat(self._shared, self._leases.values, self._follower, self._take)
         self._tasks: set[asyncio.Task[Any]] = set()
         #: runs of this process that another one took over
         self._lost: set[str] = set()
@@ -66,9 +72,9 @@ class RedisBoard:
         epoch = await _reached(self._shared.claim(d, run_id, digest))
         if epoch is None:
             return None
-        return self._keep(key, Held(d, run_id, epoch), digest)
+        return self._keep(key, HeldLease(d, run_id, epoch), digest)
 
-    async def find(self, key: ChatKey) -> RedisFound | None:
+    async def find(self, key: ChatKey) -> RedisRunHandle | None:
         lease = self._leases.get(key)
         claimed = None if lease is None else lease.as_claimed()
         if claimed is None or claimed.closed:
@@ -77,7 +83,7 @@ class RedisBoard:
             except AWAY:
                 if claimed is None:
                     raise BadRequest(UNREACHABLE, 503) from None
-        return None if claimed is None else RedisFound(self, key, claimed)
+        return None if claimed is None else RedisRunHandle(self, key, claimed)
 
     async def running(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
         asked = list(keys)
@@ -116,19 +122,19 @@ class RedisBoard:
         return await _reached(self._shared.promise(chat_digest(key), 1))
 
     async def aclose(self) -> None:
-        await self._heart.aclose()
+        await self._heartbeat.aclose()
         await self._follower.aclose()
-        await self._mirror.aclose()
+        await self._publisher.aclose()
         await cancel(self._tasks)
         await self._shared.aclose()
 
-    async def open(self, key: ChatKey, run_id: str) -> Opened | None:
+    async def open(self, key: ChatKey, run_id: str) -> LogSubscription | None:
         """The log of a run that has begun, wherever it runs."""
         lease = self._leases.get(key)
         if lease is not None and lease.run_id == run_id and lease.run is not None:
             return lease.run.open()
-        replica = await _reached(self._follower.open(chat_digest(key), run_id))
-        return None if replica is None else _Following(replica, self._follower)
+        remote_log = await _reached(self._follower.open(chat_digest(key), run_id))
+        return None if remote_log is None else _Following(remote_log, self._follower)
 
     async def came(self, key: ChatKey) -> None:
         """A page came to read a log, as it may have been promised."""
@@ -150,8 +156,8 @@ class RedisBoard:
                 return False
             await asyncio.sleep(_LOOK)
 
-    def _keep(self, key: ChatKey, held: Held, digest: str) -> RedisLease:
-        lease = RedisLease(key, held, digest, self._mirror, self._drop)
+    def _keep(self, key: ChatKey, held: HeldLease, digest: str) -> RedisLease:
+        lease = RedisLease(key, held, digest, self._publisher, self._drop)
         self._leases[key] = lease
         return lease
 
@@ -173,7 +179,7 @@ class RedisBoard:
         taken = await self._shared.take(d)
         if taken is None:
             return
-        held = Held(d, taken.run_id, taken.epoch)
+        held = HeldLease(d, taken.run_id, taken.epoch)
         try:
             turn = self._read(taken.turn)
             log = Log(turn.continued)
@@ -187,7 +193,7 @@ class RedisBoard:
         lease = self._keep(key, held, taken.digest)
         logger.warning("run %s: its process is gone, it is taken over", taken.run_id)
         go_on = not closed and not taken.stop and taken.takes < _MOST_TAKES
-        await self._adopt(Dead(turn, log, lease, go_on))
+        await self._adopt(OrphanedRun(turn, log, lease, go_on))
 
     def _task(self, work: Coroutine[Any, Any, _Answer]) -> asyncio.Task[_Answer]:
         task = asyncio.create_task(work)
@@ -201,42 +207,42 @@ class RedisBoard:
             logger.error("Something that other processes need went wrong", exc_info=error)
 
 
-class RedisFound:
+class RedisRunHandle:
     """A turn that is known to all processes, see `runs.board.Found`."""
 
-    def __init__(self, board: RedisBoard, key: ChatKey, claimed: Claimed) -> None:
+    def __init__(self, coordinator: RedisCoordinator, key: ChatKey, claimed: Claimed) -> None:
         self.run_id = claimed.run_id
         self.digest = claimed.digest
         self.ended = claimed.closed
         self.delivered = claimed.delivered
-        self._board = board
+        self._coordinator = coordinator
         self._key = key
         self._state = claimed.state
 
-    async def open(self) -> Opened | None:
+    async def open(self) -> LogSubscription | None:
         state = self._state
         while state == "claimed":
             await asyncio.sleep(_LOOK)
-            claimed = await self._board.look(self._key)
+            claimed = await self._coordinator.look(self._key)
             if claimed is None or claimed.run_id != self.run_id:
                 return None
             state = claimed.state
-        opened = await self._board.open(self._key, self.run_id)
+        opened = await self._coordinator.open(self._key, self.run_id)
         if opened is not None:
-            await self._board.came(self._key)
+            await self._coordinator.came(self._key)
         return opened
 
     async def over(self, seconds: float) -> bool:
-        return await self._board.free(self._key, self.run_id, seconds)
+        return await self._coordinator.free(self._key, self.run_id, seconds)
 
 
 class _Following:
     """One reader of a log that another process writes."""
 
-    def __init__(self, replica: Replica, follower: Follower) -> None:
-        self.run_id = replica.run_id
-        self.log = replica.log
-        self._replica = replica
+    def __init__(self, remote_log: RemoteLog, follower: LogSubscriber) -> None:
+        self.run_id = remote_log.run_id
+        self.log = remote_log.log
+        self._replica = remote_log
         self._follower = follower
         self._open = True
 

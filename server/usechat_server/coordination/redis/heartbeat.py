@@ -8,21 +8,21 @@ from contextlib import suppress
 from time import monotonic
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.redis.commands import AWAY, HEARTBEAT, LEASE, SETTLE, Shared
+from usechat_server.coordination.redis.commands import AWAY, HEARTBEAT, LEASE, SETTLE, RedisCommands
 from usechat_server.coordination.redis.lease import RedisLease
-from usechat_server.coordination.redis.subscriber import Follower
+from usechat_server.coordination.redis.subscriber import LogSubscriber
 
-__all__ = ["Heart"]
+__all__ = ["Heartbeat"]
 
 
-class Heart:
+class Heartbeat:
     """One an event loop. `take` is called with each chat whose owner is dead."""
 
     def __init__(
         self,
-        shared: Shared,
+        shared: RedisCommands,
         leases: Callable[[], Collection[RedisLease]],
-        follower: Follower,
+        follower: LogSubscriber,
         take: Callable[[str], None],
     ) -> None:
         self._shared = shared
@@ -68,13 +68,13 @@ class Heart:
     async def _check_replicas(self) -> None:
         """Tells those who read a log whose owner is gone, and that Redis has lost."""
         now = monotonic()
-        replicas = [r for r in self._follower.replicas if not r.log.ended]
-        if not replicas:
+        remote_logs = [r for r in self._follower.remote_logs if not r.log.ended]
+        if not remote_logs:
             return
-        await self._shared.reads(r.run_id for r in replicas)
-        runs = await self._shared.running([r.d for r in replicas])
-        gone = {r.run_id for r, run in zip(replicas, runs, strict=True) if run != r.run_id}
+        await self._shared.reads(r.run_id for r in remote_logs)
+        runs = await self._shared.running([r.d for r in remote_logs])
+        gone = {r.run_id for r, run in zip(remote_logs, runs, strict=True) if run != r.run_id}
         self._gone = {run_id: self._gone.get(run_id, now) for run_id in gone}
-        for replica in replicas:
-            if now - self._gone.get(replica.run_id, now) > LEASE + SETTLE:
-                replica.break_off()
+        for remote_log in remote_logs:
+            if now - self._gone.get(remote_log.run_id, now) > LEASE + SETTLE:
+                remote_log.break_off()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from usechat_server.coordination.base import ChatKey, Live
-from usechat_server.coordination.redis.commands import AWAY, Claimed, Held, Kept
-from usechat_server.coordination.redis.published_log import Copy
-from usechat_server.coordination.redis.publisher import Mirror
+from usechat_server.coordination.base import ChatKey, LeasedRun
+from usechat_server.coordination.redis.commands import AWAY, Claimed, HeldLease, Kept
+from usechat_server.coordination.redis.published_log import PublishedLog
+from usechat_server.coordination.redis.publisher import LogPublisher
 from usechat_server.results import Outcome
 
 __all__ = ["RedisLease"]
@@ -27,9 +27,9 @@ class RedisLease:
     def __init__(
         self,
         key: ChatKey,
-        held: Held,
+        held: HeldLease,
         digest: str,
-        mirror: Mirror,
+        publisher: LogPublisher,
         forget: Callable[[RedisLease], None],
     ) -> None:
         self.key = key
@@ -37,13 +37,13 @@ class RedisLease:
         self.run_id = held.run_id
         self.epoch = held.epoch
         self.digest = digest
-        self.run: Live | None = None
+        self.run: LeasedRun | None = None
         #: whether somebody in this process got the end
         self.delivered = False
-        self._shared = mirror.shared
-        self._mirror = mirror
+        self._shared = publisher.shared
+        self._publisher = publisher
         self._forget = forget
-        self._copy: Copy | None = None
+        self._copy: PublishedLog | None = None
         self._stop = ""
         #: processes that read the log elsewhere, as the run was told
         self._readers: int | None = None
@@ -53,7 +53,7 @@ class RedisLease:
         """Whether another process has the chat."""
         return self._copy is not None and self._copy.is_lost
 
-    async def begin(self, run: Live) -> None:
+    async def begin(self, run: LeasedRun) -> None:
         turn = run.turn
         self.run = run
         fields: dict[str, str | bytes] = {
@@ -64,9 +64,9 @@ class RedisLease:
             "question": turn.messages[-1].id,
             "turn": turn.to_json(),
         }
-        self._copy = Copy(self.held, run.log, fields, self._lose)
-        self._mirror.follow(self._copy)
-        await self._mirror.wait(self._copy, _PATIENCE)
+        self._copy = PublishedLog(self.held, run.log, fields, self._lose)
+        self._publisher.follow(self._copy)
+        await self._publisher.wait(self._copy, _PATIENCE)
         self._heed(run)
 
     async def durable(self) -> bool:
@@ -78,7 +78,7 @@ class RedisLease:
             with suppress(*AWAY):
                 _, (kept,) = await self._shared.renew([self.held])
                 self.told(kept)
-        await self._mirror.wait(copy, _PATIENCE)
+        await self._publisher.wait(copy, _PATIENCE)
         return not copy.is_lost
 
     async def release(self) -> None:
@@ -92,8 +92,8 @@ class RedisLease:
             return
         copy.owed = outcome in _COMPLETE and not self.delivered
         copy.over = lambda: self._forget(self)
-        self._mirror.end(copy)
-        await self._mirror.wait(copy, _PATIENCE, end=True)
+        self._publisher.end(copy)
+        await self._publisher.wait(copy, _PATIENCE, end=True)
 
     def as_claimed(self) -> Claimed | None:
         """What is known of its run without Redis; None if it has not begun."""
@@ -118,7 +118,7 @@ class RedisLease:
             if copy is not None:
                 copy.confirmed()
         elif copy is not None:
-            self._mirror.refuse(copy, kept.word)
+            self._publisher.refuse(copy, kept.word)
         self._stop = kept.stop
         if run is not None:
             self._heed(run)
@@ -131,7 +131,7 @@ class RedisLease:
         if self._copy is not None:
             self._copy.unreachable()
 
-    def _heed(self, run: Live) -> None:
+    def _heed(self, run: LeasedRun) -> None:
         turn = run.turn
         if self._stop in {"*", turn.message_id, turn.messages[-1].id}:
             run.stop()

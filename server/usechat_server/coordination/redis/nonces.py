@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from usechat_server.coordination.redis.commands import AWAY, Shared
+from usechat_server.coordination.redis.commands import AWAY, RedisCommands
 from usechat_server.coordination.redis.coordinator import UNREACHABLE
 from usechat_server.errors import BadRequest
 
@@ -20,7 +20,7 @@ class RedisNonces:
     #: all processes that share a Redis remember the same
     scope = b""
 
-    def __init__(self, shared: Callable[[], Shared]) -> None:
+    def __init__(self, shared: Callable[[], RedisCommands]) -> None:
         self._shared = shared
 
     async def use(self, nonce: str, seconds: float) -> bool:

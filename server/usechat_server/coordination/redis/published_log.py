@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 
 from usechat_server.coordination.redis.codec import encode, position_id
-from usechat_server.coordination.redis.commands import LEASE, Append, Held, Shared
+from usechat_server.coordination.redis.commands import LEASE, Append, HeldLease, RedisCommands
 from usechat_server.run_log.log import Log, Position
 
-__all__ = ["Copy"]
+__all__ = ["PublishedLog"]
 
 #: Entries of a stream, and bytes of them, after which they are folded.
 _MOST_ENTRIES = 256
 _MOST_BYTES = 64 * 1024
 
 
-class Copy:
+class PublishedLog:
     """A run's log in Redis, which a Mirror keeps up.
 
     `fields` say what is known of its turn. `lost` is called, once, when it turns out that another
@@ -26,7 +26,7 @@ class Copy:
 
     def __init__(
         self,
-        held: Held,
+        held: HeldLease,
         log: Log,
         fields: Mapping[str, str | bytes],
         lost: Callable[[], None],
@@ -76,7 +76,7 @@ class Copy:
         """Whether Redis has everything before a position."""
         return not self.starts and self._at >= position
 
-    async def fill(self, shared: Shared) -> None:
+    async def fill(self, shared: RedisCommands) -> None:
         """Writes all there is, over whatever is there."""
         pieces, at = self._pieces((0, 0))
         told = position_id(at)
@@ -103,7 +103,7 @@ class Copy:
         before, after = position_id(self._at), position_id(at)
         return Append(self.held, before, after, data, pieces), at
 
-    async def end(self, shared: Shared) -> None:
+    async def end(self, shared: RedisCommands) -> None:
         """Writes that the log has its end; then that the chat is free, if it is."""
         if not self.closed:
             before, after = position_id(self._at), position_id((self._at[0] + 1, 0))

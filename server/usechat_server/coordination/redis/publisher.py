@@ -10,10 +10,10 @@ import logging
 from contextlib import suppress
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.redis.commands import AWAY, Shared
-from usechat_server.coordination.redis.published_log import Copy
+from usechat_server.coordination.redis.commands import AWAY, RedisCommands
+from usechat_server.coordination.redis.published_log import PublishedLog
 
-__all__ = ["Mirror"]
+__all__ = ["LogPublisher"]
 
 logger = logging.getLogger("usechat.cluster")
 
@@ -24,35 +24,35 @@ PACE = 0.05
 _RETRY = 0.25
 
 
-class Mirror:
+class LogPublisher:
     """One an event loop."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: RedisCommands) -> None:
         #: whether Redis could not be reached last time
         self.away = False
         self.shared = shared
-        self._behind: set[Copy] = set()
+        self._behind: set[PublishedLog] = set()
         self._news = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._watching: dict[Copy, asyncio.Task[None]] = {}
+        self._watching: dict[PublishedLog, asyncio.Task[None]] = {}
         self._writing = asyncio.create_task(self._write(), name="redis mirror")
 
-    def follow(self, copy: Copy) -> None:
+    def follow(self, copy: PublishedLog) -> None:
         """Keeps a copy up until it is ended or lost."""
         watching = asyncio.create_task(self._watch(copy), name=f"mirror {copy.held.run_id}")
         self._watching[copy] = watching
         watching.add_done_callback(lambda _: self._watching.pop(copy, None))
 
-    def refuse(self, copy: Copy, word: str) -> None:
+    def refuse(self, copy: PublishedLog, word: str) -> None:
         """Redis does not know the lease of a copy: `missing` or `fenced`."""
         copy.told(word)
         self._is_behind(copy)
 
-    def end(self, copy: Copy) -> None:
+    def end(self, copy: PublishedLog) -> None:
         """The log of a copy has its end, and its chat is to be free; it is told when it is."""
         self._is_behind(copy)
 
-    async def wait(self, copy: Copy, seconds: float, *, end: bool = False) -> None:
+    async def wait(self, copy: PublishedLog, seconds: float, *, end: bool = False) -> None:
         """Waits until everything said so far is in Redis (with `end`: the end), or cannot be."""
         position = copy.log.at
         with suppress(TimeoutError):
@@ -67,11 +67,11 @@ class Mirror:
     async def aclose(self) -> None:
         await cancel([self._writing, *self._watching.values()])
 
-    def _is_behind(self, copy: Copy) -> None:
+    def _is_behind(self, copy: PublishedLog) -> None:
         self._behind.add(copy)
         self._news.set()
 
-    async def _watch(self, copy: Copy) -> None:
+    async def _watch(self, copy: PublishedLog) -> None:
         # It looks again only after a write, so that it costs a run one wake-up a write.
         while not copy.is_lost:
             if copy.is_behind:
@@ -107,7 +107,7 @@ class Mirror:
                     await self._hurry.wait()
             self._hurry.clear()
 
-    async def _flush(self, copies: list[Copy]) -> None:
+    async def _flush(self, copies: list[PublishedLog]) -> None:
         shared = self.shared
         batches = []
         for copy in copies:

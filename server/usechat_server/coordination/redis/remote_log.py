@@ -6,16 +6,16 @@ from ui_message_stream.chunks import Error
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.coordination.redis.codec import decode, position_id
-from usechat_server.coordination.redis.commands import Entries, Shared
+from usechat_server.coordination.redis.commands import Entries, RedisCommands
 from usechat_server.run_log.log import Log
 
-__all__ = ["GONE", "Replica", "whole_log"]
+__all__ = ["GONE", "RemoteLog", "whole_log"]
 
 #: What readers are told when neither a log nor its owner is there any more.
 GONE = "The connection to this answer was lost. Reload the page to see what was kept of it."
 
 
-class Replica:
+class RemoteLog:
     """The copy of one log. Its items and positions are those of the owner's log, so that an entry
     of the stream fits if it begins where the copy ends; if not, what is between was folded."""
 
@@ -31,7 +31,7 @@ class Replica:
         """The id of the last entry that is in it."""
         return position_id(self.log.at)
 
-    async def load(self, shared: Shared) -> None:
+    async def load(self, shared: RedisCommands) -> None:
         """Copies what is there and not in it yet."""
         whole = Log()
         ended = await whole_log(shared, self.run_id, whole)
@@ -41,7 +41,7 @@ class Replica:
         if ended:
             self.log.end()
 
-    async def feed(self, entries: Entries, shared: Shared) -> None:
+    async def feed(self, entries: Entries, shared: RedisCommands) -> None:
         """Copies what came to the stream."""
         if self.log.ended:
             return
@@ -58,7 +58,7 @@ class Replica:
             self.log.end()
 
 
-async def whole_log(shared: Shared, run_id: str, log: Log) -> bool:
+async def whole_log(shared: RedisCommands, run_id: str, log: Log) -> bool:
     """Appends all that Redis has of a run's log. True if there is an end: that is not given."""
     pieces, entries = await shared.log(run_id)
     for piece in pieces:

@@ -7,11 +7,11 @@ import logging
 from contextlib import suppress
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.redis.commands import AWAY, Entries, Shared
-from usechat_server.coordination.redis.remote_log import Replica
+from usechat_server.coordination.redis.commands import AWAY, Entries, RedisCommands
+from usechat_server.coordination.redis.remote_log import RemoteLog
 from usechat_server.turn import Turn
 
-__all__ = ["Follower"]
+__all__ = ["LogSubscriber"]
 
 logger = logging.getLogger("usechat.cluster")
 
@@ -19,60 +19,60 @@ logger = logging.getLogger("usechat.cluster")
 _RETRY = 0.25
 
 
-class Follower:
+class LogSubscriber:
     """One an event loop."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: RedisCommands) -> None:
         #: set when another process wants this one to look at its leases
         self.woken = asyncio.Event()
         self._shared = shared
-        self._replicas: dict[str, Replica] = {}
+        self._replicas: dict[str, RemoteLog] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._reading = asyncio.create_task(self._read(), name="redis follower")
 
     @property
-    def replicas(self) -> list[Replica]:
+    def remote_logs(self) -> list[RemoteLog]:
         """The logs that have readers here."""
         return list(self._replicas.values())
 
-    async def open(self, d: str, run_id: str) -> Replica | None:
+    async def open(self, d: str, run_id: str) -> RemoteLog | None:
         """A log with one more reader; None if Redis does not have it. Raises one of AWAY."""
         shared = self._shared
-        replica = self._replicas.get(run_id)
-        if replica is None:
+        remote_log = self._replicas.get(run_id)
+        if remote_log is None:
             turn = await shared.turn(d, run_id)
             if turn is None:
                 return None
-            replica = self._replicas.setdefault(
-                run_id, Replica(d, run_id, Turn.from_json(turn).continued)
+            remote_log = self._replicas.setdefault(
+                run_id, RemoteLog(d, run_id, Turn.from_json(turn).continued)
             )
-        replica.readers += 1
+        remote_log.readers += 1
         try:
-            if replica.readers == 1:
+            if remote_log.readers == 1:
                 await shared.joined(d, run_id)
-                await replica.load(shared)
+                await remote_log.load(shared)
                 # The read under way does not know of it.
                 await shared.wake(shared.process)
         except BaseException:
-            self.close(replica)
+            self.close(remote_log)
             raise
-        return replica
+        return remote_log
 
-    def close(self, replica: Replica) -> None:
+    def close(self, remote_log: RemoteLog) -> None:
         """A reader has left."""
-        replica.readers -= 1
-        if not replica.readers:
-            del self._replicas[replica.run_id]
-            leaving = asyncio.create_task(self._leave(replica))
+        remote_log.readers -= 1
+        if not remote_log.readers:
+            del self._replicas[remote_log.run_id]
+            leaving = asyncio.create_task(self._leave(remote_log))
             self._closing.add(leaving)
             leaving.add_done_callback(self._closing.discard)
 
     async def aclose(self) -> None:
         await cancel([self._reading, *self._closing])
 
-    async def _leave(self, replica: Replica) -> None:
+    async def _leave(self, remote_log: RemoteLog) -> None:
         with suppress(*AWAY):  # the owner sees it, too, when the presence is not renewed
-            await self._shared.left(replica.d, replica.run_id)
+            await self._shared.left(remote_log.d, remote_log.run_id)
 
     async def _read(self) -> None:
         wake, shared = "0", self._shared
@@ -84,15 +84,15 @@ class Follower:
                     wake = woken
                     self.woken.set()
                 for run_id, entries in news.items():
-                    if replica := self._replicas.get(run_id):
-                        await self._feed(replica, entries)
+                    if remote_log := self._replicas.get(run_id):
+                        await self._feed(remote_log, entries)
             except AWAY:
                 await asyncio.sleep(_RETRY)
 
-    async def _feed(self, replica: Replica, entries: Entries) -> None:
+    async def _feed(self, remote_log: RemoteLog, entries: Entries) -> None:
         try:
-            await replica.feed(entries, self._shared)
+            await remote_log.feed(entries, self._shared)
         except ValueError:
             # A later release wrote it. The others are followed all the same.
-            logger.exception("run %s: what came of its log cannot be read", replica.run_id)
-            replica.break_off()
+            logger.exception("run %s: what came of its log cannot be read", remote_log.run_id)
+            remote_log.break_off()

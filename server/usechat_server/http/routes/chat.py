@@ -22,7 +22,7 @@ from usechat_server.chat_request import (
     turn_of,
     validated,
 )
-from usechat_server.coordination.base import ChatKey, Lease, Opened
+from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.errors import RESTARTING, BadRequest
 from usechat_server.http.body import read_body
 from usechat_server.http.run_response import log_response
@@ -66,7 +66,7 @@ class _Endpoint:
 
     def stream(
         self,
-        opened: Opened,
+        opened: LogSubscription,
         key: ChatKey,
         client_version: ClientVersion,
         *,
@@ -76,7 +76,7 @@ class _Endpoint:
         settings = self.services.settings
         return log_response(
             opened,
-            self.services.runs.board,
+            self.services.runs.coordinator,
             key,
             client_version,
             from_start=from_start,
