@@ -21,7 +21,7 @@ from usechat_server.http.routes.chats import chats_routes
 from usechat_server.http.routes.health import RETRY_AFTER, health_routes
 from usechat_server.http.routes.page import PageConfig, page_routes
 from usechat_server.http.security import Security, is_loopback
-from usechat_server.http.state import Services, UserHook
+from usechat_server.http.state import AppState, UserHook
 from usechat_server.runs import FinishHook, Hooks, MessageHook
 from usechat_server.runs.responder_factory import AgentSource
 from usechat_server.settings import Settings
@@ -70,24 +70,24 @@ def create_app(
     store = store or settings.store
     chats = _store(store) if isinstance(store, str) else store
     hooks = Hooks(on_message, on_finish)
-    return ChatApp(Services(agent, settings, user=user, chats=chats, hooks=hooks, body=body))
+    return ChatApp(AppState(agent, settings, user=user, chats=chats, hooks=hooks, body=body))
 
 
 class ChatApp(Starlette):
     """What create_app makes. An app that mounts it composes `lifespan` into its own, since a
     mounted app's lifespan never runs."""
 
-    def __init__(self, services: Services) -> None:
-        settings = services.settings
-        if services.asks_nobody and not is_loopback(settings.host):
+    def __init__(self, state: AppState) -> None:
+        settings = state.settings
+        if state.asks_nobody and not is_loopback(settings.host):
             logger.warning("create_app has no user=: a chat belongs to whoever knows its id")
-        self._services = services
-        page = PageConfig(services.chats is not None, settings.max_body_bytes)
+        self._state = state
+        page = PageConfig(state.chats is not None, settings.max_body_bytes)
         super().__init__(
             routes=[
-                *chat_routes(services),
-                *(chats_routes(services, services.chats) if services.chats else []),
-                *health_routes(services),
+                *chat_routes(state),
+                *(chats_routes(state, state.chats) if state.chats else []),
+                *health_routes(state),
                 *(page_routes(page) if settings.page else []),
             ],
             exception_handlers={
@@ -101,7 +101,7 @@ class ChatApp(Starlette):
         self._guarded = Security(super().__call__, settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._services.open(scope)
+        self._state.open(scope)
         await self._guarded(scope, receive, send)
 
     @asynccontextmanager
@@ -109,13 +109,13 @@ class ChatApp(Starlette):
         """Opens the store, so that what is wrong with it shows at the start, and closes what was
         opened in this event loop. Without it, everything opens on first use."""
         try:
-            await self._services.ready()
+            await self._state.ready()
         except BadRequest as error:
             logger.error("Chats get 503 until this can be reached: %s", error.text)
         try:
             yield
         finally:
-            await self._services.aclose()
+            await self._state.aclose()
 
     async def drain(self, grace: float | None = None) -> None:
         """Stops taking turns (503 from now on), lets the running ones of this event loop go on for
@@ -124,7 +124,7 @@ class ChatApp(Starlette):
         `usechat-server serve` does this at the first SIGTERM. Under another server call it from
         your own signal handler, before that server closes connections.
         """
-        await self._services.drain(grace)
+        await self._state.drain(grace)
 
 
 def _store(url: str) -> Chats:

@@ -110,14 +110,14 @@ def _db(action: str, store: str | None, parser: argparse.ArgumentParser) -> None
 
 def _change_database(action: str, store: str, parser: argparse.ArgumentParser) -> str:
     from usechat_server.store import command
-    from usechat_server.store.base import StoreAway
+    from usechat_server.store.base import StoreUnavailable
 
     work = {"upgrade": command.upgrade, "check": command.check}[action]
     try:
         return asyncio.run(work(store))
     except ValueError as error:
         parser.error(str(error))
-    except StoreAway:  # why is in the log line before
+    except StoreUnavailable:  # why is in the log line before
         parser.error(f"cannot {action} the store")
 
 

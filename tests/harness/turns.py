@@ -28,7 +28,7 @@ from usechat_server.loop.loop import AgentLoop
 from usechat_server.results import RunResult
 from usechat_server.runs import Retry, Run, Runs
 from usechat_server.runs.hooks import Hooks
-from usechat_server.runs.run import Terms
+from usechat_server.runs.run import RunConfig
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -94,7 +94,7 @@ class Scene:
         self._retry = retry or Retry(attempts=3, first=0.001)
         self._turns = 0
         hooks = Hooks(on_finish=self._finished)
-        self.runs = Runs(Terms(resume=resume, hooks=hooks))
+        self.runs = Runs(RunConfig(resume=resume, hooks=hooks))
 
     async def begin(self, turn: Turn) -> Run:
         """Starts to answer; nobody reads it until `host`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk
 
-__all__ = ["BlockKey", "Strand", "block_key"]
+__all__ = ["BlockKey", "MergedStream", "block_key"]
 
 #: A block: whether it is reasoning (text otherwise: each has ids of its own), and its id.
 BlockKey = tuple[bool, str]
@@ -20,7 +20,7 @@ def block_key(chunk: Chunk) -> BlockKey | None:
     return None
 
 
-class Strand:
+class MergedStream:
     """What one stream has in the message."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from ui_message_stream.chunks import Chunk, FinishReason
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
 from usechat_server.compose.merged_stream import BlockKey
-from usechat_server.compose.merger import Append, Weave
+from usechat_server.compose.merger import Append, StreamMerger
 from usechat_server.turn import Turn
 
 __all__ = ["ChatHandler", "StreamWriter"]
@@ -29,9 +29,9 @@ class StreamWriter:
     """
 
     def __init__(self, append: Append, client_version: ClientVersion) -> None:
-        self._weave = Weave(append, client_version)
+        self._merger = StreamMerger(append, client_version)
         #: what goes through `write`, and the blocks of `text` and `reasoning`
-        self._own, self._flowing = self._weave.add(), self._weave.add()
+        self._own, self._flowing = self._merger.add(), self._merger.add()
         #: the block that `text` or `reasoning` goes on with
         self._block: BlockKey | None = None
         self._blocks = 0
@@ -132,7 +132,7 @@ class StreamWriter:
         chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
         if not self._is_beside(chunk):
             self._end_block()
-        self._weave.say(self._own, variant)
+        self._merger.say(self._own, variant)
         if isinstance(chunk, c.Data) and chunk.id is not None and not chunk.transient:
             self._data.add((chunk.name, chunk.id))
         self._note(chunk)
@@ -144,16 +144,16 @@ class StreamWriter:
         Raises what the stream raises, and BadRequest with the text of an `error` in it.
         """
         self._end_block()
-        strand = self._weave.add(merged=True)
+        stream = self._merger.add(merged=True)
         try:
             async for variant in stream:
                 if isinstance(variant, c.StartStep):
-                    await self._weave.wait_for_step(strand)
+                    await self._merger.wait_for_step(stream)
                 else:
-                    self._weave.say(strand, variant)
+                    self._merger.say(stream, variant)
                     self._note(variant.chunk if isinstance(variant, VersionedChunk) else variant)
         finally:
-            self._weave.remove(strand)
+            self._merger.remove(stream)
             if aclose := getattr(stream, "aclose", None):
                 await aclose()
 
@@ -161,7 +161,7 @@ class StreamWriter:
     def finish_reason(self) -> FinishReason | None:
         """Why the answer would be over now: `tool-calls` if the page has some to answer, else what
         the last merged stream said."""
-        return "tool-calls" if self._calls else self._weave.finish_reason
+        return "tool-calls" if self._calls else self._merger.finish_reason
 
     def _flow(self, reasoning: bool, delta: str) -> None:
         if self._block is None or self._block[0] is not reasoning:
@@ -169,16 +169,16 @@ class StreamWriter:
             self._blocks += 1
             begun = (reasoning, str(self._blocks))
             start = c.ReasoningStart if reasoning else c.TextStart
-            self._weave.say(self._flowing, start(id=begun[1]))
+            self._merger.say(self._flowing, start(id=begun[1]))
             self._block = begun
         kind = c.ReasoningDelta if reasoning else c.TextDelta
-        self._weave.say(self._flowing, kind(id=self._block[1], delta=delta))
+        self._merger.say(self._flowing, kind(id=self._block[1], delta=delta))
 
     def _end_block(self) -> None:
         if self._block is not None:
             (reasoning, block), self._block = self._block, None
             kind = c.ReasoningEnd if reasoning else c.TextEnd
-            self._weave.say(self._flowing, kind(id=block))
+            self._merger.say(self._flowing, kind(id=block))
 
     def _is_beside(self, chunk: Chunk) -> bool:
         """Whether the text goes on in the same part after it."""

@@ -21,7 +21,7 @@ from usechat_server.coordination.base import Adopt, ChatKey, Coordinator
 from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.errors import BadRequest
 from usechat_server.http.body import requested_client_version
-from usechat_server.runs import Hooks, Runs, Terms
+from usechat_server.runs import Hooks, RunConfig, Runs
 from usechat_server.runs.responder_factory import AgentSource, ResponderFactory
 from usechat_server.settings import Settings
 from usechat_server.store.base import Chats
@@ -30,7 +30,7 @@ from usechat_server.turn import Turn
 if TYPE_CHECKING:
     from usechat_server.coordination.redis.coordinator import RedisCoordinator
 
-__all__ = ["Services", "UserHook"]
+__all__ = ["AppState", "UserHook"]
 
 logger = logging.getLogger("usechat.app")
 
@@ -41,7 +41,7 @@ RESUME_SECONDS = 60.0
 UserHook = Callable[[Request], Awaitable[str | None]]
 
 
-class Services:
+class AppState:
     """One for each app. What belongs to an event loop is opened there on first use.
 
     Raises ValueError if the settings name a client version that cannot carry what the agent needs.
@@ -168,7 +168,7 @@ class Services:
         if loop in self._here:
             return self._here[loop]
         runs = Runs(
-            Terms(self.resume, self.chats, self._hooks),
+            RunConfig(self.resume, self.chats, self._hooks),
             on_busy=self.settings.on_busy,
             coordinator=self._coordinator,
             responder=self.responder_factory.again,

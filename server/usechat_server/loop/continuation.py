@@ -7,7 +7,7 @@ from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
 from ui_message_stream.schema import UNSET
 
 from usechat_server.approvals import acknowledgement_chunks, denial_chunks
-from usechat_server.loop.run_writer import Output
+from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.tools import FunctionTool, Tool
 from usechat_server.turn import Decision
@@ -18,7 +18,7 @@ _INTERRUPTED = "The call was interrupted and has no result."
 _OPEN = ("input-streaming", "input-available", "approval-requested", "approval-responded")
 
 
-async def go_on(calls: ToolCalls, output: Output) -> FinishReason | None:
+async def go_on(calls: ToolCalls, output: RunWriter) -> FinishReason | None:
     """Gives the open calls of the message's last step their outputs, as far as they are decided.
     Why the answer is over then; None: the model goes on.
 
@@ -73,7 +73,7 @@ def _last_step(message: UIMessage) -> list[ToolPart]:
     return calls
 
 
-def _decision(part: ToolPart, output: Output) -> Decision | None:
+def _decision(part: ToolPart, output: RunWriter) -> Decision | None:
     """What was decided about a call. What the app decides by itself is in this run's own step only:
     elsewhere the page may have written it."""
     approval = part.approval

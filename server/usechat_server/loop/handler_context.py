@@ -7,7 +7,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from usechat_server.approvals import Approvals
-from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import MetadataHook
 from usechat_server.turn import RunContext
 
@@ -29,7 +29,7 @@ class HandlerContext(RunContext):
     #: the agents that were streamed
     agents: WeakSet[Closable]
     #: the run's; None before it started
-    accounts: Accounts | None = None
+    usage_tracker: UsageTracker | None = None
     #: of the agent that was streamed last
     metadata: MetadataHook | None = None
     #: the open calls of the continued message that one of the agents runs

@@ -14,11 +14,11 @@ from usechat_server.approvals import Approvals
 from usechat_server.errors import ModelError
 from usechat_server.loop.continuation import go_on
 from usechat_server.loop.model_calls import ModelCalls
-from usechat_server.loop.run_writer import Output
+from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.spec import AgentSpec, StepConfig, with_source_tools
 from usechat_server.loop.structured_output import correction, final_output
 from usechat_server.loop.tool_calls import ToolCalls
-from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import Model, ModelStream
 from usechat_server.providers.retry import Retry
 from usechat_server.results import total_usage
@@ -53,12 +53,12 @@ class AgentLoop:
         self._models: ModelCalls | None = None
         self._calls: ToolCalls | None = None
 
-    async def answer(self, output: Output, accounts: Accounts) -> FinishReason:
+    async def answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason:
         """The answer, all its steps. With `tool-calls`, the page or a person has to go on."""
         limit = asyncio.timeout(self._spec.timeout)
         try:
             async with limit:
-                return await self._answer(output, accounts)
+                return await self._answer(output, usage_tracker)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -72,25 +72,25 @@ class AgentLoop:
         if self._models is not None:
             await self._models.aclose()
 
-    async def _answer(self, output: Output, accounts: Accounts) -> FinishReason:
+    async def _answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason:
         spec = self._spec
-        models = self._models = ModelCalls(self._retry, output, accounts)
+        models = self._models = ModelCalls(self._retry, output, usage_tracker)
         config = await spec.turn_config(output.turn)
         reason = await self._go_on(config, output)
         if reason is not None:
             return reason
         corrections: list[UIMessage] = []
         for _ in range(spec.max_steps):
-            if self._is_spent(accounts):
+            if self._is_spent(usage_tracker):
                 break
             turn = output.so_far()
-            step = await spec.next_step(config, turn, accounts.steps)
+            step = await spec.next_step(config, turn, usage_tracker.steps)
             if step is None:
                 return "stop"
             ask = self._asking(step, [*turn.messages, *corrections])
             begin = partial(self._listen, output, step)
             result, calls = await models.step(step.models, ask, begin)
-            accounts.close()
+            usage_tracker.close()
             if result.finish_reason not in _RUNS_TOOLS:
                 calls.cut(_NOT_RUN)
                 return result.finish_reason
@@ -98,7 +98,7 @@ class AgentLoop:
             if calls.waiting:
                 return "tool-calls"
             if not calls.answered and not result.paused:
-                error = self._read_output(output, accounts)
+                error = self._read_output(output, usage_tracker)
                 if error is None:
                     return result.finish_reason
                 if corrections:
@@ -107,7 +107,7 @@ class AgentLoop:
             output.end_step()
         return "length"
 
-    async def _go_on(self, config: StepConfig, output: Output) -> FinishReason | None:
+    async def _go_on(self, config: StepConfig, output: RunWriter) -> FinishReason | None:
         """Answers the open calls of a message that is continued. Why the answer is over then."""
         calls = self._listen(output, await with_source_tools(config, output.turn))
         reason = await go_on(calls, output)
@@ -115,7 +115,7 @@ class AgentLoop:
             self._first = None  # it does not know of this
         return reason
 
-    def _listen(self, output: Output, config: StepConfig) -> ToolCalls:
+    def _listen(self, output: RunWriter, config: StepConfig) -> ToolCalls:
         """What takes the tool calls of the next model call."""
         self._calls = ToolCalls(output, self._approvals, config.tools)
         return self._calls
@@ -134,19 +134,21 @@ class AgentLoop:
 
         return ask
 
-    def _is_spent(self, accounts: Accounts) -> bool:
+    def _is_spent(self, usage_tracker: UsageTracker) -> bool:
         most = self._spec.max_total_tokens
         if most is None:
             return False
-        used = total_usage(accounts.steps)
+        used = total_usage(usage_tracker.steps)
         counts = (used.input, used.cache_read, used.cache_write, used.output)
         return sum(count or 0 for count in counts) >= most
 
-    def _read_output(self, output: Output, accounts: Accounts) -> ValidationError | None:
+    def _read_output(
+        self, output: RunWriter, usage_tracker: UsageTracker
+    ) -> ValidationError | None:
         """Takes the object that the answer is; what is wrong with it, if it is none."""
         if self._spec.output is not None:
             try:
-                accounts.output = final_output(self._spec.output, output.message())
+                usage_tracker.output = final_output(self._spec.output, output.message())
             except ValidationError as error:
                 return error
         return None

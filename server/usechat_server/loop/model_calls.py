@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
 from usechat_server.errors import ModelError
-from usechat_server.loop.run_writer import Output
+from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.tool_calls import ToolCalls
-from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import Model, ModelStream, StepResult
 from usechat_server.providers.retry import Retry
 
@@ -25,10 +25,10 @@ class ModelCalls:
     shown stays.
     """
 
-    def __init__(self, retry: Retry, output: Output, accounts: Accounts) -> None:
+    def __init__(self, retry: Retry, output: RunWriter, usage_tracker: UsageTracker) -> None:
         self._retry = retry
         self._output = output
-        self._accounts = accounts
+        self._usage_tracker = usage_tracker
         self._given_up: list[Model] = []
         self._stream: ModelStream | None = None
 
@@ -59,7 +59,7 @@ class ModelCalls:
                 if seconds is None:
                     self._given_up.append(left.pop(0))
                     attempt = 0
-            self._accounts.close()
+            self._usage_tracker.close()
             await self.aclose()
             await asyncio.sleep(seconds or 0)
 
@@ -78,7 +78,7 @@ class ModelCalls:
         record.attempts += 1
         if record.first_token is None:
             record.called = monotonic()
-        self._accounts.begin(stream, model.name)
+        self._usage_tracker.begin(stream, model.name)
         async for batch in stream:
             record.read(batch)
             output.append(calls.take(batch))

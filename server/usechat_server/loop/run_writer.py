@@ -14,14 +14,14 @@ from usechat_server.run_log.log import Log
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.turn import Turn
 
-__all__ = ["Output"]
+__all__ = ["RunWriter"]
 
 
 async def _at_once() -> None:
     """What is written in this process's memory is as safe as it gets."""
 
 
-class Output:
+class RunWriter:
     """The writing end of one run's log. It begins with `start`, before anything is asked.
 
     `log` is the one of a run that another process began: it is written on.

@@ -13,9 +13,9 @@ from usechat_server.approvals import ApprovalRequest, Approvals
 from usechat_server.compose import streamed
 from usechat_server.loop.handler_context import HandlerContext
 from usechat_server.loop.loop import AgentLoop
-from usechat_server.loop.run_writer import Output
+from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.spec import AgentSpec
-from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.retry import Retry
 from usechat_server.results import Outcome
 from usechat_server.telemetry.run_record import RunRecord
@@ -39,7 +39,9 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         context = turn.run_context if isinstance(turn.run_context, HandlerContext) else None
         record = _record(spec, turn)
         output = _Told(turn, record, take, context.claimed_calls if context else set())
-        accounts = Accounts(turn, output.log.said, part_of=context.accounts if context else None)
+        usage_tracker = UsageTracker(
+            turn, output.log.said, part_of=context.usage_tracker if context else None
+        )
         loop = AgentLoop(spec, None, _RETRY, context.approvals if context else _NoApprovals())
         if context is not None:
             context.metadata = spec.metadata
@@ -48,18 +50,18 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         try:
             if turn.answered:  # as the routes do for an agent that answers on its own
                 await check(turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
-            reason = await loop.answer(output, accounts)
+            reason = await loop.answer(output, usage_tracker)
             outcome = "waiting" if reason == "tool-calls" else "finished"
         except Exception as error:
             outcome, failure = "failed", error
             raise
         finally:
-            accounts.close()
+            usage_tracker.close()
             await loop.aclose()
             if context is None:
-                record.log(outcome, accounts.steps, failure)
+                record.log(outcome, usage_tracker.steps, failure)
         # In a run, it is told at the run's end, with all that was counted.
-        metadata = None if context else accounts.metadata(spec.metadata, outcome)
+        metadata = None if context else usage_tracker.metadata(spec.metadata, outcome)
         take([Finish(finish_reason=reason, message_metadata=metadata or UNSET)])
 
     return streamed(write)
@@ -76,7 +78,7 @@ def _record(spec: AgentSpec, turn: Turn) -> RunRecord:
     )
 
 
-class _Told(Output):
+class _Told(RunWriter):
     """What is written, told at once. It is never taken back: it may be anywhere by then."""
 
     def __init__(self, turn: Turn, record: RunRecord, take: _Take, taken: set[str]) -> None:

@@ -28,7 +28,7 @@ from usechat_server.approvals import (
     policy,
 )
 from usechat_server.errors import public_error
-from usechat_server.loop.run_writer import Output
+from usechat_server.loop.run_writer import RunWriter
 from usechat_server.tools import FunctionTool, Tool, ToolContext, ToolError
 
 __all__ = ["ToolCalls"]
@@ -67,7 +67,7 @@ class ToolCalls:
     tried again must not do a thing twice. (AI SDK 7 waits too.)
     """
 
-    def __init__(self, output: Output, approvals: Approvals, tools: Sequence[Tool]) -> None:
+    def __init__(self, output: RunWriter, approvals: Approvals, tools: Sequence[Tool]) -> None:
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         #: whether the page, or a person, has to answer one of them
         self.waiting = False

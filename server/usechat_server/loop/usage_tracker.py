@@ -14,7 +14,7 @@ from usechat_server.providers.base import ModelStream
 from usechat_server.results import MetadataHook, Outcome, RunResult, Step, Usage
 from usechat_server.turn import Turn
 
-__all__ = ["Accounts"]
+__all__ = ["UsageTracker"]
 
 logger = logging.getLogger("usechat.run")
 
@@ -22,7 +22,7 @@ logger = logging.getLogger("usechat.run")
 _BYTES_PER_TOKEN = 4
 
 
-class Accounts:
+class UsageTracker:
     """The calls of one answer. `said` gives the bytes of text that the answer has so far, `seconds`
     when what happened. The calls of an answer that is `part_of` another one count there, too."""
 
@@ -32,13 +32,13 @@ class Accounts:
         said: Callable[[], int],
         *,
         seconds: Callable[[], Mapping[str, float]] = dict,
-        part_of: Accounts | None = None,
+        part_of: UsageTracker | None = None,
     ) -> None:
         self._turn = turn
         self._said = said
         self._seconds = seconds
         self._whole = part_of
-        self._parts: list[Accounts] = []
+        self._parts: list[UsageTracker] = []
         if part_of is not None:
             part_of._parts.append(self)
         #: bytes that were said before the call under way

@@ -28,7 +28,7 @@ from ui_message_stream.versions import (
     downgrade,
 )
 
-from usechat_server.run_log.text_buffer import Deltas, plain_delta
+from usechat_server.run_log.text_buffer import TextBuffer, plain_delta
 
 __all__ = ["Follower", "Log", "Reader"]
 
@@ -70,8 +70,8 @@ class Log:
     def __init__(self, continued: UIMessage | None = None) -> None:
         self.ended = False
         self._continued = continued
-        self._items: list[ChunkVariant | Deltas] = []
-        self._growing: Deltas | None = None
+        self._items: list[ChunkVariant | TextBuffer] = []
+        self._growing: TextBuffer | None = None
         self._end: Position = (0, 0)
         self._newest: Sequence[ChunkVariant] = ()
         self._newest_at: Position | None = None
@@ -106,7 +106,7 @@ class Log:
                 continue
             if self._growing is None or not self._growing.add(type(chunk), block, text):
                 self._fold()
-                self._growing = Deltas(type(chunk), block, text)
+                self._growing = TextBuffer(type(chunk), block, text)
                 self._items.append(self._growing)
         if self._growing is None:
             self._end = (len(self._items), 0)
@@ -134,7 +134,7 @@ class Log:
 
     def said(self) -> int:
         """Bytes (UTF-8) of text, reasoning and tool input so far."""
-        return sum(item.size() for item in self._items if isinstance(item, Deltas))
+        return sum(item.size() for item in self._items if isinstance(item, TextBuffer))
 
     def reader(self, client_version: ClientVersion, *, from_start: bool = False) -> Reader:
         """A view of the log for clients from `client_version` on.
@@ -149,7 +149,7 @@ class Log:
         """The message so far, as the newest client has it."""
         shown = (
             downgrade(
-                item.read(0, item.length) if isinstance(item, Deltas) else item,
+                item.read(0, item.length) if isinstance(item, TextBuffer) else item,
                 NEWEST_CLIENT_VERSION,
             )
             for item in (*self._valid(), *self._last)
@@ -199,7 +199,7 @@ class Log:
         size = 0
         while (index, offset) < self._end and size < READ_SIZE:
             item = self._items[index]
-            if not isinstance(item, Deltas):
+            if not isinstance(item, TextBuffer):
                 found.append(item)
                 index, offset = index + 1, 0
                 size += _CHUNK_SIZE
@@ -228,7 +228,7 @@ class Log:
                 return ResetStep(), (reset + 1, 0)
         index, offset = position
         item = self._items[index]
-        if not isinstance(item, Deltas):
+        if not isinstance(item, TextBuffer):
             return item, (index + 1, 0)
         if offset == item.length:
             # Read to its end while it grew; it has been folded since, and something follows.
@@ -242,7 +242,7 @@ class Log:
                 position = (reset + 1, 0)
         return position
 
-    def _valid(self) -> Iterator[ChunkVariant | Deltas]:
+    def _valid(self) -> Iterator[ChunkVariant | TextBuffer]:
         """The items that were not superseded."""
         begin = 0
         for first, reset in self._resets:

@@ -6,7 +6,7 @@ from io import StringIO
 
 from ui_message_stream.chunks import Chunk, ReasoningDelta, TextDelta, ToolInputDelta
 
-__all__ = ["Deltas", "plain_delta"]
+__all__ = ["TextBuffer", "plain_delta"]
 
 
 def plain_delta(chunk: Chunk) -> tuple[str, str] | None:
@@ -19,7 +19,7 @@ def plain_delta(chunk: Chunk) -> tuple[str, str] | None:
     return None
 
 
-class Deltas:
+class TextBuffer:
     """Deltas of one block, one right after another: a text that grows, read from any offset.
 
     Offsets count characters. Folding leaves them what they are, so it moves no reader.

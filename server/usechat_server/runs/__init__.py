@@ -3,6 +3,6 @@
 from usechat_server.providers.retry import Retry
 from usechat_server.runs.hooks import FinishHook, Hooks, MessageHook
 from usechat_server.runs.registry import OnBusy, Runs
-from usechat_server.runs.run import Run, Terms
+from usechat_server.runs.run import Run, RunConfig
 
-__all__ = ["FinishHook", "Hooks", "MessageHook", "OnBusy", "Retry", "Run", "Runs", "Terms"]
+__all__ = ["FinishHook", "Hooks", "MessageHook", "OnBusy", "Retry", "Run", "RunConfig", "Runs"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-__all__ = ["Readers"]
+__all__ = ["IdleTimer"]
 
 
-class Readers:
+class IdleTimer:
     """Counts them. `gone` is called when there has been none for `patience` seconds: at once if
     that is 0. A reader that comes back in time makes it nothing."""
 
@@ -29,9 +29,9 @@ class Readers:
         self.here -= 1
         self._changed()
 
-    def elsewhere(self, readers: int) -> None:
+    def elsewhere(self, idle_timer: int) -> None:
         """So many are in other processes."""
-        self._elsewhere = readers
+        self._elsewhere = idle_timer
         self._changed()
 
     def close(self) -> None:

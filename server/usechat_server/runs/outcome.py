@@ -12,11 +12,11 @@ from ui_message_stream.writer import Writer
 from usechat_server.errors import RESTARTING, public_error
 from usechat_server.results import Outcome
 
-__all__ = ["ABORTED", "INTERRUPTED", "End", "answered", "failed"]
+__all__ = ["ABORTED", "INTERRUPTED", "RunOutcome", "answered", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class RunOutcome:
     """What became of a run."""
 
     outcome: Outcome
@@ -46,19 +46,19 @@ class End:
 
 
 #: Somebody stopped it, or nobody was left to read it.
-ABORTED = End("aborted")
+ABORTED = RunOutcome("aborted")
 #: The server goes down.
-INTERRUPTED = End("interrupted")
+INTERRUPTED = RunOutcome("interrupted")
 
 
-def answered(reason: FinishReason | None) -> End:
+def answered(reason: FinishReason | None) -> RunOutcome:
     """The answer is complete; with tool calls, the page has to answer them first."""
     if reason == "interrupted":
         return INTERRUPTED
-    return End("waiting" if reason == "tool-calls" else "finished", reason)
+    return RunOutcome("waiting" if reason == "tool-calls" else "finished", reason)
 
 
-def failed(error: BaseException) -> End:
+def failed(error: BaseException) -> RunOutcome:
     """What the log has in full, a page gets as a text that tells nothing else."""
     public = public_error(error)
-    return End("failed", error=error, text=public.text, reference=public.reference)
+    return RunOutcome("failed", error=error, text=public.text, reference=public.reference)

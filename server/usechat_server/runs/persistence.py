@@ -11,10 +11,10 @@ from time import monotonic
 from usechat_server.results import Outcome, Step
 from usechat_server.run_log.log import Log
 from usechat_server.runs.hooks import Hooks
-from usechat_server.store.base import Chats, StoreAway
+from usechat_server.store.base import Chats, StoreUnavailable
 from usechat_server.turn import Turn
 
-__all__ = ["Keeping"]
+__all__ = ["Persistence"]
 
 logger = logging.getLogger("usechat.run")
 
@@ -27,7 +27,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 GIVE_UP_SECONDS = 900.0
 
 
-class Keeping:
+class Persistence:
     """Keeps one run's message: checkpoints from now on, all of it with `store`.
 
     It reads the log as others do, but looks at it only now and then, so that what it costs does not
@@ -96,7 +96,7 @@ class Keeping:
                 return await chats.finish(
                     self._turn, message, outcome, steps, run_id=self._run_id, epoch=self._epoch
                 )
-            except StoreAway:
+            except StoreUnavailable:
                 if monotonic() > give_up:
                     raise
             if pause == FIRST_PAUSE:

@@ -20,7 +20,7 @@ from usechat_server.coordination.base import (
 from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.errors import RESTARTING, BadRequest
 from usechat_server.runs.responder import FailingResponder, Responder, refuse_takeover
-from usechat_server.runs.run import Run, Terms
+from usechat_server.runs.run import Run, RunConfig
 from usechat_server.turn import Turn
 
 __all__ = ["OnBusy", "Runs"]
@@ -45,7 +45,7 @@ class Runs:
 
     def __init__(
         self,
-        terms: Terms | None = None,
+        config: RunConfig | None = None,
         *,
         on_busy: OnBusy = "refuse",
         coordinator: Callable[[Adopt], Coordinator] | None = None,
@@ -58,7 +58,7 @@ class Runs:
         self.draining = False
         #: when a drain waits no longer for readers, stores and hooks
         self._patience_ends = 0.0
-        self._terms = terms or Terms()
+        self._terms = config or RunConfig()
         self._on_busy = on_busy
         self._responder = responder
         self._runs: set[Run] = set()

@@ -11,8 +11,8 @@ from ui_message_stream.chunks import FinishReason
 from usechat_server.approvals import Approvals
 from usechat_server.compose import ChatHandler, StreamWriter
 from usechat_server.loop.handler_context import Closable, HandlerContext
-from usechat_server.loop.run_writer import Output
-from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.loop.run_writer import RunWriter
+from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import MetadataHook
 from usechat_server.turn import Turn
 
@@ -30,7 +30,7 @@ class Responder(Protocol):
         """What the page is told at the end; None: nothing."""
         ...
 
-    async def answer(self, output: Output, accounts: Accounts) -> FinishReason | None:
+    async def answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason | None:
         """Writes the answer. Why it is over; None: nothing is said of it.
 
         It is cancelled when the run ends before. Whatever it raises becomes an `error` chunk.
@@ -52,7 +52,7 @@ class FailingResponder:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def answer(self, output: Output, accounts: Accounts) -> FinishReason | None:
+    async def answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason | None:
         raise self._error
 
     async def aclose(self) -> None:
@@ -81,8 +81,8 @@ class HandlerResponder:
         """The last streamed agent's."""
         return self._context.metadata
 
-    async def answer(self, output: Output, accounts: Accounts) -> FinishReason | None:
-        self._context.accounts = accounts
+    async def answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason | None:
+        self._context.usage_tracker = usage_tracker
         turn = replace(output.turn, run_context=self._context)
         writer = StreamWriter(output.append, turn.client_version)
         await self._answer(turn, writer)

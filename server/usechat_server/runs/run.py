@@ -13,20 +13,20 @@ from ui_message_stream.chunks import Error, MessageMetadata
 from usechat_server.aio import is_cancelled
 from usechat_server.coordination.base import Lease
 from usechat_server.errors import RESTARTING
-from usechat_server.loop.run_writer import Output
-from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.loop.run_writer import RunWriter
+from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import RunResult
 from usechat_server.run_log.log import Log
 from usechat_server.runs.hooks import Hooks
-from usechat_server.runs.idle_timer import Readers
-from usechat_server.runs.outcome import ABORTED, INTERRUPTED, End, answered, failed
-from usechat_server.runs.persistence import Keeping
+from usechat_server.runs.idle_timer import IdleTimer
+from usechat_server.runs.outcome import ABORTED, INTERRUPTED, RunOutcome, answered, failed
+from usechat_server.runs.persistence import Persistence
 from usechat_server.runs.responder import Responder
 from usechat_server.store.base import Chats
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.turn import Turn
 
-__all__ = ["Run", "Terms"]
+__all__ = ["Run", "RunConfig"]
 
 logger = logging.getLogger("usechat.run")
 
@@ -35,7 +35,7 @@ STORED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RunConfig:
     """What holds for every run of an app."""
 
     #: seconds that a run goes on when nobody reads it
@@ -61,7 +61,7 @@ class Run:
         turn: Turn,
         responder: Responder,
         lease: Lease,
-        terms: Terms,
+        config: RunConfig,
         *,
         settled: Callable[[Run], None],
         log: Log | None = None,
@@ -77,25 +77,25 @@ class Run:
             model=responder.name,
             client_version=str(turn.client_version),
         )
-        self._output = Output(turn, self.record, log)
+        self._output = RunWriter(turn, self.record, log)
         self._output.durable = self._durable
         self.log = self._output.log
         self._responder = responder
-        self._accounts = Accounts(turn, self.log.said, seconds=self.record.seconds)
+        self._usage_tracker = UsageTracker(turn, self.log.said, seconds=self.record.seconds)
         self._lease = lease
-        self._hooks = terms.hooks
-        self._keeping = Keeping(
-            terms.chats,
-            terms.hooks,
+        self._hooks = config.hooks
+        self._persistence = Persistence(
+            config.chats,
+            config.hooks,
             turn,
             self.log,
             run_id=self.id,
             epoch=lease.epoch,
             adopted=log is not None,
         )
-        self._readers = Readers(terms.resume, self.stop)
+        self._idle_timer = IdleTimer(config.resume, self.stop)
         self._settled = settled
-        self._end: End | None = None
+        self._end: RunOutcome | None = None
         self._lost = False
         self._task: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -108,14 +108,14 @@ class Run:
             self._task = asyncio.create_task(self._answer(), name=f"run {self.id}")
             self._task.add_done_callback(lambda _: self._settle())
 
-    def open(self) -> Reading:
+    def open(self) -> RunReader:
         """One more reader of the log."""
-        self._readers.enter()
-        return Reading(self)
+        self._idle_timer.enter()
+        return RunReader(self)
 
-    def read_elsewhere(self, readers: int) -> None:
+    def read_elsewhere(self, idle_timer: int) -> None:
         """So many readers follow it in other processes."""
-        self._readers.elsewhere(readers)
+        self._idle_timer.elsewhere(idle_timer)
 
     def stop(self) -> None:
         """Ends the run at once and closes the provider's connection. Idempotent."""
@@ -153,12 +153,12 @@ class Run:
     def is_settled(self) -> bool:
         """Whether it ended, all that follows was done, and every reader left."""
         tasks = (self._task, self._ending)
-        return all(task is not None and task.done() for task in tasks) and not self._readers.here
+        return all(task is not None and task.done() for task in tasks) and not self._idle_timer.here
 
     async def _answer(self) -> None:
         try:
             if self._end is None:
-                reason = await self._responder.answer(self._output, self._accounts)
+                reason = await self._responder.answer(self._output, self._usage_tracker)
                 self._finish(answered(reason))
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
@@ -170,23 +170,23 @@ class Run:
         finally:
             await self._responder.aclose()
 
-    def _finish(self, end: End) -> None:
+    def _finish(self, end: RunOutcome) -> None:
         """Writes the last chunks, and has done what then follows. Nothing if there is an end."""
         if self._end is not None:
             return
         self._end = end
-        self._readers.close()
-        accounts, writer = self._accounts, self._output.writer
-        accounts.close()
+        self._idle_timer.close()
+        usage_tracker, writer = self._usage_tracker, self._output.writer
+        usage_tracker.close()
         if not writer.ended:  # else the answer brought its end
-            told = accounts.metadata(self._responder.metadata, end.outcome)
+            told = usage_tracker.metadata(self._responder.metadata, end.outcome)
             # Not in `finish`: the other ends could not hold it.
             last = writer.write(MessageMetadata(message_metadata=told)) if told else []
             self._output.close([*last, *end.chunks(writer, self.turn.client_version)])
-        self.record.log(end.outcome, accounts.steps, end.error, end.reference)
-        if not self._keeping.is_needed and not self._lease.epoch:
+        self.record.log(end.outcome, usage_tracker.steps, end.error, end.reference)
+        if not self._persistence.is_needed and not self._lease.epoch:
             self.show_end()  # nobody else can have it
-        answer = accounts.answer(end.outcome)
+        answer = usage_tracker.answer(end.outcome)
         self._ending = asyncio.create_task(self._conclude(answer), name=f"end of run {self.id}")
         self._ending.add_done_callback(lambda _: self._settle())
         if self._task is not None and self._task is not asyncio.current_task():
@@ -215,13 +215,13 @@ class Run:
         if not await self._lease.durable():
             self.lose()
         if self._lost:
-            await self._keeping.close()
+            await self._persistence.close()
             return False
-        return await self._keeping.store(answer.outcome, answer.steps)
+        return await self._persistence.store(answer.outcome, answer.steps)
 
     async def _tell(self, storing: asyncio.Task[bool]) -> None:
         if await storing:
-            await self._keeping.tell()
+            await self._persistence.tell()
 
     async def _durable(self) -> None:
         """Waits until a process that takes over would find what was written. The run that is
@@ -231,7 +231,7 @@ class Run:
             await asyncio.sleep(0)
 
     def _leave(self) -> None:
-        self._readers.leave()
+        self._idle_timer.leave()
         self._settle()
 
     def _settle(self) -> None:
@@ -239,7 +239,7 @@ class Run:
             self._settled(self)
 
 
-class Reading:
+class RunReader:
     """One reader of a run's log."""
 
     def __init__(self, run: Run) -> None:

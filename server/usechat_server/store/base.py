@@ -25,13 +25,13 @@ __all__ = [
     "ChatPage",
     "Chats",
     "OpenTurn",
-    "StoreAway",
+    "StoreUnavailable",
     "StoredChat",
     "StoredTurn",
 ]
 
 
-class StoreAway(BadRequest):
+class StoreUnavailable(BadRequest):
     """The database cannot be reached. The same call may succeed later."""
 
     def __init__(self) -> None:

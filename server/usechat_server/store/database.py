@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from usechat_server.store.base import StoreAway
+from usechat_server.store.base import StoreUnavailable
 
 __all__ = ["Database"]
 
@@ -102,7 +102,7 @@ class Database:
             raise
         except (exc.SQLAlchemyError, OSError, TimeoutError) as error:
             logger.warning("%s cannot be used: %s", self, getattr(error, "orig", error))
-            raise StoreAway from error
+            raise StoreUnavailable from error
 
     @asynccontextmanager
     async def _in_line(self, *, write: bool) -> AsyncIterator[None]:

@@ -13,8 +13,8 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.loop.loop import AgentLoop
-from usechat_server.loop.run_writer import Output
-from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.loop.run_writer import RunWriter
+from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import StepResult
 from usechat_server.run_log.log import Log
 from usechat_server.runs import Retry
@@ -45,7 +45,7 @@ class Successor:
         self.pay: FunctionTool = pay
 
     async def go_on(self, turn: Turn, written: Sequence[Chunk]) -> FinishReason:
-        dead = Output(turn, RECORD)
+        dead = RunWriter(turn, RECORD)
         dead.append(written)
         log = Log(turn.continued)
         position = (0, 0)
@@ -53,10 +53,10 @@ class Successor:
             chunks, position = dead.log.chunks(position)
             log.append(chunks)
 
-        self.output = Output(turn, RECORD, log)
+        self.output = RunWriter(turn, RECORD, log)
         agent = Agent(self.model, tools=[self.pay])
         loop = AgentLoop(agent.spec, None, Retry(), SignedApprovals(None, MemoryNonces()))
-        reason = await loop.answer(self.output, Accounts(turn, log.said))
+        reason = await loop.answer(self.output, UsageTracker(turn, log.said))
         await loop.aclose()
         self.output.close(self.output.writer.finish(reason))
         log.end()
@@ -98,7 +98,7 @@ async def test_a_tool_that_may_have_run(idempotent: bool) -> None:
 
 @pytest.mark.parametrize("idempotent", [True, False])
 async def test_an_allowed_call_that_may_have_run(idempotent: bool) -> None:
-    output = Output(ask(NEWEST_CLIENT_VERSION), RECORD)
+    output = RunWriter(ask(NEWEST_CLIENT_VERSION), RECORD)
     output.append(call("a", "pay", to="bo"))
     turn = replace(
         ask(NEWEST_CLIENT_VERSION, output.message()), decisions={"a": Decision(approved=True)}

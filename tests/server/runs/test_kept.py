@@ -16,10 +16,10 @@ from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, create_app
 from usechat_server.providers.base import StepResult
 from usechat_server.results import Outcome, Step
-from usechat_server.runs import Runs, Terms
+from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs import persistence as keeping_module
 from usechat_server.runs import run as run_module
-from usechat_server.store.base import StoreAway
+from usechat_server.store.base import StoreUnavailable
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -150,7 +150,7 @@ class Store:
                 self._change.notify_all()
             await self.open.wait()
             if self.away:
-                raise StoreAway
+                raise StoreUnavailable
         finally:
             self._busy = False
 
@@ -160,7 +160,7 @@ def says(said: str) -> TextPart:
 
 
 async def responder(store: Store, *script: Beat) -> tuple[Runs, Started]:
-    runs = Runs(Terms(chats=store))  # type: ignore[arg-type]
+    runs = Runs(RunConfig(chats=store))  # type: ignore[arg-type]
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     turn = Turn(
         user=None,

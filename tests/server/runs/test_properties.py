@@ -34,7 +34,7 @@ from usechat_server.http.run_response import log_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Outcome, RunResult, Step, Usage
-from usechat_server.runs import Hooks, Retry, Runs, Terms
+from usechat_server.runs import Hooks, Retry, RunConfig, Runs
 from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
 
@@ -155,7 +155,7 @@ class World:
         self.stored = stored
         self.resume = resume
         self.runs = Runs(
-            Terms(NEVER if resume else 0.0, chats, hooks),
+            RunConfig(NEVER if resume else 0.0, chats, hooks),
             on_busy="replace" if replace else "refuse",
         )
 

@@ -24,10 +24,10 @@ from usechat_server import Agent, ClientTool, Settings, Turn, create_app
 from usechat_server.coordination import local as local_board
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.http.run_response import log_response
-from usechat_server.loop.run_writer import Output
-from usechat_server.loop.usage_tracker import Accounts
+from usechat_server.loop.run_writer import RunWriter
+from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import MetadataHook
-from usechat_server.runs import Runs, Terms
+from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.idle_timer import Readers
 from usechat_server.runs.responder import Responder
 
@@ -191,7 +191,7 @@ class Retracting:
         self.shown = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def answer(self, output: Output, accounts: Accounts) -> FinishReason:
+    async def answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason:
         output.append([TextStart(id="0"), TextDelta(id="0", delta="Wrong")])
         await self.shown.wait()
         output.append([ResetStep(), TextStart(id="1"), TextDelta(id="1", delta="Right")])
@@ -219,7 +219,7 @@ async def answered_by(responder: Retracting, runs: Runs) -> LogSubscription:
 
 
 async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() -> None:
-    runs, responder = Runs(Terms(resume=3600)), Retracting()
+    runs, responder = Runs(RunConfig(resume=3600)), Retracting()
     old = AsgiHost(
         log_response(
             await answered_by(responder, runs), runs.coordinator, KEY, DEFAULT_CLIENT_VERSION
@@ -251,7 +251,7 @@ async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() 
 
 async def test_an_end_that_nobody_fetches_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_board, "UNDELIVERED_SECONDS", 0.05)
-    runs, responder = Runs(Terms(resume=3600)), Retracting()
+    runs, responder = Runs(RunConfig(resume=3600)), Retracting()
     (await answered_by(responder, runs)).close()
     responder.shown.set()
     responder.go_on.set()

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ProgrammingError
 from ui_message_stream.messages import UIMessage
 from usechat_server.results import Step, Usage
 from usechat_server.store import schema
-from usechat_server.store.base import StoreAway
+from usechat_server.store.base import StoreUnavailable
 from usechat_server.store.database import Database
 from usechat_server.store.sql import SqlChats
 from usechat_server.store.tables import metadata
@@ -60,7 +60,7 @@ async def test_an_upgrade_that_fails_leaves_nothing_behind(url: str) -> None:
     database = Database(url)
     # The last table that the first migration makes.
     await execute(database, "CREATE TABLE usechat_approvals (id INTEGER)")
-    with pytest.raises((StoreAway, ProgrammingError)):
+    with pytest.raises((StoreUnavailable, ProgrammingError)):
         await schema.upgrade(database)
     tables = await database.read(
         lambda there: there.run_sync(lambda c: inspect(c).get_table_names())
@@ -183,7 +183,7 @@ async def test_a_database_that_is_away_is_told_and_used_again(postgres: Postgres
     postgres.stop()
     try:
         for _ in range(2):
-            with pytest.raises(StoreAway) as away:
+            with pytest.raises(StoreUnavailable) as away:
                 await chats.get(None, "c1")
             assert away.value.status == 503
             assert "test1" not in away.value.text

@@ -34,7 +34,7 @@ class Report:
     tags: set[str]
 
 
-class Reading(msgspec.Struct, rename="camel"):
+class RunReader(msgspec.Struct, rename="camel"):
     taken_at: datetime.date
     sky: Sky
 
@@ -56,9 +56,9 @@ SKY_JSON = {"cloudCover": 0.5, "seen": "2026-02-28T12:00:00Z"}
         (SKY, SKY_JSON),
         ([SKY, 1], [SKY_JSON, 1]),
         (Report(SKY, {"a"}), {"sky": SKY_JSON, "tags": ["a"]}),
-        (Reading(NOON.date(), SKY), {"takenAt": "2026-02-28", "sky": SKY_JSON}),
+        (RunReader(NOON.date(), SKY), {"takenAt": "2026-02-28", "sky": SKY_JSON}),
         (
-            {"deep": {1: Reading(NOON.date(), SKY)}},
+            {"deep": {1: RunReader(NOON.date(), SKY)}},
             {"deep": {"1": {"takenAt": "2026-02-28", "sky": SKY_JSON}}},
         ),
         ((1, decimal.Decimal("1.10")), [1, "1.10"]),

@@ -18,9 +18,9 @@ from usechat_server.coordination.base import UNDELIVERED_SECONDS, ChatKey
 from usechat_server.coordination.redis import scripts
 
 __all__ = [
-    "AWAY",
     "HEARTBEAT",
     "LEASE",
+    "UNAVAILABLE",
     "Append",
     "Claimed",
     "Kept",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 #: What a Redis that is away, or cannot be used, raises.
-AWAY = (RedisError, OSError)
+UNAVAILABLE = (RedisError, OSError)
 
 #: Seconds between two renewals of a lease.
 HEARTBEAT = 1.0

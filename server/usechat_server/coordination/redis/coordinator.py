@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from usechat_server.aio import cancel
 from usechat_server.coordination.base import Adopt, ChatKey, LogSubscription, OrphanedRun
 from usechat_server.coordination.redis.commands import (
-    AWAY,
+    UNAVAILABLE,
     Claimed,
     HeldLease,
     RedisCommands,
@@ -80,7 +80,7 @@ class RedisCoordinator:
         if claimed is None or claimed.closed:
             try:
                 claimed = await self._shared.find(chat_digest(key))
-            except AWAY:
+            except UNAVAILABLE:
                 if claimed is None:
                     raise BadRequest(UNREACHABLE, 503) from None
         return None if claimed is None else RedisRunHandle(self, key, claimed)
@@ -89,7 +89,7 @@ class RedisCoordinator:
         asked = list(keys)
         try:
             found = await self._shared.running([chat_digest(key) for key in asked])
-        except AWAY:  # a list of chats is shown all the same
+        except UNAVAILABLE:  # a list of chats is shown all the same
             found = [self._running_here(key) for key in asked]
         return {key: run for key, run in zip(asked, found, strict=True) if run is not None}
 
@@ -99,7 +99,7 @@ class RedisCoordinator:
         d = chat_digest(key)
         try:
             asked = await self._shared.stop(d, run_id, message_id)
-        except AWAY:
+        except UNAVAILABLE:
             lease = self._leases.get(key)
             if lease is None or not lease.stop(run_id, message_id):
                 raise BadRequest(UNREACHABLE, 503) from None
@@ -114,7 +114,7 @@ class RedisCoordinator:
             lease.delivered = True
         if run_id in self._lost:
             return  # its readers here were told that it goes on elsewhere
-        with suppress(*AWAY):  # it may be read once more, then
+        with suppress(*UNAVAILABLE):  # it may be read once more, then
             telling = self._shared.delivered(chat_digest(key), run_id, owned=owned)
             await asyncio.shield(self._task(telling))
 
@@ -138,7 +138,7 @@ class RedisCoordinator:
 
     async def came(self, key: ChatKey) -> None:
         """A page came to read a log, as it may have been promised."""
-        with suppress(*AWAY):
+        with suppress(*UNAVAILABLE):
             await self._shared.promise(chat_digest(key), -1)
 
     async def look(self, key: ChatKey) -> Claimed | None:
@@ -203,7 +203,11 @@ class RedisCoordinator:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) and not isinstance(error, AWAY):
+        if (
+            not task.cancelled()
+            and (error := task.exception())
+            and not isinstance(error, UNAVAILABLE)
+        ):
             logger.error("Something that other processes need went wrong", exc_info=error)
 
 
@@ -261,5 +265,5 @@ class _Following:
 async def _reached(asked: Coroutine[Any, Any, _Answer]) -> _Answer:
     try:
         return await asked
-    except AWAY:
+    except UNAVAILABLE:
         raise BadRequest(UNREACHABLE, 503) from None

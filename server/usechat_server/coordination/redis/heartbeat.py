@@ -8,7 +8,13 @@ from contextlib import suppress
 from time import monotonic
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.redis.commands import AWAY, HEARTBEAT, LEASE, SETTLE, RedisCommands
+from usechat_server.coordination.redis.commands import (
+    HEARTBEAT,
+    LEASE,
+    SETTLE,
+    UNAVAILABLE,
+    RedisCommands,
+)
 from usechat_server.coordination.redis.lease import RedisLease
 from usechat_server.coordination.redis.subscriber import LogSubscriber
 
@@ -48,7 +54,7 @@ class Heartbeat:
                     lease.told(how)
                 self._take_over(dead)
                 await self._check_replicas()
-            except AWAY:
+            except UNAVAILABLE:
                 self._reached_since = None
                 for lease in leases:
                     lease.unreachable()

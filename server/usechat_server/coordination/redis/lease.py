@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from usechat_server.coordination.base import ChatKey, LeasedRun
-from usechat_server.coordination.redis.commands import AWAY, Claimed, HeldLease, Kept
+from usechat_server.coordination.redis.commands import UNAVAILABLE, Claimed, HeldLease, Kept
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.publisher import LogPublisher
 from usechat_server.results import Outcome
@@ -75,7 +75,7 @@ class RedisLease:
             return True
         if copy.is_doubtful:
             # This process was stopped for a while.
-            with suppress(*AWAY):
+            with suppress(*UNAVAILABLE):
                 _, (kept,) = await self._shared.renew([self.held])
                 self.told(kept)
         await self._publisher.wait(copy, _PATIENCE)
@@ -83,7 +83,7 @@ class RedisLease:
 
     async def release(self) -> None:
         self._forget(self)
-        with suppress(*AWAY):  # else it expires
+        with suppress(*UNAVAILABLE):  # else it expires
             await self._shared.release(self.held)
 
     async def end(self, outcome: Outcome) -> None:

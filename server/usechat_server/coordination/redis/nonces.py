@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from usechat_server.coordination.redis.commands import AWAY, RedisCommands
+from usechat_server.coordination.redis.commands import UNAVAILABLE, RedisCommands
 from usechat_server.coordination.redis.coordinator import UNREACHABLE
 from usechat_server.errors import BadRequest
 
@@ -27,5 +27,5 @@ class RedisNonces:
         """Raises BadRequest while Redis is away: nobody knows whether it was used."""
         try:
             return await self._shared().use(nonce, seconds)
-        except AWAY:
+        except UNAVAILABLE:
             raise BadRequest(UNREACHABLE, 503) from None

@@ -10,7 +10,7 @@ import logging
 from contextlib import suppress
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.redis.commands import AWAY, RedisCommands
+from usechat_server.coordination.redis.commands import UNAVAILABLE, RedisCommands
 from usechat_server.coordination.redis.published_log import PublishedLog
 
 __all__ = ["LogPublisher"]
@@ -90,7 +90,7 @@ class LogPublisher:
             behind, self._behind = self._behind, set()
             try:
                 await self._flush([copy for copy in behind if copy.is_behind])
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 if not self.away:
                     logger.warning("Redis is away: answers go on without it (%s)", error)
                 self.away = True

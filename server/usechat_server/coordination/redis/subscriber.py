@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.redis.commands import AWAY, Entries, RedisCommands
+from usechat_server.coordination.redis.commands import UNAVAILABLE, Entries, RedisCommands
 from usechat_server.coordination.redis.remote_log import RemoteLog
 from usechat_server.turn import Turn
 
@@ -71,7 +71,7 @@ class LogSubscriber:
         await cancel([self._reading, *self._closing])
 
     async def _leave(self, remote_log: RemoteLog) -> None:
-        with suppress(*AWAY):  # the owner sees it, too, when the presence is not renewed
+        with suppress(*UNAVAILABLE):  # the owner sees it, too, when the presence is not renewed
             await self._shared.left(remote_log.d, remote_log.run_id)
 
     async def _read(self) -> None:
@@ -86,7 +86,7 @@ class LogSubscriber:
                 for run_id, entries in news.items():
                     if remote_log := self._replicas.get(run_id):
                         await self._feed(remote_log, entries)
-            except AWAY:
+            except UNAVAILABLE:
                 await asyncio.sleep(_RETRY)
 
     async def _feed(self, remote_log: RemoteLog, entries: Entries) -> None:

@@ -26,7 +26,7 @@ from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.errors import RESTARTING, BadRequest
 from usechat_server.http.body import read_body
 from usechat_server.http.run_response import log_response
-from usechat_server.http.state import Services
+from usechat_server.http.state import AppState
 from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
 
@@ -38,21 +38,21 @@ IN_THREAD = 1_000_000
 _Read = TypeVar("_Read")
 
 
-def chat_routes(services: Services) -> list[BaseRoute]:
+def chat_routes(state: AppState) -> list[BaseRoute]:
     """The routes of turns. They are ASGI apps, so that nothing is between a stream and its host."""
     return [
-        Route("/api/chat", _Post(services), methods=["POST"]),
+        Route("/api/chat", _Post(state), methods=["POST"]),
         # A chat id may hold an encoded slash, which is a plain one here.
-        Route("/api/chat/{id:path}/stream", _Resume(services), methods=["GET"]),
-        Route("/api/chat/{id:path}/stop", _Stop(services), methods=["POST"]),
+        Route("/api/chat/{id:path}/stream", _Resume(state), methods=["GET"]),
+        Route("/api/chat/{id:path}/stop", _Stop(state), methods=["POST"]),
     ]
 
 
 class _Endpoint:
     """Answers one request; nothing if its client leaves before it was read."""
 
-    def __init__(self, services: Services) -> None:
-        self.services = services
+    def __init__(self, state: AppState) -> None:
+        self.state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -73,10 +73,10 @@ class _Endpoint:
         from_start: bool = False,
     ) -> Response:
         """A run's log."""
-        settings = self.services.settings
+        settings = self.state.settings
         return log_response(
             opened,
-            self.services.runs.coordinator,
+            self.state.runs.coordinator,
             key,
             client_version,
             from_start=from_start,
@@ -87,28 +87,28 @@ class _Endpoint:
 
 class _Post(_Endpoint):
     async def respond(self, scope: Scope, receive: Receive) -> Response:
-        services = self.services
-        if services.draining:
+        state = self.state
+        if state.draining:
             raise BadRequest(RESTARTING, 503)
-        user = await services.user(scope)
-        client_version = services.client_version_of(scope)
-        body = await read_body(scope, receive, services.settings)
+        user = await state.user(scope)
+        client_version = state.client_version_of(scope)
+        body = await read_body(scope, receive, state.settings)
         # Whose history is stored is as long as the chat, however short the body.
-        in_thread = len(body) >= IN_THREAD or services.chats is not None
+        in_thread = len(body) >= IN_THREAD or state.chats is not None
 
         def understand() -> tuple[ChatRequest, str]:
             request = parse_request(body)
-            request = replace(request, body=validated(request.body, services.body))
+            request = replace(request, body=validated(request.body, state.body))
             return request, identity(request)
 
         request, digest = await _done(understand, in_thread=len(body) >= IN_THREAD)
-        await services.ready()
+        await state.ready()
         key = ChatKey(user, request.chat_id)
 
         async def begin(lease: Lease) -> tuple[Turn, Responder]:
             """The turn, with the chat its own: what is refused here is refused before anything
             has begun."""
-            chats, responder_factory = services.chats, services.responder_factory
+            chats, responder_factory = state.chats, state.responder_factory
             if chats is None:
                 turn = turn_of(request, user, client_version)
             else:
@@ -125,16 +125,16 @@ class _Post(_Endpoint):
                     raise
             return turn, responder
 
-        opened = await services.runs.answer(key, digest, begin)
+        opened = await state.runs.answer(key, digest, begin)
         return self.stream(opened, key, client_version)
 
 
 class _Resume(_Endpoint):
     async def respond(self, scope: Scope, receive: Receive) -> Response:
-        services = self.services
-        key = ChatKey(await services.user(scope), scope["path_params"]["id"])
-        client_version = services.client_version_of(scope)
-        opened = await services.runs.follow(key) if services.resume else None
+        state = self.state
+        key = ChatKey(await state.user(scope), scope["path_params"]["id"])
+        client_version = state.client_version_of(scope)
+        opened = await state.runs.follow(key) if state.resume else None
         if opened is None:
             return Response(status_code=204)
         return self.stream(opened, key, client_version, from_start=True)
@@ -142,10 +142,10 @@ class _Resume(_Endpoint):
 
 class _Stop(_Endpoint):
     async def respond(self, scope: Scope, receive: Receive) -> Response:
-        services = self.services
-        key = ChatKey(await services.user(scope), scope["path_params"]["id"])
-        run_id, message_id = parse_stop(await read_body(scope, receive, services.settings))
-        await services.runs.stop(key, run_id=run_id, message_id=message_id)
+        state = self.state
+        key = ChatKey(await state.user(scope), scope["path_params"]["id"])
+        run_id, message_id = parse_stop(await read_body(scope, receive, state.settings))
+        await state.runs.stop(key, run_id=run_id, message_id=message_id)
         return Response(status_code=204)
 
 

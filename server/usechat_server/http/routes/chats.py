@@ -21,7 +21,7 @@ from ui_message_stream.versions import ClientVersion
 from usechat_server.coordination.base import ChatKey
 from usechat_server.errors import BadRequest
 from usechat_server.http.body import read_body
-from usechat_server.http.state import Services
+from usechat_server.http.state import AppState
 from usechat_server.results import step_metadata
 from usechat_server.store.base import Branch, Chat, Chats, StoredChat, StoredTurn
 
@@ -32,10 +32,10 @@ _LONGEST_PAGE = 200
 _LONGEST_TITLE = 200
 
 
-def chats_routes(services: Services, chats: Chats) -> list[BaseRoute]:
+def chats_routes(state: AppState, chats: Chats) -> list[BaseRoute]:
     """The routes of a store. They come after those of single chats that end in a word: a chat id
     may hold a slash."""
-    routes = _Routes(services, chats)
+    routes = _Routes(state, chats)
     return [
         Route("/api/chats", routes.list, methods=["GET"]),
         Route("/api/chat/{id:path}/branches", routes.branches, methods=["GET"]),
@@ -47,8 +47,8 @@ def chats_routes(services: Services, chats: Chats) -> list[BaseRoute]:
 
 
 class _Routes:
-    def __init__(self, services: Services, chats: Chats) -> None:
-        self._services = services
+    def __init__(self, state: AppState, chats: Chats) -> None:
+        self._state = state
         self._chats = chats
 
     async def list(self, request: Request) -> Response:
@@ -56,7 +56,7 @@ class _Routes:
         cursor = request.query_params.get("cursor")
         page = await self._chats.list(user, cursor, _limit(request))
         active = [ChatKey(user, chat.id) for chat in page.chats if chat.active_run_id]
-        running = await self._services.runs.coordinator.running(active) if active else {}
+        running = await self._state.runs.coordinator.running(active) if active else {}
         return _json(
             {
                 "chats": [_chat(one, running.get(ChatKey(user, one.id))) for one in page.chats],
@@ -66,8 +66,8 @@ class _Routes:
 
     async def get(self, request: Request) -> Response:
         key = await self._key(request)
-        client_version = self._services.client_version_of(request.scope)
-        runs = self._services.runs
+        client_version = self._state.client_version_of(request.scope)
+        runs = self._state.runs
         stored, running = await self._stored(key)
         messages, chat = stored.messages, stored.chat
         if chat.active_run_id is None:
@@ -83,7 +83,7 @@ class _Routes:
 
     async def branches(self, request: Request) -> Response:
         key = await self._key(request)
-        client_version = self._services.client_version_of(request.scope)
+        client_version = self._state.client_version_of(request.scope)
         branches = await self._chats.branches(*key)
         if branches is None:
             raise _unknown()
@@ -99,26 +99,26 @@ class _Routes:
 
     async def rename(self, request: Request) -> Response:
         key = await self._key(request)
-        body = await read_body(request.scope, request.receive, self._services.settings)
+        body = await read_body(request.scope, request.receive, self._state.settings)
         chat = await self._chats.rename(*key, _title(body))
         if chat is None:
             raise _unknown()
-        running = await self._services.runs.coordinator.running([key])
+        running = await self._state.runs.coordinator.running([key])
         return _json(_chat(chat, running.get(key)))
 
     async def delete(self, request: Request) -> Response:
         key = await self._key(request)
-        await self._services.runs.stop(key)
+        await self._state.runs.stop(key)
         if not await self._chats.delete(*key):
             raise _unknown()
-        await self._services.runs.fetched(key)  # its last answer is not to be had any more either
+        await self._state.runs.fetched(key)  # its last answer is not to be had any more either
         return Response(status_code=204)
 
     async def _stored(self, key: ChatKey) -> tuple[StoredChat, str | None]:
         """A chat, and the run that is writing in it."""
         stored = await self._chats.get(*key)
         if stored is not None and stored.chat.active_run_id is not None:
-            found = await self._services.runs.coordinator.find(key)
+            found = await self._state.runs.coordinator.find(key)
             if found is not None and found.run_id == stored.chat.active_run_id:
                 return stored, found.run_id
             # It has ended since, and what was read of its message may be half of it.
@@ -131,8 +131,8 @@ class _Routes:
         return ChatKey(await self._user(request), request.path_params["id"])
 
     async def _user(self, request: Request) -> str | None:
-        user = await self._services.user(request.scope)
-        await self._services.ready()
+        user = await self._state.user(request.scope)
+        await self._state.ready()
         return user
 
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from usechat_server.http.state import Services
+from usechat_server.http.state import AppState
 
 __all__ = ["RETRY_AFTER", "health_routes"]
 
@@ -14,14 +14,14 @@ __all__ = ["RETRY_AFTER", "health_routes"]
 RETRY_AFTER = "5"
 
 
-def health_routes(services: Services) -> list[BaseRoute]:
+def health_routes(state: AppState) -> list[BaseRoute]:
     """What an orchestrator asks."""
 
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok")
 
     async def readyz(request: Request) -> Response:
-        if services.draining:
+        if state.draining:
             return PlainTextResponse("draining", 503, {"retry-after": RETRY_AFTER})
         return PlainTextResponse("ok")
 
