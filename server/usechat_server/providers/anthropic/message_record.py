@@ -15,7 +15,15 @@ import msgspec
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import JSONObject
 
-__all__ = ["KEY", "Container", "Place", "Turn", "calls_with_results", "metadata", "recorded"]
+__all__ = [
+    "KEY",
+    "BlockSlot",
+    "Container",
+    "ResponseRecord",
+    "calls_with_results",
+    "metadata",
+    "read_record",
+]
 
 #: The key of the message's metadata.
 KEY = "usechat.anthropic"
@@ -31,7 +39,7 @@ _IN_PARTS = ("tool_use", "mcp_tool_use", "tool_result")
 _T = TypeVar("_T")
 
 
-class Place(msgspec.Struct, omit_defaults=True):
+class BlockSlot(msgspec.Struct, omit_defaults=True):
     """Where a block is kept."""
 
     #: the kind of part that holds it, the next one of its kind or the call's; None: no part does
@@ -42,10 +50,10 @@ class Place(msgspec.Struct, omit_defaults=True):
     block: JSONObject | None = None
 
 
-class Turn(msgspec.Struct, omit_defaults=True):
+class ResponseRecord(msgspec.Struct, omit_defaults=True):
     """The blocks of one response."""
 
-    places: list[Place]
+    places: list[BlockSlot]
     #: whether the provider only paused: its turn goes on in the next response
     paused: bool = False
 
@@ -60,17 +68,17 @@ class Container(msgspec.Struct):
         return self.expires_at > datetime.now(UTC)
 
 
-class Record(msgspec.Struct, omit_defaults=True):
+class MessageRecord(msgspec.Struct, omit_defaults=True):
     """What is kept of the answers that a message consists of."""
 
     #: the provider's id of a response → its blocks, in the order the responses came
-    turns: dict[str, Turn] = msgspec.field(default_factory=dict)
+    turns: dict[str, ResponseRecord] = msgspec.field(default_factory=dict)
     container: Container | None = None
 
 
 def metadata(
     response: str,
-    places: Sequence[Place],
+    places: Sequence[BlockSlot],
     server_calls: Collection[str],
     *,
     paused: bool,
@@ -79,22 +87,22 @@ def metadata(
     """What is to be merged into the message's metadata; None if the parts say it all."""
     made: JSONObject = {}
     if paused or not _told_by_parts(places, server_calls):
-        turn = Turn(places=list(places), paused=paused)
+        turn = ResponseRecord(places=list(places), paused=paused)
         made["turns"] = {response: msgspec.to_builtins(turn)}
     if container is not None and {"id", "expires_at"} <= container.keys():
         made["container"] = {key: container[key] for key in ("id", "expires_at")}
     return {KEY: made} if made else None
 
 
-def recorded(message: UIMessage) -> Record:
+def read_record(message: UIMessage) -> MessageRecord:
     """What was kept of a message's answers. It comes from the page: what cannot be read, or could
     not have been kept, counts as nothing."""
     value = message.metadata.get(KEY) if isinstance(message.metadata, dict) else None
     kept = value if isinstance(value, dict) else {}
-    turns = _read(kept.get("turns"), dict[str, Turn]) or {}
+    turns = _read(kept.get("turns"), dict[str, ResponseRecord]) or {}
     if not all(_is_ours(place) for turn in turns.values() for place in turn.places):
         turns = {}
-    return Record(turns, _read(kept.get("container"), Container))
+    return MessageRecord(turns, _read(kept.get("container"), Container))
 
 
 def _read(value: Any, kind: type[_T]) -> _T | None:
@@ -104,7 +112,7 @@ def _read(value: Any, kind: type[_T]) -> _T | None:
         return None
 
 
-def _is_ours(place: Place) -> bool:
+def _is_ours(place: BlockSlot) -> bool:
     """Whether `metadata` could have kept this."""
     block = place.block or {}
     if place.part is None:
@@ -120,7 +128,7 @@ def _is_ours(place: Place) -> bool:
     return result and block.keys() <= _FIELDS_BESIDES.get(place.part, set())
 
 
-def _told_by_parts(places: Sequence[Place], server_calls: Collection[str]) -> bool:
+def _told_by_parts(places: Sequence[BlockSlot], server_calls: Collection[str]) -> bool:
     """Whether the parts in their order, each server's result right after its call, are it."""
     pending: str | None = None
     for place in places:
@@ -131,7 +139,7 @@ def _told_by_parts(places: Sequence[Place], server_calls: Collection[str]) -> bo
     return pending is None
 
 
-def calls_with_results(turns: Iterable[Turn]) -> set[str]:
+def calls_with_results(turns: Iterable[ResponseRecord]) -> set[str]:
     """The calls whose results have a place."""
     return {
         place.id

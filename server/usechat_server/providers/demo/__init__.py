@@ -45,8 +45,8 @@ class DemoModel:
         fail = asks_for_error(question) and question.id not in self._failed
         if fail:
             self._failed.append(question.id)
-        beats = choose(question, fail=fail)
-        return DemoStream(beats, question, call.messages, self._pace)
+        script_events = choose(question, fail=fail)
+        return DemoStream(script_events, question, call.messages, self._pace)
 
     async def aclose(self) -> None:
         """There is nothing to close."""

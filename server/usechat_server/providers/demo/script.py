@@ -8,7 +8,7 @@ from typing import Any
 
 from usechat_server.providers.demo import texts
 from usechat_server.providers.demo.question import Question, describe
-from usechat_server.providers.demo.script_events import Beat, BreakOff, Call, Say, Think
+from usechat_server.providers.demo.script_events import BreakOff, Call, Say, ScriptEvent, Think
 from usechat_server.providers.demo.texts import lighthouse
 from usechat_server.providers.demo.tool_scripts import (
     dice_scene,
@@ -22,12 +22,12 @@ from usechat_server.tools import DeclaredTool
 
 __all__ = ["asks_for_error", "choose"]
 
-Scene = Callable[[Question], list[Beat]]
+Script = Callable[[Question], list[ScriptEvent]]
 
 _ERROR = re.compile(r"/error|\ban error\b", re.IGNORECASE)
 
 #: Scenes with tools: a word, the tools without which they cannot be played, the scene.
-_TOOL_SCENES: list[tuple[str, set[str], Scene]] = [
+_TOOL_SCENES: list[tuple[str, set[str], Script]] = [
     (r"dice|die|roll", {"roll_dice"}, dice_scene),
     (r"plan", {"weather", "look_up"}, plan_scene),
     (r"weather", {"weather"}, weather_scene),
@@ -41,7 +41,7 @@ def asks_for_error(question: Question) -> bool:
     return _ERROR.search(question.text) is not None
 
 
-def choose(question: Question, *, fail: bool) -> list[Beat]:
+def choose(question: Question, *, fail: bool) -> list[ScriptEvent]:
     """The beats of one step."""
     text = question.text
     if fail:

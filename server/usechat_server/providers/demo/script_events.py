@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Beat", "BreakOff", "Call", "Say", "Show", "Source", "Think"]
+__all__ = ["BreakOff", "Call", "Say", "ScriptEvent", "Show", "Source", "Think"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +49,4 @@ class BreakOff:
     """The provider fails."""
 
 
-Beat = Think | Say | Show | Call | BreakOff
+ScriptEvent = Think | Say | Show | Call | BreakOff

@@ -31,10 +31,10 @@ from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
 from usechat_server.providers.demo.question import Question
 from usechat_server.providers.demo.script_events import (
-    Beat,
     BreakOff,
     Call,
     Say,
+    ScriptEvent,
     Show,
     Source,
     Think,
@@ -126,7 +126,7 @@ class DemoStream:
 
     def __init__(
         self,
-        beats: Sequence[Beat],
+        script_events: Sequence[ScriptEvent],
         question: Question,
         history: Sequence[UIMessage],
         pace: float,
@@ -136,9 +136,9 @@ class DemoStream:
         # About four characters are a token in most models' English.
         asked = sum(len(json_codec.encode(message.to_object())) for message in history)
         self.usage = Usage(input=asked // 4, output=0)
-        self._beats = beats
+        self._beats = script_events
         self._pace = pace
-        self._steps = _play(beats, question)
+        self._steps = _play(script_events, question)
         self._closed = asyncio.Event()
 
     def __aiter__(self) -> DemoStream:
@@ -162,10 +162,10 @@ class DemoStream:
         self._closed.set()
 
 
-def _play(beats: Sequence[Beat], question: Question) -> Iterator[_Step]:
+def _play(script_events: Sequence[ScriptEvent], question: Question) -> Iterator[_Step]:
     """Pauses in seconds, each with what comes after it. Raises ModelError."""
     pause = _FIRST
-    for place, beat in enumerate(beats):
+    for place, beat in enumerate(script_events):
         if isinstance(beat, BreakOff):
             raise ModelError("the demo model fails when it is asked to", "overloaded")
         for batch in _batches(chunks_of(beat, place, question)):

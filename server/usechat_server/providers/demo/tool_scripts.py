@@ -10,7 +10,7 @@ from ui_message_stream.messages import ToolPart
 
 from usechat_server.providers.demo import texts
 from usechat_server.providers.demo.question import Question
-from usechat_server.providers.demo.script_events import Beat, Call, Say, Source, Think
+from usechat_server.providers.demo.script_events import Call, Say, ScriptEvent, Source, Think
 
 __all__ = [
     "dice_scene",
@@ -24,7 +24,7 @@ __all__ = [
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
-def dice_scene(question: Question) -> list[Beat]:
+def dice_scene(question: Question) -> list[ScriptEvent]:
     """A tool whose output grows while it runs."""
     if question.step == 0:
         words = re.findall(r"\w+", question.text.lower())
@@ -33,7 +33,7 @@ def dice_scene(question: Question) -> list[Beat]:
     return [Say(_told(question, "roll_dice", texts.DICE))]
 
 
-def weather_scene(question: Question) -> list[Beat]:
+def weather_scene(question: Question) -> list[ScriptEvent]:
     """Calls side by side, of which one may fail."""
     if question.step == 0:
         cities = re.findall(r"(?<!^)\b[A-Z]\w+", question.text) or ["Lisbon"]
@@ -43,7 +43,7 @@ def weather_scene(question: Question) -> list[Beat]:
     return [Say("\n".join([texts.WEATHER_TABLE, *rows]))]
 
 
-def plan_scene(question: Question) -> list[Beat]:
+def plan_scene(question: Question) -> list[ScriptEvent]:
     """Several steps: what the second one asks depends on what the first one brought."""
     match question.step:
         case 0:
@@ -56,7 +56,7 @@ def plan_scene(question: Question) -> list[Beat]:
             return [Say(texts.PLAN), *_cited(question, texts.PLAN_CITED)]
 
 
-def library_scene(question: Question) -> list[Beat]:
+def library_scene(question: Question) -> list[ScriptEvent]:
     """A tool that tells of its progress, and an answer with its sources."""
     if question.step == 0:
         query = re.sub(r"(?i)^.*?\b(look up|search( for)?|cite)\b", "", question.text).strip(" .?!")
@@ -67,7 +67,7 @@ def library_scene(question: Question) -> list[Beat]:
     return [Say(texts.LIBRARY), *_cited(question, texts.LIBRARY_CITED)]
 
 
-def postcard_scene(question: Question) -> list[Beat]:
+def postcard_scene(question: Question) -> list[ScriptEvent]:
     """A call that a person has to allow."""
     if question.step == 0:
         to = next(iter(re.findall(r"\bto (\w+)", question.text)), "Ada")
@@ -105,7 +105,7 @@ def _facts(calls: list[ToolPart]) -> dict[str, Any]:
     return output if isinstance(output, dict) else {}
 
 
-def _cited(question: Question, sentences: tuple[str, ...]) -> list[Beat]:
+def _cited(question: Question, sentences: tuple[str, ...]) -> list[ScriptEvent]:
     """Sentences, each with the page it is from, as far as pages were found."""
     pages = question.outputs("look_up")[-1].output
     found = [Source(page["title"], page["url"]) for page in pages] if pages else []

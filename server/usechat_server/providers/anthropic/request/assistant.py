@@ -17,7 +17,11 @@ from ui_message_stream.messages import (
     UIMessage,
 )
 
-from usechat_server.providers.anthropic.message_record import Turn, calls_with_results, recorded
+from usechat_server.providers.anthropic.message_record import (
+    ResponseRecord,
+    calls_with_results,
+    read_record,
+)
 from usechat_server.providers.anthropic.request.server_calls import server_call, server_result
 from usechat_server.providers.anthropic.request.tool_blocks import CallIds, tool_result, tool_use
 from usechat_server.tools import DeclaredTool
@@ -36,7 +40,7 @@ def steps(
     With the `newest` message, the provider may still be at work on calls of its own.
     """
     split = list(_split(message.parts))
-    turns = _matching(split, list(recorded(message).turns.values()))
+    turns = _matching(split, list(read_record(message).turns.values()))
     calls = _Calls(ids, tools, calls_with_results(turn for turn in turns if turn), newest)
     for parts, turn in zip(split, turns, strict=True):
         yield Step(parts, turn, calls)
@@ -65,14 +69,14 @@ def _is_answered(part: Part) -> bool:
     return isinstance(part, ToolPart) and not part.provider_executed
 
 
-def _matching(split: list[list[Part]], kept: list[Turn]) -> list[Turn | None]:
+def _matching(split: list[list[Part]], kept: list[ResponseRecord]) -> list[ResponseRecord | None]:
     """What was kept of each step: it consists of the same parts. Those that are alike come in the
     same order; any other order is not relied on, since databases sort the keys of an object. A step
     that was cut has nothing kept, and an app may have changed what it likes."""
-    alike: dict[tuple[_Holder, ...], deque[Turn]] = {}
+    alike: dict[tuple[_Holder, ...], deque[ResponseRecord]] = {}
     for turn in kept:
         alike.setdefault(_holders(turn), deque()).append(turn)
-    made: list[Turn | None] = []
+    made: list[ResponseRecord | None] = []
     for parts in split:
         held = tuple(_held_in(part) for part in parts if isinstance(part, _HOLDERS))
         turns = alike.get(held)
@@ -91,7 +95,7 @@ def _held_in(part: Part) -> _Holder:
     return "text" if isinstance(part, TextPart) else "reasoning", None
 
 
-def _holders(turn: Turn) -> tuple[_Holder, ...]:
+def _holders(turn: ResponseRecord) -> tuple[_Holder, ...]:
     return tuple(
         (place.part, place.id)
         for place in turn.places
@@ -120,7 +124,7 @@ class _Calls:
             tool_result(part, call_id, self._tools.get(part.tool_name)),
         )
 
-    def by_provider(self, part: ToolPart, turn: Turn | None) -> Content:
+    def by_provider(self, part: ToolPart, turn: ResponseRecord | None) -> Content:
         """The call of a provider's tool, with its result unless that has a place of its own."""
         call, result = server_call(part), server_result(part)
         pending = result is None and turn is not None and self._newest
@@ -141,7 +145,7 @@ class _Calls:
 class Step:
     """One model call: what the assistant said, and what came of its tool calls."""
 
-    def __init__(self, parts: list[Part], turn: Turn | None, calls: _Calls) -> None:
+    def __init__(self, parts: list[Part], turn: ResponseRecord | None, calls: _Calls) -> None:
         #: a message of a person that stands here instead
         self.steering = next((p for p in parts if isinstance(p, SteeringMessagePart)), None)
         #: whether the provider goes on with it when it is called again
@@ -161,7 +165,7 @@ class Step:
         while not self.paused and self.content and self.content[-1]["type"] in _THINKING:
             self.content.pop()
 
-    def _in_order(self, parts: list[Part], turn: Turn) -> None:
+    def _in_order(self, parts: list[Part], turn: ResponseRecord) -> None:
         held = [part for part in parts if isinstance(part, _HOLDERS)]
         waiting = iter(held)
         for place in turn.places:

@@ -23,7 +23,7 @@ from ui_message_stream.messages import (
 from ui_message_stream.schema import WireError
 
 from usechat_server.errors import BadRequest
-from usechat_server.providers.anthropic.message_record import recorded
+from usechat_server.providers.anthropic.message_record import read_record
 from usechat_server.providers.anthropic.request.assistant import steps
 from usechat_server.providers.anthropic.request.files import file_block
 from usechat_server.providers.anthropic.request.tool_blocks import CallIds
@@ -140,7 +140,7 @@ def _assistant(message: UIMessage, turns: _Turns, *, newest: bool) -> None:
 
 def _container(messages: Iterable[UIMessage]) -> str | None:
     """Where the model's code ran last, and what it made still is."""
-    found = [kept for message in messages if (kept := recorded(message).container) is not None]
+    found = [kept for message in messages if (kept := read_record(message).container) is not None]
     return found[-1].id if found and found[-1].lives() else None
 
 

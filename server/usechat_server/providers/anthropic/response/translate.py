@@ -51,7 +51,7 @@ class Translation:
         self._open: dict[int, Block] = {}
         #: what the page is told first, together with the first that it sees
         self._opening: list[ChunkVariant] = []
-        self._places: list[message_record.Place] = []
+        self._places: list[message_record.BlockSlot] = []
         self._calls: set[str] = set()
         #: those of the calls that the provider runs
         self._server_calls: set[str] = set()

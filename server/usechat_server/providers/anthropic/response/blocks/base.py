@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ui_message_stream.schema import ProviderMetadata
 from ui_message_stream.versions import ChunkVariant
 
-from usechat_server.providers.anthropic.message_record import Place
+from usechat_server.providers.anthropic.message_record import BlockSlot
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.tool_results import SERVER_TOOLS
 from usechat_server.tools import DeclaredTool
@@ -21,7 +21,7 @@ class Block(Protocol):
     """An open content block."""
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> BlockSlot | None:
         """Once it ended: where the history finds it again. None: it cannot go back."""
         ...
 

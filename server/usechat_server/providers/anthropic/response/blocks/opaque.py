@@ -8,7 +8,7 @@ from typing import Any
 from ui_message_stream.chunks import Custom
 from ui_message_stream.versions import ChunkVariant
 
-from usechat_server.providers.anthropic.message_record import Place
+from usechat_server.providers.anthropic.message_record import BlockSlot
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import ResponseContext, anthropic
 
@@ -22,7 +22,7 @@ class Hidden:
     def __init__(self, _: str, content: dict[str, Any], __: ResponseContext) -> None:
         self.content = content
         known = isinstance(content.get("type"), str)
-        self.place: Place | None = Place(block=content) if known else None
+        self.place: BlockSlot | None = BlockSlot(block=content) if known else None
 
     def start(self) -> Sequence[ChunkVariant]:
         return ()

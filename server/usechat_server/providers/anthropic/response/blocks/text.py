@@ -9,7 +9,7 @@ import msgspec
 from ui_message_stream.chunks import TextDelta, TextEnd, TextStart
 from ui_message_stream.versions import ChunkVariant
 
-from usechat_server.providers.anthropic.message_record import Place
+from usechat_server.providers.anthropic.message_record import BlockSlot
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import (
     ResponseContext,
@@ -26,7 +26,7 @@ class Text:
         text: str = ""
         citations: list[dict[str, Any]] | None = None
 
-    place = Place("text")
+    place = BlockSlot("text")
 
     def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
         self.id = block_id
@@ -80,9 +80,9 @@ class Compaction:
         self.encrypted = self.content.encrypted_content
 
     @property
-    def place(self) -> Place:
+    def place(self) -> BlockSlot:
         hidden = {"encrypted_content": self.encrypted, "tool_changes": self.content.tool_changes}
-        return Place("text", block=without_none(hidden) or None)
+        return BlockSlot("text", block=without_none(hidden) or None)
 
     def start(self) -> Sequence[ChunkVariant]:
         told = without_none({"type": "compaction", "signature": self.content.signature})

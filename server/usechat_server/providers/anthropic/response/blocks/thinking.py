@@ -9,7 +9,7 @@ import msgspec
 from ui_message_stream.chunks import ReasoningDelta, ReasoningEnd, ReasoningStart
 from ui_message_stream.versions import ChunkVariant
 
-from usechat_server.providers.anthropic.message_record import Place
+from usechat_server.providers.anthropic.message_record import BlockSlot
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import ResponseContext, anthropic
 
@@ -21,7 +21,7 @@ class Thinking:
         thinking: str = ""
         signature: str | None = None
 
-    place = Place("reasoning")
+    place = BlockSlot("reasoning")
 
     def __init__(self, block_id: str, content: dict[str, Any], _: ResponseContext) -> None:
         self.id = block_id
@@ -56,7 +56,7 @@ class RedactedThinking:
     class Content(msgspec.Struct):
         data: str
 
-    place = Place("reasoning")
+    place = BlockSlot("reasoning")
 
     def __init__(self, block_id: str, content: dict[str, Any], _: ResponseContext) -> None:
         self.id = block_id

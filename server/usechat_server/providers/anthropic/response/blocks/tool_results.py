@@ -9,7 +9,7 @@ import msgspec
 from ui_message_stream.chunks import SourceUrl, ToolOutputAvailable, ToolOutputError
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
-from usechat_server.providers.anthropic.message_record import Place
+from usechat_server.providers.anthropic.message_record import BlockSlot
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import (
     Document,
@@ -60,16 +60,16 @@ class ServerResult:
             self.metadata = anthropic(caller=by)
 
     @property
-    def place(self) -> Place:
-        return self._part() if self.called else Place(block=self.block)
+    def place(self) -> BlockSlot:
+        return self._part() if self.called else BlockSlot(block=self.block)
 
-    def _part(self) -> Place:
+    def _part(self) -> BlockSlot:
         content = self.result.content
         kept = block_type(self.output, "") == self.result.type or content == []
         if kept and _equal(as_content(self.result.type, self.output), content):
-            return Place("result", self.result.tool_use_id)
+            return BlockSlot("result", self.result.tool_use_id)
         whole = {"type": self.result.type, "content": content}
-        return Place("result", self.result.tool_use_id, whole)
+        return BlockSlot("result", self.result.tool_use_id, whole)
 
     def start(self) -> Sequence[ChunkVariant]:
         return self._outcome() if self.called else ()
@@ -159,9 +159,9 @@ class AdvisorResult(ServerResult):
 
     Shape = dict[str, Any]
 
-    def _part(self) -> Place:
+    def _part(self) -> BlockSlot:
         if "stopReason" in self.output:
-            return Place("result", self.result.tool_use_id, {"content": self.result.content})
+            return BlockSlot("result", self.result.tool_use_id, {"content": self.result.content})
         return super()._part()
 
     def _outcome(self) -> Sequence[ChunkVariant]:
@@ -184,8 +184,8 @@ class McpResult(ServerResult):
         self.output = self.result.content
         self.failed = self.result.is_error
 
-    def _part(self) -> Place:
-        return Place("result", self.result.tool_use_id)
+    def _part(self) -> BlockSlot:
+        return BlockSlot("result", self.result.tool_use_id)
 
 
 def _equal(one: Any, other: Any) -> bool:

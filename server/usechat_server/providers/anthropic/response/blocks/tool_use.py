@@ -16,7 +16,7 @@ from ui_message_stream.chunks import (
 from ui_message_stream.schema import JSONObject, ProviderMetadata
 from ui_message_stream.versions import ChunkVariant
 
-from usechat_server.providers.anthropic.message_record import Place
+from usechat_server.providers.anthropic.message_record import BlockSlot
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import (
     Block,
@@ -59,7 +59,7 @@ class _Call:
     def __init__(self, _: str, content: dict[str, Any], answer: ResponseContext) -> None:
         self.call = msgspec.convert(content, self.Content)
         self.name = self.call.name
-        self.place: Place | None = Place("call", self.call.id)
+        self.place: BlockSlot | None = BlockSlot("call", self.call.id)
         self.pieces: list[str] = []
 
     @property
@@ -226,7 +226,7 @@ class UnknownToolUse(_Call):
         return ()
 
     def _complete(self, value: Any) -> Sequence[ChunkVariant]:
-        self.place = Place(block={**self.content, "input": value})
+        self.place = BlockSlot(block={**self.content, "input": value})
         return ()
 
 
