@@ -119,8 +119,8 @@ def frames(chunks: Iterable[ChunkVariant], client_version: ClientVersion) -> byt
     """
     return b"".join(
         [
-            frame(shown)
-            for chunk in chunks
-            if (shown := downgrade(chunk, client_version)) is not None
+            frame(chunk)
+            for variant in chunks
+            if (chunk := downgrade(variant, client_version)) is not None
         ]
     )

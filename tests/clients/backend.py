@@ -20,8 +20,7 @@ from usechat_server.approvals import Approve, Deny
 from usechat_server.loop.spec import AgentTool
 from usechat_server.mcp import mcp_stdio
 from usechat_server.results import RunResult
-from usechat_server.runs import Retry
-from usechat_server.runs import responder_factory as responder_factory
+from usechat_server.runs import Retry, responder_factory
 
 import tests.harness.mcp_server
 from tests.clients.scenario import SECRET

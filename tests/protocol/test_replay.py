@@ -134,8 +134,8 @@ def test_a_replay_does_not_run_a_page_s_tool_again(reader: Reader, release: str)
     )
     # 5.0.0 cannot be kept from it without being told something wrong.
     assert answer["toolCalls"] == ["open"] or release == "5.0.0"
-    downgrade_message = [(p["toolCallId"], p["state"]) for p in answer["message"]["parts"][1:]]
-    assert downgrade_message == [
+    states = [(p["toolCallId"], p["state"]) for p in answer["message"]["parts"][1:]]
+    assert states == [
         ("answered", "output-available"),
         ("failed", "output-error"),
         ("open", "input-available"),

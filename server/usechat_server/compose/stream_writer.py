@@ -144,16 +144,16 @@ class StreamWriter:
         Raises what the stream raises, and BadRequest with the text of an `error` in it.
         """
         self._end_block()
-        stream = self._merger.add(merged=True)
+        merged = self._merger.add(merged=True)
         try:
             async for variant in stream:
                 if isinstance(variant, c.StartStep):
-                    await self._merger.wait_for_step(stream)
+                    await self._merger.wait_for_step(merged)
                 else:
-                    self._merger.say(stream, variant)
+                    self._merger.say(merged, variant)
                     self._note(variant.chunk if isinstance(variant, VersionedChunk) else variant)
         finally:
-            self._merger.remove(stream)
+            self._merger.remove(merged)
             if aclose := getattr(stream, "aclose", None):
                 await aclose()
 

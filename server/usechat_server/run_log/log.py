@@ -16,7 +16,7 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce import reduce
-from ui_message_stream.replay import expand
+from ui_message_stream.replay import replay_chunks
 from ui_message_stream.schema import UNSET
 from ui_message_stream.sse import DONE, frames
 from ui_message_stream.versions import (
@@ -264,7 +264,7 @@ class Log:
     def _preamble(
         self, continued: UIMessage, client_version: ClientVersion
     ) -> Iterator[ChunkVariant]:
-        yield from expand(continued, client_version)
+        yield from replay_chunks(continued, client_version)
         # Its `start` stands for this run's own, of which only the metadata is left to say.
         start = self._items[0]
         if isinstance(start, Start) and start.message_metadata is not UNSET:

@@ -11,10 +11,10 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.chat_request import parse_request, turn_of
 from usechat_server.coordination.base import ChatKey, OrphanedRun
 from usechat_server.coordination.redis import commands as shared
-from usechat_server.coordination.redis import heartbeat as heartbeat
-from usechat_server.coordination.redis.commands import Held, RedisCommands, chat_digest
+from usechat_server.coordination.redis import heartbeat
+from usechat_server.coordination.redis.commands import HeldLease, RedisCommands, chat_digest
 from usechat_server.coordination.redis.coordinator import RedisCoordinator
-from usechat_server.coordination.redis.subscriber import Follower
+from usechat_server.coordination.redis.subscriber import LogSubscriber
 
 from tests.harness.redis_server import RedisServer
 
@@ -28,12 +28,12 @@ def short_leases() -> Iterator[None]:
         yield
 
 
-async def begun(redis: RedisCommands, key: ChatKey, turn: bytes) -> Held:
+async def begun(redis: RedisCommands, key: ChatKey, turn: bytes) -> HeldLease:
     """A run of a process that does not renew its lease."""
     run, d = f"run of {key.chat_id}", chat_digest(key)
     epoch = await redis.claim(d, run, "digest")
     assert epoch is not None
-    held = Held(d, run, epoch)
+    held = HeldLease(d, run, epoch)
     fields: dict[str, str | bytes] = {
         "run": run,
         "digest": "digest",
@@ -69,7 +69,7 @@ async def test_a_log_that_cannot_be_read_ends_and_others_go_on(redis: RedisServe
     body = b'{"id": "c2", "messages": [{"id": "u", "role": "user", "parts": []}]}'
     turn = turn_of(parse_request(body), None, NEWEST_CLIENT_VERSION)
     held = await begun(other, ChatKey(None, "c2"), turn.to_json())
-    follower = Follower(own)
+    follower = LogSubscriber(own)
     try:
         remote_log = await follower.open(held.d, held.run_id)
         assert remote_log is not None

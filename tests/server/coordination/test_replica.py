@@ -14,7 +14,7 @@ from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChu
 from ui_message_stream.writer import Writer
 from usechat_server.coordination.redis import published_log as cluster_copy
 from usechat_server.coordination.redis.codec import decode, encode
-from usechat_server.coordination.redis.commands import Held, RedisCommands
+from usechat_server.coordination.redis.commands import HeldLease, RedisCommands
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.remote_log import RemoteLog
 from usechat_server.run_log import log as memory
@@ -72,7 +72,7 @@ def test_whoever_joins_at_any_point_has_the_owners_log(
         log.append(writer.write(Start(message_id="m")))
         lost: list[None] = []
         copy = PublishedLog(
-            Held(f"d{run_id}", run_id, 1), log, {"run": run_id}, lambda: lost.append(None)
+            HeldLease(f"d{run_id}", run_id, 1), log, {"run": run_id}, lambda: lost.append(None)
         )
         readers: dict[int, Process] = {}
 

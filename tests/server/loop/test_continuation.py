@@ -18,7 +18,7 @@ from ui_message_stream.messages import Approval, UIMessage
 from ui_message_stream.reduce import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
-from usechat_server.approvals import Approve, Ask, Deny, with_answers
+from usechat_server.approvals import Approve, Ask, Deny, normalize_legacy_approvals
 from usechat_server.providers.base import StepResult
 from usechat_server.tools import ClientTool, ToolContext, tool
 from usechat_server.turn import Turn
@@ -183,7 +183,7 @@ async def test_a_page_of_the_oldest_kind_allows_by_its_own_answer() -> None:
     message = await scene.message(ask(DEFAULT_CLIENT_VERSION))
     assert tool_part(message, "a").state == "input-available"
     yes = changed(message, "a", state="output-available", output={"approved": True})
-    message = await scene.message(ask(DEFAULT_CLIENT_VERSION, with_answers(yes)))
+    message = await scene.message(ask(DEFAULT_CLIENT_VERSION, normalize_legacy_approvals(yes)))
     assert mail.sent == ["bo"]
     assert tool_part(message, "a").output == "sent to bo"
 

@@ -22,7 +22,7 @@ from ui_message_stream.reduce import reduce
 from ui_message_stream.state import StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
-from usechat_server.approvals import Approve, Ask, Deny, with_answers
+from usechat_server.approvals import Approve, Ask, Deny, normalize_legacy_approvals
 from usechat_server.errors import BadRequest, ModelError
 from usechat_server.providers.anthropic.request.build import request
 from usechat_server.providers.base import ModelCall, StepResult
@@ -261,7 +261,7 @@ def last_calls(message: UIMessage) -> list[ToolPart]:
 def decide(message: UIMessage, *, yes: bool, one: bool) -> tuple[UIMessage, set[str]] | None:
     """The message after people and the page did their part (or one of them did), and the calls
     that were allowed; None: there is nothing to go on with."""
-    message = with_answers(message)
+    message = normalize_legacy_approvals(message)
     answered: set[str] = set()
     allowed: set[str] = set()
     for part in last_calls(message):

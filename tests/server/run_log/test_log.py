@@ -114,9 +114,7 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
             seen[number] += await read_rest(reader)
             assert seen[number].endswith(b"data: [DONE]\n\n")
             expected = [
-                downgrade_message
-                for chunk in written
-                if (downgrade_message := downgrade(chunk, client_version))
+                downgraded for chunk in written if (downgraded := downgrade(chunk, client_version))
             ]
             assert reduce(chunks_of(seen[number])) == reduce(expected)
 
@@ -182,9 +180,9 @@ def test_what_is_taken_back_is_lost_on_nobody(
                 assert not reader.loses_by_reset()
                 continue
             expected = [
-                downgrade_message
+                downgraded
                 for chunk in replayed
-                if (downgrade_message := downgrade(chunk, CLIENT_VERSIONS[number]))
+                if (downgraded := downgrade(chunk, CLIENT_VERSIONS[number]))
             ]
             assert reduce(got) == reduce(expected)
             reader.close()
@@ -370,5 +368,5 @@ async def test_each_reader_gets_the_form_of_its_client_version(
         for chunk in chunks:
             grammar.check(chunk)
         old = reader_client_version < newer
-        downgrade_message = [source, old_end] if old else [new_end]
-        assert chunks[2:-2] == [TextStart(id="0"), *downgrade_message]
+        downgraded = [source, old_end] if old else [new_end]
+        assert chunks[2:-2] == [TextStart(id="0"), *downgraded]

@@ -28,7 +28,7 @@ from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import MetadataHook
 from usechat_server.runs import RunConfig, Runs
-from usechat_server.runs.idle_timer import Readers
+from usechat_server.runs.idle_timer import IdleTimer
 from usechat_server.runs.responder import Responder
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -167,7 +167,7 @@ def test_an_answer_that_nobody_comes_back_to_ends_and_can_still_be_read() -> Non
 
 async def test_a_reader_that_comes_back_in_time_makes_the_countdown_nothing() -> None:
     gone = asyncio.Event()
-    readers = Readers(0.05, gone.set)
+    readers = IdleTimer(0.05, gone.set)
     readers.enter()
     for _ in range(3):
         readers.leave()

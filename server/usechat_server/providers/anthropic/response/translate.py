@@ -14,8 +14,8 @@ from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import message_record
 from usechat_server.providers.anthropic.errors import from_event
 from usechat_server.providers.anthropic.response import events
-from usechat_server.providers.anthropic.response.blocks import Block, ResponseContext, translator
-from usechat_server.providers.anthropic.response.blocks.base import anthropic
+from usechat_server.providers.anthropic.response.blocks import Block, translator
+from usechat_server.providers.anthropic.response.blocks.base import ResponseContext, anthropic
 from usechat_server.providers.anthropic.response.usage import counted
 from usechat_server.providers.base import StepResult
 from usechat_server.results import Usage

@@ -14,7 +14,7 @@ from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.tool_results import SERVER_TOOLS
 from usechat_server.tools import DeclaredTool
 
-__all__ = ["Block", "Document", "RunResult", "anthropic", "mcp", "without_none"]
+__all__ = ["Block", "Document", "ResponseContext", "anthropic", "mcp", "without_none"]
 
 
 class Block(Protocol):
