@@ -1,13 +1,176 @@
 """The AI SDK's UI message stream protocol, without I/O: what `useChat` reads, from any backend.
 
-Import from the module that has what you need; none brings more than one JSON library.
+Everything that an application needs is exported here:
 
-- `check`: what is wrong with the stream of any backend
-- `chunks`, `messages`: every chunk, every part of a UI message (`wire` has what they share)
-- `sse`: frames, comments, `[DONE]`, an incremental decoder
-- `writer`: a writer of legal streams
-- `reduce`, `expand`: chunks to the message that the page has, and back
-- `versions`: which release of the client knows what
-- `rules`, `grammar`: which chunk may follow which
-- `jsontext`: JSON as browsers send it and as every client can parse it
+- Check a stream: `check`, `Checker`, `Finding`
+- Chunks: one class per chunk type, `parse_chunk`, `encode_chunk`
+- Messages: `UIMessage` and its parts, `parse_part`
+- Server-sent events: `frame`, `frames`, `comment`, `DONE`, `HEADERS`, `Decoder`
+- Write a legal stream: `Writer`, `IllegalChunk`
+- Chunks to message and back: `reduce`, `Reducer`, `replay_chunks`
+- Client versions: `ClientVersion`, `downgrade`, `downgrade_message`, `accepts`, `missing`
+- JSON: `decode_json`, `encode_json`, `UNSET` (an absent field, where null is a value)
 """
+
+from ui_message_stream.checker import Checker, Finding, check
+from ui_message_stream.chunks import (
+    Abort,
+    Chunk,
+    Custom,
+    Data,
+    Error,
+    File,
+    Finish,
+    FinishReason,
+    FinishStep,
+    MessageMetadata,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningFile,
+    ReasoningStart,
+    ResetStep,
+    SourceDocument,
+    SourceUrl,
+    Start,
+    StartStep,
+    SteeringMessage,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
+    ToolInputAvailable,
+    ToolInputDelta,
+    ToolInputError,
+    ToolInputStart,
+    ToolOutputAvailable,
+    ToolOutputDenied,
+    ToolOutputError,
+    encode_chunk,
+    parse_chunk,
+)
+from ui_message_stream.json_codec import decode as decode_json
+from ui_message_stream.json_codec import encode as encode_json
+from ui_message_stream.messages import (
+    Approval,
+    CustomPart,
+    DataPart,
+    FilePart,
+    Part,
+    ReasoningFilePart,
+    ReasoningPart,
+    Role,
+    SourceDocumentPart,
+    SourceUrlPart,
+    SteeringMessagePart,
+    StepStartPart,
+    TextPart,
+    ToolPart,
+    ToolState,
+    UIMessage,
+    UnknownPart,
+    parse_part,
+)
+from ui_message_stream.reducer import ReduceError, Reducer, reduce
+from ui_message_stream.replay import downgrade_message, replay_chunks
+from ui_message_stream.schema import UNSET, JSONObject, ProviderMetadata, WireError
+from ui_message_stream.sse import DONE, HEADERS, Decoder, comment, frame, frames
+from ui_message_stream.state import IllegalChunk
+from ui_message_stream.versions import (
+    DEFAULT_CLIENT_VERSION,
+    NEWEST_CLIENT_VERSION,
+    OLDEST_CLIENT_VERSION,
+    ChunkVariant,
+    ClientVersion,
+    VersionedChunk,
+    accepts,
+    downgrade,
+    missing,
+)
+from ui_message_stream.writer import Writer
+
+__all__ = [
+    "DEFAULT_CLIENT_VERSION",
+    "DONE",
+    "HEADERS",
+    "NEWEST_CLIENT_VERSION",
+    "OLDEST_CLIENT_VERSION",
+    "UNSET",
+    "Abort",
+    "Approval",
+    "Checker",
+    "Chunk",
+    "ChunkVariant",
+    "ClientVersion",
+    "Custom",
+    "CustomPart",
+    "Data",
+    "DataPart",
+    "Decoder",
+    "Error",
+    "File",
+    "FilePart",
+    "Finding",
+    "Finish",
+    "FinishReason",
+    "FinishStep",
+    "IllegalChunk",
+    "JSONObject",
+    "MessageMetadata",
+    "Part",
+    "ProviderMetadata",
+    "ReasoningDelta",
+    "ReasoningEnd",
+    "ReasoningFile",
+    "ReasoningFilePart",
+    "ReasoningPart",
+    "ReasoningStart",
+    "ReduceError",
+    "Reducer",
+    "ResetStep",
+    "Role",
+    "SourceDocument",
+    "SourceDocumentPart",
+    "SourceUrl",
+    "SourceUrlPart",
+    "Start",
+    "StartStep",
+    "SteeringMessage",
+    "SteeringMessagePart",
+    "StepStartPart",
+    "TextDelta",
+    "TextEnd",
+    "TextPart",
+    "TextStart",
+    "ToolApprovalRequest",
+    "ToolApprovalResponse",
+    "ToolInputAvailable",
+    "ToolInputDelta",
+    "ToolInputError",
+    "ToolInputStart",
+    "ToolOutputAvailable",
+    "ToolOutputDenied",
+    "ToolOutputError",
+    "ToolPart",
+    "ToolState",
+    "UIMessage",
+    "UnknownPart",
+    "VersionedChunk",
+    "WireError",
+    "Writer",
+    "accepts",
+    "check",
+    "comment",
+    "decode_json",
+    "downgrade",
+    "downgrade_message",
+    "encode_chunk",
+    "encode_json",
+    "frame",
+    "frames",
+    "missing",
+    "parse_chunk",
+    "parse_part",
+    "reduce",
+    "replay_chunks",
+]

@@ -28,7 +28,7 @@ from ui_message_stream import chunks as c
 from ui_message_stream import messages as m
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import ToolPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.schema import UNSET
 from ui_message_stream.versions import (
     DENIED_TEXT,

@@ -14,7 +14,7 @@ import httpx
 from starlette.requests import Request
 from ui_message_stream.chunks import Chunk, ToolInputAvailable, parse_chunk
 from ui_message_stream.messages import TextPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Usage
 from usechat_server.tools import ClientTool, FunctionTool, ToolContext, tool

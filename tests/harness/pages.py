@@ -11,7 +11,7 @@ from typing import Any, Self
 import httpx
 from ui_message_stream.chunks import parse_chunk
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.state import StreamState
 
 __all__ = ["Page"]

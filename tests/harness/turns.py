@@ -17,7 +17,7 @@ from ui_message_stream.chunks import (
     ToolInputStart,
 )
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.state import StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent

@@ -17,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import ToolPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.schema import UNSET
 
 __all__ = ["FOREIGN", "chunks_of", "json_values", "logs", "messages", "provider_metadata"]

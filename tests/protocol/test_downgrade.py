@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ui_message_stream.messages import ToolPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.replay import downgrade_message, replay_chunks
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION, ClientVersion
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 from ui_message_stream import json_codec
-from ui_message_stream.check import check
+from ui_message_stream.checker import check
 from ui_message_stream.chunks import parse_chunk
 from ui_message_stream.messages import TextPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.sse import Decoder
 
 from tests.clients.conversation import RELEASES

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream import messages as m
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.replay import replay_chunks
 from ui_message_stream.schema import UNSET
 from ui_message_stream.state import StreamState

@@ -12,7 +12,7 @@ from ui_message_stream import chunks as c
 from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.grammar import EVERY_RELEASE, RULES
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.reduce import ReduceError, Reducer
+from ui_message_stream.reducer import ReduceError, Reducer
 from ui_message_stream.state import IllegalChunk, StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 

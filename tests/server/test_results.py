@@ -19,7 +19,7 @@ from ui_message_stream.chunks import (
     ToolInputAvailable,
 )
 from ui_message_stream.messages import TextPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.errors import ModelError

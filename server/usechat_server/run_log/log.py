@@ -15,7 +15,7 @@ from ui_message_stream.chunks import (
     StartStep,
 )
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.replay import replay_chunks
 from ui_message_stream.schema import UNSET
 from ui_message_stream.sse import DONE, frames

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ui_message_stream.check import check
+from ui_message_stream.checker import check
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 from usechat_server import Agent, create_app

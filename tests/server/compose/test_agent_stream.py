@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from ui_message_stream.check import check
+from ui_message_stream.checker import check
 from ui_message_stream.chunks import (
     Error,
     Finish,
@@ -18,7 +18,7 @@ from ui_message_stream.chunks import (
     ToolInputStart,
 )
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent, StreamWriter, Turn, UIMessageStreamResponse, tool
 from usechat_server.errors import ModelError

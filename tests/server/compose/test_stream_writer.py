@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from ui_message_stream.check import check
+from ui_message_stream.checker import check
 from ui_message_stream.chunks import (
     Abort,
     Chunk,
@@ -29,7 +29,7 @@ from ui_message_stream.chunks import (
     ToolOutputAvailable,
 )
 from ui_message_stream.messages import StepStartPart, TextPart, ToolPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.state import IllegalChunk
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, VersionedChunk
 from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse

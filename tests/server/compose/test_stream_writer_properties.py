@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ui_message_stream.check import check
+from ui_message_stream.checker import check
 from ui_message_stream.chunks import (
     Chunk,
     Error,
@@ -36,7 +36,7 @@ from ui_message_stream.messages import (
     ToolPart,
     UIMessage,
 )
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.state import StreamState
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, ClientVersion
 from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse

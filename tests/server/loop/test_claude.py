@@ -10,7 +10,7 @@ from anthropic import AsyncAnthropic
 from pydantic import BaseModel
 from ui_message_stream.chunks import Error, Finish
 from ui_message_stream.messages import CustomPart, StepStartPart, TextPart, ToolPart
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.providers.anthropic import AnthropicModel

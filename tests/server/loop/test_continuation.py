@@ -15,7 +15,7 @@ from ui_message_stream.chunks import (
     ToolOutputDenied,
 )
 from ui_message_stream.messages import Approval, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approve, Ask, Deny, normalize_legacy_approvals

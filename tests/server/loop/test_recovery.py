@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from ui_message_stream.chunks import Chunk, Error, Finish, ResetStep, TextDelta, TextStart
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.errors import ModelError

@@ -22,7 +22,7 @@ from ui_message_stream.chunks import (
     ToolOutputError,
 )
 from ui_message_stream.messages import DataPart, StepStartPart, TextPart, ToolPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.schema import UNSET
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent, NextStep

@@ -25,7 +25,7 @@ from ui_message_stream.chunks import (
     parse_chunk,
 )
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.replay import replay_chunks
 from ui_message_stream.state import IllegalChunk, StreamState
 from ui_message_stream.versions import (

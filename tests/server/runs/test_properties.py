@@ -23,7 +23,7 @@ from ui_message_stream.chunks import (
     TextStart,
 )
 from ui_message_stream.messages import TextPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.state import StreamState
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent

@@ -18,7 +18,7 @@ from ui_message_stream.chunks import (
     TextStart,
 )
 from ui_message_stream.messages import TextPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, ClientTool, Settings, Turn, create_app
 from usechat_server.coordination import local as local_board

@@ -17,7 +17,7 @@ from ui_message_stream.chunks import (
     ToolOutputAvailable,
 )
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.reduce import Reducer
+from ui_message_stream.reducer import Reducer
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk, downgrade
 from ui_message_stream.writer import Writer
 from usechat_server.errors import ModelError

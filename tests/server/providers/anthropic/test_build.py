@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.chunks import FinishStep, Start, StartStep
 from ui_message_stream.messages import ToolPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from usechat_server.errors import BadRequest
 from usechat_server.providers.anthropic.message_record import KEY
 from usechat_server.providers.anthropic.request.build import request

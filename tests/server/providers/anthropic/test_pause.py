@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anthropic import AsyncAnthropic
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
-from ui_message_stream.reduce import reduce
+from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.providers.anthropic import AnthropicModel

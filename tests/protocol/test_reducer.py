@@ -14,7 +14,7 @@ from ui_message_stream import json_codec
 from ui_message_stream.chunks import Chunk, parse_chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.partial_json import PartialJSON
-from ui_message_stream.reduce import ReduceError, Reducer, reduce
+from ui_message_stream.reducer import ReduceError, Reducer, reduce
 from ui_message_stream.schema import UNSET
 
 from tests.protocol.reader import Reader

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from ui_message_stream.check import Checker, Finding, check
+from ui_message_stream.checker import Checker, Finding, check
 from ui_message_stream.chunks import Chunk, ResetStep, ToolOutputDenied
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import DONE, comment, frame

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ui_message_stream.check import check
+from ui_message_stream.checker import check
 from ui_message_stream.messages import UIMessage
 
 START = {"type": "start", "messageId": "m"}
