@@ -1,6 +1,6 @@
 """Writing an answer in plain code: what an app says itself, and the streams that it merges."""
 
-from usechat_server.compose.as_stream import answered, streamed
+from usechat_server.compose.as_stream import emitted_items, handler_chunks
 from usechat_server.compose.stream_writer import ChatHandler, StreamWriter
 
-__all__ = ["ChatHandler", "StreamWriter", "answered", "streamed"]
+__all__ = ["ChatHandler", "StreamWriter", "emitted_items", "handler_chunks"]

@@ -14,12 +14,12 @@ from ui_message_stream.writer import Writer
 from usechat_server.compose.stream_writer import ChatHandler, StreamWriter
 from usechat_server.turn import Turn
 
-__all__ = ["answered", "streamed"]
+__all__ = ["emitted_items", "handler_chunks"]
 
 Item = TypeVar("Item")
 
 
-async def streamed(
+async def emitted_items(
     write: Callable[[Callable[[Sequence[Item]], None]], Awaitable[object]],
 ) -> AsyncGenerator[Item, None]:
     """Yields what `write` passes to its argument, while it runs in a task of its own; at its end
@@ -53,7 +53,7 @@ async def streamed(
         await asyncio.wait([task])
 
 
-def answered(answer: ChatHandler, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
+def handler_chunks(answer: ChatHandler, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
     """Runs the function from the first step of the generator on. Raises what it raises."""
 
     async def write(take: Callable[[Sequence[ChunkVariant]], None]) -> None:
@@ -71,4 +71,4 @@ def answered(answer: ChatHandler, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         if writer.finish_reason is not None:
             append([Finish(finish_reason=writer.finish_reason)])
 
-    return streamed(write)
+    return emitted_items(write)

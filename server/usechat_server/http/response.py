@@ -22,7 +22,7 @@ from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ChunkVariant, Cli
 from ui_message_stream.writer import Writer
 
 from usechat_server.aio import is_cancelled
-from usechat_server.compose import ChatHandler, answered
+from usechat_server.compose import ChatHandler, handler_chunks
 from usechat_server.errors import RESTARTING, public_error
 from usechat_server.http.sse_response import OPEN_COMMENT, EventStream
 from usechat_server.turn import Turn
@@ -101,7 +101,7 @@ class UIMessageStreamResponse(EventStream):
         person reads, it raises BadRequest.
         """
         return cls(
-            answered(answer, turn),
+            handler_chunks(answer, turn),
             client_version=turn.client_version,
             message=turn.continued,
             message_id=turn.message_id,

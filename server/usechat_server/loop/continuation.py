@@ -12,13 +12,13 @@ from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.tools import FunctionTool, Tool
 from usechat_server.turn import Decision
 
-__all__ = ["go_on"]
+__all__ = ["continue_message"]
 
 _INTERRUPTED = "The call was interrupted and has no result."
 _OPEN = ("input-streaming", "input-available", "approval-requested", "approval-responded")
 
 
-async def go_on(calls: ToolCalls, output: RunWriter) -> FinishReason | None:
+async def continue_message(calls: ToolCalls, output: RunWriter) -> FinishReason | None:
     """Gives the open calls of the message's last step their outputs, as far as they are decided.
     Why the answer is over then; None: the model goes on.
 
@@ -42,7 +42,7 @@ async def go_on(calls: ToolCalls, output: RunWriter) -> FinishReason | None:
             continue
         if decision is None and _waits(part, tool):
             calls.waiting = True
-        elif not output.takes(call_id, known=tool is not None):
+        elif not output.claims_call(call_id, known=tool is not None):
             continue
         elif decision is not None and not decision.approved:
             output.append(denial_chunks(turn, call_id, decision.reason))

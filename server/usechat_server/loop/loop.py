@@ -12,7 +12,7 @@ from ui_message_stream.messages import UIMessage
 
 from usechat_server.approvals import Approvals
 from usechat_server.errors import ModelError
-from usechat_server.loop.continuation import go_on
+from usechat_server.loop.continuation import continue_message
 from usechat_server.loop.model_calls import ModelCalls
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.spec import AgentSpec, StepConfig, with_source_tools
@@ -53,12 +53,12 @@ class AgentLoop:
         self._models: ModelCalls | None = None
         self._calls: ToolCalls | None = None
 
-    async def answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason:
+    async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason:
         """The answer, all its steps. With `tool-calls`, the page or a person has to go on."""
         limit = asyncio.timeout(self._spec.timeout)
         try:
             async with limit:
-                return await self._answer(output, usage_tracker)
+                return await self._run(writer, usage)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -72,25 +72,25 @@ class AgentLoop:
         if self._models is not None:
             await self._models.aclose()
 
-    async def _answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason:
+    async def _run(self, writer: RunWriter, usage: UsageTracker) -> FinishReason:
         spec = self._spec
-        models = self._models = ModelCalls(self._retry, output, usage_tracker)
-        config = await spec.turn_config(output.turn)
-        reason = await self._go_on(config, output)
+        models = self._models = ModelCalls(self._retry, writer, usage)
+        config = await spec.turn_config(writer.turn)
+        reason = await self._continue_message(config, writer)
         if reason is not None:
             return reason
         corrections: list[UIMessage] = []
         for _ in range(spec.max_steps):
-            if self._is_spent(usage_tracker):
+            if self._is_spent(usage):
                 break
-            turn = output.so_far()
-            step = await spec.next_step(config, turn, usage_tracker.steps)
+            turn = writer.current_turn()
+            step = await spec.next_step(config, turn, usage.steps)
             if step is None:
                 return "stop"
             ask = self._asking(step, [*turn.messages, *corrections])
-            begin = partial(self._listen, output, step)
+            begin = partial(self._listen, writer, step)
             result, calls = await models.step(step.models, ask, begin)
-            usage_tracker.close()
+            usage.close()
             if result.finish_reason not in _RUNS_TOOLS:
                 calls.cut(_NOT_RUN)
                 return result.finish_reason
@@ -98,26 +98,26 @@ class AgentLoop:
             if calls.waiting:
                 return "tool-calls"
             if not calls.answered and not result.paused:
-                error = self._read_output(output, usage_tracker)
+                error = self._read_output(writer, usage)
                 if error is None:
                     return result.finish_reason
                 if corrections:
                     raise ModelError(f"the output is not valid: {error}", "internal")
                 corrections = [correction(error)]
-            output.end_step()
+            writer.end_step()
         return "length"
 
-    async def _go_on(self, config: StepConfig, output: RunWriter) -> FinishReason | None:
+    async def _continue_message(self, config: StepConfig, writer: RunWriter) -> FinishReason | None:
         """Answers the open calls of a message that is continued. Why the answer is over then."""
-        calls = self._listen(output, await with_source_tools(config, output.turn))
-        reason = await go_on(calls, output)
-        if calls.answered or output.turn.decisions:
+        calls = self._listen(writer, await with_source_tools(config, writer.turn))
+        reason = await continue_message(calls, writer)
+        if calls.answered or writer.turn.decisions:
             self._first = None  # it does not know of this
         return reason
 
-    def _listen(self, output: RunWriter, config: StepConfig) -> ToolCalls:
+    def _listen(self, writer: RunWriter, config: StepConfig) -> ToolCalls:
         """What takes the tool calls of the next model call."""
-        self._calls = ToolCalls(output, self._approvals, config.tools)
+        self._calls = ToolCalls(writer, self._approvals, config.tools)
         return self._calls
 
     def _asking(
@@ -134,21 +134,19 @@ class AgentLoop:
 
         return ask
 
-    def _is_spent(self, usage_tracker: UsageTracker) -> bool:
+    def _is_spent(self, usage: UsageTracker) -> bool:
         most = self._spec.max_total_tokens
         if most is None:
             return False
-        used = total_usage(usage_tracker.steps)
+        used = total_usage(usage.steps)
         counts = (used.input, used.cache_read, used.cache_write, used.output)
         return sum(count or 0 for count in counts) >= most
 
-    def _read_output(
-        self, output: RunWriter, usage_tracker: UsageTracker
-    ) -> ValidationError | None:
+    def _read_output(self, writer: RunWriter, usage: UsageTracker) -> ValidationError | None:
         """Takes the object that the answer is; what is wrong with it, if it is none."""
         if self._spec.output is not None:
             try:
-                usage_tracker.output = final_output(self._spec.output, output.message())
+                usage.output = final_output(self._spec.output, writer.message())
             except ValidationError as error:
                 return error
         return None

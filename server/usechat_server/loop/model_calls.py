@@ -53,7 +53,7 @@ class ModelCalls:
                 seconds = self._retry.wait(error, attempt, monotonic() - began)
                 if seconds is None and len(left) == 1:
                     raise
-                if self._output.in_step and not self._output.take_back():
+                if self._output.in_step and not self._output.reset_step():
                     raise
                 self._output.record.retried.append(str(error))
                 if seconds is None:

@@ -81,7 +81,7 @@ class RunWriter:
                 else:
                     self.log.append(chunks)
 
-    def takes(self, tool_call_id: str, *, known: bool) -> bool:
+    def claims_call(self, tool_call_id: str, *, known: bool) -> bool:
         """Whether it is for this answer to deal with an open call of the message that is continued,
         whose tool it may know."""
         return True
@@ -91,7 +91,7 @@ class RunWriter:
         if self.in_step:
             self.append([FinishStep()])
 
-    def take_back(self) -> bool:
+    def reset_step(self) -> bool:
         """Takes back what was written of the step that has not ended. False, and nothing is
         changed, if somebody who reads would lose by it."""
         if not self.log.can_reset:
@@ -108,7 +108,7 @@ class RunWriter:
         """The message so far, as the newest client has it."""
         return self.log.message()
 
-    def so_far(self) -> Turn:
+    def current_turn(self) -> Turn:
         """The turn with the message as it is now: what the next model call is to go on with."""
         turn, message = self.turn, self.message()
         if turn.continued is not None:

@@ -10,7 +10,7 @@ from ui_message_stream.schema import UNSET
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.approvals import ApprovalRequest, Approvals
-from usechat_server.compose import streamed
+from usechat_server.compose import emitted_items
 from usechat_server.loop.handler_context import HandlerContext
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.loop.run_writer import RunWriter
@@ -50,7 +50,7 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         try:
             if turn.answered:  # as the routes do for an agent that answers on its own
                 await check(turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
-            reason = await loop.answer(output, usage_tracker)
+            reason = await loop.respond(output, usage_tracker)
             outcome = "waiting" if reason == "tool-calls" else "finished"
         except Exception as error:
             outcome, failure = "failed", error
@@ -64,7 +64,7 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         metadata = None if context else usage_tracker.metadata(spec.metadata, outcome)
         take([Finish(finish_reason=reason, message_metadata=metadata or UNSET)])
 
-    return streamed(write)
+    return emitted_items(write)
 
 
 def _record(spec: AgentSpec, turn: Turn) -> RunRecord:
@@ -94,7 +94,7 @@ class _Told(RunWriter):
         finally:
             self._tell()
 
-    def takes(self, tool_call_id: str, *, known: bool) -> bool:
+    def claims_call(self, tool_call_id: str, *, known: bool) -> bool:
         # The code may stream several agents, at once or one for the other: what a person allowed
         # runs once, at one that has the tool.
         if not known or tool_call_id in self._taken:
@@ -102,7 +102,7 @@ class _Told(RunWriter):
         self._taken.add(tool_call_id)
         return True
 
-    def take_back(self) -> bool:
+    def reset_step(self) -> bool:
         return False
 
     def _tell(self) -> None:

@@ -85,7 +85,7 @@ class UsageTracker:
         if self._whole is not None:
             self._whole.steps.append(step)
 
-    def answer(self, outcome: Outcome) -> RunResult:
+    def result(self, outcome: Outcome) -> RunResult:
         """What became of it, for the app."""
         steps = tuple(self.steps)
         return RunResult(self._turn, outcome, steps, self.output, self._seconds())
@@ -95,7 +95,7 @@ class UsageTracker:
         if hook is None:
             return None
         try:
-            told = hook(self.answer(outcome))
+            told = hook(self.result(outcome))
             made = None if told is None else dict(told)
             json_codec.encode(made)
         except Exception:

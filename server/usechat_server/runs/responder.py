@@ -30,7 +30,7 @@ class Responder(Protocol):
         """What the page is told at the end; None: nothing."""
         ...
 
-    async def answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason | None:
+    async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason | None:
         """Writes the answer. Why it is over; None: nothing is said of it.
 
         It is cancelled when the run ends before. Whatever it raises becomes an `error` chunk.
@@ -52,7 +52,7 @@ class FailingResponder:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason | None:
+    async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason | None:
         raise self._error
 
     async def aclose(self) -> None:
@@ -81,12 +81,12 @@ class HandlerResponder:
         """The last streamed agent's."""
         return self._context.metadata
 
-    async def answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason | None:
-        self._context.usage_tracker = usage_tracker
-        turn = replace(output.turn, run_context=self._context)
-        writer = StreamWriter(output.append, turn.client_version)
-        await self._answer(turn, writer)
-        return writer.finish_reason
+    async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason | None:
+        self._context.usage_tracker = usage
+        turn = replace(writer.turn, run_context=self._context)
+        stream_writer = StreamWriter(writer.append, turn.client_version)
+        await self._answer(turn, stream_writer)
+        return stream_writer.finish_reason
 
     async def aclose(self) -> None:
         pass

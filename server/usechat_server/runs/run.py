@@ -158,7 +158,7 @@ class Run:
     async def _answer(self) -> None:
         try:
             if self._end is None:
-                reason = await self._responder.answer(self._output, self._usage_tracker)
+                reason = await self._responder.respond(self._output, self._usage_tracker)
                 self._finish(answered(reason))
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
@@ -186,7 +186,7 @@ class Run:
         self.record.log(end.outcome, usage_tracker.steps, end.error, end.reference)
         if not self._persistence.is_needed and not self._lease.epoch:
             self.show_end()  # nobody else can have it
-        answer = usage_tracker.answer(end.outcome)
+        answer = usage_tracker.result(end.outcome)
         self._ending = asyncio.create_task(self._conclude(answer), name=f"end of run {self.id}")
         self._ending.add_done_callback(lambda _: self._settle())
         if self._task is not None and self._task is not asyncio.current_task():

@@ -56,7 +56,7 @@ class Successor:
         self.output = RunWriter(turn, RECORD, log)
         agent = Agent(self.model, tools=[self.pay])
         loop = AgentLoop(agent.spec, None, Retry(), SignedApprovals(None, MemoryNonces()))
-        reason = await loop.answer(self.output, UsageTracker(turn, log.said))
+        reason = await loop.respond(self.output, UsageTracker(turn, log.said))
         await loop.aclose()
         self.output.close(self.output.writer.finish(reason))
         log.end()

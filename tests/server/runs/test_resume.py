@@ -191,10 +191,10 @@ class Retracting:
         self.shown = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def answer(self, output: RunWriter, usage_tracker: UsageTracker) -> FinishReason:
-        output.append([TextStart(id="0"), TextDelta(id="0", delta="Wrong")])
+    async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason:
+        writer.append([TextStart(id="0"), TextDelta(id="0", delta="Wrong")])
         await self.shown.wait()
-        output.append([ResetStep(), TextStart(id="1"), TextDelta(id="1", delta="Right")])
+        writer.append([ResetStep(), TextStart(id="1"), TextDelta(id="1", delta="Right")])
         await self.go_on.wait()
         return "stop"
 
