@@ -1,4 +1,4 @@
-"""Writing an answer in plain code: what an app says itself, and the streams that it merges."""
+"""Write a response by hand: StreamWriter, and the streams that it merges."""
 
 from usechat_server.compose.as_stream import emitted_items, handler_chunks
 from usechat_server.compose.stream_writer import ChatHandler, StreamWriter

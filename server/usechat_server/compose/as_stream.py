@@ -1,4 +1,4 @@
-"""What a function writes, as a stream of chunks."""
+"""Turn what a function writes into an async iterator of chunks."""
 
 from __future__ import annotations
 
@@ -20,55 +20,59 @@ Item = TypeVar("Item")
 
 
 async def emitted_items(
-    write: Callable[[Callable[[Sequence[Item]], None]], Awaitable[object]],
+    produce: Callable[[Callable[[Sequence[Item]], None]], Awaitable[object]],
 ) -> AsyncGenerator[Item, None]:
-    """Yields what `write` passes to its argument, while it runs in a task of its own; at its end
-    raises what it raised. Closing the generator cancels it and waits for it.
+    """Yield what a coroutine function emits while it runs in a task of its own.
 
-    Nothing waits for who reads: what is written piles up.
+    There is no backpressure: items are buffered until they are read. Closing the generator cancels
+    the task and waits for it.
+
+    Args:
+        produce: Called with `emit(items)`. What it raises is raised here, after its items.
     """
-    written: deque[Item] = deque()
-    moved = asyncio.Event()
+    items: deque[Item] = deque()
+    changed = asyncio.Event()
 
-    def take(items: Sequence[Item]) -> None:
-        written.extend(items)
-        moved.set()
+    def emit(batch: Sequence[Item]) -> None:
+        items.extend(batch)
+        changed.set()
 
     async def run() -> None:
-        await write(take)
+        await produce(emit)
 
     task = asyncio.create_task(run())
-    task.add_done_callback(lambda _: moved.set())
+    task.add_done_callback(lambda _: changed.set())
     try:
         while True:
-            while written:
-                yield written.popleft()
+            while items:
+                yield items.popleft()
             if task.done():
                 break
-            await moved.wait()
-            moved.clear()
+            await changed.wait()
+            changed.clear()
         await task
     finally:
         task.cancel()
         await asyncio.wait([task])
 
 
-def handler_chunks(answer: ChatHandler, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
-    """Runs the function from the first step of the generator on. Raises what it raises."""
+def handler_chunks(handler: ChatHandler, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
+    """Yield what a handler writes. It starts with the first iteration; what it raises is raised
+    here."""
 
-    async def write(take: Callable[[Sequence[ChunkVariant]], None]) -> None:
-        # Here, so that the function itself hears of a chunk that cannot be.
-        legal = Writer(
+    async def produce(emit: Callable[[Sequence[ChunkVariant]], None]) -> None:
+        # Checked here so that the handler gets the IllegalChunk.
+        chunk_writer = Writer(
             message_id=turn.message_id, message=turn.continued, client_version=turn.client_version
         )
 
         def append(batch: Sequence[ChunkVariant]) -> None:
             for variant in batch:
-                take(legal.write_variant(variant))
+                emit(chunk_writer.write_variant(variant))
 
         writer = StreamWriter(append, turn.client_version)
-        await answer(turn, writer)
+        await handler(turn, writer)
         if writer.finish_reason is not None:
             append([Finish(finish_reason=writer.finish_reason)])
 
-    return emitted_items(write)
+    return emitted_items(produce)

@@ -1,4 +1,4 @@
-"""One of the streams that become one message."""
+"""The state of one of the streams that are merged into a message."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from ui_message_stream.chunks import Chunk
 
 __all__ = ["BlockKey", "MergedStream", "block_key"]
 
-#: A block: whether it is reasoning (text otherwise: each has ids of its own), and its id.
+#: Whether a block is reasoning (otherwise text: ids are unique within each kind), and its id.
 BlockKey = tuple[bool, str]
 
 
 def block_key(chunk: Chunk) -> BlockKey | None:
-    """The block that a chunk is about; None: it is about none."""
+    """Return the text or reasoning block that a chunk belongs to, if any."""
     if isinstance(chunk, (c.TextStart, c.TextDelta, c.TextEnd)):
         return False, chunk.id
     if isinstance(chunk, (c.ReasoningStart, c.ReasoningDelta, c.ReasoningEnd)):
@@ -21,45 +21,45 @@ def block_key(chunk: Chunk) -> BlockKey | None:
 
 
 class MergedStream:
-    """What one stream has in the message."""
+    """The blocks and tool inputs that one stream has open in the message."""
 
     def __init__(self) -> None:
-        #: each block of the stream → its id in the message; also after its end
-        self.names: dict[BlockKey, str] = {}
-        #: the blocks that have not ended
-        self.open: set[BlockKey] = set()
-        #: those that a step ended, so that they go on as further parts
-        self.cut: set[BlockKey] = set()
-        #: tool calls that it began, and whose input is not complete
-        self.inputs: set[str] = set()
-        #: the last step in which it said something, by number
-        self.step: int | None = None
-        #: whether it waits for a step, which will end all that it has open
-        self.waits = False
+        #: each block of the stream → its id in the message; kept after the block ends
+        self.block_ids: dict[BlockKey, str] = {}
+        #: blocks that have not ended
+        self.open_blocks: set[BlockKey] = set()
+        #: blocks that the end of a step closed: their next delta starts another part
+        self.split_blocks: set[BlockKey] = set()
+        #: ids of tool calls whose input is not complete
+        self.open_inputs: set[str] = set()
+        #: number of the last step that the stream wrote to
+        self.last_step: int | None = None
+        #: whether the stream waits for a new step, which closes everything it has open
+        self.waits_for_step = False
 
     @property
-    def holds(self) -> bool:
-        """Whether it is amid what cannot be cut: half a tool input is none, and reasoning is signed
-        as a whole."""
-        return not self.waits and (
-            bool(self.inputs) or any(reasoning for reasoning, _ in self.open)
+    def blocks_steps(self) -> bool:
+        """Whether a new step would break what the stream is writing: a tool input must be complete,
+        and reasoning is signed as a whole."""
+        return not self.waits_for_step and (
+            bool(self.open_inputs) or any(reasoning for reasoning, _ in self.open_blocks)
         )
 
-    def advance(self, chunk: Chunk, key: BlockKey | None, step: int) -> None:
-        """Takes a chunk of it that was written."""
+    def record(self, chunk: Chunk, key: BlockKey | None, step: int) -> None:
+        """Update the state after a chunk of this stream was written."""
         if isinstance(chunk, (c.TextStart, c.ReasoningStart)) and key:
-            self.open.add(key)
-            self.cut.discard(key)
+            self.open_blocks.add(key)
+            self.split_blocks.discard(key)
         elif isinstance(chunk, (c.TextEnd, c.ReasoningEnd)) and key:
-            self.open.discard(key)
+            self.open_blocks.discard(key)
         elif isinstance(chunk, c.ToolInputStart):
-            self.inputs.add(chunk.tool_call_id)
+            self.open_inputs.add(chunk.tool_call_id)
         elif isinstance(chunk, (c.Data, c.MessageMetadata, c.SteeringMessage)):
-            return  # they belong to no step
-        self.step = step
+            return  # not part of a step
+        self.last_step = step
 
-    def step_ended(self) -> None:
-        """The step is over, and with it all that was open."""
-        self.cut |= self.open
-        self.open.clear()
-        self.inputs.clear()
+    def end_step(self) -> None:
+        """Update the state after a step ended, which closed everything that was open."""
+        self.split_blocks |= self.open_blocks
+        self.open_blocks.clear()
+        self.open_inputs.clear()

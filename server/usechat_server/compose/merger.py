@@ -1,4 +1,4 @@
-"""Several streams as one message: ids that do not meet, steps that cut nobody."""
+"""Merge several streams into one message, without colliding block ids or truncated parts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from usechat_server.errors import BadRequest
 
 __all__ = ["Append", "StreamMerger"]
 
-#: Takes what is to be written, makes the missing chunks, and raises IllegalChunk or TypeError.
+#: Writes chunks and adds the ones that are missing. Raises IllegalChunk or TypeError.
 Append = Callable[[Sequence[ChunkVariant]], None]
 
-#: What begins and ends a stream: of a strand it says something, but begins and ends nothing.
+#: Chunks that start and end a stream. Those of a merged stream do not start or end the message.
 _FRAMING = (c.Start, c.Finish, c.Abort, c.Error, c.ResetStep)
-#: What may stand between two steps.
-_OUTSIDE = (
+#: Chunks that are legal between two steps.
+_OUTSIDE_STEPS = (
     c.ToolOutputAvailable,
     c.ToolOutputError,
     c.ToolOutputDenied,
@@ -36,31 +36,33 @@ _INPUT_ENDS = (c.ToolInputAvailable, c.ToolInputError, c.ToolOutputError)
 
 
 class StreamMerger:
-    """Writes strands side by side. `client_version` is the oldest release that reads the message.
+    """Writes streams side by side. `client_version` is the oldest version that reads the message.
 
-    A block keeps its id unless another strand has one open under it. A strand's first step is the
-    one that is open already; a later one waits until no merged strand is amid what cannot be cut.
-    Text that a step cuts goes on as a further part.
+    A block keeps its id unless another stream has an open block with the same id. The first step of
+    a stream is the step that is already open; each later step starts when no other merged stream is
+    writing reasoning or a tool input. Text that is split by a step continues as another part.
     """
 
     def __init__(self, append: Append, client_version: ClientVersion) -> None:
-        #: why the last strand that said so ended; open tool calls go before
+        #: the last finish reason that a stream gave; `tool-calls` takes precedence
         self.finish_reason: FinishReason | None = None
         self._append = append
         self._client_version = client_version
         self._streams: list[MergedStream] = []
+        #: the streams that a new step waits for
         self._merged: set[MergedStream] = set()
-        #: ids of the blocks that are open in the message
-        self._taken: set[BlockKey] = set()
-        self._renamed = 0
-        #: how many steps ended
+        #: the blocks that are open in the message, with their ids there
+        self._open_blocks: set[BlockKey] = set()
+        #: number of block ids that were changed
+        self._renames = 0
+        #: number of steps that ended
         self._step = 0
-        #: whether there is one to end: outputs and notes need none
+        #: whether a step has to be ended: some chunks are legal without one
         self._in_step = False
-        self._released = asyncio.Event()
+        self._step_unblocked = asyncio.Event()
 
     def add(self, *, merged: bool = False) -> MergedStream:
-        """A further strand. Steps wait for merged ones only."""
+        """Add a stream. New steps wait for streams with `merged` only."""
         stream = MergedStream()
         self._streams.append(stream)
         if merged:
@@ -68,19 +70,20 @@ class StreamMerger:
         return stream
 
     def remove(self, stream: MergedStream) -> None:
-        """The strand is over, and so are its blocks. Half a tool input ends with the step."""
+        """Remove a stream and end its blocks. An incomplete tool input ends with the step."""
         self._streams.remove(stream)
         self._merged.discard(stream)
-        for reasoning, block in stream.open:
-            name = stream.names[reasoning, block]
-            self._taken.discard((reasoning, name))
-            self._append([c.ReasoningEnd(id=name) if reasoning else c.TextEnd(id=name)])
-        self._released.set()
+        for reasoning, block in stream.open_blocks:
+            block_id = stream.block_ids[reasoning, block]
+            self._open_blocks.discard((reasoning, block_id))
+            self._append([c.ReasoningEnd(id=block_id) if reasoning else c.TextEnd(id=block_id)])
+        self._step_unblocked.set()
 
-    def say(self, stream: MergedStream, variant: ChunkVariant) -> None:
-        """Writes what a strand says; a step that it cannot begin now it does not begin.
+    def write(self, stream: MergedStream, variant: ChunkVariant) -> None:
+        """Write a chunk of a stream. A `start-step` that would have to wait is dropped.
 
-        Raises BadRequest with the text of an `error`.
+        Raises:
+            BadRequest: The chunk is an `error`; has its text.
         """
         chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
         if isinstance(chunk, c.StartStep):
@@ -88,98 +91,107 @@ class StreamMerger:
         elif isinstance(chunk, c.FinishStep):
             self._finish_step(stream)
         elif isinstance(chunk, _FRAMING):
-            self._framing(stream, chunk)
+            self._write_framing(stream, chunk)
         else:
-            self._content(stream, variant, chunk)
+            self._write_content(stream, variant, chunk)
 
     def begin_step(self, stream: MergedStream) -> bool:
-        """Begins a step, unless the one that is open is new to the strand. False: not now."""
-        if stream.step != self._step:
+        """Start a step, unless the stream has not written to the open one yet.
+
+        Returns:
+            False if another stream blocks a new step.
+        """
+        if stream.last_step != self._step:
             return True
-        if any(other.holds for other in self._merged if other is not stream):
+        if any(other.blocks_steps for other in self._merged if other is not stream):
             return False
         self._append([c.StartStep()])
-        self._step_ended()
+        self._end_step()
         self._in_step = True
         return True
 
     async def wait_for_step(self, stream: MergedStream) -> None:
-        """Begins a step as soon as it can."""
-        stream.waits = True
-        self._released.set()
+        """Start a step as soon as no other stream blocks it."""
+        stream.waits_for_step = True
+        self._step_unblocked.set()
         try:
             while not self.begin_step(stream):
-                self._released.clear()
-                await self._released.wait()
+                self._step_unblocked.clear()
+                await self._step_unblocked.wait()
         finally:
-            stream.waits = False
+            stream.waits_for_step = False
 
     def _finish_step(self, stream: MergedStream) -> None:
-        """Else the next step ends it."""
-        busy = any(other.open or other.inputs for other in self._streams if other is not stream)
-        if stream.step == self._step and self._in_step and not busy:
+        """End the step if no other stream has anything open; otherwise the next step ends it."""
+        others = (other for other in self._streams if other is not stream)
+        is_shared = any(other.open_blocks or other.open_inputs for other in others)
+        if stream.last_step == self._step and self._in_step and not is_shared:
             self._append([c.FinishStep()])
-            self._step_ended()
+            self._end_step()
 
-    def _step_ended(self) -> None:
+    def _end_step(self) -> None:
         self._step += 1
         self._in_step = False
-        self._taken.clear()
+        self._open_blocks.clear()
         for stream in self._streams:
-            stream.step_ended()
+            stream.end_step()
 
-    def _framing(self, stream: MergedStream, chunk: Chunk) -> None:
+    def _write_framing(self, stream: MergedStream, chunk: Chunk) -> None:
         if isinstance(chunk, c.Error):
             raise BadRequest(chunk.error_text)
         if isinstance(chunk, c.ResetStep):
-            raise ValueError("reset-step would take away what others said in the step")
+            raise ValueError("reset-step would discard what other streams wrote to the step")
         if isinstance(chunk, c.Finish) and self.finish_reason != "tool-calls":
             self.finish_reason = chunk.finish_reason or self.finish_reason
         if isinstance(chunk, (c.Start, c.Finish)) and chunk.message_metadata is not UNSET:
-            self.say(stream, c.MessageMetadata(message_metadata=chunk.message_metadata))
+            self.write(stream, c.MessageMetadata(message_metadata=chunk.message_metadata))
 
-    def _content(self, stream: MergedStream, variant: ChunkVariant, chunk: Chunk) -> None:
-        counts = not isinstance(variant, VersionedChunk) or variant.includes(self._client_version)
+    def _write_content(self, stream: MergedStream, variant: ChunkVariant, chunk: Chunk) -> None:
+        # The state follows what the oldest client reads.
+        is_read = not isinstance(variant, VersionedChunk) or variant.includes(self._client_version)
         key = block_key(chunk)
         if key is not None:
             if isinstance(chunk, (c.TextStart, c.ReasoningStart)):
-                stream.names[key] = self._name(key)
-            elif key in stream.cut:
+                stream.block_ids[key] = self._unused_id(key)
+            elif key in stream.split_blocks:
                 if isinstance(chunk, (c.TextEnd, c.ReasoningEnd)):
-                    stream.cut.discard(key)
+                    stream.split_blocks.discard(key)
                     return
-                start = c.ReasoningStart if key[0] else c.TextStart
-                self._content(stream, begun := start(id=key[1]), begun)
-            elif key not in stream.open and counts:
-                # A mistake. It must not hit the block of another strand.
-                stream.names[key] = self._name(key)
-            variant = _renamed(variant, stream.names.get(key, key[1]))
+                start = c.ReasoningStart(id=key[1]) if key[0] else c.TextStart(id=key[1])
+                self._write_content(stream, start, start)
+            elif key not in stream.open_blocks and is_read:
+                # An illegal chunk: it must not be written to another stream's block.
+                stream.block_ids[key] = self._unused_id(key)
+            variant = _with_block_id(variant, stream.block_ids.get(key, key[1]))
         self._append((variant,))
-        self._in_step = self._in_step or not isinstance(chunk, _OUTSIDE)
-        if not counts or isinstance(chunk, (c.TextDelta, c.ReasoningDelta, c.ToolInputDelta)):
+        self._in_step = self._in_step or not isinstance(chunk, _OUTSIDE_STEPS)
+        if not is_read or isinstance(chunk, (c.TextDelta, c.ReasoningDelta, c.ToolInputDelta)):
             return
-        stream.advance(chunk, key, self._step)
+        stream.record(chunk, key, self._step)
         if key is not None:
-            name = (key[0], stream.names[key])
-            (self._taken.add if key in stream.open else self._taken.discard)(name)
+            block = (key[0], stream.block_ids[key])
+            if key in stream.open_blocks:
+                self._open_blocks.add(block)
+            else:
+                self._open_blocks.discard(block)
         elif isinstance(chunk, _INPUT_ENDS):
-            for any_stream in self._streams:
-                any_stream.inputs.discard(chunk.tool_call_id)
-        if not stream.holds:
-            self._released.set()
+            for each in self._streams:
+                each.open_inputs.discard(chunk.tool_call_id)
+        if not stream.blocks_steps:
+            self._step_unblocked.set()
 
-    def _name(self, key: BlockKey) -> str:
-        reasoning, name = key
-        while (reasoning, name) in self._taken:
-            self._renamed += 1
-            name = f"{key[1]}-{self._renamed}"
-        return name
+    def _unused_id(self, key: BlockKey) -> str:
+        reasoning, block_id = key
+        while (reasoning, block_id) in self._open_blocks:
+            self._renames += 1
+            block_id = f"{key[1]}-{self._renames}"
+        return block_id
 
 
-def _renamed(variant: ChunkVariant, name: str) -> ChunkVariant:
+def _with_block_id(variant: ChunkVariant, block_id: str) -> ChunkVariant:
     if isinstance(variant, VersionedChunk):
-        chunk = _renamed(variant.chunk, name)
+        chunk = _with_block_id(variant.chunk, block_id)
         return variant if chunk is variant.chunk else msgspec.structs.replace(variant, chunk=chunk)
-    if variant.id == name:  # type: ignore[union-attr]
+    if variant.id == block_id:  # type: ignore[union-attr]
         return variant
-    return msgspec.structs.replace(variant, id=name)
+    return msgspec.structs.replace(variant, id=block_id)

@@ -1,4 +1,4 @@
-"""StreamWriter: what plain code writes an answer with."""
+"""StreamWriter: writes one assistant message from the app's own code."""
 
 from __future__ import annotations
 
@@ -17,45 +17,73 @@ from usechat_server.turn import Turn
 
 __all__ = ["ChatHandler", "StreamWriter"]
 
-#: They stand beside the text that is being written, and do not end it.
-_BESIDE = (c.SourceUrl, c.SourceDocument, c.MessageMetadata, c.SteeringMessage)
+#: Chunks that can be written amid a text without ending it.
+_INLINE = (c.SourceUrl, c.SourceDocument, c.MessageMetadata, c.SteeringMessage)
 
 
 class StreamWriter:
-    """Writes one message. Whatever is called when, the stream is legal: what is missing is added,
-    and what cannot be is an exception here.
+    """Writes one assistant message, as a legal stream whatever the order of the calls.
 
-    Not for threads. Nothing waits for the client to read; `merge` waits for what it merges.
+    Missing chunks (starts, ends, steps) are added; a chunk that cannot be made legal raises
+    `IllegalChunk`. Methods do not wait for the client; only `merge` waits, for the stream that it
+    merges. Not thread-safe: use it in the event loop of its handler.
     """
 
     def __init__(self, append: Append, client_version: ClientVersion) -> None:
         self._merger = StreamMerger(append, client_version)
-        #: what goes through `write`, and the blocks of `text` and `reasoning`
-        self._own, self._flowing = self._merger.add(), self._merger.add()
-        #: the block that `text` or `reasoning` goes on with
+        #: chunks of `write`
+        self._chunk_stream = self._merger.add()
+        #: blocks of `text` and `reasoning`
+        self._text_stream = self._merger.add()
+        #: the block that `text` or `reasoning` continues
         self._block: BlockKey | None = None
-        self._blocks = 0
-        #: data parts that later data replaces
-        self._data: set[tuple[str, str]] = set()
-        #: calls without an output, for the page to answer
-        self._calls: set[str] = set()
+        self._block_count = 0
+        #: name and id of the data parts that can be replaced
+        self._data_parts: set[tuple[str, str]] = set()
+        #: ids of tool calls without an output, which the client runs
+        self._open_calls: set[str] = set()
 
     def text(self, delta: str) -> None:
-        """Goes on with the text, or begins one. It ends by itself when another part comes after it:
-        reasoning, a tool call, a file, new data, a merged stream, a step."""
-        self._flow(False, delta)
+        """Append to the current text part, or start one.
+
+        The part ends by itself when another part follows: reasoning, a tool call, a file, new data,
+        a merged stream or a step.
+
+        Args:
+            delta: The text to append.
+        """
+        self._write_delta(False, delta)
 
     def reasoning(self, delta: str) -> None:
-        """The same with reasoning."""
-        self._flow(True, delta)
+        """Append to the current reasoning part, or start one. It ends as a text part does.
+
+        Args:
+            delta: The text to append.
+        """
+        self._write_delta(True, delta)
 
     def data(self, name: str, data: Any, *, id: str | None = None, transient: bool = False) -> None:  # noqa: A002
-        """A part `data-NAME` of JSON values. With an id, it takes the place of the one before it.
-        Transient: only the page's `onData` hears of it, and no message keeps it."""
+        """Write a data part, `data-NAME` in the message.
+
+        Args:
+            name: The name, without `data-`.
+            data: A JSON value.
+            id: Replaces the earlier part with this name and id.
+            transient: Pass the data to the client's `onData` only, and leave it out of the message.
+
+        Raises:
+            TypeError: The data has no JSON form.
+        """
         self.write(c.Data(name=name, data=data, id=id, transient=transient or None))
 
     def source_url(self, url: str, *, title: str | None = None, id: str | None = None) -> None:  # noqa: A002
-        """A page that the answer relies on."""
+        """Cite a web page.
+
+        Args:
+            url: The address of the page.
+            title: What the client shows.
+            id: The id of the source; a random one by default.
+        """
         self.write(c.SourceUrl(source_id=id or _new_id("source"), url=url, title=title))
 
     def source_document(
@@ -66,7 +94,14 @@ class StreamWriter:
         filename: str | None = None,
         id: str | None = None,  # noqa: A002
     ) -> None:
-        """A document that the answer relies on."""
+        """Cite a document.
+
+        Args:
+            title: What the client shows.
+            media_type: For example `application/pdf`.
+            filename: The name of the file.
+            id: The id of the source; a random one by default.
+        """
         self.write(
             c.SourceDocument(
                 source_id=id or _new_id("source"),
@@ -77,13 +112,25 @@ class StreamWriter:
         )
 
     def file(self, content: str | bytes, media_type: str) -> None:
-        """A file: its URL, or its bytes, which then are in the message."""
+        """Write a file part.
+
+        Args:
+            content: The URL of the file, or its bytes, which become a `data:` URL in the message.
+            media_type: For example `image/png`.
+        """
         if isinstance(content, bytes):
             content = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
         self.write(c.File(url=content, media_type=media_type))
 
     def metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Adds to the message's metadata: the page merges it deeply, lists are replaced."""
+        """Merge values into the message's metadata.
+
+        Args:
+            metadata: JSON values by name. The client merges objects deeply and replaces lists.
+
+        Raises:
+            TypeError: A value has no JSON form.
+        """
         self.write(c.MessageMetadata(message_metadata=dict(metadata)))
 
     def tool_call(
@@ -95,8 +142,24 @@ class StreamWriter:
         title: str | None = None,
         dynamic: bool = False,
     ) -> str:
-        """A tool call, and its id for the output. One without an output is the page's to answer:
-        its output comes as a continuation, in `turn.continued`."""
+        """Write a tool call with its complete input.
+
+        Write its output with `tool_output` or `tool_error`. A call without an output is left to the
+        client, which sends the output as a continuation: see `turn.continued`.
+
+        Args:
+            name: The name of the tool.
+            input: A JSON value.
+            id: The id of the call; a random one by default.
+            title: What the client shows instead of the name.
+            dynamic: Whether the client does not know the tool's type (a `dynamic-tool` part).
+
+        Returns:
+            The id of the call.
+
+        Raises:
+            TypeError: The input has no JSON form.
+        """
         call_id = id or _new_id("call")
         self.write(
             c.ToolInputAvailable(
@@ -110,7 +173,17 @@ class StreamWriter:
         return call_id
 
     def tool_output(self, call_id: str, output: Any, *, preliminary: bool = False) -> None:
-        """The output of a call, JSON. A later one takes the place of a preliminary one."""
+        """Write the output of a tool call.
+
+        Args:
+            call_id: The id of a call in this message.
+            output: A JSON value.
+            preliminary: Whether a later output replaces this one.
+
+        Raises:
+            IllegalChunk: There is no such call.
+            TypeError: The output has no JSON form.
+        """
         self.write(
             c.ToolOutputAvailable(
                 tool_call_id=call_id, output=output, preliminary=preliminary or None
@@ -118,30 +191,52 @@ class StreamWriter:
         )
 
     def tool_error(self, call_id: str, text: str) -> None:
-        """Says that a call failed, with a text that the person sees."""
+        """Write the failure of a tool call.
+
+        Args:
+            call_id: The id of a call in this message.
+            text: The error text, which the client shows.
+
+        Raises:
+            IllegalChunk: There is no such call.
+        """
         self.write(c.ToolOutputError(tool_call_id=call_id, error_text=text))
 
     def write(self, variant: ChunkVariant) -> None:
-        """Writes any chunk. `start` and `finish` give their metadata only, since the stream has its
-        own; a `start-step` amid a merged stream's tool input or reasoning begins no step; `error`
-        is raised.
+        """Write any chunk of `ui_message_stream.chunks`.
 
-        Raises IllegalChunk if it cannot be here, TypeError for a value without a JSON form,
-        BadRequest with the text of an `error`.
+        Of `start` and `finish`, only the metadata and the finish reason are used: the stream has
+        its own. A `start-step` is dropped while a merged stream writes reasoning or a tool input.
+
+        Args:
+            variant: The chunk, or one for some client versions only.
+
+        Raises:
+            IllegalChunk: The chunk is not legal here.
+            TypeError: A value has no JSON form.
+            BadRequest: The chunk is an `error`; has its text.
         """
         chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
-        if not self._is_beside(chunk):
+        if not self._is_inline(chunk):
             self._end_block()
-        self._merger.say(self._own, variant)
+        self._merger.write(self._chunk_stream, variant)
         if isinstance(chunk, c.Data) and chunk.id is not None and not chunk.transient:
-            self._data.add((chunk.name, chunk.id))
-        self._note(chunk)
+            self._data_parts.add((chunk.name, chunk.id))
+        self._track_call(chunk)
 
     async def merge(self, stream: AsyncIterable[ChunkVariant]) -> None:
-        """Writes another stream, until it is over, as a part of this message: chunks, or
-        `agent.stream(turn)`. Several can be merged at once, each in a task of its own.
+        """Write another stream as a part of this message, until it ends.
 
-        Raises what the stream raises, and BadRequest with the text of an `error` in it.
+        Several streams can be merged at the same time, each in a task of its own. Block ids that
+        collide are renamed.
+
+        Args:
+            stream: Chunks, or an agent's `agent.stream(turn)`. It is closed at the end.
+
+        Raises:
+            Exception: Whatever the stream raises.
+            IllegalChunk: A chunk is not legal here.
+            BadRequest: The stream has an `error` chunk; has its text.
         """
         self._end_block()
         merged = self._merger.add(merged=True)
@@ -150,8 +245,9 @@ class StreamWriter:
                 if isinstance(variant, c.StartStep):
                     await self._merger.wait_for_step(merged)
                 else:
-                    self._merger.say(merged, variant)
-                    self._note(variant.chunk if isinstance(variant, VersionedChunk) else variant)
+                    self._merger.write(merged, variant)
+                    chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
+                    self._track_call(chunk)
         finally:
             self._merger.remove(merged)
             if aclose := getattr(stream, "aclose", None):
@@ -159,41 +255,44 @@ class StreamWriter:
 
     @property
     def finish_reason(self) -> FinishReason | None:
-        """Why the answer would be over now: `tool-calls` if the page has some to answer, else what
-        the last merged stream said."""
-        return "tool-calls" if self._calls else self._merger.finish_reason
+        """The finish reason if the message ended now.
 
-    def _flow(self, reasoning: bool, delta: str) -> None:
+        `tool-calls` if the client has calls to run, otherwise that of the last merged stream.
+        """
+        return "tool-calls" if self._open_calls else self._merger.finish_reason
+
+    def _write_delta(self, reasoning: bool, delta: str) -> None:
         if self._block is None or self._block[0] is not reasoning:
             self._end_block()
-            self._blocks += 1
-            begun = (reasoning, str(self._blocks))
-            start = c.ReasoningStart if reasoning else c.TextStart
-            self._merger.say(self._flowing, start(id=begun[1]))
-            self._block = begun
-        kind = c.ReasoningDelta if reasoning else c.TextDelta
-        self._merger.say(self._flowing, kind(id=self._block[1], delta=delta))
+            self._block_count += 1
+            block_id = str(self._block_count)
+            start = c.ReasoningStart(id=block_id) if reasoning else c.TextStart(id=block_id)
+            self._merger.write(self._text_stream, start)
+            self._block = (reasoning, block_id)
+        chunk_type = c.ReasoningDelta if reasoning else c.TextDelta
+        self._merger.write(self._text_stream, chunk_type(id=self._block[1], delta=delta))
 
     def _end_block(self) -> None:
         if self._block is not None:
-            (reasoning, block), self._block = self._block, None
-            kind = c.ReasoningEnd if reasoning else c.TextEnd
-            self._merger.say(self._flowing, kind(id=block))
+            reasoning, block_id = self._block
+            self._block = None
+            end = c.ReasoningEnd(id=block_id) if reasoning else c.TextEnd(id=block_id)
+            self._merger.write(self._text_stream, end)
 
-    def _is_beside(self, chunk: Chunk) -> bool:
-        """Whether the text goes on in the same part after it."""
+    def _is_inline(self, chunk: Chunk) -> bool:
+        """Whether the current text part continues after this chunk."""
         if isinstance(chunk, c.Data):
-            return bool(chunk.transient) or (chunk.name, chunk.id) in self._data
-        return isinstance(chunk, _BESIDE)
+            return bool(chunk.transient) or (chunk.name, chunk.id) in self._data_parts
+        return isinstance(chunk, _INLINE)
 
-    def _note(self, chunk: Chunk) -> None:
+    def _track_call(self, chunk: Chunk) -> None:
         if isinstance(chunk, c.ToolInputAvailable) and not chunk.provider_executed:
-            self._calls.add(chunk.tool_call_id)
+            self._open_calls.add(chunk.tool_call_id)
         elif isinstance(chunk, (c.ToolOutputAvailable, c.ToolOutputError, c.ToolOutputDenied)):
-            self._calls.discard(chunk.tool_call_id)
+            self._open_calls.discard(chunk.tool_call_id)
 
 
-#: Answers a turn in plain code. To end with a text that the person reads, it raises BadRequest.
+#: Writes the response to a turn. Raise BadRequest to end it with a text that the user reads.
 ChatHandler = Callable[[Turn, StreamWriter], Awaitable[None]]
 
 
