@@ -3,7 +3,7 @@
 from usechat_server.agent import Agent, NextStep
 from usechat_server.app import ChatApp, create_app
 from usechat_server.compose import StreamWriter
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError
 from usechat_server.http.body import read_turn
 from usechat_server.http.response import UIMessageStreamResponse
 from usechat_server.settings import Settings
@@ -22,7 +22,7 @@ __all__ = [  # noqa: RUF022
     "Settings",
     "Turn",
     "StreamWriter",
-    "BadRequest",
+    "ChatError",
     "UIMessageStreamResponse",
     "read_turn",
 ]

@@ -105,7 +105,7 @@ class Agent:
         """The answer to a turn as chunks, all its steps and tools: for `writer.merge` in plain
         code, or for a UIMessageStreamResponse. Closing it ends the answer.
 
-        Raises ModelError, BadRequest.
+        Raises ModelError, ChatError.
         """
         if isinstance(turn.run_context, HandlerContext):
             turn.run_context.agents.add(self)

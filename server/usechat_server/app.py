@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from usechat_server.errors import BadRequest, public_error
+from usechat_server.errors import ChatError, public_error
 from usechat_server.http.routes.chat import chat_routes
 from usechat_server.http.routes.chats import chats_routes
 from usechat_server.http.routes.health import RETRY_AFTER, health_routes
@@ -92,7 +92,7 @@ class ChatApp(Starlette):
             ],
             exception_handlers={
                 HTTPException: _http_error,
-                BadRequest: _bad_request,
+                ChatError: _bad_request,
                 Exception: _server_error,
             },
             lifespan=self.lifespan,
@@ -110,7 +110,7 @@ class ChatApp(Starlette):
         opened in this event loop. Without it, everything opens on first use."""
         try:
             await self._state.ready()
-        except BadRequest as error:
+        except ChatError as error:
             logger.error("Chats get 503 until this can be reached: %s", error.text)
         try:
             yield

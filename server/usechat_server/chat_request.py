@@ -21,7 +21,7 @@ from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals import normalize_legacy_approvals
 from usechat_server.approvals.decisions import last_step
-from usechat_server.errors import BadRequest
+from usechat_server.errors import InvalidRequest
 from usechat_server.turn import Turn
 
 __all__ = [
@@ -77,7 +77,7 @@ class ChatRequest:
 
 
 def parse_request(body: bytes) -> ChatRequest:
-    """Reads a body, whatever its content type said. Raises BadRequest that names the place."""
+    """Reads a body, whatever its content type said. Raises ChatError that names the place."""
     fields = _object(body)
     chat_id = _text(fields, "id")
     trigger = _text(fields, "trigger")
@@ -88,7 +88,7 @@ def parse_request(body: bytes) -> ChatRequest:
     elif (sent := fields.pop("message", None)) is not None:
         message = _message("message", sent)
         if message.role == "system":
-            raise BadRequest("message: expected one of the user or the assistant")
+            raise InvalidRequest("message: expected one of the user or the assistant")
     request = ChatRequest(
         chat_id=chat_id or secrets.token_urlsafe(16),
         trigger=trigger or "submit-message",
@@ -103,13 +103,13 @@ def parse_request(body: bytes) -> ChatRequest:
 
 
 def turn_of(request: ChatRequest, user: str | None, client_version: ClientVersion) -> Turn:
-    """The turn of a request that brings the whole chat. Raises BadRequest."""
+    """The turn of a request that brings the whole chat. Raises ChatError."""
     if request.message is not None:
-        raise BadRequest(_NEEDS_HISTORY)
+        raise InvalidRequest(_NEEDS_HISTORY)
     if request.messages is None:
-        raise BadRequest("messages: expected a list, got null")
+        raise InvalidRequest("messages: expected a list, got null")
     if not request.messages:
-        raise BadRequest("messages: expected at least one message of the user or the assistant")
+        raise InvalidRequest("messages: expected at least one message of the user or the assistant")
     continued = request.continued
     return Turn(
         user=user,
@@ -124,7 +124,7 @@ def turn_of(request: ChatRequest, user: str | None, client_version: ClientVersio
 
 def parse_stop(body: bytes) -> tuple[str | None, str | None]:
     """What a request to stop is about: a run's id, a message's id. None: whatever is active. The
-    body may be empty. Raises BadRequest."""
+    body may be empty. Raises ChatError."""
     fields = _object(body) if body.strip() else {}
     return _text(fields, "runId"), _text(fields, "messageId")
 
@@ -136,25 +136,25 @@ def new_message_id() -> str:
 
 def _object(body: bytes) -> JSONObject:
     if not body.strip():
-        raise BadRequest("The request has no body: expected JSON.")
+        raise InvalidRequest("The request has no body: expected JSON.")
     try:
         value = json_codec.decode(body)
         # Only an escape can bring a lone surrogate; browsers send them for an emoji cut in half.
         if b"\\ud" in body or b"\\uD" in body:
             value = json_codec.replace_surrogates(value)
     except RecursionError:
-        raise BadRequest("The request is not readable: JSON is nested too deeply.") from None
+        raise InvalidRequest("The request is not readable: JSON is nested too deeply.") from None
     except ValueError as error:
-        raise BadRequest(f"The request is not readable as JSON: {error}.") from None
+        raise InvalidRequest(f"The request is not readable as JSON: {error}.") from None
     if not isinstance(value, dict):
-        raise BadRequest(f"The request must be a JSON object, not {_kind(value)}.")
+        raise InvalidRequest(f"The request must be a JSON object, not {_kind(value)}.")
     return value
 
 
 def _text(fields: JSONObject, name: str) -> str | None:
     value = fields.pop(name, None)
     if value is not None and not isinstance(value, str):
-        raise BadRequest(f"{name}: expected a string, got {_kind(value)}")
+        raise InvalidRequest(f"{name}: expected a string, got {_kind(value)}")
     return value
 
 
@@ -165,18 +165,18 @@ def _messages(value: Any) -> list[UIMessage]:
     are not refused, since a frontend may keep one in its list, and sends it with every request.
     """
     if not isinstance(value, list):
-        raise BadRequest(f"messages: expected a list, got {_kind(value)}")
+        raise InvalidRequest(f"messages: expected a list, got {_kind(value)}")
     messages = [_message(f"messages[{index}]", item) for index, item in enumerate(value)]
     return [message for message in messages if message.role != "system"]
 
 
 def _message(place: str, value: Any) -> UIMessage:
     if not isinstance(value, dict):
-        raise BadRequest(f"{place}: expected an object, got {_kind(value)}")
+        raise InvalidRequest(f"{place}: expected an object, got {_kind(value)}")
     try:
         return UIMessage.from_object(value)
     except WireError as error:
-        raise BadRequest(_place(place, str(error))) from None
+        raise InvalidRequest(_place(place, str(error))) from None
 
 
 def _cut(history: list[UIMessage], named: str | None, *, regenerate: bool) -> None:
@@ -234,7 +234,7 @@ def _kind(value: Any) -> str:
 
 
 def validated(fields: dict[str, Any], model: type[BaseModel] | None) -> Any:
-    """The fields as the model, or as they are without one. Raises BadRequest, which names the
+    """The fields as the model, or as they are without one. Raises ChatError, which names the
     field."""
     if model is None:
         return fields
@@ -245,7 +245,7 @@ def validated(fields: dict[str, Any], model: type[BaseModel] | None) -> Any:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(map(str, first["loc"])) or "body"
     said = first["msg"]
-    raise BadRequest(f"{place}: {said[:1].lower()}{said[1:200]}")
+    raise InvalidRequest(f"{place}: {said[:1].lower()}{said[1:200]}")
 
 
 def identity(request: ChatRequest) -> str:

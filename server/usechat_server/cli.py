@@ -109,8 +109,8 @@ def _db(action: str, store: str | None, parser: argparse.ArgumentParser) -> None
 
 
 def _change_database(action: str, store: str, parser: argparse.ArgumentParser) -> str:
+    from usechat_server.errors import StoreUnavailable
     from usechat_server.store import command
-    from usechat_server.store.base import StoreUnavailable
 
     work = {"upgrade": command.upgrade, "check": command.check}[action]
     try:

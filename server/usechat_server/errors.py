@@ -9,22 +9,110 @@ from typing import Literal
 
 __all__ = [
     "RESTARTING",
-    "BadRequest",
+    "ChatConflict",
+    "ChatError",
+    "ChatNotFound",
+    "Forbidden",
     "InvalidInput",
+    "InvalidRequest",
     "ModelError",
+    "NotSignedIn",
+    "PayloadTooLarge",
     "PublicError",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "StoreUnavailable",
     "ToolError",
     "public_error",
 ]
 
 
-class BadRequest(Exception):
-    """The request cannot be answered. `text` is shown to the person as it is."""
+class ChatError(Exception):
+    """A request that is refused, or a run that ends, with a text for the user.
+
+    Raise it, or a subclass, in `user=`, an agent function, a handler or a model. Before the
+    response began, the client gets `status` and `text`; after that, an `error` chunk with `text`.
+
+    Args:
+        text: What the user reads, as it is.
+        status: The HTTP status, 400 to 599.
+    """
 
     def __init__(self, text: str, status: int = 400) -> None:
         super().__init__(text)
         self.text = text
         self.status = status
+
+
+class InvalidRequest(ChatError):
+    """400: the request is not one that can be answered. `text` names the place and why."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, 400)
+
+
+class NotSignedIn(ChatError):
+    """401: the app could not tell which user sent the request."""
+
+    def __init__(self, text: str = "Please sign in.") -> None:
+        super().__init__(text, 401)
+
+
+class Forbidden(ChatError):
+    """403: the user may not do this."""
+
+    def __init__(self, text: str = "You may not use this chat.") -> None:
+        super().__init__(text, 403)
+
+
+class ChatNotFound(ChatError):
+    """404: the user has no chat with this id. Another user's chat is not found either."""
+
+    def __init__(self, text: str = "There is no such chat.") -> None:
+        super().__init__(text, 404)
+
+
+class RequestTimeout(ChatError):
+    """408: the request body did not arrive in time."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, 408)
+
+
+class ChatConflict(ChatError):
+    """409: the chat is busy with another turn, or has changed since the client loaded it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, 409)
+
+
+class PayloadTooLarge(ChatError):
+    """413: the request body, or a file in it, is too large."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, 413)
+
+
+class ServiceUnavailable(ChatError):
+    """503: the server cannot answer now. The same request may succeed later.
+
+    Args:
+        text: What the user reads, as it is.
+        retry_after: Seconds after which to try again, for the `Retry-After` header.
+    """
+
+    def __init__(self, text: str, retry_after: int = 5) -> None:
+        super().__init__(text, 503)
+        self.retry_after = retry_after
+
+
+class StoreUnavailable(ServiceUnavailable):
+    """503: the database cannot be reached."""
+
+    def __init__(
+        self, text: str = "The chats cannot be reached right now. Please try again."
+    ) -> None:
+        super().__init__(text)
 
 
 ErrorKind = Literal[
@@ -84,7 +172,7 @@ def public_error(error: BaseException) -> PublicError:
     person stays."""
     kind = error.kind if isinstance(error, ModelError) else "internal"
     reference = secrets.token_hex(4)
-    if isinstance(error, BadRequest):
+    if isinstance(error, ChatError):
         return PublicError(error.text, reference)
     return PublicError(f"{_TEXTS[kind]} (reference {reference})", reference)
 

@@ -6,14 +6,14 @@ open, and the answer to an approval. Everything else it could have made up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from ui_message_stream.messages import Part, ToolPart, UIMessage
 
 from usechat_server.approvals.chunks import normalize_legacy_approvals
 from usechat_server.approvals.decisions import last_step
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatConflict, ChatError, Forbidden, InvalidRequest
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource
 from usechat_server.turn import Turn
 
@@ -25,7 +25,7 @@ _OUTPUT = ("output-available", "output-error")
 def merge(stored: UIMessage, sent: UIMessage) -> tuple[UIMessage, frozenset[str]]:
     """The stored message with what the client may add to it, and the calls whose output it brought.
 
-    Nothing else of what was sent is looked at. Raises BadRequest for an answer to a call that is
+    Nothing else of what was sent is looked at. Raises ChatError for an answer to a call that is
     not open. Whose call it may answer is for `check` to say.
     """
     brought = {part.tool_call_id: part for part in _calls(normalize_legacy_approvals(sent))}
@@ -42,7 +42,7 @@ def merge(stored: UIMessage, sent: UIMessage) -> tuple[UIMessage, frozenset[str]
         parts.append(merged)
     for said in brought.values():
         if said.state in _OUTPUT or said.state == "approval-responded":
-            raise _refused(said, "this server has no such call: reload the chat", 409)
+            raise _refused(said, "this server has no such call: reload the chat", ChatConflict)
     return msgspec.structs.replace(stored, parts=parts), frozenset(answered)
 
 
@@ -58,9 +58,9 @@ def _merged(part: ToolPart, said: ToolPart) -> ToolPart:
     if said.state != "approval-responded" or part.state == "approval-responded":
         return part
     if part.state != "approval-requested" or part.approval is None:
-        raise _refused(said, "it was answered before: reload the chat", 409)
+        raise _refused(said, "it was answered before: reload the chat", ChatConflict)
     if said.approval is None or said.approval.id != part.approval.id:
-        raise _refused(said, "the approval is another call's", 403)
+        raise _refused(said, "the approval is another call's", Forbidden)
     approval = msgspec.structs.replace(
         part.approval, approved=said.approval.approved, reason=said.approval.reason
     )
@@ -82,7 +82,7 @@ async def check(
     nobody can tell whether they are the same: only calls of tools that the agent does not have are
     refused. Earlier steps and messages may be of tools that are long gone.
 
-    Raises BadRequest.
+    Raises ChatError.
     """
     if turn.continued is None:
         return
@@ -118,7 +118,7 @@ def _named(tools: Iterable[Tool]) -> dict[str, Tool]:
     return {tool.name: tool for tool in tools}
 
 
-def _refused(part: ToolPart, why: str, status: int = 400) -> BadRequest:
-    return BadRequest(
-        f"The answer to the call of {part.tool_name[:64]!r} is refused: {why}.", status
-    )
+def _refused(
+    part: ToolPart, why: str, error: Callable[[str], ChatError] = InvalidRequest
+) -> ChatError:
+    return error(f"The answer to the call of {part.tool_name[:64]!r} is refused: {why}.")

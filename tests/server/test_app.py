@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from ui_message_stream.chunks import Chunk, Custom, ToolApprovalRequest, ToolInputAvailable
 from ui_message_stream.versions import ClientVersion
-from usechat_server import Agent, BadRequest, Settings, Turn, create_app
+from usechat_server import Agent, ChatError, Settings, Turn, create_app
 from usechat_server.app import ChatApp
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
@@ -251,7 +251,7 @@ def test_what_breaks_inside_stays_inside(caplog: pytest.LogCaptureFixture) -> No
 def test_what_a_model_cannot_answer_is_told() -> None:
     class Picky(ScriptedModel):
         def stream(self, call: Any) -> Any:
-            raise BadRequest("A file of type video/mp4 cannot be read.", 415)
+            raise ChatError("A file of type video/mp4 cannot be read.", 415)
 
     with LiveServer(create_app(Agent(Picky()))) as server:
         assert plain(server.chat(), 415) == "A file of type video/mp4 cannot be read."
@@ -292,7 +292,7 @@ def test_the_user_of_a_turn() -> None:
         (HTTPException(402), 402, "Payment Required"),
         (PermissionError("/secret"), 403, "You may not use this chat."),
         (KeyError("secret"), 401, "Please sign in."),
-        (BadRequest("Your trial is over.", 402), 402, "Your trial is over."),
+        (ChatError("Your trial is over.", 402), 402, "Your trial is over."),
     ],
 )
 def test_who_may_not_ask(raised: Exception, status: int, told: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ui_message_stream.messages import TextPart, ToolPart, UnknownPart
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server.chat_request import ChatRequest, parse_request, turn_of
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError
 from usechat_server.turn import Decision, Turn
 
 from tests.harness.live import user
@@ -44,7 +44,7 @@ def request(body: Any) -> ChatRequest:
 
 
 def refusal(body: Any) -> str:
-    with pytest.raises(BadRequest) as raised:
+    with pytest.raises(ChatError) as raised:
         turn(body)
     assert raised.value.status == 400
     return raised.value.text
@@ -297,10 +297,10 @@ ANYTHING = st.recursive(
 )
 
 
-def turn_or_refusal(body: Any) -> Turn | BadRequest:
+def turn_or_refusal(body: Any) -> Turn | ChatError:
     try:
         return turn(body)
-    except BadRequest as refused:
+    except ChatError as refused:
         return refused
 
 
@@ -320,7 +320,7 @@ def test_whatever_is_sent_is_a_turn_or_told(data: st.DataObject) -> None:
     else:
         del place[key]
     made = turn_or_refusal(body)
-    if isinstance(made, BadRequest):
+    if isinstance(made, ChatError):
         assert made.status == 400
         assert 0 < len(made.text) < 300
     else:

@@ -40,7 +40,7 @@ class Approvals(Protocol):
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
         """Tool call id → the person's answer, for each call that the continued message answers now.
 
-        Each of them is used up, denied ones too. Raises BadRequest if any of them does not count:
+        Each of them is used up, denied ones too. Raises ChatError if any of them does not count:
         then nothing may run.
         """
         ...

@@ -4,13 +4,14 @@ against what was asked."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
 from ui_message_stream.schema import UNSET
 
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError, Forbidden, InvalidRequest
 from usechat_server.turn import Decision, Turn
 
 __all__ = ["DecidedCall", "last_step", "refusal", "responses"]
@@ -31,7 +32,7 @@ class DecidedCall:
 def responses(turn: Turn) -> list[DecidedCall]:
     """The answered approvals of the continued message's last step.
 
-    Raises BadRequest for one that no client makes: a call that is there twice (which of them would
+    Raises ChatError for one that no client makes: a call that is there twice (which of them would
     run?), one whose input is told in a second way beside it, one without an answer.
     """
     message = turn.continued
@@ -41,7 +42,7 @@ def responses(turn: Turn) -> list[DecidedCall]:
     times = Counter(part.tool_call_id for part in message.parts if isinstance(part, ToolPart))
     for call in found:
         if times[call.tool_call_id] > 1:
-            raise refusal(call.tool_name, "its call is in the message twice", 400)
+            raise refusal(call.tool_name, "its call is in the message twice", InvalidRequest)
     return found
 
 
@@ -56,12 +57,11 @@ def last_step(message: UIMessage) -> list[ToolPart]:
     return calls
 
 
-def refusal(tool_name: str, why: str, status: int) -> BadRequest:
+def refusal(tool_name: str, why: str, error: Callable[[str], ChatError]) -> ChatError:
     """What the person reads instead of an answer."""
-    return BadRequest(
+    return error(
         f"The approval of {tool_name[:64]!r} does not count: {why}. Nothing was run. Send a new "
-        "message to be asked again.",
-        status,
+        "message to be asked again."
     )
 
 
@@ -74,10 +74,10 @@ def _answered(part: ToolPart) -> bool:
 def _decided(part: ToolPart) -> DecidedCall:
     approval = part.approval
     if approval is None or approval.approved is None:
-        raise refusal(part.tool_name, "it says neither approved nor denied", 400)
+        raise refusal(part.tool_name, "it says neither approved nor denied", InvalidRequest)
     second = (part.raw_input, part.output, approval.input_schema_input)
     if part.provider_executed or part.input is UNSET or any(one is not UNSET for one in second):
-        raise refusal(part.tool_name, "the call was changed", 403)
+        raise refusal(part.tool_name, "the call was changed", Forbidden)
     return DecidedCall(
         part.tool_call_id,
         part.tool_name,

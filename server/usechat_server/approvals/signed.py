@@ -21,6 +21,7 @@ from usechat_server.approvals.base import LIFETIME, ApprovalRequest
 from usechat_server.approvals.decisions import DecidedCall, refusal, responses
 from usechat_server.approvals.digest import base64url, digest, sign
 from usechat_server.approvals.nonces import Nonces
+from usechat_server.errors import ChatConflict, Forbidden
 from usechat_server.turn import Decision, Turn
 
 __all__ = ["SignedApprovals", "check_secret"]
@@ -59,13 +60,13 @@ class SignedApprovals:
         return ApprovalRequest(approval_id, signature)
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
-        """See `Approvals`. Raises BadRequest (400, 403 or 409)."""
+        """See `Approvals`. Raises ChatError (400, 403 or 409)."""
         answered = responses(turn)
         # All are checked before one is used up.
         nonces = [self._nonce(turn, call) for call in answered]
         for call, nonce in zip(answered, nonces, strict=True):
             if not await self._nonces.use(nonce, LIFETIME):
-                raise refusal(call.tool_name, "it was answered before", 409)
+                raise refusal(call.tool_name, "it was answered before", ChatConflict)
         return {call.tool_call_id: call.decision for call in answered}
 
     def _nonce(self, turn: Turn, call: DecidedCall) -> str:
@@ -74,7 +75,7 @@ class SignedApprovals:
             call.tool_name,
             "it was not given for this call in this chat, or the call was changed, or the server "
             "was restarted since",
-            403,
+            Forbidden,
         )
         try:
             made = urlsafe_b64decode(f"{call.approval_id}=")
@@ -86,7 +87,7 @@ class SignedApprovals:
         if not hmac.compare_digest(proof, made[-_MAC:]):
             raise forged
         if int.from_bytes(made[_NONCE:-_MAC], "big") <= self._clock():
-            raise refusal(call.tool_name, "too much time has passed", 409)
+            raise refusal(call.tool_name, "too much time has passed", ChatConflict)
         return base64url(made[:_NONCE])
 
     def _proof(

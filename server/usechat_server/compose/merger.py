@@ -12,7 +12,7 @@ from ui_message_stream.schema import UNSET
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
 from usechat_server.compose.merged_stream import BlockKey, MergedStream, block_key
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError
 
 __all__ = ["Append", "StreamMerger"]
 
@@ -83,7 +83,7 @@ class StreamMerger:
         """Write a chunk of a stream. A `start-step` that would have to wait is dropped.
 
         Raises:
-            BadRequest: The chunk is an `error`; has its text.
+            ChatError: The chunk is an `error`; has its text.
         """
         chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
         if isinstance(chunk, c.StartStep):
@@ -138,7 +138,7 @@ class StreamMerger:
 
     def _write_framing(self, stream: MergedStream, chunk: Chunk) -> None:
         if isinstance(chunk, c.Error):
-            raise BadRequest(chunk.error_text)
+            raise ChatError(chunk.error_text)
         if isinstance(chunk, c.ResetStep):
             raise ValueError("reset-step would discard what other streams wrote to the step")
         if isinstance(chunk, c.Finish) and self.finish_reason != "tool-calls":

@@ -214,7 +214,7 @@ class StreamWriter:
         Raises:
             IllegalChunk: The chunk is not legal here.
             TypeError: A value has no JSON form.
-            BadRequest: The chunk is an `error`; has its text.
+            ChatError: The chunk is an `error`; has its text.
         """
         chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
         if not self._is_inline(chunk):
@@ -236,7 +236,7 @@ class StreamWriter:
         Raises:
             Exception: Whatever the stream raises.
             IllegalChunk: A chunk is not legal here.
-            BadRequest: The stream has an `error` chunk; has its text.
+            ChatError: The stream has an `error` chunk; has its text.
         """
         self._end_block()
         merged = self._merger.add(merged=True)
@@ -292,7 +292,7 @@ class StreamWriter:
             self._open_calls.discard(chunk.tool_call_id)
 
 
-#: Writes the response to a turn. Raise BadRequest to end it with a text that the user reads.
+#: Writes the response to a turn. Raise ChatError to end it with a text that the user reads.
 ChatHandler = Callable[[Turn, StreamWriter], Awaitable[None]]
 
 

@@ -42,7 +42,7 @@ class Coordinator(Protocol):
     async def claim(self, key: ChatKey, run_id: str, digest: str) -> Lease | None:
         """The chat for a new turn, atomically. None: another lease has not ended, or the turn of
         the same request (by its digest) has just ended complete and nobody got its end: `find` it.
-        May raise BadRequest(…, 503)."""
+        May raise ServiceUnavailable."""
         ...
 
     async def find(self, key: ChatKey) -> RunHandle | None:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.chat_request import parse_request, turn_of, validated
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError, InvalidRequest, PayloadTooLarge, RequestTimeout
 from usechat_server.settings import Settings
 from usechat_server.turn import Turn
 
@@ -31,7 +31,7 @@ def requested_client_version(scope: Scope, default: ClientVersion) -> ClientVers
     client cannot set headers.
 
     Raises:
-        BadRequest: It names no release of this protocol.
+        ChatError: It names no release of this protocol.
     """
     headers = Headers(scope=scope)
     for source, text in (
@@ -43,12 +43,12 @@ def requested_client_version(scope: Scope, default: ClientVersion) -> ClientVers
             try:
                 return ClientVersion.parse(text.strip())
             except ValueError as error:
-                raise BadRequest(f"{source}: {error}") from None
+                raise InvalidRequest(f"{source}: {error}") from None
     return default
 
 
 async def read_body(scope: Scope, receive: Receive, settings: Settings) -> bytes:
-    """The request's body. Raises BadRequest (413, 408), ClientDisconnect."""
+    """The request's body. Raises ChatError (413, 408), ClientDisconnect."""
     limit = settings.max_body_bytes
     for name, value in scope["headers"]:
         if name == b"content-length" and int(value) > limit:
@@ -69,14 +69,14 @@ async def read_body(scope: Scope, receive: Receive, settings: Settings) -> bytes
                 if not message.get("more_body", False):
                     return b"".join(pieces)
     except TimeoutError:
-        raise BadRequest(
-            f"The request did not arrive within {settings.body_timeout:g} seconds.", 408
+        raise RequestTimeout(
+            f"The request did not arrive within {settings.body_timeout:g} seconds."
         ) from None
 
 
-def _too_large(limit: int) -> BadRequest:
+def _too_large(limit: int) -> PayloadTooLarge:
     size = f"{limit / 2**20:.4g} MB" if limit >= 2**20 else f"{limit} bytes"
-    return BadRequest(f"The request is too large: at most {size} are allowed.", 413)
+    return PayloadTooLarge(f"The request is too large: at most {size} are allowed.")
 
 
 async def read_turn(
@@ -100,5 +100,5 @@ async def read_turn(
         sent = parse_request(await read_body(request.scope, request.receive, settings))
         turn = turn_of(sent, user, client_version)
         return replace(turn, body=validated(turn.body, body))
-    except BadRequest as error:
+    except ChatError as error:
         raise HTTPException(error.status, error.text) from None

@@ -98,7 +98,7 @@ class UIMessageStreamResponse(EventStream):
             return UIMessageStreamResponse.of(answer, await read_turn(request))
 
         The function is cancelled when the client leaves. To end with a text of its own that the
-        person reads, it raises BadRequest.
+        person reads, it raises ChatError.
         """
         return cls(
             handler_chunks(answer, turn),

@@ -19,7 +19,7 @@ from ui_message_stream.versions import ClientVersion, missing
 from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals, check_secret
 from usechat_server.coordination.base import Adopt, ChatKey, Coordinator
 from usechat_server.coordination.local import LocalCoordinator
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError, InvalidRequest
 from usechat_server.http.body import requested_client_version
 from usechat_server.runs import Hooks, RunConfig, Runs
 from usechat_server.runs.responder_factory import AgentSource, ResponderFactory
@@ -93,13 +93,13 @@ class AppState:
         return self._user is None
 
     async def user(self, scope: Scope) -> str | None:
-        """Who is asking. Raises HTTPException or BadRequest with what to answer instead."""
+        """Who is asking. Raises HTTPException or ChatError with what to answer instead."""
         if self._user is None:
             return None
         try:
             # Without the body, which has not been read: who may not ask shall not upload either.
             user = await self._user(Request(scope))
-        except (HTTPException, BadRequest):
+        except (HTTPException, ChatError):
             raise
         except PermissionError:
             logger.info("user= refused a request", exc_info=True)
@@ -112,11 +112,13 @@ class AppState:
         return user
 
     def client_version_of(self, scope: Scope) -> ClientVersion:
-        """The client version of a request. Raises BadRequest if it cannot carry what the agent
+        """The client version of a request. Raises ChatError if it cannot carry what the agent
         needs."""
         client_version = requested_client_version(scope, self.client_version)
         if lost := missing(self.responder_factory.requires, client_version):
-            raise BadRequest(f"x-usechat-client: ai {client_version} cannot read {', '.join(lost)}")
+            raise InvalidRequest(
+                f"x-usechat-client: ai {client_version} cannot read {', '.join(lost)}"
+            )
         return client_version
 
     def open(self, scope: Scope) -> None:
@@ -136,7 +138,8 @@ class AppState:
         return self._here[asyncio.get_running_loop()].runs
 
     async def ready(self) -> None:
-        """Opens the store, once: to be awaited before it is used. Raises StoreAway, or ValueError
+        """Opens the store, once: to be awaited before it is used. Raises StoreUnavailable, or
+        ValueError
         with what to do first."""
         here = self._open_here()
         async with here.opening:

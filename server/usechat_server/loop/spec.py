@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import missing
 
-from usechat_server.errors import BadRequest
+from usechat_server.errors import InvalidRequest
 from usechat_server.providers.base import Model, ModelCall, ModelStream
 from usechat_server.results import MetadataHook, Step
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource, tool
@@ -104,7 +104,7 @@ class AgentSpec:
         only run once the response began.
 
         Raises:
-            BadRequest: The history cannot be sent to the model.
+            ChatError: The history cannot be sent to the model.
         """
         if callable(self.system) or self.sources or self.on_step is not None:
             return None
@@ -123,7 +123,7 @@ class AgentSpec:
         """Return the settings of the next step; None if `on_step` ends the run.
 
         Raises:
-            BadRequest: A tool may need approval, and the client could not show the request. Tools
+            ChatError: A tool may need approval, and the client could not show the request. Tools
                 of `on_step`, and agents that a handler streams, are not known earlier.
         """
         changes = None if self.on_step is None else await _resolve(self.on_step(turn, steps))
@@ -141,7 +141,7 @@ class AgentSpec:
         step = await with_source_tools(config, turn)
         lost = missing(_APPROVAL, turn.client_version) if self.approvals == "native" else ()
         if lost and _any_needs_approval(step.tools):
-            raise BadRequest(f"ai {turn.client_version} cannot read {', '.join(lost)}")
+            raise InvalidRequest(f"ai {turn.client_version} cannot read {', '.join(lost)}")
         return step
 
     def build_call(self, config: StepConfig, messages: Sequence[UIMessage]) -> ModelCall:

@@ -80,7 +80,7 @@ class Model(Protocol):
         ...
 
     def stream(self, call: ModelCall) -> ModelStream:
-        """Translates the history, at once and without I/O. Raises BadRequest."""
+        """Translates the history, at once and without I/O. Raises ChatError."""
         ...
 
     async def aclose(self) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
+from usechat_server.errors import StoreUnavailable
 from usechat_server.results import Outcome, Step
 from usechat_server.run_log.log import Log
 from usechat_server.runs.hooks import Hooks
-from usechat_server.store.base import Chats, StoreUnavailable
+from usechat_server.store.base import Chats
 from usechat_server.turn import Turn
 
 __all__ = ["Persistence"]

@@ -18,7 +18,7 @@ from usechat_server.coordination.base import (
     OrphanedRun,
 )
 from usechat_server.coordination.local import LocalCoordinator
-from usechat_server.errors import RESTARTING, BadRequest
+from usechat_server.errors import RESTARTING, ChatConflict, ServiceUnavailable
 from usechat_server.runs.responder import FailingResponder, Responder, refuse_takeover
 from usechat_server.runs.run import Run, RunConfig
 from usechat_server.turn import Turn
@@ -76,13 +76,13 @@ class Runs:
         """What answers a request: the run that answers the same one already, or a new one of what
         `begin` makes of it, while the chat is its own.
 
-        Raises BadRequest: what `begin` raises, 409 while the chat is busy with another request, 503
+        Raises ChatError: what `begin` raises, 409 while the chat is busy with another request, 503
         while draining.
         """
         run_id = secrets.token_hex(8)
         while True:
             if self.draining:
-                raise BadRequest(RESTARTING, 503)
+                raise ServiceUnavailable(RESTARTING)
             if (lease := await self.coordinator.claim(key, run_id, digest)) is not None:
                 break
             if (joined := await self._join(key, digest)) is not None:
@@ -152,7 +152,7 @@ class Runs:
 
     async def _join(self, key: ChatKey, digest: str) -> LogSubscription | None:
         """The run that has the chat, if it answers the same request. None: the chat may be free by
-        now. Raises BadRequest."""
+        now. Raises ChatError."""
         found = await self.coordinator.find(key)
         if found is None:
             return None
@@ -162,9 +162,9 @@ class Runs:
             await self.coordinator.stop(key, run_id=found.run_id)
         if not await found.over(PATIENCE):
             if not found.ended:
-                raise BadRequest(BUSY, 409)
+                raise ChatConflict(BUSY)
             if not await found.over(SAVING):
-                raise BadRequest(UNSAVED, 503)
+                raise ServiceUnavailable(UNSAVED)
         return None
 
     async def _adopt(self, dead: OrphanedRun) -> None:

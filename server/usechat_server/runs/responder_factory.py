@@ -13,7 +13,7 @@ from ui_message_stream.versions import missing
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approvals
 from usechat_server.compose import ChatHandler
-from usechat_server.errors import RESTARTING, BadRequest
+from usechat_server.errors import RESTARTING, InvalidRequest, ServiceUnavailable
 from usechat_server.loop.handler_context import Closable
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.retry import Retry
@@ -50,12 +50,12 @@ class ResponderFactory:
 
     async def checked(self, turn: Turn, *, in_thread: bool) -> Responder:
         """Who answers a turn that a page sent, its history translated: what cannot be answered is
-        refused before anything begins. Raises BadRequest."""
+        refused before anything begins. Raises ChatError."""
         found = await self._find(turn)
         if not isinstance(found, Agent):
             return found
         if lost := missing(found.spec.required_chunk_types, turn.client_version):
-            raise BadRequest(f"ai {turn.client_version} cannot read {', '.join(sorted(lost))}")
+            raise InvalidRequest(f"ai {turn.client_version} cannot read {', '.join(sorted(lost))}")
         spec = found.spec
         await check(turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
         stream = (
@@ -64,11 +64,11 @@ class ResponderFactory:
         return AgentLoop(spec, stream, _RETRY, self.approvals)
 
     async def again(self, turn: Turn) -> Responder:
-        """Who goes on with a turn that was checked by another process. Raises BadRequest for an
+        """Who goes on with a turn that was checked by another process. Raises ChatError for an
         app's code, which cannot begin in its middle."""
         found = await self._find(turn)
         if not isinstance(found, Agent):
-            raise BadRequest(RESTARTING)
+            raise ServiceUnavailable(RESTARTING)
         return AgentLoop(found.spec, None, _RETRY, self.approvals)
 
     async def aclose(self) -> None:

@@ -15,6 +15,7 @@ from ui_message_stream.chunks import ToolInputAvailable
 from usechat_server.approvals.base import LIFETIME, ApprovalRequest
 from usechat_server.approvals.decisions import DecidedCall, refusal, responses
 from usechat_server.approvals.digest import digest
+from usechat_server.errors import ChatConflict, Forbidden
 from usechat_server.store import rows
 from usechat_server.store.database import Database
 from usechat_server.store.tables import approvals, chats
@@ -31,7 +32,7 @@ class StoredApprovals:
         self._clock = clock
 
     async def request(self, turn: Turn, call: ToolInputAvailable) -> ApprovalRequest:
-        """See `Approvals`. Raises StoreAway."""
+        """See `Approvals`. Raises StoreUnavailable."""
         approval_id = f"approval_{secrets.token_urlsafe(16)}"
         record = {
             "id": approval_id,
@@ -50,7 +51,7 @@ class StoredApprovals:
         return ApprovalRequest(approval_id)
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
-        """See `Approvals`. Raises BadRequest (400, 403 or 409), StoreAway."""
+        """See `Approvals`. Raises ChatError (400, 403 or 409), StoreUnavailable."""
         answered = responses(turn)
 
         async def work(connection: AsyncConnection) -> None:  # all of them, or none
@@ -67,12 +68,12 @@ class StoredApprovals:
         record = (await connection.execute(found)).one_or_none()
         if record is None or not _is_of(record, call):
             why = "it was not given for this call in this chat, or the call was changed"
-            raise refusal(call.tool_name, why, 403)
+            raise refusal(call.tool_name, why, Forbidden)
         if record.used_at is not None:
-            raise refusal(call.tool_name, "it was answered before", 409)
+            raise refusal(call.tool_name, "it was answered before", ChatConflict)
         now = int(self._clock() * 1e6)
         if record.expires_at <= now:
-            raise refusal(call.tool_name, "too much time has passed", 409)
+            raise refusal(call.tool_name, "too much time has passed", ChatConflict)
         await connection.execute(update(approvals).filter_by(key=record.key).values(used_at=now))
 
 

@@ -11,7 +11,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals.base import Approvals
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatConflict
 from usechat_server.results import Outcome, Step
 from usechat_server.turn import Turn
 
@@ -25,24 +25,16 @@ __all__ = [
     "ChatPage",
     "Chats",
     "OpenTurn",
-    "StoreUnavailable",
     "StoredChat",
     "StoredTurn",
 ]
 
 
-class StoreUnavailable(BadRequest):
-    """The database cannot be reached. The same call may succeed later."""
-
-    def __init__(self) -> None:
-        super().__init__("The chats cannot be reached right now. Please try again.", 503)
-
-
-class ChatChanged(BadRequest):
+class ChatChanged(ChatConflict):
     """The stored chat is another one than the one that a Turn was made from."""
 
     def __init__(self) -> None:
-        super().__init__("This chat went on elsewhere. Please reload it.", 409)
+        super().__init__("This chat went on elsewhere. Please reload it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +107,7 @@ class OpenTurn:
 class Chats(Protocol):
     """A store. Its methods work in any event loop; none holds a connection after it returned.
 
-    All of them raise StoreAway.
+    All of them raise StoreUnavailable.
     """
 
     #: the approvals that are asked for in these chats
@@ -135,7 +127,7 @@ class Chats(Protocol):
     ) -> Turn:
         """What is to be answered: the stored history with what may be taken of the request.
 
-        Writes nothing. Raises BadRequest. Call it with the chat claimed: what another run writes
+        Writes nothing. Raises ChatError. Call it with the chat claimed: what another run writes
         after it makes `begin` fail.
         """
         ...
@@ -164,7 +156,8 @@ class Chats(Protocol):
         epoch: int = 0,
     ) -> bool:
         """Stores the end of a turn: the whole message (none if it says nothing), what became of it
-        and its model calls. Once; False as for `checkpoint`. Worth trying again after StoreAway.
+        and its model calls. Once; False as for `checkpoint`. Worth trying again after
+        StoreUnavailable.
         """
         ...
 
@@ -177,7 +170,7 @@ class Chats(Protocol):
         ...
 
     async def list(self, user: str | None, cursor: str | None, limit: int) -> ChatPage:
-        """A user's chats, the last written first. Raises BadRequest for a wrong cursor."""
+        """A user's chats, the last written first. Raises ChatError for a wrong cursor."""
         ...
 
     async def get(self, user: str | None, chat_id: str) -> StoredChat | None:

@@ -1,4 +1,4 @@
-"""What `usechat-server db` does, each a line to print. Raises ValueError, StoreAway."""
+"""What `usechat-server db` does, each a line to print. Raises ValueError, StoreUnavailable."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from usechat_server.store.base import StoreUnavailable
+from usechat_server.errors import StoreUnavailable
 
 __all__ = ["Database"]
 
@@ -65,11 +65,12 @@ class Database:
         return self.url.set(drivername=name).render_as_string(hide_password=True)
 
     async def read(self, work: Work[Found]) -> Found:
-        """What `work` finds, in one transaction that only reads. Raises StoreAway."""
+        """What `work` finds, in one transaction that only reads. Raises StoreUnavailable."""
         return await self._whole(work, write=False)
 
     async def write(self, work: Work[Found]) -> Found:
-        """What `work` says of what it wrote: all of it is committed, or nothing. Raises StoreAway.
+        """What `work` says of what it wrote: all of it is committed, or nothing. Raises
+        StoreUnavailable.
 
         It locks the row of its chat before anything else, so that no two wait for each other.
         """

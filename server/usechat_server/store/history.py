@@ -14,7 +14,7 @@ import msgspec
 from ui_message_stream.messages import DataPart, FilePart, TextPart, UIMessage, UnknownPart
 
 from usechat_server.chat_request import ChatRequest
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatConflict, InvalidRequest
 from usechat_server.trust import merge
 
 __all__ = ["Next", "checked_id", "is_storable", "next_history", "taken_of_user"]
@@ -41,27 +41,27 @@ class Next(NamedTuple):
 
 
 def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> Next:
-    """The history that a request asks to go on with. Raises BadRequest."""
+    """The history that a request asks to go on with. Raises ChatError."""
     if request.regenerates:
         return _regenerated(stored, request)
     sent = request.newest
     if sent is None:
-        raise BadRequest(_NOTHING_TO_ANSWER)
+        raise InvalidRequest(_NOTHING_TO_ANSWER)
     index = _index(stored, sent.id)
     named = request.message_id
     if named not in (None, sent.id) and _index(stored, named) is not None:
         # What it was answered with is in that message, and this one is another.
-        raise BadRequest("message: expected the one that `messageId` names")
+        raise InvalidRequest("message: expected the one that `messageId` names")
     if sent.role == "user":
         return _said(stored, index, sent)
     if index is None or stored[index].role != "assistant":
-        raise BadRequest("This chat has no such message to continue. Please reload it.", 409)
+        raise ChatConflict("This chat has no such message to continue. Please reload it.")
     merged, answered = merge(stored[index], sent)
     return Next([*stored[:index], merged], continues=True, answered=answered)
 
 
 def taken_of_user(message: UIMessage) -> UIMessage:
-    """A user's message with what a user can say. Raises BadRequest if its id cannot be kept."""
+    """A user's message with what a user can say. Raises ChatError if its id cannot be kept."""
     checked_id("message.id", message.id)
     return msgspec.structs.replace(
         message,
@@ -71,9 +71,9 @@ def taken_of_user(message: UIMessage) -> UIMessage:
 
 
 def checked_id(name: str, value: str) -> None:
-    """Raises BadRequest for an id that a client made and a database cannot keep."""
+    """Raises ChatError for an id that a client made and a database cannot keep."""
     if not is_storable(value):
-        raise BadRequest(f"{name}: expected 1 to {_LONGEST_ID} characters")
+        raise InvalidRequest(f"{name}: expected 1 to {_LONGEST_ID} characters")
 
 
 def is_storable(value: str) -> bool:
@@ -86,7 +86,7 @@ def _said(stored: Sequence[UIMessage], index: int | None, sent: UIMessage) -> Ne
     if index is None:
         index = len(stored)
     elif stored[index].role != "user":
-        raise BadRequest("message.id: another message of this chat has it")
+        raise InvalidRequest("message.id: another message of this chat has it")
     return Next([*stored[:index], taken_of_user(sent)], continues=False, answered=frozenset())
 
 
@@ -107,7 +107,7 @@ def _regenerated(stored: Sequence[UIMessage], request: ChatRequest) -> Next:
     else:
         end = 0
     if end == 0:
-        raise BadRequest("This chat has no such message to answer. Please reload it.", 409)
+        raise ChatConflict("This chat has no such message to answer. Please reload it.")
     return Next(list(stored[:end]), continues=False, answered=frozenset())
 
 

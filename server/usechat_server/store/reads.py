@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usechat_server.errors import BadRequest
+from usechat_server.errors import InvalidRequest
 from usechat_server.store import rows
 from usechat_server.store.base import Branch, ChatPage, OpenTurn, StoredTurn
 from usechat_server.store.tables import chats, messages, steps, turns
@@ -43,7 +43,7 @@ async def contents_and_writing(
 async def page(
     connection: AsyncConnection, user: str | None, cursor: str | None, limit: int
 ) -> ChatPage:
-    """The chats behind a cursor. Raises BadRequest for what is none.
+    """The chats behind a cursor. Raises ChatError for what is none.
 
     A chat that is written to moves to the front, so no other one is left out or comes twice.
     """
@@ -112,5 +112,5 @@ def _place(cursor: str) -> tuple[int, int]:
     except (binascii.Error, ValueError):
         updated_at = key = -1
     if not (0 <= updated_at < 2**63 and 0 <= key < 2**63):
-        raise BadRequest("cursor: expected the `nextCursor` of the page before")
+        raise InvalidRequest("cursor: expected the `nextCursor` of the page before")
     return updated_at, key

@@ -31,13 +31,14 @@ def newest() -> str:
 
 
 async def current(database: Database) -> str | None:
-    """The revision of a database; None: it has no tables yet. Raises StoreAway."""
+    """The revision of a database; None: it has no tables yet. Raises StoreUnavailable."""
     return await database.read(lambda connection: connection.run_sync(_current))
 
 
 async def upgrade(database: Database) -> None:
     """Brings the tables to the newest revision, all or nothing; processes that do it at the same
-    time wait for each other. Raises ValueError for the tables of a later release, StoreAway."""
+    time wait for each other. Raises ValueError for the tables of a later release,
+    StoreUnavailable."""
     await database.write(lambda connection: connection.run_sync(_upgrade))
 
 

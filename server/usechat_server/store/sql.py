@@ -15,7 +15,7 @@ from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals.base import Approvals
 from usechat_server.chat_request import ChatRequest, new_message_id, turn_of
-from usechat_server.errors import BadRequest
+from usechat_server.errors import InvalidRequest
 from usechat_server.results import Outcome, Step
 from usechat_server.store import reads, rows, schema, writes
 from usechat_server.store.approvals import StoredApprovals
@@ -189,7 +189,7 @@ def _first_turn(request: ChatRequest, user: str | None, client_version: ClientVe
     for message in turn.messages:
         checked_id("message.id", message.id)
     if len({message.id for message in turn.messages}) < len(turn.messages):
-        raise BadRequest("messages: two of them have the same id")
+        raise InvalidRequest("messages: two of them have the same id")
     said = [taken_of_user(one) if one.role == "user" else one for one in turn.messages]
     return replace(turn, messages=said)
 

@@ -14,7 +14,7 @@ from ui_message_stream.messages import Approval, ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent, create_app
 from usechat_server.approvals import MemoryNonces, SignedApprovals, check_secret
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError
 from usechat_server.settings import Settings
 from usechat_server.turn import Decision, Turn
 
@@ -67,10 +67,10 @@ def answered(
     return replace(turn, messages=[UIMessage(id=turn.message_id, role="assistant", parts=[part])])
 
 
-async def redeemed(approvals: SignedApprovals, turn: Turn) -> Mapping[str, Decision] | BadRequest:
+async def redeemed(approvals: SignedApprovals, turn: Turn) -> Mapping[str, Decision] | ChatError:
     try:
         return await approvals.redeem(turn)
-    except BadRequest as refused:
+    except ChatError as refused:
         return refused
 
 
@@ -82,7 +82,7 @@ async def test_an_answer_has_a_day() -> None:
     assert await redeemed(approvals, answered(early)) == {"t1": Decision(True)}
     clock.now += 1
     refused = await redeemed(approvals, answered(late))
-    assert isinstance(refused, BadRequest)
+    assert isinstance(refused, ChatError)
     assert (refused.status, "too much time" in refused.text) == (409, True)
 
 
@@ -104,9 +104,7 @@ async def test_an_answer_counts_for_its_own_user_chat_call_and_tool(one: Any, ot
     turn, call = case(one)
     approval_id = (await approvals.request(turn, call)).approval_id
     turn, call = case(other)
-    counts = not isinstance(
-        await redeemed(approvals, answered(approval_id, call, turn)), BadRequest
-    )
+    counts = not isinstance(await redeemed(approvals, answered(approval_id, call, turn)), ChatError)
     assert counts == (one == other)
 
 
@@ -116,7 +114,7 @@ async def test_all_answers_count_or_none() -> None:
     other = ToolInputAvailable(tool_call_id="t2", tool_name="send", input={})
     bad = answered("forged", other).messages[0].parts
     both = UIMessage(id="m1", role="assistant", parts=[*good.messages[0].parts, *bad])
-    assert isinstance(await redeemed(approvals, replace(TURN, messages=[both])), BadRequest)
+    assert isinstance(await redeemed(approvals, replace(TURN, messages=[both])), ChatError)
     assert await redeemed(approvals, good) == {"t1": Decision(True)}
 
 
@@ -127,7 +125,7 @@ async def test_processes_that_remember_together_take_each_others_approvals_once(
     assert await redeemed(other, turn) == {"t1": Decision(True)}
     assert [seconds >= DAY for seconds in nonces.used.values()] == [True]
     for process in (one, other):
-        assert isinstance(await redeemed(process, turn), BadRequest)
+        assert isinstance(await redeemed(process, turn), ChatError)
 
 
 @pytest.mark.parametrize("secret", [SECRET, None])
@@ -135,7 +133,7 @@ async def test_a_process_that_remembers_alone_takes_only_its_own(secret: str | N
     one, other = (SignedApprovals(secret, MemoryNonces()) for _ in range(2))
     turn = answered((await one.request(TURN, CALL)).approval_id)
     refused = await redeemed(other, turn)
-    assert isinstance(refused, BadRequest)
+    assert isinstance(refused, ChatError)
     assert refused.status == 403
     assert await redeemed(one, turn) == {"t1": Decision(True)}
 
@@ -143,7 +141,7 @@ async def test_a_process_that_remembers_alone_takes_only_its_own(secret: str | N
 async def test_another_secret_is_another_server() -> None:
     one, other = (SignedApprovals(secret, RedisCommands()) for secret in (SECRET, SECRET + "!"))
     turn = answered((await one.request(TURN, CALL)).approval_id)
-    assert isinstance(await redeemed(other, turn), BadRequest)
+    assert isinstance(await redeemed(other, turn), ChatError)
 
 
 async def test_what_was_used_is_forgotten_when_it_cannot_be_used_anyway(
@@ -168,7 +166,7 @@ async def test_an_input_too_deep_to_read_is_refused() -> None:
     for _ in range(5000):
         deep = [deep]
     call = ToolInputAvailable(tool_call_id="t1", tool_name="send", input=deep)
-    assert isinstance(await redeemed(approvals, answered(approval_id, call)), BadRequest)
+    assert isinstance(await redeemed(approvals, answered(approval_id, call)), ChatError)
 
 
 def test_several_processes_need_a_secret() -> None:

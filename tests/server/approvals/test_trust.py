@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError
 from usechat_server.tools import Tool
 from usechat_server.trust import check, merge
 from usechat_server.turn import Turn
@@ -56,7 +56,7 @@ async def refusal(made: Turn, agent: Agent = AGENT) -> str | None:
     try:
         spec = agent.spec
         await check(made, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
-    except BadRequest as refused:
+    except ChatError as refused:
         return refused.text
     return None
 
@@ -171,7 +171,7 @@ ALLOWED = call("send", "approval-responded", approval={"id": "p1", "approved": T
     ],
 )
 def test_an_answer_to_what_is_not_open_is_refused(stored: JSON, sent: JSON, status: int) -> None:
-    with pytest.raises(BadRequest) as raised:
+    with pytest.raises(ChatError) as raised:
         merge(message(stored), message(sent))
     assert raised.value.status == status
     assert 20 < len(raised.value.text) < 200
@@ -209,7 +209,7 @@ def test_nothing_but_answers_is_taken_into_the_store(kept: list[JSON], sent: lis
     before = copy.deepcopy(stored)
     try:
         merged, answered = merge(stored, message(*sent, {"type": "text", "text": "Obey."}))
-    except BadRequest:
+    except ChatError:
         assert stored == before
         return
     assert stored == before

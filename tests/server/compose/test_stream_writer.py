@@ -32,7 +32,7 @@ from ui_message_stream.messages import StepStartPart, TextPart, ToolPart, UIMess
 from ui_message_stream.reducer import reduce
 from ui_message_stream.state import IllegalChunk
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, VersionedChunk
-from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
+from usechat_server import ChatError, StreamWriter, Turn, UIMessageStreamResponse
 from usechat_server.compose import ChatHandler
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -285,7 +285,7 @@ async def test_the_error_of_a_merged_stream_is_the_person_s_to_read() -> None:
 
     async def refuses(turn: Turn, writer: StreamWriter) -> None:
         writer.text("Hel")
-        raise BadRequest("No quota left.")
+        raise ChatError("No quota left.")
 
     assert (await answer(refuses))[-1] == Error(error_text="No quota left.")
 

@@ -39,7 +39,7 @@ from ui_message_stream.messages import (
 from ui_message_stream.reducer import reduce
 from ui_message_stream.state import StreamState
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, ClientVersion
-from usechat_server import BadRequest, StreamWriter, Turn, UIMessageStreamResponse
+from usechat_server import ChatError, StreamWriter, Turn, UIMessageStreamResponse
 
 from tests.harness.asgi_host import LONG, AsgiHost
 from tests.harness.chunk_strategies import said
@@ -121,7 +121,7 @@ async def play(writer: StreamWriter, calls: Sequence[Call], told: Told) -> None:
                 await method(merged(arguments[0], told))
             else:
                 method(*arguments)
-        except (ValueError, RuntimeError, BadRequest):
+        except (ValueError, RuntimeError, ChatError):
             continue
         if name in ("text", "reasoning"):
             setattr(told, name, getattr(told, name) + len(arguments[0]))

@@ -23,7 +23,7 @@ from ui_message_stream.state import StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approve, Ask, Deny, normalize_legacy_approvals
-from usechat_server.errors import BadRequest, ModelError
+from usechat_server.errors import ChatError, ModelError
 from usechat_server.providers.anthropic.request.build import request
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.runs import Retry
@@ -333,7 +333,7 @@ def test_a_chat_with_tools(
             check_history([turn.messages[0], message])
             try:
                 message = await one_answer(scene, turn, later)
-            except BadRequest as refused:
+            except ChatError as refused:
                 # What was allowed began, and was stopped: it does not run a second time.
                 if "was answered before" not in refused.text:
                     raise

@@ -16,7 +16,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import (
     Agent,
-    BadRequest,
+    ChatError,
     Settings,
     StreamWriter,
     Turn,
@@ -130,7 +130,7 @@ def test_a_page_can_come_back_to_what_code_writes() -> None:
 
 def test_code_refuses_in_words_of_its_own() -> None:
     async def answer(turn: Turn, writer: StreamWriter) -> None:
-        raise BadRequest("Your quota is used up.")
+        raise ChatError("Your quota is used up.")
 
     with LiveServer(create_app(answer)) as server:
         sent = chunks(server.chat(user("Hello")).text)

@@ -29,7 +29,7 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError
 from usechat_server.http.run_response import log_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.base import ModelCall, StepResult
@@ -178,7 +178,7 @@ class World:
 
         try:
             opened = await self.runs.answer(KEY, str(question), begin)
-        except BadRequest as refused:
+        except ChatError as refused:
             self.refused.append(refused.status)
         else:
             self._read(opened)

@@ -29,7 +29,7 @@ from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
-from usechat_server.errors import BadRequest, ModelError
+from usechat_server.errors import ChatError, ModelError
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Usage
 from usechat_server.runs import Retry, Runs
@@ -130,10 +130,10 @@ async def test_start_can_be_read_before_the_model_is_called() -> None:
 async def test_a_turn_that_cannot_be_answered_is_refused_before_anything_begins() -> None:
     class Refuses(ScriptedModel):
         def stream(self, call: ModelCall) -> Any:
-            raise BadRequest("no images, please")
+            raise ChatError("no images, please")
 
     runs = Runs()
-    with pytest.raises(BadRequest, match="no images"):
+    with pytest.raises(ChatError, match="no images"):
         await start(runs, turn(), Agent(Refuses([])))
     assert runs.active == []
 
@@ -356,7 +356,7 @@ async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
 
     draining = asyncio.create_task(scene.runs.drain(1.0))
     await asyncio.sleep(0)
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(ChatError) as refused:
         await scene.start()
     assert refused.value.status == 503
     go_on.set()

@@ -11,7 +11,7 @@ import pytest
 from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server import BadRequest, Turn
+from usechat_server import ChatError, Turn
 from usechat_server.approvals.base import LIFETIME
 from usechat_server.store.approvals import StoredApprovals
 from usechat_server.store.sql import SqlChats
@@ -60,7 +60,7 @@ async def test_an_answer_counts_once(chats: SqlChats) -> None:
         "t1": Decision(approved=True),
         "t2": Decision(approved=False, reason="No."),
     }
-    with pytest.raises(BadRequest, match="answered before") as refusal:
+    with pytest.raises(ChatError, match="answered before") as refusal:
         await chats.approvals.redeem(turn)
     assert refusal.value.status == 409
 
@@ -74,7 +74,7 @@ async def test_of_many_processes_one_takes_an_answer(chats: SqlChats, url: str) 
             *(store.approvals.redeem(turn) for store in stores), return_exceptions=True
         )
     assert outcomes.count({"t1": Decision(approved=True)}) == 1
-    assert sum(isinstance(outcome, BadRequest) for outcome in outcomes) == len(stores) - 1
+    assert sum(isinstance(outcome, ChatError) for outcome in outcomes) == len(stores) - 1
 
 
 def with_call(turn: Turn, **fields: Any) -> Turn:
@@ -98,7 +98,7 @@ def with_call(turn: Turn, **fields: Any) -> Turn:
 async def test_it_is_the_answer_to_one_call(chats: SqlChats, changed: dict[str, Any]) -> None:
     message, one = await question(chats, "t1")
     turn = await answered(chats, message, t1={"id": one, "approved": True})
-    with pytest.raises(BadRequest) as refusal:
+    with pytest.raises(ChatError) as refusal:
         await chats.approvals.redeem(with_call(turn, **changed))
     assert refusal.value.status == 403
     # It was not used up by that.
@@ -110,7 +110,7 @@ async def test_it_is_an_answer_in_one_users_chat(chats: SqlChats) -> None:
     turn = await answered(chats, message, t1={"id": one, "approved": True})
     await said(chats, "bob", message=user("u1"), person="bob")
     for other in (replace(turn, user="bob"), replace(turn, chat_id="c2"), replace(turn, user=None)):
-        with pytest.raises(BadRequest) as refusal:
+        with pytest.raises(ChatError) as refusal:
             await chats.approvals.redeem(other)
         assert refusal.value.status == 403
 
@@ -119,7 +119,7 @@ async def test_of_several_answers_all_count_or_none(chats: SqlChats) -> None:
     message, one, two = await question(chats, "t1", "t2")
     good = {"t1": {"id": one, "approved": True}}
     turn = await answered(chats, message, **good, t2={"id": two, "approved": True})
-    with pytest.raises(BadRequest):
+    with pytest.raises(ChatError):
         await chats.approvals.redeem(with_call(turn, input={"zone": "CET"}))
     alone = await answered(chats, message, **good)
     assert await chats.approvals.redeem(alone) == {"t1": Decision(approved=True)}
@@ -129,13 +129,13 @@ async def test_it_counts_for_some_time(chats: SqlChats) -> None:
     message, one = await question(chats, "t1")
     turn = await answered(chats, message, t1={"id": one, "approved": True})
     late = StoredApprovals(chats.database, clock=lambda: time() + LIFETIME + 1)
-    with pytest.raises(BadRequest, match="too much time") as refusal:
+    with pytest.raises(ChatError, match="too much time") as refusal:
         await late.redeem(turn)
     assert refusal.value.status == 409
 
 
 async def test_another_approval_id_is_refused_before(chats: SqlChats) -> None:
     message, _ = await question(chats, "t1")
-    with pytest.raises(BadRequest) as refusal:
+    with pytest.raises(ChatError) as refusal:
         await answered(chats, message, t1={"id": "approval_made_up", "approved": True})
     assert refusal.value.status == 403

@@ -15,9 +15,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import ProgrammingError
 from ui_message_stream.messages import UIMessage
+from usechat_server.errors import StoreUnavailable
 from usechat_server.results import Step, Usage
 from usechat_server.store import schema
-from usechat_server.store.base import StoreUnavailable
 from usechat_server.store.database import Database
 from usechat_server.store.sql import SqlChats
 from usechat_server.store.tables import metadata

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server import BadRequest
+from usechat_server import ChatError
 from usechat_server.store.sql import SqlChats
 
 from tests.harness.stores import answer, asked, begun, call, ids, said, texts, user
 
 
-async def refused(chats: SqlChats, **body: Any) -> BadRequest:
+async def refused(chats: SqlChats, **body: Any) -> ChatError:
     """Why a request is refused; nothing has changed after it."""
     before = await texts(chats)
-    with pytest.raises(BadRequest) as refusal:
+    with pytest.raises(ChatError) as refusal:
         await chats.turn(asked(**body), None, NEWEST_CLIENT_VERSION)
     assert await texts(chats) == before
     return refusal.value

@@ -23,7 +23,7 @@ from usechat_server.coordination.redis.lease import RedisLease
 from usechat_server.coordination.redis.publisher import LogPublisher
 from usechat_server.coordination.redis.remote_log import RemoteLog, whole_log
 from usechat_server.coordination.redis.subscriber import LogSubscriber
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ServiceUnavailable
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 
@@ -82,7 +82,7 @@ class RedisCoordinator:
                 claimed = await self._shared.find(chat_digest(key))
             except UNAVAILABLE:
                 if claimed is None:
-                    raise BadRequest(UNREACHABLE, 503) from None
+                    raise ServiceUnavailable(UNREACHABLE) from None
         return None if claimed is None else RedisRunHandle(self, key, claimed)
 
     async def running(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
@@ -102,7 +102,7 @@ class RedisCoordinator:
         except UNAVAILABLE:
             lease = self._leases.get(key)
             if lease is None or not lease.stop(run_id, message_id):
-                raise BadRequest(UNREACHABLE, 503) from None
+                raise ServiceUnavailable(UNREACHABLE) from None
             asked = lease.run_id
         if asked is not None:
             await self.free(key, asked, _STOP_SECONDS)
@@ -266,4 +266,4 @@ async def _reached(asked: Coroutine[Any, Any, _Answer]) -> _Answer:
     try:
         return await asked
     except UNAVAILABLE:
-        raise BadRequest(UNREACHABLE, 503) from None
+        raise ServiceUnavailable(UNREACHABLE) from None

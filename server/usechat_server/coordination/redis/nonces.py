@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from usechat_server.coordination.redis.commands import UNAVAILABLE, RedisCommands
 from usechat_server.coordination.redis.coordinator import UNREACHABLE
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ServiceUnavailable
 
 __all__ = ["RedisNonces"]
 
@@ -24,8 +24,8 @@ class RedisNonces:
         self._shared = shared
 
     async def use(self, nonce: str, seconds: float) -> bool:
-        """Raises BadRequest while Redis is away: nobody knows whether it was used."""
+        """Raises ChatError while Redis is away: nobody knows whether it was used."""
         try:
             return await self._shared().use(nonce, seconds)
         except UNAVAILABLE:
-            raise BadRequest(UNREACHABLE, 503) from None
+            raise ServiceUnavailable(UNREACHABLE) from None

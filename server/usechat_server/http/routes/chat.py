@@ -23,7 +23,7 @@ from usechat_server.chat_request import (
     validated,
 )
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
-from usechat_server.errors import RESTARTING, BadRequest
+from usechat_server.errors import RESTARTING, ServiceUnavailable
 from usechat_server.http.body import read_body
 from usechat_server.http.run_response import log_response
 from usechat_server.http.state import AppState
@@ -89,7 +89,7 @@ class _Post(_Endpoint):
     async def respond(self, scope: Scope, receive: Receive) -> Response:
         state = self.state
         if state.draining:
-            raise BadRequest(RESTARTING, 503)
+            raise ServiceUnavailable(RESTARTING)
         user = await state.user(scope)
         client_version = state.client_version_of(scope)
         body = await read_body(scope, receive, state.settings)

@@ -19,7 +19,7 @@ from ui_message_stream.replay import downgrade_message
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.coordination.base import ChatKey
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatNotFound, InvalidRequest
 from usechat_server.http.body import read_body
 from usechat_server.http.state import AppState
 from usechat_server.results import step_metadata
@@ -86,7 +86,7 @@ class _Routes:
         client_version = self._state.client_version_of(request.scope)
         branches = await self._chats.branches(*key)
         if branches is None:
-            raise _unknown()
+            raise ChatNotFound
         return await asyncio.to_thread(
             lambda: _json({"branches": [_branch(one, client_version) for one in branches]})
         )
@@ -94,7 +94,7 @@ class _Routes:
     async def usage(self, request: Request) -> Response:
         turns = await self._chats.turns(*await self._key(request))
         if turns is None:
-            raise _unknown()
+            raise ChatNotFound
         return _json({"turns": [_turn(turn) for turn in turns]})
 
     async def rename(self, request: Request) -> Response:
@@ -102,7 +102,7 @@ class _Routes:
         body = await read_body(request.scope, request.receive, self._state.settings)
         chat = await self._chats.rename(*key, _title(body))
         if chat is None:
-            raise _unknown()
+            raise ChatNotFound
         running = await self._state.runs.coordinator.running([key])
         return _json(_chat(chat, running.get(key)))
 
@@ -110,7 +110,7 @@ class _Routes:
         key = await self._key(request)
         await self._state.runs.stop(key)
         if not await self._chats.delete(*key):
-            raise _unknown()
+            raise ChatNotFound
         await self._state.runs.fetched(key)  # its last answer is not to be had any more either
         return Response(status_code=204)
 
@@ -124,7 +124,7 @@ class _Routes:
             # It has ended since, and what was read of its message may be half of it.
             stored = await self._chats.get(*key)
         if stored is None:
-            raise _unknown()
+            raise ChatNotFound
         return stored, None
 
     async def _key(self, request: Request) -> ChatKey:
@@ -177,7 +177,7 @@ def _time(time: datetime) -> str:
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(_PAGE))
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _LONGEST_PAGE):
-        raise BadRequest(f"limit: expected a number from 1 to {_LONGEST_PAGE}")
+        raise InvalidRequest(f"limit: expected a number from 1 to {_LONGEST_PAGE}")
     return int(text)
 
 
@@ -188,12 +188,10 @@ def _title(body: bytes) -> str:
     except (ValueError, TypeError, KeyError, AttributeError):
         text = ""
     if not 1 <= len(text) <= _LONGEST_TITLE:
-        raise BadRequest(f'title: expected {{"title": a text of up to {_LONGEST_TITLE} letters}}')
+        raise InvalidRequest(
+            f'title: expected {{"title": a text of up to {_LONGEST_TITLE} letters}}'
+        )
     return text
-
-
-def _unknown() -> BadRequest:
-    return BadRequest("There is no such chat.", 404)
 
 
 def _json(value: Any) -> Response:

@@ -63,7 +63,7 @@ class AnthropicModel:
         check(self._options(call), call.tools, call.max_tokens or DEFAULT_MAX_TOKENS)
 
     def stream(self, call: ModelCall) -> AnthropicStream:
-        """Translates the history, at once and without I/O. Raises BadRequest."""
+        """Translates the history, at once and without I/O. Raises ChatError."""
         options = self._options(call)
         limit = call.max_tokens or self._limit.value
         made = request(call, model=self.name, max_tokens=limit or DEFAULT_MAX_TOKENS)

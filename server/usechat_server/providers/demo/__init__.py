@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from usechat_server.errors import BadRequest
+from usechat_server.errors import InvalidRequest
 from usechat_server.providers.base import ModelCall, ModelStream
 from usechat_server.providers.demo.question import question_of
 from usechat_server.providers.demo.script import asks_for_error, choose
@@ -38,10 +38,10 @@ class DemoModel:
                 raise ValueError(f"tools: the demo model has no {tool.name}")
 
     def stream(self, call: ModelCall) -> ModelStream:
-        """Picks the answer. Raises BadRequest if there is no question to answer."""
+        """Picks the answer. Raises ChatError if there is no question to answer."""
         question = question_of(call)
         if question is None:
-            raise BadRequest("There is no question to answer.")
+            raise InvalidRequest("There is no question to answer.")
         fail = asks_for_error(question) and question.id not in self._failed
         if fail:
             self._failed.append(question.id)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ui_message_stream.chunks import FinishStep, Start, StartStep
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reducer import reduce
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError
 from usechat_server.providers.anthropic.message_record import KEY
 from usechat_server.providers.anthropic.request.build import request
 from usechat_server.providers.anthropic.request.tool_blocks import CallIds
@@ -309,7 +309,7 @@ def test_an_app_may_greet_first() -> None:
     [[user()], [user(said("Hi")), assistant(said("Yes")), user(said("  "))], [assistant()]],
 )
 def test_nothing_to_answer_is_said_so(messages: list[UIMessage]) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(ChatError):
         request(ModelCall(messages), model="m", max_tokens=1)
 
 
@@ -434,7 +434,7 @@ def test_any_history_makes_a_request_that_the_api_accepts(
     refused = ""
     try:
         made = request(ModelCall(messages, tools=tools), model="m", max_tokens=1)
-    except BadRequest as error:
+    except ChatError as error:
         refused = error.text
     if refused:
         # Only for what is new: what was there before never ends a conversation.
@@ -461,7 +461,7 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
     [part] = answered.parts
     assert isinstance(part, ToolPart)
     part.input = value
-    with pytest.raises(BadRequest, match="nested too deeply"):
+    with pytest.raises(ChatError, match="nested too deeply"):
         body(user(said("?")), answered, user(said("!")))
 
 
@@ -614,7 +614,7 @@ def test_an_mcp_call_without_an_output_and_a_deep_output_do_not_fail_the_server(
     for _ in range(2_000):
         deep = [deep]
     found = searched("output-available", output=[{**FOUND, "deep": deep}])
-    with pytest.raises(BadRequest):
+    with pytest.raises(ChatError):
         body(user(said("Hi")), assistant(STEP, found), user(said("?")))
 
 

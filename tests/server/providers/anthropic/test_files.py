@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ui_message_stream.messages import FilePart, UIMessage
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError
 from usechat_server.providers.anthropic.request.build import request
 from usechat_server.providers.anthropic.request.files import file_block
 from usechat_server.providers.base import ModelCall
@@ -118,7 +118,7 @@ def test_links_are_passed_on() -> None:
     ],
 )
 def test_what_cannot_be_sent_is_refused_by_name(refused: FilePart, says: str) -> None:
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(ChatError) as caught:
         file_block(refused)
     assert caught.value.status == 400
     assert caught.value.text.startswith(says)
@@ -130,7 +130,7 @@ def test_a_refused_file_does_not_end_the_conversation() -> None:
     hello: dict[str, Any] = {"type": "text", "text": "What is it?"}
     first = UIMessage.from_object({"id": "1", "role": "user", "parts": [heic, hello]})
     second = UIMessage.from_object({"id": "2", "role": "user", "parts": [hello]})
-    with pytest.raises(BadRequest):
+    with pytest.raises(ChatError):
         request(ModelCall([first]), model="m", max_tokens=1)
 
     made = request(ModelCall([first, second]), model="m", max_tokens=1)
@@ -178,14 +178,14 @@ def test_a_file_that_the_provider_keeps(media_type: str, sent: dict[str, Any]) -
 
 def test_a_file_that_another_provider_keeps() -> None:
     kept = FilePart(media_type="image/png", url="", provider_reference={"openai": "f"})
-    with pytest.raises(BadRequest, match="another provider"):
+    with pytest.raises(ChatError, match="another provider"):
         file_block(kept)
 
 
 def test_an_image_that_is_too_large() -> None:
     largest = PNG + bytes(5 * 1024 * 1024 * 3 // 4 - len(PNG))
     assert file_block(part(largest, "image/png"))["type"] == "image"
-    with pytest.raises(BadRequest, match=r"cat.png is too large.*3.75 MB") as refused:
+    with pytest.raises(ChatError, match=r"cat.png is too large.*3.75 MB") as refused:
         file_block(part(largest + b"\0", "image/png", "cat.png"))
     assert refused.value.status == 413
     # A text of that size is the request's own limit to refuse.

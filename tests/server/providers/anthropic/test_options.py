@@ -22,7 +22,7 @@ from usechat_server.anthropic import (
     web_fetch,
     web_search,
 )
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError
 from usechat_server.tools import ProviderTool, Tool
 
 from tests.harness.fake_provider import (
@@ -478,5 +478,5 @@ def test_a_file_that_only_code_can_read(provider: FakeProvider) -> None:
     upload = asked["messages"][0]["content"][1]
     assert upload["type"] == "container_upload"
     assert upload["file_id"] == "file_1"
-    with pytest.raises(BadRequest, match="cannot be read"):
+    with pytest.raises(ChatError, match="cannot be read"):
         ask(provider, Agent(MODEL), user(said("Sum"), table))

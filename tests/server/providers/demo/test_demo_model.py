@@ -17,7 +17,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ChunkVariant
 from usechat_server.demo import CLAUDE, default_agent
 from usechat_server.demo.tools import BROWSER_TIME
-from usechat_server.errors import BadRequest, ModelError
+from usechat_server.errors import ChatError, ModelError
 from usechat_server.providers.base import ModelCall, ModelStream, StepResult
 from usechat_server.providers.demo import DemoModel
 
@@ -150,7 +150,7 @@ async def test_closing_ends_a_wait_at_once() -> None:
 
 
 def test_without_a_question_there_is_nothing_to_answer() -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(ChatError):
         DemoModel().stream(ModelCall([]))
 
 

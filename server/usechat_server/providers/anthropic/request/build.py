@@ -22,7 +22,7 @@ from ui_message_stream.messages import (
 )
 from ui_message_stream.schema import WireError
 
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError, InvalidRequest
 from usechat_server.providers.anthropic.message_record import read_record
 from usechat_server.providers.anthropic.request.assistant import steps
 from usechat_server.providers.anthropic.request.files import file_block
@@ -42,12 +42,12 @@ _GO_ON = {"type": "text", "text": "Continue."}
 
 
 def request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
-    """The body of the call that answers a history. Raises BadRequest."""
+    """The body of the call that answers a history. Raises ChatError."""
     try:
         made = _request(call, model, max_tokens)
         clean: dict[str, Any] = json_codec.replace_surrogates(made)
     except RecursionError:
-        raise BadRequest("A tool's input or output is nested too deeply.") from None
+        raise InvalidRequest("A tool's input or output is nested too deeply.") from None
     return clean
 
 
@@ -98,7 +98,7 @@ class _Turns:
     def ended(self) -> list[dict[str, Any]]:
         """The turns as the API wants them: a person's first and last."""
         if not self._turns:
-            raise BadRequest("There is no message to answer.")
+            raise InvalidRequest("There is no message to answer.")
         if self._turns[0]["role"] == "assistant":
             self._turns.insert(0, {"role": "user", "content": [_GREETED]})
         if self._turns[-1]["role"] == "assistant" and not self.paused:
@@ -107,7 +107,7 @@ class _Turns:
 
 
 def _user(parts: Iterable[Part], *, new: bool) -> Content:
-    """A person's turn. Raises BadRequest for what is new and cannot be sent; a file that was there
+    """A person's turn. Raises ChatError for what is new and cannot be sent; a file that was there
     before is named in its place, so that it does not end the conversation."""
     content: Content = []
     for part in parts:
@@ -116,13 +116,13 @@ def _user(parts: Iterable[Part], *, new: bool) -> Content:
         elif isinstance(part, FilePart):
             try:
                 content.append(file_block(part))
-            except BadRequest:
+            except ChatError:
                 if new:
                     raise
                 left = f"({part.filename or 'A file'} could not be read.)"
                 content.append({"type": "text", "text": left})
     if new and not content:
-        raise BadRequest("The message is empty.")
+        raise InvalidRequest("The message is empty.")
     return content
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from ui_message_stream.messages import FilePart
 
-from usechat_server.errors import BadRequest
+from usechat_server.errors import InvalidRequest, PayloadTooLarge
 
 __all__ = ["file_block"]
 
@@ -32,7 +32,7 @@ _BYTE_ORDER_MARKS = (
 
 
 def file_block(part: FilePart) -> dict[str, Any]:
-    """The content block of a file. Raises BadRequest, whose text names the file."""
+    """The content block of a file. Raises ChatError, whose text names the file."""
     name = part.filename or "The file"
     if part.provider_reference:
         return _referred(part, part.provider_reference, name)
@@ -45,12 +45,12 @@ def file_block(part: FilePart) -> dict[str, Any]:
         encoded = encoded or _base64(data)
         if actual.startswith("image/") and len(encoded) > _LARGEST_IMAGE:
             # Base64 has four bytes for three.
-            raise BadRequest(f"{name} is too large: an image may have at most 3.75 MB.", 413)
+            raise PayloadTooLarge(f"{name} is too large: an image may have at most 3.75 MB.")
         source = {"type": "base64", "media_type": actual, "data": encoded}
         return _block(part, source, document=actual == "application/pdf")
     text = _text(data, declared)
     if text is None:
-        raise BadRequest(
+        raise InvalidRequest(
             f"{name} ({declared or 'unknown type'}) cannot be read by the model. "
             "Send an image (PNG, JPEG, GIF or WebP), a PDF or a text file."
         )
@@ -64,7 +64,7 @@ def _referred(part: FilePart, reference: dict[str, str], name: str) -> dict[str,
     for the code that it runs."""
     file_id = reference.get("anthropic")
     if not file_id:
-        raise BadRequest(f"{name} is kept by another provider ({', '.join(reference)}).")
+        raise InvalidRequest(f"{name} is kept by another provider ({', '.join(reference)}).")
     source = {"type": "file", "file_id": file_id}
     media_type = "" if _wanted(part).get("containerUpload") is True else part.media_type.lower()
     if media_type.startswith("image/"):
@@ -82,7 +82,7 @@ def _linked(part: FilePart, name: str) -> dict[str, Any]:
         return _block(part, source, document=False)
     if media_type == "application/pdf":
         return _block(part, source, document=True)
-    raise BadRequest(
+    raise InvalidRequest(
         f"{name} ({media_type or 'unknown type'}) cannot be given as a link: only images and PDFs."
     )
 
@@ -113,7 +113,7 @@ def _open_data_url(url: str, name: str) -> tuple[str, str, bytes]:
     scheme, _, rest = url.partition(":")
     head, comma, body = rest.partition(",")
     if scheme.lower() != "data" or not comma:
-        raise BadRequest(f"{name} has no data: or http(s) URL that can be read.")
+        raise InvalidRequest(f"{name} has no data: or http(s) URL that can be read.")
     media_type, *parameters = head.split(";")
     raw = unquote_to_bytes(body) if "%" in body else body.encode("utf-8", "replace")
     if "base64" not in (parameter.strip().lower() for parameter in parameters):
@@ -122,7 +122,7 @@ def _open_data_url(url: str, name: str) -> tuple[str, str, bytes]:
         padded = raw + b"=" * (-len(raw) % 4)
         data = binascii.a2b_base64(padded, strict_mode=True)
     except binascii.Error:
-        raise BadRequest(f"{name} is damaged: its data URL is not valid base64.") from None
+        raise InvalidRequest(f"{name} is damaged: its data URL is not valid base64.") from None
     return media_type, padded.decode("ascii"), data
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from usechat_server.errors import BadRequest
+from usechat_server.errors import InvalidRequest
 from usechat_server.providers.anthropic.options import AnthropicOptions
 from usechat_server.providers.anthropic.request.caching import mark
 from usechat_server.providers.anthropic.tools import MCP_BETA, AnthropicTool
@@ -36,7 +36,7 @@ def check(options: AnthropicOptions, tools: Sequence[Tool], max_tokens: int) -> 
 def parameters(
     request: dict[str, Any], tools: Sequence[Tool], options: AnthropicOptions
 ) -> dict[str, Any]:
-    """The arguments of `messages.create`. Raises BadRequest.
+    """The arguments of `messages.create`. Raises ChatError.
 
     What the options name goes into `extra_body`, so that it does not depend on whether the method
     of the SDK at hand has an argument for it. The method is the stable one with every client:
@@ -99,7 +99,7 @@ def _without_uploads(turns: list[dict[str, Any]]) -> None:
         for index, block in enumerate(turn["content"]):
             if block["type"] == "container_upload":
                 if turn is turns[-1]:
-                    raise BadRequest(_UNREADABLE)
+                    raise InvalidRequest(_UNREADABLE)
                 turn["content"][index] = {"type": "text", "text": "(A file could not be read.)"}
 
 

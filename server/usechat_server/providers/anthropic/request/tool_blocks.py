@@ -15,7 +15,7 @@ from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, TextPart, ToolPart
 from ui_message_stream.schema import UNSET
 
-from usechat_server.errors import BadRequest
+from usechat_server.errors import ChatError
 from usechat_server.providers.anthropic.request.files import file_block
 from usechat_server.providers.anthropic.request.server_calls import caller
 from usechat_server.tools import DeclaredTool, ModelContent
@@ -98,7 +98,7 @@ def _block(piece: ModelContent) -> dict[str, Any]:
         return {"type": "text", "text": piece.text}
     try:
         block = file_block(piece)
-    except BadRequest as error:
+    except ChatError as error:
         return {"type": "text", "text": f"({error.text})"}
     if block["type"] == "container_upload":
         return {"type": "text", "text": _FOR_CODE}
