@@ -49,6 +49,7 @@ from ui_message_stream.chunks import (
     encode_chunk,
     parse_chunk,
 )
+from ui_message_stream.errors import WireError
 from ui_message_stream.json_codec import decode as decode_json
 from ui_message_stream.json_codec import encode as encode_json
 from ui_message_stream.messages import (
@@ -73,7 +74,7 @@ from ui_message_stream.messages import (
 )
 from ui_message_stream.reducer import ReduceError, Reducer, reduce
 from ui_message_stream.replay import downgrade_message, replay_chunks
-from ui_message_stream.schema import UNSET, JSONObject, ProviderMetadata, WireError
+from ui_message_stream.schema import UNSET, JSONObject, ProviderMetadata
 from ui_message_stream.sse import DONE, HEADERS, Decoder, comment, frame, frames
 from ui_message_stream.state import IllegalChunk
 from ui_message_stream.versions import (

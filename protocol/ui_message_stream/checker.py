@@ -12,9 +12,10 @@ from typing import Any
 
 from ui_message_stream import json_codec
 from ui_message_stream.chunks import Chunk, Data, Finish, ReasoningStart, TextStart, parse_chunk
+from ui_message_stream.errors import WireError
 from ui_message_stream.grammar import BEFORE, ENDED, EVERY_RELEASE, PART_OPEN, REQUEST_LOOP
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.schema import ProviderMetadata, WireError
+from ui_message_stream.schema import ProviderMetadata
 from ui_message_stream.sse import Decoder
 from ui_message_stream.state import BlockChunk, StreamState, subject
 from ui_message_stream.versions import (

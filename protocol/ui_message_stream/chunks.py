@@ -16,11 +16,11 @@ from typing import Any, ClassVar, Literal, Self
 import msgspec
 
 from ui_message_stream import json_codec
+from ui_message_stream.errors import WireError, convert, type_name
 from ui_message_stream.schema import (
     UNSET,
     JSONObject,
     ProviderMetadata,
-    WireError,
     WireObject,
     check_citations,
     check_steering,
@@ -268,10 +268,7 @@ class Data(WireObject, frozen=True, kw_only=True):
     def from_object(cls, value: Mapping[str, Any]) -> Self:
         _refuse_null(cls, value)
         fields = {k: value[k] for k in ("id", "data", "transient") if k in value}
-        try:
-            made = msgspec.convert({**fields, "name": str(value["type"])[5:]}, cls)
-        except msgspec.ValidationError as error:
-            raise WireError(str(error)) from None
+        made = convert({**fields, "name": str(value["type"])[5:]}, cls)
         rest = {k: v for k, v in value.items() if k not in fields and k != "type"}
         if rest:
             msgspec.structs.force_setattr(made, "extra", rest)
@@ -328,7 +325,7 @@ def _refuse_null(cls: type[Chunk], value: Mapping[str, Any]) -> None:
     """Every client throws on null in the place of an absent field."""
     for key in _never_null(cls):
         if key in value and value[key] is None:
-            raise WireError(f"Expected a value or no field, got `null` - at `$.{key}`")
+            raise WireError(path=(key,), expected="a value or no field", got="null")
 
 
 #: Wire name -> class, for every type but `data-NAME`.
@@ -346,12 +343,10 @@ def parse_chunk(value: Any) -> Chunk:
 
     Raises WireError for an unknown type or a field of the wrong type, on which every client throws.
     """
-    if not isinstance(value, dict):
-        raise WireError(f"a chunk is a JSON object, not {type(value).__name__}")
-    name = value.get("type")
-    if isinstance(name, str) and name.startswith("data-"):
+    name = type_name(value)
+    if name.startswith("data-"):
         return Data.from_object(value)
-    cls = CHUNK_TYPES.get(name) if isinstance(name, str) else None
+    cls = CHUNK_TYPES.get(name)
     if cls is None:
         raise WireError(f"unknown chunk type {name!r}")
     return cls.from_object(value)

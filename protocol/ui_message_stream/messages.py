@@ -10,13 +10,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from ui_message_stream import json_codec
-from ui_message_stream.schema import (
-    UNSET,
-    JSONObject,
-    ProviderMetadata,
-    WireError,
-    WireObject,
-)
+from ui_message_stream.errors import WireError, json_type, type_name
+from ui_message_stream.schema import UNSET, JSONObject, ProviderMetadata, WireObject
 
 __all__ = [
     "Approval",
@@ -183,7 +178,7 @@ def _foreign_keys(dynamic: bool) -> tuple[str, ...]:
 
 def _approval(value: Any) -> Approval:
     if not isinstance(value, dict):
-        raise WireError("Expected `object` - at `$.approval`")
+        raise WireError(path=("approval",), expected="an object", got=json_type(value))
     try:
         return Approval.from_object(value)
     except WireError as error:
@@ -243,11 +238,7 @@ for _name, _class in _PART_TYPES.items():
 
 def parse_part(value: Any) -> Part:
     """The part that a JSON object is. Raises WireError for a known type with a wrong field."""
-    if not isinstance(value, dict):
-        raise WireError(f"Expected `object`, got `{type(value).__name__}`")
-    name = value.get("type")
-    if not isinstance(name, str):
-        raise WireError("Object missing required field `type`")
+    name = type_name(value)
     if cls := _PART_TYPES.get(name):
         return cls.from_object(value)
     if name == "dynamic-tool" or name.startswith("tool-"):
@@ -267,17 +258,17 @@ class UIMessage(WireObject, kw_only=True):
 
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
-        """Reads a JSON object. Raises WireError that names the place: `parts[2]: …`."""
+        """Reads a JSON object. Raises WireError that names the place: `parts[2].text: …`."""
         parts = value.get("parts")
         if not isinstance(parts, list):
-            raise WireError("parts: expected a list")
+            raise WireError(path=("parts",), expected="a list", got=json_type(parts))
         head = {key: item for key, item in value.items() if key != "parts"}
         read: list[Part] = []
         for index, part in enumerate(parts):
             try:
                 read.append(parse_part(part))
             except WireError as error:
-                raise WireError(f"parts[{index}]: {error}") from None
+                raise error.within("parts", index) from None
         base = _Head.from_object(head)
         return cls(id=base.id, role=base.role, metadata=base.metadata, parts=read, extra=base.extra)
 

@@ -9,9 +9,10 @@ from typing import Any
 from ui_message_stream import chunks as c
 from ui_message_stream import json_codec
 from ui_message_stream.chunks import Chunk
+from ui_message_stream.errors import WireError
 from ui_message_stream.messages import Approval, Part, ToolPart, ToolState
 from ui_message_stream.partial_json import PartialJSON
-from ui_message_stream.schema import UNSET, WireError
+from ui_message_stream.schema import UNSET
 
 __all__ = ["TOOL_HANDLERS", "ReduceError", "ToolReducer", "joined"]
 

@@ -9,13 +9,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ui_message_stream import json_codec
+from ui_message_stream.errors import WireError, convert
 
 __all__ = [
     "UNSET",
     "JSONObject",
     "ProviderMetadata",
     "Unset",
-    "WireError",
     "WireObject",
     "check_citations",
     "check_steering",
@@ -26,15 +26,6 @@ JSONObject = dict[str, Any]
 ProviderMetadata = dict[str, dict[str, Any]]
 #: An absent value where `None` (JSON null) is a value of its own.
 Unset = UnsetType
-
-
-class WireError(ValueError):
-    """A value that is not what the protocol says. The text names the place and what it holds."""
-
-    def within(self, key: str) -> WireError:
-        """The same error, of a value that another one holds under a key."""
-        text, _, inside = str(self).partition(" - at `$")
-        return WireError(f"{text} - at `$.{key}{inside or '`'}")
 
 
 class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
@@ -60,10 +51,7 @@ class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel
         """Reads a JSON object; unknown keys go to `extra`. Raises WireError."""
         known = cls.known_keys()
         fields = {key: item for key, item in value.items() if key in known}
-        try:
-            made = msgspec.convert(fields, cls)
-        except msgspec.ValidationError as error:
-            raise WireError(str(error)) from None
+        made = convert(fields, cls)
         if len(fields) < len(value):
             rest = {k: v for k, v in value.items() if k not in known and k != "type"}
             if rest:
@@ -132,6 +120,6 @@ def check_steering(value: Any) -> None:
 
 def _check(value: Any, shape: Any, key: str) -> None:
     try:
-        msgspec.convert(value, shape)
-    except msgspec.ValidationError as error:
-        raise WireError(str(error)).within(key) from None
+        convert(value, shape)
+    except WireError as error:
+        raise error.within(key) from None

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from ui_message_stream import json_codec
+from ui_message_stream.errors import WireError, json_type
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.schema import JSONObject, WireError
+from ui_message_stream.schema import JSONObject
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals import normalize_legacy_approvals
@@ -86,7 +86,7 @@ def parse_request(body: bytes) -> ChatRequest:
     if (sent := fields.pop("messages", None)) is not None:
         messages = _messages(sent)
     elif (sent := fields.pop("message", None)) is not None:
-        message = _message("message", sent)
+        message = _message(sent, "message")
         if message.role == "system":
             raise InvalidRequest("message: expected one of the user or the assistant")
     request = ChatRequest(
@@ -147,14 +147,14 @@ def _object(body: bytes) -> JSONObject:
     except ValueError as error:
         raise InvalidRequest(f"The request is not readable as JSON: {error}.") from None
     if not isinstance(value, dict):
-        raise InvalidRequest(f"The request must be a JSON object, not {_kind(value)}.")
+        raise InvalidRequest(f"The request must be a JSON object, not {json_type(value)}.")
     return value
 
 
 def _text(fields: JSONObject, name: str) -> str | None:
     value = fields.pop(name, None)
     if value is not None and not isinstance(value, str):
-        raise InvalidRequest(f"{name}: expected a string, got {_kind(value)}")
+        raise InvalidRequest(f"{name}: expected a string, got {json_type(value)}")
     return value
 
 
@@ -165,18 +165,18 @@ def _messages(value: Any) -> list[UIMessage]:
     are not refused, since a frontend may keep one in its list, and sends it with every request.
     """
     if not isinstance(value, list):
-        raise InvalidRequest(f"messages: expected a list, got {_kind(value)}")
-    messages = [_message(f"messages[{index}]", item) for index, item in enumerate(value)]
+        raise InvalidRequest(f"messages: expected a list, got {json_type(value)}")
+    messages = [_message(item, "messages", index) for index, item in enumerate(value)]
     return [message for message in messages if message.role != "system"]
 
 
-def _message(place: str, value: Any) -> UIMessage:
-    if not isinstance(value, dict):
-        raise InvalidRequest(f"{place}: expected an object, got {_kind(value)}")
+def _message(value: Any, *path: str | int) -> UIMessage:
     try:
+        if not isinstance(value, dict):
+            raise WireError(expected="an object", got=json_type(value))
         return UIMessage.from_object(value)
     except WireError as error:
-        raise InvalidRequest(_place(place, str(error))) from None
+        raise InvalidRequest(str(error.within(*path))) from None
 
 
 def _cut(history: list[UIMessage], named: str | None, *, regenerate: bool) -> None:
@@ -190,47 +190,6 @@ def _cut(history: list[UIMessage], named: str | None, *, regenerate: bool) -> No
             replaced = regenerate and history[index].role == "assistant"
             del history[index if replaced else index + 1 :]
             return
-
-
-_KINDS = {
-    "str": "a string",
-    "int": "a number",
-    "float": "a number",
-    "bool": "true or false",
-    "object": "an object",
-    "array": "a list",
-}
-_PART = re.compile(r"(parts\[\d+\]|parts): ")
-_EXPECTED = re.compile(r"Expected `([^`]+)`(?:, got `([^`]+)`)?")
-_MISSING = re.compile(r"Object missing required field `(.+)`")
-
-
-def _place(message: str, error: str) -> str:
-    """A WireError's text as `messages[0].parts[1].text: expected a string, got an integer`."""
-    text, _, inside = error.partition(" - at `$")
-    path = [message]
-    if part := _PART.match(text):
-        path.append(part[1])
-        text = text[part.end() :]
-    if inside:
-        path.append(inside.strip("`."))
-    if missing := _MISSING.fullmatch(text):
-        path.append(missing[1])
-        text = "missing"
-    elif expected := _EXPECTED.fullmatch(text):
-        kinds = [_KINDS.get(kind, kind) for kind in expected[1].split(" | ") if kind != "null"]
-        text = f"expected {' or '.join(kinds)}"
-        if got := expected[2]:
-            text += f", got {_KINDS.get(got, got)}"
-    return f"{'.'.join(path)}: {text[:1].lower()}{text[1:200]}"
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, dict):
-        return "an object"
-    return _KINDS.get("array" if isinstance(value, list) else type(value).__name__, "a number")
 
 
 def validated(fields: dict[str, Any], model: type[BaseModel] | None) -> Any:

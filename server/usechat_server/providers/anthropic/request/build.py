@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ui_message_stream import json_codec
+from ui_message_stream.errors import WireError
 from ui_message_stream.messages import (
     FilePart,
     Part,
@@ -20,7 +21,6 @@ from ui_message_stream.messages import (
     UIMessage,
     parse_part,
 )
-from ui_message_stream.schema import WireError
 
 from usechat_server.errors import ChatError, InvalidRequest
 from usechat_server.providers.anthropic.message_record import read_record
