@@ -40,20 +40,23 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """One T for each event loop, made on first use."""
+    """One T for each event loop, created on first use."""
 
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
+    def __init__(self, create: Callable[[], T]) -> None:
+        self._create = create
+        self._values: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
 
     def get(self) -> T:
-        """The running loop's."""
+        """Return the running loop's value."""
         loop = asyncio.get_running_loop()
-        made = self._made.get(loop)
-        if made is None:
-            made = self._made[loop] = self._make()
-        return made
+        if loop not in self._values:
+            self._values[loop] = self._create()
+        return self._values[loop]
+
+    def peek(self) -> T | None:
+        """Return the running loop's value, or None if there is none yet."""
+        return self._values.get(asyncio.get_running_loop())
 
     def pop(self) -> T | None:
-        """The running loop's, which is forgotten; None if there is none."""
-        return self._made.pop(asyncio.get_running_loop(), None)
+        """Return the running loop's value and forget it; None if there is none."""
+        return self._values.pop(asyncio.get_running_loop(), None)

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from usechat_server.errors import ChatError, public_error
+from usechat_server.http.assembly import build_state
 from usechat_server.http.routes.chat import chat_routes
 from usechat_server.http.routes.chats import chats_routes
 from usechat_server.http.routes.health import RETRY_AFTER, health_routes
@@ -70,7 +71,7 @@ def create_app(
     store = store or settings.store
     chats = _store(store) if isinstance(store, str) else store
     hooks = Hooks(on_message, on_finish)
-    return ChatApp(AppState(agent, settings, user=user, chats=chats, hooks=hooks, body=body))
+    return ChatApp(build_state(agent, settings, user=user, chats=chats, hooks=hooks, body=body))
 
 
 class ChatApp(Starlette):
@@ -79,7 +80,7 @@ class ChatApp(Starlette):
 
     def __init__(self, state: AppState) -> None:
         settings = state.settings
-        if state.asks_nobody and not is_loopback(settings.host):
+        if state.is_anonymous and not is_loopback(settings.host):
             logger.warning("create_app has no user=: a chat belongs to whoever knows its id")
         self._state = state
         page = PageConfig(state.chats is not None, settings.max_body_bytes)

@@ -382,7 +382,7 @@ def test_a_client_version_that_cannot_carry_a_feature() -> None:
     ) as server:
         assert server.chat().status_code == 200
         told = plain(server.chat(headers={"x-usechat-client": "5.0.200"}), 400)
-        assert told == "x-usechat-client: ai 5.0.200 cannot read tool-approval-request"
+        assert told == "x-usechat-client: ai 5.0.200 does not support tool-approval-request"
     # The default is no promise: what was switched on goes before it.
     with LiveServer(create_app(agent)) as server:
         assert "tool-approval-request" in server.chat().text

@@ -48,9 +48,10 @@ async def test_a_turn_that_nobody_can_take_over_gives_its_chat_back(redis: Redis
     async def adopt(dead: OrphanedRun) -> None:
         raise AssertionError("there is nothing to adopt")
 
-    other, key = RedisCommands(redis.url), ChatKey(None, "c1")
+    other, own = RedisCommands(redis.url), RedisCommands(redis.url)
+    key = ChatKey(None, "c1")
     await begun(other, key, b'{"written": "otherwise"}')
-    coordinator = RedisCoordinator(redis.url, adopt)
+    coordinator = RedisCoordinator(own, adopt)
     try:
         async with asyncio.timeout(DEADLINE):
             while True:
@@ -61,6 +62,7 @@ async def test_a_turn_that_nobody_can_take_over_gives_its_chat_back(redis: Redis
         await lease.release()
     finally:
         await coordinator.aclose()
+        await own.aclose()
         await other.aclose()
 
 

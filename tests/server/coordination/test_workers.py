@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
+from usechat_server.aio import PerLoop
 from usechat_server.coordination.redis.commands import RedisCommands
 from usechat_server.coordination.redis.nonces import RedisNonces
 
@@ -121,7 +122,7 @@ def test_one_signal_drains_them_all(redis: RedisServer, tmp_path: Path) -> None:
 
 async def test_an_approval_counts_once_for_all_processes(redis: RedisServer) -> None:
     here, there = RedisCommands(redis.url), RedisCommands(redis.url)
-    nonces = [RedisNonces(lambda: here), RedisNonces(lambda: there)]
+    nonces = [RedisNonces(PerLoop(lambda: here)), RedisNonces(PerLoop(lambda: there))]
     uses = [one.use("n", 60) for one in nonces * 3]
     assert sorted(await asyncio.gather(*uses)) == [False] * 5 + [True]
     await here.aclose()

@@ -54,9 +54,12 @@ class RedisCoordinator:
     """
 
     def __init__(
-        self, url: str, adopt: Adopt, read: Callable[[bytes], Turn] = Turn.from_json
+        self,
+        commands: RedisCommands,
+        adopt: Adopt,
+        read: Callable[[bytes], Turn] = Turn.from_json,
     ) -> None:
-        self.shared = self._shared = RedisCommands(url)
+        self._shared = commands
         self._read = read
         self._adopt = adopt
         self._leases: dict[ChatKey, RedisLease] = {}
@@ -126,7 +129,6 @@ class RedisCoordinator:
         await self._follower.aclose()
         await self._publisher.aclose()
         await cancel(self._tasks)
-        await self._shared.aclose()
 
     async def open(self, key: ChatKey, run_id: str) -> LogSubscription | None:
         """The log of a run that has begun, wherever it runs."""

@@ -76,7 +76,7 @@ class _Endpoint:
         settings = self.state.settings
         return log_response(
             opened,
-            self.state.runs.coordinator,
+            self.state.coordinator,
             key,
             client_version,
             from_start=from_start,
@@ -108,13 +108,13 @@ class _Post(_Endpoint):
         async def begin(lease: Lease) -> tuple[Turn, Responder]:
             """The turn, with the chat its own: what is refused here is refused before anything
             has begun."""
-            chats, responder_factory = state.chats, state.responder_factory
+            chats = state.chats
             if chats is None:
                 turn = turn_of(request, user, client_version)
             else:
                 turn = await chats.turn(request, user, client_version)
-            responder = await responder_factory.checked(turn, in_thread=in_thread)
-            decisions = await responder_factory.approvals.redeem(turn)
+            responder = await state.responder_factory.checked(turn, in_thread=in_thread)
+            decisions = await state.approvals.redeem(turn)
             turn = replace(turn, decisions=decisions)
             if chats is not None:
                 try:
@@ -134,7 +134,7 @@ class _Resume(_Endpoint):
         state = self.state
         key = ChatKey(await state.user(scope), scope["path_params"]["id"])
         client_version = state.client_version_of(scope)
-        opened = await state.runs.follow(key) if state.resume else None
+        opened = await state.runs.follow(key) if state.can_resume else None
         if opened is None:
             return Response(status_code=204)
         return self.stream(opened, key, client_version, from_start=True)

@@ -1,0 +1,118 @@
+"""Builds what the routes of one app share, from the app's options and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+from ui_message_stream.versions import ClientVersion, missing
+
+from usechat_server.aio import PerLoop
+from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals, check_secret
+from usechat_server.coordination.base import Adopt, Coordinator
+from usechat_server.coordination.local import LocalCoordinator
+from usechat_server.http.state import AppState, UserHook
+from usechat_server.runs import Hooks, RunConfig
+from usechat_server.runs.responder_factory import AgentSource, ResponderFactory
+from usechat_server.settings import Settings
+from usechat_server.store.base import Chats
+from usechat_server.turn import Turn
+
+if TYPE_CHECKING:
+    from usechat_server.coordination.redis.commands import RedisCommands
+
+__all__ = ["build_state"]
+
+#: Seconds that a run goes on without a reader by default, where a store keeps its message.
+RESUME_SECONDS = 60.0
+
+
+def build_state(
+    agent: AgentSource,
+    settings: Settings,
+    *,
+    user: UserHook | None = None,
+    chats: Chats | None = None,
+    hooks: Hooks,
+    body: type[BaseModel] | None = None,
+) -> AppState:
+    """Build the state of an app. Nothing connects to a database or to Redis yet.
+
+    Raises:
+        ValueError: A setting requires another one, a package that is not installed, or a later
+            client version.
+    """
+    if settings.workers > 1 and settings.redis_url is None:
+        raise ValueError("workers > 1 requires USECHAT_REDIS_URL")
+    redis = None if settings.redis_url is None else _redis(settings.redis_url)
+    approvals = _signed_approvals(settings, redis) if chats is None else chats.approvals
+    responder_factory = ResponderFactory(agent, approvals)
+    check_secret(
+        asks=responder_factory.agent is not None
+        and responder_factory.agent.spec.may_require_approval,
+        stored=chats is not None,
+        several=redis is not None,
+        secret=settings.secret,
+    )
+    resume_by_default = 0.0 if chats is None else RESUME_SECONDS
+    resume = resume_by_default if settings.resume is None else settings.resume
+    return AppState(
+        settings,
+        client_version=_client_version(responder_factory.requires, settings),
+        user=user,
+        body=body,
+        chats=chats,
+        approvals=approvals,
+        responder_factory=responder_factory,
+        run_config=RunConfig(resume, chats, hooks),
+        coordinator=_coordinator_factory(redis, body),
+        redis=redis,
+    )
+
+
+def _redis(url: str) -> PerLoop[RedisCommands]:
+    if find_spec("redis") is None:
+        raise ValueError("USECHAT_REDIS_URL requires pip install 'usechat-server[redis]'")
+    # Imported on use: a single process needs no Redis.
+    from usechat_server.coordination.redis.commands import RedisCommands
+
+    return PerLoop(partial(RedisCommands, url))
+
+
+def _signed_approvals(settings: Settings, redis: PerLoop[RedisCommands] | None) -> Approvals:
+    nonces: Nonces
+    if redis is None:
+        nonces = MemoryNonces()
+    else:
+        from usechat_server.coordination.redis.nonces import RedisNonces
+
+        nonces = RedisNonces(redis)
+    secret = settings.secret
+    return SignedApprovals(None if secret is None else secret.get_secret_value(), nonces)
+
+
+def _coordinator_factory(
+    redis: PerLoop[RedisCommands] | None, body: type[BaseModel] | None
+) -> Callable[[Adopt], Coordinator]:
+    if redis is None:
+        return lambda _adopt: LocalCoordinator()
+    from usechat_server.coordination.redis.coordinator import RedisCoordinator
+
+    read_turn = partial(Turn.from_json, body=body)
+    return lambda adopt: RedisCoordinator(redis.get(), adopt, read_turn)
+
+
+def _client_version(requires: frozenset[str], settings: Settings) -> ClientVersion:
+    """Return the client version of requests that name none."""
+    unsupported = missing(requires, settings.client_version)
+    if unsupported and "client_version" in settings.model_fields_set:
+        raise ValueError(
+            f"USECHAT_CLIENT_VERSION: ai {settings.client_version} does not support what "
+            f"this agent needs: {', '.join(unsupported)}. Set a later release, or switch the "
+            "feature off."
+        )
+    # The default promises nothing to old clients: a feature that was switched on takes precedence.
+    return settings.client_version.with_chunk_types(*unsupported)
