@@ -272,6 +272,15 @@ class UIMessage(WireObject, kw_only=True):
         base = _Head.from_object(head)
         return cls(id=base.id, role=base.role, metadata=base.metadata, parts=read, extra=base.extra)
 
+    def last_step(self) -> list[Part]:
+        """Return the parts after the last `step-start`; all parts if there is none."""
+        starts = [i for i, part in enumerate(self.parts) if isinstance(part, StepStartPart)]
+        return self.parts[starts[-1] + 1 :] if starts else self.parts[:]
+
+    def last_step_calls(self) -> list[ToolPart]:
+        """Return the tool calls of the last step: those that a client can still answer."""
+        return [part for part in self.last_step() if isinstance(part, ToolPart)]
+
     def to_object(self) -> JSONObject:
         """The JSON object, safe to send."""
         head = _Head(id=self.id, role=self.role, metadata=self.metadata, extra=self.extra)

@@ -20,7 +20,6 @@ from ui_message_stream.schema import JSONObject
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals import normalize_legacy_approvals
-from usechat_server.approvals.decisions import last_step
 from usechat_server.errors import InvalidRequest
 from usechat_server.turn import Turn
 
@@ -226,7 +225,7 @@ def _parts(message: UIMessage) -> list[Any]:
 def _calls(message: UIMessage) -> list[Any]:
     """What a page has to say of an assistant message: its answers to the newest calls. All else may
     differ between a tab that streamed the message and one that loaded it."""
-    return [_answer(part.to_object()) for part in last_step(message)]
+    return [_answer(part.to_object()) for part in message.last_step_calls()]
 
 
 def _answer(part: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import msgspec
 from ui_message_stream.messages import Part, ToolPart, UIMessage
 
 from usechat_server.approvals.chunks import normalize_legacy_approvals
-from usechat_server.approvals.decisions import last_step
 from usechat_server.errors import ChatConflict, ChatError, Forbidden, InvalidRequest
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource
 from usechat_server.turn import Turn
@@ -86,7 +85,7 @@ async def check(
     """
     if turn.continued is None:
         return
-    calls = last_step(turn.continued)
+    calls = turn.continued.last_step_calls()
     known = _named(tools)
     if sources and any(part.tool_name not in known for part in calls):
         for source in sources:

@@ -148,3 +148,16 @@ def test_keys_on_which_clients_throw_are_not_sent_back() -> None:
 def test_what_is_no_message_is_an_error_that_names_the_place(value: Any, text: str) -> None:
     with pytest.raises(WireError, match=text):
         UIMessage.from_object(value)
+
+
+def test_the_last_step_is_what_follows_the_last_step_start() -> None:
+    call = {"type": "tool-x", "toolCallId": "1", "state": "input-available", "input": {}}
+    text = {"type": "text", "text": "a"}
+    start = {"type": "step-start"}
+    unmarked = UIMessage.from_object(message(text, call))
+    assert [part.type for part in unmarked.last_step()] == ["text", "tool-x"]
+    assert [part.tool_call_id for part in unmarked.last_step_calls()] == ["1"]
+    marked = UIMessage.from_object(message(text, start, call, start, text))
+    assert [part.type for part in marked.last_step()] == ["text"]
+    assert marked.last_step_calls() == []
+    assert UIMessage.from_object(message(call, start)).last_step() == []

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
+from ui_message_stream.messages import ToolPart
 from ui_message_stream.schema import UNSET
 
 from usechat_server.errors import ChatError, Forbidden, InvalidRequest
 from usechat_server.turn import Decision, Turn
 
-__all__ = ["DecidedCall", "last_step", "refusal", "responses"]
+__all__ = ["DecidedCall", "refusal", "responses"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +38,12 @@ def responses(turn: Turn) -> list[DecidedCall]:
     message = turn.continued
     if message is None:
         return []
-    found = [_decided(part) for part in last_step(message) if _answered(part)]
+    found = [_decided(part) for part in message.last_step_calls() if _answered(part)]
     times = Counter(part.tool_call_id for part in message.parts if isinstance(part, ToolPart))
     for call in found:
         if times[call.tool_call_id] > 1:
             raise refusal(call.tool_name, "its call is in the message twice", InvalidRequest)
     return found
-
-
-def last_step(message: UIMessage) -> list[ToolPart]:
-    """The tool calls after the last `step-start`: those that a page can still answer."""
-    calls: list[ToolPart] = []
-    for part in message.parts:
-        if isinstance(part, StepStartPart):
-            calls = []
-        elif isinstance(part, ToolPart):
-            calls.append(part)
-    return calls
 
 
 def refusal(tool_name: str, why: str, error: Callable[[str], ChatError]) -> ChatError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ui_message_stream.chunks import FinishReason, ResetStep, ToolInputAvailable
-from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
+from ui_message_stream.messages import ToolPart
 from ui_message_stream.schema import UNSET
 
 from usechat_server.approvals import acknowledgement_chunks, denial_chunks
@@ -29,7 +29,9 @@ async def continue_message(calls: ToolCalls, output: RunWriter) -> FinishReason 
     idempotent; else the answer is over, as the model would call the tool once more. A step without
     a complete call of ours begins again.
     """
-    turn, own = output.turn, _last_step(output.message())
+    turn = output.turn
+    # The provider runs the others.
+    own = [part for part in output.message().last_step_calls() if not part.provider_executed]
     if output.in_step and all(part.state == "input-streaming" for part in own):
         output.append([ResetStep()])
         return None
@@ -60,17 +62,6 @@ async def continue_message(calls: ToolCalls, output: RunWriter) -> FinishReason 
         return "tool-calls"
     output.end_step()
     return None
-
-
-def _last_step(message: UIMessage) -> list[ToolPart]:
-    """The calls of the last step, but those that the provider runs."""
-    calls: list[ToolPart] = []
-    for part in message.parts:
-        if isinstance(part, StepStartPart):
-            calls = []
-        elif isinstance(part, ToolPart) and not part.provider_executed:
-            calls.append(part)
-    return calls
 
 
 def _decision(part: ToolPart, output: RunWriter) -> Decision | None:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from pydantic import BaseModel, ValidationError
-from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
+from ui_message_stream.messages import TextPart, UIMessage
 
 __all__ = ["correction", "final_output"]
 
 
 def final_output(kind: type[BaseModel], message: UIMessage) -> BaseModel:
     """What the texts of the last step are. Raises ValidationError."""
-    texts: list[str] = []
-    for part in message.parts:
-        if isinstance(part, StepStartPart):
-            texts = []
-        elif isinstance(part, TextPart):
-            texts.append(part.text)
-    return kind.model_validate_json("".join(texts))
+    text = "".join(part.text for part in message.last_step() if isinstance(part, TextPart))
+    return kind.model_validate_json(text)
 
 
 def correction(error: ValidationError) -> UIMessage:

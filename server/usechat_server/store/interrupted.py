@@ -14,15 +14,13 @@ from ui_message_stream.messages import (
 from ui_message_stream.schema import UNSET
 from ui_message_stream.writer import TRUNCATED_INPUT
 
-from usechat_server.approvals.decisions import last_step
-
 __all__ = ["closed"]
 
 
 def closed(message: UIMessage) -> UIMessage:
     """The message with every part ended, and so that no page goes on with it by itself."""
     ended = msgspec.structs.replace(message, parts=[_ended(part) for part in message.parts])
-    calls = last_step(ended)
+    calls = ended.last_step_calls()
     if calls and not any(map(_is_open, calls)):
         # A page that continues when all calls are answered looks at the last step only.
         ended.parts += [StepStartPart(), TextPart(text="", state="done")]
