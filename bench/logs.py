@@ -23,10 +23,10 @@ from redis.asyncio import Redis
 from ui_message_stream.chunks import Finish, Start, StartStep, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server.coordination.redis.commands import Held, RedisCommands
+from usechat_server.coordination.redis.commands import HeldLease, RedisCommands
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.publisher import LogPublisher
-from usechat_server.coordination.redis.subscriber import Follower
+from usechat_server.coordination.redis.subscriber import LogSubscriber
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 
@@ -105,7 +105,7 @@ class Writer:
     async def begin(self) -> None:
         for name, log in zip(self.names, self.logs, strict=True):
             fields = {"run": name, "turn": _TURN.to_json(), "owner": self.shared.process}
-            copy = PublishedLog(Held(name, name, 1), log, fields, lambda: None)
+            copy = PublishedLog(HeldLease(name, name, 1), log, fields, lambda: None)
             self.publisher.follow(copy)
             await self.publisher.wait(copy, 5)
 
@@ -139,7 +139,7 @@ async def over_redis(url: str, deltas: int, period: float) -> dict[str, Any]:
 async def read_elsewhere(url: str, names: list[str]) -> None:
     """The other process: reads the runs to their ends and prints what it found."""
     shared = RedisCommands(url)
-    follower = Follower(shared)
+    follower = LogSubscriber(shared)
     remote_logs = [await follower.open(name, name) for name in names]
     readers = [
         asyncio.create_task(read(remote_log.log)) for remote_log in remote_logs if remote_log
@@ -161,7 +161,7 @@ async def replay(url: str) -> dict[str, Any]:
     here = end - began
     await asyncio.sleep(0.2)  # what was said last is in Redis
     shared = RedisCommands(url)
-    follower = Follower(shared)
+    follower = LogSubscriber(shared)
     began = time.monotonic()
     remote_log = await follower.open("replay-0", "replay-0")
     assert remote_log is not None

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import (
-    Callable,
-    Iterable,
-)
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -14,26 +11,29 @@ __all__ = ["PerLoop", "cancel", "is_cancelled"]
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Whether this task is to end; a task that it awaited may have been cancelled too."""
+    """Whether an exception means that the current task itself was cancelled.
+
+    A `CancelledError` may also come from a task that the current one awaited.
+    """
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
-#: Seconds after which a task that still runs is cancelled again.
-_AGAIN = 0.05
+#: Seconds after which a task that is still running is cancelled again.
+_CANCEL_INTERVAL = 0.05
 
 
 async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancels tasks and waits until they have ended.
+    """Cancel tasks and wait until they have ended.
 
-    The client sends within `asyncio.wait_for`, which before Python 3.12 loses a cancellation that
-    comes just as it is done: then the task goes on, and has to be told again.
+    They are cancelled repeatedly: before Python 3.12, `asyncio.wait_for` (which the Redis client
+    uses) loses a cancellation that arrives just as it completes.
     """
     running = set(tasks)
     while running:
         for task in running:
             task.cancel()
-        _, running = await asyncio.wait(running, timeout=_AGAIN)
+        _, running = await asyncio.wait(running, timeout=_CANCEL_INTERVAL)
 
 
 T = TypeVar("T")

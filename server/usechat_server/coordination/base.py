@@ -1,7 +1,33 @@
-"""Where the active turns of all processes are known: one a chat, whose it is, how to read it.
+"""Registry of active runs across processes: owner, state and log of the one run per chat.
 
-Everything here is asked once a request, a run or a reader. Nothing is ever awaited for a chunk:
-what a board does with a run's chunks, it does as one more reader of the run's log.
+A chat has at most one run that has not ended. A process owns it through a lease: the run's id and
+an epoch, a number that grows with every claim and every takeover of the chat.
+
+| state   | entered by                 | the owner may                | others find            |
+|---------|----------------------------|------------------------------|------------------------|
+| free    | `Lease.release`, forgotten | –                            | nothing                |
+| claimed | `Coordinator.acquire`      | decide on the turn           | a handle, no log yet   |
+| active  | `Lease.begin`, a takeover  | append to the log, run tools | a handle and the log   |
+| ended   | `Lease.end`                | –                            | the log                |
+
+The chat of an ended run can be acquired again. The run is forgotten when its end was
+acknowledged, or after `UNDELIVERED_SECONDS`.
+
+An implementation, over Redis or over a store, keeps these rules:
+
+- *Claim.* `acquire` is atomic: of any number of processes, one gets a chat that is free.
+- *Epoch.* Every write of an owner carries its epoch and is refused once there is a higher one.
+  A takeover keeps the run's id and raises the epoch. It is possible as soon as a lease was not
+  renewed in time; a claim that was not renewed has no log yet, so it is just dropped.
+- *Tool began, tool ended.* The log says so. The chunks of a tool call are durable before a tool
+  runs that must not run twice, and the output is a chunk of its own: a new owner that finds a call
+  without an output does not know whether the tool ran, and does not run it again.
+- *Finish.* A process shows the end of a log only while it knows that it owns the run. First
+  everything in the log is durable, then the message is stored, then readers see the end, then the
+  chat is free.
+
+Methods here are called once for a request, a run or a reader. Nothing is awaited for a chunk: a
+coordinator that publishes a log does so as one more reader of it.
 """
 
 from __future__ import annotations
@@ -15,7 +41,9 @@ from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 
 __all__ = [
-    "Adopt",
+    "COMPLETE_OUTCOMES",
+    "STOP_SECONDS",
+    "UNDELIVERED_SECONDS",
     "ChatKey",
     "Coordinator",
     "Lease",
@@ -23,165 +51,213 @@ __all__ = [
     "LogSubscription",
     "OrphanedRun",
     "RunHandle",
+    "TakeOver",
 ]
 
-#: Seconds that a log is kept whose end nobody has got.
+#: Seconds that a log is kept whose end no client has received.
 UNDELIVERED_SECONDS = 60.0
+#: Seconds that a request to stop waits for the end of the run: a store may be slow.
+STOP_SECONDS = 5.0
+
+#: Outcomes of a complete response. After any other one, the same request starts a new run.
+COMPLETE_OUTCOMES: frozenset[Outcome] = frozenset({"finished", "waiting"})
 
 
 class ChatKey(NamedTuple):
-    """Whose chat. Chats of different users have nothing in common, whatever their ids."""
+    """A chat of a user. Chats of different users are unrelated, whatever their ids."""
 
     user: str | None
     chat_id: str
 
 
 class Coordinator(Protocol):
-    """One an event loop."""
+    """Knows the runs of all processes. One per event loop."""
 
-    async def claim(self, key: ChatKey, run_id: str, digest: str) -> Lease | None:
-        """The chat for a new turn, atomically. None: another lease has not ended, or the turn of
-        the same request (by its digest) has just ended complete and nobody got its end: `find` it.
-        May raise ServiceUnavailable."""
+    async def acquire(self, key: ChatKey, run_id: str, request_digest: str) -> Lease | None:
+        """Claim a chat for a new run, atomically.
+
+        Args:
+            key: the chat.
+            run_id: id of the new run.
+            request_digest: digest of the request, the same whenever a client repeats it.
+
+        Returns:
+            The lease. None if another lease has not ended, or if the run of the same request has
+            completed but its end was not yet delivered: use `get`.
+
+        Raises:
+            ServiceUnavailable: if it is unknown whether the chat is free.
+        """
         ...
 
-    async def find(self, key: ChatKey) -> RunHandle | None:
-        """The turn that a page can still follow: its lease has not ended, or less than a minute ago
-        and nobody got the log's end."""
+    async def get(self, key: ChatKey) -> RunHandle | None:
+        """Return the run that a client can still follow.
+
+        Returns:
+            A run whose lease has not ended, or ended less than `UNDELIVERED_SECONDS` ago without
+            its end having been acknowledged. None if there is none.
+        """
         ...
 
-    async def running(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
-        """Which of these chats have a turn whose log has no end yet, and the ids of their runs."""
+    async def active_run_ids(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
+        """Return the ids of the runs whose log has no end yet, by chat; other chats are left out.
+
+        Args:
+            keys: the chats to look at.
+        """
         ...
 
     async def stop(
         self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
     ) -> None:
-        """Ends the chat's active turn wherever it runs; returns when its log has its end, or after
-        some seconds. Nothing if there is none, or not that run, or one that neither writes nor
-        answers that message. A turn that was claimed and has not begun ends as it begins."""
+        """End the chat's active run, in whichever process it is.
+
+        Returns when its log has its end, or after `STOP_SECONDS`. A run that was claimed and has
+        not begun ends as soon as it begins. Does nothing if no run matches.
+
+        Args:
+            key: the chat.
+            run_id: stop only this run.
+            message_id: stop only the run that writes this message, or answers it.
+        """
         ...
 
-    async def delivered(self, key: ChatKey, run_id: str) -> None:
-        """Somebody has the end of that run. It goes through although its caller is cancelled, and
-        before it returns, the same request is a new turn for every process."""
+    async def mark_acknowledged(self, key: ChatKey, run_id: str) -> None:
+        """Record that a client has received the end of a run.
+
+        It completes even if the caller is cancelled. Once it returns, the same request starts a new
+        run in every process.
+        """
         ...
 
-    async def promised(self, key: ChatKey) -> str | None:
-        """A page was given the chat without the message that is being written, so it will come to
-        read it: until then the end counts as not delivered for `find`, whoever else got it. The
-        run's id; None if there is nothing to follow."""
+    async def expect_reader(self, key: ChatKey) -> str | None:
+        """Keep the run's end for a client that was sent the chat without the message in progress.
+
+        Until that client subscribes, the end counts as not acknowledged for `get`, even if other
+        clients have received it.
+
+        Returns:
+            The id of the run; None if there is nothing to follow.
+        """
         ...
 
     async def aclose(self) -> None: ...
 
 
 class RunHandle(Protocol):
-    """A turn that was claimed, by this process or another."""
+    """A run that was claimed, by this process or another, as it was when it was looked up."""
 
     run_id: str
-    digest: str
+    request_digest: str
 
     @property
-    def ended(self) -> bool:
-        """Whether its log has its end; it may have to be stored yet."""
+    def has_ended(self) -> bool:
+        """Whether its log has its end; the message may not be stored yet."""
         ...
 
     @property
-    def delivered(self) -> bool:
-        """Whether somebody got its end."""
+    def is_acknowledged(self) -> bool:
+        """Whether a client has received its end."""
         ...
 
-    async def open(self) -> LogSubscription | None:
-        """Its log, as soon as it begins; None if its claim was given back, or it is gone."""
+    async def subscribe(self) -> LogSubscription | None:
+        """Wait until its log begins, and read it; None if it was released, or is gone."""
         ...
 
-    async def over(self, seconds: float) -> bool:
-        """Waits until its chat is free: its lease ended or was given back; False after so long."""
+    async def wait_until_free(self, seconds: float) -> bool:
+        """Wait until its lease has ended or was released; False after so many seconds."""
         ...
 
 
 class LogSubscription(Protocol):
-    """A log to read: that of a run here, or a copy which follows a run elsewhere. From `open` to
-    `close` there is a reader."""
+    """A reader's hold on a log: the log of a run here, or a copy that follows a run elsewhere."""
 
     run_id: str
     log: Log
 
-    def cut(self) -> None:
-        """This process goes down: a run here ends (see `Run.interrupt`), one elsewhere goes on."""
+    def interrupt(self) -> None:
+        """This process shuts down: a run here ends (see `Run.interrupt`), one elsewhere goes on."""
         ...
 
-    def wrote(self) -> None:
-        """A piece of it was sent. Called for each write, so it must cost nothing."""
+    def record_write(self) -> None:
+        """Note that a part of the log was sent. Called for each write, so it must be cheap."""
         ...
 
     def close(self) -> None:
-        """The reader leaves. Idempotent; never waits."""
+        """Give the hold up. Idempotent; never waits."""
         ...
 
 
 class LeasedRun(Protocol):
-    """A run, as a lease sees it. None of these waits."""
+    """A run, as its lease sees it. No method waits."""
 
     turn: Turn
     log: Log
 
     def stop(self) -> None:
-        """Somebody asked for it."""
+        """End it, as a client asked for."""
         ...
 
-    def lose(self) -> None:
-        """Another process has the chat now: this run ends here, and nothing of it is kept."""
+    def abandon(self) -> None:
+        """End it without storing anything: another process owns the run now."""
         ...
 
-    def read_elsewhere(self, readers: int) -> None:
-        """So many readers follow it in other processes; told whenever that changes."""
+    def set_remote_readers(self, readers: int) -> None:
+        """Set how many other processes read its log; called whenever that changes."""
         ...
 
-    def open(self) -> LogSubscription:
-        """One more reader of its log here."""
+    def subscribe(self) -> LogSubscription:
+        """Add a reader of its log in this process."""
         ...
 
 
 class Lease(Protocol):
-    """A chat that is this process's, until `end` or `release`; kept up by the board itself."""
+    """A chat that this process owns, until `end` or `release`. The coordinator renews it."""
 
     run_id: str
-    #: how often the run was taken over: what is written under a lower one comes from the dead
+    #: raised by every takeover: what is written under a lower one comes from a former owner
     epoch: int
 
     async def begin(self, run: LeasedRun) -> None:
-        """The turn is known and its log has begun: from now on it can be read, stopped and taken
-        over from anywhere. Called once, before a model is asked; never fails."""
+        """Publish the run: from now on any process can read it, stop it and take it over.
+
+        Called once, when the turn is known and the log has begun, before a model is called. Never
+        fails.
+        """
         ...
 
-    async def durable(self) -> bool:
-        """Waits until all that was appended so far is where a takeover finds it. False if the lease
-        is lost; True also if that cannot be known for now."""
+    async def wait_until_durable(self) -> bool:
+        """Wait until a takeover would find everything that was appended so far.
+
+        Returns:
+            Whether this process owns the run. True as well while the shared state is unavailable to
+            all processes, so that none of them can take the run over.
+        """
         ...
 
     async def release(self) -> None:
-        """The turn was refused before it began."""
+        """Free the chat: the turn was refused before it began."""
         ...
 
     async def end(self, outcome: Outcome) -> None:
-        """The log has its end and the answer is stored, so the chat is free. Waits for nothing but,
-        for a while, to tell other processes."""
+        """Free the chat: the log has its end and the message is stored.
+
+        Waits a moment for other processes to be told, and for nothing else.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class OrphanedRun:
-    """A run whose process is gone, as its last lease left it."""
+    """A run whose process is gone, as its last owner left it."""
 
     turn: Turn
     log: Log
-    #: a new one, which has not begun
+    #: a new lease, which has not begun
     lease: Lease
-    #: whether the model may go on with it; else it only needs a legal end
-    go_on: bool
+    #: whether the model may continue it; otherwise it only needs a legal end
+    can_continue: bool
 
 
-#: Takes a run over; what a board that knows of other processes calls.
-Adopt = Callable[[OrphanedRun], Awaitable[None]]
+#: Takes a run over: called by a coordinator that finds an orphaned one.
+TakeOver = Callable[[OrphanedRun], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""The board of a process that shares its chats with no other."""
+"""The coordinator of a process that shares its chats with no other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 from usechat_server.coordination.base import (
+    COMPLETE_OUTCOMES,
+    STOP_SECONDS,
     UNDELIVERED_SECONDS,
     ChatKey,
     LeasedRun,
@@ -15,110 +17,108 @@ from usechat_server.results import Outcome
 
 __all__ = ["LocalCoordinator"]
 
-#: Seconds that a request to stop waits for the end: a store may be slow.
-STOP_SECONDS = 5.0
-
-#: After the others, the same request asks for a new answer: this one was not whole.
-_COMPLETE: frozenset[Outcome] = frozenset({"finished", "waiting"})
-
 
 class LocalCoordinator:
-    """Keeps the turns in memory. Nothing here really waits but `stop` and what a turn offers."""
+    """Keeps the runs in memory, see `Coordinator`."""
 
     def __init__(self) -> None:
-        self._turns: dict[ChatKey, _Turn] = {}
+        self._runs: dict[ChatKey, _LocalRun] = {}
 
-    async def claim(self, key: ChatKey, run_id: str, digest: str) -> _Turn | None:
-        there = self._turns.get(key)
-        if there is not None:
-            if not there.is_over or there.answers(digest):
+    async def acquire(self, key: ChatKey, run_id: str, request_digest: str) -> _LocalRun | None:
+        current = self._runs.get(key)
+        if current is not None:
+            if not current.is_free or current.answers_request(request_digest):
                 return None
-            there.forget()
-        turn = self._turns[key] = _Turn(self, key, run_id, digest)
-        return turn
+            current.forget()
+        run = self._runs[key] = _LocalRun(self, key, run_id, request_digest)
+        return run
 
-    async def find(self, key: ChatKey) -> _Turn | None:
-        return self._turns.get(key)
+    async def get(self, key: ChatKey) -> _LocalRun | None:
+        return self._runs.get(key)
 
-    async def running(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
-        found = ((key, self._turns.get(key)) for key in keys)
-        return {key: turn.run_id for key, turn in found if turn is not None and not turn.ended}
+    async def active_run_ids(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
+        runs = ((key, self._runs.get(key)) for key in keys)
+        return {key: run.run_id for key, run in runs if run is not None and not run.has_ended}
 
     async def stop(
         self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
     ) -> None:
-        turn = self._turns.get(key)
-        if turn is None or run_id not in {None, turn.run_id}:
+        run = self._runs.get(key)
+        if run is None or run_id not in {None, run.run_id}:
             return
-        if turn.ask_to_stop(message_id):
-            await turn.over(STOP_SECONDS)
+        if run.request_stop(message_id):
+            await run.wait_until_free(STOP_SECONDS)
 
-    async def delivered(self, key: ChatKey, run_id: str) -> None:
-        turn = self._turns.get(key)
-        if turn is not None and turn.run_id == run_id and turn.ended:
-            turn.delivered = True
-            if turn.is_over and not turn.promises:
-                turn.forget()
+    async def mark_acknowledged(self, key: ChatKey, run_id: str) -> None:
+        run = self._runs.get(key)
+        if run is not None and run.run_id == run_id and run.has_ended:
+            run.is_acknowledged = True
+            if run.is_free and not run.expected_readers:
+                run.forget()
 
-    async def promised(self, key: ChatKey) -> str | None:
-        turn = await self.find(key)
-        if turn is None:
+    async def expect_reader(self, key: ChatKey) -> str | None:
+        run = self._runs.get(key)
+        if run is None:
             return None
-        turn.promises += 1
-        return turn.run_id
+        run.expected_readers += 1
+        return run.run_id
 
     async def aclose(self) -> None:
-        for turn in list(self._turns.values()):
-            turn.forget()
+        for run in list(self._runs.values()):
+            run.forget()
 
-    def remove(self, turn: _Turn) -> None:
-        """Nobody needs it any more; nothing if another turn has taken its place."""
-        if self._turns.get(turn.key) is turn:
-            del self._turns[turn.key]
+    def remove(self, run: _LocalRun) -> None:
+        """Drop a run; does nothing if another one has taken its place."""
+        if self._runs.get(run.key) is run:
+            del self._runs[run.key]
 
 
-class _Turn:
-    """One turn: its lease, and what others find of it."""
+class _LocalRun:
+    """A run of this process: both its `Lease` and the `RunHandle` that requests get of it.
 
+    One object is both because there is nothing between them: what the owner does to the lease is
+    what a handle shows at once.
+    """
+
+    #: no other process can take it over
     epoch = 0
 
     def __init__(
-        self, coordinator: LocalCoordinator, key: ChatKey, run_id: str, digest: str
+        self, coordinator: LocalCoordinator, key: ChatKey, run_id: str, request_digest: str
     ) -> None:
         self.key = key
         self.run_id = run_id
-        self.digest = digest
-        #: whether somebody got its end
-        self.delivered = False
-        #: pages that will come to read it
-        self.promises = 0
+        self.request_digest = request_digest
+        self.is_acknowledged = False
+        #: clients that will still come to read it
+        self.expected_readers = 0
         self._coordinator = coordinator
         self._run: LeasedRun | None = None
         self._outcome: Outcome | None = None
-        #: set when it has begun, or never will
-        self._decided = asyncio.Event()
-        self._over = asyncio.Event()
-        #: what was asked to be stopped before it began: its message, or whatever it is
-        self._stops: list[str | None] = []
+        #: set when it has begun or was released
+        self._begun_or_released = asyncio.Event()
+        self._free = asyncio.Event()
+        #: stop requests before it began: the message of each, or None for any
+        self._stop_requests: list[str | None] = []
         self._expiry: asyncio.TimerHandle | None = None
 
     @property
-    def ended(self) -> bool:
-        return self.is_over or (self._run is not None and self._run.log.ended)
+    def is_free(self) -> bool:
+        """Whether its lease has ended or was released."""
+        return self._free.is_set()
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the chat is free."""
-        return self._over.is_set()
+    def answers_request(self, request_digest: str) -> bool:
+        """Whether this ended run is still the response to a repeated request."""
+        return (
+            self.request_digest == request_digest
+            and not self.is_acknowledged
+            and self._outcome in COMPLETE_OUTCOMES
+        )
 
-    def answers(self, digest: str) -> bool:
-        """Whether the same request as that of this ended turn gets its answer, not a new one."""
-        return self.digest == digest and not self.delivered and self._outcome in _COMPLETE
-
-    def ask_to_stop(self, message_id: str | None) -> bool:
-        """Whether it was asked in time; not if it is about another message."""
+    def request_stop(self, message_id: str | None) -> bool:
+        """Stop the run, now or when it begins; False if it is about another message."""
         if self._run is None:
-            self._stops.append(message_id)
+            self._stop_requests.append(message_id)
         elif not _is_about(self._run, message_id):
             return False
         else:
@@ -126,48 +126,52 @@ class _Turn:
         return True
 
     def forget(self) -> None:
-        """Takes it off the board. Who reads its log reads on."""
+        """Drop it from the coordinator. Current readers of its log are not affected."""
         if self._expiry is not None:
             self._expiry.cancel()
         self._coordinator.remove(self)
 
-    # What others find.
+    # RunHandle
 
-    async def open(self) -> LogSubscription | None:
-        await self._decided.wait()
+    @property
+    def has_ended(self) -> bool:
+        return self.is_free or (self._run is not None and self._run.log.has_ended)
+
+    async def subscribe(self) -> LogSubscription | None:
+        await self._begun_or_released.wait()
         if self._run is None:
             return None
-        self.promises = max(0, self.promises - 1)
-        return self._run.open()
+        self.expected_readers = max(0, self.expected_readers - 1)
+        return self._run.subscribe()
 
-    async def over(self, seconds: float) -> bool:
+    async def wait_until_free(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
-                await self._over.wait()
+                await self._free.wait()
         except TimeoutError:
             return False
         return True
 
-    # The lease.
+    # Lease
 
     async def begin(self, run: LeasedRun) -> None:
         self._run = run
-        self._decided.set()
-        if any(_is_about(run, message_id) for message_id in self._stops):
+        self._begun_or_released.set()
+        if any(_is_about(run, message_id) for message_id in self._stop_requests):
             run.stop()
 
-    async def durable(self) -> bool:
+    async def wait_until_durable(self) -> bool:
         return True
 
     async def release(self) -> None:
         self.forget()
-        self._decided.set()
-        self._over.set()
+        self._begun_or_released.set()
+        self._free.set()
 
     async def end(self, outcome: Outcome) -> None:
         self._outcome = outcome
-        self._over.set()
-        if self.delivered and not self.promises:
+        self._free.set()
+        if self.is_acknowledged and not self.expected_readers:
             self.forget()
         else:
             loop = asyncio.get_running_loop()

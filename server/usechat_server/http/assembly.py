@@ -12,7 +12,7 @@ from ui_message_stream.versions import ClientVersion, missing
 
 from usechat_server.aio import PerLoop
 from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals, check_secret
-from usechat_server.coordination.base import Adopt, Coordinator
+from usechat_server.coordination.base import Coordinator, TakeOver
 from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.http.state import AppState, UserHook
 from usechat_server.runs import Hooks, RunConfig
@@ -96,13 +96,13 @@ def _signed_approvals(settings: Settings, redis: PerLoop[RedisCommands] | None) 
 
 def _coordinator_factory(
     redis: PerLoop[RedisCommands] | None, body: type[BaseModel] | None
-) -> Callable[[Adopt], Coordinator]:
+) -> Callable[[TakeOver], Coordinator]:
     if redis is None:
         return lambda _adopt: LocalCoordinator()
     from usechat_server.coordination.redis.coordinator import RedisCoordinator
 
     read_turn = partial(Turn.from_json, body=body)
-    return lambda adopt: RedisCoordinator(redis.get(), adopt, read_turn)
+    return lambda take_over: RedisCoordinator(redis.get(), take_over, read_turn)
 
 
 def _client_version(requires: frozenset[str], settings: Settings) -> ClientVersion:

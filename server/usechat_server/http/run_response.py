@@ -33,7 +33,7 @@ def log_response(
     that it continues."""
 
     async def delivered() -> None:
-        await coordinator.delivered(key, opened.run_id)
+        await coordinator.mark_acknowledged(key, opened.run_id)
 
     return EventStream(
         _Body(opened, client_version, delivered, from_start=from_start),
@@ -67,22 +67,22 @@ class _Body:
         data = await self._reader.read()
         if data is None:
             self._over = True
-            if self._reader.has_all:
+            if self._reader.has_read_all:
                 # All of it was sent, and the client has not been told that it is over: what it
                 # asks next comes after this.
                 await self._delivered()
             raise StopAsyncIteration
-        self._opened.wrote()
+        self._opened.record_write()
         return data
 
     def cut(self) -> bytes:
         if self._over:
             return b""
-        self._opened.cut()
+        self._opened.interrupt()
         rest = b""
-        while data := self._reader.take():
+        while data := self._reader.read_nowait():
             rest += data
-        if not self._opened.log.ended:
+        if not self._opened.log.has_ended:
             # It goes on in another process, but not for this client.
             rest += frames([Error(error_text=RESTARTING)], self._client_version) + DONE
         return rest

@@ -15,7 +15,7 @@ from ui_message_stream.versions import ClientVersion, missing
 
 from usechat_server.aio import PerLoop
 from usechat_server.approvals import Approvals
-from usechat_server.coordination.base import Adopt, ChatKey, Coordinator
+from usechat_server.coordination.base import ChatKey, Coordinator, TakeOver
 from usechat_server.errors import ChatError, InvalidRequest
 from usechat_server.http.body import requested_client_version
 from usechat_server.runs import RunConfig, Runs
@@ -49,7 +49,7 @@ class AppState:
         approvals: Approvals,
         responder_factory: ResponderFactory,
         run_config: RunConfig,
-        coordinator: Callable[[Adopt], Coordinator],
+        coordinator: Callable[[TakeOver], Coordinator],
         redis: PerLoop[RedisCommands] | None,
     ) -> None:
         self.settings = settings
@@ -201,7 +201,7 @@ async def _interrupt_orphaned_turns(chats: Chats, coordinator: Coordinator) -> N
     """
     orphans = []
     for turn in await chats.open_turns():
-        handle = await coordinator.find(ChatKey(turn.user, turn.chat_id))
+        handle = await coordinator.get(ChatKey(turn.user, turn.chat_id))
         if handle is None or handle.run_id != turn.run_id:
             orphans.append(turn.run_id)
     if orphans:

@@ -45,7 +45,7 @@ class RunWriter:
             self.log = log
             position = (0, 0)
             while log.is_behind(position):
-                written, position = log.chunks(position)
+                written, position = log.read_chunks(position)
                 for said in written:
                     self.writer.write_variant(said)
 
@@ -77,7 +77,7 @@ class RunWriter:
             if chunks:
                 self.record.chunks += len(chunks)
                 if writer.ended:
-                    self.log.close(chunks)
+                    self.log.stage_end(chunks)
                 else:
                     self.log.append(chunks)
 
@@ -102,7 +102,7 @@ class RunWriter:
     def close(self, chunks: Sequence[ChunkVariant]) -> None:
         """Writes the last chunks, which the writer gave. Readers see them when the log ends."""
         self._closed = True
-        self.log.close(chunks)
+        self.log.stage_end(chunks)
 
     def message(self) -> UIMessage:
         """The message so far, as the newest client has it."""

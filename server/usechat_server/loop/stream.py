@@ -40,7 +40,7 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         record = _record(spec, turn)
         output = _Told(turn, record, take, context.claimed_calls if context else set())
         usage_tracker = UsageTracker(
-            turn, output.log.said, part_of=context.usage_tracker if context else None
+            turn, output.log.text_bytes, part_of=context.usage_tracker if context else None
         )
         loop = AgentLoop(spec, None, _RETRY, context.approvals if context else _NoApprovals())
         if context is not None:
@@ -107,7 +107,7 @@ class _Told(RunWriter):
 
     def _tell(self) -> None:
         while self.log.is_behind(self._told):
-            written, self._told = self.log.chunks(self._told)
+            written, self._told = self.log.read_chunks(self._told)
             self._take(written)
 
 

@@ -1,1 +1,1 @@
-"""Where a run's chunks live."""
+"""The log of a run: its chunks, as any number of readers follow them."""

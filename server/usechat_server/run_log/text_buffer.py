@@ -1,4 +1,4 @@
-"""Consecutive deltas of one block, kept as one text."""
+"""Consecutive deltas of one block, stored as one text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ __all__ = ["TextBuffer", "plain_delta"]
 
 
 def plain_delta(chunk: Chunk) -> tuple[str, str] | None:
-    """Block id and text of a delta that brings nothing else, so that it can be merged; or None."""
+    """Return block id and text of a delta that carries nothing else, so that it can be merged.
+
+    None for any other chunk.
+    """
     if isinstance(chunk, (TextDelta, ReasoningDelta)):
         if chunk.provider_metadata is None and chunk.extra is None:
             return chunk.id, chunk.delta
@@ -20,48 +23,48 @@ def plain_delta(chunk: Chunk) -> tuple[str, str] | None:
 
 
 class TextBuffer:
-    """Deltas of one block, one right after another: a text that grows, read from any offset.
+    """Consecutive deltas of one block as a text that grows and can be read from any offset.
 
-    Offsets count characters. Folding leaves them what they are, so it moves no reader.
+    Offsets count characters; they are the same before and after `freeze`.
     """
 
-    __slots__ = ("_block", "_folded", "_growing", "_kind", "length")
+    __slots__ = ("_block_id", "_buffer", "_chunk_type", "_frozen", "length")
 
-    def __init__(self, kind: type[Chunk], block: str, text: str) -> None:
-        self._kind = kind
-        self._block = block
-        self._growing = StringIO()
-        self._folded: str | None = None
+    def __init__(self, chunk_type: type[Chunk], block_id: str, text: str) -> None:
+        self._chunk_type = chunk_type
+        self._block_id = block_id
+        self._buffer = StringIO()
+        self._frozen: str | None = None
         #: characters so far
-        self.length = self._growing.write(text)
+        self.length = self._buffer.write(text)
 
-    def add(self, kind: type[Chunk], block: str, text: str) -> bool:
-        """Takes the text of the next delta; False if it belongs to another block."""
-        if kind is not self._kind or block != self._block:
+    def try_append(self, chunk_type: type[Chunk], block_id: str, text: str) -> bool:
+        """Append the text of the next delta; False if that is of another block."""
+        if chunk_type is not self._chunk_type or block_id != self._block_id:
             return False
-        self.length += self._growing.write(text)
+        self.length += self._buffer.write(text)
         return True
 
     def read(self, offset: int, size: int) -> Chunk:
-        """What follows an offset, as one delta of at most `size` characters."""
-        if self._folded is not None:
-            text = self._folded[offset : offset + size]
+        """Return the text from an offset on as one delta of at most `size` characters."""
+        if self._frozen is not None:
+            text = self._frozen[offset : offset + size]
         else:
-            self._growing.seek(offset)
-            text = self._growing.read(size)
-            self._growing.seek(self.length)
-        if self._kind is ToolInputDelta:
-            return ToolInputDelta(tool_call_id=self._block, input_text_delta=text)
-        if self._kind is ReasoningDelta:
-            return ReasoningDelta(id=self._block, delta=text)
-        return TextDelta(id=self._block, delta=text)
+            self._buffer.seek(offset)
+            text = self._buffer.read(size)
+            self._buffer.seek(self.length)
+        if self._chunk_type is ToolInputDelta:
+            return ToolInputDelta(tool_call_id=self._block_id, input_text_delta=text)
+        if self._chunk_type is ReasoningDelta:
+            return ReasoningDelta(id=self._block_id, delta=text)
+        return TextDelta(id=self._block_id, delta=text)
 
-    def size(self) -> int:
-        """Bytes of UTF-8."""
-        text = self._growing.getvalue() if self._folded is None else self._folded
+    def utf8_size(self) -> int:
+        """Return the size of the text in bytes of UTF-8."""
+        text = self._buffer.getvalue() if self._frozen is None else self._frozen
         return len(text.encode())
 
-    def fold(self) -> None:
-        """Nothing more will come: the text is kept in its smallest form."""
-        self._folded = self._growing.getvalue()
-        self._growing.close()
+    def freeze(self) -> None:
+        """Keep the text in its smallest form: no more deltas will follow."""
+        self._frozen = self._buffer.getvalue()
+        self._buffer.close()

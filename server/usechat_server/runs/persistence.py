@@ -108,7 +108,7 @@ class Persistence:
     async def _follow(self, chats: Chats) -> None:
         """One checkpoint after another: when a step has ended, or when it is time."""
         log = self._log
-        stored, at = log.at, monotonic()
+        stored, at = log.end_position, monotonic()
         if self._adopted:
             # The store then refuses what the process before may still have to write.
             stored, at = (0, 0), at - CHECKPOINT_SECONDS
@@ -117,7 +117,7 @@ class Persistence:
                 async with asyncio.timeout(at + CHECKPOINT_SECONDS - monotonic()):
                     await log.step_ended.wait()
             log.step_ended.clear()
-            at, said = monotonic(), log.at
+            at, said = monotonic(), log.end_position
             if self._over or said == stored:
                 continue
             try:

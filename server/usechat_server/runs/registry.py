@@ -10,12 +10,12 @@ from time import monotonic
 from typing import Literal
 
 from usechat_server.coordination.base import (
-    Adopt,
     ChatKey,
     Coordinator,
     Lease,
     LogSubscription,
     OrphanedRun,
+    TakeOver,
 )
 from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.errors import RESTARTING, ChatConflict, ServiceUnavailable
@@ -48,7 +48,7 @@ class Runs:
         config: RunConfig | None = None,
         *,
         on_busy: OnBusy = "refuse",
-        coordinator: Callable[[Adopt], Coordinator] | None = None,
+        coordinator: Callable[[TakeOver], Coordinator] | None = None,
         responder: Callable[[Turn], Awaitable[Responder]] = refuse_takeover,
     ) -> None:
         """`coordinator` makes the board, in-process by default; what it makes may hand over runs
@@ -64,7 +64,7 @@ class Runs:
         self._runs: set[Run] = set()
         self._change = asyncio.Event()
         self.coordinator: Coordinator = (
-            LocalCoordinator() if coordinator is None else coordinator(self._adopt)
+            LocalCoordinator() if coordinator is None else coordinator(self._take_over)
         )
 
     async def answer(
@@ -83,7 +83,7 @@ class Runs:
         while True:
             if self.draining:
                 raise ServiceUnavailable(RESTARTING)
-            if (lease := await self.coordinator.claim(key, run_id, digest)) is not None:
+            if (lease := await self.coordinator.acquire(key, run_id, digest)) is not None:
                 break
             if (joined := await self._join(key, digest)) is not None:
                 return joined
@@ -98,7 +98,7 @@ class Runs:
         """Begins to answer a turn; what its POST reads."""
         run = Run(turn, responder, lease, self._terms, settled=self._remove)
         self._runs.add(run)
-        reading = run.open()
+        reading = run.subscribe()
         try:
             await run.start()
         except BaseException:
@@ -110,8 +110,8 @@ class Runs:
 
     async def follow(self, key: ChatKey) -> LogSubscription | None:
         """The turn that a page comes back to; None: there is none to show."""
-        found = await self.coordinator.find(key)
-        return None if found is None else await found.open()
+        found = await self.coordinator.get(key)
+        return None if found is None else await found.subscribe()
 
     async def stop(
         self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
@@ -121,14 +121,14 @@ class Runs:
 
     async def fetched(self, key: ChatKey) -> None:
         """Somebody got the chat's messages, the last one whole: so its end is delivered."""
-        found = await self.coordinator.find(key)
-        if found is not None and found.ended:
-            await self.coordinator.delivered(key, found.run_id)
+        found = await self.coordinator.get(key)
+        if found is not None and found.has_ended:
+            await self.coordinator.mark_acknowledged(key, found.run_id)
 
     @property
     def active(self) -> list[Run]:
         """The runs of this process whose log has no end yet."""
-        return [run for run in self._runs if not run.log.ended]
+        return [run for run in self._runs if not run.log.has_ended]
 
     async def drain(self, grace: float) -> None:
         """Takes no new runs, lets the live ones go on for `grace` seconds, then ends the rest.
@@ -153,30 +153,32 @@ class Runs:
     async def _join(self, key: ChatKey, digest: str) -> LogSubscription | None:
         """The run that has the chat, if it answers the same request. None: the chat may be free by
         now. Raises ChatError."""
-        found = await self.coordinator.find(key)
+        found = await self.coordinator.get(key)
         if found is None:
             return None
-        if found.digest == digest and not found.delivered:
-            return await found.open()
+        if found.request_digest == digest and not found.is_acknowledged:
+            return await found.subscribe()
         if self._on_busy == "replace":
             await self.coordinator.stop(key, run_id=found.run_id)
-        if not await found.over(PATIENCE):
-            if not found.ended:
+        if not await found.wait_until_free(PATIENCE):
+            if not found.has_ended:
                 raise ChatConflict(BUSY)
-            if not await found.over(SAVING):
+            if not await found.wait_until_free(SAVING):
                 raise ServiceUnavailable(UNSAVED)
         return None
 
-    async def _adopt(self, dead: OrphanedRun) -> None:
+    async def _take_over(self, orphan: OrphanedRun) -> None:
         """Goes on with a run whose process is gone, or gives it a legal end."""
         responder: Responder
         try:
-            responder = await self._responder(dead.turn)
+            responder = await self._responder(orphan.turn)
         except Exception as error:
             responder = FailingResponder(error)
-        run = Run(dead.turn, responder, dead.lease, self._terms, settled=self._remove, log=dead.log)
+        run = Run(
+            orphan.turn, responder, orphan.lease, self._terms, settled=self._remove, log=orphan.log
+        )
         self._runs.add(run)
-        if self.draining or not dead.go_on:
+        if self.draining or not orphan.can_continue:
             run.interrupt()
         await run.start()
 

@@ -81,7 +81,7 @@ class Run:
         self._output.durable = self._durable
         self.log = self._output.log
         self._responder = responder
-        self._usage_tracker = UsageTracker(turn, self.log.said, seconds=self.record.seconds)
+        self._usage_tracker = UsageTracker(turn, self.log.text_bytes, seconds=self.record.seconds)
         self._lease = lease
         self._hooks = config.hooks
         self._persistence = Persistence(
@@ -108,12 +108,12 @@ class Run:
             self._task = asyncio.create_task(self._answer(), name=f"run {self.id}")
             self._task.add_done_callback(lambda _: self._settle())
 
-    def open(self) -> RunReader:
+    def subscribe(self) -> RunReader:
         """One more reader of the log."""
         self._idle_timer.enter()
         return RunReader(self)
 
-    def read_elsewhere(self, idle_timer: int) -> None:
+    def set_remote_readers(self, idle_timer: int) -> None:
         """So many readers follow it in other processes."""
         self._idle_timer.elsewhere(idle_timer)
 
@@ -125,7 +125,7 @@ class Run:
         """Ends the run because the server goes down; what was said stays. Idempotent."""
         self._finish(INTERRUPTED)
 
-    def lose(self) -> None:
+    def abandon(self) -> None:
         """Ends the run because another process has it: nothing of it is kept. Idempotent."""
         self._lost = True
         self._finish(INTERRUPTED)
@@ -133,11 +133,11 @@ class Run:
 
     def show_end(self) -> None:
         """Lets readers see the end, stored or not. Nothing if it has none yet, or they do."""
-        if self._end is None or self.log.ended:
+        if self._end is None or self.log.has_ended:
             return
         if self._lost:
             # It goes on elsewhere, whatever was to be the end here.
-            self.log.close([Error(error_text=RESTARTING)])
+            self.log.stage_end([Error(error_text=RESTARTING)])
         self.log.end()
 
     async def give_up(self) -> None:
@@ -212,8 +212,8 @@ class Run:
 
     async def _store(self, answer: RunResult) -> bool:
         """Whether the answer is this process's, and was stored where there is a store."""
-        if not await self._lease.durable():
-            self.lose()
+        if not await self._lease.wait_until_durable():
+            self.abandon()
         if self._lost:
             await self._persistence.close()
             return False
@@ -226,8 +226,8 @@ class Run:
     async def _durable(self) -> None:
         """Waits until a process that takes over would find what was written. The run that is
         another's by then is cancelled."""
-        if not await self._lease.durable():
-            self.lose()
+        if not await self._lease.wait_until_durable():
+            self.abandon()
             await asyncio.sleep(0)
 
     def _leave(self) -> None:
@@ -248,12 +248,12 @@ class RunReader:
         self._run = run
         self._open = True
 
-    def cut(self) -> None:
+    def interrupt(self) -> None:
         """Gives the log its end now, since this process goes down."""
         self._run.interrupt()
         self._run.show_end()
 
-    def wrote(self) -> None:
+    def record_write(self) -> None:
         self._run.record.last_write = monotonic()
 
     def close(self) -> None:

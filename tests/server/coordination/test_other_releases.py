@@ -45,17 +45,17 @@ async def begun(redis: RedisCommands, key: ChatKey, turn: bytes) -> HeldLease:
 
 
 async def test_a_turn_that_nobody_can_take_over_gives_its_chat_back(redis: RedisServer) -> None:
-    async def adopt(dead: OrphanedRun) -> None:
-        raise AssertionError("there is nothing to adopt")
+    async def take_over(orphan: OrphanedRun) -> None:
+        raise AssertionError("there is nothing to take over")
 
     other, own = RedisCommands(redis.url), RedisCommands(redis.url)
     key = ChatKey(None, "c1")
     await begun(other, key, b'{"written": "otherwise"}')
-    coordinator = RedisCoordinator(own, adopt)
+    coordinator = RedisCoordinator(own, take_over)
     try:
         async with asyncio.timeout(DEADLINE):
             while True:
-                lease = await coordinator.claim(key, "next", "another")
+                lease = await coordinator.acquire(key, "next", "another")
                 if lease is not None:
                     break
                 await asyncio.sleep(0.05)

@@ -108,9 +108,9 @@ def test_whoever_joins_at_any_point_has_the_owners_log(
             await process.read()
             await process.read()
             remote_log = process.remote_log.log
-            assert remote_log.ended
+            assert remote_log.has_ended
             assert remote_log.message() == log.message()
-            assert remote_log.at == log.at
+            assert remote_log.end_position == log.end_position
             assert everything(remote_log) == everything(log)
             await process.shared.aclose()
         assert not lost
@@ -126,4 +126,4 @@ def test_whoever_joins_at_any_point_has_the_owners_log(
 def everything(log: Log) -> list[ChunkVariant]:
     """What was appended, each run of deltas as one."""
     with mock.patch.object(memory, "READ_SIZE", 10**9):
-        return log.chunks((0, 0))[0]
+        return log.read_chunks((0, 0))[0]

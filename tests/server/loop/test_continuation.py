@@ -258,7 +258,7 @@ async def test_a_stop_cancels_a_tool_and_ends_the_answer_at_once(
     await host.until(lambda body: b"tool-output-available" in body)
     await asyncio.wait_for(running.wait(), LONG)
     run.stop()
-    assert run.log.ended
+    assert run.log.has_ended
     await asyncio.wait_for(responder, LONG)
     await scene.settled()
     assert cleaned.is_set()

@@ -50,18 +50,18 @@ class Successor:
         log = Log(turn.continued)
         position = (0, 0)
         while dead.log.is_behind(position):
-            chunks, position = dead.log.chunks(position)
+            chunks, position = dead.log.read_chunks(position)
             log.append(chunks)
 
         self.output = RunWriter(turn, RECORD, log)
         agent = Agent(self.model, tools=[self.pay])
         loop = AgentLoop(agent.spec, None, Retry(), SignedApprovals(None, MemoryNonces()))
-        reason = await loop.respond(self.output, UsageTracker(turn, log.said))
+        reason = await loop.respond(self.output, UsageTracker(turn, log.text_bytes))
         await loop.aclose()
         self.output.close(self.output.writer.finish(reason))
         log.end()
         self.message: UIMessage = log.message()
-        whole = log.reader(NEWEST_CLIENT_VERSION).take() or b""
+        whole = log.reader(NEWEST_CLIENT_VERSION).read_nowait() or b""
         grammar = StreamState(turn.continued, client_version=turn.client_version)
         for chunk in chunks_of(whole):
             grammar.check(chunk)

@@ -265,5 +265,5 @@ async def test_a_store_that_stays_away_does_not_keep_a_server_from_going_down(
     store.away = True
     runs, run = await responder(store, [TextStart(id="0")], asyncio.Event())
     await asyncio.wait_for(runs.aclose(), LONG)
-    assert run.log.ended
+    assert run.log.has_ended
     assert asyncio.all_tasks() == before

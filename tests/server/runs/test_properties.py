@@ -189,10 +189,10 @@ class World:
             self._read(opened, from_start=True)
 
     async def stop(self, guarded: bool) -> None:
-        before = await self.runs.coordinator.running([KEY])
+        before = await self.runs.coordinator.active_run_ids([KEY])
         run_id = self.turns[-1] if guarded and self.turns else None
         await self.runs.stop(KEY, run_id=run_id)
-        after = await self.runs.coordinator.running([KEY])
+        after = await self.runs.coordinator.active_run_ids([KEY])
         if not guarded and before:
             assert after != before  # another turn may have begun
 

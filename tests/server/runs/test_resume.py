@@ -245,7 +245,7 @@ async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() 
     await asyncio.wait_for(reading, LONG)
     assert said(reduce(reloaded.chunks)) == "Right"
     assert isinstance(reloaded.chunks[-1], Finish)
-    assert run.log.ended
+    assert run.log.has_ended
     await runs.aclose()
 
 
@@ -256,7 +256,7 @@ async def test_an_end_that_nobody_fetches_is_forgotten(monkeypatch: pytest.Monke
     responder.shown.set()
     responder.go_on.set()
     await asyncio.wait_for(runs.drain(LONG), LONG)
-    assert await runs.coordinator.find(KEY) is not None
+    assert await runs.coordinator.get(KEY) is not None
     await asyncio.sleep(0.1)
-    assert await runs.coordinator.find(KEY) is None
+    assert await runs.coordinator.get(KEY) is None
     await runs.aclose()

@@ -300,7 +300,7 @@ async def test_a_client_that_left_before_the_answer_began_starts_no_model() -> N
     host = AsgiHost(run.response(), raises=True)
     host.leave()
     await asyncio.wait_for(host.request(), LONG)
-    assert run.log.ended
+    assert run.log.has_ended
     assert scene.runs.active == []
 
 

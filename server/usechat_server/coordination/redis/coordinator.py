@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.base import Adopt, ChatKey, LogSubscription, OrphanedRun
+from usechat_server.coordination.base import ChatKey, LogSubscription, OrphanedRun, TakeOver
 from usechat_server.coordination.redis.commands import (
     UNAVAILABLE,
     Claimed,
@@ -50,18 +50,18 @@ class RedisCoordinator:
     A new turn needs Redis, since nobody else knows whether its chat is free: without it there is
     503. Turns that run go on, and are there again, for all processes, when Redis is back.
 
-    `adopt` gets the turns of processes that died, as `read` reads what `Turn.to_json` wrote.
+    `take_over` gets the turns of processes that died, as `read` reads what `Turn.to_json` wrote.
     """
 
     def __init__(
         self,
         commands: RedisCommands,
-        adopt: Adopt,
+        take_over: TakeOver,
         read: Callable[[bytes], Turn] = Turn.from_json,
     ) -> None:
         self._shared = commands
         self._read = read
-        self._adopt = adopt
+        self._take_over_run = take_over
         self._leases: dict[ChatKey, RedisLease] = {}
         self._publisher = LogPublisher(self._shared)
         self._follower = LogSubscriber(self._shared)
@@ -70,14 +70,14 @@ class RedisCoordinator:
         #: runs of this process that another one took over
         self._lost: set[str] = set()
 
-    async def claim(self, key: ChatKey, run_id: str, digest: str) -> RedisLease | None:
+    async def acquire(self, key: ChatKey, run_id: str, request_digest: str) -> RedisLease | None:
         d = chat_digest(key)
-        epoch = await _reached(self._shared.claim(d, run_id, digest))
+        epoch = await _reached(self._shared.claim(d, run_id, request_digest))
         if epoch is None:
             return None
-        return self._keep(key, HeldLease(d, run_id, epoch), digest)
+        return self._keep(key, HeldLease(d, run_id, epoch), request_digest)
 
-    async def find(self, key: ChatKey) -> RedisRunHandle | None:
+    async def get(self, key: ChatKey) -> RedisRunHandle | None:
         lease = self._leases.get(key)
         claimed = None if lease is None else lease.as_claimed()
         if claimed is None or claimed.closed:
@@ -88,7 +88,7 @@ class RedisCoordinator:
                     raise ServiceUnavailable(UNREACHABLE) from None
         return None if claimed is None else RedisRunHandle(self, key, claimed)
 
-    async def running(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
+    async def active_run_ids(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
         asked = list(keys)
         try:
             found = await self._shared.running([chat_digest(key) for key in asked])
@@ -110,7 +110,7 @@ class RedisCoordinator:
         if asked is not None:
             await self.free(key, asked, _STOP_SECONDS)
 
-    async def delivered(self, key: ChatKey, run_id: str) -> None:
+    async def mark_acknowledged(self, key: ChatKey, run_id: str) -> None:
         lease = self._leases.get(key)
         owned = lease is not None and lease.run_id == run_id
         if lease is not None and owned:
@@ -121,7 +121,7 @@ class RedisCoordinator:
             telling = self._shared.delivered(chat_digest(key), run_id, owned=owned)
             await asyncio.shield(self._task(telling))
 
-    async def promised(self, key: ChatKey) -> str | None:
+    async def expect_reader(self, key: ChatKey) -> str | None:
         return await _reached(self._shared.promise(chat_digest(key), 1))
 
     async def aclose(self) -> None:
@@ -134,7 +134,7 @@ class RedisCoordinator:
         """The log of a run that has begun, wherever it runs."""
         lease = self._leases.get(key)
         if lease is not None and lease.run_id == run_id and lease.run is not None:
-            return lease.run.open()
+            return lease.run.subscribe()
         remote_log = await _reached(self._follower.open(chat_digest(key), run_id))
         return None if remote_log is None else _Following(remote_log, self._follower)
 
@@ -194,8 +194,8 @@ class RedisCoordinator:
         key = ChatKey(turn.user, turn.chat_id)
         lease = self._keep(key, held, taken.digest)
         logger.warning("run %s: its process is gone, it is taken over", taken.run_id)
-        go_on = not closed and not taken.stop and taken.takes < _MOST_TAKES
-        await self._adopt(OrphanedRun(turn, log, lease, go_on))
+        can_continue = not closed and not taken.stop and taken.takes < _MOST_TAKES
+        await self._take_over_run(OrphanedRun(turn, log, lease, can_continue))
 
     def _task(self, work: Coroutine[Any, Any, _Answer]) -> asyncio.Task[_Answer]:
         task = asyncio.create_task(work)
@@ -218,14 +218,14 @@ class RedisRunHandle:
 
     def __init__(self, coordinator: RedisCoordinator, key: ChatKey, claimed: Claimed) -> None:
         self.run_id = claimed.run_id
-        self.digest = claimed.digest
-        self.ended = claimed.closed
-        self.delivered = claimed.delivered
+        self.request_digest = claimed.digest
+        self.has_ended = claimed.closed
+        self.is_acknowledged = claimed.delivered
         self._coordinator = coordinator
         self._key = key
         self._state = claimed.state
 
-    async def open(self) -> LogSubscription | None:
+    async def subscribe(self) -> LogSubscription | None:
         state = self._state
         while state == "claimed":
             await asyncio.sleep(_LOOK)
@@ -238,7 +238,7 @@ class RedisRunHandle:
             await self._coordinator.came(self._key)
         return opened
 
-    async def over(self, seconds: float) -> bool:
+    async def wait_until_free(self, seconds: float) -> bool:
         return await self._coordinator.free(self._key, self.run_id, seconds)
 
 
@@ -252,10 +252,10 @@ class _Following:
         self._follower = follower
         self._open = True
 
-    def cut(self) -> None:
+    def interrupt(self) -> None:
         """The run goes on: its readers come back to another process."""
 
-    def wrote(self) -> None:
+    def record_write(self) -> None:
         """Only the run's owner counts what was sent."""
 
     def close(self) -> None:

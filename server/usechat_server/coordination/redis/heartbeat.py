@@ -74,7 +74,7 @@ class Heartbeat:
     async def _check_replicas(self) -> None:
         """Tells those who read a log whose owner is gone, and that Redis has lost."""
         now = monotonic()
-        remote_logs = [r for r in self._follower.remote_logs if not r.log.ended]
+        remote_logs = [r for r in self._follower.remote_logs if not r.log.has_ended]
         if not remote_logs:
             return
         await self._shared.reads(r.run_id for r in remote_logs)

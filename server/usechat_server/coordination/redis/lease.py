@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from usechat_server.coordination.base import ChatKey, LeasedRun
+from usechat_server.coordination.base import COMPLETE_OUTCOMES, ChatKey, LeasedRun
 from usechat_server.coordination.redis.commands import UNAVAILABLE, Claimed, HeldLease, Kept
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.publisher import LogPublisher
@@ -16,9 +16,6 @@ __all__ = ["RedisLease"]
 #: Seconds that a run waits, at most, for what it said to be in Redis: at its begin, at its end, and
 #: before a tool runs that must not run twice. While Redis is away it does not wait.
 _PATIENCE = 2.0
-
-#: After the others, the same request asks for a new answer: this one was not whole.
-_COMPLETE: frozenset[Outcome] = frozenset({"finished", "waiting"})
 
 
 class RedisLease:
@@ -69,7 +66,7 @@ class RedisLease:
         await self._publisher.wait(self._copy, _PATIENCE)
         self._heed(run)
 
-    async def durable(self) -> bool:
+    async def wait_until_durable(self) -> bool:
         copy = self._copy
         if copy is None:
             return True
@@ -90,7 +87,7 @@ class RedisLease:
         copy = self._copy
         if copy is None or copy.is_lost:
             return
-        copy.owed = outcome in _COMPLETE and not self.delivered
+        copy.owed = outcome in COMPLETE_OUTCOMES and not self.delivered
         copy.over = lambda: self._forget(self)
         self._publisher.end(copy)
         await self._publisher.wait(copy, _PATIENCE, end=True)
@@ -99,7 +96,7 @@ class RedisLease:
         """What is known of its run without Redis; None if it has not begun."""
         if self.run is None:
             return None
-        closed = self.run.log.ended
+        closed = self.run.log.has_ended
         return Claimed(self.run_id, self.digest, "active", closed, self.delivered)
 
     def stop(self, run_id: str | None, message_id: str | None) -> bool:
@@ -124,7 +121,7 @@ class RedisLease:
             self._heed(run)
             if kept.readers != self._readers:
                 self._readers = kept.readers
-                run.read_elsewhere(kept.readers)
+                run.set_remote_readers(kept.readers)
 
     def unreachable(self) -> None:
         """Redis is away."""
@@ -139,4 +136,4 @@ class RedisLease:
     def _lose(self) -> None:
         self._forget(self)
         if self.run is not None:
-            self.run.lose()
+            self.run.abandon()

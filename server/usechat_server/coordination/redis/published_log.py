@@ -65,7 +65,7 @@ class PublishedLog:
             return False
         if self.closed:
             return self.over is not None
-        return self.starts or self.log.ended or self.log.is_behind(self._at)
+        return self.starts or self.log.has_ended or self.log.is_behind(self._at)
 
     @property
     def is_doubtful(self) -> bool:
@@ -87,14 +87,14 @@ class PublishedLog:
 
     def batch(self) -> tuple[Append, Position] | None:
         """What to add, and the position after it; None if what is left is the end."""
-        chunks, at = self.log.chunks(self._at)
+        chunks, at = self.log.read_chunks(self._at)
         if not chunks:
             return None
         pieces: list[bytes] = []
         self._entries += 1
         if self._entries > _MOST_ENTRIES or self._bytes > _MOST_BYTES:
             while self.log.is_behind(at):
-                more, at = self.log.chunks(at)
+                more, at = self.log.read_chunks(at)
                 chunks += more
             pieces, _ = self._pieces(self._folded)
             self._folded, self._entries, self._bytes = at, 0, 0
@@ -142,6 +142,6 @@ class PublishedLog:
     def _pieces(self, position: Position) -> tuple[list[bytes], Position]:
         pieces: list[bytes] = []
         while self.log.is_behind(position):
-            chunks, position = self.log.chunks(position)
+            chunks, position = self.log.read_chunks(position)
             pieces.append(encode(chunks))
         return pieces, position

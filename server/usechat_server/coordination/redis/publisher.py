@@ -54,7 +54,7 @@ class LogPublisher:
 
     async def wait(self, copy: PublishedLog, seconds: float, *, end: bool = False) -> None:
         """Waits until everything said so far is in Redis (with `end`: the end), or cannot be."""
-        position = copy.log.at
+        position = copy.log.end_position
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not (copy.ended if end else copy.has(position)):
@@ -78,10 +78,10 @@ class LogPublisher:
                 self._is_behind(copy)
                 copy.progress.clear()
                 await copy.progress.wait()
-            elif copy.log.ended:
+            elif copy.log.has_ended:
                 return
             else:
-                await copy.log.more()
+                await copy.log.wait_for_more()
 
     async def _write(self) -> None:
         while True:

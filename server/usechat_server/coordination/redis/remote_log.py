@@ -29,21 +29,21 @@ class RemoteLog:
     @property
     def at(self) -> str:
         """The id of the last entry that is in it."""
-        return position_id(self.log.at)
+        return position_id(self.log.end_position)
 
     async def load(self, shared: RedisCommands) -> None:
         """Copies what is there and not in it yet."""
         whole = Log()
         ended = await whole_log(shared, self.run_id, whole)
-        while whole.is_behind(self.log.at):
-            chunks, _ = whole.chunks(self.log.at)
+        while whole.is_behind(self.log.end_position):
+            chunks, _ = whole.read_chunks(self.log.end_position)
             self.log.append(chunks)
         if ended:
             self.log.end()
 
     async def feed(self, entries: Entries, shared: RedisCommands) -> None:
         """Copies what came to the stream."""
-        if self.log.ended:
+        if self.log.has_ended:
             return
         ended = _extend(self.log, entries)
         if ended:
@@ -53,7 +53,7 @@ class RemoteLog:
 
     def break_off(self) -> None:
         """Nothing more will come. What was said stays; the client ends what is open."""
-        if not self.log.ended:
+        if not self.log.has_ended:
             self.log.append([Error(error_text=GONE)])
             self.log.end()
 
@@ -71,8 +71,8 @@ def _extend(log: Log, entries: Entries) -> bool | None:
     follow."""
     for _, fields in entries:
         before = fields[b"p"].decode()
-        if before != position_id(log.at):
-            if _order(before) < log.at:
+        if before != position_id(log.end_position):
+            if _order(before) < log.end_position:
                 continue  # it is in the log already
             return None
         if b"end" in fields:

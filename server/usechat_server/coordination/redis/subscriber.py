@@ -77,7 +77,7 @@ class LogSubscriber:
     async def _read(self) -> None:
         wake, shared = "0", self._shared
         while True:
-            live = {r.run_id: r.at for r in self._replicas.values() if not r.log.ended}
+            live = {r.run_id: r.at for r in self._replicas.values() if not r.log.has_ended}
             try:
                 woken, news = await shared.news(wake, live)
                 if woken != wake:

@@ -56,7 +56,7 @@ class _Routes:
         cursor = request.query_params.get("cursor")
         page = await self._chats.list(user, cursor, _limit(request))
         active = [ChatKey(user, chat.id) for chat in page.chats if chat.active_run_id]
-        running = await self._state.coordinator.running(active) if active else {}
+        running = await self._state.coordinator.active_run_ids(active) if active else {}
         return _json(
             {
                 "chats": [_chat(one, running.get(ChatKey(user, one.id))) for one in page.chats],
@@ -74,7 +74,7 @@ class _Routes:
         elif running and "resume" in request.query_params:
             # It comes whole with the stream that this page is going to ask for.
             messages = [one for one in messages if one.id != stored.active_message_id]
-            await self._state.coordinator.promised(key)
+            await self._state.coordinator.expect_reader(key)
         told = _chat(chat, running)
         return await asyncio.to_thread(
             lambda: _json({**told, "messages": _messages(messages, client_version)})
@@ -102,7 +102,7 @@ class _Routes:
         chat = await self._chats.rename(*key, _title(body))
         if chat is None:
             raise ChatNotFound
-        running = await self._state.coordinator.running([key])
+        running = await self._state.coordinator.active_run_ids([key])
         return _json(_chat(chat, running.get(key)))
 
     async def delete(self, request: Request) -> Response:
@@ -117,7 +117,7 @@ class _Routes:
         """A chat, and the run that is writing in it."""
         stored = await self._chats.get(*key)
         if stored is not None and stored.chat.active_run_id is not None:
-            found = await self._state.coordinator.find(key)
+            found = await self._state.coordinator.get(key)
             if found is not None and found.run_id == stored.chat.active_run_id:
                 return stored, found.run_id
             # It has ended since, and what was read of its message may be half of it.
