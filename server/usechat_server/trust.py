@@ -1,7 +1,7 @@
-"""What a server believes of a message that a client continues.
+"""What the server accepts of a message that a client continues.
 
-A client has the whole message and sends it back; what it may add is the output of a call that is
-open, and the answer to an approval. Everything else it could have made up.
+The client has the whole message and sends it back. It may add the output of an open call and the
+decision about an approval; it could have made up everything else.
 """
 
 from __future__ import annotations
@@ -16,108 +16,130 @@ from usechat_server.errors import ChatConflict, ChatError, Forbidden, InvalidReq
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource
 from usechat_server.turn import Turn
 
-__all__ = ["check", "merge"]
+__all__ = ["check_client_outputs", "merge_client_message"]
 
 _OUTPUT = ("output-available", "output-error")
 
 
-def merge(stored: UIMessage, sent: UIMessage) -> tuple[UIMessage, frozenset[str]]:
-    """The stored message with what the client may add to it, and the calls whose output it brought.
+def merge_client_message(stored: UIMessage, sent: UIMessage) -> tuple[UIMessage, frozenset[str]]:
+    """Merge into a stored message what the client may add to it.
 
-    Nothing else of what was sent is looked at. Raises ChatError for an answer to a call that is
-    not open. Whose call it may answer is for `check` to say.
+    Nothing else of the sent message is used. Which tools' calls the client may resolve is checked
+    by `check_client_outputs`.
+
+    Args:
+        stored: The message as the server has it.
+        sent: The message as the client sent it.
+
+    Returns:
+        The merged message, and the ids of the calls whose output the client brought.
+
+    Raises:
+        ChatError: An output or a decision is for a call that is not open.
     """
-    brought = {part.tool_call_id: part for part in _calls(normalize_legacy_approvals(sent))}
-    answered: set[str] = set()
+    normalized = normalize_legacy_approvals(sent)
+    client_parts = {part.tool_call_id: part for part in _tool_parts(normalized)}
+    client_outputs: set[str] = set()
     parts: list[Part] = []
     for part in stored.parts:
-        said = brought.pop(part.tool_call_id, None) if isinstance(part, ToolPart) else None
-        if not isinstance(part, ToolPart) or said is None:
+        client_part = (
+            client_parts.pop(part.tool_call_id, None) if isinstance(part, ToolPart) else None
+        )
+        if not isinstance(part, ToolPart) or client_part is None:
             parts.append(part)
             continue
-        merged = _merged(part, said)
+        merged = _merge_part(part, client_part)
         if merged.state != part.state and merged.state in _OUTPUT:
-            answered.add(part.tool_call_id)
+            client_outputs.add(part.tool_call_id)
         parts.append(merged)
-    for said in brought.values():
-        if said.state in _OUTPUT or said.state == "approval-responded":
-            raise _refused(said, "this server has no such call: reload the chat", ChatConflict)
-    return msgspec.structs.replace(stored, parts=parts), frozenset(answered)
+    for client_part in client_parts.values():
+        if client_part.state in _OUTPUT or client_part.state == "approval-responded":
+            raise _error(client_part, "this server has no such call: reload the chat", ChatConflict)
+    return msgspec.structs.replace(stored, parts=parts), frozenset(client_outputs)
 
 
-def _merged(part: ToolPart, said: ToolPart) -> ToolPart:
-    if said.state in _OUTPUT:
+def _merge_part(part: ToolPart, client_part: ToolPart) -> ToolPart:
+    if client_part.state in _OUTPUT:
         if part.state == "input-available" and not part.provider_executed:
             return msgspec.structs.replace(
-                part, state=said.state, output=said.output, error_text=said.error_text
+                part,
+                state=client_part.state,
+                output=client_part.output,
+                error_text=client_part.error_text,
             )
         if part.state in ("approval-requested", "approval-responded"):
-            raise _refused(said, "it waits for an approval, not for an output")
+            raise _error(client_part, "it waits for an approval, not for an output")
         return part
-    if said.state != "approval-responded" or part.state == "approval-responded":
+    if client_part.state != "approval-responded" or part.state == "approval-responded":
         return part
     if part.state != "approval-requested" or part.approval is None:
-        raise _refused(said, "it was answered before: reload the chat", ChatConflict)
-    if said.approval is None or said.approval.id != part.approval.id:
-        raise _refused(said, "the approval is another call's", Forbidden)
+        raise _error(client_part, "its approval was already used: reload the chat", ChatConflict)
+    if client_part.approval is None or client_part.approval.id != part.approval.id:
+        raise _error(client_part, "the approval is another call's", Forbidden)
     approval = msgspec.structs.replace(
-        part.approval, approved=said.approval.approved, reason=said.approval.reason
+        part.approval, approved=client_part.approval.approved, reason=client_part.approval.reason
     )
     return msgspec.structs.replace(part, state="approval-responded", approval=approval)
 
 
-async def check(
+async def check_client_outputs(
     turn: Turn,
     tools: Sequence[Tool],
     sources: Sequence[ToolSource],
     *,
     has_step_tools: bool,
 ) -> None:
-    """Refuses outputs in the continued message that the page had no business to give. `tools` and
-    `sources` are the agent's; with `has_step_tools`, a step may have had others.
+    """Check that the client may bring the outputs in the continued message's last step.
 
-    With a store the page may answer calls of the agent's client tools, and nothing else. Without
-    one, the outputs of this server's own tools in the same step come back from the page too, and
-    nobody can tell whether they are the same: only calls of tools that the agent does not have are
-    refused. Earlier steps and messages may be of tools that are long gone.
+    With a store the client may resolve calls of the agent's client tools, and nothing else. Without
+    one, the outputs of this server's own tools in the same step come back from the client too, and
+    the server cannot tell whether they are unchanged: only outputs of tools that the agent does not
+    have are refused. Earlier steps and messages may be of tools that the agent no longer has.
 
-    Raises ChatError.
+    Args:
+        turn: The turn to check.
+        tools: The agent's tools.
+        sources: The agent's tool sources, asked only for a tool that is not among `tools`.
+        has_step_tools: Whether a step may have had other tools.
+
+    Raises:
+        ChatError: An output is not the client's to bring.
     """
     if turn.continued is None:
         return
-    calls = turn.continued.last_step_calls()
-    known = _named(tools)
-    if sources and any(part.tool_name not in known for part in calls):
+    parts = turn.continued.last_step_calls()
+    known = _by_name(tools)
+    if sources and any(part.tool_name not in known for part in parts):
         for source in sources:
-            known = _named(await source.tools(turn)) | known
-    for part in calls:
+            known = _by_name(await source.tools(turn)) | known
+    for part in parts:
         tool = known.get(part.tool_name)
         if part.provider_executed:
             if isinstance(tool, ClientTool | FunctionTool):
-                raise _refused(part, "the model's provider does not run this tool")
-        elif turn.answered is None:
+                raise _error(part, "the model's provider does not run this tool")
+        elif turn.client_outputs is None:
             # A call of a tool that the model made up has an error, which this server wrote. A tool
-            # that was found at run time may be gone by now.
+            # of a source may no longer exist.
             was_known = part.dynamic and (part.state == "output-error" or bool(sources))
             unknown = tool is None and not has_step_tools and not was_known
             if part.state in _OUTPUT and (unknown or isinstance(tool, ProviderTool)):
-                raise _refused(part, "this server has no such tool")
-        elif part.tool_call_id in turn.answered:
+                raise _error(part, "this server has no such tool")
+        elif part.tool_call_id in turn.client_outputs:
             if tool is None and not has_step_tools:
-                raise _refused(part, "this server has no such tool")
+                raise _error(part, "this server has no such tool")
             if not isinstance(tool, ClientTool | None):
-                raise _refused(part, "the page does not run this tool")
+                raise _error(part, "the client does not run this tool")
 
 
-def _calls(message: UIMessage) -> Iterable[ToolPart]:
+def _tool_parts(message: UIMessage) -> Iterable[ToolPart]:
     return (part for part in message.parts if isinstance(part, ToolPart))
 
 
-def _named(tools: Iterable[Tool]) -> dict[str, Tool]:
+def _by_name(tools: Iterable[Tool]) -> dict[str, Tool]:
     return {tool.name: tool for tool in tools}
 
 
-def _refused(
+def _error(
     part: ToolPart, why: str, error: Callable[[str], ChatError] = InvalidRequest
 ) -> ChatError:
-    return error(f"The answer to the call of {part.tool_name[:64]!r} is refused: {why}.")
+    return error(f"The call of {part.tool_name[:64]!r} cannot be updated: {why}.")

@@ -1,4 +1,4 @@
-"""One POST to the chat, checked: what a model and the application's hooks get."""
+"""The turn: one checked POST to the chat, as models and the app's hooks get it."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ __all__ = ["Decision", "RunContext", "Turn"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person said when asked whether a tool call may run. It was checked."""
+    """The user's decision whether a tool call may run. It was checked."""
 
     approved: bool
-    #: in that person's words
+    #: in the user's words
     reason: str | None = None
 
 
 class RunContext:
-    """Base class of what a run passes, within its turn, to the agents that a handler streams."""
+    """Base class of what a run passes through its turn to the agents that a handler streams."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What is to be answered. It holds no connection, so it can be handed to another process."""
+    """A request to respond to. It holds no connection, so another process can take it over."""
 
-    #: who is asking, as the app's `user=` said; None without it
+    #: the user's id, as the app's `user=` returned it; None without it
     user: str | None
     chat_id: str
-    #: the oldest client release that must be able to read the answer
+    #: the oldest client release that must be able to read the response
     client_version: ClientVersion
-    #: the history, oldest first; it ends with the message to answer or to continue
+    #: the history, oldest first; it ends with the message to respond to, or to continue
     messages: list[UIMessage]
-    #: id of the assistant message that is written: the continued one's, else a new one
+    #: id of the assistant message that is written: the continued message's, else a new id
     message_id: str
     #: `submit-message`, `regenerate-message` or what else the client sent
     trigger: str = "submit-message"
-    #: the body's other keys, as the frontend's `body` option sent them, or what the app's own model
-    #: made of them
+    #: the body's other keys: what the frontend's `body` option sent, or an instance of the
+    #: app's own model
     body: Any = field(default_factory=dict)
-    #: tool call id → what was decided about that open call of the continued message
+    #: tool call id → the decision about that open call of the continued message
     decisions: Mapping[str, Decision] = field(default_factory=dict)
-    #: the calls of the continued message whose output the client brought now; None: without a
-    #: store nobody can tell, since it brought the whole message
-    answered: frozenset[str] | None = None
-    #: which state of the stored chat the history is of; 0: the chat is not stored yet
+    #: ids of the continued message's calls whose output this request brought; None: without a store
+    #: the server cannot tell, since the client sent the whole message
+    client_outputs: frozenset[str] | None = None
+    #: revision of the stored chat that the history is of; 0: the chat is not stored yet
     revision: int = 0
     #: set by the run whose handler has this turn; None outside of one, and in another process
     run_context: RunContext | None = field(default=None, repr=False, compare=False)
@@ -63,7 +63,7 @@ class Turn:
         return last if last.role == "assistant" and last.id == self.message_id else None
 
     def to_json(self) -> bytes:
-        """The turn as JSON text, for another process."""
+        """Return the turn as JSON text, for another process."""
         body = self.body
         if isinstance(body, BaseModel):
             body = body.model_dump(mode="json", by_alias=True)
@@ -77,15 +77,22 @@ class Turn:
                 "messageId": self.message_id,
                 "trigger": self.trigger,
                 "body": body,
-                "decisions": {name: asdict(one) for name, one in self.decisions.items()},
-                "answered": None if self.answered is None else sorted(self.answered),
+                "decisions": {
+                    call_id: asdict(decision) for call_id, decision in self.decisions.items()
+                },
+                "answered": None if self.client_outputs is None else sorted(self.client_outputs),
                 "revision": self.revision,
             }
         )
 
     @classmethod
     def from_json(cls, text: bytes, body: type[BaseModel] | None = None) -> Self:
-        """The turn that `to_json` wrote; `body` is the app's model of the body, if it has one."""
+        """Return the turn that `to_json` wrote.
+
+        Args:
+            text: The JSON text.
+            body: The app's model of the body, if it has one.
+        """
         value = json_codec.decode(text)
         return cls(
             user=value["user"],
@@ -95,7 +102,9 @@ class Turn:
             message_id=value["messageId"],
             trigger=value["trigger"],
             body=body.model_validate(value["body"]) if body else value["body"],
-            decisions={name: Decision(**one) for name, one in value["decisions"].items()},
-            answered=None if value["answered"] is None else frozenset(value["answered"]),
+            decisions={
+                call_id: Decision(**decision) for call_id, decision in value["decisions"].items()
+            },
+            client_outputs=None if value["answered"] is None else frozenset(value["answered"]),
             revision=value["revision"],
         )

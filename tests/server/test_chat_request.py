@@ -170,7 +170,7 @@ def test_a_turn_reaches_another_process_as_it_is() -> None:
     client_version = DEFAULT_CLIENT_VERSION.with_chunk_types("custom", "tool-approval-request")
     decisions = {"t1": Decision(True), "t2": Decision(False, "no")}
     made = turn_of(request(body), "user/1", client_version)
-    made = replace(made, decisions=decisions, answered=frozenset({"t1"}), revision=3)
+    made = replace(made, decisions=decisions, client_outputs=frozenset({"t1"}), revision=3)
     sent = Turn.from_json(made.to_json())
     assert sent == made
     assert sent.client_version.extra_chunk_types == client_version.extra_chunk_types

@@ -1,8 +1,15 @@
-"""Tool calls that wait until a person has allowed them."""
+"""Human-in-the-loop approval of tool calls."""
 
 from __future__ import annotations
 
-from usechat_server.approvals.base import ApprovalRequest, Approvals, Approve, Ask, Deny, policy
+from usechat_server.approvals.base import (
+    ApprovalRequest,
+    Approvals,
+    Approve,
+    Ask,
+    Deny,
+    evaluate_policy,
+)
 from usechat_server.approvals.chunks import (
     acknowledgement_chunks,
     approval_request_chunks,
@@ -10,7 +17,7 @@ from usechat_server.approvals.chunks import (
     denial_chunks,
     normalize_legacy_approvals,
 )
-from usechat_server.approvals.decisions import DecidedCall, responses
+from usechat_server.approvals.decisions import DecidedCall, decided_calls
 from usechat_server.approvals.nonces import MemoryNonces, Nonces
 from usechat_server.approvals.signed import SignedApprovals, check_secret
 
@@ -28,8 +35,8 @@ __all__ = [
     "approval_request_chunks",
     "automatic_approval_chunks",
     "check_secret",
+    "decided_calls",
     "denial_chunks",
+    "evaluate_policy",
     "normalize_legacy_approvals",
-    "policy",
-    "responses",
 ]

@@ -1,4 +1,4 @@
-"""What the loop and the routes need of approvals, whatever remembers them."""
+"""The interface that the loop and the routes use for approvals, and the results of a policy."""
 
 from __future__ import annotations
 
@@ -12,45 +12,51 @@ from ui_message_stream.chunks import ToolInputAvailable
 from usechat_server.tools import FunctionTool
 from usechat_server.turn import Decision, Turn
 
-__all__ = ["LIFETIME", "ApprovalRequest", "Approvals", "Approve", "Ask", "Deny", "policy"]
+__all__ = ["LIFETIME", "ApprovalRequest", "Approvals", "Approve", "Ask", "Deny", "evaluate_policy"]
 
-#: Seconds that a person has for an answer. What is approved is what is on the page at that moment,
-#: so this only bounds how long an open question is remembered.
+#: Seconds until an approval request expires. The user approves what the client shows at that
+#: moment, so this only bounds how long a pending request is remembered.
 LIFETIME = 24 * 60 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
-    """A question that was put to a person."""
+    """A pending request to the user to approve a tool call."""
 
-    #: every client from AI SDK 6 on sends it back with the answer
+    #: every client from AI SDK 6 on sends it back with the decision
     approval_id: str
-    #: the AI SDK's own signature of the call; None: there is no secret that others know
+    #: the AI SDK's own signature of the call; None: the server has no secret to sign it with
     signature: str | None = None
 
 
 class Approvals(Protocol):
-    """Issues approvals and takes each once: for a pending call that this server issued to this
-    user in this chat, with the input unchanged, within its time."""
+    """Issues approval requests and redeems each decision once.
+
+    A decision is valid for a pending call that this server issued to this user in this chat, with
+    the input unchanged, until it expires.
+    """
 
     async def request(self, turn: Turn, call: ToolInputAvailable) -> ApprovalRequest:
-        """Begins to wait for an answer to this call."""
+        """Issue an approval request for this call."""
         ...
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
-        """Tool call id → the person's answer, for each call that the continued message answers now.
+        """Consume the decisions that the continued message brings, denials too.
 
-        Each of them is used up, denied ones too. Raises ChatError if any of them does not count:
-        then nothing may run.
+        Returns:
+            Tool call id → the user's decision.
+
+        Raises:
+            ChatError: One of the decisions is not valid: then none of the calls may run.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A person has to approve the call."""
+    """The user has to approve the call."""
 
-    #: why, for that person (AI SDK 7.0.82 and later)
+    #: why, shown to the user (AI SDK 7.0.82 and later)
     reason: str | None = None
 
 
@@ -65,29 +71,38 @@ class Approve:
 class Deny:
     """The app denied the call itself."""
 
-    #: why, for the model and the page
+    #: why, for the model and the client
     reason: str | None = None
 
 
-async def policy(
+async def evaluate_policy(
     tool: FunctionTool, arguments: Mapping[str, Any], turn: Turn
 ) -> Ask | Approve | Deny | None:
-    """What `needs_approval` says of a call with these parsed arguments; None: it just runs.
+    """Evaluate a tool's `needs_approval` for one call.
 
-    A function gets the arguments and the turn, and returns a bool, Ask, Approve or Deny, or an
-    awaitable of one. Raises what it raises, and TypeError for anything else that it returns: a call
-    that nobody could judge must not run.
+    Args:
+        tool: The tool; its `needs_approval` is a bool, or a function of the arguments and the turn
+            that returns a bool, Ask, Approve or Deny, or an awaitable of one.
+        arguments: The parsed arguments of the call.
+        turn: The turn that the call belongs to.
+
+    Returns:
+        What to do before the call runs; None: it runs without an approval.
+
+    Raises:
+        TypeError: The function returned something else: without a decision the call must not run.
+        Exception: Whatever the function raises.
     """
-    said: Any = tool.needs_approval
-    if callable(said):
-        said = said(arguments, turn)
-        if inspect.isawaitable(said):
-            said = await said
-    if isinstance(said, Ask | Approve | Deny):
-        return said
-    if not isinstance(said, bool):
+    result: Any = tool.needs_approval
+    if callable(result):
+        result = result(arguments, turn)
+        if inspect.isawaitable(result):
+            result = await result
+    if isinstance(result, Ask | Approve | Deny):
+        return result
+    if not isinstance(result, bool):
         raise TypeError(
-            f"needs_approval of {tool.name} returned {type(said).__name__}: expected a bool, Ask, "
-            "Approve or Deny"
+            f"needs_approval of {tool.name} returned {type(result).__name__}: expected a bool, Ask,"
+            " Approve or Deny"
         )
-    return Ask() if said else None
+    return Ask() if result else None

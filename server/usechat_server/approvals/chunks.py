@@ -1,8 +1,8 @@
-"""What the page is told of approvals, and how a page before AI SDK 6 answers.
+"""The chunks of approvals, and the approvals of clients before AI SDK 6.
 
 Those clients have no chunk for an approval. The call stays open there, with a data part beside it,
-which every release keeps and sends back, and the page answers the call itself: `addToolOutput` with
-`{approved: true}` or `{approved: false, reason: "…"}`.
+which every release keeps and sends back, and the frontend resolves the call itself: `addToolOutput`
+with `{approved: true}` or `{approved: false, reason: "…"}`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from usechat_server.approvals.base import ApprovalRequest, Approve, Deny
 from usechat_server.turn import Turn
 
 __all__ = [
-    "DATA",
     "acknowledgement_chunks",
     "approval_request_chunks",
     "automatic_approval_chunks",
@@ -37,41 +36,41 @@ __all__ = [
     "normalize_legacy_approvals",
 ]
 
-#: `data-usechat-approval`; its id is that of the tool call.
-DATA = "usechat-approval"
+#: Name of the data part `data-usechat-approval`; its id is the tool call's.
+_DATA_NAME = "usechat-approval"
 
 
 def approval_request_chunks(
-    turn: Turn, call: ToolInputAvailable, issued: ApprovalRequest, reason: str | None = None
+    turn: Turn, call: ToolInputAvailable, request: ApprovalRequest, reason: str | None = None
 ) -> list[Chunk]:
-    """What asks the person."""
-    request = ToolApprovalRequest(
-        approval_id=issued.approval_id,
+    """Return the chunks that ask the user to approve a call."""
+    chunk = ToolApprovalRequest(
+        approval_id=request.approval_id,
         tool_call_id=call.tool_call_id,
-        signature=issued.signature,
+        signature=request.signature,
         reason=reason,
     )
     if accepts(turn.client_version, "tool-approval-request"):
-        return [request]
-    said = {"approvalId": issued.approval_id} | ({"reason": reason} if reason else {})
-    return [request, _data(call.tool_call_id, call.tool_name, said)]
+        return [chunk]
+    fields = {"approvalId": request.approval_id} | ({"reason": reason} if reason else {})
+    return [chunk, _approval_data(call.tool_call_id, call.tool_name, fields)]
 
 
-def automatic_approval_chunks(call: ToolInputAvailable, answer: Approve | Deny) -> list[Chunk]:
-    """What shows an answer of the app's own (AI SDK 7; older clients are told nothing)."""
+def automatic_approval_chunks(call: ToolInputAvailable, decision: Approve | Deny) -> list[Chunk]:
+    """Return the chunks that show the app's own decision (AI SDK 7; older clients get nothing)."""
     approval_id = secrets.token_urlsafe(16)
     return [
         ToolApprovalRequest(
             approval_id=approval_id, tool_call_id=call.tool_call_id, is_automatic=True
         ),
         ToolApprovalResponse(
-            approval_id=approval_id, approved=isinstance(answer, Approve), reason=answer.reason
+            approval_id=approval_id, approved=isinstance(decision, Approve), reason=decision.reason
         ),
     ]
 
 
 def denial_chunks(turn: Turn, tool_call_id: str, reason: str | None) -> list[Chunk]:
-    """What ends a call that was denied, by a person or by the app."""
+    """Return the chunks that end a call which the user or the app denied."""
     if accepts(turn.client_version, "tool-output-denied"):
         return [ToolOutputDenied(tool_call_id=tool_call_id)]
     text = f"{DENIED_TEXT} {reason}" if reason else DENIED_TEXT
@@ -79,45 +78,48 @@ def denial_chunks(turn: Turn, tool_call_id: str, reason: str | None) -> list[Chu
 
 
 def acknowledgement_chunks(turn: Turn) -> list[Chunk]:
-    """What a continuation begins with: a page before AI SDK 6 learns that its answers arrived."""
+    """Return the first chunks of a continuation: they tell clients before AI SDK 6 that their
+    decisions arrived."""
     if turn.continued is None:
         return []
     return [
-        _data(call_id, data.get("toolName"), {"approved": turn.decisions[call_id].approved})
-        for call_id, data in _questions(turn.continued).items()
+        _approval_data(
+            call_id, data.get("toolName"), {"approved": turn.decisions[call_id].approved}
+        )
+        for call_id, data in _pending_approvals(turn.continued).items()
         if call_id in turn.decisions
     ]
 
 
 def normalize_legacy_approvals(message: UIMessage) -> UIMessage:
-    """The message as a page of AI SDK 6 would have sent it: a call that waits for an approval says
-    so, and an answer to it is no output of the tool."""
-    questions = _questions(message)
-    if not questions:
+    """Return the message as an AI SDK 6 client would have sent it: a call that waits for an
+    approval has that state, and a decision is not an output of the tool."""
+    pending = _pending_approvals(message)
+    if not pending:
         return message
     return msgspec.structs.replace(
         message,
         parts=[
-            _waiting(part, questions[part.tool_call_id]["approvalId"])
-            if isinstance(part, ToolPart) and part.tool_call_id in questions
+            _with_approval(part, pending[part.tool_call_id]["approvalId"])
+            if isinstance(part, ToolPart) and part.tool_call_id in pending
             else part
             for part in message.parts
         ],
     )
 
 
-def _waiting(part: ToolPart, approval_id: str) -> ToolPart:
-    waits = msgspec.structs.replace(
+def _with_approval(part: ToolPart, approval_id: str) -> ToolPart:
+    requested = msgspec.structs.replace(
         part, state="approval-requested", approval=Approval(id=approval_id)
     )
     if part.state == "input-available":
-        return waits
+        return requested
     if part.state != "output-available" or part.approval is not None:
         return part
-    said = part.output if isinstance(part.output, Mapping) else {}
-    approved, reason = said.get("approved"), said.get("reason")
+    output = part.output if isinstance(part.output, Mapping) else {}
+    approved, reason = output.get("approved"), output.get("reason")
     return msgspec.structs.replace(
-        waits,
+        requested,
         state="approval-responded",
         output=UNSET,
         approval=Approval(
@@ -128,16 +130,16 @@ def _waiting(part: ToolPart, approval_id: str) -> ToolPart:
     )
 
 
-def _data(tool_call_id: str, tool_name: Any, said: Mapping[str, Any]) -> Data:
-    data = {"toolCallId": tool_call_id, "toolName": tool_name, **said}
-    return Data(name=DATA, id=tool_call_id, data=data)
+def _approval_data(tool_call_id: str, tool_name: Any, fields: Mapping[str, Any]) -> Data:
+    data = {"toolCallId": tool_call_id, "toolName": tool_name, **fields}
+    return Data(name=_DATA_NAME, id=tool_call_id, data=data)
 
 
-def _questions(message: UIMessage) -> dict[str, JSONObject]:
-    """Tool call id → the data part that says that the call waits for an approval."""
+def _pending_approvals(message: UIMessage) -> dict[str, JSONObject]:
+    """Return tool call id → data of the part that marks the call as waiting for an approval."""
     return {
         part.id: part.data
         for part in message.parts
-        if isinstance(part, DataPart) and part.name == DATA and part.id is not None
+        if isinstance(part, DataPart) and part.name == _DATA_NAME and part.id is not None
         if isinstance(part.data, dict) and isinstance(part.data.get("approvalId"), str)
     }

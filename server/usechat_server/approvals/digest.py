@@ -16,12 +16,12 @@ from typing import Any
 
 __all__ = ["base64url", "canonical_json", "digest", "sign"]
 
-#: Up to here every integer is one that a browser has too.
-_EXACT = 2**53
+#: Up to here JavaScript holds every integer exactly.
+_MAX_SAFE_INTEGER = 2**53
 
 
 def sign(secret: str, approval_id: str, tool_call_id: str, tool_name: str, value: Any) -> str:
-    """The signature of a call with this input, in the AI SDK's format from 7.0.36 on."""
+    """Return the signature of a call, in the format of the AI SDK from 7.0.36 on."""
     fields = [approval_id, tool_call_id, tool_name, digest(value)]
     payload = json.dumps(
         ["ai-sdk-tool-approval-v1", *fields], ensure_ascii=False, separators=(",", ":")
@@ -30,21 +30,21 @@ def sign(secret: str, approval_id: str, tool_call_id: str, tool_name: str, value
 
 
 def digest(value: Any, *, exact: bool = False) -> str:
-    """SHA-256 of the canonical JSON of a value."""
+    """Return the SHA-256 of the canonical JSON of a value, as base64url."""
     return base64url(hashlib.sha256(canonical_json(value, exact=exact).encode()).digest())
 
 
 def base64url(data: bytes) -> str:
-    """Without padding."""
+    """Return base64url without padding."""
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def canonical_json(value: Any, *, exact: bool = False) -> str:
-    """JSON as JavaScript writes it, keys in the order of their UTF-16 code units.
+    """Return the JSON that JavaScript writes, keys in the order of their UTF-16 code units.
 
-    The same text for a value before and after it went through a browser, numbers too: 1.0 is 1.
-    With `exact`, integers that a browser rounds keep all their digits, so that the text of a
-    rounded one is another.
+    The text is the same before and after a value went through a browser, numbers too: 1.0 is 1.
+    With `exact`, integers that a browser rounds keep all their digits, so that the text of the
+    rounded integer is a different one.
     """
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
@@ -57,7 +57,7 @@ def canonical_json(value: Any, *, exact: bool = False) -> str:
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, int):
-        return str(value) if exact or abs(value) <= _EXACT else _number(_float(value))
+        return str(value) if exact or abs(value) <= _MAX_SAFE_INTEGER else _number(_float(value))
     return _number(value)
 
 
@@ -73,7 +73,7 @@ def _float(value: int) -> float:
 
 
 def _number(value: float) -> str:
-    """As ECMAScript's Number::toString writes it; null for what JSON has no number for."""
+    """Return what ECMAScript's Number::toString writes; null where JSON has no such number."""
     if not math.isfinite(value):
         return "null"
     if value == 0:

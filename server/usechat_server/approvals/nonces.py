@@ -1,4 +1,4 @@
-"""Which approvals were used: remembered until they could not be used anyway."""
+"""Used approvals, remembered for as long as they would be valid."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ __all__ = ["MemoryNonces", "Nonces"]
 
 
 class Nonces(Protocol):
-    """Where used approvals are remembered."""
+    """The nonces of used approvals."""
 
     @property
     def scope(self) -> bytes:
-        """The same wherever the same is remembered. An approval counts only within its scope: else
-        it would count once in each."""
+        """Identifies the set of nonces, and is part of what an approval proves: an approval is
+        valid in one scope only, since it could be used once in each of several."""
         ...
 
-    async def use(self, nonce: str, seconds: float) -> bool:
-        """Takes a nonce, for that long at least; False if it was taken before. Of any number of
-        calls at once, one is first."""
+    async def consume(self, nonce: str, seconds: float) -> bool:
+        """Mark a nonce as used, for at least that many seconds.
+
+        Returns:
+            Whether it was unused. Of any number of concurrent calls, one gets True.
+        """
         ...
 
 
 class MemoryNonces:
-    """Remembers in this process: what was issued by another one, or before a restart, is unknown
-    here and does not count."""
+    """Nonces in this process's memory: approvals that another process issued, or this one before a
+    restart, are not valid here."""
 
     def __init__(self) -> None:
         self._random = secrets.token_bytes(16)
@@ -42,7 +45,7 @@ class MemoryNonces:
         # The process too: a server may fork after the app was made.
         return self._random + os.getpid().to_bytes(8, "big")
 
-    async def use(self, nonce: str, seconds: float) -> bool:
+    async def consume(self, nonce: str, seconds: float) -> bool:
         now = monotonic()
         with self._lock:
             while self._used and (oldest := next(iter(self._used.items())))[1] <= now:

@@ -1,4 +1,4 @@
-"""Approvals without a store: the approval id itself proves what was asked, of whom, and until when.
+"""Approvals without a store: the approval id itself proves the call, the user and the expiry.
 
 Every client from AI SDK 6 on sends the id back as it is.
 """
@@ -18,7 +18,7 @@ from ui_message_stream import json_codec
 from ui_message_stream.chunks import ToolInputAvailable
 
 from usechat_server.approvals.base import LIFETIME, ApprovalRequest
-from usechat_server.approvals.decisions import DecidedCall, refusal, responses
+from usechat_server.approvals.decisions import DecidedCall, approval_error, decided_calls
 from usechat_server.approvals.digest import base64url, digest, sign
 from usechat_server.approvals.nonces import Nonces
 from usechat_server.errors import ChatConflict, Forbidden
@@ -32,24 +32,31 @@ _MAC = 32
 
 
 class SignedApprovals:
-    """The id is base64url of a nonce (16 bytes), the second in which it expires (8 bytes, big
-    endian) and an HMAC-SHA256 over both, the user, the chat, the call, its tool and its input.
+    """Approvals whose ids are signed.
 
-    `secret` is the app's; without one nothing else can check the AI SDK's signature, so that none
-    is sent. `clock` gives the seconds since 1970.
+    An id is base64url of a nonce (16 bytes), the second in which it expires (8 bytes, big endian)
+    and an HMAC-SHA256 over both, the user, the chat, the call, its tool and its input.
     """
 
     def __init__(
         self, secret: str | None, nonces: Nonces, *, clock: Callable[[], float] = time
     ) -> None:
+        """Sign with `secret`, or with a random key that lasts as long as this process.
+
+        Args:
+            secret: The app's secret; without one no other server can check the AI SDK's signature,
+                so none is sent.
+            nonces: Where used approvals are remembered.
+            clock: Returns the seconds since 1970.
+        """
         self._secret = secret
         self._key = secret.encode() if secret else secrets.token_bytes(32)
         self._nonces = nonces
         self._clock = clock
 
     async def request(self, turn: Turn, call: ToolInputAvailable) -> ApprovalRequest:
-        """An id that only this server could have made, and only for this call."""
-        # As the client gets it, and so sends it back.
+        """Issue an id that only this server can make, and only for this call."""
+        # As the client receives it, and so sends it back.
         value = json_codec.decode(json_codec.encode(json_codec.sanitize(call.input)))
         head = secrets.token_bytes(_NONCE) + int(self._clock() + LIFETIME).to_bytes(_EXPIRES, "big")
         proof = self._proof(head, turn, call.tool_call_id, call.tool_name, value)
@@ -61,34 +68,34 @@ class SignedApprovals:
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
         """See `Approvals`. Raises ChatError (400, 403 or 409)."""
-        answered = responses(turn)
-        # All are checked before one is used up.
-        nonces = [self._nonce(turn, call) for call in answered]
-        for call, nonce in zip(answered, nonces, strict=True):
-            if not await self._nonces.use(nonce, LIFETIME):
-                raise refusal(call.tool_name, "it was answered before", ChatConflict)
-        return {call.tool_call_id: call.decision for call in answered}
+        calls = decided_calls(turn)
+        # All are checked before the first is used up.
+        nonces = [self._nonce(turn, call) for call in calls]
+        for call, nonce in zip(calls, nonces, strict=True):
+            if not await self._nonces.consume(nonce, LIFETIME):
+                raise approval_error(call.tool_name, "it was already used", ChatConflict)
+        return {call.tool_call_id: call.decision for call in calls}
 
     def _nonce(self, turn: Turn, call: DecidedCall) -> str:
-        """The nonce of an approval that counts, if it is the first time."""
-        forged = refusal(
+        """Return the nonce of a valid approval, which may have been used before."""
+        forged = approval_error(
             call.tool_name,
             "it was not given for this call in this chat, or the call was changed, or the server "
             "was restarted since",
             Forbidden,
         )
         try:
-            made = urlsafe_b64decode(f"{call.approval_id}=")
-            proof = self._proof(made[:-_MAC], turn, call.tool_call_id, call.tool_name, call.input)
+            raw = urlsafe_b64decode(f"{call.approval_id}=")
+            proof = self._proof(raw[:-_MAC], turn, call.tool_call_id, call.tool_name, call.input)
         except (ValueError, binascii.Error, RecursionError):
             raise forged from None
-        if base64url(made) != call.approval_id or len(made) != _NONCE + _EXPIRES + _MAC:
+        if base64url(raw) != call.approval_id or len(raw) != _NONCE + _EXPIRES + _MAC:
             raise forged
-        if not hmac.compare_digest(proof, made[-_MAC:]):
+        if not hmac.compare_digest(proof, raw[-_MAC:]):
             raise forged
-        if int.from_bytes(made[_NONCE:-_MAC], "big") <= self._clock():
-            raise refusal(call.tool_name, "too much time has passed", ChatConflict)
-        return base64url(made[:_NONCE])
+        if int.from_bytes(raw[_NONCE:-_MAC], "big") <= self._clock():
+            raise approval_error(call.tool_name, "it has expired", ChatConflict)
+        return base64url(raw[:_NONCE])
 
     def _proof(
         self, head: bytes, turn: Turn, tool_call_id: str, tool_name: str, value: Any
@@ -107,10 +114,21 @@ class SignedApprovals:
         return hmac.digest(self._key, json_codec.encode(fields), hashlib.sha256)
 
 
-def check_secret(*, asks: bool, stored: bool, several: bool, secret: object | None) -> None:
-    """Raises ValueError if approvals that one process issues could not be checked by another."""
-    if asks and several and not stored and secret is None:
+def check_secret(
+    *, may_require_approval: bool, has_store: bool, is_shared: bool, secret: object | None
+) -> None:
+    """Check that every process can check the approvals that another one issues.
+
+    Args:
+        may_require_approval: Whether a tool of the agent may need approval.
+        has_store: Whether the app has a store, which then keeps the approvals.
+        is_shared: Whether several processes serve the app.
+        secret: The app's secret.
+
+    Raises:
+        ValueError: It needs a secret and has none.
+    """
+    if may_require_approval and is_shared and not has_store and secret is None:
         raise ValueError(
-            "Tools of this agent need approval, and without a store several processes have to sign "
-            "it alike: set USECHAT_SECRET to the same text in all of them"
+            "tools with needs_approval require a store, or the same USECHAT_SECRET in all processes"
         )

@@ -51,10 +51,10 @@ def build_state(
     approvals = _signed_approvals(settings, redis) if chats is None else chats.approvals
     responder_factory = ResponderFactory(agent, approvals)
     check_secret(
-        asks=responder_factory.agent is not None
+        may_require_approval=responder_factory.agent is not None
         and responder_factory.agent.spec.may_require_approval,
-        stored=chats is not None,
-        several=redis is not None,
+        has_store=chats is not None,
+        is_shared=redis is not None,
         secret=settings.secret,
     )
     resume_by_default = 0.0 if chats is None else RESUME_SECONDS

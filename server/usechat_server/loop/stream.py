@@ -19,7 +19,7 @@ from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.retry import Retry
 from usechat_server.results import Outcome
 from usechat_server.telemetry.run_record import RunRecord
-from usechat_server.trust import check
+from usechat_server.trust import check_client_outputs
 from usechat_server.turn import Decision, Turn
 
 __all__ = ["agent_stream"]
@@ -48,8 +48,10 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         outcome: Outcome = "aborted"
         failure: Exception | None = None
         try:
-            if turn.answered:  # as the routes do for an agent that answers on its own
-                await check(turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
+            if turn.client_outputs:  # as the routes do for an agent that answers on its own
+                await check_client_outputs(
+                    turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None
+                )
             reason = await loop.respond(output, usage_tracker)
             outcome = "waiting" if reason == "tool-calls" else "finished"
         except Exception as error:

@@ -25,7 +25,7 @@ from usechat_server.approvals import (
     approval_request_chunks,
     automatic_approval_chunks,
     denial_chunks,
-    policy,
+    evaluate_policy,
 )
 from usechat_server.errors import public_error
 from usechat_server.loop.run_writer import RunWriter
@@ -173,7 +173,7 @@ class ToolCalls:
         if call.approved:
             return True
         turn = self._output.turn
-        answer = await policy(call.tool, call.arguments, turn)
+        answer = await evaluate_policy(call.tool, call.arguments, turn)
         if isinstance(answer, Ask):
             issued = await self._approvals.request(turn, call.said)
             self._open.pop(call.id)

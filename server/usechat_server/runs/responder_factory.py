@@ -18,7 +18,7 @@ from usechat_server.loop.handler_context import Closable
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.retry import Retry
 from usechat_server.runs.responder import HandlerResponder, Responder
-from usechat_server.trust import check
+from usechat_server.trust import check_client_outputs
 from usechat_server.turn import Turn
 
 __all__ = ["AgentHook", "AgentSource", "ResponderFactory"]
@@ -57,7 +57,9 @@ class ResponderFactory:
         if lost := missing(found.spec.required_chunk_types, turn.client_version):
             raise InvalidRequest(f"ai {turn.client_version} cannot read {', '.join(sorted(lost))}")
         spec = found.spec
-        await check(turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
+        await check_client_outputs(
+            turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None
+        )
         stream = (
             await asyncio.to_thread(spec.first_call, turn) if in_thread else spec.first_call(turn)
         )

@@ -13,7 +13,7 @@ from ui_message_stream import json_codec
 from ui_message_stream.chunks import ToolInputAvailable
 
 from usechat_server.approvals.base import LIFETIME, ApprovalRequest
-from usechat_server.approvals.decisions import DecidedCall, refusal, responses
+from usechat_server.approvals.decisions import DecidedCall, approval_error, decided_calls
 from usechat_server.approvals.digest import digest
 from usechat_server.errors import ChatConflict, Forbidden
 from usechat_server.store import rows
@@ -52,7 +52,7 @@ class StoredApprovals:
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
         """See `Approvals`. Raises ChatError (400, 403 or 409), StoreUnavailable."""
-        answered = responses(turn)
+        answered = decided_calls(turn)
 
         async def work(connection: AsyncConnection) -> None:  # all of them, or none
             chat = await _chat(connection, turn)
@@ -68,12 +68,12 @@ class StoredApprovals:
         record = (await connection.execute(found)).one_or_none()
         if record is None or not _is_of(record, call):
             why = "it was not given for this call in this chat, or the call was changed"
-            raise refusal(call.tool_name, why, Forbidden)
+            raise approval_error(call.tool_name, why, Forbidden)
         if record.used_at is not None:
-            raise refusal(call.tool_name, "it was answered before", ChatConflict)
+            raise approval_error(call.tool_name, "it was already used", ChatConflict)
         now = int(self._clock() * 1e6)
         if record.expires_at <= now:
-            raise refusal(call.tool_name, "too much time has passed", ChatConflict)
+            raise approval_error(call.tool_name, "it has expired", ChatConflict)
         await connection.execute(update(approvals).filter_by(key=record.key).values(used_at=now))
 
 

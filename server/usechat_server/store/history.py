@@ -15,7 +15,7 @@ from ui_message_stream.messages import DataPart, FilePart, TextPart, UIMessage, 
 
 from usechat_server.chat_request import ChatRequest
 from usechat_server.errors import ChatConflict, InvalidRequest
-from usechat_server.trust import merge
+from usechat_server.trust import merge_client_message
 
 __all__ = ["Next", "checked_id", "is_storable", "next_history", "taken_of_user"]
 
@@ -56,7 +56,7 @@ def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> Next:
         return _said(stored, index, sent)
     if index is None or stored[index].role != "assistant":
         raise ChatConflict("This chat has no such message to continue. Please reload it.")
-    merged, answered = merge(stored[index], sent)
+    merged, answered = merge_client_message(stored[index], sent)
     return Next([*stored[:index], merged], continues=True, answered=answered)
 
 

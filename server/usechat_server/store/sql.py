@@ -78,7 +78,7 @@ class SqlChats:
             trigger=request.trigger,
             body=request.body,
             revision=chat.revision,
-            answered=history.answered,
+            client_outputs=history.answered,
         )
 
     async def begin(self, turn: Turn, *, run_id: str, epoch: int = 0) -> None:

@@ -139,7 +139,7 @@ def test_an_answer_counts_once(old: Desk) -> None:
     page.go_on()
     response = page.post(before)
     assert response.status_code == 409
-    assert "answered before" in response.text
+    assert "already used" in response.text
     assert old.ran == [SENT]
 
 

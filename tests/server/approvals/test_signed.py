@@ -36,7 +36,7 @@ class RedisCommands:
     def __init__(self) -> None:
         self.used: dict[str, float] = {}
 
-    async def use(self, nonce: str, seconds: float) -> bool:
+    async def consume(self, nonce: str, seconds: float) -> bool:
         if nonce in self.used:
             return False
         self.used[nonce] = seconds
@@ -83,7 +83,7 @@ async def test_an_answer_has_a_day() -> None:
     clock.now += 1
     refused = await redeemed(approvals, answered(late))
     assert isinstance(refused, ChatError)
-    assert (refused.status, "too much time" in refused.text) == (409, True)
+    assert (refused.status, "has expired" in refused.text) == (409, True)
 
 
 FIELDS = st.tuples(
@@ -151,12 +151,12 @@ async def test_what_was_used_is_forgotten_when_it_cannot_be_used_anyway(
     monkeypatch.setattr("usechat_server.approvals.nonces.monotonic", clock)
     nonces = MemoryNonces()
     for number in range(100):
-        assert await nonces.use(f"n{number}", 60)
-        assert not await nonces.use(f"n{number}", 60)
+        assert await nonces.consume(f"n{number}", 60)
+        assert not await nonces.consume(f"n{number}", 60)
         clock.now += 1
-    assert not await nonces.use("n50", 60)
+    assert not await nonces.consume("n50", 60)
     assert len(nonces._used) <= 60
-    assert await nonces.use("n0", 60)
+    assert await nonces.consume("n0", 60)
 
 
 async def test_an_input_too_deep_to_read_is_refused() -> None:
@@ -170,10 +170,10 @@ async def test_an_input_too_deep_to_read_is_refused() -> None:
 
 
 def test_several_processes_need_a_secret() -> None:
-    check_secret(asks=True, stored=False, several=False, secret=None)
-    check_secret(asks=False, stored=False, several=True, secret=None)
-    check_secret(asks=True, stored=True, several=True, secret=None)
-    check_secret(asks=True, stored=False, several=True, secret=SECRET)
+    check_secret(may_require_approval=True, has_store=False, is_shared=False, secret=None)
+    check_secret(may_require_approval=False, has_store=False, is_shared=True, secret=None)
+    check_secret(may_require_approval=True, has_store=True, is_shared=True, secret=None)
+    check_secret(may_require_approval=True, has_store=False, is_shared=True, secret=SECRET)
     asks = Agent(Planner(), tools=tools_that_ask([]))
     with pytest.raises(ValueError, match="USECHAT_SECRET"):
         create_app(asks, settings=Settings(redis_url="redis://127.0.0.1:1"))

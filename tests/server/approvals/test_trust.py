@@ -16,7 +16,7 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent
 from usechat_server.errors import ChatError
 from usechat_server.tools import Tool
-from usechat_server.trust import check, merge
+from usechat_server.trust import check_client_outputs, merge_client_message
 from usechat_server.turn import Turn
 
 from tests.harness.desk import LOCATE, Planner, tools_that_ask
@@ -49,13 +49,17 @@ def message(*parts: JSON) -> UIMessage:
 
 def turn(continued: UIMessage, answered: frozenset[str] | None = None) -> Turn:
     asked = UIMessage.from_object(user("?"))
-    return Turn("ann", "c1", NEWEST_CLIENT_VERSION, [asked, continued], "a1", answered=answered)
+    return Turn(
+        "ann", "c1", NEWEST_CLIENT_VERSION, [asked, continued], "a1", client_outputs=answered
+    )
 
 
 async def refusal(made: Turn, agent: Agent = AGENT) -> str | None:
     try:
         spec = agent.spec
-        await check(made, spec.tools, spec.sources, has_step_tools=spec.on_step is not None)
+        await check_client_outputs(
+            made, spec.tools, spec.sources, has_step_tools=spec.on_step is not None
+        )
     except ChatError as refused:
         return refused.text
     return None
@@ -137,17 +141,21 @@ async def test_tools_that_are_found_at_run_time_are_known() -> None:
 async def test_with_a_store_a_page_answers_its_own_tools_only() -> None:
     stored = message(call("locate", "input-available"), call("read", "input-available"))
     for name, allowed in (("locate", True), ("read", False)):
-        merged, answered = merge(stored, message(call(name)))
+        merged, answered = merge_client_message(stored, message(call(name)))
         assert answered == {f"call-{name}"}
         text = await refusal(turn(merged, answered))
         assert (text is None) == allowed
-    merged, answered = merge(message(call("gone", "input-available")), message(call("gone")))
+    merged, answered = merge_client_message(
+        message(call("gone", "input-available")), message(call("gone"))
+    )
     assert await refusal(turn(merged, answered))
 
 
 def test_the_first_answer_stays() -> None:
-    stored, answered = merge(message(call("locate", "input-available")), message(call("locate")))
-    again, none = merge(stored, message(call("locate", output="there")))
+    stored, answered = merge_client_message(
+        message(call("locate", "input-available")), message(call("locate"))
+    )
+    again, none = merge_client_message(stored, message(call("locate", output="there")))
     assert answered == {"call-locate"}
     assert (again, none) == (stored, frozenset())
 
@@ -172,7 +180,7 @@ ALLOWED = call("send", "approval-responded", approval={"id": "p1", "approved": T
 )
 def test_an_answer_to_what_is_not_open_is_refused(stored: JSON, sent: JSON, status: int) -> None:
     with pytest.raises(ChatError) as raised:
-        merge(message(stored), message(sent))
+        merge_client_message(message(stored), message(sent))
     assert raised.value.status == status
     assert 20 < len(raised.value.text) < 200
 
@@ -208,7 +216,9 @@ def test_nothing_but_answers_is_taken_into_the_store(kept: list[JSON], sent: lis
     stored = message(*kept, {"type": "data-x", "data": 1})
     before = copy.deepcopy(stored)
     try:
-        merged, answered = merge(stored, message(*sent, {"type": "text", "text": "Obey."}))
+        merged, answered = merge_client_message(
+            stored, message(*sent, {"type": "text", "text": "Obey."})
+        )
     except ChatError:
         assert stored == before
         return

@@ -123,7 +123,7 @@ def test_one_signal_drains_them_all(redis: RedisServer, tmp_path: Path) -> None:
 async def test_an_approval_counts_once_for_all_processes(redis: RedisServer) -> None:
     here, there = RedisCommands(redis.url), RedisCommands(redis.url)
     nonces = [RedisNonces(PerLoop(lambda: here)), RedisNonces(PerLoop(lambda: there))]
-    uses = [one.use("n", 60) for one in nonces * 3]
+    uses = [one.consume("n", 60) for one in nonces * 3]
     assert sorted(await asyncio.gather(*uses)) == [False] * 5 + [True]
     await here.aclose()
     await there.aclose()

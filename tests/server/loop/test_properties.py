@@ -335,7 +335,7 @@ def test_a_chat_with_tools(
                 message = await one_answer(scene, turn, later)
             except ChatError as refused:
                 # What was allowed began, and was stopped: it does not run a second time.
-                if "was answered before" not in refused.text:
+                if "was already used" not in refused.text:
                     raise
                 break
             check_history([turn.messages[0], message])

@@ -60,7 +60,7 @@ async def test_an_answer_counts_once(chats: SqlChats) -> None:
         "t1": Decision(approved=True),
         "t2": Decision(approved=False, reason="No."),
     }
-    with pytest.raises(ChatError, match="answered before") as refusal:
+    with pytest.raises(ChatError, match="already used") as refusal:
         await chats.approvals.redeem(turn)
     assert refusal.value.status == 409
 
@@ -129,7 +129,7 @@ async def test_it_counts_for_some_time(chats: SqlChats) -> None:
     message, one = await question(chats, "t1")
     turn = await answered(chats, message, t1={"id": one, "approved": True})
     late = StoredApprovals(chats.database, clock=lambda: time() + LIFETIME + 1)
-    with pytest.raises(ChatError, match="too much time") as refusal:
+    with pytest.raises(ChatError, match="has expired") as refusal:
         await late.redeem(turn)
     assert refusal.value.status == 409
 

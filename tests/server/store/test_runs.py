@@ -146,7 +146,7 @@ async def test_a_call_that_waits_for_the_page_waits_after_a_crash_too(chats: Sql
     await chats.interrupt(["r1"])
     done = answer(cut.message_id, call("t1", "output-available", output=1))
     turn = await begun(chats, "r2", message=done)
-    assert turn.answered == frozenset({"t1"})
+    assert turn.client_outputs == frozenset({"t1"})
 
 
 @pytest.mark.parametrize("stored", [False, True])

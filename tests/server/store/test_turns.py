@@ -139,7 +139,7 @@ async def test_the_page_answers_a_call_of_its_own(chats: SqlChats) -> None:
     sent = answer(first.message_id, call("t1", "output-available", output="12:00"))
     turn = await begun(chats, "r2", messages=[user("u1"), sent], messageId=first.message_id)
     assert turn.message_id == first.message_id
-    assert turn.answered == frozenset({"t1"})
+    assert turn.client_outputs == frozenset({"t1"})
     assert turn.continued is not None
     stored = await stored_call(chats)
     assert (stored.state, stored.output) == ("output-available", "12:00")
@@ -175,7 +175,7 @@ async def test_a_call_is_answered_once(chats: SqlChats) -> None:
     turn = await chats.turn(
         asked(message=answer(first.message_id, changed)), None, NEWEST_CLIENT_VERSION
     )
-    assert turn.answered == frozenset()
+    assert turn.client_outputs == frozenset()
     assert (await stored_call(chats)).output == "12:00"
 
 

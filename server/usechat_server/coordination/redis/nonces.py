@@ -22,7 +22,7 @@ class RedisNonces:
     def __init__(self, redis: PerLoop[RedisCommands]) -> None:
         self._redis = redis
 
-    async def use(self, nonce: str, seconds: float) -> bool:
+    async def consume(self, nonce: str, seconds: float) -> bool:
         """Raises ChatError while Redis is away: nobody knows whether it was used."""
         try:
             return await self._redis.get().use(nonce, seconds)
