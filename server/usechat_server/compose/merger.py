@@ -83,7 +83,7 @@ class StreamMerger:
         """Write a chunk of a stream. A `start-step` that would have to wait is dropped.
 
         Raises:
-            ChatError: The chunk is an `error`; has its text.
+            ChatError: The chunk is an `error`. The exception has its text.
         """
         chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
         if isinstance(chunk, c.StartStep):

@@ -214,7 +214,7 @@ class StreamWriter:
         Raises:
             IllegalChunk: The chunk is not legal here.
             TypeError: A value has no JSON form.
-            ChatError: The chunk is an `error`; has its text.
+            ChatError: The chunk is an `error`. The exception has its text.
         """
         chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
         if not self._is_inline(chunk):
@@ -236,7 +236,7 @@ class StreamWriter:
         Raises:
             Exception: Whatever the stream raises.
             IllegalChunk: A chunk is not legal here.
-            ChatError: The stream has an `error` chunk; has its text.
+            ChatError: The stream has an `error` chunk. The exception has its text.
         """
         self._end_block()
         merged = self._merger.add(merged=True)

@@ -1,1 +1,1 @@
-"""The agent's loop over model calls and tools."""
+"""The agent loop: model calls, the tools that they call, and the next model call."""

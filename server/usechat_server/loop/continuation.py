@@ -1,4 +1,4 @@
-"""The open tool calls of a message that is continued: answered, before the model goes on."""
+"""Continue a message: give its open tool calls their outputs before the next model call."""
 
 from __future__ import annotations
 
@@ -15,71 +15,75 @@ from usechat_server.turn import Decision
 __all__ = ["continue_message"]
 
 _INTERRUPTED = "The call was interrupted and has no result."
-_OPEN = ("input-streaming", "input-available", "approval-requested", "approval-responded")
+_OPEN_STATES = ("input-streaming", "input-available", "approval-requested", "approval-responded")
 
 
-async def continue_message(calls: ToolCalls, output: RunWriter) -> FinishReason | None:
-    """Gives the open calls of the message's last step their outputs, as far as they are decided.
-    Why the answer is over then; None: the model goes on.
+async def continue_message(calls: ToolCalls, writer: RunWriter) -> FinishReason | None:
+    """Run or deny the open calls of the message's last step, as far as they are decided.
 
-    Only what `turn.decisions` allows is run. That a call stands in a message proves nothing: the
-    page may have written it.
+    A call runs only if `turn.decisions` allows it. That it is in the message proves nothing: the
+    client may have written it.
 
-    Of a run that another process began, what that may have run is run again only if the tool is
-    idempotent; else the answer is over, as the model would call the tool once more. A step without
-    a complete call of ours begins again.
+    In a run that was taken over, a call that may have run before runs again only if its tool is
+    idempotent. Otherwise the run ends, since the model would call the tool once more. A step in
+    which no call was complete starts again.
+
+    Returns:
+        The finish reason if the run is over; None if the model is called next.
     """
-    turn = output.turn
-    # The provider runs the others.
-    own = [part for part in output.message().last_step_calls() if not part.provider_executed]
-    if output.in_step and all(part.state == "input-streaming" for part in own):
-        output.append([ResetStep()])
+    turn = writer.turn
+    # The provider runs the other calls.
+    parts = [part for part in writer.message().last_step_calls() if not part.provider_executed]
+    if writer.in_step and all(part.state == "input-streaming" for part in parts):
+        writer.append([ResetStep()])
         return None
-    output.append(acknowledgement_chunks(turn))
+    writer.append(acknowledgement_chunks(turn))
     interrupted = False
-    for part in own:
+    for part in parts:
         call_id, tool = part.tool_call_id, calls.tools.get(part.tool_name)
-        decision = _decision(part, output)
-        if part.state not in _OPEN:
+        decision = _decision(part, writer)
+        if part.state not in _OPEN_STATES:
             continue
-        if decision is None and _waits(part, tool):
-            calls.waiting = True
-        elif not output.claims_call(call_id, known=tool is not None):
+        if decision is None and _waits_for_client(part, tool):
+            calls.waits_for_client = True
+        elif not writer.claims_call(call_id, known=tool is not None):
             continue
         elif decision is not None and not decision.approved:
-            output.append(denial_chunks(turn, call_id, decision.reason))
-        elif part.state == "input-streaming" or (decision is None and not output.in_step):
-            calls.fail(call_id, _INTERRUPTED)
-        elif output.taken_over and not (isinstance(tool, FunctionTool) and tool.idempotent):
-            calls.fail(call_id, _INTERRUPTED)
+            writer.append(denial_chunks(turn, call_id, decision.reason))
+        elif part.state == "input-streaming" or (decision is None and not writer.in_step):
+            calls.write_error(call_id, _INTERRUPTED)
+        elif writer.taken_over and not (isinstance(tool, FunctionTool) and tool.idempotent):
+            calls.write_error(call_id, _INTERRUPTED)
             interrupted = True
         else:
-            calls.add(_said(part), approved=decision is not None)
+            calls.add_call(_call_chunk(part), approved=decision is not None)
     await calls.run()
     if interrupted:
         return "interrupted"
-    if calls.waiting:
+    if calls.waits_for_client:
         return "tool-calls"
-    output.end_step()
+    writer.end_step()
     return None
 
 
-def _decision(part: ToolPart, output: RunWriter) -> Decision | None:
-    """What was decided about a call. What the app decides by itself is in this run's own step only:
-    elsewhere the page may have written it."""
+def _decision(part: ToolPart, writer: RunWriter) -> Decision | None:
+    """Return the decision on a call. An automatic one counts only in a step that this run wrote:
+    elsewhere the client may have written it."""
     approval = part.approval
-    if output.in_step and approval is not None and approval.is_automatic:
+    if writer.in_step and approval is not None and approval.is_automatic:
         return Decision(approval.approved is True, approval.reason)
-    return output.turn.decisions.get(part.tool_call_id)
+    return writer.turn.decisions.get(part.tool_call_id)
 
 
-def _waits(part: ToolPart, tool: Tool | None) -> bool:
-    """Whether a person has to be waited for, or the page, which runs what is no function here."""
-    of_page = tool is not None and not isinstance(tool, FunctionTool)
-    return part.state == "approval-requested" or (of_page and part.state == "input-available")
+def _waits_for_client(part: ToolPart, tool: Tool | None) -> bool:
+    """Whether the call waits for the user's decision, or for the client to run it."""
+    is_client_tool = tool is not None and not isinstance(tool, FunctionTool)
+    return part.state == "approval-requested" or (
+        is_client_tool and part.state == "input-available"
+    )
 
 
-def _said(part: ToolPart) -> ToolInputAvailable:
+def _call_chunk(part: ToolPart) -> ToolInputAvailable:
     return ToolInputAvailable(
         tool_call_id=part.tool_call_id,
         tool_name=part.tool_name,

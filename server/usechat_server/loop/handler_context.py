@@ -1,4 +1,4 @@
-"""What the agents that a handler streams share with the run."""
+"""What a handler's run shares with the agents that the handler streams."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ __all__ = ["Closable", "HandlerContext"]
 
 
 class Closable(Protocol):
-    """An agent, for the app to close at its shutdown."""
+    """An agent that the app closes when it shuts down."""
 
     async def aclose(self) -> None: ...
 
 
 @dataclass(eq=False, slots=True)
 class HandlerContext(RunContext):
-    """One run of a handler. `agent.stream(turn)` finds it in the turn: approvals are requested as
-    the app's other agents do, and model calls are counted as the run's."""
+    """The context of a handler's run. `agent.stream(turn)` reads it from the turn, so that the
+    agent requests approvals as the app does and its model calls count for the run."""
 
     approvals: Approvals
-    #: the agents that were streamed
+    #: the agents that the handler streamed
     agents: WeakSet[Closable]
-    #: the run's; None before it started
+    #: the run's tracker; None before the run starts
     usage_tracker: UsageTracker | None = None
-    #: of the agent that was streamed last
+    #: the `metadata` hook of the agent that was streamed last
     metadata: MetadataHook | None = None
-    #: the open calls of the continued message that one of the agents runs
+    #: ids of the continued message's open calls that one of the agents handles
     claimed_calls: set[str] = field(default_factory=set)

@@ -1,9 +1,9 @@
-"""The agent's loop: a model call, the tools that it called, and again, until all is said."""
+"""AgentLoop: responds to a turn with model calls and tool calls until the response is complete."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from usechat_server.loop.continuation import continue_message
 from usechat_server.loop.model_calls import ModelCalls
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.spec import AgentSpec, StepConfig, with_source_tools
-from usechat_server.loop.structured_output import correction, final_output
+from usechat_server.loop.structured_output import correction_message, parse_output
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import Model, ModelStream
@@ -25,17 +25,23 @@ from usechat_server.results import total_usage
 
 __all__ = ["AgentLoop"]
 
-_NOT_RUN = "The call was not run: the answer ended before."
-_OUT_OF_TIME = "The call was stopped: the time for the answer is over."
+_NOT_RUN = "The call was not run: the response ended before it."
+_TIMED_OUT = "The call was stopped: the response timed out."
 
-#: How a step ends whose tools are run. Of any other, the model may not have meant what it said.
-#: (As `is-tool-execution-allowed-finish-reason.ts` of the AI SDK has it.)
+#: The finish reasons after which tools run. After any other, the tool calls may be incomplete.
+#: (Source: `is-tool-execution-allowed-finish-reason.ts` of the AI SDK.)
 _RUNS_TOOLS = ("stop", "tool-calls")
 
 
 class AgentLoop:
-    """Answers one turn with an agent. `stream` is the agent's first call, not yet sent, where it
-    was made before."""
+    """Responds to one turn with an agent.
+
+    Args:
+        spec: The agent.
+        stream: The first model call, unsent, if it was built already.
+        retry: When a failed model call is tried again.
+        approvals: Where tool calls request the user's approval.
+    """
 
     def __init__(
         self,
@@ -47,14 +53,18 @@ class AgentLoop:
         self.name = spec.model.name
         self.metadata = spec.metadata
         self._spec = spec
-        self._first = stream
+        self._first_call = stream
         self._retry = retry
         self._approvals = approvals
-        self._models: ModelCalls | None = None
-        self._calls: ToolCalls | None = None
+        self._model_calls: ModelCalls | None = None
+        self._tool_calls: ToolCalls | None = None
 
     async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason:
-        """The answer, all its steps. With `tool-calls`, the page or a person has to go on."""
+        """Write the response, with all its steps.
+
+        Returns:
+            The finish reason; `tool-calls` if the client or the user has to act first.
+        """
         limit = asyncio.timeout(self._spec.timeout)
         try:
             async with limit:
@@ -62,91 +72,91 @@ class AgentLoop:
         except TimeoutError:
             if not limit.expired():
                 raise
-        if self._calls is not None:
-            self._calls.cut(_OUT_OF_TIME)
+        if self._tool_calls is not None:
+            self._tool_calls.cancel(_TIMED_OUT)
         return "length"
 
     async def aclose(self) -> None:
-        if self._calls is not None:
-            await self._calls.aclose()
-        if self._models is not None:
-            await self._models.aclose()
+        if self._tool_calls is not None:
+            await self._tool_calls.aclose()
+        if self._model_calls is not None:
+            await self._model_calls.aclose()
 
     async def _run(self, writer: RunWriter, usage: UsageTracker) -> FinishReason:
         spec = self._spec
-        models = self._models = ModelCalls(self._retry, writer, usage)
+        model_calls = self._model_calls = ModelCalls(self._retry, writer, usage)
         config = await spec.turn_config(writer.turn)
         reason = await self._continue_message(config, writer)
         if reason is not None:
             return reason
         corrections: list[UIMessage] = []
         for _ in range(spec.max_steps):
-            if self._is_spent(usage):
+            if self._is_over_budget(usage):
                 break
             turn = writer.current_turn()
             step = await spec.next_step(config, turn, usage.steps)
             if step is None:
                 return "stop"
-            ask = self._asking(step, [*turn.messages, *corrections])
-            begin = partial(self._listen, writer, step)
-            result, calls = await models.step(step.models, ask, begin)
-            usage.close()
+            result, tool_calls = await model_calls.run_step(
+                step.models,
+                partial(self._start_call, step, [*turn.messages, *corrections]),
+                partial(self._make_collector, writer, step),
+            )
+            usage.end_call()
             if result.finish_reason not in _RUNS_TOOLS:
-                calls.cut(_NOT_RUN)
+                tool_calls.cancel(_NOT_RUN)
                 return result.finish_reason
-            await calls.run()
-            if calls.waiting:
+            await tool_calls.run()
+            if tool_calls.waits_for_client:
                 return "tool-calls"
-            if not calls.answered and not result.paused:
+            if not tool_calls.has_results and not result.paused:
                 error = self._read_output(writer, usage)
                 if error is None:
                     return result.finish_reason
                 if corrections:
                     raise ModelError(f"the output is not valid: {error}", "internal")
-                corrections = [correction(error)]
+                corrections = [correction_message(error)]
             writer.end_step()
         return "length"
 
     async def _continue_message(self, config: StepConfig, writer: RunWriter) -> FinishReason | None:
-        """Answers the open calls of a message that is continued. Why the answer is over then."""
-        calls = self._listen(writer, await with_source_tools(config, writer.turn))
+        """Give the open calls of a continued message their outputs. Return the finish reason if
+        the run is over then."""
+        calls = self._make_collector(writer, await with_source_tools(config, writer.turn))
         reason = await continue_message(calls, writer)
-        if calls.answered or writer.turn.decisions:
-            self._first = None  # it does not know of this
+        if calls.has_results or writer.turn.decisions:
+            self._first_call = None  # it was built without these outputs
         return reason
 
-    def _listen(self, writer: RunWriter, config: StepConfig) -> ToolCalls:
-        """What takes the tool calls of the next model call."""
-        self._calls = ToolCalls(writer, self._approvals, config.tools)
-        return self._calls
+    def _make_collector(self, writer: RunWriter, config: StepConfig) -> ToolCalls:
+        """Return what collects the tool calls of the next model call."""
+        self._tool_calls = ToolCalls(writer, self._approvals, config.tools)
+        return self._tool_calls
 
-    def _asking(
-        self, step: StepConfig, messages: Sequence[UIMessage]
-    ) -> Callable[[Model], Awaitable[ModelStream]]:
-        """What makes a call of one of the step's models."""
+    async def _start_call(
+        self, config: StepConfig, messages: Sequence[UIMessage], model: Model
+    ) -> ModelStream:
+        """Return a call of the model, unsent."""
+        first_call, self._first_call = self._first_call, None
+        if first_call is not None:
+            return first_call
+        # In a thread: translating a long history would block the other runs.
+        return await asyncio.to_thread(model.stream, self._spec.build_call(config, messages))
 
-        async def ask(model: Model) -> ModelStream:
-            first, self._first = self._first, None
-            if first is not None:
-                return first
-            # A long history takes its time, in which other answers go on.
-            return await asyncio.to_thread(model.stream, self._spec.build_call(step, messages))
-
-        return ask
-
-    def _is_spent(self, usage: UsageTracker) -> bool:
-        most = self._spec.max_total_tokens
-        if most is None:
+    def _is_over_budget(self, usage: UsageTracker) -> bool:
+        """Whether `max_total_tokens` is used up."""
+        limit = self._spec.max_total_tokens
+        if limit is None:
             return False
-        used = total_usage(usage.steps)
-        counts = (used.input, used.cache_read, used.cache_write, used.output)
-        return sum(count or 0 for count in counts) >= most
+        total = total_usage(usage.steps)
+        counts = (total.input, total.cache_read, total.cache_write, total.output)
+        return sum(count or 0 for count in counts) >= limit
 
     def _read_output(self, writer: RunWriter, usage: UsageTracker) -> ValidationError | None:
-        """Takes the object that the answer is; what is wrong with it, if it is none."""
+        """Parse the structured output, if the agent has one. Return the error if it is invalid."""
         if self._spec.output is not None:
             try:
-                usage.output = final_output(self._spec.output, writer.message())
+                usage.output = parse_output(self._spec.output, writer.message())
             except ValidationError as error:
                 return error
         return None

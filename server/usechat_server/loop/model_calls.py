@@ -1,4 +1,4 @@
-"""A step's model call: tried again when it fails, and at last left to another model."""
+"""The model call of each step, with retries and fallback models."""
 
 from __future__ import annotations
 
@@ -17,71 +17,82 @@ __all__ = ["ModelCalls"]
 
 
 class ModelCalls:
-    """The model calls of one answer, one after another.
+    """The model calls of one run, one after another.
 
-    A call that failed is tried again, for so long and so often as `retry` says; then the step's
-    next model is asked, and stays the one that is asked. What the page was shown of a step is
-    taken back before; where a page cannot forget it, the failure is the end, and what it was
-    shown stays.
+    A failed call is retried as `retry` allows. After that the step's next model is called, also in
+    all later steps. Each attempt first resets the step; if a client has read output that it cannot
+    discard, the failure ends the run and the output stays.
     """
 
-    def __init__(self, retry: Retry, output: RunWriter, usage_tracker: UsageTracker) -> None:
+    def __init__(self, retry: Retry, writer: RunWriter, usage: UsageTracker) -> None:
         self._retry = retry
-        self._output = output
-        self._usage_tracker = usage_tracker
-        self._given_up: list[Model] = []
+        self._writer = writer
+        self._usage = usage
+        self._failed_models: list[Model] = []
         self._stream: ModelStream | None = None
 
-    async def step(
+    async def run_step(
         self,
         models: Sequence[Model],
-        ask: Callable[[Model], Awaitable[ModelStream]],
-        listen: Callable[[], ToolCalls],
+        start_call: Callable[[Model], Awaitable[ModelStream]],
+        make_collector: Callable[[], ToolCalls],
     ) -> tuple[StepResult, ToolCalls]:
-        """What one of the models brings, and the tools that it called.
+        """Write the response of one of the models.
 
-        `ask` makes a call, `listen` what takes its tool calls. Raises ModelError.
+        Args:
+            models: The model, then its fallbacks.
+            start_call: Starts a call of a model.
+            make_collector: Returns what collects the tool calls of the next attempt.
+
+        Returns:
+            How the call ended, and its tool calls, not yet run.
+
+        Raises:
+            ModelError: The last model failed, or the step could not be reset.
         """
         began = monotonic()
-        left = [model for model in models if model not in self._given_up] or [models[-1]]
+        remaining = [model for model in models if model not in self._failed_models] or [models[-1]]
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self._call(left[0], ask, listen())
+                return await self._stream_call(remaining[0], start_call, make_collector())
             except ModelError as error:
                 seconds = self._retry.wait(error, attempt, monotonic() - began)
-                if seconds is None and len(left) == 1:
+                if seconds is None and len(remaining) == 1:
                     raise
-                if self._output.in_step and not self._output.reset_step():
+                if self._writer.in_step and not self._writer.reset_step():
                     raise
-                self._output.record.retried.append(str(error))
+                self._writer.record.retried.append(str(error))
                 if seconds is None:
-                    self._given_up.append(left.pop(0))
+                    self._failed_models.append(remaining.pop(0))
                     attempt = 0
-            self._usage_tracker.close()
+            self._usage.end_call()
             await self.aclose()
             await asyncio.sleep(seconds or 0)
 
     async def aclose(self) -> None:
-        """Closes the call under way, if there is one."""
+        """Close the current call, if there is one."""
         if self._stream is not None:
             await self._stream.aclose()
             self._stream = None
 
-    async def _call(
-        self, model: Model, ask: Callable[[Model], Awaitable[ModelStream]], calls: ToolCalls
+    async def _stream_call(
+        self,
+        model: Model,
+        start_call: Callable[[Model], Awaitable[ModelStream]],
+        calls: ToolCalls,
     ) -> tuple[StepResult, ToolCalls]:
         await self.aclose()
-        stream = self._stream = await ask(model)
-        output, record = self._output, self._output.record
+        stream = self._stream = await start_call(model)
+        writer, record = self._writer, self._writer.record
         record.attempts += 1
         if record.first_token is None:
             record.called = monotonic()
-        self._usage_tracker.begin(stream, model.name)
+        self._usage.begin_call(stream, model.name)
         async for batch in stream:
-            record.read(batch)
-            output.append(calls.take(batch))
+            record.mark_read(batch)
+            writer.append(calls.collect(batch))
         if stream.result is None:
             raise ModelError("the stream ended without a result", "truncated")
         return stream.result, calls

@@ -1,4 +1,4 @@
-"""Where an answer goes: what is written becomes legal, and readers see it at once."""
+"""RunWriter: makes what a run writes legal and appends it to the run's log."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from usechat_server.turn import Turn
 __all__ = ["RunWriter"]
 
 
-async def _at_once() -> None:
-    """What is written in this process's memory is as safe as it gets."""
+async def _durable_in_memory() -> None:
+    """Return at once: without other processes there is nothing to wait for."""
 
 
 class RunWriter:
-    """The writing end of one run's log. It begins with `start`, before anything is asked.
+    """The writing end of one run's log, which starts with `start`.
 
-    `log` is the one of a run that another process began: it is written on.
+    Pass `log` to continue the run of another process.
     """
 
     def __init__(self, turn: Turn, record: RunRecord, log: Log | None = None) -> None:
@@ -33,9 +33,9 @@ class RunWriter:
         self.writer = Writer(
             message_id=turn.message_id, message=turn.continued, client_version=turn.client_version
         )
-        #: waits until what was written is where a process that takes the run over finds it
-        self.durable: Callable[[], Awaitable[None]] = _at_once
-        #: whether another process began it
+        #: waits until a process that takes over the run would find everything written so far
+        self.wait_until_durable: Callable[[], Awaitable[None]] = _durable_in_memory
+        #: whether another process began the run
         self.taken_over = log is not None
         self._closed = False
         if log is None:
@@ -45,35 +45,36 @@ class RunWriter:
             self.log = log
             position = (0, 0)
             while log.is_behind(position):
-                written, position = log.read_chunks(position)
-                for said in written:
-                    self.writer.write_variant(said)
+                variants, position = log.read_chunks(position)
+                for variant in variants:
+                    self.writer.write_variant(variant)
 
     @property
     def in_step(self) -> bool:
-        """Whether something of a step was written that has not ended."""
+        """Whether a step is open."""
         return self.writer.in_step
 
     def append(self, batch: Sequence[ChunkVariant]) -> None:
-        """Writes what was said; nothing once the answer has its end. If the end is among it,
-        readers see that when the log ends.
+        """Write chunks; once the run has ended, they are dropped. If the batch ends the stream,
+        readers see its end when the log ends.
 
-        Raises IllegalChunk, or TypeError for a value without JSON form; what came before the bad
-        chunk is written.
+        Raises:
+            IllegalChunk: A chunk is not legal here. Those before it are written.
+            TypeError: A value has no JSON form. The chunks before it are written.
         """
         if self._closed:
             return
         writer = self.writer
         chunks: list[ChunkVariant] = []
         try:
-            for said in batch:
+            for variant in batch:
                 chunks += (
-                    writer.write_variant(said)
-                    if isinstance(said, VersionedChunk)
-                    else writer.write(said)
+                    writer.write_variant(variant)
+                    if isinstance(variant, VersionedChunk)
+                    else writer.write(variant)
                 )
         finally:
-            # Before an illegal one too: the writer counts on what it gave.
+            # After an exception too: the writer's state includes the chunks that it returned.
             if chunks:
                 self.record.chunks += len(chunks)
                 if writer.ended:
@@ -82,34 +83,37 @@ class RunWriter:
                     self.log.append(chunks)
 
     def claims_call(self, tool_call_id: str, *, known: bool) -> bool:
-        """Whether it is for this answer to deal with an open call of the message that is continued,
-        whose tool it may know."""
+        """Whether this writer's agent handles an open call of the continued message. `known` says
+        whether the agent has the tool."""
         return True
 
     def end_step(self) -> None:
-        """Ends the step, if something of it was written."""
+        """End the step, if one is open."""
         if self.in_step:
             self.append([FinishStep()])
 
     def reset_step(self) -> bool:
-        """Takes back what was written of the step that has not ended. False, and nothing is
-        changed, if somebody who reads would lose by it."""
+        """Discard what was written to the open step.
+
+        Returns:
+            False, with nothing changed, if a client that has read it cannot discard it.
+        """
         if not self.log.can_reset:
             return False
         self.append([ResetStep()])
         return True
 
     def close(self, chunks: Sequence[ChunkVariant]) -> None:
-        """Writes the last chunks, which the writer gave. Readers see them when the log ends."""
+        """Write the last chunks, which the writer returned. Readers see them when the log ends."""
         self._closed = True
         self.log.stage_end(chunks)
 
     def message(self) -> UIMessage:
-        """The message so far, as the newest client has it."""
+        """Return the message so far, as the newest client reads it."""
         return self.log.message()
 
     def current_turn(self) -> Turn:
-        """The turn with the message as it is now: what the next model call is to go on with."""
+        """Return the turn with the message as it is now: the input of the next model call."""
         turn, message = self.turn, self.message()
         if turn.continued is not None:
             return replace(turn, messages=[*turn.messages[:-1], message])

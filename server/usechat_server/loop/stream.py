@@ -1,4 +1,4 @@
-"""An agent's answer as a stream of chunks, for plain code to merge or to send."""
+"""`agent.stream(turn)`: an agent's response as chunks, for an app's own code to merge or send."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ from usechat_server.turn import Decision, Turn
 __all__ = ["agent_stream"]
 
 _RETRY = Retry()
-_Take = Callable[[Sequence[ChunkVariant]], None]
+_Emit = Callable[[Sequence[ChunkVariant]], None]
 
 
 def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
-    """The agent's answer, in a task of its own that begins with the first step and is cancelled
-    when the generator is closed. Raises what the agent's loop raises.
+    """Yield an agent's response. What the agent loop raises is raised here.
 
-    Within a run's handler, its model calls are the run's; elsewhere they are logged here.
+    The loop runs in a task of its own, which starts with the first iteration and is cancelled when
+    the generator is closed. In a run's handler, the model calls count for that run; elsewhere they
+    are logged here.
     """
 
-    async def write(take: _Take) -> None:
+    async def produce(emit: _Emit) -> None:
         context = turn.run_context if isinstance(turn.run_context, HandlerContext) else None
-        record = _record(spec, turn)
-        output = _Told(turn, record, take, context.claimed_calls if context else set())
-        usage_tracker = UsageTracker(
-            turn, output.log.text_bytes, part_of=context.usage_tracker if context else None
+        record = _run_record(spec, turn)
+        writer = _EmittingWriter(turn, record, emit, context.claimed_calls if context else set())
+        usage = UsageTracker(
+            turn, writer.log.text_bytes, parent=context.usage_tracker if context else None
         )
         loop = AgentLoop(spec, None, _RETRY, context.approvals if context else _NoApprovals())
         if context is not None:
@@ -48,28 +49,28 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         outcome: Outcome = "aborted"
         failure: Exception | None = None
         try:
-            if turn.client_outputs:  # as the routes do for an agent that answers on its own
+            if turn.client_outputs:  # the chat route does this for an agent of create_app
                 await check_client_outputs(
                     turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None
                 )
-            reason = await loop.respond(output, usage_tracker)
+            reason = await loop.respond(writer, usage)
             outcome = "waiting" if reason == "tool-calls" else "finished"
         except Exception as error:
             outcome, failure = "failed", error
             raise
         finally:
-            usage_tracker.close()
+            usage.end_call()
             await loop.aclose()
             if context is None:
-                record.log(outcome, usage_tracker.steps, failure)
-        # In a run, it is told at the run's end, with all that was counted.
-        metadata = None if context else usage_tracker.metadata(spec.metadata, outcome)
-        take([Finish(finish_reason=reason, message_metadata=metadata or UNSET)])
+                record.log(outcome, usage.steps, failure)
+        # In a run, the metadata is sent at its end and covers all of its model calls.
+        metadata = None if context else usage.metadata(spec.metadata, outcome)
+        emit([Finish(finish_reason=reason, message_metadata=metadata or UNSET)])
 
-    return emitted_items(write)
+    return emitted_items(produce)
 
 
-def _record(spec: AgentSpec, turn: Turn) -> RunRecord:
+def _run_record(spec: AgentSpec, turn: Turn) -> RunRecord:
     return RunRecord(
         run=secrets.token_hex(8),
         user=turn.user,
@@ -80,44 +81,44 @@ def _record(spec: AgentSpec, turn: Turn) -> RunRecord:
     )
 
 
-class _Told(RunWriter):
-    """What is written, told at once. It is never taken back: it may be anywhere by then."""
+class _EmittingWriter(RunWriter):
+    """Emits what is written at once. A step is never reset: its chunks may be anywhere by then."""
 
-    def __init__(self, turn: Turn, record: RunRecord, take: _Take, taken: set[str]) -> None:
+    def __init__(self, turn: Turn, record: RunRecord, emit: _Emit, claimed_calls: set[str]) -> None:
         super().__init__(turn, record)
-        self._take = take
-        self._taken = taken
-        self._told = 0, 0
-        self._tell()
+        self._emit = emit
+        self._claimed_calls = claimed_calls
+        self._position = 0, 0
+        self._emit_new()
 
     def append(self, batch: Sequence[ChunkVariant]) -> None:
         try:
             super().append(batch)
         finally:
-            self._tell()
+            self._emit_new()
 
     def claims_call(self, tool_call_id: str, *, known: bool) -> bool:
-        # The code may stream several agents, at once or one for the other: what a person allowed
-        # runs once, at one that has the tool.
-        if not known or tool_call_id in self._taken:
+        # A handler may stream several agents, side by side or as a fallback: an approved call runs
+        # once, in an agent that has the tool.
+        if not known or tool_call_id in self._claimed_calls:
             return False
-        self._taken.add(tool_call_id)
+        self._claimed_calls.add(tool_call_id)
         return True
 
     def reset_step(self) -> bool:
         return False
 
-    def _tell(self) -> None:
-        while self.log.is_behind(self._told):
-            written, self._told = self.log.read_chunks(self._told)
-            self._take(written)
+    def _emit_new(self) -> None:
+        while self.log.is_behind(self._position):
+            variants, self._position = self.log.read_chunks(self._position)
+            self._emit(variants)
 
 
 class _NoApprovals(Approvals):
-    """For routes of an app's own: nothing there takes the person's answer."""
+    """For an app's own routes, which do not receive the user's decisions."""
 
     async def request(self, turn: Turn, call: object) -> ApprovalRequest:
-        raise RuntimeError("a tool asks for approval: that needs create_app(answer)")
+        raise RuntimeError("tools with needs_approval require create_app()")
 
     async def redeem(self, turn: Turn) -> dict[str, Decision]:
         return {}

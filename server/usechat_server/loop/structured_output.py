@@ -1,23 +1,28 @@
-"""The answer as an object of the app's, where the agent has `output=`."""
+"""The structured output of an agent that has `output=`."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ValidationError
 from ui_message_stream.messages import TextPart, UIMessage
 
-__all__ = ["correction", "final_output"]
+__all__ = ["correction_message", "parse_output"]
 
 
-def final_output(kind: type[BaseModel], message: UIMessage) -> BaseModel:
-    """What the texts of the last step are. Raises ValidationError."""
+def parse_output(output_type: type[BaseModel], message: UIMessage) -> BaseModel:
+    """Parse the text of the message's last step as JSON.
+
+    Raises:
+        ValidationError: The text is not a JSON value of this type.
+    """
     text = "".join(part.text for part in message.last_step() if isinstance(part, TextPart))
-    return kind.model_validate_json(text)
+    return output_type.model_validate_json(text)
 
 
-def correction(error: ValidationError) -> UIMessage:
-    """What the model is told, and nobody is shown, so that it corrects its answer."""
-    found = "; ".join(
-        f"{'.'.join(map(str, one['loc'])) or 'the answer'}: {one['msg']}" for one in error.errors()
+def correction_message(error: ValidationError) -> UIMessage:
+    """Return the message that asks the model to correct its output. Clients do not see it."""
+    details = "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'the answer'}: {item['msg']}"
+        for item in error.errors()
     )
-    text = f"That answer is not valid ({found}). Give the whole answer again, corrected."
+    text = f"That answer is not valid ({details}). Give the whole answer again, corrected."
     return UIMessage(id="correction", role="user", parts=[TextPart(text=text)])

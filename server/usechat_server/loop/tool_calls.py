@@ -1,4 +1,4 @@
-"""The tool calls of one step: which of them are ours, and running those at once."""
+"""ToolCalls: collects the tool calls of one step and runs them at the same time."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ __all__ = ["ToolCalls"]
 
 logger = logging.getLogger("usechat.tools")
 
-#: Seconds that a cancelled tool has for its cleanup.
+#: Seconds that a cancelled tool has to clean up.
 CLEANUP = 5.0
 
-_WHOLE_INPUTS = frozenset({ToolInputAvailable, ToolInputError})
+_COMPLETE_INPUTS = frozenset({ToolInputAvailable, ToolInputError})
 
 _UNKNOWN_TOOL = "There is no tool {name}."
 _FAILED = "The tool failed."
@@ -46,84 +46,89 @@ _FAILED = "The tool failed."
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call of a function of the app."""
+    """A call of one of the app's functions."""
 
-    said: ToolInputAvailable
+    chunk: ToolInputAvailable
     tool: FunctionTool
     arguments: dict[str, Any]
-    #: whether a person allowed it already
+    #: whether the user approved it already
     approved: bool = False
 
     @property
     def id(self) -> str:
-        return self.said.tool_call_id
+        return self.chunk.tool_call_id
 
 
 class ToolCalls:
-    """The calls of one step, or those that a continuation goes on with.
+    """The tool calls of one step, or the open calls of a continued message.
 
-    First `take` what the model says, or `add` calls; then `run`. Nothing runs before: what a model
-    said whose answer then broke off, or was refused, was never meant to happen; and a step that is
-    tried again must not do a thing twice. (AI SDK 7 waits too.)
+    First `collect` the model's chunks, or `add_call`; then `run`. No call runs before its model
+    call is complete: if the response breaks off or is refused, its tool calls were never meant to
+    happen, and a retried step must not run a tool twice. (AI SDK 7 waits as well.)
     """
 
-    def __init__(self, output: RunWriter, approvals: Approvals, tools: Sequence[Tool]) -> None:
+    def __init__(self, writer: RunWriter, approvals: Approvals, tools: Sequence[Tool]) -> None:
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
-        #: whether the page, or a person, has to answer one of them
-        self.waiting = False
-        #: whether the model has something to be told
-        self.answered = False
-        self._output = output
+        #: whether a call waits for the client to run it, or for the user to approve it
+        self.waits_for_client = False
+        #: whether there are outputs or errors that the model has not seen
+        self.has_results = False
+        self._writer = writer
         self._approvals = approvals
-        #: those without an output, by id
-        self._open: dict[str, _Call] = {}
+        #: calls without an output, by id
+        self._open_calls: dict[str, _Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._over = False
+        self._closed = False
 
-    def take(self, batch: Sequence[ChunkVariant]) -> Sequence[ChunkVariant]:
-        """What to write for chunks of the model: an input that its tool does not take is an error,
-        which the model may correct."""
+    def collect(self, batch: Sequence[ChunkVariant]) -> Sequence[ChunkVariant]:
+        """Collect the calls in a batch of the model's chunks.
+
+        Returns:
+            The chunks to write: invalid inputs become errors, which the model can correct.
+        """
         for chunk in batch:
-            if type(chunk) in _WHOLE_INPUTS:  # (of every batch: so it costs little)
-                return [self._taken(one) for one in batch]
+            if type(chunk) in _COMPLETE_INPUTS:  # checked for every batch, so it has to be cheap
+                return [self._collect_chunk(each) for each in batch]
         return batch
 
-    def add(self, said: ToolInputAvailable, *, approved: bool) -> None:
-        """Adds a call whose input the page has already. It is read again: tools change while people
-        think."""
-        made = self._parsed(said, approved=approved)
-        if isinstance(made, str):
-            self.fail(said.tool_call_id, made)
+    def add_call(self, chunk: ToolInputAvailable, *, approved: bool) -> None:
+        """Add a call that the client has already. Its input is validated again: the tool may have
+        changed while the user decided."""
+        call = self._parse_call(chunk, approved=approved)
+        if isinstance(call, str):
+            self.write_error(chunk.tool_call_id, call)
         else:
-            self._open[made.id] = made
+            self._open_calls[call.id] = call
 
-    def fail(self, tool_call_id: str, text: str) -> None:
-        """Ends a call that is not run."""
-        self.answered = True
-        self._output.append([ToolOutputError(tool_call_id=tool_call_id, error_text=text)])
+    def write_error(self, tool_call_id: str, text: str) -> None:
+        """Write the error of a call that does not run."""
+        self.has_results = True
+        self._writer.append([ToolOutputError(tool_call_id=tool_call_id, error_text=text)])
 
     async def run(self) -> None:
-        """Runs them, all at once. Returns when each has its output, or a person was asked."""
-        if not self._open:
+        """Run the calls at the same time, until each has its output or an approval request."""
+        if not self._open_calls:
             return
-        # Not a TaskGroup, which waits for a tool's cleanup as long as that takes.
-        self._tasks = {asyncio.create_task(self._one(call)) for call in self._open.values()}
+        # A TaskGroup would wait without a limit for the cleanup of a cancelled tool.
+        self._tasks = {
+            asyncio.create_task(self._run_call(call)) for call in self._open_calls.values()
+        }
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
 
-    def cut(self, text: str) -> None:
-        """Stops what runs. The calls that have no output get an error with this text."""
-        self._over = True
+    def cancel(self, text: str) -> None:
+        """Stop the running calls. Calls without an output get an error with this text."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
-        for call_id in self._open:
-            self.fail(call_id, text)
-        self._open.clear()
+        for call_id in self._open_calls:
+            self.write_error(call_id, text)
+        self._open_calls.clear()
 
     async def aclose(self) -> None:
-        """Stops what runs, and gives it some seconds for its cleanup."""
-        self._over = True
+        """Stop the running calls and give them `CLEANUP` seconds to clean up."""
+        self._closed = True
         running = [task for task in self._tasks if not task.done()]
         for task in running:
             task.cancel()
@@ -132,89 +137,89 @@ class ToolCalls:
             if stuck:
                 logger.error("%s cancelled tools still run after %s s", len(stuck), CLEANUP)
 
-    def _taken(self, chunk: ChunkVariant) -> ChunkVariant:
+    def _collect_chunk(self, chunk: ChunkVariant) -> ChunkVariant:
         if isinstance(chunk, ToolInputError) and not chunk.provider_executed:
-            self.answered = True
+            self.has_results = True
         if not isinstance(chunk, ToolInputAvailable) or chunk.provider_executed:
             return chunk
         if isinstance(self.tools.get(chunk.tool_name), FunctionTool | None):
-            made = self._parsed(chunk)
-            if isinstance(made, str):
-                self.answered = True
-                return _invalid(chunk, made)
-            self._open[made.id] = made
+            call = self._parse_call(chunk)
+            if isinstance(call, str):
+                self.has_results = True
+                return _input_error(chunk, call)
+            self._open_calls[call.id] = call
         else:
-            self.waiting = True
+            self.waits_for_client = True
         return chunk
 
-    def _parsed(self, said: ToolInputAvailable, *, approved: bool = False) -> _Call | str:
-        """The call as it can be run, or why it cannot."""
-        tool = self.tools.get(said.tool_name)
+    def _parse_call(self, chunk: ToolInputAvailable, *, approved: bool = False) -> _Call | str:
+        """Return the call with its arguments, or the error text if it cannot run."""
+        tool = self.tools.get(chunk.tool_name)
         if not isinstance(tool, FunctionTool):
-            return _UNKNOWN_TOOL.format(name=said.tool_name)
+            return _UNKNOWN_TOOL.format(name=chunk.tool_name)
         try:
-            return _Call(said, tool, tool.parse(said.input), approved)
+            return _Call(chunk, tool, tool.parse(chunk.input), approved)
         except Exception as error:
-            return _text(said, error)
+            return _error_text(chunk, error)
 
-    async def _one(self, call: _Call) -> None:
-        """One call, to its output. Whatever it raises is its output: `sys.exit()` in a tool, too,
-        which would end the server."""
+    async def _run_call(self, call: _Call) -> None:
+        """Run one call. Whatever it raises becomes its output, also SystemExit, which would end
+        the server."""
         try:
             if await self._is_allowed(call):
-                await self._run(call)
+                await self._stream_outputs(call)
         except BaseException as error:
             if is_cancelled(error) or isinstance(error, KeyboardInterrupt):
                 raise
-            text = _text(call.said, error)
-            self._settle(call, [ToolOutputError(tool_call_id=call.id, error_text=text)])
+            text = _error_text(call.chunk, error)
+            self._write_result(call, [ToolOutputError(tool_call_id=call.id, error_text=text)])
 
     async def _is_allowed(self, call: _Call) -> bool:
+        """Whether the call may run now. Otherwise its approval request or denial was written."""
         if call.approved:
             return True
-        turn = self._output.turn
-        answer = await evaluate_policy(call.tool, call.arguments, turn)
-        if isinstance(answer, Ask):
-            issued = await self._approvals.request(turn, call.said)
-            self._open.pop(call.id)
-            self.waiting = True
-            self._write(approval_request_chunks(turn, call.said, issued, answer.reason))
+        turn = self._writer.turn
+        verdict = await evaluate_policy(call.tool, call.arguments, turn)
+        if isinstance(verdict, Ask):
+            request = await self._approvals.request(turn, call.chunk)
+            self._open_calls.pop(call.id)
+            self.waits_for_client = True
+            self._write(approval_request_chunks(turn, call.chunk, request, verdict.reason))
             return False
-        if answer is not None:
-            self._write(automatic_approval_chunks(call.said, answer))
-        if isinstance(answer, Deny):
-            self._settle(call, denial_chunks(turn, call.id, answer.reason))
+        if verdict is not None:
+            self._write(automatic_approval_chunks(call.chunk, verdict))
+        if isinstance(verdict, Deny):
+            self._write_result(call, denial_chunks(turn, call.id, verdict.reason))
             return False
         return True
 
-    async def _run(self, call: _Call) -> None:
+    async def _stream_outputs(self, call: _Call) -> None:
         if not call.tool.idempotent:
-            await self._output.durable()
-        context = ToolContext(self._output.turn, call.id, lambda data: self._write([data]))
+            await self._writer.wait_until_durable()
+        context = ToolContext(self._writer.turn, call.id, lambda data: self._write([data]))
         async with aclosing(call.tool.run(call.arguments, context)) as outputs:
             async for output in outputs:
-                said = ToolOutputAvailable(
+                chunk = ToolOutputAvailable(
                     tool_call_id=call.id,
                     output=output.value,
                     preliminary=output.preliminary or None,
                 )
                 if output.preliminary:
-                    self._write([said])
+                    self._write([chunk])
                 else:
-                    self._settle(call, [said])
+                    self._write_result(call, [chunk])
 
-    def _settle(self, call: _Call, variants: Sequence[ChunkVariant]) -> None:
-        """Writes the output of a call."""
+    def _write_result(self, call: _Call, variants: Sequence[ChunkVariant]) -> None:
         self._write(variants)
-        self._open.pop(call.id, None)
-        self.answered = True
+        self._open_calls.pop(call.id, None)
+        self.has_results = True
 
     def _write(self, variants: Sequence[ChunkVariant]) -> None:
-        if not self._over:
-            self._output.append(variants)
+        if not self._closed:
+            self._writer.append(variants)
 
 
-def _invalid(call: ToolInputAvailable, text: str) -> ToolInputError:
+def _input_error(call: ToolInputAvailable, text: str) -> ToolInputError:
     return ToolInputError(
         tool_call_id=call.tool_call_id,
         tool_name=call.tool_name,
@@ -227,8 +232,8 @@ def _invalid(call: ToolInputAvailable, text: str) -> ToolInputError:
     )
 
 
-def _text(call: ToolInputAvailable, error: BaseException) -> str:
-    """What the page and the model are told of it."""
+def _error_text(call: ToolInputAvailable, error: BaseException) -> str:
+    """Return what the client and the model are told of an error; log the rest."""
     if isinstance(error, ToolError):
         return str(error) or _FAILED
     public = public_error(error)

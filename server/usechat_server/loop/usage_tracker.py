@@ -1,4 +1,4 @@
-"""What an answer's model calls cost, and what the page is told of it."""
+"""UsageTracker: the model calls of a run, their tokens, and the metadata made of them."""
 
 from __future__ import annotations
 
@@ -18,62 +18,73 @@ __all__ = ["UsageTracker"]
 
 logger = logging.getLogger("usechat.run")
 
-#: Bytes of text that are about one token.
+#: Bytes of text that make about one token.
 _BYTES_PER_TOKEN = 4
 
 
 class UsageTracker:
-    """The calls of one answer. `said` gives the bytes of text that the answer has so far, `seconds`
-    when what happened. The calls of an answer that is `part_of` another one count there, too."""
+    """Records the model calls of one run, or of one agent that a handler streams.
+
+    Args:
+        turn: The turn of the run.
+        text_bytes: Returns how many bytes of text the message has so far.
+        seconds: Returns the run's timings for its result.
+        parent: The tracker of the run, which counts these calls as well.
+    """
 
     def __init__(
         self,
         turn: Turn,
-        said: Callable[[], int],
+        text_bytes: Callable[[], int],
         *,
         seconds: Callable[[], Mapping[str, float]] = dict,
-        part_of: UsageTracker | None = None,
+        parent: UsageTracker | None = None,
     ) -> None:
         self._turn = turn
-        self._said = said
+        self._text_bytes = text_bytes
         self._seconds = seconds
-        self._whole = part_of
-        self._parts: list[UsageTracker] = []
-        if part_of is not None:
-            part_of._parts.append(self)
-        #: bytes that were said before the call under way
-        self._before = 0
+        self._parent = parent
+        self._children: list[UsageTracker] = []
+        if parent is not None:
+            parent._children.append(self)
+        #: bytes of text before the open call
+        self._bytes_before = 0
         self._model = ""
         self._open = False
-        #: the last call, under way or ended
+        #: the last call, open or ended
         self.call: ModelStream | None = None
         #: the calls that ended
         self.steps: list[Step] = []
-        #: the object that the answer is, where the agent has `output=`
+        #: the structured output of an agent that has `output=`
         self.output: BaseModel | None = None
 
-    def begin(self, call: ModelStream, model: str) -> None:
-        """A call of that model begins; the one before has ended."""
-        self.close()
-        self.call, self._model, self._open = call, model, True
-        if self._whole is not None:
-            self._whole.call = call
+    def begin_call(self, call: ModelStream, model: str) -> None:
+        """Record the start of a call, and the end of the one before.
 
-    def close(self) -> None:
-        """The call under way ended, whichever way. Nothing if there is none."""
-        for part in self._parts:
-            part.close()
+        Args:
+            call: The stream of the call.
+            model: The name of the model, used if the provider does not give one.
+        """
+        self.end_call()
+        self.call, self._model, self._open = call, model, True
+        if self._parent is not None:
+            self._parent.call = call
+
+    def end_call(self) -> None:
+        """Record the end of the open call, if there is one, whether complete or not."""
+        for child in self._children:
+            child.end_call()
         call = self.call
         if call is None or not self._open:
             return
         self._open = False
-        said = self._said()
+        text_bytes = self._text_bytes()
         usage = call.usage
         if call.result is None and usage != Usage():
-            # The provider counts the output at the end only.
-            estimate = -(-(said - self._before) // _BYTES_PER_TOKEN)
+            # The provider counts output tokens at the end of a call only.
+            estimate = -(-(text_bytes - self._bytes_before) // _BYTES_PER_TOKEN)
             usage = replace(usage, output=max(usage.output or 0, estimate))
-        self._before = said
+        self._bytes_before = text_bytes
         name = call.details.get("model")
         step = Step(
             name if isinstance(name, str) else self._model,
@@ -82,23 +93,23 @@ class UsageTracker:
             call.details,
         )
         self.steps.append(step)
-        if self._whole is not None:
-            self._whole.steps.append(step)
+        if self._parent is not None:
+            self._parent.steps.append(step)
 
     def result(self, outcome: Outcome) -> RunResult:
-        """What became of it, for the app."""
+        """Return the result of the run for the app's hooks."""
         steps = tuple(self.steps)
         return RunResult(self._turn, outcome, steps, self.output, self._seconds())
 
     def metadata(self, hook: MetadataHook | None, outcome: Outcome) -> dict[str, Any] | None:
-        """What the hook says. Nothing, and a log line, if it fails: the answer goes on."""
+        """Return what the hook makes of the result; None if it fails, which is logged."""
         if hook is None:
             return None
         try:
-            told = hook(self.result(outcome))
-            made = None if told is None else dict(told)
-            json_codec.encode(made)
+            value = hook(self.result(outcome))
+            metadata = None if value is None else dict(value)
+            json_codec.encode(metadata)
         except Exception:
             logger.exception("metadata= failed: the message gets none")
             return None
-        return made
+        return metadata

@@ -78,7 +78,7 @@ class Run:
             client_version=str(turn.client_version),
         )
         self._output = RunWriter(turn, self.record, log)
-        self._output.durable = self._durable
+        self._output.wait_until_durable = self._durable
         self.log = self._output.log
         self._responder = responder
         self._usage_tracker = UsageTracker(turn, self.log.text_bytes, seconds=self.record.seconds)
@@ -177,7 +177,7 @@ class Run:
         self._end = end
         self._idle_timer.close()
         usage_tracker, writer = self._usage_tracker, self._output.writer
-        usage_tracker.close()
+        usage_tracker.end_call()
         if not writer.ended:  # else the answer brought its end
             told = usage_tracker.metadata(self._responder.metadata, end.outcome)
             # Not in `finish`: the other ends could not hold it.

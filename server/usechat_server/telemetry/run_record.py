@@ -53,7 +53,7 @@ class RunRecord:
     #: chunks of the answer
     chunks: int = 0
 
-    def read(self, batch: Sequence[ChunkVariant]) -> None:
+    def mark_read(self, batch: Sequence[ChunkVariant]) -> None:
         """Notes that the model brought chunks."""
         self.last_read = monotonic()
         if self.first_token is None:
