@@ -25,7 +25,7 @@ from usechat_server.http.security import Security, is_loopback
 from usechat_server.http.state import AppState, UserHook
 from usechat_server.runs import FinishHook, Hooks, MessageHook
 from usechat_server.runs.responder_factory import AgentSource
-from usechat_server.settings import Settings
+from usechat_server.settings import Settings, default_settings
 from usechat_server.store.base import Chats
 
 __all__ = ["ChatApp", "create_app"]
@@ -67,7 +67,7 @@ def create_app(
     `settings` come from `USECHAT_*` variables by default. Raises ValueError if the settings cannot
     carry what the agent needs.
     """
-    settings = settings or Settings()
+    settings = settings or default_settings()
     store = store or settings.store
     chats = _store(store) if isinstance(store, str) else store
     hooks = Hooks(on_message, on_finish)

@@ -20,7 +20,7 @@ from uvicorn.importer import ImportFromStringError, import_from_string
 from usechat_server.agent import Agent
 from usechat_server.app import create_app
 from usechat_server.serving.server import Config, run
-from usechat_server.settings import Settings, describe
+from usechat_server.settings import Settings, describe, set_default_settings
 
 __all__ = ["load", "main"]
 
@@ -38,35 +38,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.command == "db":
         _db(options.action, options.store, parser)
         return
-    # As variables, so that every Settings() sees them: the app's own, and a reloaded process's.
-    given = {"host": options.host, "port": options.port, "workers": options.workers}
-    for name, value in given.items():
-        if value is not None:
-            os.environ[f"USECHAT_{name.upper()}"] = str(value)
-    if options.target is None:
-        os.environ.setdefault("USECHAT_PAGE", "true")
-        os.environ.setdefault("USECHAT_ALLOWED_ORIGINS", DEMO_ORIGIN)
-        if "USECHAT_STORE" not in os.environ:
-            os.environ["USECHAT_STORE"] = DEMO_STORE
-            _change_database("upgrade", DEMO_STORE, parser)
-    if options.reload:
-        # Whoever saves a file is not waiting for the answer that still runs.
-        os.environ.setdefault("USECHAT_DRAIN_GRACE", "0")
-    # A console script, unlike `python -m`, does not see the folder it was called in.
-    sys.path.insert(0, "")
     try:
-        settings = Settings()
+        settings = _settings(options)
     except ValidationError as error:
         serve.error("\n".join(map(_setting_error, error.errors())))
     if options.reload and settings.workers > 1:
-        serve.error("--reload runs one process")
-    factory = partial(load, options.target or DEFAULT_TARGET)
+        serve.error("--reload requires a single worker")
+    if settings.store == DEMO_STORE and options.target is None:
+        _change_database("upgrade", DEMO_STORE, parser)
+    # A console script, unlike `python -m`, does not import from the current directory.
+    sys.path.insert(0, "")
+    # Called in each process that serves, also in the one that --reload starts.
+    factory = partial(_create_app, options.target or DEFAULT_TARGET, settings)
     config = Config(factory, settings, reload=options.reload)
     try:
         listener = _bind(settings.host, settings.port)
     except OSError as error:
         serve.error(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
     run(config, listener)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Return the settings: options take precedence over variables, and those over the demo's."""
+    names = ("host", "port", "workers")
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    settings = Settings(**given)
+    defaults: dict[str, Any] = {}
+    if options.target is None:
+        defaults |= {"page": True, "allowed_origins": (DEMO_ORIGIN,), "store": DEMO_STORE}
+    if options.reload:
+        # After a change of the code, nobody waits for the run of the old one.
+        defaults["drain_grace"] = 0.0
+    unset = {
+        name: value for name, value in defaults.items() if name not in settings.model_fields_set
+    }
+    return settings.model_copy(update=unset)
+
+
+def _create_app(target: str, settings: Settings) -> ASGIApp:
+    # An app that the target creates without `settings=` is to have these.
+    set_default_settings(settings)
+    return load(target)
 
 
 def load(target: str) -> ASGIApp:

@@ -1,21 +1,22 @@
-"""Everything an operator can set, in one class: `USECHAT_*` variables, or `Settings(...)`."""
+"""The server's settings: `USECHAT_*` variables, or arguments of `Settings(...)`."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 
-__all__ = ["Settings", "describe"]
+__all__ = ["Settings", "cached_settings", "default_settings", "describe", "set_default_settings"]
 
 _SECRET_LENGTH = 32
 
-#: Variables that were renamed → the setting. They are still read, with a warning.
+#: Old names of variables → the setting. They are still read, with a warning.
 _RENAMED = {"USECHAT_FLOOR": "client_version"}
 
 
@@ -23,10 +24,10 @@ def _client_version(value: Any) -> Any:
     return ClientVersion.parse(value) if isinstance(value, str) else value
 
 
-def _long_enough(value: SecretStr) -> SecretStr:
+def _checked_secret(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < _SECRET_LENGTH:
         raise ValueError(
-            f"has fewer than {_SECRET_LENGTH} characters: `openssl rand -base64 32` prints one"
+            f"expected at least {_SECRET_LENGTH} characters, as `openssl rand -base64 32` prints"
         )
     return value
 
@@ -39,11 +40,11 @@ def _words(value: Any) -> Any:
 _ClientVersion = Annotated[InstanceOf[ClientVersion], BeforeValidator(_client_version), NoDecode]
 _Words = Annotated[Sequence[str], BeforeValidator(_words), NoDecode]
 _Seconds = Annotated[float, Field(gt=0)]
-_Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+_Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
 
 
 class Settings(BaseSettings):
-    """The server's settings. Arguments win over variables, variables over defaults."""
+    """The server's settings. Arguments take precedence over variables."""
 
     model_config = SettingsConfigDict(
         env_prefix="USECHAT_",
@@ -65,14 +66,14 @@ class Settings(BaseSettings):
 
     host: str = Field(
         default="127.0.0.1",
-        description="Address that `usechat-server serve` listens on. While it is a loopback "
-        "address, requests to other host names are refused (see `USECHAT_ALLOWED_HOSTS`).",
+        description="Address that `usechat-server serve` listens on. If it is a loopback address, "
+        "requests for other host names are rejected (see `USECHAT_ALLOWED_HOSTS`).",
     )
     port: int = Field(
         default=8000,
         ge=0,
         le=65535,
-        description="Port that `usechat-server serve` listens on. 0: any.",
+        description="Port that `usechat-server serve` listens on. `0`: any free port.",
     )
     client_version: _ClientVersion = Field(
         default=DEFAULT_CLIENT_VERSION,
@@ -80,10 +81,12 @@ class Settings(BaseSettings):
         "`x-usechat-client` header of a request takes precedence.",
     )
     keep_alive: _Seconds = Field(
-        default=10.0, description="Seconds without a byte after which a keep-alive comment is sent."
+        default=10.0,
+        description="Seconds of silence after which a stream gets a keep-alive comment.",
     )
     send_timeout: _Seconds = Field(
-        default=30.0, description="Seconds after which a client that does not read is dropped."
+        default=30.0,
+        description="Seconds after which a client that reads nothing is disconnected.",
     )
     max_body_bytes: int = Field(
         default=32 * 1024 * 1024,
@@ -97,65 +100,91 @@ class Settings(BaseSettings):
     allowed_origins: _Words = Field(
         default=(),
         description="Origins of frontends on other hosts, such as `https://chat.example.com`, "
-        "separated by commas. They get CORS headers; any other foreign origin gets 403. `*`: all, "
-        "without cookies.",
+        "separated by commas. They get CORS headers; other foreign origins get 403. `*`: any "
+        "origin, without cookies.",
     )
     allowed_hosts: _Words = Field(
         default=(),
-        description="Host names that requests may name besides loopback ones while the server "
-        "listens on a loopback address, separated by commas. `*`: all.",
+        description="Host names, besides loopback ones, that requests may be for while the server "
+        "listens on a loopback address, separated by commas. `*`: any.",
     )
     store: str | None = Field(
         default=None,
-        description="Where chats are kept: `sqlite:///chats.db`, or the URL of a PostgreSQL "
-        "database. Without it, the frontend keeps them.",
+        description="Database that stores the chats: `sqlite:///chats.db`, or a PostgreSQL URL. "
+        "Without it, the frontend keeps them.",
     )
     resume: float | None = Field(
         default=None,
         ge=0,
-        description="Seconds that an answer goes on when nobody reads it, so that a page can come "
-        "back to it. By default 60 with a store, else 0: an answer ends with the connection.",
+        description="Seconds a run keeps going without a connected client, so that the client can "
+        "resume it. Default: 60 with a store, else 0 (a run ends with its connection).",
     )
     on_busy: Literal["refuse", "replace"] = Field(
         default="refuse",
-        description="What a message gets that comes while its chat is answering another one: "
-        "`refuse` it with 409, or `replace` the answer that is being written.",
+        description="What happens to a message sent while the chat is still responding: `refuse` "
+        "answers it with 409, `replace` stops the current response first.",
     )
     redis_url: str | None = Field(
         default=None,
-        description="Redis that several processes share, such as `redis://127.0.0.1:6379/0`: any "
-        "of them serves any reader, stops any answer, and takes over those of one that died.",
+        description="Redis that several processes share, such as `redis://127.0.0.1:6379/0`. Each "
+        "of them can then stream and stop every run, and takes over the runs of a crashed process.",
     )
     workers: int = Field(
         default=1,
         ge=1,
-        description="Processes that `usechat-server serve` starts. More than one need "
+        description="Processes that `usechat-server serve` starts. More than one requires "
         "`USECHAT_REDIS_URL`.",
     )
     drain_grace: float = Field(
         default=20.0,
         ge=0,
-        description="Seconds that running answers may go on after the first SIGTERM. What runs "
-        "the server must wait about 8 seconds longer before it kills.",
+        description="Seconds that active runs may continue after the first SIGTERM. Set your "
+        "orchestrator's kill timeout at least 8 s higher.",
     )
     secret: _Secret | None = Field(
         default=None,
-        description="Signs the questions whether a tool may run, so that no page can make up an "
-        "approval. At least 32 characters. Several processes need the same one; a single process "
-        "makes its own when it starts.",
+        description="Signs tool-approval requests so that clients cannot forge approvals. At least "
+        "32 characters. All processes need the same secret; without one, a process generates its "
+        "own when it starts.",
     )
     page: bool = Field(
         default=False,
-        description="Serve the bundled chat page at `/`. On without a target of your own.",
+        description="Serve the bundled chat page at `/`. `usechat-server serve` without a target "
+        "turns it on.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        description="What `usechat-server serve` logs. `debug` adds a line per request.",
+        description="Lowest level that `usechat-server serve` logs. `debug` adds a line per "
+        "request.",
     )
 
 
+#: What `usechat-server serve` was started with.
+_served: Settings | None = None
+
+
+def set_default_settings(settings: Settings) -> None:
+    """Give this process's apps their default settings, before they are created."""
+    global _served  # noqa: PLW0603
+    _served = settings
+
+
+def default_settings() -> Settings:
+    """Return the settings of an app that was created without `settings=`.
+
+    Under `usechat-server serve` they include its options; else they are the `USECHAT_*` variables.
+    """
+    return _served or Settings()
+
+
+@cache
+def cached_settings() -> Settings:
+    """Return the default settings as they were at the first call: for the app's own routes."""
+    return default_settings()
+
+
 def describe() -> list[tuple[str, str, str]]:
-    """Every setting: its variable, its default as one would write it, and what it does."""
+    """Return the variable, the default and the description of every setting."""
     return [
         (f"USECHAT_{name.upper()}", _text(field.default), field.description or "")
         for name, field in Settings.model_fields.items()

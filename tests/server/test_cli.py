@@ -152,6 +152,26 @@ def serving(*arguments: str, cwd: Path, **env: str) -> Iterator[str]:
         process.wait(DEADLINE)
 
 
+@pytest.mark.parametrize("options", [(), ("--reload",)])
+def test_an_app_without_settings_has_the_options_of_the_command(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "main.py").write_text(
+        "from usechat_server import Agent, create_app\napp = create_app(Agent('demo'))\n"
+    )
+
+    def status(*host: str) -> int:
+        with serving("main:app", *host, *options, cwd=tmp_path) as url:
+            port = url.rpartition(":")[2]
+            address = f"http://127.0.0.1:{port}/healthz"
+            headers = {"host": "chat.example.com"}
+            return httpx.get(address, headers=headers, trust_env=False).status_code
+
+    # Other host names are rejected on a loopback address only.
+    assert status() == 403
+    assert status("--host", "0.0.0.0") == 200
+
+
 def test_without_a_target_the_demo_is_served(tmp_path: Path) -> None:
     with serving(cwd=tmp_path) as url:
         headers = {"origin": "http://localhost:3000"}

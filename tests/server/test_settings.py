@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
-from usechat_server.settings import Settings
+from usechat_server.settings import Settings, default_settings
 
 from tests.harness.settings_table import settings_table
 
@@ -53,7 +54,7 @@ def test_arguments_win_and_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
         ("USECHAT_CLIENT_VERSION", "latest", "not a release of ai"),
         ("USECHAT_BODY_TIMEOUT", "0", "greater than 0"),
         ("USECHAT_LOG_LEVEL", "loud", "debug"),
-        ("USECHAT_SECRET", "x" * 31, "fewer than 32 characters"),
+        ("USECHAT_SECRET", "x" * 31, "at least 32 characters"),
     ],
 )
 def test_a_wrong_variable_is_told(
@@ -62,6 +63,17 @@ def test_a_wrong_variable_is_told(
     monkeypatch.setenv(variable, value)
     with pytest.raises(ValidationError, match=told):
         Settings()
+
+
+def test_default_settings_are_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USECHAT_KEEP_ALIVE", "2.5")
+    assert default_settings().keep_alive == 2.5
+
+
+def test_settings_go_to_other_processes() -> None:
+    settings = Settings(secret="s" * 32, client_version="6.0", port=0)  # type: ignore[arg-type]
+    copy = pickle.loads(pickle.dumps(settings))
+    assert (copy, copy.model_fields_set) == (settings, settings.model_fields_set)
 
 
 def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

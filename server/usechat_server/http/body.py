@@ -14,7 +14,7 @@ from ui_message_stream.versions import ClientVersion
 
 from usechat_server.chat_request import parse_request, turn_of, validated
 from usechat_server.errors import ChatError, InvalidRequest, PayloadTooLarge, RequestTimeout
-from usechat_server.settings import Settings
+from usechat_server.settings import Settings, cached_settings
 from usechat_server.turn import Turn
 
 __all__ = ["CLIENT_HEADER", "read_body", "read_turn", "requested_client_version"]
@@ -94,7 +94,7 @@ async def read_turn(
 
     Raises Starlette's HTTPException with a text for the person.
     """
-    settings = settings or Settings()
+    settings = settings or cached_settings()
     try:
         client_version = requested_client_version(request.scope, settings.client_version)
         sent = parse_request(await read_body(request.scope, request.receive, settings))

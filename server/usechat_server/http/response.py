@@ -25,6 +25,7 @@ from usechat_server.aio import is_cancelled
 from usechat_server.compose import ChatHandler, handler_chunks
 from usechat_server.errors import RESTARTING, public_error
 from usechat_server.http.sse_response import OPEN_COMMENT, EventStream
+from usechat_server.settings import cached_settings
 from usechat_server.turn import Turn
 
 __all__ = ["UIMessageStreamResponse"]
@@ -47,10 +48,9 @@ class UIMessageStreamResponse(EventStream):
     with an `error` that tells nothing but a reference, which is in the log with the detail.
 
     `client_version` is the oldest release of `ai` that must be able to read the stream; `message`
-    the
-    assistant message that is continued (its id is then the message's). `keep_alive` and
-    `send_timeout` are seconds: a comment is sent after so long without a byte, and a client that
-    takes nothing for so long is dropped.
+    the assistant message that is continued (its id is then the message's). `keep_alive` and
+    `send_timeout` are seconds: of silence after which a comment is sent, and after which a client
+    that reads nothing is disconnected. By default those of the `USECHAT_*` variables.
     """
 
     def __init__(
@@ -60,20 +60,21 @@ class UIMessageStreamResponse(EventStream):
         client_version: ClientVersion = DEFAULT_CLIENT_VERSION,
         message: UIMessage | None = None,
         message_id: str | None = None,
-        keep_alive: float = 10.0,
-        send_timeout: float = 30.0,
+        keep_alive: float | None = None,
+        send_timeout: float | None = None,
         status_code: int = 200,
         headers: Mapping[str, str] | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
+        settings = cached_settings()
         super().__init__(
             _Written(
                 aiter(chunks),
                 Writer(message_id=message_id, message=message, client_version=client_version),
                 client_version,
             ),
-            keep_alive=keep_alive,
-            send_timeout=send_timeout,
+            keep_alive=settings.keep_alive if keep_alive is None else keep_alive,
+            send_timeout=settings.send_timeout if send_timeout is None else send_timeout,
             status_code=status_code,
             headers=headers,
             background=background,
@@ -85,8 +86,8 @@ class UIMessageStreamResponse(EventStream):
         answer: ChatHandler,
         turn: Turn,
         *,
-        keep_alive: float = 10.0,
-        send_timeout: float = 30.0,
+        keep_alive: float | None = None,
+        send_timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
         background: BackgroundTask | None = None,
     ) -> Self:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
 from ui_message_stream.chunks import Chunk, Finish, TextDelta, TextStart
 from usechat_server.http.response import UIMessageStreamResponse
+from usechat_server.settings import cached_settings
 
 from tests.harness.asgi_host import LONG, AsgiHost
 
@@ -39,6 +41,25 @@ async def test_comments_come_before_the_first_chunk_and_between_chunks() -> None
 
     assert isinstance(host.chunks[-1], Finish)
     assert not disturbed
+
+
+async def test_the_default_is_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = asyncio.Event()
+
+    async def slow() -> AsyncIterator[Chunk]:
+        await released.wait()
+        yield TextStart(id="0")
+
+    monkeypatch.setenv("USECHAT_KEEP_ALIVE", "0.01")
+    cached_settings.cache_clear()
+    try:
+        host = AsgiHost(UIMessageStreamResponse(slow()))
+    finally:
+        cached_settings.cache_clear()
+    response = host.request()
+    await host.until(lambda body: COMMENT in body)
+    released.set()
+    await asyncio.wait_for(response, LONG)
 
 
 async def test_a_stream_that_talks_needs_no_comments() -> None:
