@@ -1,23 +1,26 @@
-"""The bundled chat page, as `make run` or the wheel built it."""
+"""The bundled chat page, as `make page` or the wheel built it."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from mimetypes import guess_type
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 __all__ = ["PageConfig", "page_routes"]
 
 _PAGE = Path(__file__).parents[2] / "page"
 
-#: For documents and what they load. The page needs nothing from elsewhere, and a model's answer
-#: cannot make it fetch anything (an image, say) that would tell another host what was said.
+#: Of every response. The page loads nothing from other hosts, so a model's output cannot make it
+#: send them anything (in the URL of an image, say).
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
@@ -28,13 +31,13 @@ _HEADERS = {
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }
-#: The name of an asset holds a hash of its content, so that it never changes.
-_FOR_EVER = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+#: The name of an asset contains a hash of its content, so the file never changes.
+_IMMUTABLE = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
 
-#: The codings in which the build made each asset, the smallest first, and their file suffixes.
-_CODINGS = {"br": ".br", "gzip": ".gz"}
+#: The content codings in which the build writes each asset, smallest first → the file suffix.
+_SUFFIXES = {"br": ".br", "gzip": ".gz"}
 
-#: What the build left for the server to fill.
+#: What the server replaces in the built page.
 _EMPTY_CONFIG = '<meta name="usechat" content="{}" />'
 
 _NOT_BUILT = """\
@@ -42,54 +45,83 @@ _NOT_BUILT = """\
 <html lang="en">
 <title>usechat-server: the page is not built</title>
 <h1>The page is not built</h1>
-<p>Run <code>make run</code> in the project's folder, which builds and serves it.
-The chat itself answers at <code>POST api/chat</code>.</p>
+<p>Run <code>make run</code> in the project's directory, which builds and serves it.
+The chat API is at <code>POST api/chat</code>.</p>
 </html>
 """
 
 
 @dataclass(frozen=True, slots=True)
 class PageConfig:
-    """What the page has to know of its server before it asks anything."""
+    """What the page knows of its server before its first request."""
 
-    #: whether there are stored chats to list
+    #: whether the server stores chats
     stored: bool
-    #: bytes that a request may have, files included
+    #: of a request, files included
     max_body_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    file: Path
+    media_type: str
+    #: content coding → the file in that coding, smallest first
+    encoded: Mapping[str, Path]
+
+
 def page_routes(config: PageConfig, directory: Path = _PAGE) -> list[BaseRoute]:
-    """The page at `/` and its assets below `/assets`, from the folder that holds the build."""
-    told = json.dumps({"stored": config.stored, "maxBodyBytes": config.max_body_bytes})
-    filled = f'<meta name="usechat" content="{escape(told)}" />'
+    """Return the routes of the page at `/` and of its assets below `/assets`.
 
-    def index(request: Request) -> Response:
-        file = directory / "index.html"
-        if not file.is_file():
-            return HTMLResponse(_NOT_BUILT, status_code=503, headers=_HEADERS)
-        page = file.read_text(encoding="utf-8").replace(_EMPTY_CONFIG, filled)
-        # Asked for anew each time: it names the assets of the newest build.
-        return HTMLResponse(page, headers={**_HEADERS, "cache-control": "no-cache"})
+    Args:
+        config: What the page needs to know.
+        directory: Holds the build. It is read once, here.
+    """
+    assets = _assets(directory / "assets")
 
-    def asset(request: Request) -> Response:
-        wanted = request.path_params["name"]
-        # Only a name that is there, never a path made of what was asked for.
-        there = {file.name: file for file in (directory / "assets").glob("*")}
-        if wanted not in there or wanted.endswith(tuple(_CODINGS.values())):
-            return PlainTextResponse("There is no such file.", status_code=404, headers=_HEADERS)
-        headers = {**_HEADERS, **_FOR_EVER}
-        accepted = _accepted(request.headers.get("accept-encoding", ""))
-        for coding, suffix in _CODINGS.items():
-            if coding in accepted and (made := there.get(wanted + suffix)):
-                media_type = FileResponse(there[wanted]).media_type
-                coded = {**headers, "content-encoding": coding}
-                return FileResponse(made, headers=coded, media_type=media_type)
-        return FileResponse(there[wanted], headers=headers)
+    def asset_response(request: Request) -> Response:
+        asset = assets.get(request.path_params["name"])
+        if asset is None:
+            raise HTTPException(404, "There is no such file.", headers=_HEADERS)
+        headers = {**_HEADERS, **_IMMUTABLE}
+        accepted = _accepted_codings(request.headers.get("accept-encoding", ""))
+        for coding, file in asset.encoded.items():
+            if coding in accepted:
+                headers["content-encoding"] = coding
+                return FileResponse(file, headers=headers, media_type=asset.media_type)
+        return FileResponse(asset.file, headers=headers, media_type=asset.media_type)
 
-    return [Route("/", index), Route("/assets/{name}", asset)]
+    return [
+        Route("/", _index(config, directory / "index.html"), methods=["GET"]),
+        Route("/assets/{name}", asset_response),
+    ]
 
 
-def _accepted(header: str) -> set[str]:
-    """The codings that an `accept-encoding` header names, but those it refuses (`;q=0`)."""
+def _index(config: PageConfig, file: Path) -> Response:
+    if not file.is_file():
+        return HTMLResponse(_NOT_BUILT, status_code=503, headers=_HEADERS)
+    text = json.dumps({"stored": config.stored, "maxBodyBytes": config.max_body_bytes})
+    meta = f'<meta name="usechat" content="{escape(text)}" />'
+    html = file.read_text(encoding="utf-8").replace(_EMPTY_CONFIG, meta)
+    # It names the assets of the newest build, so browsers have to check it each time.
+    return HTMLResponse(html, headers={**_HEADERS, "cache-control": "no-cache"})
+
+
+def _assets(directory: Path) -> dict[str, _Asset]:
+    """Return the assets by name. Only these names are served, whatever path a request has."""
+    files = {file.name: file for file in directory.glob("*")}
+    suffixes = tuple(_SUFFIXES.values())
+    return {
+        name: _Asset(
+            file,
+            guess_type(name)[0] or "application/octet-stream",
+            {c: files[name + suffix] for c, suffix in _SUFFIXES.items() if name + suffix in files},
+        )
+        for name, file in files.items()
+        if not name.endswith(suffixes)
+    }
+
+
+def _accepted_codings(header: str) -> set[str]:
+    """Return the codings of an `accept-encoding` header, without those it refuses (`;q=0`)."""
     offers = (offer.replace(" ", "").partition(";") for offer in header.lower().split(","))
     return {coding for coding, _, weight in offers if not re.fullmatch(r"q=0(\.0*)?", weight)}
