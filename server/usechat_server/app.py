@@ -26,7 +26,7 @@ from usechat_server.http.state import AppState, UserHook
 from usechat_server.runs import FinishHook, Hooks, MessageHook
 from usechat_server.runs.responder_factory import AgentSource
 from usechat_server.settings import Settings, default_settings
-from usechat_server.store.base import Chats
+from usechat_server.store.base import ChatStore
 
 __all__ = ["ChatApp", "create_app"]
 
@@ -38,7 +38,7 @@ def create_app(
     *,
     user: UserHook | None = None,
     settings: Settings | None = None,
-    store: str | Chats | None = None,
+    store: str | ChatStore | None = None,
     body: type[BaseModel] | None = None,
     on_message: MessageHook | None = None,
     on_finish: FinishHook | None = None,
@@ -52,8 +52,8 @@ def create_app(
     raises: Starlette's HTTPException is answered as it is, PermissionError with 403, anything else
     with 401. Without it, a chat belongs to whoever knows its id.
 
-    With `store` (by default `USECHAT_STORE`), a URL or a Chats, the server keeps the chats, and an
-    answer outlives its connection. Without one the frontend keeps them, and sends them.
+    With `store` (by default `USECHAT_STORE`), a URL or a ChatStore, the server keeps the chats, and
+    an answer outlives its connection. Without one the frontend keeps them, and sends them.
 
     `body` is a model of the request's custom fields (`body` of the frontend's transport): what does
     not fit is refused with 400, and `turn.body` is an instance of it. Without one it is a dict.
@@ -69,9 +69,9 @@ def create_app(
     """
     settings = settings or default_settings()
     store = store or settings.store
-    chats = _store(store) if isinstance(store, str) else store
+    store = _store(store) if isinstance(store, str) else store
     hooks = Hooks(on_message, on_finish)
-    return ChatApp(build_state(agent, settings, user=user, chats=chats, hooks=hooks, body=body))
+    return ChatApp(build_state(agent, settings, user=user, store=store, hooks=hooks, body=body))
 
 
 class ChatApp(Starlette):
@@ -83,11 +83,11 @@ class ChatApp(Starlette):
         if state.is_anonymous and not is_loopback(settings.host):
             logger.warning("create_app has no user=: a chat belongs to whoever knows its id")
         self._state = state
-        page = PageConfig(state.chats is not None, settings.max_body_bytes)
+        page = PageConfig(state.store is not None, settings.max_body_bytes)
         super().__init__(
             routes=[
                 *chat_routes(state),
-                *(chats_routes(state, state.chats) if state.chats else []),
+                *(chats_routes(state, state.store) if state.store else []),
                 *health_routes(state),
                 *(page_routes(page) if settings.page else []),
             ],
@@ -128,11 +128,11 @@ class ChatApp(Starlette):
         await self._state.drain(grace)
 
 
-def _store(url: str) -> Chats:
+def _store(url: str) -> ChatStore:
     # Imported on use: an app without a store needs no database.
-    from usechat_server.store.sql import SqlChats
+    from usechat_server.store import SqlChatStore
 
-    return SqlChats(url)
+    return SqlChatStore(url)
 
 
 async def _bad_request(request: Request, error: Any) -> Response:

@@ -12,16 +12,16 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.chat_request import ChatRequest, parse_request
 from usechat_server.results import Outcome
 from usechat_server.store import schema
-from usechat_server.store.sql import SqlChats
+from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Turn
 
 __all__ = ["answer", "asked", "begun", "call", "ids", "opened", "said", "texts", "user"]
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[SqlChats]:
+async def opened(url: str) -> AsyncIterator[SqlChatStore]:
     """A store whose tables are made, until the block ends."""
-    store = SqlChats(url)
+    store = SqlChatStore(url)
     await schema.upgrade(store.database)
     try:
         yield store
@@ -54,7 +54,7 @@ def asked(chat_id: str = "c1", **body: Any) -> ChatRequest:
 
 
 async def begun(
-    chats: SqlChats, run_id: str, person: str | None = None, chat_id: str = "c1", **body: Any
+    chats: SqlChatStore, run_id: str, person: str | None = None, chat_id: str = "c1", **body: Any
 ) -> Turn:
     """A turn that runs."""
     turn = await chats.turn(asked(chat_id, **body), person, NEWEST_CLIENT_VERSION)
@@ -63,7 +63,7 @@ async def begun(
 
 
 async def said(
-    chats: SqlChats,
+    chats: SqlChatStore,
     run_id: str,
     *parts: dict[str, Any],
     person: str | None = None,
@@ -77,13 +77,13 @@ async def said(
     return turn
 
 
-async def texts(chats: SqlChats, person: str | None = None, chat_id: str = "c1") -> list[str]:
+async def texts(chats: SqlChatStore, person: str | None = None, chat_id: str = "c1") -> list[str]:
     """What is stored of a chat, in short: role and text (or the states of the calls)."""
     stored = await chats.get(person, chat_id)
     return [] if stored is None else [_short(message) for message in stored.messages]
 
 
-async def ids(chats: SqlChats, person: str | None = None, chat_id: str = "c1") -> list[str]:
+async def ids(chats: SqlChatStore, person: str | None = None, chat_id: str = "c1") -> list[str]:
     """The ids of a chat's messages."""
     stored = await chats.get(person, chat_id)
     return [] if stored is None else [message.id for message in stored.messages]

@@ -18,7 +18,7 @@ from usechat_server.http.state import AppState, UserHook
 from usechat_server.runs import Hooks, RunConfig
 from usechat_server.runs.responder_factory import AgentSource, ResponderFactory
 from usechat_server.settings import Settings
-from usechat_server.store.base import Chats
+from usechat_server.store.base import ChatStore
 from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def build_state(
     settings: Settings,
     *,
     user: UserHook | None = None,
-    chats: Chats | None = None,
+    store: ChatStore | None = None,
     hooks: Hooks,
     body: type[BaseModel] | None = None,
 ) -> AppState:
@@ -48,26 +48,26 @@ def build_state(
     if settings.workers > 1 and settings.redis_url is None:
         raise ValueError("workers > 1 requires USECHAT_REDIS_URL")
     redis = None if settings.redis_url is None else _redis(settings.redis_url)
-    approvals = _signed_approvals(settings, redis) if chats is None else chats.approvals
+    approvals = _signed_approvals(settings, redis) if store is None else store.approvals
     responder_factory = ResponderFactory(agent, approvals)
     check_secret(
         may_require_approval=responder_factory.agent is not None
         and responder_factory.agent.spec.may_require_approval,
-        has_store=chats is not None,
+        has_store=store is not None,
         is_shared=redis is not None,
         secret=settings.secret,
     )
-    resume_by_default = 0.0 if chats is None else RESUME_SECONDS
+    resume_by_default = 0.0 if store is None else RESUME_SECONDS
     resume = resume_by_default if settings.resume is None else settings.resume
     return AppState(
         settings,
         client_version=_client_version(responder_factory.requires, settings),
         user=user,
         body=body,
-        chats=chats,
+        store=store,
         approvals=approvals,
         responder_factory=responder_factory,
-        run_config=RunConfig(resume, chats, hooks),
+        run_config=RunConfig(resume, store, hooks),
         coordinator=_coordinator_factory(redis, body),
         redis=redis,
     )

@@ -21,7 +21,7 @@ from usechat_server.http.body import requested_client_version
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.responder_factory import ResponderFactory
 from usechat_server.settings import Settings
-from usechat_server.store.base import Chats
+from usechat_server.store.base import ChatStore
 
 if TYPE_CHECKING:
     from usechat_server.coordination.redis.commands import RedisCommands
@@ -45,7 +45,7 @@ class AppState:
         client_version: ClientVersion,
         user: UserHook | None,
         body: type[BaseModel] | None,
-        chats: Chats | None,
+        store: ChatStore | None,
         approvals: Approvals,
         responder_factory: ResponderFactory,
         run_config: RunConfig,
@@ -57,7 +57,7 @@ class AppState:
         self.client_version = client_version
         #: the app's model of a request's custom fields
         self.body = body
-        self.chats = chats
+        self.store = store
         self.approvals = approvals
         self.responder_factory = responder_factory
         self.draining = False
@@ -141,11 +141,11 @@ class AppState:
         """
         loop_state = self._loops.get()
         async with loop_state.opening:
-            if self.chats is None or loop_state.is_store_open:
+            if self.store is None or loop_state.is_store_open:
                 return
-            await self.chats.open()
+            await self.store.open()
             if not self._orphans_ended:
-                await _interrupt_orphaned_turns(self.chats, self.coordinator)
+                await _interrupt_orphaned_turns(self.store, self.coordinator)
                 self._orphans_ended = True
             loop_state.is_store_open = True
 
@@ -168,8 +168,8 @@ class AppState:
         if self._redis and (commands := self._redis.pop()):
             await commands.aclose()
         await self.responder_factory.aclose()
-        if self.chats is not None:
-            await self.chats.aclose()
+        if self.store is not None:
+            await self.store.aclose()
 
     def _loop_state(self) -> _LoopState:
         return _LoopState(
@@ -194,16 +194,16 @@ class _LoopState:
         self.has_served = False
 
 
-async def _interrupt_orphaned_turns(chats: Chats, coordinator: Coordinator) -> None:
+async def _interrupt_orphaned_turns(store: ChatStore, coordinator: Coordinator) -> None:
     """Interrupt the stored turns that no process runs.
 
     They are read in this order, since the coordinator knows a turn before the store does.
     """
     orphans = []
-    for turn in await chats.open_turns():
+    for turn in await store.open_turns():
         handle = await coordinator.get(ChatKey(turn.user, turn.chat_id))
         if handle is None or handle.run_id != turn.run_id:
             orphans.append(turn.run_id)
     if orphans:
         logger.warning("interrupted runs whose process is gone: %d", len(orphans))
-        await chats.interrupt(orphans)
+        await store.interrupt(orphans)

@@ -12,7 +12,7 @@ from usechat_server.errors import StoreUnavailable
 from usechat_server.results import Outcome, Step
 from usechat_server.run_log.log import Log
 from usechat_server.runs.hooks import Hooks
-from usechat_server.store.base import Chats
+from usechat_server.store.base import ChatStore
 from usechat_server.turn import Turn
 
 __all__ = ["Persistence"]
@@ -37,7 +37,7 @@ class Persistence:
 
     def __init__(
         self,
-        chats: Chats | None,
+        store: ChatStore | None,
         hooks: Hooks,
         turn: Turn,
         log: Log,
@@ -46,7 +46,7 @@ class Persistence:
         epoch: int,
         adopted: bool = False,
     ) -> None:
-        self._chats = chats
+        self._store = store
         self._hooks = hooks
         self._turn = turn
         self._log = log
@@ -55,12 +55,12 @@ class Persistence:
         #: whether another process began the run
         self._adopted = adopted
         self._over = False
-        self._checkpoints = None if chats is None else asyncio.create_task(self._follow(chats))
+        self._checkpoints = None if store is None else asyncio.create_task(self._follow(store))
 
     @property
     def is_needed(self) -> bool:
         """Whether anybody is to get the message."""
-        return self._chats is not None or self._hooks.on_message is not None
+        return self._store is not None or self._hooks.on_message is not None
 
     async def close(self) -> None:
         """No more checkpoints; one that is being written goes through."""
@@ -76,10 +76,10 @@ class Persistence:
         """Stores the end; waits for a store that is away. False: another process has the run, its
         chat is gone, or no store took it."""
         await self.close()
-        if self._chats is None:
+        if self._store is None:
             return True
         try:
-            return await self._finish(self._chats, outcome, steps)
+            return await self._finish(self._store, outcome, steps)
         except Exception:
             logger.exception("run %s: its answer could not be stored", self._run_id)
             return False
@@ -89,12 +89,12 @@ class Persistence:
         if self._hooks.on_message is not None:
             await self._hooks.message(self._turn, self._log.message())
 
-    async def _finish(self, chats: Chats, outcome: Outcome, steps: Sequence[Step]) -> bool:
+    async def _finish(self, store: ChatStore, outcome: Outcome, steps: Sequence[Step]) -> bool:
         message = self._log.message()
         pause, give_up = FIRST_PAUSE, monotonic() + GIVE_UP_SECONDS
         while True:
             try:
-                return await chats.finish(
+                return await store.finish(
                     self._turn, message, outcome, steps, run_id=self._run_id, epoch=self._epoch
                 )
             except StoreUnavailable:
@@ -105,7 +105,7 @@ class Persistence:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _follow(self, chats: Chats) -> None:
+    async def _follow(self, store: ChatStore) -> None:
         """One checkpoint after another: when a step has ended, or when it is time."""
         log = self._log
         stored, at = log.end_position, monotonic()
@@ -121,7 +121,7 @@ class Persistence:
             if self._over or said == stored:
                 continue
             try:
-                if not await chats.checkpoint(
+                if not await store.checkpoint(
                     self._turn, log.message(), run_id=self._run_id, epoch=self._epoch
                 ):
                     return  # another process has it

@@ -22,7 +22,7 @@ from usechat_server.runs.idle_timer import IdleTimer
 from usechat_server.runs.outcome import ABORTED, INTERRUPTED, RunOutcome, answered, failed
 from usechat_server.runs.persistence import Persistence
 from usechat_server.runs.responder import Responder
-from usechat_server.store.base import Chats
+from usechat_server.store.base import ChatStore
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.turn import Turn
 
@@ -40,7 +40,7 @@ class RunConfig:
 
     #: seconds that a run goes on when nobody reads it
     resume: float = 0.0
-    chats: Chats | None = None
+    store: ChatStore | None = None
     hooks: Hooks = field(default_factory=Hooks)
 
 
@@ -85,7 +85,7 @@ class Run:
         self._lease = lease
         self._hooks = config.hooks
         self._persistence = Persistence(
-            config.chats,
+            config.store,
             config.hooks,
             turn,
             self.log,

@@ -23,7 +23,7 @@ __all__ = [
     "Chat",
     "ChatChanged",
     "ChatPage",
-    "Chats",
+    "ChatStore",
     "OpenTurn",
     "StoredChat",
     "StoredTurn",
@@ -104,7 +104,7 @@ class OpenTurn:
     message_id: str
 
 
-class Chats(Protocol):
+class ChatStore(Protocol):
     """A store. Its methods work in any event loop; none holds a connection after it returned.
 
     All of them raise StoreUnavailable.

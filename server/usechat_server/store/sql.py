@@ -33,7 +33,7 @@ from usechat_server.store.history import checked_id, is_storable, next_history, 
 from usechat_server.store.tables import chats
 from usechat_server.turn import Turn
 
-__all__ = ["SqlChats"]
+__all__ = ["SqlChatStore"]
 
 Found = TypeVar("Found")
 
@@ -41,8 +41,8 @@ Found = TypeVar("Found")
 IN_THREAD = 1_000_000
 
 
-class SqlChats:
-    """A store (`Chats`) in the database that a URL names: `sqlite:///chats.db` or
+class SqlChatStore:
+    """A store (`ChatStore`) in the database that a URL names: `sqlite:///chats.db` or
     `postgresql://user:password@host/database`.
 
     A new SQLite file gets its tables by itself; else `usechat-server db upgrade` makes them.

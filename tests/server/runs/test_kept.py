@@ -102,7 +102,7 @@ def until_stored(served: Served, said: str) -> None:
 
 
 class Store:
-    """The part of `Chats` that runs write to. A test makes it slow, or takes it away."""
+    """The part of `ChatStore` that runs write to. A test makes it slow, or takes it away."""
 
     def __init__(self) -> None:
         self.away = False
@@ -160,7 +160,7 @@ def says(said: str) -> TextPart:
 
 
 async def responder(store: Store, *script: Beat) -> tuple[Runs, Started]:
-    runs = Runs(RunConfig(chats=store))  # type: ignore[arg-type]
+    runs = Runs(RunConfig(store=store))  # type: ignore[arg-type]
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     turn = Turn(
         user=None,

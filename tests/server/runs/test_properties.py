@@ -151,11 +151,11 @@ class World:
         self._agent = Agent(self.provider)
         self._approvals = SignedApprovals(None, MemoryNonces())
         hooks = Hooks(on_finish=self._finished)
-        chats: Any = self.store if stored else None
+        store: Any = self.store if stored else None
         self.stored = stored
         self.resume = resume
         self.runs = Runs(
-            RunConfig(NEVER if resume else 0.0, chats, hooks),
+            RunConfig(NEVER if resume else 0.0, store, hooks),
             on_busy="replace" if replace else "refuse",
         )
 

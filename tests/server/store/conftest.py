@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from usechat_server.store.sql import SqlChats
+from usechat_server.store.sql import SqlChatStore
 
 from tests.harness.postgres import NOT_INSTALLED, PostgresServer, found, postgres_server
 from tests.harness.stores import opened
@@ -30,7 +30,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def chats(url: str) -> AsyncIterator[SqlChats]:
+async def chats(url: str) -> AsyncIterator[SqlChatStore]:
     """A store that is ready."""
     async with opened(url) as store:
         yield store

@@ -14,7 +14,7 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import ChatError, Turn
 from usechat_server.approvals.base import LIFETIME
 from usechat_server.store.approvals import StoredApprovals
-from usechat_server.store.sql import SqlChats
+from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Decision
 
 from tests.harness.stores import answer, asked, begun, call, opened, said, user
@@ -22,7 +22,7 @@ from tests.harness.stores import answer, asked, begun, call, opened, said, user
 INPUT = {"zone": "UTC", "big": 2**60 + 1, "one": 1.0}
 
 
-async def question(chats: SqlChats, *call_ids: str) -> list[str]:
+async def question(chats: SqlChatStore, *call_ids: str) -> list[str]:
     """A turn that ended with questions about calls: the ids of its message and of the questions."""
     turn = await begun(chats, "asks", "ann", message=user(f"u{call_ids[0]}"))
     issued = [
@@ -41,14 +41,14 @@ async def question(chats: SqlChats, *call_ids: str) -> list[str]:
     return [turn.message_id, *approval_ids]
 
 
-async def answered(chats: SqlChats, message_id: str, **approvals: Any) -> Turn:
+async def answered(chats: SqlChatStore, message_id: str, **approvals: Any) -> Turn:
     """The turn of a page that answers: call id → the answer."""
     parts = [call(one, "approval-responded", approval=given) for one, given in approvals.items()]
     request = asked(message=answer(message_id, *parts))
     return await chats.turn(request, "ann", NEWEST_CLIENT_VERSION)
 
 
-async def test_an_answer_counts_once(chats: SqlChats) -> None:
+async def test_an_answer_counts_once(chats: SqlChatStore) -> None:
     message, one, two = await question(chats, "t1", "t2")
     turn = await answered(
         chats,
@@ -65,7 +65,7 @@ async def test_an_answer_counts_once(chats: SqlChats) -> None:
     assert refusal.value.status == 409
 
 
-async def test_of_many_processes_one_takes_an_answer(chats: SqlChats, url: str) -> None:
+async def test_of_many_processes_one_takes_an_answer(chats: SqlChatStore, url: str) -> None:
     message, one = await question(chats, "t1")
     turn = await answered(chats, message, t1={"id": one, "approved": True})
     async with opened(url) as other:
@@ -95,7 +95,7 @@ def with_call(turn: Turn, **fields: Any) -> Turn:
         {"approval": {"id": "approval_made_up", "approved": True}},
     ],
 )
-async def test_it_is_the_answer_to_one_call(chats: SqlChats, changed: dict[str, Any]) -> None:
+async def test_it_is_the_answer_to_one_call(chats: SqlChatStore, changed: dict[str, Any]) -> None:
     message, one = await question(chats, "t1")
     turn = await answered(chats, message, t1={"id": one, "approved": True})
     with pytest.raises(ChatError) as refusal:
@@ -105,7 +105,7 @@ async def test_it_is_the_answer_to_one_call(chats: SqlChats, changed: dict[str, 
     assert await chats.approvals.redeem(turn) == {"t1": Decision(approved=True)}
 
 
-async def test_it_is_an_answer_in_one_users_chat(chats: SqlChats) -> None:
+async def test_it_is_an_answer_in_one_users_chat(chats: SqlChatStore) -> None:
     message, one = await question(chats, "t1")
     turn = await answered(chats, message, t1={"id": one, "approved": True})
     await said(chats, "bob", message=user("u1"), person="bob")
@@ -115,7 +115,7 @@ async def test_it_is_an_answer_in_one_users_chat(chats: SqlChats) -> None:
         assert refusal.value.status == 403
 
 
-async def test_of_several_answers_all_count_or_none(chats: SqlChats) -> None:
+async def test_of_several_answers_all_count_or_none(chats: SqlChatStore) -> None:
     message, one, two = await question(chats, "t1", "t2")
     good = {"t1": {"id": one, "approved": True}}
     turn = await answered(chats, message, **good, t2={"id": two, "approved": True})
@@ -125,7 +125,7 @@ async def test_of_several_answers_all_count_or_none(chats: SqlChats) -> None:
     assert await chats.approvals.redeem(alone) == {"t1": Decision(approved=True)}
 
 
-async def test_it_counts_for_some_time(chats: SqlChats) -> None:
+async def test_it_counts_for_some_time(chats: SqlChatStore) -> None:
     message, one = await question(chats, "t1")
     turn = await answered(chats, message, t1={"id": one, "approved": True})
     late = StoredApprovals(chats.database, clock=lambda: time() + LIFETIME + 1)
@@ -134,7 +134,7 @@ async def test_it_counts_for_some_time(chats: SqlChats) -> None:
     assert refusal.value.status == 409
 
 
-async def test_another_approval_id_is_refused_before(chats: SqlChats) -> None:
+async def test_another_approval_id_is_refused_before(chats: SqlChatStore) -> None:
     message, _ = await question(chats, "t1")
     with pytest.raises(ChatError) as refusal:
         await answered(chats, message, t1={"id": "approval_made_up", "approved": True})

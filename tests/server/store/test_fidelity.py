@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given, settings
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server.store.sql import SqlChats
+from usechat_server.store.sql import SqlChatStore
 
 from tests.harness.stores import asked, opened, user
 from tests.protocol.strategies import FOREIGN, json_values, messages
@@ -49,7 +49,7 @@ def test_any_message_comes_back_as_it_was(url: str) -> None:
             runner.run(opening.__aexit__(None, None, None))
 
 
-async def test_half_an_emoji_and_forbidden_keys_do_no_harm(chats: SqlChats) -> None:
+async def test_half_an_emoji_and_forbidden_keys_do_no_harm(chats: SqlChatStore) -> None:
     part = {"type": "data-x", "data": {"__proto__": 1, "kept": [{"__proto__": {}}]}}
     person = user("u", "cut \ud83d", parts=[{"type": "text", "text": "cut \ud83d"}, part])
     turn = await chats.turn(asked(message=person), None, NEWEST_CLIENT_VERSION)

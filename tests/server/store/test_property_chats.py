@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.store.interrupted import closed
-from usechat_server.store.sql import SqlChats
+from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Turn
 
 from tests.harness.stores import answer, asked, call, opened, user
@@ -46,7 +46,7 @@ PARTS = st.lists(
 class ChatMachine(RuleBasedStateMachine):
     """One chat and a list beside it. A page sends requests while no run is active."""
 
-    chats: SqlChats
+    chats: SqlChatStore
     runner: asyncio.Runner
     #: chats of all examples so far
     examples = 0

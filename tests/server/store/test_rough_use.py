@@ -15,13 +15,13 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent, create_app
 from usechat_server.store import tables
-from usechat_server.store.sql import SqlChats
+from usechat_server.store.sql import SqlChatStore
 
 from tests.harness.live import ScriptedModel
 from tests.harness.stores import answer, asked, begun, call, opened, said, texts, user
 
 
-async def test_whoever_is_cancelled_leaves_nothing_half_done(chats: SqlChats) -> None:
+async def test_whoever_is_cancelled_leaves_nothing_half_done(chats: SqlChatStore) -> None:
     """A person who leaves cancels the request, wherever it is."""
     chance = random.Random(1)
     for number in range(40):
@@ -42,7 +42,7 @@ async def test_whoever_is_cancelled_leaves_nothing_half_done(chats: SqlChats) ->
     )
 
 
-async def test_writers_of_one_chat_wait_for_each_other(chats: SqlChats, url: str) -> None:
+async def test_writers_of_one_chat_wait_for_each_other(chats: SqlChatStore, url: str) -> None:
     async with opened(url) as other:
         for number in range(10):
             turn = await begun(chats, f"r{number}", message=user("u1"))
@@ -65,7 +65,7 @@ async def test_nobody_is_passed_over_who_waits_to_write(tmp_path: Path) -> None:
     """SQLite itself lets whoever asks at the right moment go first, some after many seconds."""
     written: list[int] = []
 
-    async def write(store: SqlChats, number: int) -> None:
+    async def write(store: SqlChatStore, number: int) -> None:
         async def work(connection: AsyncConnection) -> None:
             written.append(number)
             await connection.execute(update(tables.chats).values(title=str(number)))
@@ -77,7 +77,7 @@ async def test_nobody_is_passed_over_who_waits_to_write(tmp_path: Path) -> None:
     assert written == list(range(40))
 
 
-async def test_a_long_chat_goes_on(chats: SqlChats) -> None:
+async def test_a_long_chat_goes_on(chats: SqlChatStore) -> None:
     told = {"type": "text", "text": "y" * 4000}
     history = [user("u0")]
     for number in range(150):
@@ -90,7 +90,7 @@ async def test_a_long_chat_goes_on(chats: SqlChats) -> None:
     assert [one.to_object() for one in stored.messages[:301]] == history
 
 
-async def test_a_request_that_is_cancelled_leaves_no_turn_open(chats: SqlChats) -> None:
+async def test_a_request_that_is_cancelled_leaves_no_turn_open(chats: SqlChatStore) -> None:
     """Some servers cancel the request of a page that has left, wherever it is."""
     app = create_app(Agent(ScriptedModel()), store=chats)
     chance = random.Random(2)

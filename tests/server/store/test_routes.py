@@ -19,7 +19,7 @@ from starlette.requests import Request
 from ui_message_stream.messages import UIMessage
 from usechat_server import Agent, create_app
 from usechat_server.store.base import StoredChat
-from usechat_server.store.sql import SqlChats
+from usechat_server.store.sql import SqlChatStore
 
 from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks
 from tests.harness.postgres import PostgresServer
@@ -256,7 +256,7 @@ def test_nobody_comes_back_to_an_answer_of_a_deleted_chat(store: str) -> None:
 def test_an_answer_that_ends_while_its_chat_is_read_is_shown_whole(store: str) -> None:
     read, ended = threading.Event(), threading.Event()
 
-    class Slow(SqlChats):
+    class Slow(SqlChatStore):
         async def get(self, person: str | None, chat_id: str) -> StoredChat | None:
             found = await super().get(person, chat_id)
             read.set()
@@ -354,7 +354,7 @@ def test_a_store_that_is_away_is_told(postgres: PostgresServer, model: ScriptedM
             pass
 
     asyncio.run(make())
-    with LiveServer(create_app(Agent(model), user=who, store=SqlChats(url))) as server:
+    with LiveServer(create_app(Agent(model), user=who, store=SqlChatStore(url))) as server:
         page = Page(server, "ann")
         page.say("c1", "u1")
         postgres.stop()

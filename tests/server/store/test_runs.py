@@ -9,7 +9,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.results import Step, Usage
 from usechat_server.store.base import ChatChanged
-from usechat_server.store.sql import SqlChats
+from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Turn
 
 from tests.harness.stores import answer, asked, begun, call, ids, opened, said, texts, user
@@ -21,7 +21,7 @@ def partial(turn: Turn, text: str, state: str = "streaming") -> UIMessage:
     return UIMessage.from_object(answer(turn.message_id, part))
 
 
-async def test_a_running_answer_is_there_as_far_as_it_was_saved(chats: SqlChats) -> None:
+async def test_a_running_answer_is_there_as_far_as_it_was_saved(chats: SqlChatStore) -> None:
     turn = await begun(chats, "r1", message=user("u1"))
     stored = await chats.get(None, "c1")
     assert stored is not None
@@ -36,7 +36,7 @@ async def test_a_running_answer_is_there_as_far_as_it_was_saved(chats: SqlChats)
     assert (await texts(chats))[-1] == "assistant: Hello!"
 
 
-async def test_a_turn_ends_once(chats: SqlChats) -> None:
+async def test_a_turn_ends_once(chats: SqlChatStore) -> None:
     turn = await begun(chats, "r1", message=user("u1"))
     whole = partial(turn, "Whole", "done")
     assert await chats.finish(turn, whole, "aborted", (), run_id="r1")
@@ -48,7 +48,7 @@ async def test_a_turn_ends_once(chats: SqlChats) -> None:
     assert stored.outcome == "aborted"
 
 
-async def test_what_a_turn_cost_is_kept_of_each_call(chats: SqlChats) -> None:
+async def test_what_a_turn_cost_is_kept_of_each_call(chats: SqlChatStore) -> None:
     turn = await begun(chats, "r1", message=user("u1"))
     steps = [
         Step("big", Usage(input=10, output=20, cache_read=3, cache_write=4, thinking=5), "stop"),
@@ -62,7 +62,7 @@ async def test_what_a_turn_cost_is_kept_of_each_call(chats: SqlChats) -> None:
     assert stored.started_at <= stored.ended_at
 
 
-async def test_a_late_write_of_an_older_run_changes_nothing(chats: SqlChats) -> None:
+async def test_a_late_write_of_an_older_run_changes_nothing(chats: SqlChatStore) -> None:
     old = await begun(chats, "r1", message=user("u1"))
     assert await chats.checkpoint(old, partial(old, "Old"), run_id="r1")
     new = await begun(chats, "r2", trigger="regenerate-message")
@@ -76,7 +76,7 @@ async def test_a_late_write_of_an_older_run_changes_nothing(chats: SqlChats) -> 
     assert stored.chat.active_run_id == "r2"
 
 
-async def test_a_late_write_to_a_continued_message_changes_nothing(chats: SqlChats) -> None:
+async def test_a_late_write_to_a_continued_message_changes_nothing(chats: SqlChatStore) -> None:
     old = await begun(chats, "r1", message=user("u1"))
     waiting = UIMessage.from_object(answer(old.message_id, call("t1")))
     assert await chats.checkpoint(old, waiting, run_id="r1")
@@ -86,7 +86,7 @@ async def test_a_late_write_to_a_continued_message_changes_nothing(chats: SqlCha
     assert (await texts(chats))[-1] == "assistant: output-available"
 
 
-async def test_a_run_that_was_taken_over_writes_no_more(chats: SqlChats) -> None:
+async def test_a_run_that_was_taken_over_writes_no_more(chats: SqlChatStore) -> None:
     turn = await begun(chats, "r1", message=user("u1"))
     assert await chats.checkpoint(turn, partial(turn, "One"), run_id="r1", epoch=0)
     assert await chats.checkpoint(turn, partial(turn, "Two"), run_id="r1", epoch=1)
@@ -97,7 +97,7 @@ async def test_a_run_that_was_taken_over_writes_no_more(chats: SqlChats) -> None
     assert (await texts(chats))[-1] == "assistant: End"
 
 
-async def test_a_run_writes_nothing_into_a_deleted_chat(chats: SqlChats) -> None:
+async def test_a_run_writes_nothing_into_a_deleted_chat(chats: SqlChatStore) -> None:
     turn = await begun(chats, "r1", message=user("u1"))
     assert await chats.delete(None, "c1")
     assert not await chats.checkpoint(turn, partial(turn, "Late"), run_id="r1")
@@ -107,7 +107,7 @@ async def test_a_run_writes_nothing_into_a_deleted_chat(chats: SqlChats) -> None
     assert await texts(chats) == ["user: Anew", "assistant: Fine."]
 
 
-async def test_turns_that_nobody_runs_are_closed(chats: SqlChats) -> None:
+async def test_turns_that_nobody_runs_are_closed(chats: SqlChatStore) -> None:
     cut = await begun(chats, "r1", chat_id="c1", message=user("u1"))
     half = call("t2", "input-streaming", input={"zo": "n"}, rawInput='{"zo":"n')
     told = [{"type": "text", "text": "Hel", "state": "streaming"}, half]
@@ -139,7 +139,7 @@ async def test_turns_that_nobody_runs_are_closed(chats: SqlChats) -> None:
     assert await texts(chats, "ann", "c2") == ["user: Hello"]
 
 
-async def test_a_call_that_waits_for_the_page_waits_after_a_crash_too(chats: SqlChats) -> None:
+async def test_a_call_that_waits_for_the_page_waits_after_a_crash_too(chats: SqlChatStore) -> None:
     cut = await begun(chats, "r1", message=user("u1"))
     waiting = UIMessage.from_object(answer(cut.message_id, call("t1")))
     assert await chats.checkpoint(cut, waiting, run_id="r1")
@@ -150,7 +150,9 @@ async def test_a_call_that_waits_for_the_page_waits_after_a_crash_too(chats: Sql
 
 
 @pytest.mark.parametrize("stored", [False, True])
-async def test_a_turn_of_a_state_that_is_past_does_not_begin(chats: SqlChats, stored: bool) -> None:
+async def test_a_turn_of_a_state_that_is_past_does_not_begin(
+    chats: SqlChatStore, stored: bool
+) -> None:
     if stored:
         await said(chats, "r1", message=user("u1"))
     stale = await chats.turn(asked(message=user("u9", "Mine")), None, NEWEST_CLIENT_VERSION)
@@ -162,7 +164,7 @@ async def test_a_turn_of_a_state_that_is_past_does_not_begin(chats: SqlChats, st
     assert await chats.open_turns() == []
 
 
-async def test_a_turn_that_saw_half_an_answer_does_not_begin(chats: SqlChats) -> None:
+async def test_a_turn_that_saw_half_an_answer_does_not_begin(chats: SqlChatStore) -> None:
     running = await begun(chats, "r1", message=user("u1"))
     assert await chats.checkpoint(running, partial(running, "Ha"), run_id="r1")
     early = await chats.turn(asked(message=user("u2")), None, NEWEST_CLIENT_VERSION)
@@ -171,7 +173,7 @@ async def test_a_turn_that_saw_half_an_answer_does_not_begin(chats: SqlChats) ->
         await chats.begin(early, run_id="r2")
 
 
-async def test_of_many_processes_one_begins(chats: SqlChats, url: str) -> None:
+async def test_of_many_processes_one_begins(chats: SqlChatStore, url: str) -> None:
     async with opened(url) as other:
         stores = [chats, other] * 4
         for message_id in ("u1", "u2"):
@@ -194,8 +196,8 @@ async def test_of_many_processes_one_begins(chats: SqlChats, url: str) -> None:
         assert await texts(chats) == ["user: Hello", "assistant: End"] * 2
 
 
-async def test_many_chats_are_written_at_once(chats: SqlChats, url: str) -> None:
-    async def talk(store: SqlChats, chat_id: str) -> None:
+async def test_many_chats_are_written_at_once(chats: SqlChatStore, url: str) -> None:
+    async def talk(store: SqlChatStore, chat_id: str) -> None:
         for number in range(3):
             run = f"{chat_id}-{number}"
             turn = await begun(store, run, None, chat_id, message=user(f"u{number}"))
@@ -209,7 +211,7 @@ async def test_many_chats_are_written_at_once(chats: SqlChats, url: str) -> None
         assert await texts(chats, None, f"c{n}") == ["user: Hello", "assistant: Hi!"] * 3
 
 
-async def test_two_checkpoints_at_once_make_one_message(chats: SqlChats, url: str) -> None:
+async def test_two_checkpoints_at_once_make_one_message(chats: SqlChatStore, url: str) -> None:
     turn = await begun(chats, "r1", message=user("u1"))
     async with opened(url) as other:
         saved = await asyncio.gather(

@@ -19,7 +19,7 @@ from usechat_server.errors import StoreUnavailable
 from usechat_server.results import Step, Usage
 from usechat_server.store import schema
 from usechat_server.store.database import Database
-from usechat_server.store.sql import SqlChats
+from usechat_server.store.sql import SqlChatStore
 from usechat_server.store.tables import metadata
 
 from tests.harness.postgres import PostgresServer
@@ -70,7 +70,7 @@ async def test_an_upgrade_that_fails_leaves_nothing_behind(url: str) -> None:
 
 
 async def test_a_new_file_needs_no_command(tmp_path: Path) -> None:
-    chats = SqlChats(f"sqlite:///{tmp_path}/new.db")
+    chats = SqlChatStore(f"sqlite:///{tmp_path}/new.db")
     await chats.open()
     await said(chats, "r1", message=user("u1"))
     assert await texts(chats) == ["user: Hello", "assistant: Fine."]
@@ -78,7 +78,7 @@ async def test_a_new_file_needs_no_command(tmp_path: Path) -> None:
 
 
 async def test_a_new_postgresql_database_needs_the_command(postgres: PostgresServer) -> None:
-    chats = SqlChats(postgres.database())
+    chats = SqlChatStore(postgres.database())
     with pytest.raises(ValueError, match="Run: usechat-server db upgrade"):
         await chats.open()
     await schema.upgrade(chats.database)
@@ -98,7 +98,7 @@ async def test_the_tables_of_another_release_are_not_used(
     await execute(database, f"DELETE FROM {schema.VERSION_TABLE}")
     if revision is not None:
         await execute(database, f"INSERT INTO {schema.VERSION_TABLE} VALUES ('{revision}')")
-    chats = SqlChats(url)
+    chats = SqlChatStore(url)
     with pytest.raises(ValueError, match=says):
         await chats.open()
     await chats.aclose()
@@ -124,13 +124,13 @@ def test_an_app_beside_it_has_its_own_migrations(url: str) -> None:
 )
 def test_another_url_is_refused_readably(wrong: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        SqlChats(wrong)
+        SqlChatStore(wrong)
 
 
 def test_no_error_repeats_a_password() -> None:
     assert "hush" not in str(Database("postgresql://me:hush@127.0.0.1/chats"))
     with pytest.raises(ValueError, match="no URL") as refusal:
-        SqlChats("postgresql:/me:hush@127.0.0.1/chats")
+        SqlChatStore("postgresql:/me:hush@127.0.0.1/chats")
     assert "hush" not in str(refusal.value)
 
 
@@ -177,7 +177,7 @@ def test_the_command_says_what_is_wrong(arguments: tuple[str, ...], says: str) -
 
 
 async def test_a_database_that_is_away_is_told_and_used_again(postgres: PostgresServer) -> None:
-    chats = SqlChats(postgres.database())
+    chats = SqlChatStore(postgres.database())
     await schema.upgrade(chats.database)
     await said(chats, "r1", message=user("u1"))
     postgres.stop()
@@ -193,7 +193,7 @@ async def test_a_database_that_is_away_is_told_and_used_again(postgres: Postgres
     await chats.aclose()
 
 
-async def test_the_query_of_the_docs_tells_what_a_user_cost(chats: SqlChats) -> None:
+async def test_the_query_of_the_docs_tells_what_a_user_cost(chats: SqlChatStore) -> None:
     page = (Path(__file__).parents[3] / "docs" / "storage.md").read_text()
     [query] = re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     for run, person in (("r1", "ann"), ("r2", "ann"), ("r3", "bob")):
@@ -206,7 +206,7 @@ async def test_the_query_of_the_docs_tells_what_a_user_cost(chats: SqlChats) -> 
 
 
 def test_a_store_works_in_any_event_loop(url: str) -> None:
-    chats = SqlChats(url)
+    chats = SqlChatStore(url)
 
     async def once(number: int) -> list[str]:
         if number == 0:

@@ -8,12 +8,12 @@ import pytest
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import ChatError
-from usechat_server.store.sql import SqlChats
+from usechat_server.store.sql import SqlChatStore
 
 from tests.harness.stores import answer, asked, begun, call, ids, said, texts, user
 
 
-async def refused(chats: SqlChats, **body: Any) -> ChatError:
+async def refused(chats: SqlChatStore, **body: Any) -> ChatError:
     """Why a request is refused; nothing has changed after it."""
     before = await texts(chats)
     with pytest.raises(ChatError) as refusal:
@@ -22,14 +22,14 @@ async def refused(chats: SqlChats, **body: Any) -> ChatError:
     return refusal.value
 
 
-async def stored_call(chats: SqlChats, index: int = -1) -> ToolPart:
+async def stored_call(chats: SqlChatStore, index: int = -1) -> ToolPart:
     """The last tool call of a stored message."""
     stored = await chats.get(None, "c1")
     assert stored is not None
     return [part for part in stored.messages[index].parts if isinstance(part, ToolPart)][-1]
 
 
-async def test_a_chat_grows_by_what_is_new_however_much_the_page_sends(chats: SqlChats) -> None:
+async def test_a_chat_grows_by_what_is_new_however_much_the_page_sends(chats: SqlChatStore) -> None:
     first = await said(chats, "r1", message=user("u1", "One"))
     forged = answer(first.message_id, {"type": "text", "text": "I said something else."})
     await said(chats, "r2", messages=[user("u1", "Not one"), forged, user("u2", "Two")])
@@ -48,7 +48,9 @@ async def test_a_chat_grows_by_what_is_new_however_much_the_page_sends(chats: Sq
     assert third.message_id.startswith("msg_")
 
 
-async def test_an_unknown_chat_begins_with_the_history_that_a_page_brings(chats: SqlChats) -> None:
+async def test_an_unknown_chat_begins_with_the_history_that_a_page_brings(
+    chats: SqlChatStore,
+) -> None:
     history = [user("u1", "One"), answer("a1"), user("u2", "Two")]
     await said(chats, "r1", messages=history)
     assert await texts(chats) == [
@@ -59,7 +61,7 @@ async def test_an_unknown_chat_begins_with_the_history_that_a_page_brings(chats:
     ]
 
 
-async def test_an_edit_replaces_the_tail_which_can_still_be_read(chats: SqlChats) -> None:
+async def test_an_edit_replaces_the_tail_which_can_still_be_read(chats: SqlChatStore) -> None:
     await said(chats, "r1", message=user("u1", "One"))
     await said(chats, "r2", message=user("u2", "Two"))
     await said(chats, "r3", message=user("u1", "Eins"), messageId="u1")
@@ -74,7 +76,7 @@ async def test_an_edit_replaces_the_tail_which_can_still_be_read(chats: SqlChats
 
 
 async def test_a_branch_tells_what_it_followed_also_when_that_was_replaced(
-    chats: SqlChats,
+    chats: SqlChatStore,
 ) -> None:
     await said(chats, "r1", message=user("u1"))
     second = await said(chats, "r2", message=user("u2"))
@@ -89,7 +91,7 @@ async def test_a_branch_tells_what_it_followed_also_when_that_was_replaced(
 
 @pytest.mark.parametrize("trigger", ["regenerate-message", "regenerate-assistant-message"])
 @pytest.mark.parametrize("body", ["history", "message", "id", "nothing"])
-async def test_an_answer_is_written_anew(chats: SqlChats, trigger: str, body: str) -> None:
+async def test_an_answer_is_written_anew(chats: SqlChatStore, trigger: str, body: str) -> None:
     await said(chats, "r1", message=user("u1", "One"))
     second = await said(chats, "r2", message=user("u2", "Two"))
     bodies: dict[str, dict[str, Any]] = {
@@ -105,7 +107,7 @@ async def test_an_answer_is_written_anew(chats: SqlChats, trigger: str, body: st
     assert (await ids(chats))[-1] == anew.message_id
 
 
-async def test_an_older_answer_is_written_anew(chats: SqlChats) -> None:
+async def test_an_older_answer_is_written_anew(chats: SqlChatStore) -> None:
     first = await said(chats, "r1", message=user("u1", "One"))
     await said(chats, "r2", message=user("u2", "Two"))
     sent: dict[str, Any] = {"trigger": "regenerate-message", "messageId": first.message_id}
@@ -113,7 +115,7 @@ async def test_an_older_answer_is_written_anew(chats: SqlChats) -> None:
     assert await texts(chats) == ["user: One", "assistant: Fine."]
 
 
-async def test_what_a_page_could_not_get_an_answer_to_is_asked_again(chats: SqlChats) -> None:
+async def test_what_a_page_could_not_get_an_answer_to_is_asked_again(chats: SqlChatStore) -> None:
     # The request was refused, and so is not stored; the page has it, and asks again.
     await said(chats, "r1", message=user("u1", "One"))
     await said(chats, "r2", trigger="regenerate-message", message=user("u2", "Two"))
@@ -134,7 +136,7 @@ async def test_what_a_page_could_not_get_an_answer_to_is_asked_again(chats: SqlC
     assert await chats.branches(None, "c1") == []
 
 
-async def test_the_page_answers_a_call_of_its_own(chats: SqlChats) -> None:
+async def test_the_page_answers_a_call_of_its_own(chats: SqlChatStore) -> None:
     first = await said(chats, "r1", call("t1"), message=user("u1"), outcome="waiting")
     sent = answer(first.message_id, call("t1", "output-available", output="12:00"))
     turn = await begun(chats, "r2", messages=[user("u1"), sent], messageId=first.message_id)
@@ -145,7 +147,7 @@ async def test_the_page_answers_a_call_of_its_own(chats: SqlChats) -> None:
     assert (stored.state, stored.output) == ("output-available", "12:00")
 
 
-async def test_nothing_else_of_a_continued_message_is_taken(chats: SqlChats) -> None:
+async def test_nothing_else_of_a_continued_message_is_taken(chats: SqlChatStore) -> None:
     reasoning = {"type": "reasoning", "text": "Hm.", "state": "done"}
     first = await said(chats, "r1", reasoning, call("t1"), call("t2"), message=user("u1"))
     forged = answer(
@@ -167,7 +169,7 @@ async def test_nothing_else_of_a_continued_message_is_taken(chats: SqlChats) -> 
     )
 
 
-async def test_a_call_is_answered_once(chats: SqlChats) -> None:
+async def test_a_call_is_answered_once(chats: SqlChatStore) -> None:
     first = await said(chats, "r1", call("t1"), message=user("u1"), outcome="waiting")
     done = call("t1", "output-available", output="12:00")
     await said(chats, "r2", done, message=answer(first.message_id, done))
@@ -179,13 +181,13 @@ async def test_a_call_is_answered_once(chats: SqlChats) -> None:
     assert (await stored_call(chats)).output == "12:00"
 
 
-async def test_a_call_that_never_was_cannot_be_answered(chats: SqlChats) -> None:
+async def test_a_call_that_never_was_cannot_be_answered(chats: SqlChatStore) -> None:
     first = await said(chats, "r1", message=user("u1"))
     made_up = answer(first.message_id, call("t9", "output-available", output="12:00"))
     assert (await refused(chats, message=made_up)).status == 409
 
 
-async def test_an_approval_of_an_older_message_leaves_the_later_ones(chats: SqlChats) -> None:
+async def test_an_approval_of_an_older_message_leaves_the_later_ones(chats: SqlChatStore) -> None:
     question = call("t1", "approval-requested", approval={"id": "p1"})
     first = await said(chats, "r1", question, message=user("u1"), outcome="waiting")
     await said(chats, "r2", message=user("u2"))
@@ -203,7 +205,7 @@ async def test_an_approval_of_an_older_message_leaves_the_later_ones(chats: SqlC
     assert await chats.branches(None, "c1") == []
 
 
-async def test_the_message_that_is_named_has_to_be_sent(chats: SqlChats) -> None:
+async def test_the_message_that_is_named_has_to_be_sent(chats: SqlChatStore) -> None:
     # A page that always sends its last message, where an older one is answered: it would look as
     # if that last one was sent again.
     first = await said(chats, "r1", call("t1"), message=user("u1"), outcome="waiting")
@@ -213,7 +215,7 @@ async def test_the_message_that_is_named_has_to_be_sent(chats: SqlChats) -> None
         assert "messageId" in refusal.text
 
 
-async def test_a_message_that_was_replaced_cannot_be_continued(chats: SqlChats) -> None:
+async def test_a_message_that_was_replaced_cannot_be_continued(chats: SqlChatStore) -> None:
     first = await said(chats, "r1", call("t1"), message=user("u1"), outcome="waiting")
     await said(chats, "r2", trigger="regenerate-message")
     late = answer(first.message_id, call("t1", "output-available", output="12:00"))
@@ -234,21 +236,25 @@ async def test_a_message_that_was_replaced_cannot_be_continued(chats: SqlChats) 
         {"chat_id": "nul\0", "message": user("u2")},
     ],
 )
-async def test_what_cannot_be_answered_is_refused(chats: SqlChats, body: dict[str, Any]) -> None:
+async def test_what_cannot_be_answered_is_refused(
+    chats: SqlChatStore, body: dict[str, Any]
+) -> None:
     await said(chats, "r1", message=user("u1"))
     assert 400 <= (await refused(chats, **body)).status < 500
 
 
-async def test_a_user_takes_no_id_of_an_answer(chats: SqlChats) -> None:
+async def test_a_user_takes_no_id_of_an_answer(chats: SqlChatStore) -> None:
     first = await said(chats, "r1", message=user("u1"))
     assert "id" in (await refused(chats, message=user(first.message_id))).text
 
 
-async def test_an_unknown_chat_cannot_begin_with_two_messages_of_one_id(chats: SqlChats) -> None:
+async def test_an_unknown_chat_cannot_begin_with_two_messages_of_one_id(
+    chats: SqlChatStore,
+) -> None:
     assert "same id" in (await refused(chats, messages=[user("u1"), answer("u1")])).text
 
 
-async def test_of_a_user_only_what_users_say_is_kept(chats: SqlChats) -> None:
+async def test_of_a_user_only_what_users_say_is_kept(chats: SqlChatStore) -> None:
     kept = [
         {"type": "file", "mediaType": "image/png", "url": "data:,x", "filename": "a.png"},
         {"type": "data-place", "data": {"lat": 1}},
@@ -269,7 +275,7 @@ async def test_of_a_user_only_what_users_say_is_kept(chats: SqlChats) -> None:
     }
 
 
-async def test_a_chat_is_one_users(chats: SqlChats) -> None:
+async def test_a_chat_is_one_users(chats: SqlChatStore) -> None:
     await said(chats, "r1", message=user("u1", "Mine"), person="ann")
     await said(chats, "r2", message=user("u1", "My own"), person="bob")
     assert await texts(chats, "ann") == ["user: Mine", "assistant: Fine."]

@@ -94,7 +94,7 @@ class _Post(_Endpoint):
         client_version = state.client_version_of(scope)
         body = await read_body(scope, receive, state.settings)
         # Whose history is stored is as long as the chat, however short the body.
-        in_thread = len(body) >= IN_THREAD or state.chats is not None
+        in_thread = len(body) >= IN_THREAD or state.store is not None
 
         def understand() -> tuple[ChatRequest, str]:
             request = parse_request(body)
@@ -108,20 +108,20 @@ class _Post(_Endpoint):
         async def begin(lease: Lease) -> tuple[Turn, Responder]:
             """The turn, with the chat its own: what is refused here is refused before anything
             has begun."""
-            chats = state.chats
-            if chats is None:
+            store = state.store
+            if store is None:
                 turn = turn_of(request, user, client_version)
             else:
-                turn = await chats.turn(request, user, client_version)
+                turn = await store.turn(request, user, client_version)
             responder = await state.responder_factory.checked(turn, in_thread=in_thread)
             decisions = await state.approvals.redeem(turn)
             turn = replace(turn, decisions=decisions)
-            if chats is not None:
+            if store is not None:
                 try:
-                    await chats.begin(turn, run_id=lease.run_id, epoch=lease.epoch)
+                    await store.begin(turn, run_id=lease.run_id, epoch=lease.epoch)
                 except asyncio.CancelledError:
                     # It is stored all the same, and nobody is going to run it.
-                    await chats.interrupt([lease.run_id])
+                    await store.interrupt([lease.run_id])
                     raise
             return turn, responder
 

@@ -23,7 +23,7 @@ from usechat_server.errors import ChatNotFound, InvalidRequest
 from usechat_server.http.body import read_body
 from usechat_server.http.state import AppState
 from usechat_server.results import step_metadata
-from usechat_server.store.base import Branch, Chat, Chats, StoredChat, StoredTurn
+from usechat_server.store.base import Branch, Chat, ChatStore, StoredChat, StoredTurn
 
 __all__ = ["chats_routes"]
 
@@ -32,10 +32,10 @@ _LONGEST_PAGE = 200
 _LONGEST_TITLE = 200
 
 
-def chats_routes(state: AppState, chats: Chats) -> list[BaseRoute]:
+def chats_routes(state: AppState, store: ChatStore) -> list[BaseRoute]:
     """The routes of a store. They come after those of single chats that end in a word: a chat id
     may hold a slash."""
-    routes = _Routes(state, chats)
+    routes = _Routes(state, store)
     return [
         Route("/api/chats", routes.list, methods=["GET"]),
         Route("/api/chat/{id:path}/branches", routes.branches, methods=["GET"]),
@@ -47,14 +47,14 @@ def chats_routes(state: AppState, chats: Chats) -> list[BaseRoute]:
 
 
 class _Routes:
-    def __init__(self, state: AppState, chats: Chats) -> None:
+    def __init__(self, state: AppState, store: ChatStore) -> None:
         self._state = state
-        self._chats = chats
+        self._store = store
 
     async def list(self, request: Request) -> Response:
         user = await self._user(request)
         cursor = request.query_params.get("cursor")
-        page = await self._chats.list(user, cursor, _limit(request))
+        page = await self._store.list(user, cursor, _limit(request))
         active = [ChatKey(user, chat.id) for chat in page.chats if chat.active_run_id]
         running = await self._state.coordinator.active_run_ids(active) if active else {}
         return _json(
@@ -83,7 +83,7 @@ class _Routes:
     async def branches(self, request: Request) -> Response:
         key = await self._key(request)
         client_version = self._state.client_version_of(request.scope)
-        branches = await self._chats.branches(*key)
+        branches = await self._store.branches(*key)
         if branches is None:
             raise ChatNotFound
         return await asyncio.to_thread(
@@ -91,7 +91,7 @@ class _Routes:
         )
 
     async def usage(self, request: Request) -> Response:
-        turns = await self._chats.turns(*await self._key(request))
+        turns = await self._store.turns(*await self._key(request))
         if turns is None:
             raise ChatNotFound
         return _json({"turns": [_turn(turn) for turn in turns]})
@@ -99,7 +99,7 @@ class _Routes:
     async def rename(self, request: Request) -> Response:
         key = await self._key(request)
         body = await read_body(request.scope, request.receive, self._state.settings)
-        chat = await self._chats.rename(*key, _title(body))
+        chat = await self._store.rename(*key, _title(body))
         if chat is None:
             raise ChatNotFound
         running = await self._state.coordinator.active_run_ids([key])
@@ -108,20 +108,20 @@ class _Routes:
     async def delete(self, request: Request) -> Response:
         key = await self._key(request)
         await self._state.runs.stop(key)
-        if not await self._chats.delete(*key):
+        if not await self._store.delete(*key):
             raise ChatNotFound
         await self._state.runs.fetched(key)  # its last answer is not to be had any more either
         return Response(status_code=204)
 
     async def _stored(self, key: ChatKey) -> tuple[StoredChat, str | None]:
         """A chat, and the run that is writing in it."""
-        stored = await self._chats.get(*key)
+        stored = await self._store.get(*key)
         if stored is not None and stored.chat.active_run_id is not None:
             found = await self._state.coordinator.get(key)
             if found is not None and found.run_id == stored.chat.active_run_id:
                 return stored, found.run_id
             # It has ended since, and what was read of its message may be half of it.
-            stored = await self._chats.get(*key)
+            stored = await self._store.get(*key)
         if stored is None:
             raise ChatNotFound
         return stored, None
