@@ -25,6 +25,7 @@ __all__ = [
     "answer_all",
     "assistant_blocks",
     "backend",
+    "run_db",
     "summary",
     "tool_results",
     "upgrade",
@@ -96,13 +97,18 @@ def backend(
         yield BackendClient(server, user, tool_runs=tool_runs)
 
 
-def upgrade(url: str) -> None:
-    """Make a store ready for this release, as its operator does."""
+def run_db(action: str, url: str) -> subprocess.CompletedProcess[str]:
+    """Run `usechat-server db` as an operator does."""
     program = Path(sys.executable).parent / "usechat-server"
-    for command in ("upgrade", "check"):
-        process = subprocess.run(
-            [program, "db", command, "--store", url], capture_output=True, text=True, check=False
-        )
+    return subprocess.run(
+        [program, "db", action, "--store", url], capture_output=True, text=True, check=False
+    )
+
+
+def upgrade(url: str) -> None:
+    """Make a store ready for this release."""
+    for action in ("upgrade", "check"):
+        process = run_db(action, url)
         assert process.returncode == 0, process.stderr
 
 

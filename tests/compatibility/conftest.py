@@ -42,34 +42,50 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of the stored chats, as an operator gets them ready for this release."""
+def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of the stored chats as the release left them."""
     if request.param == "sqlite":
-        file = tmp_path_factory.mktemp("original") / "chats.db"
-        shutil.copy(DATA / "chats.db", file)
-        url = f"sqlite:///{file}"
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.database()
-        asyncio.run(_execute(url, (DATA / "chats.sql").read_text(encoding="utf-8")))
+        folder = tmp_path_factory.mktemp("released")
+        shutil.copy(DATA / "chats.db", folder)
+        return f"sqlite:///{folder}/chats.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = server.database()
+    asyncio.run(_execute(url, (DATA / "chats.sql").read_text(encoding="utf-8")))
+    return url
+
+
+@pytest.fixture(scope="session")
+def upgraded(released: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a copy, as an operator gets it ready for this release."""
+    url = _copy(released, tmp_path_factory.mktemp("upgraded"))
     upgrade(url)
     return url
 
 
 @pytest.fixture
-def store(original: str, tmp_path: Path) -> str:
-    """The URL of a copy that the test may change."""
-    if original.startswith("sqlite"):
-        source = sqlite3.connect(original.removeprefix("sqlite:///"))
-        target = sqlite3.connect(tmp_path / "chats.db")
+def old_store(released: str, tmp_path: Path) -> str:
+    """The URL of a copy that was not upgraded, which the test may change."""
+    return _copy(released, tmp_path)
+
+
+@pytest.fixture
+def store(upgraded: str, tmp_path: Path) -> str:
+    """The URL of a copy that was upgraded, which the test may change."""
+    return _copy(upgraded, tmp_path)
+
+
+def _copy(url: str, folder: Path) -> str:
+    if url.startswith("sqlite"):
+        source = sqlite3.connect(url.removeprefix("sqlite:///"))
+        target = sqlite3.connect(folder / "chats.db")
         source.backup(target)
         source.close()
         target.close()
-        return f"sqlite:///{tmp_path}/chats.db"
-    name = urlsplit(original).path[1:]
+        return f"sqlite:///{folder}/chats.db"
+    name = urlsplit(url).path[1:]
     copy = f"{name}_copy{next(_numbers)}"
-    asyncio.run(_execute(original, f"CREATE DATABASE {copy} TEMPLATE {name}", "postgres"))
-    return original.replace(f"/{name}?", f"/{copy}?")
+    asyncio.run(_execute(url, f"CREATE DATABASE {copy} TEMPLATE {name}", "postgres"))
+    return url.replace(f"/{name}?", f"/{copy}?")
 
 
 async def _execute(url: str, statements: str, database: str | None = None) -> None:

@@ -52,8 +52,8 @@ def serve(
 ) -> Iterator[Served]:
     """Serves an app (`module:name`; modules below `tests/` are found) until the block ends.
 
-    `env` is added to the environment, `args` to the host's command line. It runs in `cwd`, by
-    default where the tests run.
+    An empty `app` is the demo of `usechat-server serve`. `env` is added to the environment, `args`
+    to the host's command line. It runs in `cwd`, by default where the tests run.
     """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
@@ -110,7 +110,8 @@ def _command(host: Host, app: str, port: int) -> list[str]:
             options = ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
             return ["granian", *options, app]
         case "usechat":
-            return ["usechat-server", "serve", app, "--host", "127.0.0.1", "--port", str(port)]
+            options = ["--host", "127.0.0.1", "--port", str(port)]
+            return ["usechat-server", "serve", *filter(None, [app]), *options]
 
 
 def _free_port() -> int:

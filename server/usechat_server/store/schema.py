@@ -50,8 +50,8 @@ async def check(database: Database) -> None:
     if revision != newest():
         _refuse_later(revision)
         raise ValueError(
-            f"The tables of {database} are those of an older release (revision {revision}, needed "
-            f"is {newest()}). Run: usechat-server db upgrade"
+            f"{database} has the tables of an older release (revision {revision}, expected "
+            f"{newest()}). Run: usechat-server db upgrade"
         )
 
 

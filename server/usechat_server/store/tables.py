@@ -29,18 +29,18 @@ metadata = MetaData(
     }
 )
 
-#: SQLite counts up an INTEGER only.
-_Key = BigInteger().with_variant(Integer, "sqlite")
+#: 64 bits in both databases. SQLite's INTEGER has them, and only that can be counted up.
+_Int64 = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _key() -> Column[int]:
-    return Column("key", _Key, primary_key=True, autoincrement=True)
+    return Column("key", _Int64, primary_key=True, autoincrement=True)
 
 
 def _of(table: str, *, primary_key: bool = False) -> Column[int]:
     """The row that this one belongs to and goes with."""
     foreign = ForeignKey(f"usechat_{table}.key", ondelete="CASCADE")
-    return Column(table[:-1], _Key, foreign, nullable=False, primary_key=primary_key)
+    return Column(table[:-1], _Int64, foreign, nullable=False, primary_key=primary_key)
 
 
 chats = Table(
@@ -91,8 +91,9 @@ turns = Table(
     _key(),
     _of("chats"),
     Column("run_id", Text, nullable=False, unique=True),
-    #: how often the run was taken over by another process
-    Column("epoch", Integer, nullable=False),
+    #: fencing token of the lease that the run was written under; larger after each takeover. With
+    #: Redis, microseconds since 1970
+    Column("epoch", _Int64, nullable=False),
     Column("message_id", Text, nullable=False),
     #: None: it has no end yet
     Column("outcome", Text),

@@ -86,14 +86,17 @@ async def test_a_late_write_to_a_continued_message_changes_nothing(chats: SqlCha
     assert (await texts(chats))[-1] == "assistant: output-available"
 
 
-async def test_a_run_that_was_taken_over_writes_no_more(chats: SqlChatStore) -> None:
-    turn = await begun(chats, "r1", message=user("u1"))
-    assert await chats.checkpoint(turn, partial(turn, "One"), run_id="r1", epoch=0)
-    assert await chats.checkpoint(turn, partial(turn, "Two"), run_id="r1", epoch=1)
-    assert not await chats.checkpoint(turn, partial(turn, "Late"), run_id="r1", epoch=0)
-    assert not await chats.finish(turn, partial(turn, "Late"), "failed", (), run_id="r1", epoch=0)
-    assert await chats.finish(turn, partial(turn, "End"), "finished", (), run_id="r1", epoch=1)
-    assert not await chats.finish(turn, partial(turn, "Late"), "failed", (), run_id="r1", epoch=0)
+@pytest.mark.parametrize("first", [0, 2**53 - 2], ids=["one process", "Redis"])
+async def test_a_run_that_was_taken_over_writes_no_more(chats: SqlChatStore, first: int) -> None:
+    turn = await chats.turn(asked(message=user("u1")), None, NEWEST_CLIENT_VERSION)
+    await chats.begin(turn, run_id="r1", epoch=first)
+    one, two, end, late = (partial(turn, text) for text in ("One", "Two", "End", "Late"))
+    assert await chats.checkpoint(turn, one, run_id="r1", epoch=first)
+    assert await chats.checkpoint(turn, two, run_id="r1", epoch=first + 1)
+    assert not await chats.checkpoint(turn, late, run_id="r1", epoch=first)
+    assert not await chats.finish(turn, late, "failed", (), run_id="r1", epoch=first)
+    assert await chats.finish(turn, end, "finished", (), run_id="r1", epoch=first + 1)
+    assert not await chats.finish(turn, late, "failed", (), run_id="r1", epoch=first)
     assert (await texts(chats))[-1] == "assistant: End"
 
 

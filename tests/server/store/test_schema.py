@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import ProgrammingError
@@ -88,7 +90,11 @@ async def test_a_new_postgresql_database_needs_the_command(postgres: PostgresSer
 
 @pytest.mark.parametrize(
     ("revision", "says"),
-    [("0000", "later release"), (None, "usechat-server db upgrade")],
+    [
+        ("9999", "later release"),
+        ("0001", "Run: usechat-server db upgrade"),
+        (None, "Run: usechat-server db upgrade"),
+    ],
 )
 async def test_the_tables_of_another_release_are_not_used(
     url: str, revision: str | None, says: str
@@ -102,6 +108,24 @@ async def test_the_tables_of_another_release_are_not_used(
     with pytest.raises(ValueError, match=says):
         await chats.open()
     await chats.aclose()
+    await database.aclose()
+
+
+async def test_the_newest_tables_can_be_made_those_of_an_older_release(url: str) -> None:
+    database = Database(url)
+    await schema.upgrade(database)
+
+    def downgrade(connection: Connection) -> None:
+        config = Config()
+        folder = Path(schema.__file__).parent / "migrations"
+        config.set_main_option("script_location", str(folder))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+
+    await database.write(lambda connection: connection.run_sync(downgrade))
+    assert await schema.current(database) == "0001"
+    await schema.upgrade(database)
+    await schema.check(database)
     await database.aclose()
 
 
