@@ -58,6 +58,6 @@ async def start(runs: Runs, turn: Turn, agent: Agent, retry: Retry | None = None
         approvals = SignedApprovals(None, MemoryNonces())
         return turn, AgentLoop(agent.spec, agent.spec.first_call(turn), retry or Retry(), approvals)
 
-    opened = await runs.answer(key, "digest", begin)
-    [run] = [run for run in runs.active if run.id == opened.run_id]
+    opened = await runs.start_or_join(key, "digest", begin)
+    [run] = [run for run in runs.active_runs if run.id == opened.run_id]
     return Started(run, opened, runs, key)

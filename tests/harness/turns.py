@@ -94,7 +94,7 @@ class Scene:
         self._retry = retry or Retry(attempts=3, first=0.001)
         self._turns = 0
         hooks = Hooks(on_finish=self._finished)
-        self.runs = Runs(RunConfig(resume=resume, hooks=hooks))
+        self.runs = Runs(RunConfig(idle_timeout=resume, hooks=hooks))
 
     async def begin(self, turn: Turn) -> Run:
         """Starts to answer; nobody reads it until `host`."""
@@ -107,8 +107,8 @@ class Scene:
             )
             return turn, loop
 
-        self.opened = await self.runs.answer(_KEY, str(self._turns), made)
-        [run] = self.runs.active
+        self.opened = await self.runs.start_or_join(_KEY, str(self._turns), made)
+        [run] = self.runs.active_runs
         return run
 
     def host(

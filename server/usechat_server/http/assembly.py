@@ -61,7 +61,7 @@ def build_state(
     resume = resume_by_default if settings.resume is None else settings.resume
     return AppState(
         settings,
-        client_version=_client_version(responder_factory.requires, settings),
+        client_version=_client_version(responder_factory.required_chunk_types, settings),
         user=user,
         body=body,
         store=store,

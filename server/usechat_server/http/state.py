@@ -77,7 +77,7 @@ class AppState:
     @property
     def can_resume(self) -> bool:
         """Whether a run goes on without a reader, so that a client can come back to it."""
-        return self._run_config.resume > 0
+        return self._run_config.idle_timeout > 0
 
     async def user(self, scope: Scope) -> str | None:
         """Who is asking. Raises HTTPException or ChatError with what to answer instead."""
@@ -105,7 +105,7 @@ class AppState:
             InvalidRequest: That release does not support what the agent needs.
         """
         client_version = requested_client_version(scope, self.client_version)
-        if unsupported := missing(self.responder_factory.requires, client_version):
+        if unsupported := missing(self.responder_factory.required_chunk_types, client_version):
             raise InvalidRequest(
                 f"x-usechat-client: ai {client_version} does not support {', '.join(unsupported)}"
             )
@@ -177,7 +177,7 @@ class AppState:
                 self._run_config,
                 on_busy=self.settings.on_busy,
                 coordinator=self._coordinator,
-                responder=self.responder_factory.again,
+                responder=self.responder_factory.for_takeover,
             )
         )
 

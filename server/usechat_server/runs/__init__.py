@@ -1,4 +1,4 @@
-"""Runs: one answer to one POST each, and the registry of those that are live."""
+"""Runs: one response to one POST each, and the registry of those in progress."""
 
 from usechat_server.providers.retry import Retry
 from usechat_server.runs.hooks import FinishHook, Hooks, MessageHook

@@ -1,4 +1,4 @@
-"""Who reads a run, in this process and in others, and how long it goes on for nobody."""
+"""The timer that ends a run which no client reads."""
 
 from __future__ import annotations
 
@@ -9,47 +9,52 @@ __all__ = ["IdleTimer"]
 
 
 class IdleTimer:
-    """Counts them. `gone` is called when there has been none for `patience` seconds: at once if
-    that is 0. A reader that comes back in time makes it nothing."""
+    """Counts the readers of a run, in this process and in others.
 
-    def __init__(self, patience: float, gone: Callable[[], None]) -> None:
-        #: in this process
-        self.here = 0
-        self._elsewhere = 0
-        self._patience = patience
-        self._gone = gone
+    Without a reader for `idle_timeout` seconds it calls `on_idle`, at once if that is 0. A reader
+    that comes back in time cancels the countdown.
+    """
+
+    def __init__(self, idle_timeout: float, on_idle: Callable[[], None]) -> None:
+        #: readers in this process
+        self.local_readers = 0
+        self._remote_readers = 0
+        self._idle_timeout = idle_timeout
+        self._on_idle = on_idle
         self._countdown: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def enter(self) -> None:
-        self.here += 1
-        self._changed()
+    def add_reader(self) -> None:
+        """Count one more reader in this process."""
+        self.local_readers += 1
+        self._update()
 
-    def leave(self) -> None:
-        self.here -= 1
-        self._changed()
+    def remove_reader(self) -> None:
+        """Count one reader less in this process."""
+        self.local_readers -= 1
+        self._update()
 
-    def elsewhere(self, idle_timer: int) -> None:
-        """So many are in other processes."""
-        self._elsewhere = idle_timer
-        self._changed()
+    def set_remote_readers(self, readers: int) -> None:
+        """Set how many readers there are in other processes."""
+        self._remote_readers = readers
+        self._update()
 
     def close(self) -> None:
-        """The run has ended: whether somebody reads makes no difference to it."""
+        """Stop the timer: the run has ended."""
         self._closed = True
-        self._stop_counting()
+        self._cancel_countdown()
 
-    def _changed(self) -> None:
-        self._stop_counting()
-        if self._closed or self.here or self._elsewhere:
+    def _update(self) -> None:
+        self._cancel_countdown()
+        if self._closed or self.local_readers or self._remote_readers:
             return
-        if self._patience:
+        if self._idle_timeout:
             loop = asyncio.get_running_loop()
-            self._countdown = loop.call_later(self._patience, self._gone)
+            self._countdown = loop.call_later(self._idle_timeout, self._on_idle)
         else:
-            self._gone()
+            self._on_idle()
 
-    def _stop_counting(self) -> None:
+    def _cancel_countdown(self) -> None:
         if self._countdown is not None:
             self._countdown.cancel()
             self._countdown = None

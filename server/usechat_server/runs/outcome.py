@@ -1,9 +1,10 @@
-"""The ends that a run can have, as the chunks that say so."""
+"""How a run can end, and the chunks that end its stream."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from ui_message_stream.chunks import Chunk, Finish, FinishReason
 from ui_message_stream.versions import ClientVersion, downgrade
@@ -12,24 +13,38 @@ from ui_message_stream.writer import Writer
 from usechat_server.errors import RESTARTING, public_error
 from usechat_server.results import Outcome
 
-__all__ = ["ABORTED", "INTERRUPTED", "RunOutcome", "answered", "failed"]
+__all__ = ["ABORTED", "INTERRUPTED", "RunOutcome"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What became of a run."""
+    """How a run ended."""
 
     outcome: Outcome
-    #: why the answer is over, where it is complete
+    #: the finish reason of a complete response
     reason: FinishReason | None = None
     error: BaseException | None = None
-    #: what a page is told of the error
+    #: the error's text for the client
     text: str = ""
-    #: where to find it in the log
+    #: names the log line that holds the error
     reference: str | None = None
 
+    @classmethod
+    def from_finish_reason(cls, reason: FinishReason | None) -> Self:
+        """Return the outcome of a complete response; with tool calls, the client has to resolve
+        them first."""
+        if reason == "interrupted":
+            return cls("interrupted")
+        return cls("waiting" if reason == "tool-calls" else "finished", reason)
+
+    @classmethod
+    def from_error(cls, error: BaseException) -> Self:
+        """Return the outcome of a failed run. The client gets a text without details."""
+        public = public_error(error)
+        return cls("failed", error=error, text=public.text, reference=public.reference)
+
     def chunks(self, writer: Writer, client_version: ClientVersion) -> Sequence[Chunk]:
-        """What ends the stream legally."""
+        """Return the chunks that end the stream legally."""
         match self.outcome:
             case "finished" | "waiting":
                 return writer.finish(self.reason)
@@ -38,27 +53,14 @@ class RunOutcome:
             case "failed":
                 return writer.error(self.text)
             case "interrupted":
-                told = Finish(finish_reason="interrupted")
-                if downgrade(told, client_version) == told:
+                finish = Finish(finish_reason="interrupted")
+                if downgrade(finish, client_version) == finish:
                     return writer.finish("interrupted")
-                # Any other finish would show half an answer as a complete one.
+                # Any other finish would show half a response as a complete one.
                 return writer.error(RESTARTING)
 
 
-#: Somebody stopped it, or nobody was left to read it.
+#: A client stopped it, or the last reader left.
 ABORTED = RunOutcome("aborted")
-#: The server goes down.
+#: The server shuts down.
 INTERRUPTED = RunOutcome("interrupted")
-
-
-def answered(reason: FinishReason | None) -> RunOutcome:
-    """The answer is complete; with tool calls, the page has to answer them first."""
-    if reason == "interrupted":
-        return INTERRUPTED
-    return RunOutcome("waiting" if reason == "tool-calls" else "finished", reason)
-
-
-def failed(error: BaseException) -> RunOutcome:
-    """What the log has in full, a page gets as a text that tells nothing else."""
-    public = public_error(error)
-    return RunOutcome("failed", error=error, text=public.text, reference=public.reference)

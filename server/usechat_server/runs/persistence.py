@@ -1,4 +1,4 @@
-"""Where an answer is kept while it is made and at its end: the store, and the app's hook."""
+"""Stores a run's message, while it is written and at its end, and passes it to the app's hook."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = ["Persistence"]
 
 logger = logging.getLogger("usechat.run")
 
-#: Seconds from one checkpoint to the next while something is said: with the time to write it, a
-#: process that is killed loses two seconds of an answer at most.
+#: Seconds between two checkpoints of a message that grows: together with the time of the write, a
+#: process that is killed loses at most two seconds of a response.
 CHECKPOINT_SECONDS = 1.5
-#: Seconds until a store that is away is asked again: each time longer.
+#: Seconds before an unavailable store is tried again; the pause doubles each time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-#: Seconds after which an answer is given up that no store takes: it is in memory all the time.
+#: Seconds after which a message that the store does not take is given up: it is in memory until
+#: then.
 GIVE_UP_SECONDS = 900.0
 
 
 class Persistence:
-    """Keeps one run's message: checkpoints from now on, all of it with `store`.
+    """Stores one run's message: checkpoints as soon as it is made, the end with `store_message`.
 
-    It reads the log as others do, but looks at it only now and then, so that what it costs does not
-    depend on the number of chunks.
+    It looks at the log at intervals, so its cost does not depend on the number of chunks.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Persistence:
         *,
         run_id: str,
         epoch: int,
-        adopted: bool = False,
+        taken_over: bool = False,
     ) -> None:
         self._store = store
         self._hooks = hooks
@@ -53,79 +53,93 @@ class Persistence:
         self._run_id = run_id
         self._epoch = epoch
         #: whether another process began the run
-        self._adopted = adopted
-        self._over = False
-        self._checkpoints = None if store is None else asyncio.create_task(self._follow(store))
+        self._taken_over = taken_over
+        self._closed = False
+        self._checkpoints = (
+            None if store is None else asyncio.create_task(self._write_checkpoints(store))
+        )
 
     @property
     def is_needed(self) -> bool:
-        """Whether anybody is to get the message."""
+        """Whether there is a store or a hook that needs the message."""
         return self._store is not None or self._hooks.on_message is not None
 
     async def close(self) -> None:
-        """No more checkpoints; one that is being written goes through."""
-        self._over = True
+        """Write no more checkpoints, and wait for one that is being written."""
+        self._closed = True
         self._log.step_ended.set()
         if self._checkpoints is not None:
             try:
                 await asyncio.wait([self._checkpoints])
             finally:
-                self._checkpoints.cancel()  # if it was not waited for
+                self._checkpoints.cancel()  # if the wait was cancelled
 
-    async def store(self, outcome: Outcome, steps: Sequence[Step]) -> bool:
-        """Stores the end; waits for a store that is away. False: another process has the run, its
-        chat is gone, or no store took it."""
+    async def store_message(self, outcome: Outcome, steps: Sequence[Step]) -> bool:
+        """Store the whole message, and wait for a store that is unavailable.
+
+        Args:
+            outcome: How the run ended.
+            steps: Its model calls.
+
+        Returns:
+            Whether the message was stored, or there is no store. False: another process has the
+            run, its chat was deleted, or the store did not take it.
+        """
         await self.close()
         if self._store is None:
             return True
         try:
-            return await self._finish(self._store, outcome, steps)
+            return await self._store_with_retries(self._store, outcome, steps)
         except Exception:
-            logger.exception("run %s: its answer could not be stored", self._run_id)
+            logger.exception("run %s: the message could not be stored", self._run_id)
             return False
 
-    async def tell(self) -> None:
-        """Gives the app the message."""
+    async def call_hook(self) -> None:
+        """Pass the whole message to the app's `on_message`."""
         if self._hooks.on_message is not None:
             await self._hooks.message(self._turn, self._log.message())
 
-    async def _finish(self, store: ChatStore, outcome: Outcome, steps: Sequence[Step]) -> bool:
+    async def _store_with_retries(
+        self, store: ChatStore, outcome: Outcome, steps: Sequence[Step]
+    ) -> bool:
         message = self._log.message()
-        pause, give_up = FIRST_PAUSE, monotonic() + GIVE_UP_SECONDS
+        pause, deadline = FIRST_PAUSE, monotonic() + GIVE_UP_SECONDS
         while True:
             try:
                 return await store.finish(
                     self._turn, message, outcome, steps, run_id=self._run_id, epoch=self._epoch
                 )
             except StoreUnavailable:
-                if monotonic() > give_up:
+                if monotonic() > deadline:
                     raise
             if pause == FIRST_PAUSE:
-                logger.warning("run %s: the store is away, its answer waits", self._run_id)
+                logger.warning(
+                    "run %s: store unavailable, keeping the message in memory", self._run_id
+                )
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _follow(self, store: ChatStore) -> None:
-        """One checkpoint after another: when a step has ended, or when it is time."""
+    async def _write_checkpoints(self, store: ChatStore) -> None:
+        """Write a checkpoint whenever a step has ended, or at the interval."""
         log = self._log
-        stored, at = log.end_position, monotonic()
-        if self._adopted:
-            # The store then refuses what the process before may still have to write.
-            stored, at = (0, 0), at - CHECKPOINT_SECONDS
-        while not self._over:
+        stored_end, checked_at = log.end_position, monotonic()
+        if self._taken_over:
+            # At once: the store then refuses what the former process may still write.
+            stored_end, checked_at = (0, 0), checked_at - CHECKPOINT_SECONDS
+        while not self._closed:
             with suppress(TimeoutError):
-                async with asyncio.timeout(at + CHECKPOINT_SECONDS - monotonic()):
+                async with asyncio.timeout(checked_at + CHECKPOINT_SECONDS - monotonic()):
                     await log.step_ended.wait()
             log.step_ended.clear()
-            at, said = monotonic(), log.end_position
-            if self._over or said == stored:
+            checked_at, end = monotonic(), log.end_position
+            if self._closed or end == stored_end:
                 continue
             try:
                 if not await store.checkpoint(
                     self._turn, log.message(), run_id=self._run_id, epoch=self._epoch
                 ):
-                    return  # another process has it
-                stored = said
+                    return  # another process has the run
+                stored_end = end
             except Exception as error:
-                # The next one brings all of it.
+                # The next checkpoint has the whole message again.
                 logger.warning("run %s: a checkpoint was not stored: %s", self._run_id, error)

@@ -1,4 +1,4 @@
-"""The runs of this process, and the way to all others: one active turn a chat."""
+"""The runs of this process, and access to those of others: one active run per chat."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from usechat_server.turn import Turn
 
 __all__ = ["OnBusy", "Runs"]
 
-#: Seconds that readers have to take the end of a run that a drain ended.
-DELIVERY = 5.0
-#: Seconds that a request waits for a chat that is busy: the hang-up of a page that stops one answer
-#: and asks for the next may arrive after what it asks.
-PATIENCE = 1.0
-#: Seconds more that it waits for an answer that has its end to be stored.
-SAVING = 4.0
+#: Seconds that readers have to receive the end of a run that a drain ended.
+DELIVERY_SECONDS = 5.0
+#: Seconds that a request waits for a busy chat: a client that stops one response and asks for the
+#: next may send its request before its disconnect is seen.
+BUSY_SECONDS = 1.0
+#: Seconds more that it waits for a run that has ended and is not stored yet.
+STORE_SECONDS = 4.0
 
 BUSY = "This chat is still answering. Please wait for the answer, or stop it first."
 UNSAVED = "The last answer of this chat could not be saved yet. Please try again in a moment."
 
-#: What becomes of a turn while another one is active in its chat.
+#: What happens to a turn while its chat has another active run.
 OnBusy = Literal["refuse", "replace"]
 
 
 class Runs:
-    """Starts runs and knows those that are not settled yet. One an event loop."""
+    """Starts runs and keeps those that are not closed yet. One per event loop."""
 
     def __init__(
         self,
@@ -51,14 +51,20 @@ class Runs:
         coordinator: Callable[[TakeOver], Coordinator] | None = None,
         responder: Callable[[Turn], Awaitable[Responder]] = refuse_takeover,
     ) -> None:
-        """`coordinator` makes the board, in-process by default; what it makes may hand over runs
-        whose
-        process is gone, which are then answered by `responder`."""
-        #: whether new runs are refused, because the server goes down
+        """Create the registry of an event loop.
+
+        Args:
+            config: What all runs have in common.
+            on_busy: What happens to a turn while its chat has another active run.
+            coordinator: Creates the coordinator, from the function that takes over a run whose
+                process is gone; a LocalCoordinator by default.
+            responder: Returns the responder of a run that is taken over.
+        """
+        #: whether new runs are refused, because the server shuts down
         self.draining = False
-        #: when a drain waits no longer for readers, stores and hooks
-        self._patience_ends = 0.0
-        self._terms = config or RunConfig()
+        #: when a drain stops waiting for readers, stores and hooks
+        self._drain_deadline = 0.0
+        self._config = config or RunConfig()
         self._on_busy = on_busy
         self._responder = responder
         self._runs: set[Run] = set()
@@ -67,17 +73,26 @@ class Runs:
             LocalCoordinator() if coordinator is None else coordinator(self._take_over)
         )
 
-    async def answer(
+    async def start_or_join(
         self,
         key: ChatKey,
         digest: str,
         begin: Callable[[Lease], Awaitable[tuple[Turn, Responder]]],
     ) -> LogSubscription:
-        """What answers a request: the run that answers the same one already, or a new one of what
-        `begin` makes of it, while the chat is its own.
+        """Start a run for a request, or join the run of the same request.
 
-        Raises ChatError: what `begin` raises, 409 while the chat is busy with another request, 503
-        while draining.
+        Args:
+            key: The chat.
+            digest: Digest of the request, the same whenever a client repeats it.
+            begin: Returns the turn and its responder; called while this request has the chat.
+
+        Returns:
+            The subscription that the response reads.
+
+        Raises:
+            ChatConflict: The chat is busy with another request.
+            ServiceUnavailable: The server shuts down, or the chat's last run is not stored yet.
+            Exception: Whatever `begin` raises.
         """
         run_id = secrets.token_hex(8)
         while True:
@@ -85,8 +100,8 @@ class Runs:
                 raise ServiceUnavailable(RESTARTING)
             if (lease := await self.coordinator.acquire(key, run_id, digest)) is not None:
                 break
-            if (joined := await self._join(key, digest)) is not None:
-                return joined
+            if (subscription := await self._join_or_wait(key, digest)) is not None:
+                return subscription
         try:
             turn, responder = await begin(lease)
         except BaseException:
@@ -95,94 +110,116 @@ class Runs:
         return await self.start(lease, turn, responder)
 
     async def start(self, lease: Lease, turn: Turn, responder: Responder) -> LogSubscription:
-        """Begins to answer a turn; what its POST reads."""
-        run = Run(turn, responder, lease, self._terms, settled=self._remove)
+        """Start a run.
+
+        Args:
+            lease: The lease of the turn's chat.
+            turn: The turn to respond to.
+            responder: Writes the response.
+
+        Returns:
+            The subscription that the response to the POST reads.
+        """
+        run = Run(turn, responder, lease, self._config, on_closed=self._remove)
         self._runs.add(run)
-        reading = run.subscribe()
+        subscription = run.subscribe()
         try:
             await run.start()
         except BaseException:
-            reading.close()
+            subscription.close()
             raise
         if self.draining:
-            run.interrupt()  # it began in between
-        return reading
+            run.interrupt()  # the drain began in between
+        return subscription
 
-    async def follow(self, key: ChatKey) -> LogSubscription | None:
-        """The turn that a page comes back to; None: there is none to show."""
-        found = await self.coordinator.get(key)
-        return None if found is None else await found.subscribe()
+    async def resume(self, key: ChatKey) -> LogSubscription | None:
+        """Subscribe to the chat's run for a client that comes back; None if there is none."""
+        run = await self.coordinator.get(key)
+        return None if run is None else await run.subscribe()
 
     async def stop(
         self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
     ) -> None:
-        """Ends the chat's turn, wherever it runs; see `Coordinator.stop`."""
+        """End the chat's run, in whichever process it is; see `Coordinator.stop`."""
         await self.coordinator.stop(key, run_id=run_id, message_id=message_id)
 
-    async def fetched(self, key: ChatKey) -> None:
-        """Somebody got the chat's messages, the last one whole: so its end is delivered."""
-        found = await self.coordinator.get(key)
-        if found is not None and found.has_ended:
-            await self.coordinator.mark_acknowledged(key, found.run_id)
+    async def acknowledge(self, key: ChatKey) -> None:
+        """Record that a client loaded the chat, and so has the end of a run that has ended."""
+        run = await self.coordinator.get(key)
+        if run is not None and run.has_ended:
+            await self.coordinator.mark_acknowledged(key, run.run_id)
 
     @property
-    def active(self) -> list[Run]:
+    def active_runs(self) -> list[Run]:
         """The runs of this process whose log has no end yet."""
         return [run for run in self._runs if not run.log.has_ended]
 
     async def drain(self, grace: float) -> None:
-        """Takes no new runs, lets the live ones go on for `grace` seconds, then ends the rest.
+        """Refuse new runs, let the active ones go on for `grace` seconds, then end the rest.
 
-        Returns when every answer is stored and every reader has the end, or that took too long.
+        Returns when every message is stored and every reader has the end, or after
+        `DELIVERY_SECONDS`.
         """
         self.draining = True
-        await self._empty(grace)
-        for run in self.active:
+        await self._wait_until_empty(grace)
+        for run in self.active_runs:
             run.interrupt()
-        # Once, however often it is drained.
-        self._patience_ends = self._patience_ends or monotonic() + DELIVERY
-        await self._empty(max(0.0, self._patience_ends - monotonic()))
+        # Set once, however often it is drained.
+        self._drain_deadline = self._drain_deadline or monotonic() + DELIVERY_SECONDS
+        await self._wait_until_empty(max(0.0, self._drain_deadline - monotonic()))
 
     async def aclose(self) -> None:
-        """The same without a grace; then whatever still waits is given up."""
+        """Drain without a grace, then cancel whatever still waits."""
         await self.drain(0)
         for run in list(self._runs):
-            await run.give_up()
+            await run.cancel()
         await self.coordinator.aclose()
 
-    async def _join(self, key: ChatKey, digest: str) -> LogSubscription | None:
-        """The run that has the chat, if it answers the same request. None: the chat may be free by
-        now. Raises ChatError."""
-        found = await self.coordinator.get(key)
-        if found is None:
+    async def _join_or_wait(self, key: ChatKey, digest: str) -> LogSubscription | None:
+        """Join the chat's run if it is of the same request, else wait until the chat is free.
+
+        Returns:
+            The subscription; None: the chat may be free.
+
+        Raises:
+            ChatConflict: The chat is busy.
+            ServiceUnavailable: Its last run is not stored yet.
+        """
+        run = await self.coordinator.get(key)
+        if run is None:
             return None
-        if found.request_digest == digest and not found.is_acknowledged:
-            return await found.subscribe()
+        if run.request_digest == digest and not run.is_acknowledged:
+            return await run.subscribe()
         if self._on_busy == "replace":
-            await self.coordinator.stop(key, run_id=found.run_id)
-        if not await found.wait_until_free(PATIENCE):
-            if not found.has_ended:
+            await self.coordinator.stop(key, run_id=run.run_id)
+        if not await run.wait_until_free(BUSY_SECONDS):
+            if not run.has_ended:
                 raise ChatConflict(BUSY)
-            if not await found.wait_until_free(SAVING):
+            if not await run.wait_until_free(STORE_SECONDS):
                 raise ServiceUnavailable(UNSAVED)
         return None
 
     async def _take_over(self, orphan: OrphanedRun) -> None:
-        """Goes on with a run whose process is gone, or gives it a legal end."""
+        """Continue a run whose process is gone, or give it a legal end."""
         responder: Responder
         try:
             responder = await self._responder(orphan.turn)
         except Exception as error:
             responder = FailingResponder(error)
         run = Run(
-            orphan.turn, responder, orphan.lease, self._terms, settled=self._remove, log=orphan.log
+            orphan.turn,
+            responder,
+            orphan.lease,
+            self._config,
+            on_closed=self._remove,
+            log=orphan.log,
         )
         self._runs.add(run)
         if self.draining or not orphan.can_continue:
             run.interrupt()
         await run.start()
 
-    async def _empty(self, seconds: float) -> None:
+    async def _wait_until_empty(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._runs:

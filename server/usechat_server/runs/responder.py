@@ -1,4 +1,4 @@
-"""Who answers a turn: an agent's loop, or an app's own code."""
+"""Responders: an agent's loop, or an app's own handler, for one turn."""
 
 from __future__ import annotations
 
@@ -20,33 +20,36 @@ __all__ = ["FailingResponder", "HandlerResponder", "Responder", "refuse_takeover
 
 
 class Responder(Protocol):
-    """One answer to one turn, made for one run."""
+    """Writes the response to one turn, in one run."""
 
-    #: who answers, for the log line
+    #: the model or the handler, for the log line
     name: str
 
     @property
     def metadata(self) -> MetadataHook | None:
-        """What the page is told at the end; None: nothing."""
+        """Returns the message's metadata at the end of the run; None: there is none."""
         ...
 
     async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason | None:
-        """Writes the answer. Why it is over; None: nothing is said of it.
+        """Write the response.
 
-        It is cancelled when the run ends before. Whatever it raises becomes an `error` chunk.
+        It is cancelled if the run ends before. An exception becomes an `error` chunk.
+
+        Returns:
+            The finish reason; None: the stream has none.
         """
         ...
 
     async def aclose(self) -> None:
-        """Closes what the answer opened. Called once, after the log has its end, so that no reader
-        waits for it and no cancellation cuts it."""
+        """Close what the response opened. Called once, after the log has its end, so that no reader
+        waits for it and no cancellation interrupts it."""
         ...
 
 
 class FailingResponder:
-    """Stands for whoever could not be found to answer: the answer is the error."""
+    """Fails the run: the responder of its turn could not be created."""
 
-    name = "nobody"
+    name = "none"
     metadata: MetadataHook | None = None
 
     def __init__(self, error: Exception) -> None:
@@ -60,32 +63,38 @@ class FailingResponder:
 
 
 async def refuse_takeover(turn: Turn) -> Responder:
-    """For runs that are never those of another process."""
-    return FailingResponder(LookupError("nobody answers a turn that another process began"))
+    """Return a responder that fails the run, for an app that takes no runs over."""
+    return FailingResponder(LookupError("this process cannot take over runs"))
 
 
 class HandlerResponder:
-    """Answers one turn with a function (see Answering). The agents that it streams belong to the
-    run: they ask for approval by `approvals`, and their calls are counted."""
+    """Responds to one turn with an app's handler. The agents that the handler streams belong to the
+    run: they share its approvals, and their model calls count."""
 
     def __init__(
-        self, answer: ChatHandler, approvals: Approvals, agents: WeakSet[Closable]
+        self, handler: ChatHandler, approvals: Approvals, agents: WeakSet[Closable]
     ) -> None:
-        """`agents` gets those that it streams."""
-        self.name = getattr(answer, "__name__", type(answer).__name__)
+        """Create the responder of one turn.
+
+        Args:
+            handler: The app's handler.
+            approvals: Where streamed agents request approvals.
+            agents: The streamed agents are added to it.
+        """
+        self.name = getattr(handler, "__name__", type(handler).__name__)
         self._context = HandlerContext(approvals, agents)
-        self._answer = answer
+        self._handler = handler
 
     @property
     def metadata(self) -> MetadataHook | None:
-        """The last streamed agent's."""
+        """The metadata hook of the last streamed agent."""
         return self._context.metadata
 
     async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason | None:
         self._context.usage_tracker = usage
         turn = replace(writer.turn, run_context=self._context)
         stream_writer = StreamWriter(writer.append, turn.client_version)
-        await self._answer(turn, stream_writer)
+        await self._handler(turn, stream_writer)
         return stream_writer.finish_reason
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""Who answers an app's turns: an agent, one that is chosen for each turn, or the app's code."""
+"""Creates the responders of an app's turns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["AgentHook", "AgentSource", "ResponderFactory"]
 
 _RETRY = Retry()
 
-#: Gives the agent of a turn.
+#: Returns the agent of a turn.
 AgentHook: TypeAlias = Callable[[Turn], Agent | Awaitable[Agent]]
 #: An agent, a function of the turn that gives one, or one that writes the answer itself: it takes
 #: the turn and a writer.
@@ -33,30 +33,42 @@ AgentSource: TypeAlias = Agent | AgentHook | ChatHandler
 
 
 class ResponderFactory:
-    """Finds who answers a turn. `approvals` is where agents ask whether a tool may run."""
+    """Creates the responder of each turn. Its agents request approvals from `approvals`."""
 
     def __init__(self, source: AgentSource, approvals: Approvals) -> None:
-        #: the agent of every turn; None: that depends on the turn
+        #: the agent of every turn; None: it depends on the turn
         self.agent = source if isinstance(source, Agent) else None
         self.approvals = approvals
         self._source = source
-        #: those that were found for a turn, or streamed within the app's code
+        #: agents that were chosen for a turn, or streamed by a handler
         self._agents: WeakSet[Closable] = WeakSet()
 
     @property
-    def requires(self) -> frozenset[str]:
-        """Chunk types without which what every answer needs cannot be shown."""
+    def required_chunk_types(self) -> frozenset[str]:
+        """Chunk types that every client of the app must support."""
         return frozenset() if self.agent is None else self.agent.spec.required_chunk_types
 
-    async def checked(self, turn: Turn, *, in_thread: bool) -> Responder:
-        """Who answers a turn that a page sent, its history translated: what cannot be answered is
-        refused before anything begins. Raises ChatError."""
-        found = await self._find(turn)
-        if not isinstance(found, Agent):
-            return found
-        if lost := missing(found.spec.required_chunk_types, turn.client_version):
-            raise InvalidRequest(f"ai {turn.client_version} cannot read {', '.join(sorted(lost))}")
-        spec = found.spec
+    async def for_request(self, turn: Turn, *, in_thread: bool) -> Responder:
+        """Create the responder of a turn that a client sent.
+
+        The agent's first model call is built here, so that a turn which cannot be answered is
+        refused before its run begins.
+
+        Args:
+            turn: The turn.
+            in_thread: Whether to build the call in a thread, since the history is long.
+
+        Raises:
+            ChatError: The turn cannot be answered.
+        """
+        source = await self._resolve(turn)
+        if not isinstance(source, Agent):
+            return source
+        spec = source.spec
+        if unsupported := missing(spec.required_chunk_types, turn.client_version):
+            raise InvalidRequest(
+                f"ai {turn.client_version} does not support {', '.join(sorted(unsupported))}"
+            )
         await check_client_outputs(
             turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None
         )
@@ -65,36 +77,39 @@ class ResponderFactory:
         )
         return AgentLoop(spec, stream, _RETRY, self.approvals)
 
-    async def again(self, turn: Turn) -> Responder:
-        """Who goes on with a turn that was checked by another process. Raises ChatError for an
-        app's code, which cannot begin in its middle."""
-        found = await self._find(turn)
-        if not isinstance(found, Agent):
+    async def for_takeover(self, turn: Turn) -> Responder:
+        """Create the responder of a turn that another process checked and began.
+
+        Raises:
+            ServiceUnavailable: A handler responds to the turn: it cannot continue half-way.
+        """
+        source = await self._resolve(turn)
+        if not isinstance(source, Agent):
             raise ServiceUnavailable(RESTARTING)
-        return AgentLoop(found.spec, None, _RETRY, self.approvals)
+        return AgentLoop(source.spec, None, _RETRY, self.approvals)
 
     async def aclose(self) -> None:
-        """Closes what agents opened in the running event loop. One that the app has let go of is
-        the app's to close."""
+        """Close what the agents opened in the running event loop. An agent that the app no longer
+        references is the app's to close."""
         for agent in [*self._agents, *([self.agent] if self.agent else [])]:
             await agent.aclose()
 
-    async def _find(self, turn: Turn) -> Agent | HandlerResponder:
+    async def _resolve(self, turn: Turn) -> Agent | HandlerResponder:
         source = self._source
         if isinstance(source, Agent):
             return source
-        if _writes(source):
+        if _is_handler(source):
             return HandlerResponder(cast("ChatHandler", source), self.approvals, self._agents)
-        found = cast("AgentHook", source)(turn)
-        agent = await found if inspect.isawaitable(found) else found
+        result = cast("AgentHook", source)(turn)
+        agent = await result if inspect.isawaitable(result) else result
         if not isinstance(agent, Agent):
             raise TypeError(f"agent= returned {type(agent).__name__}: expected an Agent")
         self._agents.add(agent)
         return agent
 
 
-def _writes(source: Callable[..., object]) -> bool:
-    """Whether a function writes the answer itself, since it takes two arguments."""
+def _is_handler(source: Callable[..., object]) -> bool:
+    """Whether a function is a handler, since it takes two arguments."""
     try:
         inspect.signature(source).bind(None, None)
     except TypeError:

@@ -1,4 +1,4 @@
-"""One run: the task that answers a turn, who reads it, and its one end."""
+"""One run: the task that responds to a turn, the readers of its log, and its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from usechat_server.results import RunResult
 from usechat_server.run_log.log import Log
 from usechat_server.runs.hooks import Hooks
 from usechat_server.runs.idle_timer import IdleTimer
-from usechat_server.runs.outcome import ABORTED, INTERRUPTED, RunOutcome, answered, failed
+from usechat_server.runs.outcome import ABORTED, INTERRUPTED, RunOutcome
 from usechat_server.runs.persistence import Persistence
 from usechat_server.runs.responder import Responder
 from usechat_server.store.base import ChatStore
@@ -36,24 +36,25 @@ STORED_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """What holds for every run of an app."""
+    """What all runs of an app have in common."""
 
-    #: seconds that a run goes on when nobody reads it
-    resume: float = 0.0
+    #: seconds that a run goes on without a reader
+    idle_timeout: float = 0.0
     store: ChatStore | None = None
     hooks: Hooks = field(default_factory=Hooks)
 
 
 class Run:
-    """One answer to one POST. Made inside the event loop that it is to run in.
+    """One response to one POST. Created in the event loop that it runs in.
 
-    Its log begins with `start`, before anything is asked, and always ends with `finish`, `abort` or
-    `error`, once. Whatever ends it, its end is one path: the last chunks are written; the message
-    is stored; readers see the end; the chat is free; the app is told.
+    Its log begins with `start`, before a model is called, and always ends with `finish`, `abort` or
+    `error`, once. However it ends, the same steps follow: the last chunks are written; the message
+    is stored; readers see the end; the chat is free; the app's `on_finish` is called.
 
-    The message is stored *before* readers see the end, since a page that sees it may be reloaded at
-    once, and may ask another process for its chat. It waits for that only so long: where the store
-    is away, the end is shown, and the answer stays in memory until the store has it.
+    The message is stored *before* readers see the end, since a client that sees it may be reloaded
+    at once, and may ask another process for its chat. The end waits for that only so long: while
+    the store is unavailable, readers see the end, and the message stays in memory until the store
+    has it.
     """
 
     def __init__(
@@ -63,10 +64,20 @@ class Run:
         lease: Lease,
         config: RunConfig,
         *,
-        settled: Callable[[Run], None],
+        on_closed: Callable[[Run], None],
         log: Log | None = None,
     ) -> None:
-        """`log` is what another process wrote of it, whose run this goes on with."""
+        """Create a run that has not started.
+
+        Args:
+            turn: The turn to respond to.
+            responder: Writes the response.
+            lease: The lease of the turn's chat.
+            config: What all runs of the app have in common.
+            on_closed: Called once the run has ended, all that follows is done, and every reader has
+                left.
+            log: The log that another process wrote, if this run takes one over.
+        """
         self.id = lease.run_id
         self.turn = turn
         self.record = RunRecord(
@@ -77,9 +88,9 @@ class Run:
             model=responder.name,
             client_version=str(turn.client_version),
         )
-        self._output = RunWriter(turn, self.record, log)
-        self._output.wait_until_durable = self._durable
-        self.log = self._output.log
+        self._writer = RunWriter(turn, self.record, log)
+        self._writer.wait_until_durable = self._wait_until_durable
+        self.log = self._writer.log
         self._responder = responder
         self._usage_tracker = UsageTracker(turn, self.log.text_bytes, seconds=self.record.seconds)
         self._lease = lease
@@ -91,156 +102,158 @@ class Run:
             self.log,
             run_id=self.id,
             epoch=lease.epoch,
-            adopted=log is not None,
+            taken_over=log is not None,
         )
-        self._idle_timer = IdleTimer(config.resume, self.stop)
-        self._settled = settled
-        self._end: RunOutcome | None = None
-        self._lost = False
-        self._task: asyncio.Task[None] | None = None
-        self._ending: asyncio.Task[None] | None = None
+        self._idle_timer = IdleTimer(config.idle_timeout, self.stop)
+        self._on_closed = on_closed
+        self._outcome: RunOutcome | None = None
+        self._abandoned = False
+        self._response_task: asyncio.Task[None] | None = None
+        self._end_task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Tells the board, then asks the model. Called once."""
+        """Publish the run, then let the responder begin. Called once."""
         try:
             await self._lease.begin(self)
         finally:
-            self._task = asyncio.create_task(self._answer(), name=f"run {self.id}")
-            self._task.add_done_callback(lambda _: self._settle())
+            self._response_task = asyncio.create_task(self._respond(), name=f"run {self.id}")
+            self._response_task.add_done_callback(lambda _: self._notify_if_closed())
 
     def subscribe(self) -> RunReader:
-        """One more reader of the log."""
-        self._idle_timer.enter()
+        """Add a reader of the log."""
+        self._idle_timer.add_reader()
         return RunReader(self)
 
-    def set_remote_readers(self, idle_timer: int) -> None:
-        """So many readers follow it in other processes."""
-        self._idle_timer.elsewhere(idle_timer)
+    def set_remote_readers(self, readers: int) -> None:
+        """Set how many other processes read the log."""
+        self._idle_timer.set_remote_readers(readers)
 
     def stop(self) -> None:
-        """Ends the run at once and closes the provider's connection. Idempotent."""
-        self._finish(ABORTED)
+        """End the run at once and close the provider's connection. Idempotent."""
+        self._end(ABORTED)
 
     def interrupt(self) -> None:
-        """Ends the run because the server goes down; what was said stays. Idempotent."""
-        self._finish(INTERRUPTED)
+        """End the run because the server shuts down; what was written stays. Idempotent."""
+        self._end(INTERRUPTED)
 
     def abandon(self) -> None:
-        """Ends the run because another process has it: nothing of it is kept. Idempotent."""
-        self._lost = True
-        self._finish(INTERRUPTED)
-        self.show_end()
+        """End the run without storing anything: another process owns it now. Idempotent."""
+        self._abandoned = True
+        self._end(INTERRUPTED)
+        self.publish_end()
 
-    def show_end(self) -> None:
-        """Lets readers see the end, stored or not. Nothing if it has none yet, or they do."""
-        if self._end is None or self.log.has_ended:
+    def publish_end(self) -> None:
+        """Let readers see the end, stored or not. Does nothing before the run has ended, or if they
+        see it already."""
+        if self._outcome is None or self.log.has_ended:
             return
-        if self._lost:
-            # It goes on elsewhere, whatever was to be the end here.
+        if self._abandoned:
+            # It goes on in another process, whatever its end was to be here.
             self.log.stage_end([Error(error_text=RESTARTING)])
         self.log.end()
 
-    async def give_up(self) -> None:
-        """Waits no longer for a store or a hook that does not answer."""
-        if self._ending is not None and not self._ending.done():
-            logger.error("run %s: given up, its answer may not be stored", self.id)
-        tasks = [task for task in (self._task, self._ending) if task is not None]
+    async def cancel(self) -> None:
+        """Stop waiting for a store or a hook that does not return."""
+        if self._end_task is not None and not self._end_task.done():
+            logger.error("run %s: cancelled, its message may not be stored", self.id)
+        tasks = [task for task in (self._response_task, self._end_task) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
 
     @property
-    def is_settled(self) -> bool:
-        """Whether it ended, all that follows was done, and every reader left."""
-        tasks = (self._task, self._ending)
-        return all(task is not None and task.done() for task in tasks) and not self._idle_timer.here
+    def is_closed(self) -> bool:
+        """Whether it has ended, all that follows is done, and every reader has left."""
+        tasks = (self._response_task, self._end_task)
+        is_done = all(task is not None and task.done() for task in tasks)
+        return is_done and not self._idle_timer.local_readers
 
-    async def _answer(self) -> None:
+    async def _respond(self) -> None:
         try:
-            if self._end is None:
-                reason = await self._responder.respond(self._output, self._usage_tracker)
-                self._finish(answered(reason))
+            if self._outcome is None:
+                reason = await self._responder.respond(self._writer, self._usage_tracker)
+                self._end(RunOutcome.from_finish_reason(reason))
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
-                if self._end is None:  # the event loop closes
-                    self._finish(INTERRUPTED)
-                    self.show_end()
+                if self._outcome is None:  # the event loop closes
+                    self._end(INTERRUPTED)
+                    self.publish_end()
                 raise
-            self._finish(failed(error))
+            self._end(RunOutcome.from_error(error))
         finally:
             await self._responder.aclose()
 
-    def _finish(self, end: RunOutcome) -> None:
-        """Writes the last chunks, and has done what then follows. Nothing if there is an end."""
-        if self._end is not None:
+    def _end(self, outcome: RunOutcome) -> None:
+        """Write the last chunks, and start what follows. Does nothing if the run has ended."""
+        if self._outcome is not None:
             return
-        self._end = end
+        self._outcome = outcome
         self._idle_timer.close()
-        usage_tracker, writer = self._usage_tracker, self._output.writer
+        usage_tracker, writer = self._usage_tracker, self._writer.writer
         usage_tracker.end_call()
-        if not writer.ended:  # else the answer brought its end
-            told = usage_tracker.metadata(self._responder.metadata, end.outcome)
+        if not writer.ended:  # else the response brought its own end
+            metadata = usage_tracker.metadata(self._responder.metadata, outcome.outcome)
             # Not in `finish`: the other ends could not hold it.
-            last = writer.write(MessageMetadata(message_metadata=told)) if told else []
-            self._output.close([*last, *end.chunks(writer, self.turn.client_version)])
-        self.record.log(end.outcome, usage_tracker.steps, end.error, end.reference)
+            last = writer.write(MessageMetadata(message_metadata=metadata)) if metadata else []
+            self._writer.close([*last, *outcome.chunks(writer, self.turn.client_version)])
+        self.record.log(outcome.outcome, usage_tracker.steps, outcome.error, outcome.reference)
         if not self._persistence.is_needed and not self._lease.epoch:
-            self.show_end()  # nobody else can have it
-        answer = usage_tracker.result(end.outcome)
-        self._ending = asyncio.create_task(self._conclude(answer), name=f"end of run {self.id}")
-        self._ending.add_done_callback(lambda _: self._settle())
-        if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()
+            self.publish_end()  # no other process can have it
+        result = usage_tracker.result(outcome.outcome)
+        self._end_task = asyncio.create_task(self._finalize(result), name=f"end of run {self.id}")
+        self._end_task.add_done_callback(lambda _: self._notify_if_closed())
+        if self._response_task is not None and self._response_task is not asyncio.current_task():
+            self._response_task.cancel()
 
-    async def _conclude(self, answer: RunResult) -> None:
-        """What follows the last chunk."""
-        storing = asyncio.create_task(self._store(answer))
-        telling = asyncio.create_task(self._tell(storing))
+    async def _finalize(self, result: RunResult) -> None:
+        """Do what follows the last chunk."""
+        store_task = asyncio.create_task(self._store_message(result))
+        hook_task = asyncio.create_task(self._call_message_hook(store_task))
         try:
-            await asyncio.wait([telling], timeout=STORED_SECONDS)
-            self.show_end()
-            kept = await storing
-            await self._lease.end(answer.outcome)
-            await telling
-            if kept:
-                await self._hooks.finish(answer)
+            await asyncio.wait([hook_task], timeout=STORED_SECONDS)
+            self.publish_end()
+            is_stored = await store_task
+            await self._lease.end(result.outcome)
+            await hook_task
+            if is_stored:
+                await self._hooks.finish(result)
         finally:
-            self.show_end()
-            storing.cancel()
-            telling.cancel()
-            await asyncio.wait([storing, telling])
+            self.publish_end()
+            store_task.cancel()
+            hook_task.cancel()
+            await asyncio.wait([store_task, hook_task])
 
-    async def _store(self, answer: RunResult) -> bool:
-        """Whether the answer is this process's, and was stored where there is a store."""
+    async def _store_message(self, result: RunResult) -> bool:
+        """Return whether this process owns the run, and stored its message if there is a store."""
         if not await self._lease.wait_until_durable():
             self.abandon()
-        if self._lost:
+        if self._abandoned:
             await self._persistence.close()
             return False
-        return await self._persistence.store(answer.outcome, answer.steps)
+        return await self._persistence.store_message(result.outcome, result.steps)
 
-    async def _tell(self, storing: asyncio.Task[bool]) -> None:
-        if await storing:
-            await self._persistence.tell()
+    async def _call_message_hook(self, store_task: asyncio.Task[bool]) -> None:
+        if await store_task:
+            await self._persistence.call_hook()
 
-    async def _durable(self) -> None:
-        """Waits until a process that takes over would find what was written. The run that is
-        another's by then is cancelled."""
+    async def _wait_until_durable(self) -> None:
+        """Wait until a takeover would find what was written. A run that another process owns by
+        then is cancelled."""
         if not await self._lease.wait_until_durable():
             self.abandon()
             await asyncio.sleep(0)
 
-    def _leave(self) -> None:
-        self._idle_timer.leave()
-        self._settle()
+    def _remove_reader(self) -> None:
+        self._idle_timer.remove_reader()
+        self._notify_if_closed()
 
-    def _settle(self) -> None:
-        if self.is_settled:
-            self._settled(self)
+    def _notify_if_closed(self) -> None:
+        if self.is_closed:
+            self._on_closed(self)
 
 
 class RunReader:
-    """One reader of a run's log."""
+    """A reader of a run's log: its hold on the run."""
 
     def __init__(self, run: Run) -> None:
         self.run_id = run.id
@@ -249,14 +262,16 @@ class RunReader:
         self._open = True
 
     def interrupt(self) -> None:
-        """Gives the log its end now, since this process goes down."""
+        """End the run now, since this process shuts down."""
         self._run.interrupt()
-        self._run.show_end()
+        self._run.publish_end()
 
     def record_write(self) -> None:
+        """Note that a part of the log was sent."""
         self._run.record.last_write = monotonic()
 
     def close(self) -> None:
+        """Give the hold up. Idempotent."""
         if self._open:
             self._open = False
-            self._run._leave()
+            self._run._remove_reader()

@@ -18,7 +18,7 @@ from usechat_server.errors import StoreUnavailable
 from usechat_server.providers.base import StepResult
 from usechat_server.results import Outcome, Step
 from usechat_server.runs import RunConfig, Runs
-from usechat_server.runs import persistence as keeping_module
+from usechat_server.runs import persistence as persistence_module
 from usechat_server.runs import run as run_module
 from usechat_server.turn import Turn
 
@@ -175,7 +175,7 @@ async def responder(store: Store, *script: Beat) -> tuple[Runs, Started]:
 async def test_an_answer_is_stored_again_and_again_while_it_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keeping_module, "CHECKPOINT_SECONDS", 0.01)
+    monkeypatch.setattr(persistence_module, "CHECKPOINT_SECONDS", 0.01)
     go_on = [asyncio.Event() for _ in range(2)]
     store = Store()
     runs, run = await responder(
@@ -202,7 +202,7 @@ async def test_an_answer_is_stored_again_and_again_while_it_is_made(
 async def test_nothing_new_is_not_stored_and_a_step_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keeping_module, "CHECKPOINT_SECONDS", LONG)
+    monkeypatch.setattr(persistence_module, "CHECKPOINT_SECONDS", LONG)
     go_on = asyncio.Event()
     store = Store()
     runs, run = await responder(
@@ -240,7 +240,7 @@ async def test_a_store_that_is_away_gets_the_answer_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(run_module, "STORED_SECONDS", 0.05)
-    monkeypatch.setattr(keeping_module, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(persistence_module, "FIRST_PAUSE", 0.01)
     store = Store()
     store.away = True
     runs, run = await responder(store, [TextStart(id="0"), TextDelta(id="0", delta="a")])
@@ -259,7 +259,7 @@ async def test_a_store_that_is_away_gets_the_answer_when_it_is_back(
 async def test_a_store_that_stays_away_does_not_keep_a_server_from_going_down(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("usechat_server.runs.registry.DELIVERY", 0.05)
+    monkeypatch.setattr("usechat_server.runs.registry.DELIVERY_SECONDS", 0.05)
     before = asyncio.all_tasks()
     store = Store()
     store.away = True

@@ -177,14 +177,14 @@ class World:
             return turn, loop
 
         try:
-            opened = await self.runs.answer(KEY, str(question), begin)
+            opened = await self.runs.start_or_join(KEY, str(question), begin)
         except ChatError as refused:
             self.refused.append(refused.status)
         else:
             self._read(opened)
 
     async def come_back(self) -> None:
-        opened = await self.runs.follow(KEY) if self.resume else None
+        opened = await self.runs.resume(KEY) if self.resume else None
         if opened is not None:
             self._read(opened, from_start=True)
 
@@ -267,7 +267,7 @@ def check(world: World) -> None:
     assert world.provider.open == []
     assert not world.provider.overlaps
     assert not world.store.late
-    assert world.runs.active == []
+    assert world.runs.active_runs == []
     # Each turn had one end.
     assert len(world.answers) == len(world.turns)
     ids = {answer.turn.message_id for answer in world.answers}
@@ -307,5 +307,5 @@ def test_every_turn_is_answered_once_and_everybody_has_it(
         check(world)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    with patch("usechat_server.runs.registry.PATIENCE", 0.005):
+    with patch("usechat_server.runs.registry.BUSY_SECONDS", 0.005):
         asyncio.run(main())

@@ -167,17 +167,17 @@ def test_an_answer_that_nobody_comes_back_to_ends_and_can_still_be_read() -> Non
 
 async def test_a_reader_that_comes_back_in_time_makes_the_countdown_nothing() -> None:
     gone = asyncio.Event()
-    readers = IdleTimer(0.05, gone.set)
-    readers.enter()
+    timer = IdleTimer(0.05, gone.set)
+    timer.add_reader()
     for _ in range(3):
-        readers.leave()
-        readers.enter()
+        timer.remove_reader()
+        timer.add_reader()
         await asyncio.sleep(0.06)
-    readers.elsewhere(1)
-    readers.leave()
+    timer.set_remote_readers(1)
+    timer.remove_reader()
     await asyncio.sleep(0.06)
     assert not gone.is_set()
-    readers.elsewhere(0)
+    timer.set_remote_readers(0)
     await asyncio.wait_for(gone.wait(), DEADLINE)
 
 
@@ -215,11 +215,11 @@ async def answered_by(responder: Retracting, runs: Runs) -> LogSubscription:
     async def begin(lease: Lease) -> tuple[Turn, Responder]:
         return turn, responder
 
-    return await runs.answer(KEY, "", begin)
+    return await runs.start_or_join(KEY, "", begin)
 
 
 async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() -> None:
-    runs, responder = Runs(RunConfig(resume=3600)), Retracting()
+    runs, responder = Runs(RunConfig(idle_timeout=3600)), Retracting()
     old = AsgiHost(
         log_response(
             await answered_by(responder, runs), runs.coordinator, KEY, DEFAULT_CLIENT_VERSION
@@ -232,9 +232,9 @@ async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() 
     assert old.complete
     assert isinstance(old.chunks[-1], Error)
     assert old.body.count(b"[DONE]") == 1
-    [run] = runs.active  # it goes on: the page that is reloaded has what is right
+    [run] = runs.active_runs  # it goes on: the page that is reloaded has what is right
 
-    opened = await runs.follow(KEY)
+    opened = await runs.resume(KEY)
     assert opened is not None
     reloaded = AsgiHost(
         log_response(opened, runs.coordinator, KEY, DEFAULT_CLIENT_VERSION, from_start=True)
@@ -251,7 +251,7 @@ async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() 
 
 async def test_an_end_that_nobody_fetches_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_board, "UNDELIVERED_SECONDS", 0.05)
-    runs, responder = Runs(RunConfig(resume=3600)), Retracting()
+    runs, responder = Runs(RunConfig(idle_timeout=3600)), Retracting()
     (await answered_by(responder, runs)).close()
     responder.shown.set()
     responder.go_on.set()

@@ -135,7 +135,7 @@ async def test_a_turn_that_cannot_be_answered_is_refused_before_anything_begins(
     runs = Runs()
     with pytest.raises(ChatError, match="no images"):
         await start(runs, turn(), Agent(Refuses([])))
-    assert runs.active == []
+    assert runs.active_runs == []
 
 
 async def test_a_call_that_fails_before_it_said_anything_is_tried_again(
@@ -291,7 +291,7 @@ async def test_a_hang_up_closes_the_provider_at_once(lines: list[logging.LogReco
     assert TextEnd(id="0") in whole
     assert isinstance(whole[-1], Abort)
     assert only(lines)["outcome"] == "aborted"
-    assert scene.runs.active == []
+    assert scene.runs.active_runs == []
 
 
 async def test_a_client_that_left_before_the_answer_began_starts_no_model() -> None:
@@ -301,7 +301,7 @@ async def test_a_client_that_left_before_the_answer_began_starts_no_model() -> N
     host.leave()
     await asyncio.wait_for(host.request(), LONG)
     assert run.log.has_ended
-    assert scene.runs.active == []
+    assert scene.runs.active_runs == []
 
 
 async def test_nobody_waits_for_a_retry_that_nobody_reads() -> None:

@@ -113,7 +113,7 @@ class _Post(_Endpoint):
                 turn = turn_of(request, user, client_version)
             else:
                 turn = await store.turn(request, user, client_version)
-            responder = await state.responder_factory.checked(turn, in_thread=in_thread)
+            responder = await state.responder_factory.for_request(turn, in_thread=in_thread)
             decisions = await state.approvals.redeem(turn)
             turn = replace(turn, decisions=decisions)
             if store is not None:
@@ -125,7 +125,7 @@ class _Post(_Endpoint):
                     raise
             return turn, responder
 
-        opened = await state.runs.answer(key, digest, begin)
+        opened = await state.runs.start_or_join(key, digest, begin)
         return self.stream(opened, key, client_version)
 
 
@@ -134,7 +134,7 @@ class _Resume(_Endpoint):
         state = self.state
         key = ChatKey(await state.user(scope), scope["path_params"]["id"])
         client_version = state.client_version_of(scope)
-        opened = await state.runs.follow(key) if state.can_resume else None
+        opened = await state.runs.resume(key) if state.can_resume else None
         if opened is None:
             return Response(status_code=204)
         return self.stream(opened, key, client_version, from_start=True)

@@ -70,7 +70,7 @@ class _Routes:
         stored, running = await self._stored(key)
         messages, chat = stored.messages, stored.chat
         if chat.active_run_id is None:
-            await self._state.runs.fetched(key)
+            await self._state.runs.acknowledge(key)
         elif running and "resume" in request.query_params:
             # It comes whole with the stream that this page is going to ask for.
             messages = [one for one in messages if one.id != stored.active_message_id]
@@ -110,7 +110,7 @@ class _Routes:
         await self._state.runs.stop(key)
         if not await self._store.delete(*key):
             raise ChatNotFound
-        await self._state.runs.fetched(key)  # its last answer is not to be had any more either
+        await self._state.runs.acknowledge(key)  # its last answer is not to be had any more either
         return Response(status_code=204)
 
     async def _stored(self, key: ChatKey) -> tuple[StoredChat, str | None]:
