@@ -1,4 +1,4 @@
-"""The useChat request: what its body says, or a short text that says what is wrong with it.
+"""Parses the body of a useChat request.
 
 The rules are those of `DefaultChatTransport` (`ai/src/ui/http-chat-transport.ts`) and of
 `AbstractChat.makeRequest` (`ai/src/ui/chat.ts`), which are the same in AI SDK 5, 6 and 7.
@@ -25,40 +25,40 @@ from usechat_server.turn import Turn
 
 __all__ = [
     "ChatRequest",
-    "identity",
     "new_message_id",
     "parse_request",
-    "parse_stop",
+    "parse_stop_request",
+    "request_digest",
     "turn_of",
-    "validated",
+    "validate_body",
 ]
 
 _NEEDS_HISTORY = (
-    "message: this server keeps no history, so it needs the whole chat: send `messages`, as "
+    "message: this server stores no chats, so it requires the whole history: send `messages`, as "
     "useChat does without prepareSendMessagesRequest"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """What a body says, before anybody knows the chat's history."""
+    """A parsed body; the history may have to be loaded yet."""
 
-    #: the client's id of the chat, else a new one that nobody can guess
+    #: the client's id of the chat, else a new random one
     chat_id: str
-    #: `submit-message`, `regenerate-message` or what else the client sent
+    #: `submit-message`, `regenerate-message` or another text
     trigger: str
-    #: the message that is edited, continued or written anew; None where the newest one is meant
+    #: the message that is edited, continued or regenerated; None: the newest one
     message_id: str | None
-    #: the whole chat, up to the message to answer or to continue; None: it was not sent
+    #: the history, up to the message to answer or to continue; None: it was not sent
     messages: list[UIMessage] | None
-    #: the newest message, where a page sends no other; the rest is for the server to know
+    #: the newest message, if the client sends only that; the rest is in the store
     message: UIMessage | None
-    #: the body's other keys, or what the app's own model made of them
+    #: the body's other keys, or an instance of the app's own model
     body: Any
 
     @property
-    def regenerates(self) -> bool:
-        """Whether an answer is to be written anew."""
+    def is_regeneration(self) -> bool:
+        """Whether an assistant message is to be regenerated."""
         # The documentation also spells it "regenerate-assistant-message".
         return self.trigger.startswith("regenerate")
 
@@ -71,12 +71,16 @@ class ChatRequest:
     def continued(self) -> UIMessage | None:
         """The assistant message that is continued, as the client has it, or None."""
         newest = self.newest
-        continues = newest is not None and newest.role == "assistant" and not self.regenerates
+        continues = newest is not None and newest.role == "assistant" and not self.is_regeneration
         return newest if continues else None
 
 
 def parse_request(body: bytes) -> ChatRequest:
-    """Reads a body, whatever its content type said. Raises ChatError that names the place."""
+    """Parse a body, whatever its content type.
+
+    Raises:
+        InvalidRequest: The text names the field.
+    """
     fields = _object(body)
     chat_id = _text(fields, "id")
     trigger = _text(fields, "trigger")
@@ -97,12 +101,16 @@ def parse_request(body: bytes) -> ChatRequest:
         body=fields,
     )
     if messages:
-        _cut(messages, message_id, regenerate=request.regenerates)
+        _truncate_history(messages, message_id, regenerate=request.is_regeneration)
     return request
 
 
 def turn_of(request: ChatRequest, user: str | None, client_version: ClientVersion) -> Turn:
-    """The turn of a request that brings the whole chat. Raises ChatError."""
+    """Return the turn of a request that contains the whole history.
+
+    Raises:
+        InvalidRequest: It does not.
+    """
     if request.message is not None:
         raise InvalidRequest(_NEEDS_HISTORY)
     if request.messages is None:
@@ -121,15 +129,21 @@ def turn_of(request: ChatRequest, user: str | None, client_version: ClientVersio
     )
 
 
-def parse_stop(body: bytes) -> tuple[str | None, str | None]:
-    """What a request to stop is about: a run's id, a message's id. None: whatever is active. The
-    body may be empty. Raises ChatError."""
+def parse_stop_request(body: bytes) -> tuple[str | None, str | None]:
+    """Return the ids of the run and of the message to stop; None: whichever is active.
+
+    Args:
+        body: It may be empty.
+
+    Raises:
+        InvalidRequest: The text names the field.
+    """
     fields = _object(body) if body.strip() else {}
     return _text(fields, "runId"), _text(fields, "messageId")
 
 
 def new_message_id() -> str:
-    """An id for a new assistant message, which nobody can guess."""
+    """Return a random id for a new assistant message."""
     return f"msg_{secrets.token_urlsafe(16)}"
 
 
@@ -138,7 +152,7 @@ def _object(body: bytes) -> JSONObject:
         raise InvalidRequest("The request has no body: expected JSON.")
     try:
         value = json_codec.decode(body)
-        # Only an escape can bring a lone surrogate; browsers send them for an emoji cut in half.
+        # Only an escape can produce a lone surrogate: browsers send one for half an emoji.
         if b"\\ud" in body or b"\\uD" in body:
             value = json_codec.replace_surrogates(value)
     except RecursionError:
@@ -158,10 +172,10 @@ def _text(fields: JSONObject, name: str) -> str | None:
 
 
 def _messages(value: Any) -> list[UIMessage]:
-    """The messages of user and assistant.
+    """Return the messages of the user and the assistant.
 
-    `system` messages are dropped: what a page may change is not an instruction to the model. They
-    are not refused, since a frontend may keep one in its list, and sends it with every request.
+    `system` messages are dropped, since a client could forge them. They are not refused: a frontend
+    may keep one in its list and send it with every request.
     """
     if not isinstance(value, list):
         raise InvalidRequest(f"messages: expected a list, got {json_type(value)}")
@@ -178,58 +192,58 @@ def _message(value: Any, *path: str | int) -> UIMessage:
         raise InvalidRequest(str(error.within(*path))) from None
 
 
-def _cut(history: list[UIMessage], named: str | None, *, regenerate: bool) -> None:
-    """Ends the history with the message to answer or to continue.
+def _truncate_history(
+    history: list[UIMessage], message_id: str | None, *, regenerate: bool
+) -> None:
+    """Remove the messages after the one to answer or to continue.
 
-    The clients send it so, but for one case: an approval in an older message, with later ones
-    behind it, is answered by continuing the older one (from 6.0.290 and 7.0.113 on).
+    Clients send none, except after the approval of a call in an older message: that message is
+    continued, and the later ones are sent too (from 6.0.290 and 7.0.113 on).
     """
     for index in reversed(range(len(history))):
-        if history[index].id == named:
+        if history[index].id == message_id:
             replaced = regenerate and history[index].role == "assistant"
             del history[index if replaced else index + 1 :]
             return
 
 
-def validated(fields: dict[str, Any], model: type[BaseModel] | None) -> Any:
-    """The fields as the model, or as they are without one. Raises ChatError, which names the
-    field."""
+def validate_body(fields: dict[str, Any], model: type[BaseModel] | None) -> Any:
+    """Return the fields as an instance of the model; without a model, as they are.
+
+    Raises:
+        InvalidRequest: The text names the first field that is not valid.
+    """
     if model is None:
         return fields
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        # Without the value, which may be long, and pydantic's links.
+        # Without the value, which may be long, and without links to pydantic's documentation.
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(map(str, first["loc"])) or "body"
-    said = first["msg"]
-    raise InvalidRequest(f"{place}: {said[:1].lower()}{said[1:200]}")
+    message = first["msg"]
+    raise InvalidRequest(f"{place}: {message[:1].lower()}{message[1:200]}")
 
 
-def identity(request: ChatRequest) -> str:
-    """A digest of what a request adds to its chat: equal for two that are to be answered once."""
+def request_digest(request: ChatRequest) -> str:
+    """Return a digest of what a request adds to its chat: the same for a repeated request."""
     newest = request.newest
-    said: list[Any] = [request.trigger]
+    added: list[Any] = [request.trigger]
     if newest is None:
-        said.append(request.message_id)
+        added.append(request.message_id)
+    elif request.continued:
+        # Nothing else: it may differ between a tab that streamed the message and one that loaded
+        # it.
+        added += [newest.id, [_call_result(call.to_object()) for call in newest.last_step_calls()]]
     else:
-        said += [newest.id, _calls(newest) if request.continued else _parts(newest)]
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+        added += [newest.id, [part.to_object() for part in newest.parts]]
+    text = json.dumps(added, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _parts(message: UIMessage) -> list[Any]:
-    return [part.to_object() for part in message.parts]
-
-
-def _calls(message: UIMessage) -> list[Any]:
-    """What a page has to say of an assistant message: its answers to the newest calls. All else may
-    differ between a tab that streamed the message and one that loaded it."""
-    return [_answer(part.to_object()) for part in message.last_step_calls()]
-
-
-def _answer(part: dict[str, Any]) -> dict[str, Any]:
+def _call_result(part: dict[str, Any]) -> dict[str, Any]:
+    """Return what a client adds to a tool call: its output, or the decision about it."""
     names = ("toolCallId", "state", "output", "errorText")
     approval = part.get("approval") or {}
-    answer = {name: part[name] for name in names if name in part}
-    return {**answer, "approved": approval.get("approved"), "reason": approval.get("reason")}
+    result = {name: part[name] for name in names if name in part}
+    return {**result, "approved": approval.get("approved"), "reason": approval.get("reason")}

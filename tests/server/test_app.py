@@ -107,7 +107,7 @@ def test_a_page_cannot_instruct_the_model(server: LiveServer, model: ScriptedMod
             b'{"messages": [{"id": "1", "role": "user", "parts": [{"type": "text", "text": 1}]}]}',
             "messages[0].parts[0].text: expected a string",
         ),
-        (b'{"id": "c1", "message": {"id": "1", "role": "user", "parts": []}}', "keeps no history"),
+        (b'{"id": "c1", "message": {"id": "1", "role": "user", "parts": []}}', "stores no chats"),
     ],
 )
 def test_hostile_bodies(

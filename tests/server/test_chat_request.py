@@ -238,7 +238,7 @@ def test_tool_calls_that_stop_cut_off_are_read(part: dict[str, Any]) -> None:
         ({"id": 7, "messages": [ASKED]}, "id: expected a string, got an integer"),
         ({"trigger": True, "messages": [ASKED]}, "trigger: expected a string, got a boolean"),
         ({"messageId": {}, "messages": [ASKED]}, "messageId: expected a string, got an object"),
-        ({"id": "c1", "message": ASKED}, "message: this server keeps no history"),
+        ({"id": "c1", "message": ASKED}, "message: this server stores no chats"),
         ({"id": "c1", "message": "Hello"}, "message: expected an object, got a string"),
         ({"message": {"id": "u1", "role": "user"}}, "message.parts: expected a list"),
         ({"message": {**ASKED, "role": "system"}}, "message: expected one of the user"),

@@ -1,4 +1,4 @@
-"""Reading the body and the headers of a request."""
+"""Reads the body and the headers of a request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 from ui_message_stream.versions import ClientVersion
 
-from usechat_server.chat_request import parse_request, turn_of, validated
+from usechat_server.chat_request import parse_request, turn_of, validate_body
 from usechat_server.errors import ChatError, InvalidRequest, PayloadTooLarge, RequestTimeout
 from usechat_server.settings import Settings, cached_settings
 from usechat_server.turn import Turn
@@ -20,8 +20,8 @@ from usechat_server.turn import Turn
 __all__ = ["CLIENT_HEADER", "read_body", "read_turn", "requested_client_version"]
 
 CLIENT_HEADER = "x-usechat-client"
-#: What clients sent before 0.1.
-_FIRST_CLIENT_HEADER = "x-usechat-floor"
+#: Of clients built for a release before 0.1.
+_OLD_CLIENT_HEADER = "x-usechat-floor"
 
 
 def requested_client_version(scope: Scope, default: ClientVersion) -> ClientVersion:
@@ -31,12 +31,12 @@ def requested_client_version(scope: Scope, default: ClientVersion) -> ClientVers
     client cannot set headers.
 
     Raises:
-        ChatError: It names no release of this protocol.
+        InvalidRequest: It names no release of this protocol.
     """
     headers = Headers(scope=scope)
     for source, text in (
         (CLIENT_HEADER, headers.get(CLIENT_HEADER)),
-        (_FIRST_CLIENT_HEADER, headers.get(_FIRST_CLIENT_HEADER)),
+        (_OLD_CLIENT_HEADER, headers.get(_OLD_CLIENT_HEADER)),
         ("client", QueryParams(scope["query_string"]).get("client")),
     ):
         if text is not None:
@@ -48,7 +48,13 @@ def requested_client_version(scope: Scope, default: ClientVersion) -> ClientVers
 
 
 async def read_body(scope: Scope, receive: Receive, settings: Settings) -> bytes:
-    """The request's body. Raises ChatError (413, 408), ClientDisconnect."""
+    """Return the request's body.
+
+    Raises:
+        PayloadTooLarge: It is longer than the settings' `max_body_bytes`.
+        RequestTimeout: It did not arrive within the settings' `body_timeout`.
+        ClientDisconnect: The client left.
+    """
     limit = settings.max_body_bytes
     for name, value in scope["headers"]:
         if name == b"content-length" and int(value) > limit:
@@ -56,7 +62,7 @@ async def read_body(scope: Scope, receive: Receive, settings: Settings) -> bytes
     pieces: list[bytes] = []
     size = 0
     try:
-        # One clock over the whole body: Next.js rewrites send 10 of 12 MB and then nothing.
+        # One timeout for the whole body: a Next.js rewrite sends 10 of 12 MB and then nothing.
         async with asyncio.timeout(settings.body_timeout):
             while True:
                 message = await receive()
@@ -86,19 +92,25 @@ async def read_turn(
     body: type[BaseModel] | None = None,
     settings: Settings | None = None,
 ) -> Turn:
-    """The turn that `useChat` asks for. The history is the page's, and so are the tool outputs in
-    it: nobody but the page vouches for them.
+    """Return the turn that a `useChat` request is for.
 
-    `user` is who is asking, `body` the model of the custom fields, which then are `turn.body`.
-    Limits and the client version are those of `settings`, by default the `USECHAT_*` variables.
+    The history and the tool outputs in it are client-supplied and unverified.
 
-    Raises Starlette's HTTPException with a text for the person.
+    Args:
+        request: Its body must not have been read.
+        user: The id of the user who sends it.
+        body: A model of the custom fields; `turn.body` is then an instance of it.
+        settings: The limits and the default client version; by default the `USECHAT_*` variables,
+            as they were at the first request.
+
+    Raises:
+        HTTPException: The request is not valid. `detail` is a text for the user.
     """
     settings = settings or cached_settings()
     try:
         client_version = requested_client_version(request.scope, settings.client_version)
-        sent = parse_request(await read_body(request.scope, request.receive, settings))
-        turn = turn_of(sent, user, client_version)
-        return replace(turn, body=validated(turn.body, body))
+        chat_request = parse_request(await read_body(request.scope, request.receive, settings))
+        turn = turn_of(chat_request, user, client_version)
+        return replace(turn, body=validate_body(turn.body, body))
     except ChatError as error:
         raise HTTPException(error.status, error.text) from None

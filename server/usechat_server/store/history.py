@@ -42,7 +42,7 @@ class Next(NamedTuple):
 
 def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> Next:
     """The history that a request asks to go on with. Raises ChatError."""
-    if request.regenerates:
+    if request.is_regeneration:
         return _regenerated(stored, request)
     sent = request.newest
     if sent is None:

@@ -15,7 +15,7 @@ from usechat_server.http.routes.page import PageConfig, page_routes
 
 @pytest.fixture
 def build(tmp_path: Path) -> Path:
-    """A folder as the build leaves it, and a file beside it that is nobody's business."""
+    """A directory as the build writes it, next to a file that must not be served."""
     page = tmp_path / "page"
     (page / "assets").mkdir(parents=True)
     (page / "index.html").write_text('<title>the chat</title><meta name="usechat" content="{}" />')
@@ -26,16 +26,16 @@ def build(tmp_path: Path) -> Path:
     return page
 
 
-def client(page: Path, config: PageConfig | None = None) -> TestClient:
+def client_of(page: Path, config: PageConfig | None = None) -> TestClient:
     config = config or PageConfig(stored=False, max_body_bytes=1000)
-    made = TestClient(Starlette(routes=page_routes(config, page)))
-    del made.headers["accept-encoding"]
-    return made
+    client = TestClient(Starlette(routes=page_routes(config, page)))
+    del client.headers["accept-encoding"]
+    return client
 
 
-def test_the_page_is_asked_for_anew_and_its_assets_are_kept(build: Path) -> None:
-    index = client(build).get("/")
-    script = client(build).get("/assets/index-abc.js")
+def test_the_page_is_revalidated_and_its_assets_are_cached(build: Path) -> None:
+    index = client_of(build).get("/")
+    script = client_of(build).get("/assets/index-abc.js")
 
     assert index.text.startswith("<title>the chat</title>")
     assert index.headers["content-type"].startswith("text/html")
@@ -45,8 +45,8 @@ def test_the_page_is_asked_for_anew_and_its_assets_are_kept(build: Path) -> None
     assert "immutable" in script.headers["cache-control"]
 
 
-def test_the_page_knows_of_its_server_before_it_asks(build: Path) -> None:
-    page = client(build, PageConfig(stored=True, max_body_bytes=5)).get("/").text
+def test_the_page_contains_its_configuration(build: Path) -> None:
+    page = client_of(build, PageConfig(stored=True, max_body_bytes=5)).get("/").text
     [config] = re.findall(r'<meta name="usechat" content="(.*)" />', page)
 
     assert json.loads(unescape(config)) == {"stored": True, "maxBodyBytes": 5}
@@ -62,23 +62,23 @@ def test_the_page_knows_of_its_server_before_it_asks(build: Path) -> None:
         ("", None),
     ],
 )
-def test_assets_come_as_small_as_the_browser_can_read_them(
+def test_assets_have_the_smallest_accepted_encoding(
     build: Path, accepted: str, coding: str | None
 ) -> None:
     headers = {"accept-encoding": accepted}
-    with client(build).stream("GET", "/assets/index-abc.js", headers=headers) as script:
+    with client_of(build).stream("GET", "/assets/index-abc.js", headers=headers) as script:
         raw = b"".join(script.iter_raw())
 
-    whole = {"br": b"in brotli", "gzip": b"in gzip", None: b"run()"}
-    assert raw == whole[coding]
+    expected = {"br": b"in brotli", "gzip": b"in gzip", None: b"run()"}
+    assert raw == expected[coding]
     assert script.headers.get("content-encoding") == coding
     assert script.headers["vary"] == "accept-encoding"
     assert "javascript" in script.headers["content-type"]
 
 
-def test_nothing_from_elsewhere_may_run_or_load(build: Path) -> None:
+def test_the_policy_allows_nothing_from_other_hosts(build: Path) -> None:
     for path in ("/", "/assets/index-abc.js", "/assets/none.js"):
-        headers = client(build).get(path).headers
+        headers = client_of(build).get(path).headers
         policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
         assert policy["default-src"] == "'none'"
         assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
@@ -98,12 +98,12 @@ def test_nothing_from_elsewhere_may_run_or_load(build: Path) -> None:
     ],
 )
 def test_only_the_build_is_served(build: Path, path: str) -> None:
-    assert client(build).get(path).status_code == 404
+    assert client_of(build).get(path).status_code == 404
 
 
-def test_a_page_that_was_not_built_says_how_to_build_it(tmp_path: Path) -> None:
-    answer = client(tmp_path / "nothing").get("/")
+def test_a_missing_build_is_explained(tmp_path: Path) -> None:
+    response = client_of(tmp_path / "nothing").get("/")
 
-    assert answer.status_code == 503
-    assert "make run" in answer.text
-    assert client(tmp_path / "nothing").get("/assets/index.js").status_code == 404
+    assert response.status_code == 503
+    assert "make run" in response.text
+    assert client_of(tmp_path / "nothing").get("/assets/index.js").status_code == 404

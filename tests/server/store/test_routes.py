@@ -374,6 +374,6 @@ def test_without_a_store_there_are_no_chats(model: ScriptedModel) -> None:
         page = Page(server, "ann")
         page.ask("GET", "/api/chats", status=404)
         page.ask("GET", "/api/chat/c1", status=404)
-        assert "keeps no history" in page.ask(
+        assert "stores no chats" in page.ask(
             "POST", "/api/chat", {"message": user("u1")}, status=400
         )

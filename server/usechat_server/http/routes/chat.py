@@ -1,12 +1,10 @@
-"""A chat's turns: POST /api/chat asks for one, and streams the answer; GET /api/chat/{id}/stream
-streams the one that is being answered; POST /api/chat/{id}/stop ends it."""
+"""The routes of runs: POST /api/chat starts one and streams it, GET /api/chat/{id}/stream resumes
+its stream, POST /api/chat/{id}/stop stops it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -16,11 +14,11 @@ from ui_message_stream.versions import ClientVersion
 
 from usechat_server.chat_request import (
     ChatRequest,
-    identity,
     parse_request,
-    parse_stop,
+    parse_stop_request,
+    request_digest,
     turn_of,
-    validated,
+    validate_body,
 )
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.errors import RESTARTING, ServiceUnavailable
@@ -32,24 +30,22 @@ from usechat_server.turn import Turn
 
 __all__ = ["chat_routes"]
 
-#: Bytes from which a body is read and translated in a thread, so that other streams go on.
-IN_THREAD = 1_000_000
-
-_Read = TypeVar("_Read")
+#: Bytes from which a body is parsed in a thread, since that would delay other streams.
+PARSE_IN_THREAD = 1_000_000
 
 
 def chat_routes(state: AppState) -> list[BaseRoute]:
-    """The routes of turns. They are ASGI apps, so that nothing is between a stream and its host."""
+    """Return the routes of runs. They are ASGI apps: nothing is between a stream and its host."""
     return [
-        Route("/api/chat", _Post(state), methods=["POST"]),
-        # A chat id may hold an encoded slash, which is a plain one here.
+        Route("/api/chat", _Start(state), methods=["POST"]),
+        # A chat id may contain an encoded slash, which is decoded here.
         Route("/api/chat/{id:path}/stream", _Resume(state), methods=["GET"]),
         Route("/api/chat/{id:path}/stop", _Stop(state), methods=["POST"]),
     ]
 
 
 class _Endpoint:
-    """Answers one request; nothing if its client leaves before it was read."""
+    """Sends the response to a request, and nothing if the client leaves before it was read."""
 
     def __init__(self, state: AppState) -> None:
         self.state = state
@@ -72,7 +68,7 @@ class _Endpoint:
         *,
         from_start: bool = False,
     ) -> Response:
-        """A run's log."""
+        """Return a stream of the run's log."""
         settings = self.state.settings
         return log_response(
             opened,
@@ -85,7 +81,7 @@ class _Endpoint:
         )
 
 
-class _Post(_Endpoint):
+class _Start(_Endpoint):
     async def respond(self, scope: Scope, receive: Receive) -> Response:
         state = self.state
         if state.draining:
@@ -93,26 +89,22 @@ class _Post(_Endpoint):
         user = await state.user(scope)
         client_version = state.client_version_of(scope)
         body = await read_body(scope, receive, state.settings)
-        # Whose history is stored is as long as the chat, however short the body.
-        in_thread = len(body) >= IN_THREAD or state.store is not None
-
-        def understand() -> tuple[ChatRequest, str]:
-            request = parse_request(body)
-            request = replace(request, body=validated(request.body, state.body))
-            return request, identity(request)
-
-        request, digest = await _done(understand, in_thread=len(body) >= IN_THREAD)
+        if len(body) >= PARSE_IN_THREAD:
+            request, digest = await asyncio.to_thread(_parse, body, state)
+        else:
+            request, digest = _parse(body, state)
         await state.ready()
         key = ChatKey(user, request.chat_id)
 
-        async def begin(lease: Lease) -> tuple[Turn, Responder]:
-            """The turn, with the chat its own: what is refused here is refused before anything
-            has begun."""
+        async def begin_turn(lease: Lease) -> tuple[Turn, Responder]:
+            """Return the turn and its responder. A request that is refused here changes nothing."""
             store = state.store
             if store is None:
                 turn = turn_of(request, user, client_version)
             else:
                 turn = await store.turn(request, user, client_version)
+            # A stored history is as long as the chat, however short the body.
+            in_thread = len(body) >= PARSE_IN_THREAD or store is not None
             responder = await state.responder_factory.for_request(turn, in_thread=in_thread)
             decisions = await state.approvals.redeem(turn)
             turn = replace(turn, decisions=decisions)
@@ -120,12 +112,12 @@ class _Post(_Endpoint):
                 try:
                     await store.begin(turn, run_id=lease.run_id, epoch=lease.epoch)
                 except asyncio.CancelledError:
-                    # It is stored all the same, and nobody is going to run it.
+                    # It may have been stored, and will never run.
                     await store.interrupt([lease.run_id])
                     raise
             return turn, responder
 
-        opened = await state.runs.start_or_join(key, digest, begin)
+        opened = await state.runs.start_or_join(key, digest, begin_turn)
         return self.stream(opened, key, client_version)
 
 
@@ -144,10 +136,13 @@ class _Stop(_Endpoint):
     async def respond(self, scope: Scope, receive: Receive) -> Response:
         state = self.state
         key = ChatKey(await state.user(scope), scope["path_params"]["id"])
-        run_id, message_id = parse_stop(await read_body(scope, receive, state.settings))
+        run_id, message_id = parse_stop_request(await read_body(scope, receive, state.settings))
         await state.runs.stop(key, run_id=run_id, message_id=message_id)
         return Response(status_code=204)
 
 
-async def _done(work: Callable[[], _Read], *, in_thread: bool) -> _Read:
-    return await asyncio.to_thread(work) if in_thread else work()
+def _parse(body: bytes, state: AppState) -> tuple[ChatRequest, str]:
+    """Return the request and its digest."""
+    request = parse_request(body)
+    request = replace(request, body=validate_body(request.body, state.body))
+    return request, request_digest(request)
