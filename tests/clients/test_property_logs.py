@@ -28,7 +28,7 @@ from usechat_server.turn import Turn
 
 from tests.clients.conversation import RELEASES
 from tests.harness.fake_provider_events import Pause, to_sse
-from tests.harness.lifecycle import start
+from tests.harness.lifecycle import start_run
 from tests.harness.node import CLIENTS, NodeProcess
 from tests.server.providers.anthropic.strategies import event_sequences
 
@@ -96,7 +96,7 @@ class Server:
         return self._runner.run(self._send(turn, answer))
 
     async def _send(self, turn: Turn, answer: RunResult) -> bytes:
-        run = await start(Runs(), turn, self._agent, Retry(attempts=1))
+        run = await start_run(Runs(), turn, self._agent, Retry(attempts=1))
         reader = run.log.reader(turn.client_version)
         pieces: list[bytes] = []
         while True:

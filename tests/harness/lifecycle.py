@@ -1,4 +1,4 @@
-"""Runs as the routes start them, for tests of what a run does."""
+"""Start runs as the chat route does, without HTTP."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from usechat_server.runs import Retry, Run, Runs
 from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
 
-__all__ = ["Started", "start"]
+__all__ = ["StartedRun", "start_run"]
 
 
 @dataclass
-class Started:
-    """A run that somebody reads: its POST."""
+class StartedRun:
+    """A run, and the log subscription of the POST that started it."""
 
     run: Run
-    _opened: LogSubscription
+    _subscription: LogSubscription
     _runs: Runs
     _key: ChatKey
 
@@ -39,9 +39,9 @@ class Started:
         self.run.interrupt()
 
     def response(self, *, keep_alive: float = 10.0, send_timeout: float = 30.0) -> EventStream:
-        """What the POST answers."""
+        """Return the response of the POST."""
         return log_response(
-            self._opened,
+            self._subscription,
             self._runs.coordinator,
             self._key,
             self.run.turn.client_version,
@@ -50,14 +50,14 @@ class Started:
         )
 
 
-async def start(runs: Runs, turn: Turn, agent: Agent, retry: Retry | None = None) -> Started:
-    """Has an agent answer a turn, in a chat of its own whatever its id."""
+async def start_run(runs: Runs, turn: Turn, agent: Agent, retry: Retry | None = None) -> StartedRun:
+    """Start a run of an agent. Each run has a chat of its own, whatever the turn's `chat_id`."""
     key = ChatKey(turn.user, secrets.token_hex(8))
 
     async def begin(lease: Lease) -> tuple[Turn, Responder]:
         approvals = SignedApprovals(None, MemoryNonces())
         return turn, AgentLoop(agent.spec, agent.spec.first_call(turn), retry or Retry(), approvals)
 
-    opened = await runs.start_or_join(key, "digest", begin)
-    [run] = [run for run in runs.active_runs if run.id == opened.run_id]
-    return Started(run, opened, runs, key)
+    subscription = await runs.start_or_join(key, "digest", begin)
+    [run] = [run for run in runs.active_runs if run.id == subscription.run_id]
+    return StartedRun(run, subscription, runs, key)

@@ -22,8 +22,8 @@ from usechat_server.http.response import UIMessageStreamResponse
 from usechat_server.runs import Runs
 from usechat_server.turn import Turn
 
-from tests.harness.lifecycle import start
-from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.lifecycle import start_run
+from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 
 #: By default, neither a keep-alive nor a timeout can be what notices anything.
 NEVER = 3600.0
@@ -100,12 +100,12 @@ async def run(request: Request) -> Response:
     kind = request.path_params["kind"]
     delta, pause = DELTAS[kind]
     ending = endings[kind] = Ending()
-    more: Iterable[Beat] = (
+    more: Iterable[ScriptEvent] = (
         [asyncio.Event()]
         if pause is None
         else itertools.cycle([pause, [TextDelta(id="0", delta=delta)]])
     )
-    first: Beat = [TextStart(id="0"), TextDelta(id="0", delta=delta)]
+    first: ScriptEvent = [TextStart(id="0"), TextDelta(id="0", delta=delta)]
     model = ScriptedModel(itertools.chain([first], more))
     turn = Turn(
         user=None,
@@ -114,7 +114,7 @@ async def run(request: Request) -> Response:
         messages=[UIMessage(id="u", role="user", parts=[TextPart(text="?")])],
         message_id="m",
     )
-    started = await start(runs, turn, Agent(model))
+    started = await start_run(runs, turn, Agent(model))
     asyncio.get_running_loop().create_task(report_run(model, ending))
     return started.response(**timing(request))
 

@@ -30,12 +30,12 @@ from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
-from tests.harness.lifecycle import Started, start
-from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.lifecycle import StartedRun, start_run
+from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 
 TEXT: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="é" * 30)]
 TOKENS = Usage(input=100, output=20, cache_read=1000, cache_write=10, thinking=5)
-SPOKEN: list[Beat] = [TEXT, [TextEnd(id="0")], TOKENS, StepResult("stop")]
+SPOKEN: list[ScriptEvent] = [TEXT, [TextEnd(id="0")], TOKENS, StepResult("stop")]
 USAGE = {
     "inputTokens": 1110,
     "inputTokenDetails": {"noCacheTokens": 100, "cacheReadTokens": 1000, "cacheWriteTokens": 10},
@@ -47,12 +47,12 @@ USAGE = {
 
 
 async def started(
-    *scripts: Iterable[Beat],
+    *scripts: Iterable[ScriptEvent],
     hook: MetadataHook | None = usage_metadata,
     continued: UIMessage | None = None,
     client_version: ClientVersion = DEFAULT_CLIENT_VERSION,
     model: ScriptedModel | None = None,
-) -> Started:
+) -> StartedRun:
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     messages = [question] if continued is None else [question, continued]
     turn = Turn(
@@ -60,10 +60,10 @@ async def started(
     )
     clock = ClientTool("clock", "The page's time.", {"type": "object"})
     agent = Agent(model or ScriptedModel(*scripts), tools=[clock], metadata=hook)
-    return await start(Runs(), turn, agent, Retry(attempts=3, first=0.001))
+    return await start_run(Runs(), turn, agent, Retry(attempts=3, first=0.001))
 
 
-async def answer(run: Started) -> list[Chunk]:
+async def answer(run: StartedRun) -> list[Chunk]:
     return await AsgiHost(run.response()).answer()
 
 
@@ -136,7 +136,7 @@ async def test_a_stop_before_the_next_attempt_counts_the_last_one_once() -> None
 
 async def test_the_log_line_counts_every_call(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "usechat.run")
-    cut: list[Beat] = [TEXT, ModelError("cut", "truncated")]
+    cut: list[ScriptEvent] = [TEXT, ModelError("cut", "truncated")]
     failed = [ModelError("529", "overloaded", retryable=True)]
     await answer(await started(failed, cut))
     [line] = [record.__dict__["run"] for record in caplog.records if "run" in record.__dict__]
@@ -145,7 +145,7 @@ async def test_the_log_line_counts_every_call(caplog: pytest.LogCaptureFixture) 
 
 
 async def test_a_continuation_adds_up() -> None:
-    called: list[Beat] = [
+    called: list[ScriptEvent] = [
         [ToolInputAvailable(tool_call_id="t", tool_name="clock", input={})],
         Usage(input=7, output=1),
         StepResult("tool-calls"),

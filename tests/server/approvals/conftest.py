@@ -13,7 +13,7 @@ from ui_message_stream.versions import ClientVersion
 from usechat_server import Agent, create_app
 from usechat_server.settings import Settings
 
-from tests.harness.desk import Page, Planner, tools_that_ask, who
+from tests.harness.approval_client import ChatClient, PlanModel, approval_tools, user_from_header
 from tests.harness.live import LiveServer
 
 SECRET = "only for tests, and long enough for the check"
@@ -24,9 +24,9 @@ class Desk:
     """The served app, and what its tools did."""
 
     server: LiveServer
-    model: Planner
+    model: PlanModel
     ran: list[tuple[str, dict[str, Any]]]
-    open_page: Callable[..., Page]
+    open_page: Callable[..., ChatClient]
 
 
 def desk(**options: Any) -> Iterator[Desk]:
@@ -36,14 +36,16 @@ def desk(**options: Any) -> Iterator[Desk]:
     )
     store = options.pop("store", None)
     ran: list[tuple[str, dict[str, Any]]] = []
-    model = Planner()
-    agent = Agent(model, tools=tools_that_ask(ran), **options)
+    model = PlanModel()
+    agent = Agent(model, tools=approval_tools(ran), **options)
     numbers = itertools.count(1)
-    with LiveServer(create_app(agent, user=who, settings=settings, store=store)) as server:
+    with LiveServer(
+        create_app(agent, user=user_from_header, settings=settings, store=store)
+    ) as server:
 
-        def open_page(**fields: Any) -> Page:
+        def open_page(**fields: Any) -> ChatClient:
             """A page with a chat of its own."""
-            return Page(server, **{"chat_id": f"chat-{next(numbers)}", **fields})
+            return ChatClient(server, **{"chat_id": f"chat-{next(numbers)}", **fields})
 
         yield Desk(server, model, ran, open_page)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from usechat_server.approvals.digest import sign
 
-from tests.harness.desk import LOCATE, Page
+from tests.harness.approval_client import LOCATE, ChatClient
 from tests.harness.live import chunks, user
 from tests.server.approvals.conftest import SECRET, Desk
 
@@ -26,14 +26,14 @@ def test_an_approved_call_runs_once_with_what_the_page_showed(
     either: Desk, client_version: str
 ) -> None:
     page = either.open_page(client_version=client_version)
-    page.ask(ANN)
-    assert page.call("send")["state"] == "approval-requested"
+    page.send(ANN)
+    assert page.tool_part("send")["state"] == "approval-requested"
     assert either.ran == []
-    page.answer("send", True)
-    page.go_on()
+    page.decide("send", True)
+    page.send_continuation()
     assert either.ran == [SENT]
-    assert page.call("send")["state"] == "output-available"
-    assert page.call("send")["output"] == "sent to Ann"
+    assert page.tool_part("send")["state"] == "output-available"
+    assert page.tool_part("send")["output"] == "sent to Ann"
     assert page.messages[-1]["parts"][-1]["text"] == "Done."
     [shown] = told(either)
     assert shown["output"] == "sent to Ann"
@@ -41,34 +41,34 @@ def test_an_approved_call_runs_once_with_what_the_page_showed(
 
 def test_a_denied_call_is_told_to_the_page_and_the_model(either: Desk) -> None:
     page = either.open_page()
-    page.ask(ANN)
-    page.answer("send", False, "Ask me again on Monday.")
-    page.go_on()
+    page.send(ANN)
+    page.decide("send", False, "Ask me again on Monday.")
+    page.send_continuation()
     assert either.ran == []
-    assert page.call("send")["state"] == "output-denied"
+    assert page.tool_part("send")["state"] == "output-denied"
     [shown] = told(either)
     assert shown["state"] == "output-denied"
     assert shown["approval"]["reason"] == "Ask me again on Monday."
     # The chat goes on.
-    page.ask(("read", {"path": "/a"}))
-    assert page.call("read")["output"] == "content of /a"
+    page.send(("read", {"path": "/a"}))
+    assert page.tool_part("read")["output"] == "content of /a"
 
 
 def test_each_of_several_calls_has_an_answer_of_its_own(either: Desk) -> None:
     page = either.open_page()
-    page.ask(ANN, ("wipe", {"path": "/a"}), ("read", {"path": "/b"}), (LOCATE.name, {}))
-    assert page.call("read")["state"] == "output-available", "it has nobody to wait for"
-    page.answer("send", True)
+    page.send(ANN, ("wipe", {"path": "/a"}), ("read", {"path": "/b"}), (LOCATE.name, {}))
+    assert page.tool_part("read")["state"] == "output-available", "it has nobody to wait for"
+    page.decide("send", True)
     asked = len(either.model.calls)
-    page.go_on()
+    page.send_continuation()
     assert either.ran == [SENT]
-    assert page.call("wipe")["state"] == "approval-requested"
+    assert page.tool_part("wipe")["state"] == "approval-requested"
     assert len(either.model.calls) == asked, "the model waits for the other answers"
-    page.answer("wipe", False)
-    page.output(LOCATE.name, "here")
-    page.go_on()
+    page.decide("wipe", False)
+    page.add_output(LOCATE.name, "here")
+    page.send_continuation()
     assert either.ran == [SENT]
-    assert page.call("wipe")["state"] == "output-denied"
+    assert page.tool_part("wipe")["state"] == "output-denied"
     assert [part["state"] for part in told(either)] == [
         "output-available",
         "output-denied",
@@ -79,18 +79,18 @@ def test_each_of_several_calls_has_an_answer_of_its_own(either: Desk) -> None:
 
 def test_who_does_not_answer_can_write_on(either: Desk) -> None:
     page = either.open_page()
-    page.ask(ANN)
-    page.ask(("read", {"path": "/a"}))
-    assert page.call("read")["state"] == "output-available"
+    page.send(ANN)
+    page.send(("read", {"path": "/a"}))
+    assert page.tool_part("read")["state"] == "output-available"
     assert either.ran == []
 
 
 def test_the_same_call_is_asked_about_each_time(either: Desk) -> None:
     page = either.open_page()
     for _ in range(2):
-        page.ask(ANN)
-        page.answer("send", True)
-        page.go_on()
+        page.send(ANN)
+        page.decide("send", True)
+        page.send_continuation()
     assert either.ran == [SENT, SENT]
 
 
@@ -108,12 +108,12 @@ def test_the_signature_of_the_ai_sdk(asking: Desk, client_version: str, signed: 
 
 
 def test_a_page_that_sends_an_open_question_back_gets_it_again(either: Desk) -> None:
-    page: Page = either.open_page()
-    page.ask(ANN)
+    page: ChatClient = either.open_page()
+    page.send(ANN)
     asked = len(either.model.calls)
-    page.go_on()
-    assert page.call("send")["state"] == "approval-requested"
+    page.send_continuation()
+    assert page.tool_part("send")["state"] == "approval-requested"
     assert len(either.model.calls) == asked
-    page.answer("send", True)
-    page.go_on()
+    page.decide("send", True)
+    page.send_continuation()
     assert either.ran == [SENT]

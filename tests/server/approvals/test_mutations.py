@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.harness.desk import LOCATE, Page
+from tests.harness.approval_client import LOCATE, ChatClient
 from tests.server.approvals.conftest import Desk
 
 PAYMENT = {"to": "Ann", "amount": 2, "note": "rent"}
@@ -83,16 +83,16 @@ def changed(draw: st.DrawFn, body: Any) -> Any:
     return body
 
 
-def answered(desk: Desk) -> Page:
+def answered(desk: Desk) -> ChatClient:
     """A page with a payment that was allowed, a file whose deletion was not, and more."""
     page = desk.open_page()
-    page.ask(("read", {"path": "/a"}))
-    page.ask(
+    page.send(("read", {"path": "/a"}))
+    page.send(
         ("send", PAYMENT), ("wipe", {"path": "/b"}), ("read", {"path": "/c"}), (LOCATE.name, {})
     )
-    page.answer("send", True)
-    page.answer("wipe", False)
-    page.output(LOCATE.name, "here")
+    page.decide("send", True)
+    page.decide("wipe", False)
+    page.add_output(LOCATE.name, "here")
     return page
 
 
@@ -103,11 +103,11 @@ def answered(desk: Desk) -> Page:
 def test_one_change_runs_nothing_else(either: Desk, data: st.DataObject) -> None:
     either.ran.clear()
     page = answered(either)
-    body = data.draw(changed(page.body()))
+    body = data.draw(changed(page.continuation()))
     response = page.post(body)
     assert response.status_code == 200 or 400 <= response.status_code < 500, response.text
     assert either.ran in ([], [ALLOWED])
     # And whatever came of it, no second time.
-    again = page.post(page.body())
+    again = page.post(page.continuation())
     assert again.status_code == 200 or 400 <= again.status_code < 500
     assert either.ran in ([], [ALLOWED])

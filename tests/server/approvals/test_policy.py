@@ -12,7 +12,7 @@ from usechat_server.settings import Settings
 from usechat_server.tools import tool
 from usechat_server.turn import Turn
 
-from tests.harness.desk import Page, Planner, who
+from tests.harness.approval_client import ChatClient, PlanModel, user_from_header
 from tests.harness.live import LiveServer
 
 Arguments = Mapping[str, Any]
@@ -39,7 +39,7 @@ def vague(arguments: Arguments, turn: Turn) -> Any:
 
 
 @pytest.fixture(scope="module")
-def pages() -> Iterator[tuple[Callable[..., Page], list[int]]]:
+def pages() -> Iterator[tuple[Callable[..., ChatClient], list[int]]]:
     paid: list[int] = []
 
     def make(name: str, needs_approval: Any) -> Any:
@@ -50,9 +50,9 @@ def pages() -> Iterator[tuple[Callable[..., Page], list[int]]]:
         return tool(pay, name=name, needs_approval=needs_approval)
 
     asks = [make(f.__name__, f) for f in (limit, boss, broken, vague)]
-    app = create_app(Agent(Planner(), tools=asks), user=who, settings=Settings())
+    app = create_app(Agent(PlanModel(), tools=asks), user=user_from_header, settings=Settings())
     with LiveServer(app) as server:
-        yield lambda **fields: Page(server, **fields), paid
+        yield lambda **fields: ChatClient(server, **fields), paid
 
 
 CASES = [
@@ -68,14 +68,14 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}, {case[1]}, {case[2]}")
 def test_what_a_tool_says_of_a_call(
-    pages: tuple[Callable[..., Page], list[int]], case: tuple[str, str, int, str]
+    pages: tuple[Callable[..., ChatClient], list[int]], case: tuple[str, str, int, str]
 ) -> None:
     name, user, amount, state = case
     open_page, paid = pages
     paid.clear()
     page = open_page(user=user, chat_id=f"{name} {user} {amount}")
-    page.ask((name, {"amount": amount}))
-    call = page.call(name)
+    page.send((name, {"amount": amount}))
+    call = page.tool_part(name)
     assert call["state"] == state
     assert paid == ([amount] if state == "output-available" else [])
     assert "SECRET" not in repr(page.messages)
@@ -91,12 +91,12 @@ def test_what_a_tool_says_of_a_call(
 
 @pytest.mark.parametrize("client_version", ["6.0.0", "6.0.326"])
 def test_before_ai_sdk_7_an_automatic_answer_shows_by_what_it_does(
-    pages: tuple[Callable[..., Page], list[int]], client_version: str
+    pages: tuple[Callable[..., ChatClient], list[int]], client_version: str
 ) -> None:
     open_page, _ = pages
     for user, state in (("boss", "output-available"), ("eve", "output-denied")):
         page = open_page(user=user, chat_id=f"{user} {client_version}")
         page.client_version = client_version
-        page.ask(("boss", {"amount": 1}))
-        assert page.call("boss")["state"] == state
-        assert "approval" not in page.call("boss")
+        page.send(("boss", {"amount": 1}))
+        assert page.tool_part("boss")["state"] == state
+        assert "approval" not in page.tool_part("boss")

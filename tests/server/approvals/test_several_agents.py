@@ -13,14 +13,14 @@ from usechat_server.errors import ModelError
 from usechat_server.providers.base import ModelCall
 from usechat_server.settings import Settings
 
-from tests.harness.desk import Page, Planner, tools_that_ask
+from tests.harness.approval_client import ChatClient, PlanModel, approval_tools
 from tests.harness.live import LiveServer
 
 ANN = ("send", {"to": "Ann", "amount": 2.5})
 SENT = ("send", {"to": "Ann", "amount": 2.5, "note": ""})
 
 
-class Speechless(Planner):
+class Speechless(PlanModel):
     """Calls tools, and then has nothing to say about them."""
 
     def stream(self, call: ModelCall) -> Any:
@@ -33,10 +33,10 @@ class Speechless(Planner):
 @pytest.mark.parametrize("how", ["at once", "one after the other", "instead"])
 def test_one_answer_runs_one_call_once(how: str, approved: bool) -> None:
     ran: list[Any] = []
-    tools = tools_that_ask(ran)
-    first = Agent(Speechless() if how == "instead" else Planner(), tools=tools)
+    tools = approval_tools(ran)
+    first = Agent(Speechless() if how == "instead" else PlanModel(), tools=tools)
     # It has the tools too, or none of them.
-    others = [Agent(Planner(), tools=tools), Agent(Planner())]
+    others = [Agent(PlanModel(), tools=tools), Agent(PlanModel())]
 
     async def answer(turn: Turn, writer: StreamWriter) -> None:
         if turn.continued is None:
@@ -54,10 +54,10 @@ def test_one_answer_runs_one_call_once(how: str, approved: bool) -> None:
 
     settings = Settings(secret=SecretStr("x" * 40), client_version=ClientVersion(7))
     with LiveServer(create_app(answer, settings=settings)) as server:
-        page = Page(server)
-        page.ask(ANN)
-        page.answer("send", approved)
-        page.go_on()
+        page = ChatClient(server)
+        page.send(ANN)
+        page.decide("send", approved)
+        page.send_continuation()
     assert ran == ([SENT] if approved else [])
-    assert page.call("send")["state"] == ("output-available" if approved else "output-denied")
+    assert page.tool_part("send")["state"] == ("output-available" if approved else "output-denied")
     assert page.messages[-1]["parts"][-1]["text"] == "Done."

@@ -18,7 +18,7 @@ from usechat_server.errors import ChatError
 from usechat_server.settings import Settings
 from usechat_server.turn import Decision, Turn
 
-from tests.harness.desk import Planner, tools_that_ask
+from tests.harness.approval_client import PlanModel, approval_tools
 
 SECRET = "a secret that two processes share, of 32 and more"
 CALL = ToolInputAvailable(tool_call_id="t1", tool_name="send", input={"to": "Ann"})
@@ -174,7 +174,7 @@ def test_several_processes_need_a_secret() -> None:
     check_secret(may_require_approval=False, has_store=False, is_shared=True, secret=None)
     check_secret(may_require_approval=True, has_store=True, is_shared=True, secret=None)
     check_secret(may_require_approval=True, has_store=False, is_shared=True, secret=SECRET)
-    asks = Agent(Planner(), tools=tools_that_ask([]))
+    asks = Agent(PlanModel(), tools=approval_tools([]))
     with pytest.raises(ValueError, match="USECHAT_SECRET"):
         create_app(asks, settings=Settings(redis_url="redis://127.0.0.1:1"))
-    create_app(Agent(Planner()), settings=Settings(redis_url="redis://127.0.0.1:1"))
+    create_app(Agent(PlanModel()), settings=Settings(redis_url="redis://127.0.0.1:1"))

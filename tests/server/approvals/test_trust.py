@@ -19,13 +19,13 @@ from usechat_server.tools import Tool
 from usechat_server.trust import check_client_outputs, merge_client_message
 from usechat_server.turn import Turn
 
-from tests.harness.desk import LOCATE, Planner, tools_that_ask
+from tests.harness.approval_client import LOCATE, PlanModel, approval_tools
 from tests.harness.live import user
 from tests.server.approvals.conftest import Desk
 
 JSON = dict[str, Any]
 
-AGENT = Agent(Planner(), tools=tools_that_ask([]))
+AGENT = Agent(PlanModel(), tools=approval_tools([]))
 
 
 def call(name: str, state: str = "output-available", **fields: Any) -> JSON:
@@ -129,7 +129,7 @@ class Found:
 async def test_tools_that_are_found_at_run_time_are_known() -> None:
     found = {**call("x"), "type": "dynamic-tool", "toolName": "found"}
     source = Found()
-    agent = Agent(Planner(), tools=[source, LOCATE])
+    agent = Agent(PlanModel(), tools=[source, LOCATE])
     assert await refusal(turn(message(found, call("locate"))), agent) is None
     assert await refusal(turn(message(call("gone"))), agent)
     # A server that went away meanwhile does not keep the page from its own answer.
@@ -257,20 +257,20 @@ def test_nothing_but_answers_is_taken_into_the_store(kept: list[JSON], sent: lis
 def test_a_page_without_a_store_can_say_what_a_server_tool_said(asking: Desk) -> None:
     """What docs/trust.md says of it: nobody can tell. Nothing runs by it."""
     page = asking.open_page()
-    page.ask(("read", {"path": "/a"}), (LOCATE.name, {}))
-    page.output("read", "what the page likes")
-    page.output(LOCATE.name, "here")
-    page.go_on()
+    page.send(("read", {"path": "/a"}), (LOCATE.name, {}))
+    page.add_output("read", "what the page likes")
+    page.add_output(LOCATE.name, "here")
+    page.send_continuation()
     assert "what the page likes" in repr(asking.model.calls[-1].messages)
     assert asking.ran == []
 
 
 def test_with_a_store_it_cannot(served_with_store: Desk) -> None:
     page = served_with_store.open_page()
-    page.ask(("read", {"path": "/a"}), (LOCATE.name, {}))
-    page.output("read", "what the page likes")
-    page.output(LOCATE.name, "here")
-    page.go_on()
+    page.send(("read", {"path": "/a"}), (LOCATE.name, {}))
+    page.add_output("read", "what the page likes")
+    page.add_output(LOCATE.name, "here")
+    page.send_continuation()
     seen = repr(served_with_store.model.calls[-1].messages)
     assert "what the page likes" not in seen
     assert "content of /a" in seen

@@ -24,11 +24,11 @@ from usechat_server.tools import ClientTool, ToolContext, tool
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG
-from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 from tests.harness.turns import Scene, ask, call, changed, text, tool_part
 
 CALLS, DONE = StepResult("tool-calls"), StepResult("stop")
-SPOKEN: list[Beat] = [text(), DONE]
+SPOKEN: list[ScriptEvent] = [text(), DONE]
 WHERE = ClientTool("where", "Where the page is.", {"type": "object"})
 CLIENT_VERSIONS = [ClientVersion(6), NEWEST_CLIENT_VERSION]
 

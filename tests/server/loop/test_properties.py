@@ -32,7 +32,7 @@ from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, chunks_of
 from tests.harness.fake_provider_rules import problems
-from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 from tests.harness.turns import Scene, ask, call, changed, text
 
 CLIENT_VERSIONS = [
@@ -103,7 +103,7 @@ class Chat:
         #: the calls that may run in this turn
         self.allowed: set[str] = set()
 
-    def __iter__(self) -> Iterator[Beat]:
+    def __iter__(self) -> Iterator[ScriptEvent]:
         """One call of the model. After the script, it only talks."""
         last = self.model.calls[-1].messages[-1]
         if last.role == "assistant":

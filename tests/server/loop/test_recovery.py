@@ -16,11 +16,11 @@ from usechat_server.providers.base import StepResult
 from usechat_server.tools import tool
 
 from tests.harness.asgi_host import LONG, AsgiHost
-from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 from tests.harness.turns import Scene, ask, call, text, tool_part
 
 CALLS, DONE = StepResult("tool-calls"), StepResult("stop")
-SPOKEN: list[Beat] = [text(), DONE]
+SPOKEN: list[ScriptEvent] = [text(), DONE]
 HALF: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Do")]
 WHOLE = UIMessage(
     id="m", role="assistant", parts=[StepStartPart(), TextPart(text="Done.", state="done")]
@@ -38,7 +38,7 @@ async def seen(host: AsgiHost) -> None:
 class Broken:
     """An answer whose first call breaks off in the middle of a text, when the test says so."""
 
-    def __init__(self, *then: Iterable[Beat]) -> None:
+    def __init__(self, *then: Iterable[ScriptEvent]) -> None:
         self.breaks = asyncio.Event()
         self.model = ScriptedModel([HALF, self.breaks, cut()], *(then or (SPOKEN,)))
         self.scene = Scene(Agent(self.model, metadata=None), resume=LONG)
@@ -88,7 +88,7 @@ async def test_nothing_is_taken_back_if_one_page_cannot_forget(
 async def test_what_no_page_was_sent_is_simply_said_again() -> None:
     began_again = asyncio.Event()
 
-    def again() -> Iterator[Beat]:
+    def again() -> Iterator[ScriptEvent]:
         began_again.set()
         yield from SPOKEN
 

@@ -32,11 +32,11 @@ from usechat_server.tools import ClientTool, Tool, ToolContext, ToolError, tool
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG
-from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 from tests.harness.turns import Scene, ask, call, text, tool_part
 
 CALLS, DONE = StepResult("tool-calls"), StepResult("stop")
-SPOKEN: list[Beat] = [text(), DONE]
+SPOKEN: list[ScriptEvent] = [text(), DONE]
 WHERE = ClientTool("where", "Where the page is.", {"type": "object"})
 
 
@@ -52,7 +52,7 @@ class Doubling:
     def __init__(self) -> None:
         self._numbers = itertools.count()
 
-    def __iter__(self) -> Iterator[Beat]:
+    def __iter__(self) -> Iterator[ScriptEvent]:
         yield call(f"t{next(self._numbers)}", "double", number=1)
         yield Usage(5, 5)
         yield CALLS

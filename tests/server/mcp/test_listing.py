@@ -15,7 +15,7 @@ from usechat_server.providers.anthropic.tools import definition
 from usechat_server.tools import FunctionTool, InvalidInput, ToolContext, ToolError
 
 from tests.harness.fake_provider_rules import problems
-from tests.harness.tool_calls import Calls
+from tests.harness.tool_runner import ToolRunner
 
 
 async def nothing(tool: Tool, arguments: dict[str, Any], context: ToolContext) -> CallToolResult:
@@ -129,9 +129,9 @@ async def test_whatever_a_server_answers_is_shown(said: dict[str, Any]) -> None:
     [tool] = function_tools([listed("any")], answer, {})
     if result.is_error:
         with pytest.raises(ToolError, match=r"(?s).+"):
-            await Calls().run(tool)
+            await ToolRunner().run(tool)
         return
-    shown = await Calls().run(tool)
+    shown = await ToolRunner().run(tool)
     # The page can be told, and the model is shown something of each piece.
     assert json_codec.decode(json_codec.encode(shown)) == shown
     pieces = tool.model_output(shown)

@@ -21,7 +21,7 @@ from usechat_server.tools import FunctionTool, InvalidInput, ToolError, ToolSour
 
 from tests.harness import mcp_legacy, mcp_server
 from tests.harness.serving import serve
-from tests.harness.tool_calls import TURN, Calls
+from tests.harness.tool_runner import TURN, ToolRunner
 
 #: Seconds after which something that must happen has not.
 DEADLINE = 30.0
@@ -92,8 +92,8 @@ async def _lists_and_calls(server: MCPServer) -> None:
     # A second turn has the list already.
     assert [*(await listed(server)).values()] == [*tools.values()]
 
-    calls = Calls()
-    assert await calls.run(echo, text="héllo") == {
+    runner = ToolRunner()
+    assert await runner.run(echo, text="héllo") == {
         "content": [{"type": "text", "text": "héllo"}],
         "structuredContent": {"result": "héllo"},
     }
@@ -103,7 +103,7 @@ async def _lists_and_calls(server: MCPServer) -> None:
         echo.parse([])
 
     # A dot is nothing for a provider.
-    shown = await calls.run(tools["pictures_show"])
+    shown = await runner.run(tools["pictures_show"])
     assert [block["type"] for block in shown["content"]] == ["text", "image", "resource"]
     text, image, note = tools["pictures_show"].model_output(shown)
     assert isinstance(image, FilePart)
@@ -112,16 +112,16 @@ async def _lists_and_calls(server: MCPServer) -> None:
     assert [text, note] == [TextPart(text="A pixel:"), TextPart(text="A note.")]
 
     with pytest.raises(ToolError, match=r"The printer is on fire\."):
-        await calls.run(tools["fail"])
-    assert not calls.written
-    await calls.run(tools["work"])
-    [progress] = calls.written
+        await runner.run(tools["fail"])
+    assert not runner.data
+    await runner.run(tools["work"])
+    [progress] = runner.data
     assert progress.to_object() == {
         "type": "data-tool-progress",
         "data": {"toolCallId": "call-1", "progress": 1, "total": 2, "message": "half of it"},
         "transient": True,
     }
-    assert await calls.run(tools["structured"]) == {
+    assert await runner.run(tools["structured"]) == {
         "content": [],
         "structuredContent": {"fine": 1},
     }
@@ -134,15 +134,17 @@ async def _changes(server: MCPServer) -> None:
     """The list changes in the middle of a turn."""
     tools = await listed(server)
     assert "grown" not in tools
-    await Calls().run(tools["grow"])
+    await ToolRunner().run(tools["grow"])
 
     async def has_grown() -> bool:
         return "grown" in await listed(server)
 
     await until(has_grown)
-    assert (await Calls().run((await listed(server))["grown"]))["content"][0]["text"] == "grown"
+    assert (await ToolRunner().run((await listed(server))["grown"]))["content"][0][
+        "text"
+    ] == "grown"
     # What a step knew before still works.
-    await Calls().run(tools["echo"], text="still here")
+    await ToolRunner().run(tools["echo"], text="still here")
 
 
 async def _cancels(server: MCPServer) -> None:
@@ -151,12 +153,12 @@ async def _cancels(server: MCPServer) -> None:
 
     def in_state(key: str) -> Callable[[], Awaitable[bool]]:
         async def told() -> bool:
-            state = await Calls().run(tools["state"])
+            state = await ToolRunner().run(tools["state"])
             return "walk" in state["structuredContent"][key]
 
         return told
 
-    task = asyncio.create_task(Calls().run(tools["hang"], name="walk"))
+    task = asyncio.create_task(ToolRunner().run(tools["hang"], name="walk"))
     await until(in_state("waiting"))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -167,14 +169,14 @@ async def _cancels(server: MCPServer) -> None:
 async def _dies(kind: Kind, server: MCPServer, caplog: pytest.LogCaptureFixture) -> None:
     """The process ends inside a call: that one and those beside it fail, readably."""
     tools = await listed(server)
-    beside = asyncio.create_task(Calls().run(tools["hang"], name="beside"))
+    beside = asyncio.create_task(ToolRunner().run(tools["hang"], name="beside"))
     with pytest.raises(ToolError):
-        await asyncio.wait_for(Calls().run(tools["die"]), DEADLINE)
+        await asyncio.wait_for(ToolRunner().run(tools["die"]), DEADLINE)
     with pytest.raises(ToolError):
         await asyncio.wait_for(beside, DEADLINE)
     if kind == "stdio":
         # It is started again, by the next turn or a call of a tool that a step knew before.
-        shown = await Calls().run(tools["echo"], text="again")
+        shown = await ToolRunner().run(tools["echo"], text="again")
         assert shown["content"][0]["text"] == "again"
         assert "echo" in await listed(server)
     else:
@@ -184,7 +186,7 @@ async def _dies(kind: Kind, server: MCPServer, caplog: pytest.LogCaptureFixture)
 
         await until(is_gone)
         with pytest.raises(ToolError, match=r"The MCP server .* cannot be reached\."):
-            await Calls().run(tools["echo"], text="again")
+            await ToolRunner().run(tools["echo"], text="again")
         assert "a turn goes without its tools" in caplog.text
 
 
@@ -226,7 +228,7 @@ async def test_a_server_that_never_answers_is_ended_with_the_app(tmp_path: Path)
 
 async def test_the_process_ends_with_the_app_and_comes_back_when_it_is_needed() -> None:
     server = legacy()
-    await Calls().run((await listed(server))["grow"])
+    await ToolRunner().run((await listed(server))["grow"])
     assert [*await listed(server)] == ["grow", "tool1"]
     await server.aclose()
     await server.aclose()
@@ -251,7 +253,7 @@ async def test_an_http_server_that_went_away_is_found_again() -> None:
 
             await until(is_back)
             # (Maybe it is noticed only now.)
-            shown = await Calls().run(echo, text="hi")
+            shown = await ToolRunner().run(echo, text="hi")
             assert shown["structuredContent"] == {"result": "hi"}
             served.process.kill()
     finally:
@@ -262,11 +264,11 @@ async def test_a_server_with_sessions_forgets_them() -> None:
     with serve("tests.harness.mcp_legacy:app") as served:
         server = mcp_http(f"{served.url}/mcp", wait=DEADLINE)
         grow = (await listed(server))["grow"]
-        await Calls().run(grow)
+        await ToolRunner().run(grow)
         async with httpx.AsyncClient() as client:
             await client.post(f"{served.url}/mcp", json={"method": "restart"})
         # The call was not run yet, so that it can be run in a new session.
-        shown = await Calls().run(grow)
+        shown = await ToolRunner().run(grow)
         assert shown == {"content": [{"type": "text", "text": "grow was called"}]}
         assert [*await listed(server)] == ["grow", "tool1"]
         await server.aclose()
@@ -277,7 +279,7 @@ async def test_a_server_that_tells_changes_by_itself_is_heard() -> None:
     try:
         grow = (await listed(server))["grow"]
         for count in (1, 2):
-            await Calls().run(grow)
+            await ToolRunner().run(grow)
             # The news came before the call's answer, so that the next step has it.
             assert len(await listed(server)) == count + 1
     finally:
@@ -290,7 +292,7 @@ async def test_each_event_loop_has_a_connection_of_its_own() -> None:
     async def used() -> list[str]:
         try:
             tools = await listed(server)
-            await Calls().run(tools["grow"])
+            await ToolRunner().run(tools["grow"])
             return sorted(tools)
         finally:
             await server.aclose()
@@ -319,7 +321,7 @@ async def test_the_app_says_which_tools_it_wants_and_on_what_terms() -> None:
             "tests_add": True,
         }
         assert {tool.timeout for tool in tools.values()} == {5}
-        shown = await Calls().run(tools["tests_add"], a=1, b=2)
+        shown = await ToolRunner().run(tools["tests_add"], a=1, b=2)
         assert shown["structuredContent"] == {"sum": 3}
 
 

@@ -23,11 +23,11 @@ from usechat_server.runs import run as run_module
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
-from tests.harness.lifecycle import Started, start
+from tests.harness.lifecycle import StartedRun, start_run
 from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
 from tests.harness.pages import Page
-from tests.harness.scripted_model import Beat
 from tests.harness.scripted_model import ScriptedModel as Script
+from tests.harness.scripted_model import ScriptEvent
 from tests.harness.serving import Served, serve
 
 
@@ -159,7 +159,7 @@ def says(said: str) -> TextPart:
     return TextPart(text=said, state="done")
 
 
-async def responder(store: Store, *script: Beat) -> tuple[Runs, Started]:
+async def responder(store: Store, *script: ScriptEvent) -> tuple[Runs, StartedRun]:
     runs = Runs(RunConfig(store=store))  # type: ignore[arg-type]
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     turn = Turn(
@@ -169,7 +169,7 @@ async def responder(store: Store, *script: Beat) -> tuple[Runs, Started]:
         messages=[question],
         message_id="m",
     )
-    return runs, await start(runs, turn, Agent(Script([*script, StepResult("stop")])))
+    return runs, await start_run(runs, turn, Agent(Script([*script, StepResult("stop")])))
 
 
 async def test_an_answer_is_stored_again_and_again_while_it_is_made(

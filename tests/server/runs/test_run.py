@@ -37,13 +37,13 @@ from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost, chunks_of
-from tests.harness.lifecycle import Started, start
-from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.lifecycle import StartedRun, start_run
+from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 
 OPENING: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Hel")]
 CLOSING: list[Chunk] = [TextDelta(id="0", delta="lo"), TextEnd(id="0")]
 DONE = StepResult("stop")
-SPOKEN: list[Beat] = [OPENING, CLOSING, Usage(input=3, output=2), DONE]
+SPOKEN: list[ScriptEvent] = [OPENING, CLOSING, Usage(input=3, output=2), DONE]
 
 
 def busy(retry_after: float | None = None) -> ModelError:
@@ -67,14 +67,14 @@ def turn(
 class Scene:
     """A registry and a model that follows scripts."""
 
-    def __init__(self, *scripts: Iterable[Beat]) -> None:
+    def __init__(self, *scripts: Iterable[ScriptEvent]) -> None:
         self.model = ScriptedModel(*scripts)
         self.runs = Runs()
 
-    async def start(self, of: Turn | None = None) -> Started:
+    async def start(self, of: Turn | None = None) -> StartedRun:
         retry = Retry(attempts=3, first=0.001)
         where = ClientTool("where", "Where the page is.", {"type": "object"})
-        return await start(self.runs, of or turn(), Agent(self.model, tools=[where]), retry)
+        return await start_run(self.runs, of or turn(), Agent(self.model, tools=[where]), retry)
 
     async def answer(self, of: Turn | None = None) -> list[Chunk]:
         return await AsgiHost((await self.start(of)).response()).answer()
@@ -134,7 +134,7 @@ async def test_a_turn_that_cannot_be_answered_is_refused_before_anything_begins(
 
     runs = Runs()
     with pytest.raises(ChatError, match="no images"):
-        await start(runs, turn(), Agent(Refuses([])))
+        await start_run(runs, turn(), Agent(Refuses([])))
     assert runs.active_runs == []
 
 
@@ -168,7 +168,7 @@ async def test_it_is_not_tried_for_ever(lines: list[logging.LogRecord]) -> None:
     ],
     ids=["something was shown", "it would fail again"],
 )
-async def test_it_is_not_tried_again(script: list[Beat]) -> None:
+async def test_it_is_not_tried_again(script: list[ScriptEvent]) -> None:
     scene = Scene(script, SPOKEN)
     assert isinstance((await scene.answer())[-1], Error)
     assert len(scene.model.streams) == 1
@@ -435,7 +435,7 @@ async def test_a_run_is_interrupted_and_not_stopped_while_a_write_is_under_way(
 
 
 async def test_readers_at_different_speeds_see_the_same_answer() -> None:
-    words: list[Beat] = [[TextDelta(id="0", delta=f"{number} ")] for number in range(500)]
+    words: list[ScriptEvent] = [[TextDelta(id="0", delta=f"{number} ")] for number in range(500)]
     pauses = itertools.repeat(0.0)
     script = [OPENING, *itertools.chain(*zip(words, pauses, strict=False)), CLOSING, DONE]
     scene = Scene(script)
@@ -456,7 +456,7 @@ async def test_readers_at_different_speeds_see_the_same_answer() -> None:
     assert reduce(chunks_of(b"".join(quick))) == reduce(chunks_of(b"".join(lagging)))
 
 
-async def replay(run: Started) -> list[Chunk]:
+async def replay(run: StartedRun) -> list[Chunk]:
     pieces = []
     reader = run.log.reader(NEWEST_CLIENT_VERSION)
     while (piece := await asyncio.wait_for(reader.read(), LONG)) is not None:

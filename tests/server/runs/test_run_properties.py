@@ -19,8 +19,8 @@ from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost, chunks_of
 from tests.harness.chunk_strategies import said
-from tests.harness.lifecycle import start
-from tests.harness.scripted_model import Beat, ScriptedModel
+from tests.harness.lifecycle import start_run
+from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 
 CLIENT_VERSIONS = [
     ClientVersion(5),
@@ -70,7 +70,7 @@ def test_every_log_is_legal_and_ends_once(
     lines: list[logging.LogRecord] = []
 
     async def play() -> None:
-        script: list[Beat] = [beat for batch in batches for beat in (batch, 0.0)]
+        script: list[ScriptEvent] = [event for batch in batches for event in (batch, 0.0)]
         if not isinstance(end, str):
             script.append(end)
         elif end == "silence":
@@ -82,7 +82,7 @@ def test_every_log_is_legal_and_ends_once(
             user=None, chat_id="c", client_version=client_version, messages=messages, message_id="m"
         )
         runs = Runs()
-        run = await start(runs, turn, Agent(model), Retry(attempts=2, first=0.0))
+        run = await start_run(runs, turn, Agent(model), Retry(attempts=2, first=0.0))
         host = AsgiHost(run.response())
         responder = host.request()
 

@@ -20,7 +20,7 @@ from ui_message_stream.messages import FilePart, TextPart
 from usechat_server import ClientTool, tool
 from usechat_server.tools.outputs import to_json
 
-from tests.harness.tool_calls import outputs
+from tests.harness.tool_runner import tool_outputs
 
 
 class Sky(BaseModel):
@@ -81,7 +81,7 @@ async def test_the_page_gets_json_of_whatever_has_a_json_form(value: Any, shown:
     async def made() -> Any:
         return value
 
-    assert await outputs(made) == [shown]
+    assert await tool_outputs(made) == [shown]
 
 
 async def test_what_has_no_json_form_is_an_error() -> None:
@@ -90,7 +90,7 @@ async def test_what_has_no_json_form_is_an_error() -> None:
         return object()
 
     with pytest.raises(TypeError):
-        await outputs(made)
+        await tool_outputs(made)
 
 
 JSON = st.recursive(

@@ -14,7 +14,7 @@ import pytest
 from usechat_server import ToolContext, ToolError, tool
 from usechat_server.tools import ToolOutput
 
-from tests.harness.tool_calls import Calls, outputs
+from tests.harness.tool_runner import ToolRunner, tool_outputs
 
 #: Seconds after which something that must happen has not.
 DEADLINE = 20.0
@@ -35,11 +35,11 @@ async def test_a_plain_function_runs_in_a_thread_with_the_context_of_the_caller(
         return {"main": here, "speaker": speaker.get(), "user": ctx.user, "chat": ctx.chat_id}
 
     speaker.set("Ann")
-    calls = Calls()
-    said = await calls.run(where)
+    runner = ToolRunner()
+    said = await runner.run(where)
     assert said == {"main": False, "speaker": "Ann", "user": "ann", "chat": "chat-1"}
     # In the order in which they were written, and before the output.
-    assert [chunk.to_object() for chunk in calls.written] == [
+    assert [chunk.to_object() for chunk in runner.data] == [
         {"type": "data-progress", "id": "p", "data": {"done": 0.5}},
         {"type": "data-note", "data": "passing", "transient": True},
     ]
@@ -51,7 +51,7 @@ async def test_an_async_function_runs_in_the_loop() -> None:
         await asyncio.sleep(0)
         return threading.current_thread().name
 
-    assert await outputs(where) == [threading.current_thread().name]
+    assert await tool_outputs(where) == [threading.current_thread().name]
 
 
 async def test_what_an_async_generator_yields_is_preliminary_until_the_last() -> None:
@@ -60,10 +60,10 @@ async def test_what_an_async_generator_yields_is_preliminary_until_the_last() ->
         for number in range(to):
             yield number
 
-    calls = Calls()
-    await calls.run(count, to=2)
-    assert calls.seen == [ToolOutput(0, True), ToolOutput(1, True), ToolOutput(1)]
-    assert await outputs(count, to=0) == [None]
+    runner = ToolRunner()
+    await runner.run(count, to=2)
+    assert runner.outputs == [ToolOutput(0, True), ToolOutput(1, True), ToolOutput(1)]
+    assert await tool_outputs(count, to=0) == [None]
 
 
 async def test_preliminary_outputs_come_at_once() -> None:
@@ -75,7 +75,7 @@ async def test_preliminary_outputs_come_at_once() -> None:
         await go_on.wait()
         yield "done"
 
-    async with aclosing(steps.run({}, Calls().context())) as made:
+    async with aclosing(steps.run({}, ToolRunner().context())) as made:
         assert await anext(made) == ToolOutput("begun", True)
         go_on.set()
         assert [output.value async for output in made] == ["done", "done"]
@@ -92,11 +92,11 @@ async def test_objects_and_wrapped_functions_run_as_what_they_are() -> None:
         async def double(self, number: int) -> int:
             return 2 * number
 
-    assert await outputs(tool(Adder(2)), number=1) == [3]
-    assert await outputs(tool(Adder(2).double), number=1) == [2]
+    assert await tool_outputs(tool(Adder(2)), number=1) == [3]
+    assert await tool_outputs(tool(Adder(2).double), number=1) == [2]
     # (Nothing tells that it is async.)
     hidden: Any = lambda: Adder(0).double(4)  # noqa: E731
-    assert await outputs(tool(hidden, name="hidden")) == [8]
+    assert await tool_outputs(tool(hidden, name="hidden")) == [8]
 
 
 async def test_failures_come_out_as_they_are() -> None:
@@ -113,14 +113,14 @@ async def test_failures_come_out_as_they_are() -> None:
     async def slow() -> None:
         raise TimeoutError("of something else")
 
-    calls = Calls()
+    runner = ToolRunner()
     with pytest.raises(ToolError, match=r"^The shop is closed\.$"):
-        await calls.run(late)
-    assert calls.seen == [ToolOutput("so far", True)]
+        await runner.run(late)
+    assert runner.outputs == [ToolOutput("so far", True)]
     with pytest.raises(KeyError, match="secret"):
-        await calls.run(broken)
+        await runner.run(broken)
     with pytest.raises(TimeoutError, match="something else"):
-        await calls.run(slow)
+        await runner.run(slow)
 
 
 async def test_a_call_that_takes_too_long_is_stopped_and_told_so() -> None:
@@ -141,10 +141,10 @@ async def test_a_call_that_takes_too_long_is_stopped_and_told_so() -> None:
             yield 1
 
     with pytest.raises(ToolError, match=r"^hang took longer than 0\.05 seconds\.$"):
-        await outputs(hang)
+        await tool_outputs(hang)
     assert stopped.is_set()
     with pytest.raises(ToolError, match="drip took longer"):
-        await outputs(drip)
+        await tool_outputs(drip)
 
 
 async def test_a_thread_is_told_that_nobody_waits_any_more() -> None:
@@ -158,13 +158,13 @@ async def test_a_thread_is_told_that_nobody_waits_any_more() -> None:
         ctx.data("late", 1)
         told.set()
 
-    calls = Calls()
+    runner = ToolRunner()
     with pytest.raises(ToolError, match="took longer"):
-        await calls.run(hang)
+        await runner.run(hang)
     assert await asyncio.to_thread(told.wait, DEADLINE)
     await asyncio.sleep(0)
     # Nobody is told of what it does then.
-    assert calls.written == []
+    assert runner.data == []
 
 
 async def test_cancelling_stops_an_async_tool_and_leaves_a_thread_alone() -> None:
@@ -187,7 +187,7 @@ async def test_cancelling_stops_an_async_tool_and_leaves_a_thread_alone() -> Non
 
     for made in (hang, block):
         begun.clear()
-        task = asyncio.create_task(outputs(made))
+        task = asyncio.create_task(tool_outputs(made))
         assert await asyncio.to_thread(begun.wait, DEADLINE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -207,7 +207,7 @@ async def test_closing_ends_an_async_generator() -> None:
         finally:
             closed.set()
 
-    async with aclosing(count.run({}, Calls().context())) as made:
+    async with aclosing(count.run({}, ToolRunner().context())) as made:
         await anext(made)
     assert closed.is_set()
 
@@ -228,14 +228,14 @@ async def test_failures_are_tried_again_but_not_what_was_said_on_purpose() -> No
         tries.append("certain")
         raise ToolError("No.")
 
-    assert await outputs(flaky, fails=2) == ["after 3"]
+    assert await tool_outputs(flaky, fails=2) == ["after 3"]
     tries.clear()
     with pytest.raises(ConnectionError):
-        await outputs(flaky, fails=9)
+        await tool_outputs(flaky, fails=9)
     assert len(tries) == 3
     tries.clear()
     with pytest.raises(ToolError, match="No"):
-        await outputs(certain)
+        await tool_outputs(certain)
     assert tries == ["certain"]
 
 
@@ -249,7 +249,7 @@ async def test_a_try_that_took_too_long_is_followed_by_another() -> None:
             await asyncio.Event().wait()
         return "there"
 
-    assert await outputs(second_time) == ["there"]
+    assert await tool_outputs(second_time) == ["there"]
     # The first one may still run in its thread: it is over, whatever becomes of the second.
     assert [context.cancelled for context in contexts] == [True, True]
 
@@ -270,7 +270,7 @@ async def test_no_more_calls_run_at_once_than_allowed() -> None:
         running.remove(number)
         return number
 
-    tasks = [asyncio.create_task(outputs(work, number=number)) for number in range(5)]
+    tasks = [asyncio.create_task(tool_outputs(work, number=number)) for number in range(5)]
     await asyncio.wait_for(full.wait(), DEADLINE)
     # One that waits and one that runs are cancelled: their places are free again.
     tasks[0].cancel()
@@ -288,7 +288,7 @@ def test_a_tool_serves_several_event_loops() -> None:
         return -number
 
     async def both() -> list[list[Any]]:
-        calls = [outputs(turn_around, number=number) for number in (1, 2)]
+        calls = [tool_outputs(turn_around, number=number) for number in (1, 2)]
         return list(await asyncio.gather(*calls))
 
     assert asyncio.run(both()) == asyncio.run(both()) == [[-1], [-2]]

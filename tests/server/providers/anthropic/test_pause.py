@@ -15,7 +15,7 @@ from tests.harness.asgi_host import AsgiHost
 from tests.harness.fake_provider import FakeProvider, Reply
 from tests.harness.fake_provider_events import block, message, text
 from tests.harness.fake_provider_rules import problems
-from tests.harness.lifecycle import start
+from tests.harness.lifecycle import start_run
 
 CALL = {
     "type": "server_tool_use",
@@ -48,7 +48,7 @@ async def test_a_paused_search_is_one_answer_in_two_steps() -> None:
             messages=[question],
             message_id="m",
         )
-        run = await start(Runs(), turn, Agent(model, max_tokens=100))
+        run = await start_run(Runs(), turn, Agent(model, max_tokens=100))
         answer = await AsgiHost(run.response()).answer()
 
         second = provider.requests[1].json

@@ -23,7 +23,7 @@ from usechat_server.tools import ClientTool, FunctionTool, InvalidInput, Tool
 
 from tests.harness.fake_provider_events import message, to_sse, tool_use
 from tests.harness.fake_provider_rules import problems
-from tests.harness.tool_calls import Calls
+from tests.harness.tool_runner import ToolRunner
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n rest").decode()
 PDF = base64.b64encode(b"%PDF-1.7 rest").decode()
@@ -168,12 +168,12 @@ def test_the_output_of_a_tool_that_is_gone_is_shown_as_it_is() -> None:
 async def test_the_model_keeps_notes_in_files_of_the_app(tmp_path: Path) -> None:
     notes = memory(await asyncio.to_thread(BetaLocalFilesystemMemoryTool, str(tmp_path)))
     assert isinstance(notes, FunctionTool)
-    calls = Calls()
+    runner = ToolRunner()
     path = "/memories/birds.md"
-    await calls.run(notes, command="create", path=path, file_text="Owls are shy.")
-    assert "Owls are shy." in await calls.run(notes, command="view", path=path)
+    await runner.run(notes, command="create", path=path, file_text="Owls are shy.")
+    assert "Owls are shy." in await runner.run(notes, command="view", path=path)
     with pytest.raises(ToolError, match="does not exist"):
-        await calls.run(notes, command="view", path="/memories/cats.md")
+        await runner.run(notes, command="view", path="/memories/cats.md")
     with pytest.raises(InvalidInput):
         notes.parse({"command": "sing"})
     hello = {"type": "text", "text": "Hi"}

@@ -1,12 +1,12 @@
-"""An app whose tools wait for a person, and a page that answers as `useChat` does: with the whole
-chat, as JSON, in the body of each request."""
+"""Tools that need approval, a model that calls them, and a client that sends what `useChat` does:
+the whole chat as JSON in each request."""
 
 from __future__ import annotations
 
 import copy
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,22 +21,30 @@ from usechat_server.tools import ClientTool, FunctionTool, ToolContext, tool
 
 from tests.harness.live import LiveServer, chunks, text, user
 
-__all__ = ["LOCATE", "Page", "Planned", "Planner", "tools_that_ask", "who"]
+__all__ = [
+    "LOCATE",
+    "ChatClient",
+    "PlanModel",
+    "PlannedCall",
+    "approval_tools",
+    "user_from_header",
+]
 
 JSON = dict[str, Any]
-#: A tool's name, and the input that the model gives it.
-Planned = tuple[str, Any]
+#: A tool's name and the input that the model gives it.
+PlannedCall = tuple[str, Any]
 
-LOCATE = ClientTool("locate", "Where the person is.", {"type": "object", "properties": {}})
+LOCATE = ClientTool("locate", "Where the user is.", {"type": "object", "properties": {}})
 
 
-async def who(request: Request) -> str | None:
-    """The user of a request: what a header says."""
+async def user_from_header(request: Request) -> str | None:
+    """Return the user of a request from its `x-user` header."""
     return request.headers.get("x-user")
 
 
-def tools_that_ask(ran: list[tuple[str, JSON]]) -> list[FunctionTool | ClientTool]:
-    """Two tools that need approval, one that does not, one of the page's. What runs is noted."""
+def approval_tools(ran: list[tuple[str, JSON]]) -> list[FunctionTool | ClientTool]:
+    """Return two tools that need approval, one that does not and a client-side tool. `ran` records
+    the calls of the first two."""
 
     @tool(needs_approval=True)
     async def send(to: str, context: ToolContext, amount: int | float = 1, note: str = "") -> str:
@@ -58,17 +66,15 @@ def tools_that_ask(ran: list[tuple[str, JSON]]) -> list[FunctionTool | ClientToo
     return [send, wipe, read, LOCATE]
 
 
-class Planner:
-    """A model that answers a person with tool calls, the tools' outputs with a text.
+class PlanModel:
+    """A model that makes the tool calls which the user's message lists as JSON, for example
+    `[["send", {"to": "Ann"}]]`, and then writes a text."""
 
-    What it calls is what the person's message says, as JSON: `[["send", {"to": "Ann"}]]`.
-    """
-
-    name = "planner"
+    name = "plan"
     requires: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
-        #: what it was asked
+        #: the calls that began, in order
         self.calls: list[ModelCall] = []
         self._ids = itertools.count(1)
 
@@ -77,23 +83,23 @@ class Planner:
 
     def stream(self, call: ModelCall) -> _Stream:
         last = call.messages[-1]
-        if last.role == "assistant" or not _plan(last):
+        if last.role == "assistant" or not _planned_calls(last):
             return _Stream(self, call, text("Done."), StepResult("stop"))
-        planned = [
+        batch = [
             ToolInputAvailable(tool_call_id=f"call_{next(self._ids)}", tool_name=name, input=value)
-            for name, value in _plan(last)
+            for name, value in _planned_calls(last)
         ]
-        return _Stream(self, call, [planned], StepResult("tool-calls"))
+        return _Stream(self, call, [batch], StepResult("tool-calls"))
 
     async def aclose(self) -> None:
         pass
 
 
-def _plan(message: UIMessage) -> Sequence[Planned]:
-    """What a message says to do; nothing if it was tampered with."""
-    said = "".join(part.text for part in message.parts if isinstance(part, TextPart))
+def _planned_calls(message: UIMessage) -> Sequence[PlannedCall]:
+    """Return the tool calls that a message lists; none if a test tampered with it."""
+    plan = "".join(part.text for part in message.parts if isinstance(part, TextPart))
     try:
-        return [(str(name), value) for name, value in json.loads(said)]
+        return [(str(name), value) for name, value in json.loads(plan)]
     except (TypeError, ValueError):
         return []
 
@@ -101,7 +107,7 @@ def _plan(message: UIMessage) -> Sequence[Planned]:
 class _Stream:
     def __init__(
         self,
-        model: Planner,
+        model: PlanModel,
         call: ModelCall,
         batches: Sequence[Sequence[Chunk]],
         result: StepResult,
@@ -112,58 +118,58 @@ class _Stream:
         self._model = model
         self._call = call
         self._batches = batches
-        self._end = result
+        self._result = result
 
-    async def __aiter__(self) -> Any:
+    async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
         self._model.calls.append(self._call)
         for batch in self._batches:
             yield batch
-        self.result = self._end
+        self.result = self._result
 
     async def aclose(self) -> None:
         pass
 
 
 @dataclass
-class Page:
-    """One chat of one person. `messages` is what `useChat` holds."""
+class ChatClient:
+    """One chat of one user. `messages` is what `useChat` holds."""
 
     server: LiveServer
     chat_id: str = "c1"
     user: str | None = "ann"
-    #: the release of the client
+    #: release of the AI SDK
     client_version: str = "7.0.173"
     messages: list[JSON] = field(default_factory=list)
 
-    def ask(self, *planned: Planned) -> None:
-        """The person writes, and reads the answer."""
-        said = user(json.dumps(planned), id=f"u{len(self.messages)}")
-        self.messages.append(said)
-        self.read(self.post({"messages": self.messages, "trigger": "submit-message"}))
+    def send(self, *planned: PlannedCall) -> None:
+        """Send a message that makes the model call these tools, and read the response."""
+        message = user(json.dumps(planned), id=f"u{len(self.messages)}")
+        self.messages.append(message)
+        self.receive(self.post({"messages": self.messages, "trigger": "submit-message"}))
 
-    def answer(self, call: str, approved: bool, reason: str | None = None) -> None:
-        """`addToolApprovalResponse`, for the open call of that tool."""
-        part = self.call(call)
+    def decide(self, tool_name: str, approved: bool, reason: str | None = None) -> None:
+        """Add a decision on the open call of a tool, as `addToolApprovalResponse` does."""
+        part = self.tool_part(tool_name)
         assert part["state"] == "approval-requested"
         part["state"] = "approval-responded"
         part["approval"] |= {"approved": approved} | ({"reason": reason} if reason else {})
 
-    def output(self, call: str, output: Any) -> None:
-        """`addToolOutput`."""
-        self.call(call).update(state="output-available", output=output)
+    def add_output(self, tool_name: str, output: Any) -> None:
+        """Add the output of a call, as `addToolOutput` does."""
+        self.tool_part(tool_name).update(state="output-available", output=output)
 
-    def call(self, tool_name: str) -> JSON:
-        """The tool part of the last message."""
-        found: list[JSON] = [
+    def tool_part(self, tool_name: str) -> JSON:
+        """Return the part of a tool's only call in the last message."""
+        parts: list[JSON] = [
             part
             for part in self.messages[-1]["parts"]
             if part["type"] == f"tool-{tool_name}" or part.get("toolName") == tool_name
         ]
-        [part] = found
+        [part] = parts
         return part
 
-    def body(self) -> JSON:
-        """What a continuation sends: the answers that were given, in the whole chat."""
+    def continuation(self) -> JSON:
+        """Return the request body that continues the last message, with the whole chat."""
         return copy.deepcopy(
             {
                 "id": self.chat_id,
@@ -173,24 +179,24 @@ class Page:
             }
         )
 
-    def go_on(self) -> None:
-        """Sends the answers and reads what comes of them."""
-        self.read(self.post(self.body()))
+    def send_continuation(self) -> None:
+        """Send the decisions and outputs, and read the response."""
+        self.receive(self.post(self.continuation()))
 
     def post(self, body: Mapping[str, Any]) -> httpx.Response:
-        """A request with any body, as this person."""
+        """Send a request with any body, as this user."""
         headers = {"x-usechat-client": self.client_version} | (
             {"x-user": self.user} if self.user else {}
         )
         return self.server.request("POST", "/api/chat", {"id": self.chat_id, **body}, headers)
 
-    def read(self, response: httpx.Response) -> None:
-        """What the page makes of an answer."""
+    def receive(self, response: httpx.Response) -> None:
+        """Update `messages` from a response, as `useChat` does."""
         assert response.status_code == 200, response.text
-        stream = [parse_chunk(one) for one in chunks(response.text)]
+        stream = [parse_chunk(chunk) for chunk in chunks(response.text)]
         last = self.messages[-1]
-        before = UIMessage.from_object(last) if last["role"] == "assistant" else None
-        message = reduce(stream, before).to_object()
-        if before is not None:
+        continued = UIMessage.from_object(last) if last["role"] == "assistant" else None
+        message = reduce(stream, continued).to_object()
+        if continued is not None:
             self.messages.pop()
         self.messages.append(message)
