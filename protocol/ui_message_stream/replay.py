@@ -143,8 +143,12 @@ def _is_answered(part: m.ToolPart, client_version: ClientVersion) -> bool:
 
     It is not called for what the provider executed; the output then says how it really was.
     """
-    known = client_version >= _OUTPUT_SAYS_WHO_EXECUTED_SINCE
-    return known and part.state in ("output-available", "output-error")
+    if client_version < _OUTPUT_SAYS_WHO_EXECUTED_SINCE:
+        return False
+    if part.state == "output-denied":
+        # An error, where there is no chunk for a denial: `tool-output-denied` has no such field.
+        return not accepts(client_version, "tool-output-denied")
+    return part.state in ("output-available", "output-error")
 
 
 def _input_error(part: m.ToolPart, error_text: str) -> Iterator[Chunk]:
@@ -212,7 +216,10 @@ def _outcome(part: m.ToolPart, client_version: ClientVersion) -> Iterator[Chunk]
             )
         case "output-denied" if not accepts(client_version, "tool-output-denied"):
             yield c.ToolOutputError(
-                tool_call_id=part.tool_call_id, error_text=DENIED_TEXT, dynamic=dynamic
+                tool_call_id=part.tool_call_id,
+                error_text=DENIED_TEXT,
+                provider_executed=executed,
+                dynamic=dynamic,
             )
         case "output-denied":
             yield c.ToolOutputDenied(tool_call_id=part.tool_call_id)

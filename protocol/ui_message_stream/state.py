@@ -11,7 +11,7 @@ from ui_message_stream.chunks import Chunk
 from ui_message_stream.grammar import BLOCK, ENDED, STREAM, TOOL, BlockState, CallState, Rule, State
 from ui_message_stream.messages import StepStartPart, ToolPart, UIMessage
 from ui_message_stream.schema import UNSET
-from ui_message_stream.versions import OLDEST_CLIENT_VERSION, ClientVersion, accepts
+from ui_message_stream.versions import OLDEST_CLIENT_VERSION, ClientVersion, downgrade
 
 __all__ = ["BlockChunk", "Call", "IllegalChunk", "StreamState", "shows", "subject"]
 
@@ -147,7 +147,7 @@ class StreamState:
                 blocks.update(dict.fromkeys(blocks, "left open"))
         elif isinstance(chunk, c.ResetStep):
             self._reset()
-        if shows(chunk) and accepts(self.client_version, chunk.type):
+        if shows(chunk) and downgrade(chunk, self.client_version) is not None:
             self._shown = self._step
         row = STREAM[_row(chunk)]
         cell = row[self.state]

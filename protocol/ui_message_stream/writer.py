@@ -41,6 +41,7 @@ from ui_message_stream.versions import (
     ChunkVariant,
     ClientVersion,
     VersionedChunk,
+    accepts,
 )
 
 __all__ = ["TRUNCATED_INPUT", "Writer"]
@@ -122,6 +123,8 @@ class Writer:
                 raise IllegalChunk(self._grammar.state, chunk, rule)
             for added in missing:
                 out += self._put(added)
+        if isinstance(chunk, ToolInputError) and self._needs_start(chunk):
+            out += self._put(_input_start(chunk))
         return out + self._put(chunk)
 
     def write_variant(self, variant: ChunkVariant) -> list[ChunkVariant]:
@@ -173,6 +176,14 @@ class Writer:
             ]
             return [FinishStep(), *step] if self._grammar.state == rules.STEP else step
         return []
+
+    def _needs_start(self, chunk: ToolInputError) -> bool:
+        """Whether the oldest client throws on the error of a call that has no `tool-input-start`.
+
+        Before 5.0.7 it gets a `tool-output-error` instead, which must be about a known call.
+        """
+        known = chunk.tool_call_id in self._grammar.calls
+        return not known and not accepts(self._grammar.client_version, chunk.type)
 
     def _ends(self) -> list[Chunk]:
         """The ends of the open parts."""
@@ -231,3 +242,14 @@ class Writer:
         if not text and chunk.provider_metadata is None:
             return []
         return [msgspec.structs.replace(chunk, delta=text)]
+
+
+def _input_start(chunk: ToolInputError) -> ToolInputStart:
+    return ToolInputStart(
+        tool_call_id=chunk.tool_call_id,
+        tool_name=chunk.tool_name,
+        provider_executed=chunk.provider_executed,
+        tool_metadata=chunk.tool_metadata,
+        dynamic=chunk.dynamic,
+        title=chunk.title,
+    )

@@ -123,6 +123,7 @@ def test_a_replay_does_not_run_a_page_s_tool_again(reader: Reader, release: str)
                 {"type": "step-start"},
                 {**call, "toolCallId": "answered", "state": "output-available", "output": None},
                 {**call, "toolCallId": "failed", "state": "output-error", "errorText": "denied"},
+                {**call, "toolCallId": "denied", "state": "output-denied"},
                 {**call, "toolCallId": "open", "state": "input-available"},
             ],
         }
@@ -138,6 +139,7 @@ def test_a_replay_does_not_run_a_page_s_tool_again(reader: Reader, release: str)
     assert states == [
         ("answered", "output-available"),
         ("failed", "output-error"),
+        ("denied", "output-error"),
         ("open", "input-available"),
     ]
     assert not any(part.get("providerExecuted") for part in answer["message"]["parts"])

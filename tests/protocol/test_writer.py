@@ -126,6 +126,43 @@ def test_no_published_client_sends_a_request_again(
     assert set(requests(reader, made, message, client_version).values()) == {1}
 
 
+@pytest.mark.parametrize("dynamic", [None, True])
+@pytest.mark.parametrize("client_version", ["5.0.0", "5.0.92"])
+def test_an_input_error_without_a_start_reaches_every_client(
+    reader: Reader, client_version: str, dynamic: bool | None
+) -> None:
+    oldest = ClientVersion.parse(client_version)
+    error = c.ToolInputError(
+        tool_call_id="c", tool_name="t", input={}, error_text="", dynamic=dynamic
+    )
+    writer = Writer(message_id="m", client_version=oldest)
+    chunks = [*writer.write(error), *writer.finish()]
+    # Clients before 5.0.7 get a `tool-output-error`, which needs a call that has started.
+    start = ["tool-input-start"] if client_version == "5.0.0" else []
+    assert types(chunks) == [
+        *("start", "start-step", *start, "tool-input-error", "finish-step", *EMPTY_STEP, "finish")
+    ]
+    assert set(requests(reader, chunks, None, oldest).values()) == {1}
+    for release in filter(lambda release: ClientVersion.parse(release) >= oldest, RELEASES):
+        at = ClientVersion.parse(release)
+        sent = [out for chunk in chunks if (out := downgrade(chunk, at)) is not None]
+        result = reader.read(sent, release=release)
+        assert result["error"] is None
+        assert result["message"]["parts"][1]["state"] == "output-error"
+
+
+@given(maybe_messages, st.data())
+@settings(max_examples=80)
+def test_the_oldest_client_reads_whatever_is_written_for_it(
+    reader: Reader, message: UIMessage | None, data: st.DataObject
+) -> None:
+    oldest = ClientVersion(5)
+    _, chunks = wild_log(data, message, oldest)
+    sent = [out for chunk in chunks if (out := downgrade(chunk, oldest)) is not None]
+    error = next((chunk.error_text for chunk in chunks if isinstance(chunk, c.Error)), None)
+    assert reader.read(sent, message, str(oldest))["error"] == error
+
+
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.type)
 @pytest.mark.parametrize("state", ["output-available", "output-error", "approval-responded"])
 def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
