@@ -74,7 +74,7 @@ async def read(log: Log) -> tuple[list[float], float]:
     return late, time.monotonic()
 
 
-def told(results: list[tuple[list[float], float]], began: float, deltas: int) -> dict[str, Any]:
+def row_of(results: list[tuple[list[float], float]], began: float, deltas: int) -> dict[str, Any]:
     late = sorted(one for each, _ in results for one in each)
     assert len(late) == RUNS * deltas
     seconds = max(end for _, end in results) - began
@@ -90,28 +90,28 @@ async def in_memory(deltas: int, period: float) -> dict[str, Any]:
     readers = [asyncio.create_task(read(log)) for log in logs]
     began = time.monotonic()
     await write(logs, deltas, period)
-    return told(await asyncio.gather(*readers), began, deltas)
+    return row_of(await asyncio.gather(*readers), began, deltas)
 
 
 class Writer:
-    """Logs that are mirrored, under names of their own."""
+    """Logs that are published, under names of their own."""
 
     def __init__(self, url: str, name: str, runs: int) -> None:
-        self.shared = RedisCommands(url)
-        self.publisher = LogPublisher(self.shared)
+        self.commands = RedisCommands(url)
+        self.publisher = LogPublisher(self.commands)
         self.names = [f"{name}-{number}" for number in range(runs)]
         self.logs = [started() for _ in self.names]
 
     async def begin(self) -> None:
         for name, log in zip(self.names, self.logs, strict=True):
-            fields = {"run": name, "turn": _TURN.to_json(), "owner": self.shared.process}
-            copy = PublishedLog(HeldLease(name, name, 1), log, fields, lambda: None)
-            self.publisher.follow(copy)
-            await self.publisher.wait(copy, 5)
+            fields = {"run": name, "turn": _TURN.to_json(), "owner": self.commands.process}
+            published = PublishedLog(HeldLease(name, name, 1), log, fields, lambda: None)
+            self.publisher.publish(published)
+            await self.publisher.wait(published, 5)
 
     async def aclose(self) -> None:
         await self.publisher.aclose()
-        await self.shared.aclose()
+        await self.commands.aclose()
 
 
 def reading(url: str, names: list[str]) -> subprocess.Popen[bytes]:
@@ -132,22 +132,22 @@ async def over_redis(url: str, deltas: int, period: float) -> dict[str, Any]:
     results = json.loads(await asyncio.to_thread(reader.stdout.readline))
     reader.wait()
     await writer.aclose()
-    row = told([(late, end) for late, end in results], began, deltas)
+    row = row_of([(late, end) for late, end in results], began, deltas)
     return row | {"writer_cpu_us_per_chunk": round(cpu / RUNS / deltas * 1e6, 1)}
 
 
-async def read_elsewhere(url: str, names: list[str]) -> None:
+async def read_remotely(url: str, names: list[str]) -> None:
     """The other process: reads the runs to their ends and prints what it found."""
-    shared = RedisCommands(url)
-    follower = LogSubscriber(shared)
-    remote_logs = [await follower.open(name, name) for name in names]
+    commands = RedisCommands(url)
+    subscriber = LogSubscriber(commands)
+    remote_logs = [await subscriber.subscribe(name, name) for name in names]
     readers = [
         asyncio.create_task(read(remote_log.log)) for remote_log in remote_logs if remote_log
     ]
     print("reading", flush=True)
     print(json.dumps(await asyncio.gather(*readers)), flush=True)
-    await follower.aclose()
-    await shared.aclose()
+    await subscriber.aclose()
+    await commands.aclose()
 
 
 async def replay(url: str) -> dict[str, Any]:
@@ -160,14 +160,14 @@ async def replay(url: str) -> dict[str, Any]:
     _, end = await read(log)
     here = end - began
     await asyncio.sleep(0.2)  # what was said last is in Redis
-    shared = RedisCommands(url)
-    follower = LogSubscriber(shared)
+    commands = RedisCommands(url)
+    subscriber = LogSubscriber(commands)
     began = time.monotonic()
-    remote_log = await follower.open("replay-0", "replay-0")
+    remote_log = await subscriber.subscribe("replay-0", "replay-0")
     assert remote_log is not None
     _, end = await read(remote_log.log)
-    await follower.aclose()
-    await shared.aclose()
+    await subscriber.aclose()
+    await commands.aclose()
     await writer.aclose()
     return {"memory_ms": round(here * 1000, 2), "redis_ms": round((end - began) * 1000, 2)}
 
@@ -230,6 +230,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["read"]:
-        asyncio.run(read_elsewhere(sys.argv[2], sys.argv[3:]))
+        asyncio.run(read_remotely(sys.argv[2], sys.argv[3:]))
     else:
         main()

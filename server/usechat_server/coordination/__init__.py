@@ -1,1 +1,1 @@
-"""Which process owns which run: the interface, in memory, and over Redis."""
+"""Coordination of runs: which process owns the run of a chat, and how others read it."""

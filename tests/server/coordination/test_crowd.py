@@ -1,4 +1,4 @@
-"""Many requests at one moment."""
+"""Many requests at the same time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from usechat_server.coordination.redis.commands import RedisCommands
 from tests.harness.redis_server import RedisServer
 
 
-async def test_requests_at_one_moment_wait_for_each_other(redis: RedisServer) -> None:
-    shared = RedisCommands(redis.url)
+async def test_concurrent_requests_wait_for_a_connection(redis: RedisServer) -> None:
+    commands = RedisCommands(redis.url)
     try:
-        claims = (shared.claim(f"chat{number}", "run", "digest") for number in range(300))
-        assert None not in await asyncio.gather(*claims)
+        leases = (commands.acquire(f"chat{number}", "run", "digest") for number in range(300))
+        assert None not in await asyncio.gather(*leases)
     finally:
-        await shared.aclose()
+        await commands.aclose()

@@ -1,4 +1,4 @@
-"""A log of another process: whoever reads it, and whenever, sees what its owner's readers see."""
+"""A log of another process: every reader sees what the readers of its owner see."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ui_message_stream.chunks import Chunk, Start
 from ui_message_stream.state import IllegalChunk
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 from ui_message_stream.writer import Writer
-from usechat_server.coordination.redis import published_log as cluster_copy
+from usechat_server.coordination.redis import published_log
 from usechat_server.coordination.redis.codec import decode, encode
 from usechat_server.coordination.redis.commands import HeldLease, RedisCommands
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.remote_log import RemoteLog
-from usechat_server.run_log import log as memory
+from usechat_server.run_log import log as run_log
 from usechat_server.run_log.log import Log
 
 from tests.harness.chunk_strategies import said
@@ -28,28 +28,28 @@ variants = st.one_of(said, st.builds(VersionedChunk, said, ranges, ranges))
 
 
 @given(st.lists(variants, max_size=8))
-def test_redis_carries_every_chunk_as_it_is(chunks: list[ChunkVariant]) -> None:
+def test_every_chunk_survives_the_codec(chunks: list[ChunkVariant]) -> None:
     assert decode(encode(chunks)) == chunks
 
 
 class Process:
-    """A Shared of its own, and the replica of one log."""
+    """A connection of its own, and the copy of one log."""
 
     def __init__(self, url: str, run_id: str) -> None:
-        self.shared = RedisCommands(url)
-        self.remote_log = RemoteLog("d", run_id, None)
+        self.commands = RedisCommands(url)
+        self.remote_log = RemoteLog("chat", run_id, None)
         self._wake = "0"
 
     async def read(self) -> None:
-        """Once: everything that is there for it now."""
-        known = {self.remote_log.run_id: self.remote_log.at}
-        await self.shared.wake(self.shared.process)  # so that there is always something
-        self._wake, news = await self.shared.news(self._wake, known)
-        for entries in news.values():
-            await self.remote_log.feed(entries, self.shared)
+        """Read everything that is there now."""
+        known = {self.remote_log.run_id: self.remote_log.last_entry_id}
+        await self.commands.wake(self.commands.process)  # so that there is always an update
+        self._wake, updates = await self.commands.read_updates(self._wake, known)
+        for entries in updates.values():
+            await self.remote_log.feed(entries, self.commands)
 
 
-#: What is written; a write to Redis; that Redis is emptied; or who reads.
+#: Chunks to append, a write to Redis, an emptied Redis, or the number of a process that reads.
 acts = st.lists(
     st.one_of(
         st.lists(said, max_size=6),
@@ -62,7 +62,7 @@ acts = st.lists(
 
 @settings(max_examples=60)
 @given(acts=acts, entries=st.sampled_from([1, 3, 256]), read_size=st.sampled_from([3, 64 * 1024]))
-def test_whoever_joins_at_any_point_has_the_owners_log(
+def test_a_reader_that_joins_at_any_point_has_the_owners_log(
     redis: RedisServer, acts: list[list[Chunk] | str | int], entries: int, read_size: int
 ) -> None:
     async def play() -> None:
@@ -71,20 +71,20 @@ def test_whoever_joins_at_any_point_has_the_owners_log(
         log, writer = Log(), Writer(message_id="m")
         log.append(writer.write(Start(message_id="m")))
         lost: list[None] = []
-        copy = PublishedLog(
-            HeldLease(f"d{run_id}", run_id, 1), log, {"run": run_id}, lambda: lost.append(None)
+        published = PublishedLog(
+            HeldLease(f"chat{run_id}", run_id, 1), log, {"run": run_id}, lambda: lost.append(None)
         )
         readers: dict[int, Process] = {}
 
         async def write() -> None:
-            while copy.is_behind:
-                if copy.starts:
-                    await copy.fill(owner)
-                elif batch := copy.batch():
-                    (word,) = await owner.append([batch[0]])
-                    copy.told(word, batch[1])
+            while published.is_behind:
+                if published.needs_rewrite:
+                    await published.rewrite(owner)
+                elif batch := published.next_batch():
+                    (status,) = await owner.append([batch[0]])
+                    published.on_reply(status, batch[1])
                 else:
-                    await copy.end(owner)
+                    await published.write_end(owner)
 
         for act in acts:
             if act == "write":
@@ -103,7 +103,7 @@ def test_whoever_joins_at_any_point_has_the_owners_log(
         log.end()
         await write()
         last = Process(redis.url, run_id)
-        await last.remote_log.load(last.shared)
+        await last.remote_log.load(last.commands)
         for process in [*readers.values(), last]:
             await process.read()
             await process.read()
@@ -111,19 +111,19 @@ def test_whoever_joins_at_any_point_has_the_owners_log(
             assert remote_log.has_ended
             assert remote_log.message() == log.message()
             assert remote_log.end_position == log.end_position
-            assert everything(remote_log) == everything(log)
-            await process.shared.aclose()
+            assert all_chunks(remote_log) == all_chunks(log)
+            await process.commands.aclose()
         assert not lost
         await owner.aclose()
 
     with (
-        mock.patch.object(cluster_copy, "_MOST_ENTRIES", entries),
-        mock.patch.object(memory, "READ_SIZE", read_size),
+        mock.patch.object(published_log, "_MAX_ENTRIES", entries),
+        mock.patch.object(run_log, "READ_SIZE", read_size),
     ):
         asyncio.run(play())
 
 
-def everything(log: Log) -> list[ChunkVariant]:
-    """What was appended, each run of deltas as one."""
-    with mock.patch.object(memory, "READ_SIZE", 10**9):
+def all_chunks(log: Log) -> list[ChunkVariant]:
+    """Everything that was appended, consecutive deltas merged."""
+    with mock.patch.object(run_log, "READ_SIZE", 10**9):
         return log.read_chunks((0, 0))[0]

@@ -1,4 +1,4 @@
-"""Chunks as Redis carries them: for every client version, since nobody knows who will read."""
+"""Chunks as stored in Redis: in every version, since any client may read them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ __all__ = ["decode", "encode", "position_id"]
 
 
 def encode(chunks: Sequence[ChunkVariant]) -> bytes:
-    """A JSON array: a chunk is the object that a client reads, a form for some client versions only
-    is
+    """Encode chunks as a JSON array.
+
+    A chunk is the object that a client reads; one for some client versions only is
     `[since, until, chunk]`.
 
-    Raises TypeError if a value in a chunk has no JSON form.
+    Raises:
+        TypeError: if a value in a chunk has no JSON form.
     """
     return b"[%b]" % b",".join(map(_encode_variant, chunks))
 
 
 def decode(data: bytes) -> list[ChunkVariant]:
-    """The chunks again. Raises WireError for a chunk that this release does not know."""
+    """Decode what `encode` returned.
+
+    Raises:
+        WireError: for a chunk that this release does not know.
+    """
     return [_decode_variant(value) for value in json_codec.decode(data)]
 
 
 def position_id(position: Position) -> str:
-    """A position in a log as the id of a stream's entry: they are ordered alike."""
+    """Return a position in a log as the id of a stream entry; both are ordered alike."""
     item, offset = position
     return f"{item}-{offset}"
 
@@ -38,7 +44,9 @@ def position_id(position: Position) -> str:
 def _encode_variant(variant: ChunkVariant) -> bytes:
     if not isinstance(variant, VersionedChunk):
         return encode_chunk(variant)
-    since, until = (None if end is None else str(end) for end in (variant.since, variant.until))
+    since, until = (
+        None if version is None else str(version) for version in (variant.since, variant.until)
+    )
     return b"[%b,%b,%b]" % (
         json_codec.encode(since),
         json_codec.encode(until),

@@ -1,4 +1,4 @@
-"""The state that all processes share, in Redis: one method for each thing that is asked of it."""
+"""The state that all processes share in Redis, with one method for each operation."""
 
 from __future__ import annotations
 
@@ -18,109 +18,114 @@ from usechat_server.coordination.base import UNDELIVERED_SECONDS, ChatKey
 from usechat_server.coordination.redis import scripts
 
 __all__ = [
+    "COMMAND_SECONDS",
     "HEARTBEAT",
     "LEASE",
+    "SETTLE",
     "UNAVAILABLE",
     "Append",
-    "Claimed",
-    "Kept",
+    "Entries",
+    "HeldLease",
     "RedisCommands",
-    "Taken",
-    "chat_digest",
+    "RenewedLease",
+    "RunState",
+    "Takeover",
+    "hash_chat_key",
 ]
 
-#: What a Redis that is away, or cannot be used, raises.
+#: What is raised while Redis is unavailable or cannot be used.
 UNAVAILABLE = (RedisError, OSError)
 
 #: Seconds between two renewals of a lease.
 HEARTBEAT = 1.0
-#: Seconds without a renewal after which the owner of a lease counts as dead.
+#: Seconds without a renewal after which a lease has expired.
 LEASE = 5.0
-#: Seconds in which the runs of an emptied Redis are written again by their owners.
+#: Seconds in which owners write their runs again after Redis was emptied.
 SETTLE = 1.5 * HEARTBEAT
-#: Seconds that a command may take. A Redis that is this slow is away.
-_TIMEOUT = 2.0
-#: Connections for commands. They are short, so that many requests can share few.
+#: Seconds after which Redis counts as unavailable if a command was not answered.
+COMMAND_SECONDS = 2.0
+#: Connections for commands. Commands are short, so many requests can share few.
 _CONNECTIONS = 32
-#: Seconds that a read of news waits for some. Shorter than its socket's timeout.
+#: Seconds that `read_updates` waits for an update. Shorter than its socket's timeout.
 _BLOCK = 5.0
-#: Seconds that what nobody renews is kept.
-_FORGET = 3600.0
-#: Entries of each log that one read brings.
-_NEWS = 256
+#: Seconds until keys that are not renewed expire.
+_KEY_EXPIRY = 3600.0
+#: Entries of each log that `read_updates` returns at most.
+_MAX_UPDATES = 256
 
-#: Entries of a stream: their ids, and their fields.
+#: Entries of a stream: their ids and their fields.
 Entries = list[tuple[str, Mapping[bytes, bytes]]]
 
 
-def chat_digest(key: ChatKey) -> str:
-    """A chat in the name of a Redis key: ids hold any character."""
+def hash_chat_key(key: ChatKey) -> str:
+    """Return the digest that names a chat in Redis keys: ids may hold any character."""
     return hashlib.sha256(json_codec.encode(list(key))).hexdigest()[:32]
 
 
-class Claimed(NamedTuple):
-    """What a chat's key says."""
+class RunState(NamedTuple):
+    """What Redis knows of a chat's last run."""
 
     run_id: str
-    digest: str
-    #: claimed, active or ended: then the chat is free
+    request_digest: str
+    #: claimed, active or ended; an ended run has freed its chat
     state: str
-    #: whether the log has its end, and whether somebody got it
-    closed: bool
-    delivered: bool
+    #: whether the log has its end
+    has_ended: bool
+    #: whether a client has received the end
+    is_acknowledged: bool
 
 
 class HeldLease(NamedTuple):
-    """A lease: a chat is a run's of this process, under an epoch."""
+    """A lease of this process: a chat belongs to one of its runs, under an epoch."""
 
-    d: str
+    chat_digest: str
     run_id: str
     epoch: int
 
 
 class Append(NamedTuple):
-    """A batch for a log: what is between two positions.
+    """A batch for a log: its chunks between two positions.
 
-    `folded` takes the place of everything that was not folded before, this batch included.
+    `folded`, if not empty, replaces everything that was not folded before, this batch included.
     """
 
-    held: HeldLease
-    before: str
-    at: str
+    lease: HeldLease
+    start: str
+    end: str
     batch: bytes
     folded: Sequence[bytes]
 
 
-class Taken(NamedTuple):
-    """The lease of a dead owner, now this process's."""
+class Takeover(NamedTuple):
+    """An expired lease of another process that now belongs to this one."""
 
     run_id: str
     epoch: int
     turn: bytes
-    digest: str
-    #: as in Kept
-    stop: str
+    request_digest: str
+    #: as in RenewedLease
+    stop_request: str
     #: how often it was taken over before
-    takes: int
+    earlier_takeovers: int
 
 
-class Kept(NamedTuple):
-    """How a lease was found at its renewal."""
+class RenewedLease(NamedTuple):
+    """How a renewal found a lease."""
 
-    #: held, missing (Redis was emptied) or fenced (another process has the chat)
-    word: str
-    #: which message's turn is to be stopped, `*` whichever it is; empty: none
-    stop: str
-    #: processes that read the log elsewhere
-    readers: int
+    #: held, missing (Redis was emptied) or fenced (another process owns the chat)
+    status: str
+    #: the message whose run is to stop, `*` for any; empty if there is no request
+    stop_request: str
+    #: other processes that read the log
+    remote_readers: int
 
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _chat(d: str) -> str:
-    return f"usechat:chat:{d}"
+def _chat(chat_digest: str) -> str:
+    return f"usechat:chat:{chat_digest}"
 
 
 def _log(run_id: str) -> str:
@@ -139,30 +144,30 @@ _LEASES = "usechat:leases"
 _SINCE = "usechat:since"
 
 
-def _entries(found: Any) -> Entries:
-    return [(identity.decode(), fields) for identity, fields in found]
+def _decode_entries(entries: Any) -> Entries:
+    return [(entry_id.decode(), fields) for entry_id, fields in entries]
 
 
 class RedisCommands:
-    """Redis, from one event loop of one process. Every method raises one of AWAY."""
+    """Redis, from one event loop of one process. Every method may raise one of UNAVAILABLE."""
 
     def __init__(self, url: str) -> None:
-        #: this process among the others
+        #: id of this process among the others
         self.process = secrets.token_hex(8)
-        # One more try at once: a connection that was idle may have been closed meanwhile.
+        # One retry at once: an idle connection may have been closed meanwhile.
         retry = Retry(NoBackoff(), 1)
-        # Who finds all connections in use waits for one: the usual pool refuses it.
+        # Blocking: the usual pool raises when all of its connections are in use.
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
-            timeout=_TIMEOUT,
-            socket_timeout=_TIMEOUT,
-            socket_connect_timeout=_TIMEOUT,
+            timeout=COMMAND_SECONDS,
+            socket_timeout=COMMAND_SECONDS,
+            socket_connect_timeout=COMMAND_SECONDS,
             retry=retry,
         )
         self._redis: Any = Redis.from_pool(pool)
-        self._news: Any = Redis.from_url(
-            url, socket_timeout=2 * _BLOCK, socket_connect_timeout=_TIMEOUT, retry=retry
+        self._updates: Any = Redis.from_url(
+            url, socket_timeout=2 * _BLOCK, socket_connect_timeout=COMMAND_SECONDS, retry=retry
         )
         self._scripts = {
             text: self._redis.register_script(text)
@@ -171,189 +176,237 @@ class RedisCommands:
 
     async def aclose(self) -> None:
         await self._redis.aclose()
-        await self._news.aclose()
+        await self._updates.aclose()
 
     # Leases
 
-    async def claim(self, d: str, run_id: str, digest: str) -> int | None:
-        """The epoch of a new lease; None if the chat is not free."""
-        keys = [_chat(d), _LEASES, _SINCE]
-        arguments = [d, run_id, digest, self.process, _ms(LEASE)]
-        word, *rest = await self._settled(scripts.CLAIM, keys, arguments)
-        return int(rest[0]) if word == b"claimed" else None
+    async def acquire(self, chat_digest: str, run_id: str, request_digest: str) -> int | None:
+        """Claim a chat. Return the epoch of the new lease; None if the chat is not free."""
+        keys = [_chat(chat_digest), _LEASES, _SINCE]
+        arguments = [chat_digest, run_id, request_digest, self.process, _ms(LEASE)]
+        status, *values = await self._run_settled(scripts.ACQUIRE, keys, arguments)
+        return int(values[0]) if status == b"claimed" else None
 
-    async def find(self, d: str) -> Claimed | None:
-        """The last turn of a chat that is still known."""
-        word, *rest = await self._settled(scripts.FIND, [_chat(d), _SINCE], [])
-        if word != b"found":
+    async def get(self, chat_digest: str) -> RunState | None:
+        """Return the last run of a chat; None if none is known any more."""
+        status, *values = await self._run_settled(scripts.GET, [_chat(chat_digest), _SINCE], [])
+        if status != b"found":
             return None
-        run_id, digest, state, closed, delivered = (value.decode() for value in rest)
-        return Claimed(run_id, digest, state, closed == "1", delivered == "1")
+        run_id, request_digest, state, closed, delivered = (value.decode() for value in values)
+        return RunState(run_id, request_digest, state, closed == "1", delivered == "1")
 
-    async def running(self, ds: Sequence[str]) -> list[str | None]:
-        """The run that is active in each chat, if one is."""
+    async def active_run_ids(self, chat_digests: Sequence[str]) -> list[str | None]:
+        """Return, for each chat, the id of the run whose log has no end yet."""
         pipeline = self._redis.pipeline(transaction=False)
-        for d in ds:
-            pipeline.hmget(_chat(d), ["run", "closed"])
-        found = await pipeline.execute()
-        return [run.decode() if run and not closed else None for run, closed in found]
+        for chat_digest in chat_digests:
+            pipeline.hmget(_chat(chat_digest), ["run", "closed"])
+        results = await pipeline.execute()
+        return [run.decode() if run and not closed else None for run, closed in results]
 
-    async def release(self, held: HeldLease) -> None:
-        """Gives back a chat that was claimed."""
-        await self._run(scripts.RELEASE, [_chat(held.d), _LEASES], [held.d, held.epoch])
+    async def release(self, lease: HeldLease) -> None:
+        """Free a chat that was claimed and has no run yet."""
+        keys = [_chat(lease.chat_digest), _LEASES]
+        await self._run(scripts.RELEASE, keys, [lease.chat_digest, lease.epoch])
 
-    async def renew(self, leases: Iterable[HeldLease]) -> tuple[list[str], list[Kept]]:
-        """Renews leases. First the chats whose owners are dead, then how each lease was found."""
+    async def renew(self, leases: Iterable[HeldLease]) -> tuple[list[str], list[RenewedLease]]:
+        """Renew leases.
+
+        Returns:
+            Digests of chats whose lease has expired, of any process; and how each of `leases` was
+            found, in the same order.
+        """
         keys = [_LEASES, _SINCE]
-        arguments: list[Any] = [_ms(LEASE), _ms(_FORGET)]
-        for d, run_id, epoch in leases:
-            keys += [_chat(d), _log(run_id), _folded(run_id), _readers(run_id)]
-            arguments += [d, epoch]
-        dead, *kept = await self._run(scripts.RENEW, keys, arguments)
-        return [d.decode() for d in dead], [
-            Kept(word.decode(), stop.decode(), readers) for word, stop, readers in kept
+        arguments: list[Any] = [_ms(LEASE), _ms(_KEY_EXPIRY)]
+        for chat_digest, run_id, epoch in leases:
+            keys += [_chat(chat_digest), _log(run_id), _folded(run_id), _readers(run_id)]
+            arguments += [chat_digest, epoch]
+        expired, *renewed = await self._run(scripts.RENEW, keys, arguments)
+        return [chat_digest.decode() for chat_digest in expired], [
+            RenewedLease(status.decode(), stop.decode(), readers)
+            for status, stop, readers in renewed
         ]
 
-    async def take(self, d: str) -> Taken | None:
-        """The lease of a dead owner, if nobody else was faster."""
-        word, *rest = await self._run(
-            scripts.TAKE, [_chat(d), _LEASES], [d, self.process, _ms(LEASE)]
-        )
-        if word != b"taken":
+    async def take_over(self, chat_digest: str) -> Takeover | None:
+        """Take an expired lease over; None if another process was faster."""
+        keys = [_chat(chat_digest), _LEASES]
+        arguments = [chat_digest, self.process, _ms(LEASE)]
+        status, *values = await self._run(scripts.TAKE_OVER, keys, arguments)
+        if status != b"taken":
             return None
-        run_id, epoch, turn, digest, stop, takes = rest
-        return Taken(run_id.decode(), int(epoch), turn, digest.decode(), stop.decode(), int(takes))
+        run_id, epoch, turn, request_digest, stop, takes = values
+        return Takeover(
+            run_id.decode(), int(epoch), turn, request_digest.decode(), stop.decode(), int(takes)
+        )
 
-    async def stop(self, d: str, run_id: str | None, message_id: str | None) -> str | None:
-        """Asks the owner of a run to end it. The run's id; None if there is nothing to stop."""
-        arguments = [run_id or "", message_id or "", _ms(_FORGET)]
-        word, *rest = await self._run(scripts.STOP, [_chat(d)], arguments)
-        return rest[0].decode() if word == b"asked" else None
+    async def request_stop(
+        self, chat_digest: str, run_id: str | None, message_id: str | None
+    ) -> str | None:
+        """Ask the owner of a run to end it. Return the run's id; None if no run matches."""
+        arguments = [run_id or "", message_id or "", _ms(_KEY_EXPIRY)]
+        status, *values = await self._run(scripts.REQUEST_STOP, [_chat(chat_digest)], arguments)
+        return values[0].decode() if status == b"requested" else None
 
-    async def delivered(self, d: str, run_id: str, *, owned: bool) -> None:
-        """Somebody has the end of a run. `owned`: of this process, whether Redis has it or not."""
-        await self._run(scripts.DELIVERED, [_chat(d)], [run_id, "1" if owned else ""])
+    async def mark_acknowledged(self, chat_digest: str, run_id: str, *, is_owner: bool) -> None:
+        """Record that a client has received the end of a run.
 
-    async def promise(self, d: str, pages: int) -> str | None:
-        """So many pages more, or less, will come to read a chat's run: its id, if there is one."""
-        word, *rest = await self._run(scripts.PROMISE, [_chat(d)], [pages])
-        return rest[0].decode() if word == b"ok" else None
+        With `is_owner`, the run is this process's, and Redis may not have its end yet.
+        """
+        arguments = [run_id, "1" if is_owner else ""]
+        await self._run(scripts.MARK_ACKNOWLEDGED, [_chat(chat_digest)], arguments)
+
+    async def expect_readers(self, chat_digest: str, change: int) -> str | None:
+        """Change how many clients will come to read the chat's run. Return its id, if any."""
+        status, *values = await self._run(scripts.EXPECT_READERS, [_chat(chat_digest)], [change])
+        return values[0].decode() if status == b"ok" else None
 
     # A log, as its owner writes it. Each returns ok, missing or fenced.
 
-    async def fill(
-        self, held: HeldLease, at: str, fields: Mapping[str, str | bytes], pieces: Sequence[bytes]
+    async def rewrite_log(
+        self,
+        lease: HeldLease,
+        end: str,
+        fields: Mapping[str, str | bytes],
+        batches: Sequence[bytes],
     ) -> str:
-        """Writes a log from its beginning up to a position, and what is known of its turn."""
+        """Write a log from its beginning up to a position, and the fields of its turn."""
         pairs = [value for pair in fields.items() for value in pair]
-        arguments = [held.d, held.epoch, _ms(LEASE), _ms(_FORGET), at, len(fields), *pairs, *pieces]
-        keys = [_chat(held.d), _LEASES, _log(held.run_id), _folded(held.run_id)]
-        return await self._word(scripts.FILL, keys, arguments)
+        arguments = [
+            lease.chat_digest,
+            lease.epoch,
+            _ms(LEASE),
+            _ms(_KEY_EXPIRY),
+            end,
+            len(fields),
+            *pairs,
+            *batches,
+        ]
+        keys = [_chat(lease.chat_digest), _LEASES, _log(lease.run_id), _folded(lease.run_id)]
+        return await self._run_for_status(scripts.REWRITE_LOG, keys, arguments)
 
     async def append(self, appends: Sequence[Append]) -> list[str]:
-        """Adds to logs, each on its own, all in one go."""
-        words = await self._append(appends)
-        if None in words:  # Redis was restarted and does not know the script
+        """Add to logs, each on its own, in one round trip."""
+        statuses = await self._append(appends)
+        if None in statuses:  # Redis was restarted and does not know the script
             await self._redis.script_load(scripts.APPEND)
-            again = await self._append([a for a, w in zip(appends, words, strict=True) if not w])
-            words = [word or again.pop(0) for word in words]
-        return [word or "missing" for word in words]
+            retried = await self._append(
+                [a for a, status in zip(appends, statuses, strict=True) if not status]
+            )
+            statuses = [status or retried.pop(0) for status in statuses]
+        return [status or "missing" for status in statuses]
 
-    async def close(self, held: HeldLease, before: str, at: str) -> str:
-        """The log has its end."""
-        keys = [_chat(held.d), _log(held.run_id)]
-        return await self._word(scripts.CLOSE, keys, [held.epoch, before, at])
+    async def end_log(self, lease: HeldLease, start: str, end: str) -> str:
+        """Write the end of a log."""
+        keys = [_chat(lease.chat_digest), _log(lease.run_id)]
+        return await self._run_for_status(scripts.END_LOG, keys, [lease.epoch, start, end])
 
-    async def end(self, held: HeldLease, *, owed: bool) -> str:
-        """The chat is free. `owed`: the same request is to get this answer, and no new turn."""
-        run_id = held.run_id
-        keys = [_chat(held.d), _LEASES, _log(run_id), _folded(run_id), _readers(run_id)]
-        arguments = [held.d, held.epoch, "1" if owed else "", _ms(UNDELIVERED_SECONDS)]
-        return await self._word(scripts.END, keys, arguments)
+    async def end_run(self, lease: HeldLease, *, is_unacknowledged: bool) -> str:
+        """Free the chat.
+
+        With `is_unacknowledged`, the same request gets this response until its end is acknowledged.
+        """
+        chat_digest, run_id, epoch = lease
+        keys = [_chat(chat_digest), _LEASES, _log(run_id), _folded(run_id), _readers(run_id)]
+        owed = "1" if is_unacknowledged else ""
+        arguments = [chat_digest, epoch, owed, _ms(UNDELIVERED_SECONDS)]
+        return await self._run_for_status(scripts.END_RUN, keys, arguments)
 
     # A log, as other processes read it
 
-    async def turn(self, d: str, run_id: str) -> bytes | None:
-        """The turn that a run answers; None if the run is not the chat's last one."""
-        found, turn = await self._redis.hmget(_chat(d), ["run", "turn"])
-        return cast(bytes, turn) if found == run_id.encode() else None
+    async def get_turn(self, chat_digest: str, run_id: str) -> bytes | None:
+        """Return the turn of a run; None if the run is not the chat's last one."""
+        current_run, turn = await self._redis.hmget(_chat(chat_digest), ["run", "turn"])
+        return cast(bytes, turn) if current_run == run_id.encode() else None
 
-    async def log(self, run_id: str) -> tuple[list[bytes], Entries]:
-        """All of a log, as it is at one moment: the large batches, then the entries."""
+    async def read_log(self, run_id: str) -> tuple[list[bytes], Entries]:
+        """Return all of a log as it is at one moment: its folded batches, then its entries."""
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.lrange(_folded(run_id), 0, -1)
         pipeline.xrange(_log(run_id))
-        pieces, entries = await pipeline.execute()
-        return pieces, _entries(entries)
+        batches, entries = await pipeline.execute()
+        return batches, _decode_entries(entries)
 
-    async def news(self, wake: str, logs: Mapping[str, str]) -> tuple[str, dict[str, Entries]]:
-        """What comes to logs (run id: the id of the last entry that is known), or something for
-        this process since the last wake. Returns as soon as there is anything, or after a while.
+    async def read_updates(
+        self, last_wake: str, logs: Mapping[str, str]
+    ) -> tuple[str, dict[str, Entries]]:
+        """Wait for new entries of logs, or for a wake of this process.
+
+        Returns as soon as there is anything, or after some seconds.
+
+        Args:
+            last_wake: id of the last wake that is known.
+            logs: run ids, with the id of the last entry that is known of each log.
+
+        Returns:
+            The id of the last wake, and the new entries by run id.
         """
         own = f"usechat:wake:{self.process}"
-        streams = {own: wake, **{_log(run_id): at for run_id, at in logs.items()}}
-        found = await self._news.xread(streams, count=_NEWS, block=_ms(_BLOCK))
-        news = {stream.decode(): _entries(entries) for stream, entries in found}
-        for identity, _ in news.pop(own, []):
-            wake = identity
-        return wake, {run_id: news[_log(run_id)] for run_id in logs if _log(run_id) in news}
+        streams = {own: last_wake, **{_log(run_id): last for run_id, last in logs.items()}}
+        results = await self._updates.xread(streams, count=_MAX_UPDATES, block=_ms(_BLOCK))
+        updates = {stream.decode(): _decode_entries(entries) for stream, entries in results}
+        for entry_id, _ in updates.pop(own, []):
+            last_wake = entry_id
+        return last_wake, {
+            run_id: updates[_log(run_id)] for run_id in logs if _log(run_id) in updates
+        }
 
     async def wake(self, process: str) -> None:
-        """Lets a process look at what it follows, or at its leases."""
+        """Make a process check its leases and subscriptions."""
         stream = f"usechat:wake:{process}"
         await self._redis.xadd(stream, {"d": ""}, maxlen=100, approximate=True)
-        await self._redis.pexpire(stream, _ms(_FORGET))
+        await self._redis.pexpire(stream, _ms(_KEY_EXPIRY))
 
-    async def reads(self, run_ids: Iterable[str]) -> None:
-        """This process has readers of these logs, still."""
+    async def renew_reads(self, run_ids: Iterable[str]) -> None:
+        """Record that this process still has readers of these logs."""
         now, _ = await self._redis.time()
         pipeline = self._redis.pipeline(transaction=False)
         for run_id in run_ids:
             pipeline.zadd(_readers(run_id), {self.process: _ms(now + LEASE)})
-            pipeline.pexpire(_readers(run_id), _ms(_FORGET))
+            pipeline.pexpire(_readers(run_id), _ms(_KEY_EXPIRY))
         await pipeline.execute()
 
-    async def joined(self, d: str, run_id: str) -> None:
-        """The first reader of a log has come to this process."""
-        await self.reads([run_id])
-        await self._wake_owner(d)
+    async def start_reading(self, chat_digest: str, run_id: str) -> None:
+        """Record that this process has its first reader of a log, and tell the owner."""
+        await self.renew_reads([run_id])
+        await self._wake_owner(chat_digest)
 
-    async def left(self, d: str, run_id: str) -> None:
-        """The last one has left it."""
+    async def stop_reading(self, chat_digest: str, run_id: str) -> None:
+        """Record that this process has no more readers of a log, and tell the owner."""
         await self._redis.zrem(_readers(run_id), self.process)
-        await self._wake_owner(d)
+        await self._wake_owner(chat_digest)
 
-    async def use(self, name: str, seconds: float) -> bool:
-        """Whether nobody used a name before; it is remembered for so long."""
-        return bool(await self._redis.set(f"usechat:used:{name}", "", nx=True, px=_ms(seconds)))
+    # Approvals
 
-    async def _wake_owner(self, d: str) -> None:
-        if owner := await self._redis.hget(_chat(d), "owner"):
+    async def consume_nonce(self, nonce: str, seconds: float) -> bool:
+        """Use a nonce up for so many seconds. Return False if it was used before."""
+        return bool(await self._redis.set(f"usechat:used:{nonce}", "", nx=True, px=_ms(seconds)))
+
+    async def _wake_owner(self, chat_digest: str) -> None:
+        if owner := await self._redis.hget(_chat(chat_digest), "owner"):
             await self.wake(owner.decode())
 
     async def _append(self, appends: Sequence[Append]) -> list[str | None]:
         pipeline = self._redis.pipeline(transaction=False)
         sha = self._scripts[scripts.APPEND].sha
-        for a in appends:
-            keys = [_chat(a.held.d), _log(a.held.run_id), _folded(a.held.run_id)]
-            pipeline.evalsha(sha, 3, *keys, a.held.epoch, a.before, a.at, a.batch, *a.folded)
+        for lease, start, end, batch, folded in appends:
+            keys = [_chat(lease.chat_digest), _log(lease.run_id), _folded(lease.run_id)]
+            pipeline.evalsha(sha, 3, *keys, lease.epoch, start, end, batch, *folded)
         results = await pipeline.execute(raise_on_error=False)
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, NoScriptError):
                 raise result
-        return [None if isinstance(r, Exception) else r[0].decode() for r in results]
+        return [None if isinstance(result, Exception) else result[0].decode() for result in results]
 
-    async def _settled(self, script: str, keys: list[str], arguments: list[Any]) -> list[Any]:
-        """The answer of a script, once the runs of an emptied Redis were written again."""
+    async def _run_settled(self, script: str, keys: list[str], arguments: list[Any]) -> list[Any]:
+        """Run a script until an emptied Redis has been filled again; return what it returned."""
         while True:
-            answer = await self._run(script, keys, [_ms(SETTLE), *arguments])
-            if answer[0] != b"young":
-                return answer
+            result = await self._run(script, keys, [_ms(SETTLE), *arguments])
+            if result[0] != b"unsettled":
+                return result
             await asyncio.sleep(HEARTBEAT / 4)
 
-    async def _word(self, script: str, keys: list[str], arguments: list[Any]) -> str:
-        (word,) = await self._run(script, keys, arguments)
-        return cast(bytes, word).decode()
+    async def _run_for_status(self, script: str, keys: list[str], arguments: list[Any]) -> str:
+        (status,) = await self._run(script, keys, arguments)
+        return cast(bytes, status).decode()
 
     async def _run(self, script: str, keys: list[str], arguments: list[Any]) -> list[Any]:
         return cast("list[Any]", await self._scripts[script](keys, arguments))

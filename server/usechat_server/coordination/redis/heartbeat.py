@@ -1,4 +1,4 @@
-"""The heartbeat: keeps this process's leases, and finds those whose owners are dead."""
+"""The heartbeat: renews this process's leases and finds expired ones of other processes."""
 
 from __future__ import annotations
 
@@ -22,65 +22,86 @@ __all__ = ["Heartbeat"]
 
 
 class Heartbeat:
-    """One an event loop. `take` is called with each chat whose owner is dead."""
+    """Ticks once a second, or when another process wakes this one. One per event loop."""
 
     def __init__(
         self,
-        shared: RedisCommands,
+        commands: RedisCommands,
         leases: Callable[[], Collection[RedisLease]],
-        follower: LogSubscriber,
-        take: Callable[[str], None],
+        subscriber: LogSubscriber,
+        take_over: Callable[[str], None],
     ) -> None:
-        self._shared = shared
+        """Start ticking.
+
+        Args:
+            commands: the shared state.
+            leases: returns the leases of this process.
+            subscriber: follows the logs that are read here.
+            take_over: called with the digest of each chat whose lease has expired.
+        """
+        self._commands = commands
         self._leases = leases
-        self._follower = follower
-        self._take = take
-        #: since when every beat reached Redis
-        self._reached_since: float | None = None
-        #: logs that are read here and that Redis does not know, and since when
-        self._gone: dict[str, float] = {}
-        self._beating = asyncio.create_task(self._beat(), name="redis heartbeat")
+        self._subscriber = subscriber
+        self._take_over = take_over
+        #: since when every tick has reached Redis
+        self._available_since: float | None = None
+        #: run ids of logs that are read here and missing in Redis, and since when
+        self._missing_since: dict[str, float] = {}
+        self._task = asyncio.create_task(self._run(), name="redis heartbeat")
 
     async def aclose(self) -> None:
-        await cancel([self._beating])
+        await cancel([self._task])
 
-    async def _beat(self) -> None:
+    async def _run(self) -> None:
         while True:
-            self._follower.woken.clear()
+            self._subscriber.woken.clear()
             leases = list(self._leases())
             try:
-                dead, kept = await self._shared.renew(lease.held for lease in leases)
-                for lease, how in zip(leases, kept, strict=True):
-                    lease.told(how)
-                self._take_over(dead)
-                await self._check_replicas()
+                await self._tick(leases)
             except UNAVAILABLE:
-                self._reached_since = None
+                self._available_since = None
                 for lease in leases:
-                    lease.unreachable()
+                    lease.on_unavailable()
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT):
-                    await self._follower.woken.wait()
+                    await self._subscriber.woken.wait()
 
-    def _take_over(self, dead: Collection[str]) -> None:
-        now = monotonic()
-        if self._reached_since is None:
-            self._reached_since = now
-        # While Redis was away nobody could renew a lease: the living come first.
-        if now - self._reached_since >= LEASE:
-            for d in dead:
-                self._take(d)
+    async def _tick(self, leases: list[RedisLease]) -> None:
+        expired, renewed = await self._commands.renew(lease.held for lease in leases)
+        for lease, result in zip(leases, renewed, strict=True):
+            lease.on_renewed(result)
+        self._take_over_expired(expired)
+        await self._check_remote_logs()
 
-    async def _check_replicas(self) -> None:
-        """Tells those who read a log whose owner is gone, and that Redis has lost."""
+    def _take_over_expired(self, chat_digests: Collection[str]) -> None:
         now = monotonic()
-        remote_logs = [r for r in self._follower.remote_logs if not r.log.has_ended]
+        if self._available_since is None:
+            self._available_since = now
+        # While Redis was unavailable no lease could be renewed: give living owners time for it.
+        if now - self._available_since >= LEASE:
+            for chat_digest in chat_digests:
+                self._take_over(chat_digest)
+
+    async def _check_remote_logs(self) -> None:
+        """Break off the logs that Redis has lost and that no owner has written again."""
+        now = monotonic()
+        remote_logs = [
+            remote_log
+            for remote_log in self._subscriber.remote_logs
+            if not remote_log.log.has_ended
+        ]
         if not remote_logs:
             return
-        await self._shared.reads(r.run_id for r in remote_logs)
-        runs = await self._shared.running([r.d for r in remote_logs])
-        gone = {r.run_id for r, run in zip(remote_logs, runs, strict=True) if run != r.run_id}
-        self._gone = {run_id: self._gone.get(run_id, now) for run_id in gone}
+        await self._commands.renew_reads(remote_log.run_id for remote_log in remote_logs)
+        active = await self._commands.active_run_ids(
+            [remote_log.chat_digest for remote_log in remote_logs]
+        )
+        missing = {
+            remote_log.run_id
+            for remote_log, run_id in zip(remote_logs, active, strict=True)
+            if run_id != remote_log.run_id
+        }
+        self._missing_since = {run_id: self._missing_since.get(run_id, now) for run_id in missing}
         for remote_log in remote_logs:
-            if now - self._gone.get(remote_log.run_id, now) > LEASE + SETTLE:
+            if now - self._missing_since.get(remote_log.run_id, now) > LEASE + SETTLE:
                 remote_log.break_off()

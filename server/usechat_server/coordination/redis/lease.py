@@ -1,4 +1,4 @@
-"""A chat that is this process's, and what other processes are told of its run."""
+"""A lease in Redis: a chat that this process owns, and its run as other processes see it."""
 
 from __future__ import annotations
 
@@ -6,134 +6,149 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from usechat_server.coordination.base import COMPLETE_OUTCOMES, ChatKey, LeasedRun
-from usechat_server.coordination.redis.commands import UNAVAILABLE, Claimed, HeldLease, Kept
+from usechat_server.coordination.redis.commands import (
+    UNAVAILABLE,
+    HeldLease,
+    RenewedLease,
+    RunState,
+)
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.publisher import LogPublisher
 from usechat_server.results import Outcome
 
 __all__ = ["RedisLease"]
 
-#: Seconds that a run waits, at most, for what it said to be in Redis: at its begin, at its end, and
-#: before a tool runs that must not run twice. While Redis is away it does not wait.
-_PATIENCE = 2.0
+#: Seconds that a run waits, at most, for what was appended to be in Redis: when it begins, when it
+#: ends, and before a tool runs that must not run twice. While Redis is unavailable it does not
+#: wait.
+_DURABLE_SECONDS = 2.0
 
 
 class RedisLease:
-    """A lease, see `runs.board.Lease`. `forget` is called when there is nothing left to keep up."""
+    """See `Lease`."""
 
     def __init__(
         self,
         key: ChatKey,
         held: HeldLease,
-        digest: str,
+        request_digest: str,
         publisher: LogPublisher,
         forget: Callable[[RedisLease], None],
     ) -> None:
+        """Hold a lease that Redis has granted.
+
+        Args:
+            key: the chat.
+            held: the lease, as Redis knows it.
+            request_digest: digest of the request that the run answers.
+            publisher: publishes the log of the run.
+            forget: called when the lease does not have to be renewed any more.
+        """
         self.key = key
         self.held = held
         self.run_id = held.run_id
         self.epoch = held.epoch
-        self.digest = digest
+        self.request_digest = request_digest
         self.run: LeasedRun | None = None
-        #: whether somebody in this process got the end
-        self.delivered = False
-        self._shared = publisher.shared
+        #: whether a client of this process has received the end
+        self.is_acknowledged = False
+        self._commands = publisher.commands
         self._publisher = publisher
         self._forget = forget
-        self._copy: PublishedLog | None = None
-        self._stop = ""
-        #: processes that read the log elsewhere, as the run was told
-        self._readers: int | None = None
+        self._published: PublishedLog | None = None
+        self._stop_request = ""
+        #: other processes that read the log, as the run was last told
+        self._remote_readers: int | None = None
 
     @property
     def is_lost(self) -> bool:
-        """Whether another process has the chat."""
-        return self._copy is not None and self._copy.is_lost
+        """Whether another process owns the run."""
+        return self._published is not None and self._published.is_lost
 
     async def begin(self, run: LeasedRun) -> None:
         turn = run.turn
         self.run = run
         fields: dict[str, str | bytes] = {
             "run": self.run_id,
-            "digest": self.digest,
-            "owner": self._shared.process,
+            "digest": self.request_digest,
+            "owner": self._commands.process,
             "message": turn.message_id,
             "question": turn.messages[-1].id,
             "turn": turn.to_json(),
         }
-        self._copy = PublishedLog(self.held, run.log, fields, self._lose)
-        self._publisher.follow(self._copy)
-        await self._publisher.wait(self._copy, _PATIENCE)
-        self._heed(run)
+        self._published = PublishedLog(self.held, run.log, fields, self._abandon)
+        self._publisher.publish(self._published)
+        await self._publisher.wait(self._published, _DURABLE_SECONDS)
+        self._apply_stop_request(run)
 
     async def wait_until_durable(self) -> bool:
-        copy = self._copy
-        if copy is None:
+        published = self._published
+        if published is None:
             return True
-        if copy.is_doubtful:
-            # This process was stopped for a while.
+        if published.lease_may_have_expired:
+            # This process was suspended for a while.
             with suppress(*UNAVAILABLE):
-                _, (kept,) = await self._shared.renew([self.held])
-                self.told(kept)
-        await self._publisher.wait(copy, _PATIENCE)
-        return not copy.is_lost
+                _, (renewed,) = await self._commands.renew([self.held])
+                self.on_renewed(renewed)
+        await self._publisher.wait(published, _DURABLE_SECONDS)
+        return not published.is_lost
 
     async def release(self) -> None:
         self._forget(self)
-        with suppress(*UNAVAILABLE):  # else it expires
-            await self._shared.release(self.held)
+        with suppress(*UNAVAILABLE):  # else the lease expires
+            await self._commands.release(self.held)
 
     async def end(self, outcome: Outcome) -> None:
-        copy = self._copy
-        if copy is None or copy.is_lost:
+        published = self._published
+        if published is None or published.is_lost:
             return
-        copy.owed = outcome in COMPLETE_OUTCOMES and not self.delivered
-        copy.over = lambda: self._forget(self)
-        self._publisher.end(copy)
-        await self._publisher.wait(copy, _PATIENCE, end=True)
+        published.is_unacknowledged = outcome in COMPLETE_OUTCOMES and not self.is_acknowledged
+        published.on_freed = lambda: self._forget(self)
+        self._publisher.end_run(published)
+        await self._publisher.wait(published, _DURABLE_SECONDS, end=True)
 
-    def as_claimed(self) -> Claimed | None:
-        """What is known of its run without Redis; None if it has not begun."""
+    def local_state(self) -> RunState | None:
+        """Return what is known of the run without Redis; None if it has not begun."""
         if self.run is None:
             return None
-        closed = self.run.log.has_ended
-        return Claimed(self.run_id, self.digest, "active", closed, self.delivered)
+        has_ended = self.run.log.has_ended
+        return RunState(self.run_id, self.request_digest, "active", has_ended, self.is_acknowledged)
 
-    def stop(self, run_id: str | None, message_id: str | None) -> bool:
-        """Asks its run to end, if it is the one that was meant; whether it has begun."""
+    def request_stop(self, run_id: str | None, message_id: str | None) -> bool:
+        """Stop the run, if the request is about it. Return whether it has begun."""
         if self.run is None:
             return False
         if run_id in {None, self.run_id}:
-            self._stop = message_id or "*"
-            self._heed(self.run)
+            self._stop_request = message_id or "*"
+            self._apply_stop_request(self.run)
         return True
 
-    def told(self, kept: Kept) -> None:
-        """How it was found at its renewal."""
-        copy, run = self._copy, self.run
-        if kept.word == "held":
-            if copy is not None:
-                copy.confirmed()
-        elif copy is not None:
-            self._publisher.refuse(copy, kept.word)
-        self._stop = kept.stop
+    def on_renewed(self, renewed: RenewedLease) -> None:
+        """Apply the result of a renewal."""
+        published, run = self._published, self.run
+        if renewed.status == "held":
+            if published is not None:
+                published.confirm_ownership()
+        elif published is not None:
+            self._publisher.report_lost_lease(published, renewed.status)
+        self._stop_request = renewed.stop_request
         if run is not None:
-            self._heed(run)
-            if kept.readers != self._readers:
-                self._readers = kept.readers
-                run.set_remote_readers(kept.readers)
+            self._apply_stop_request(run)
+            if renewed.remote_readers != self._remote_readers:
+                self._remote_readers = renewed.remote_readers
+                run.set_remote_readers(renewed.remote_readers)
 
-    def unreachable(self) -> None:
-        """Redis is away."""
-        if self._copy is not None:
-            self._copy.unreachable()
+    def on_unavailable(self) -> None:
+        """Note that Redis is unavailable."""
+        if self._published is not None:
+            self._published.on_unavailable()
 
-    def _heed(self, run: LeasedRun) -> None:
+    def _apply_stop_request(self, run: LeasedRun) -> None:
         turn = run.turn
-        if self._stop in {"*", turn.message_id, turn.messages[-1].id}:
+        if self._stop_request in {"*", turn.message_id, turn.messages[-1].id}:
             run.stop()
 
-    def _lose(self) -> None:
+    def _abandon(self) -> None:
         self._forget(self)
         if self.run is not None:
             self.run.abandon()

@@ -13,18 +13,23 @@ __all__ = ["RedisNonces"]
 class RedisNonces:
     """`approvals.Nonces` in Redis.
 
-    A Redis that is emptied forgets which approvals were used; keep it on disk where that matters.
+    A Redis that is emptied forgets which approvals were used; persist it to disk where that
+    matters.
     """
 
-    #: all processes that share a Redis remember the same
+    #: all processes that share a Redis remember the same nonces
     scope = b""
 
     def __init__(self, redis: PerLoop[RedisCommands]) -> None:
         self._redis = redis
 
     async def consume(self, nonce: str, seconds: float) -> bool:
-        """Raises ChatError while Redis is away: nobody knows whether it was used."""
+        """Use a nonce up. Return False if it was used before.
+
+        Raises:
+            ServiceUnavailable: while Redis is unavailable, since it is unknown then.
+        """
         try:
-            return await self._redis.get().use(nonce, seconds)
+            return await self._redis.get().consume_nonce(nonce, seconds)
         except UNAVAILABLE:
             raise ServiceUnavailable(UNREACHABLE) from None

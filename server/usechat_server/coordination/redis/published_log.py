@@ -1,4 +1,4 @@
-"""What of a run's log is in Redis, and what goes there next."""
+"""How much of a run's log is in Redis, and what is written there next."""
 
 from __future__ import annotations
 
@@ -12,136 +12,145 @@ from usechat_server.run_log.log import Log, Position
 
 __all__ = ["PublishedLog"]
 
-#: Entries of a stream, and bytes of them, after which they are folded.
-_MOST_ENTRIES = 256
-_MOST_BYTES = 64 * 1024
+#: Entries of a stream, and bytes in them, after which they are folded into a large batch.
+_MAX_ENTRIES = 256
+_MAX_BYTES = 64 * 1024
 
 
 class PublishedLog:
-    """A run's log in Redis, which a Mirror keeps up.
-
-    `fields` say what is known of its turn. `lost` is called, once, when it turns out that another
-    process has the chat.
-    """
+    """A run's log in Redis, which a LogPublisher keeps up to date."""
 
     def __init__(
         self,
-        held: HeldLease,
+        lease: HeldLease,
         log: Log,
         fields: Mapping[str, str | bytes],
-        lost: Callable[[], None],
+        on_lost: Callable[[], None],
     ) -> None:
-        self.held = held
+        """Prepare to publish a log; nothing is written yet.
+
+        Args:
+            lease: the lease of the run.
+            log: the log of the run.
+            fields: what is stored about the turn, beside the log.
+            on_lost: called once, when it turns out that another process owns the run.
+        """
+        self.lease = lease
         self.log = log
         #: whether Redis has the log's end
-        self.closed = False
-        #: what to call when the chat is free; None: it is not to be free yet
-        self.over: Callable[[], None] | None = None
-        #: whether the same request is to get the answer then
-        self.owed = False
-        #: whether Redis has it free
-        self.ended = False
-        #: whether another process has the chat
+        self.has_log_end = False
+        #: called when Redis has freed the chat; None while the chat must not be freed
+        self.on_freed: Callable[[], None] | None = None
+        #: whether the same request gets this response until its end is acknowledged
+        self.is_unacknowledged = False
+        #: whether Redis has freed the chat
+        self.has_ended = False
+        #: whether another process owns the run
         self.is_lost = False
-        #: when it was last known that no other process could have the chat
-        self._sure = monotonic()
-        #: set whenever the copy went on; whoever waits for that clears it
+        #: when this process was last known to own the run
+        self._owned_at = monotonic()
+        #: set whenever a reply came; its waiters clear it
         self.progress = asyncio.Event()
         self._fields = fields
-        self._lost = lost
-        #: whether it is to be written from its beginning: what is there is not this owner's
-        self.starts = True
-        #: how far Redis has it
-        self._at: Position = (0, 0)
-        #: how far that is folded; what came since
-        self._folded: Position = (0, 0)
+        self._on_lost = on_lost
+        #: whether Redis has nothing yet that was written under this lease
+        self.needs_rewrite = True
+        #: up to where Redis has the log
+        self._position: Position = (0, 0)
+        #: up to where it is folded, and what was written since
+        self._folded_position: Position = (0, 0)
         self._entries = 0
         self._bytes = 0
 
     @property
     def is_behind(self) -> bool:
         """Whether there is something to write."""
-        if self.is_lost or self.ended:
+        if self.is_lost or self.has_ended:
             return False
-        if self.closed:
-            return self.over is not None
-        return self.starts or self.log.has_ended or self.log.is_behind(self._at)
+        if self.has_log_end:
+            return self.on_freed is not None
+        return self.needs_rewrite or self.log.has_ended or self.log.is_behind(self._position)
 
     @property
-    def is_doubtful(self) -> bool:
-        """Whether another process may have the chat: the lease was not renewed in time."""
-        return monotonic() - self._sure > LEASE
+    def lease_may_have_expired(self) -> bool:
+        """Whether another process may own the run: the lease was not renewed in time."""
+        return monotonic() - self._owned_at > LEASE
 
     def has(self, position: Position) -> bool:
         """Whether Redis has everything before a position."""
-        return not self.starts and self._at >= position
+        return not self.needs_rewrite and self._position >= position
 
-    async def fill(self, shared: RedisCommands) -> None:
-        """Writes all there is, over whatever is there."""
-        pieces, at = self._pieces((0, 0))
-        told = position_id(at)
-        word = await shared.fill(self.held, told, self._fields, pieces)
-        if self.told(word, at):
-            self.starts = False
-            self._folded, self._entries, self._bytes = at, 0, 0
+    async def rewrite(self, commands: RedisCommands) -> None:
+        """Write the whole log in place of whatever Redis has."""
+        batches, end = self._encode_from((0, 0))
+        status = await commands.rewrite_log(self.lease, position_id(end), self._fields, batches)
+        if self.on_reply(status, end):
+            self.needs_rewrite = False
+            self._folded_position, self._entries, self._bytes = end, 0, 0
 
-    def batch(self) -> tuple[Append, Position] | None:
-        """What to add, and the position after it; None if what is left is the end."""
-        chunks, at = self.log.read_chunks(self._at)
+    def next_batch(self) -> tuple[Append, Position] | None:
+        """Return what to add, and the position after it; None if only the end is left."""
+        chunks, end = self.log.read_chunks(self._position)
         if not chunks:
             return None
-        pieces: list[bytes] = []
+        folded: list[bytes] = []
         self._entries += 1
-        if self._entries > _MOST_ENTRIES or self._bytes > _MOST_BYTES:
-            while self.log.is_behind(at):
-                more, at = self.log.read_chunks(at)
+        if self._entries > _MAX_ENTRIES or self._bytes > _MAX_BYTES:
+            while self.log.is_behind(end):
+                more, end = self.log.read_chunks(end)
                 chunks += more
-            pieces, _ = self._pieces(self._folded)
-            self._folded, self._entries, self._bytes = at, 0, 0
-        data = encode(chunks)
-        self._bytes += len(data)
-        before, after = position_id(self._at), position_id(at)
-        return Append(self.held, before, after, data, pieces), at
+            folded, _ = self._encode_from(self._folded_position)
+            self._folded_position, self._entries, self._bytes = end, 0, 0
+        batch = encode(chunks)
+        self._bytes += len(batch)
+        append = Append(self.lease, position_id(self._position), position_id(end), batch, folded)
+        return append, end
 
-    async def end(self, shared: RedisCommands) -> None:
-        """Writes that the log has its end; then that the chat is free, if it is."""
-        if not self.closed:
-            before, after = position_id(self._at), position_id((self._at[0] + 1, 0))
-            self.closed = self.told(await shared.close(self.held, before, after), self._at)
-        if self.closed and self.over is not None:
-            self.ended = self.told(await shared.end(self.held, owed=self.owed), self._at)
-            if self.ended:
-                self.over()
+    async def write_end(self, commands: RedisCommands) -> None:
+        """Write that the log has ended; then that the chat is free, once it may be freed."""
+        if not self.has_log_end:
+            start, end = position_id(self._position), position_id((self._position[0] + 1, 0))
+            status = await commands.end_log(self.lease, start, end)
+            self.has_log_end = self.on_reply(status, self._position)
+        if self.has_log_end and self.on_freed is not None:
+            status = await commands.end_run(self.lease, is_unacknowledged=self.is_unacknowledged)
+            self.has_ended = self.on_reply(status, self._position)
+            if self.has_ended:
+                self.on_freed()
 
-    def told(self, word: str, at: Position = (0, 0)) -> bool:
-        """What Redis said: `ok` (it has the log up to `at`), `missing` or `fenced`."""
-        ok = word == "ok"
-        if ok:
-            self._at = at
-            self.confirmed()
-        elif word == "missing" and not self.is_doubtful:
-            # Redis was emptied. Nobody can have taken the chat meanwhile.
-            self.starts, self.closed = True, False
+    def on_reply(self, status: str, position: Position = (0, 0)) -> bool:
+        """Record the reply to a write: `ok` (Redis has the log up to `position`), `missing` or
+        `fenced`. Return whether it is ok."""
+        is_ok = status == "ok"
+        if is_ok:
+            self._position = position
+            self.confirm_ownership()
+        elif status == "missing" and not self.lease_may_have_expired:
+            # Redis was emptied. No other process can have taken the run over meanwhile.
+            self.needs_rewrite, self.has_log_end = True, False
         elif not self.is_lost:
             self.is_lost = True
-            self._lost()
+            self._on_lost()
         self.progress.set()
-        return ok
+        return is_ok
 
-    def confirmed(self) -> None:
-        """The lease was renewed."""
-        self._sure = monotonic()
+    def confirm_ownership(self) -> None:
+        """Record that the lease was renewed."""
+        self._owned_at = monotonic()
 
-    def unreachable(self) -> None:
-        """Redis is away, so that nobody can take the chat; unless this process was stopped, and it
-        is only its own question of before that is too late."""
-        if not self.is_doubtful:
-            self.confirmed()
+    def on_unavailable(self) -> None:
+        """Record that Redis is unavailable, so that no process can take the run over.
+
+        It says nothing if the lease may have expired before: then this process may have been
+        suspended, and the failure may be that of a command it sent long ago.
+        """
+        if not self.lease_may_have_expired:
+            self.confirm_ownership()
         self.progress.set()
 
-    def _pieces(self, position: Position) -> tuple[list[bytes], Position]:
-        pieces: list[bytes] = []
+    def _encode_from(self, position: Position) -> tuple[list[bytes], Position]:
+        batches: list[bytes] = []
         while self.log.is_behind(position):
             chunks, position = self.log.read_chunks(position)
-            pieces.append(encode(chunks))
-        return pieces, position
+            batches.append(encode(chunks))
+        return batches, position

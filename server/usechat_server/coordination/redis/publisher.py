@@ -1,6 +1,7 @@
-"""Writes the logs of this process's runs to Redis: one more reader of each, which no run waits for.
+"""Publishes the logs of this process's runs to Redis, as one more reader that no run waits for.
 
-One write is under way at a time, for all runs together. What they say meanwhile is the next one.
+One write is under way at a time, for all runs together; chunks that arrive meanwhile are in the
+next one.
 """
 
 from __future__ import annotations
@@ -15,112 +16,117 @@ from usechat_server.coordination.redis.published_log import PublishedLog
 
 __all__ = ["LogPublisher"]
 
-logger = logging.getLogger("usechat.cluster")
+logger = logging.getLogger("usechat.coordination")
 
-#: Seconds between two writes, unless somebody waits: what a run says in them is one command, which
-#: costs about as much as a delta does. Readers in other processes see it so much later.
+#: Seconds between two writes unless a run waits for one. A write costs about as much as a delta
+#: does; readers in other processes see chunks this much later.
 PACE = 0.05
-#: Seconds to the next attempt while Redis is away.
+#: Seconds until the next attempt while Redis is unavailable.
 _RETRY = 0.25
 
 
 class LogPublisher:
-    """One an event loop."""
+    """One per event loop."""
 
-    def __init__(self, shared: RedisCommands) -> None:
-        #: whether Redis could not be reached last time
-        self.away = False
-        self.shared = shared
-        self._behind: set[PublishedLog] = set()
-        self._news = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._watching: dict[PublishedLog, asyncio.Task[None]] = {}
-        self._writing = asyncio.create_task(self._write(), name="redis mirror")
+    def __init__(self, commands: RedisCommands) -> None:
+        #: whether the last attempt did not reach Redis
+        self.is_unavailable = False
+        self.commands = commands
+        self._pending: set[PublishedLog] = set()
+        self._has_pending = asyncio.Event()
+        self._write_now = asyncio.Event()
+        self._watch_tasks: dict[PublishedLog, asyncio.Task[None]] = {}
+        self._write_task = asyncio.create_task(self._write(), name="redis publisher")
 
-    def follow(self, copy: PublishedLog) -> None:
-        """Keeps a copy up until it is ended or lost."""
-        watching = asyncio.create_task(self._watch(copy), name=f"mirror {copy.held.run_id}")
-        self._watching[copy] = watching
-        watching.add_done_callback(lambda _: self._watching.pop(copy, None))
+    def publish(self, published: PublishedLog) -> None:
+        """Keep a log up to date in Redis until it has ended or the run is lost."""
+        task = asyncio.create_task(
+            self._watch(published), name=f"redis publisher {published.lease.run_id}"
+        )
+        self._watch_tasks[published] = task
+        task.add_done_callback(lambda _: self._watch_tasks.pop(published, None))
 
-    def refuse(self, copy: PublishedLog, word: str) -> None:
-        """Redis does not know the lease of a copy: `missing` or `fenced`."""
-        copy.told(word)
-        self._is_behind(copy)
+    def report_lost_lease(self, published: PublishedLog, status: str) -> None:
+        """A renewal did not find the lease of a log: it is `missing` or `fenced`."""
+        published.on_reply(status)
+        self._add_pending(published)
 
-    def end(self, copy: PublishedLog) -> None:
-        """The log of a copy has its end, and its chat is to be free; it is told when it is."""
-        self._is_behind(copy)
+    def end_run(self, published: PublishedLog) -> None:
+        """Write that a chat is free, after the end of its log."""
+        self._add_pending(published)
 
-    async def wait(self, copy: PublishedLog, seconds: float, *, end: bool = False) -> None:
-        """Waits until everything said so far is in Redis (with `end`: the end), or cannot be."""
-        position = copy.log.end_position
+    async def wait(self, published: PublishedLog, seconds: float, *, end: bool = False) -> None:
+        """Wait until Redis has everything appended so far (with `end`: has freed the chat).
+
+        Returns early if that cannot happen now, at the latest after so many seconds.
+        """
+        position = published.log.end_position
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not (copy.ended if end else copy.has(position)):
-                    if copy.is_lost or self.away:
+                while not (published.has_ended if end else published.has(position)):
+                    if published.is_lost or self.is_unavailable:
                         return
-                    copy.progress.clear()
-                    self._hurry.set()
-                    await copy.progress.wait()
+                    published.progress.clear()
+                    self._write_now.set()
+                    await published.progress.wait()
 
     async def aclose(self) -> None:
-        await cancel([self._writing, *self._watching.values()])
+        await cancel([self._write_task, *self._watch_tasks.values()])
 
-    def _is_behind(self, copy: PublishedLog) -> None:
-        self._behind.add(copy)
-        self._news.set()
+    def _add_pending(self, published: PublishedLog) -> None:
+        self._pending.add(published)
+        self._has_pending.set()
 
-    async def _watch(self, copy: PublishedLog) -> None:
-        # It looks again only after a write, so that it costs a run one wake-up a write.
-        while not copy.is_lost:
-            if copy.is_behind:
-                self._is_behind(copy)
-                copy.progress.clear()
-                await copy.progress.wait()
-            elif copy.log.has_ended:
+    async def _watch(self, published: PublishedLog) -> None:
+        # It looks again only after a write, so that a write costs a run one wake-up.
+        while not published.is_lost:
+            if published.is_behind:
+                self._add_pending(published)
+                published.progress.clear()
+                await published.progress.wait()
+            elif published.log.has_ended:
                 return
             else:
-                await copy.log.wait_for_more()
+                await published.log.wait_for_more()
 
     async def _write(self) -> None:
         while True:
-            await self._news.wait()
-            self._news.clear()
-            behind, self._behind = self._behind, set()
+            await self._has_pending.wait()
+            self._has_pending.clear()
+            pending, self._pending = self._pending, set()
             try:
-                await self._flush([copy for copy in behind if copy.is_behind])
+                await self._write_logs([log for log in pending if log.is_behind])
             except UNAVAILABLE as error:
-                if not self.away:
-                    logger.warning("Redis is away: answers go on without it (%s)", error)
-                self.away = True
-                for copy in behind:
-                    copy.unreachable()
-                    self._is_behind(copy)
+                if not self.is_unavailable:
+                    logger.warning("Redis unavailable; continuing without it (%s)", error)
+                self.is_unavailable = True
+                for published in pending:
+                    published.on_unavailable()
+                    self._add_pending(published)
                 await asyncio.sleep(_RETRY)
                 continue
-            if self.away:
-                logger.warning("Redis is back")
-            self.away = False
+            if self.is_unavailable:
+                logger.warning("Redis available again")
+            self.is_unavailable = False
             with suppress(TimeoutError):
                 async with asyncio.timeout(PACE):
-                    await self._hurry.wait()
-            self._hurry.clear()
+                    await self._write_now.wait()
+            self._write_now.clear()
 
-    async def _flush(self, copies: list[PublishedLog]) -> None:
-        shared = self.shared
+    async def _write_logs(self, logs: list[PublishedLog]) -> None:
+        commands = self.commands
         batches = []
-        for copy in copies:
-            if copy.starts:
-                await copy.fill(shared)
-            elif batch := copy.batch():
-                batches.append((copy, *batch))
+        for published in logs:
+            if published.needs_rewrite:
+                await published.rewrite(commands)
+            elif batch := published.next_batch():
+                batches.append((published, *batch))
             else:
-                await copy.end(shared)
+                await published.write_end(commands)
         if batches:
-            words = await shared.append([append for _, append, _ in batches])
-            for (copy, _, at), word in zip(batches, words, strict=True):
-                copy.told(word, at)
-        for copy in copies:
-            if copy.is_behind:
-                self._is_behind(copy)
+            statuses = await commands.append([append for _, append, _ in batches])
+            for (published, _, position), status in zip(batches, statuses, strict=True):
+                published.on_reply(status, position)
+        for published in logs:
+            if published.is_behind:
+                self._add_pending(published)

@@ -1,4 +1,4 @@
-"""A log of another process, copied into one here, which any number of readers can follow."""
+"""A local copy of a log that another process writes."""
 
 from __future__ import annotations
 
@@ -7,73 +7,79 @@ from ui_message_stream.messages import UIMessage
 
 from usechat_server.coordination.redis.codec import decode, position_id
 from usechat_server.coordination.redis.commands import Entries, RedisCommands
-from usechat_server.run_log.log import Log
+from usechat_server.run_log.log import Log, Position
 
-__all__ = ["GONE", "RemoteLog", "whole_log"]
+__all__ = ["LOST", "RemoteLog", "load_log"]
 
-#: What readers are told when neither a log nor its owner is there any more.
-GONE = "The connection to this answer was lost. Reload the page to see what was kept of it."
+#: Error text for readers of a log that neither Redis nor an owner has any more.
+LOST = "The connection to this answer was lost. Reload the page to see what was kept of it."
 
 
 class RemoteLog:
-    """The copy of one log. Its items and positions are those of the owner's log, so that an entry
-    of the stream fits if it begins where the copy ends; if not, what is between was folded."""
+    """The copy of one log, which any number of readers in this process can follow.
 
-    def __init__(self, d: str, run_id: str, continued: UIMessage | None) -> None:
-        self.d = d
+    Its items and positions are those of the owner's log. So an entry of the stream fits if it
+    starts where the copy ends; if not, what is in between was folded, and the log is loaded again.
+    """
+
+    def __init__(self, chat_digest: str, run_id: str, continued: UIMessage | None) -> None:
+        self.chat_digest = chat_digest
         self.run_id = run_id
         self.log = Log(continued)
         #: readers in this process
         self.readers = 0
 
     @property
-    def at(self) -> str:
-        """The id of the last entry that is in it."""
+    def last_entry_id(self) -> str:
+        """The id of the last entry that the copy has."""
         return position_id(self.log.end_position)
 
-    async def load(self, shared: RedisCommands) -> None:
-        """Copies what is there and not in it yet."""
-        whole = Log()
-        ended = await whole_log(shared, self.run_id, whole)
-        while whole.is_behind(self.log.end_position):
-            chunks, _ = whole.read_chunks(self.log.end_position)
+    async def load(self, commands: RedisCommands) -> None:
+        """Copy what is in Redis and not here yet."""
+        loaded = Log()
+        has_ended = await load_log(commands, self.run_id, loaded)
+        while loaded.is_behind(self.log.end_position):
+            chunks, _ = loaded.read_chunks(self.log.end_position)
             self.log.append(chunks)
-        if ended:
+        if has_ended:
             self.log.end()
 
-    async def feed(self, entries: Entries, shared: RedisCommands) -> None:
-        """Copies what came to the stream."""
+    async def feed(self, entries: Entries, commands: RedisCommands) -> None:
+        """Copy new entries of the stream."""
         if self.log.has_ended:
             return
-        ended = _extend(self.log, entries)
-        if ended:
+        has_ended = _append_entries(self.log, entries)
+        if has_ended:
             self.log.end()
-        elif ended is None:
-            await self.load(shared)
+        elif has_ended is None:
+            await self.load(commands)
 
     def break_off(self) -> None:
-        """Nothing more will come. What was said stays; the client ends what is open."""
+        """End the copy with an error: nothing more will come. Clients end what is open."""
         if not self.log.has_ended:
-            self.log.append([Error(error_text=GONE)])
+            self.log.append([Error(error_text=LOST)])
             self.log.end()
 
 
-async def whole_log(shared: RedisCommands, run_id: str, log: Log) -> bool:
-    """Appends all that Redis has of a run's log. True if there is an end: that is not given."""
-    pieces, entries = await shared.log(run_id)
-    for piece in pieces:
-        log.append(decode(piece))
-    return bool(_extend(log, entries))
+async def load_log(commands: RedisCommands, run_id: str, log: Log) -> bool:
+    """Append everything that Redis has of a run's log.
+
+    Returns:
+        Whether it has its end; `log` is not ended.
+    """
+    batches, entries = await commands.read_log(run_id)
+    for batch in batches:
+        log.append(decode(batch))
+    return bool(_append_entries(log, entries))
 
 
-def _extend(log: Log, entries: Entries) -> bool | None:
-    """Appends entries that follow a log's end: whether the last one ends it; None if they do not
-    follow."""
+def _append_entries(log: Log, entries: Entries) -> bool | None:
+    """Append entries. Return whether the last one is the end; None if there is a gap before one."""
     for _, fields in entries:
-        before = fields[b"p"].decode()
-        if before != position_id(log.end_position):
-            if _order(before) < log.end_position:
-                continue  # it is in the log already
+        start = fields[b"p"].decode()
+        if start != position_id(log.end_position):
+            if _position(start) < log.end_position:
+                continue  # the log has it already
             return None
         if b"end" in fields:
             return True
@@ -81,6 +87,6 @@ def _extend(log: Log, entries: Entries) -> bool | None:
     return False
 
 
-def _order(identity: str) -> tuple[int, int]:
-    item, _, offset = identity.partition("-")
+def _position(entry_id: str) -> Position:
+    item, _, offset = entry_id.partition("-")
     return int(item), int(offset)

@@ -1,34 +1,40 @@
-"""What must happen at once in Redis, as its scripts. Each returns a list that begins with a word.
+"""Atomic Redis operations as Lua scripts; each returns `[status, *values]`.
 
-Keys (`usechat:` before each, D the digest of user and chat id, R a run's id):
+Keys (all begin with `usechat:`; D is the digest of user and chat id, R the id of a run):
 
-- `chat:D`, a hash: the chat's last run; whose it is, and under which epoch
-- `leases`, a sorted set: D by the time (ms) when its owner counts as dead
+- `chat:D`, a hash: the chat's last run, who owns it and under which epoch
+- `leases`, a sorted set: D by the time (ms) when the lease of its owner expires
 - `log:R`, a stream: the newest batches of a log; an entry's id is the log's position after it
-- `folded:R`, a list: everything before, in large batches
-- `readers:R`, a sorted set: processes that read the log elsewhere, by the time when they do not
-- `wake:P`, a stream for each process P: what it should look at now
-- `since`: when this Redis was found with nothing in it
+- `folded:R`, a list: everything before those, in large batches
+- `readers:R`, a sorted set: other processes that read the log, by the time when that expires
+- `wake:P`, a stream for each process P: an entry makes it check its leases and subscriptions
+- `since`: when this Redis was first found empty
 
-Redis runs a script alone, so that what one has checked is still true when it writes. They take the
-time from Redis: the clocks of the processes are not compared.
+Fields of `chat:D`: run, state (claimed, active, ended), digest (of the request), epoch, owner,
+turn, message, question (the ids of the message that is written, and of the one it answers), at (the
+position that the log has reached), closed (the log has its end), owed (the same request gets this
+response until its end is acknowledged), delivered (the end was acknowledged), promises (readers
+that are expected), stop (the message whose run is to stop, * for any), takes (takeovers so far).
+
+Redis runs a script alone, so what it has checked is still true when it writes. Scripts take the
+time from Redis: the clocks of processes are not compared.
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "ACQUIRE",
     "APPEND",
-    "CLAIM",
-    "CLOSE",
-    "DELIVERED",
-    "END",
-    "FILL",
-    "FIND",
-    "PROMISE",
+    "END_LOG",
+    "END_RUN",
+    "EXPECT_READERS",
+    "GET",
+    "MARK_ACKNOWLEDGED",
     "RELEASE",
     "RENEW",
-    "STOP",
-    "TAKE",
+    "REQUEST_STOP",
+    "REWRITE_LOG",
+    "TAKE_OVER",
 ]
 
 _NOW = """
@@ -36,33 +42,34 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 """
 
-#: A Redis that was emptied knows nothing of the runs there are until their owners have written them
-#: again: who asks too early is to ask again.
+#: `settled(since, milliseconds)`: false for a while after Redis was emptied, until the owners of
+#: running runs have written them again. Callers must retry until settled.
 _SETTLED = (
     _NOW
     + """
-local function settled(marker, settle)
-  redis.call('SET', marker, now, 'NX')
-  return now - redis.call('GET', marker) >= tonumber(settle)
+local function settled(since, milliseconds)
+  redis.call('SET', since, now, 'NX')
+  return now - redis.call('GET', since) >= tonumber(milliseconds)
 end
 """
 )
 
-#: `held(chat, epoch)`: nothing if the lease holds, else why not.
-_HELD = """
-local function held(chat, epoch)
-  local found = redis.call('HGET', chat, 'epoch')
-  if not found or tonumber(found) < tonumber(epoch) then return 'missing' end
-  if tonumber(found) > tonumber(epoch) then return 'fenced' end
+#: `lease_error(chat, epoch)`: nil if the lease is held, else missing (Redis was emptied, or the run
+#: was forgotten) or fenced (another process has a higher epoch).
+_LEASE_ERROR = """
+local function lease_error(chat, epoch)
+  local current = redis.call('HGET', chat, 'epoch')
+  if not current or tonumber(current) < tonumber(epoch) then return 'missing' end
+  if tonumber(current) > tonumber(epoch) then return 'fenced' end
 end
 """
 
-#: KEYS chat leases since; ARGV settle D run digest owner lease.
-#: → young | busy | claimed epoch
-CLAIM = (
+#: Claims a chat. KEYS chat leases since; ARGV settle D run digest owner lease.
+#: → unsettled | busy | claimed epoch
+ACQUIRE = (
     _SETTLED
     + """
-if not settled(KEYS[3], ARGV[1]) then return {'young'} end
+if not settled(KEYS[3], ARGV[1]) then return {'unsettled'} end
 local h = redis.call('HMGET', KEYS[1], 'run', 'state', 'digest', 'epoch', 'owed', 'owner',
   'delivered')
 local run, state, epoch = h[1], h[2], tonumber(h[4] or 0)
@@ -70,8 +77,8 @@ if run then
   if state == 'claimed' and h[6] == ARGV[5] and run == ARGV[3] then return {'claimed', h[4]} end
   local expiry = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[2]) or 0)
   if state == 'active' or (state == 'claimed' and expiry > now) then return {'busy'} end
-  local owed = state == 'ended' and h[5] == '1' and not h[7]
-  if owed and h[3] == ARGV[4] then return {'busy'} end
+  local unacknowledged = state == 'ended' and h[5] == '1' and not h[7]
+  if unacknowledged and h[3] == ARGV[4] then return {'busy'} end
 end
 epoch = string.format('%.0f', math.max(epoch + 1, now * 1000))
 redis.call('DEL', KEYS[1])
@@ -82,32 +89,33 @@ return {'claimed', epoch}
 """
 )
 
-#: KEYS chat since; ARGV settle. → young | none | found run digest state closed delivered
-FIND = (
+#: The chat's last run. KEYS chat since; ARGV settle.
+#: → unsettled | none | found run digest state closed delivered
+GET = (
     _SETTLED
     + """
-if not settled(KEYS[2], ARGV[1]) then return {'young'} end
+if not settled(KEYS[2], ARGV[1]) then return {'unsettled'} end
 local h = redis.call('HMGET', KEYS[1], 'run', 'digest', 'state', 'closed', 'delivered')
 if not h[1] then return {'none'} end
 return {'found', h[1], h[2], h[3], h[4] or '', h[5] or ''}
 """
 )
 
-#: Writes a log from its beginning, over whatever is there.
-#: KEYS chat leases log folded; ARGV D epoch lease ttl at, n, n times (field value), then pieces.
+#: Replaces a log from its beginning, and renews the lease.
+#: KEYS chat leases log folded; ARGV D epoch lease ttl at, n, n times (field value), then batches.
 #: → ok | fenced
-FILL = (
+REWRITE_LOG = (
     _NOW
-    + _HELD
+    + _LEASE_ERROR
     + """
-if held(KEYS[1], ARGV[2]) == 'fenced' then return {'fenced'} end
+if lease_error(KEYS[1], ARGV[2]) == 'fenced' then return {'fenced'} end
 redis.call('DEL', KEYS[3], KEYS[4])
 redis.call('HDEL', KEYS[1], 'closed')
 local fields = {'epoch', ARGV[2], 'state', 'active', 'at', ARGV[5]}
-local pieces = 7 + 2 * ARGV[6]
-for i = 7, pieces - 1 do fields[#fields + 1] = ARGV[i] end
+local first_batch = 7 + 2 * ARGV[6]
+for i = 7, first_batch - 1 do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', KEYS[1], unpack(fields))
-for i = pieces, #ARGV do redis.call('RPUSH', KEYS[4], ARGV[i]) end
+for i = first_batch, #ARGV do redis.call('RPUSH', KEYS[4], ARGV[i]) end
 redis.call('XADD', KEYS[3], ARGV[5], 'p', ARGV[5], 'c', '[]')
 redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
 for i = 1, 4 do if i ~= 2 then redis.call('PEXPIRE', KEYS[i], ARGV[4]) end end
@@ -115,13 +123,14 @@ return {'ok'}
 """
 )
 
-#: KEYS chat log folded; ARGV epoch before at batch, then pieces that stand for all there is.
+#: Adds a batch. KEYS chat log folded; ARGV epoch start end batch, then batches that replace all
+#: entries of the stream up to and including this one.
 #: → ok | missing | fenced
 APPEND = (
-    _HELD
+    _LEASE_ERROR
     + """
-local lost = held(KEYS[1], ARGV[1])
-if lost then return {lost} end
+local err = lease_error(KEYS[1], ARGV[1])
+if err then return {err} end
 local at = redis.call('HGET', KEYS[1], 'at')
 if at == ARGV[3] then return {'ok'} end
 if at ~= ARGV[2] then return {'missing'} end
@@ -135,12 +144,12 @@ return {'ok'}
 """
 )
 
-#: The log has its end. KEYS chat log; ARGV epoch before at. → ok | missing | fenced
-CLOSE = (
-    _HELD
+#: Ends a log. KEYS chat log; ARGV epoch start end. → ok | missing | fenced
+END_LOG = (
+    _LEASE_ERROR
     + """
-local lost = held(KEYS[1], ARGV[1])
-if lost then return {lost} end
+local err = lease_error(KEYS[1], ARGV[1])
+if err then return {err} end
 local at = redis.call('HGET', KEYS[1], 'at')
 if at == ARGV[3] then return {'ok'} end
 if at ~= ARGV[2] then return {'missing'} end
@@ -150,13 +159,13 @@ return {'ok'}
 """
 )
 
-#: The chat is free. KEYS chat leases log folded readers; ARGV D epoch owed ttl.
+#: Frees the chat. KEYS chat leases log folded readers; ARGV D epoch owed ttl.
 #: → ok | missing | fenced
-END = (
-    _HELD
+END_RUN = (
+    _LEASE_ERROR
     + """
-local lost = held(KEYS[1], ARGV[2])
-if lost then return {lost} end
+local err = lease_error(KEYS[1], ARGV[2])
+if err then return {err} end
 local h = redis.call('HMGET', KEYS[1], 'delivered', 'promises')
 redis.call('ZREM', KEYS[2], ARGV[1])
 if h[1] and tonumber(h[2] or 0) <= 0 then
@@ -169,9 +178,9 @@ return {'ok'}
 """
 )
 
-#: Somebody got the end of a run. KEYS chat; ARGV run, 1 if its owner says so (its end may still be
-#: on its way here). → ok
-DELIVERED = """
+#: A client has received the end of a run. KEYS chat; ARGV run, 1 if its owner reports that (the end
+#: itself may not be here yet). → ok
+MARK_ACKNOWLEDGED = """
 local h = redis.call('HMGET', KEYS[1], 'run', 'closed', 'state', 'promises')
 if h[1] == ARGV[1] and (h[2] or ARGV[2] == '1') then
   redis.call('HSET', KEYS[1], 'delivered', '1')
@@ -180,16 +189,16 @@ end
 return {'ok'}
 """
 
-#: A page will come to read the chat's run (1), or came (-1).
+#: A client will come to read the chat's run (1), or has come (-1).
 #: KEYS chat; ARGV 1 or -1. → none | ok run
-PROMISE = """
+EXPECT_READERS = """
 local h = redis.call('HMGET', KEYS[1], 'run', 'promises')
 if not h[1] then return {'none'} end
 redis.call('HSET', KEYS[1], 'promises', math.max(0, tonumber(h[2] or 0) + ARGV[1]))
 return {'ok', h[1]}
 """
 
-#: The turn was refused before it began. KEYS chat leases; ARGV D epoch. → ok
+#: Frees a chat whose turn was refused before it began. KEYS chat leases; ARGV D epoch. → ok
 RELEASE = """
 if redis.call('HGET', KEYS[1], 'epoch') == ARGV[2] then
   redis.call('DEL', KEYS[1])
@@ -198,26 +207,26 @@ end
 return {'ok'}
 """
 
-#: KEYS leases since, then for each lease: chat log folded readers;
+#: Renews leases. KEYS leases since, then for each lease: chat log folded readers;
 #: ARGV lease ttl, then for each lease: D epoch.
-#: → the chats whose owner is dead (a list), then for each lease: {word, stop, readers}
+#: → the chats whose lease has expired (a list), then for each lease: {status, stop, readers}
 RENEW = (
     _SETTLED
-    + _HELD
+    + _LEASE_ERROR
     + """
 settled(KEYS[2], 0)
 local result = {redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 16)}
 for i = 1, (#ARGV - 2) / 2 do
   local chat, log, folded, readers = unpack(KEYS, 4 * i - 1, 4 * i + 2)
-  local d, epoch = ARGV[2 * i + 1], ARGV[2 * i + 2]
-  local lost = held(chat, epoch)
+  local chat_digest, epoch = ARGV[2 * i + 1], ARGV[2 * i + 2]
+  local err = lease_error(chat, epoch)
   local state, stop = unpack(redis.call('HMGET', chat, 'state', 'stop'))
-  if lost then
-    result[#result + 1] = {lost, '', 0}
-  elseif state == 'ended' then -- while this was on its way
+  if err then
+    result[#result + 1] = {err, '', 0}
+  elseif state == 'ended' then -- since the owner asked
     result[#result + 1] = {'held', '', 0}
   else
-    redis.call('ZADD', KEYS[1], now + ARGV[1], d)
+    redis.call('ZADD', KEYS[1], now + ARGV[1], chat_digest)
     for _, key in ipairs({chat, log, folded, readers}) do redis.call('PEXPIRE', key, ARGV[2]) end
     redis.call('ZREMRANGEBYSCORE', readers, '-inf', now)
     result[#result + 1] = {'held', stop or '', redis.call('ZCARD', readers)}
@@ -227,23 +236,23 @@ return result
 """
 )
 
-#: KEYS chat; ARGV run message ttl. → none | asked run
-STOP = """
+#: Asks the owner of a run to end it. KEYS chat; ARGV run message ttl. → none | requested run
+REQUEST_STOP = """
 local h = redis.call('HMGET', KEYS[1], 'run', 'state', 'owner', 'message', 'question')
 if not h[1] or h[2] == 'ended' then return {'none'} end
 if ARGV[1] ~= '' and h[1] ~= ARGV[1] then return {'none'} end
-local other = ARGV[2] ~= '' and h[4] ~= ARGV[2] and h[5] ~= ARGV[2]
-if h[2] == 'active' and other then return {'none'} end
+local is_other = ARGV[2] ~= '' and h[4] ~= ARGV[2] and h[5] ~= ARGV[2]
+if h[2] == 'active' and is_other then return {'none'} end
 redis.call('HSET', KEYS[1], 'stop', ARGV[2] == '' and '*' or ARGV[2])
 local wake = 'usechat:wake:' .. h[3]
 redis.call('XADD', wake, 'MAXLEN', '~', 100, '*', 'd', '')
 redis.call('PEXPIRE', wake, ARGV[3])
-return {'asked', h[1]}
+return {'requested', h[1]}
 """
 
-#: Takes a dead owner's lease. KEYS chat leases; ARGV D owner lease.
+#: Takes over an expired lease. KEYS chat leases; ARGV D owner lease.
 #: → none | taken run epoch turn digest stop takes
-TAKE = (
+TAKE_OVER = (
     _NOW
     + """
 local expiry = redis.call('ZSCORE', KEYS[2], ARGV[1])

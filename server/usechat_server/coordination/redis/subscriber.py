@@ -13,86 +13,97 @@ from usechat_server.turn import Turn
 
 __all__ = ["LogSubscriber"]
 
-logger = logging.getLogger("usechat.cluster")
+logger = logging.getLogger("usechat.coordination")
 
-#: Seconds to the next attempt while Redis is away.
+#: Seconds until the next attempt while Redis is unavailable.
 _RETRY = 0.25
 
 
 class LogSubscriber:
-    """One an event loop."""
+    """Keeps a copy of each log that has readers in this process. One per event loop."""
 
-    def __init__(self, shared: RedisCommands) -> None:
-        #: set when another process wants this one to look at its leases
+    def __init__(self, commands: RedisCommands) -> None:
+        #: set when another process has woken this one; the heartbeat clears it
         self.woken = asyncio.Event()
-        self._shared = shared
-        self._replicas: dict[str, RemoteLog] = {}
-        self._closing: set[asyncio.Task[None]] = set()
-        self._reading = asyncio.create_task(self._read(), name="redis follower")
+        self._commands = commands
+        self._remote_logs: dict[str, RemoteLog] = {}
+        self._leave_tasks: set[asyncio.Task[None]] = set()
+        self._read_task = asyncio.create_task(self._read_updates(), name="redis subscriber")
 
     @property
     def remote_logs(self) -> list[RemoteLog]:
         """The logs that have readers here."""
-        return list(self._replicas.values())
+        return list(self._remote_logs.values())
 
-    async def open(self, d: str, run_id: str) -> RemoteLog | None:
-        """A log with one more reader; None if Redis does not have it. Raises one of AWAY."""
-        shared = self._shared
-        remote_log = self._replicas.get(run_id)
+    async def subscribe(self, chat_digest: str, run_id: str) -> RemoteLog | None:
+        """Add a reader to a log.
+
+        Returns:
+            The copy of the log; None if Redis does not have the log.
+
+        Raises:
+            RedisError, OSError: while Redis is unavailable.
+        """
+        commands = self._commands
+        remote_log = self._remote_logs.get(run_id)
         if remote_log is None:
-            turn = await shared.turn(d, run_id)
+            turn = await commands.get_turn(chat_digest, run_id)
             if turn is None:
                 return None
-            remote_log = self._replicas.setdefault(
-                run_id, RemoteLog(d, run_id, Turn.from_json(turn).continued)
+            remote_log = self._remote_logs.setdefault(
+                run_id, RemoteLog(chat_digest, run_id, Turn.from_json(turn).continued)
             )
         remote_log.readers += 1
         try:
             if remote_log.readers == 1:
-                await shared.joined(d, run_id)
-                await remote_log.load(shared)
-                # The read under way does not know of it.
-                await shared.wake(shared.process)
+                await commands.start_reading(chat_digest, run_id)
+                await remote_log.load(commands)
+                # The read that is under way does not include this log.
+                await commands.wake(commands.process)
         except BaseException:
-            self.close(remote_log)
+            self.unsubscribe(remote_log)
             raise
         return remote_log
 
-    def close(self, remote_log: RemoteLog) -> None:
-        """A reader has left."""
+    def unsubscribe(self, remote_log: RemoteLog) -> None:
+        """Remove a reader from a log."""
         remote_log.readers -= 1
         if not remote_log.readers:
-            del self._replicas[remote_log.run_id]
-            leaving = asyncio.create_task(self._leave(remote_log))
-            self._closing.add(leaving)
-            leaving.add_done_callback(self._closing.discard)
+            del self._remote_logs[remote_log.run_id]
+            task = asyncio.create_task(self._leave(remote_log))
+            self._leave_tasks.add(task)
+            task.add_done_callback(self._leave_tasks.discard)
 
     async def aclose(self) -> None:
-        await cancel([self._reading, *self._closing])
+        await cancel([self._read_task, *self._leave_tasks])
 
     async def _leave(self, remote_log: RemoteLog) -> None:
-        with suppress(*UNAVAILABLE):  # the owner sees it, too, when the presence is not renewed
-            await self._shared.left(remote_log.d, remote_log.run_id)
+        with suppress(*UNAVAILABLE):  # the owner also notices that the read is not renewed
+            await self._commands.stop_reading(remote_log.chat_digest, remote_log.run_id)
 
-    async def _read(self) -> None:
-        wake, shared = "0", self._shared
+    async def _read_updates(self) -> None:
+        last_wake, commands = "0", self._commands
         while True:
-            live = {r.run_id: r.at for r in self._replicas.values() if not r.log.has_ended}
+            last_entries = {
+                remote_log.run_id: remote_log.last_entry_id
+                for remote_log in self._remote_logs.values()
+                if not remote_log.log.has_ended
+            }
             try:
-                woken, news = await shared.news(wake, live)
-                if woken != wake:
-                    wake = woken
+                wake, updates = await commands.read_updates(last_wake, last_entries)
+                if wake != last_wake:
+                    last_wake = wake
                     self.woken.set()
-                for run_id, entries in news.items():
-                    if remote_log := self._replicas.get(run_id):
+                for run_id, entries in updates.items():
+                    if remote_log := self._remote_logs.get(run_id):
                         await self._feed(remote_log, entries)
             except UNAVAILABLE:
                 await asyncio.sleep(_RETRY)
 
     async def _feed(self, remote_log: RemoteLog, entries: Entries) -> None:
         try:
-            await remote_log.feed(entries, self._shared)
+            await remote_log.feed(entries, self._commands)
         except ValueError:
-            # A later release wrote it. The others are followed all the same.
-            logger.exception("run %s: what came of its log cannot be read", remote_log.run_id)
+            # A later release wrote it. The other logs are followed all the same.
+            logger.exception("run %s: log entries cannot be decoded", remote_log.run_id)
             remote_log.break_off()
