@@ -98,7 +98,7 @@ class ServiceUnavailable(ChatError):
 
     Args:
         text: What the user reads, as it is.
-        retry_after: Seconds after which to try again, for the `Retry-After` header.
+        retry_after: Seconds after which to try again, for the `RetryPolicy-After` header.
     """
 
     def __init__(self, text: str, retry_after: int = 5) -> None:

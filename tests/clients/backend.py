@@ -20,7 +20,7 @@ from usechat_server.approvals import Approve, Deny
 from usechat_server.loop.spec import AgentTool
 from usechat_server.mcp import mcp_stdio
 from usechat_server.results import RunResult
-from usechat_server.runs import Retry, responder_factory
+from usechat_server.runs import RetryPolicy, responder_factory
 
 import tests.harness.mcp_server
 from tests.clients.scenario import SECRET
@@ -28,7 +28,7 @@ from tests.clients.scenario import SECRET
 __all__ = ["agent", "app"]
 
 # Nobody is served better when the tests wait longer.
-responder_factory._RETRY = Retry(first=0.02)
+responder_factory._RETRY = RetryPolicy(first_wait=0.02)
 
 #: Seconds that nothing takes unless it is broken.
 LONG = 20.0

@@ -21,7 +21,7 @@ from ui_message_stream.state import StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.providers.anthropic import AnthropicModel
-from usechat_server.providers.retry import Retry
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.runs.registry import Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
@@ -96,7 +96,7 @@ class Server:
         return self._runner.run(self._send(turn, answer))
 
     async def _send(self, turn: Turn, answer: RunResult) -> bytes:
-        run = await start_run(Runs(), turn, self._agent, Retry(attempts=1))
+        run = await start_run(Runs(), turn, self._agent, RetryPolicy(attempts=1))
         reader = run.log.reader(turn.client_version)
         pieces: list[bytes] = []
         while True:

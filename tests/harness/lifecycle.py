@@ -12,7 +12,7 @@ from usechat_server.http.run_response import log_response
 from usechat_server.http.sse_response import EventStream
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.run_log.log import Log
-from usechat_server.runs import Retry, Run, Runs
+from usechat_server.runs import RetryPolicy, Run, Runs
 from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
 
@@ -50,13 +50,17 @@ class StartedRun:
         )
 
 
-async def start_run(runs: Runs, turn: Turn, agent: Agent, retry: Retry | None = None) -> StartedRun:
+async def start_run(
+    runs: Runs, turn: Turn, agent: Agent, retry: RetryPolicy | None = None
+) -> StartedRun:
     """Start a run of an agent. Each run has a chat of its own, whatever the turn's `chat_id`."""
     key = ChatKey(turn.user, secrets.token_hex(8))
 
     async def begin(lease: Lease) -> tuple[Turn, Responder]:
         approvals = SignedApprovals(None, MemoryNonces())
-        return turn, AgentLoop(agent.spec, agent.spec.first_call(turn), retry or Retry(), approvals)
+        return turn, AgentLoop(
+            agent.spec, agent.spec.first_call(turn), retry or RetryPolicy(), approvals
+        )
 
     subscription = await runs.start_or_join(key, "digest", begin)
     [run] = [run for run in runs.active_runs if run.id == subscription.run_id]

@@ -26,7 +26,7 @@ from usechat_server.coordination.base import ChatKey, Lease
 from usechat_server.http.run_response import log_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.results import RunResult
-from usechat_server.runs import Retry, Run, Runs
+from usechat_server.runs import RetryPolicy, Run, Runs
 from usechat_server.runs.hooks import Hooks
 from usechat_server.runs.run import RunConfig
 from usechat_server.turn import Turn
@@ -86,12 +86,14 @@ def changed(message: UIMessage, tool_call_id: str, **fields: Any) -> UIMessage:
 class Scene:
     """An agent and one chat with it."""
 
-    def __init__(self, agent: Agent, *, retry: Retry | None = None, resume: float = 0.0) -> None:
+    def __init__(
+        self, agent: Agent, *, retry: RetryPolicy | None = None, resume: float = 0.0
+    ) -> None:
         self.agent = agent
         self.approvals = SignedApprovals("secret", MemoryNonces())
         #: what `on_finish` was told
         self.answers: list[RunResult] = []
-        self._retry = retry or Retry(attempts=3, first=0.001)
+        self._retry = retry or RetryPolicy(attempts=3, first_wait=0.001)
         self._turns = 0
         hooks = Hooks(on_finish=self._finished)
         self.runs = Runs(RunConfig(idle_timeout=resume, hooks=hooks))

@@ -25,7 +25,7 @@ from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
 from usechat_server.results import MetadataHook, RunResult, Usage, usage_metadata
-from usechat_server.runs import Retry, Runs
+from usechat_server.runs import RetryPolicy, Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
 
@@ -60,7 +60,7 @@ async def started(
     )
     clock = ClientTool("clock", "The page's time.", {"type": "object"})
     agent = Agent(model or ScriptedModel(*scripts), tools=[clock], metadata=hook)
-    return await start_run(Runs(), turn, agent, Retry(attempts=3, first=0.001))
+    return await start_run(Runs(), turn, agent, RetryPolicy(attempts=3, first_wait=0.001))
 
 
 async def answer(run: StartedRun) -> list[Chunk]:

@@ -20,7 +20,7 @@ from usechat_server.loop.structured_output import correction_message, parse_outp
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import Model, ModelStream
-from usechat_server.providers.retry import Retry
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import total_usage
 
 __all__ = ["AgentLoop"]
@@ -47,7 +47,7 @@ class AgentLoop:
         self,
         spec: AgentSpec,
         stream: ModelStream | None,
-        retry: Retry,
+        retry: RetryPolicy,
         approvals: Approvals,
     ) -> None:
         self.name = spec.model.name

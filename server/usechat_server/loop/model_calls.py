@@ -11,7 +11,7 @@ from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import Model, ModelStream, StepResult
-from usechat_server.providers.retry import Retry
+from usechat_server.providers.retry import RetryPolicy
 
 __all__ = ["ModelCalls"]
 
@@ -24,7 +24,7 @@ class ModelCalls:
     discard, the failure ends the run and the output stays.
     """
 
-    def __init__(self, retry: Retry, writer: RunWriter, usage: UsageTracker) -> None:
+    def __init__(self, retry: RetryPolicy, writer: RunWriter, usage: UsageTracker) -> None:
         self._retry = retry
         self._writer = writer
         self._usage = usage
@@ -58,7 +58,7 @@ class ModelCalls:
             try:
                 return await self._stream_call(remaining[0], start_call, make_collector())
             except ModelError as error:
-                seconds = self._retry.wait(error, attempt, monotonic() - began)
+                seconds = self._retry.delay(error, attempt, monotonic() - began)
                 if seconds is None and len(remaining) == 1:
                     raise
                 if self._writer.in_step and not self._writer.reset_step():

@@ -16,7 +16,7 @@ from usechat_server.loop.loop import AgentLoop
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.spec import AgentSpec
 from usechat_server.loop.usage_tracker import UsageTracker
-from usechat_server.providers.retry import Retry
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import Outcome
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.trust import check_client_outputs
@@ -24,7 +24,7 @@ from usechat_server.turn import Decision, Turn
 
 __all__ = ["agent_stream"]
 
-_RETRY = Retry()
+_RETRY = RetryPolicy()
 _Emit = Callable[[Sequence[ChunkVariant]], None]
 
 

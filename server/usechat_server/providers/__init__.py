@@ -1,1 +1,5 @@
-"""Model backends: one folder a provider, two translations each (history and events)."""
+"""Model providers: one package each, with a translation of the request and one of the response.
+
+`base` is the interface that they implement; `sse`, `timeouts`, `retry` and `json_objects` are what
+they share.
+"""

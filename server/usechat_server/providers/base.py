@@ -1,4 +1,4 @@
-"""What a model backend is: one call of a model, as batches of UI message chunks."""
+"""The interface of a model: one model call streams batches of UI message chunks."""
 
 from __future__ import annotations
 
@@ -19,71 +19,90 @@ __all__ = ["Model", "ModelCall", "ModelStream", "StepResult"]
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One step: what the model is to answer, and with what."""
+    """The input of one step: the conversation so far, and what the model may use."""
 
+    #: the conversation; its last message is the one to respond to, or the assistant's own message
+    #: when earlier steps of the run have already written to it
     messages: Sequence[UIMessage]
+    #: the system prompt
     system: str | None = None
     tools: Sequence[Tool] = ()
+    #: the most tokens that the model may write; None: the model's own limit
     max_tokens: int | None = None
-    #: the answer is JSON of this shape
+    #: the response is JSON that this pydantic model validates
     output: type[BaseModel] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """How a model call ended, complete."""
+    """How a complete model call ended."""
 
     finish_reason: FinishReason
-    #: whether the provider only paused, to be asked to go on
+    #: whether the provider only paused and must be called again to continue
     paused: bool = False
 
 
 class ModelStream(Protocol):
-    """A model call under way. Nothing is sent before the first `__anext__`."""
+    """One model call. Nothing is sent to the provider before the first `__anext__`."""
 
     @property
     def result(self) -> StepResult | None:
-        """How it ended; None until it ended complete."""
+        """How the call ended; None until it is complete."""
         ...
 
     @property
     def usage(self) -> Usage:
-        """What is known of the tokens so far, also when the call is cut."""
+        """The tokens counted so far, also when the call is cut off."""
         ...
 
     @property
     def details(self) -> dict[str, Any]:
-        """The provider's own ids and times so far, as JSON values, for the log line."""
+        """The provider's ids and timings so far, as JSON values, for the log line of the run."""
         ...
 
     def __aiter__(self) -> AsyncIterator[Sequence[ChunkVariant]]:
-        """Batches: the chunks that one provider read brought, never `start`, `finish`, `start-step`
-        or `finish-step`. Raises ModelError. Ends only after a complete answer."""
+        """Iterate over batches of chunks, one for each read from the provider.
+
+        Batches never contain `start`, `finish`, `start-step` or `finish-step`. The iteration ends
+        only after a complete response.
+
+        Raises:
+            ModelError: the call failed or was cut off.
+        """
         ...
 
     async def aclose(self) -> None:
-        """Closes the provider's connection at once. May be called at any time, twice too."""
+        """Close the provider's connection at once. May be called at any time, and repeatedly."""
         ...
 
 
 class Model(Protocol):
-    """A model backend."""
+    """A model that an agent can call."""
 
-    #: the provider's name for the model, for the log line
+    #: the provider's name for the model, for the log line of the run
     name: str
-    #: chunk types without which what this model was set up to do cannot be shown
+    #: types of chunks that a client must support to show this model's responses
     requires: frozenset[str]
 
     def check(self, call: ModelCall) -> None:
-        """Raises ValueError if calls that are set up like this one cannot be answered, whatever
-        their messages."""
+        """Check what an agent was set up with, whatever the messages will be.
+
+        Raises:
+            ValueError: no call with these tools and options can succeed.
+        """
         ...
 
     def stream(self, call: ModelCall) -> ModelStream:
-        """Translates the history, at once and without I/O. Raises ChatError."""
+        """Build the provider's request, without I/O; iterating the result sends it.
+
+        Raises:
+            ChatError: the messages cannot be sent to this model; the text is for the user.
+        """
         ...
 
     async def aclose(self) -> None:
-        """Closes what was opened in the running event loop, such as connections to the provider.
-        The model can be used again afterwards."""
+        """Close what was opened in the running event loop, such as connections.
+
+        The model can be used again afterwards.
+        """
         ...

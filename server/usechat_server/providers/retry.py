@@ -1,4 +1,4 @@
-"""When a model call that failed is tried again."""
+"""When to retry a failed model call."""
 
 from __future__ import annotations
 
@@ -7,27 +7,34 @@ from dataclasses import dataclass
 
 from usechat_server.errors import ModelError
 
-__all__ = ["Retry"]
+__all__ = ["RetryPolicy"]
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
-    """Waits longer each time, at random, so that many runs do not come back together."""
+class RetryPolicy:
+    """Exponential backoff with jitter, so that many runs do not retry at the same moment."""
 
-    #: model calls of one step, the first one included
+    #: model calls of one step, including the first
     attempts: int = 3
-    #: seconds: the first wait is at most `first`, each further one at most twice the one before
-    first: float = 1.0
-    longest: float = 8.0
-    #: seconds from the start of the step after which no call is begun; what the provider asked to
-    #: wait counts too
+    #: seconds: the first wait is at most `first_wait`, each further one at most twice as long
+    first_wait: float = 1.0
+    #: seconds that no wait exceeds, unless the provider asks for more
+    longest_wait: float = 8.0
+    #: seconds since the start of the step after which no call is retried; waits that the provider
+    #: asks for count too
     within: float = 60.0
 
-    def wait(self, error: ModelError, attempt: int, elapsed: float) -> float | None:
-        """Seconds until the next call, after the `attempt`-th failed; None: there is none."""
+    def delay(self, error: ModelError, attempt: int, elapsed: float) -> float | None:
+        """Return the seconds to wait before the next call; None if there is no further one.
+
+        Args:
+            error: why the last call failed.
+            attempt: number of calls so far.
+            elapsed: seconds since the start of the step.
+        """
         if not error.retryable or attempt >= self.attempts:
             return None
-        longest = min(self.first * 2 ** (attempt - 1), self.longest)
+        longest = min(self.first_wait * 2 ** (attempt - 1), self.longest_wait)
         seconds = longest * random.uniform(0.5, 1.0)  # noqa: S311
         if error.retry_after is not None:
             seconds = max(seconds, error.retry_after)

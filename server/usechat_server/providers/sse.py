@@ -1,35 +1,35 @@
-"""Bytes of an SSE body → event payloads.
+"""Split the body of an SSE response into the data of its events.
 
-Source of the rules: the HTML standard, "Interpreting an event stream". Only the data matters here:
-each payload of the Messages API names its own type.
+Source of the rules: the HTML standard, "Interpreting an event stream". Only `data` is read: the
+APIs of model providers repeat the event's type inside it.
 """
 
 from __future__ import annotations
 
-__all__ = ["Framing"]
+__all__ = ["SSEDecoder"]
 
 _BOM = b"\xef\xbb\xbf"
 
 
-class Framing:
-    """Cuts a body that arrives in pieces of any size into the payloads of its events."""
+class SSEDecoder:
+    """Decodes a body that arrives in pieces of any size."""
 
     __slots__ = ("_skip_lf", "_tail")
 
     def __init__(self) -> None:
-        #: the unfinished event, in the pieces that came
+        #: the pieces of the event that is not complete yet
         self._tail: list[bytes] = []
-        #: the last piece ended in CR: an LF in front of the next one belongs to it
+        #: the last piece ended in CR: an LF at the start of the next one belongs to it
         self._skip_lf = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The payloads of the events that are complete now."""
+        """Return the payloads of the events that this piece completes."""
         if self._skip_lf or b"\r" in data:
-            data = self._with_lf(data)
+            data = self._normalize_line_ends(data)
         tail = self._tail
         if tail:
-            at_seam = tail[-1].endswith(b"\n") and data.startswith(b"\n")
-            if not at_seam and b"\n\n" not in data:
+            ends_at_seam = tail[-1].endswith(b"\n") and data.startswith(b"\n")
+            if not ends_at_seam and b"\n\n" not in data:
                 if data:
                     tail.append(data)
                 return []
@@ -38,16 +38,16 @@ class Framing:
         self._tail = [rest] if rest else []
         payloads = []
         for event in events:
-            # What the API sends: one `event:` line, one `data:` line.
-            head, found, payload = event.partition(b"\ndata: ")
-            if not (found and head.startswith(b"event:")) or event.count(b"\n") != 1:
-                payload = _data(event)
+            # The fast path: one `event:` line followed by one `data:` line.
+            head, separator, payload = event.partition(b"\ndata: ")
+            if not (separator and head.startswith(b"event:")) or event.count(b"\n") != 1:
+                payload = _join_data_lines(event)
             if payload:
                 payloads.append(payload)
         return payloads
 
-    def _with_lf(self, data: bytes) -> bytes:
-        """The piece with LF for every kind of line end."""
+    def _normalize_line_ends(self, data: bytes) -> bytes:
+        """Replace CR LF and CR by LF."""
         if self._skip_lf and data:
             data = data.removeprefix(b"\n")
             self._skip_lf = False
@@ -56,8 +56,8 @@ class Framing:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _data(event: bytes) -> bytes:
-    """The data of any event: its `data` lines, joined by LF."""
+def _join_data_lines(event: bytes) -> bytes:
+    """Return the data of any event: its `data` lines, joined by LF."""
     lines = []
     for line in event.removeprefix(_BOM).split(b"\n"):
         field, _, value = line.partition(b":")

@@ -1,4 +1,4 @@
-"""Two clocks on the provider: silence, and pings without anything said."""
+"""Two timeouts of a model call: no bytes at all, and bytes without content (keep-alive pings)."""
 
 from __future__ import annotations
 
@@ -8,58 +8,59 @@ from typing import Any
 
 from usechat_server.errors import ModelError
 
-__all__ = ["Watchdog"]
+__all__ = ["StreamTimeouts"]
 
-#: Seconds that the SDK waits at most between its attempts, before there are response headers
-#: (see `clients`).
-_LONGEST_PAUSE = 60.0
+#: Seconds added to the byte timeout until the response headers arrive: a provider's SDK may retry
+#: the request by itself, and waits between its attempts.
+_HEADERS_GRACE = 60.0
 
 
-class Watchdog:
-    """Ends a wait for the provider when a clock runs out, or when the call is closed meanwhile.
+class StreamTimeouts:
+    """Ends a read from the provider when a timeout expires or the call is closed.
 
-        with watchdog:              # around each read; raises ModelError
+        with timeouts:              # around each read; raises ModelError
             data = await read()
 
-    One timer per call, set anew only when it fires: a read costs two looks at the clock, where
-    `asyncio.timeout` would cost a timer. The time between two reads counts for nothing.
+    There is one timer per call, rescheduled only when it fires: a read costs two looks at the
+    clock, where `asyncio.timeout` would cost a timer. Time between two reads does not count.
     """
 
     def __init__(self, *, byte_timeout: float, content_timeout: float) -> None:
         self._byte_timeout = byte_timeout
         self._content_timeout = content_timeout
-        #: seconds that may pass without a byte now
-        self._silence = byte_timeout + _LONGEST_PAUSE
-        #: seconds waited since anything was said
-        self._quiet = 0.0
-        #: the wait under way: whose it is, since when, and how often that task was cancelled before
+        #: seconds without a byte that are allowed now
+        self._byte_limit = byte_timeout + _HEADERS_GRACE
+        #: seconds spent in reads since the last content
+        self._seconds_without_content = 0.0
+        #: the task that is reading, when the read began, and how often the task had been cancelled
         self._task: asyncio.Task[Any] | None = None
-        self._since = 0.0
-        self._cancelling = 0
+        self._read_began = 0.0
+        self._earlier_cancellations = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._ended: ModelError | None = None
+        #: why no read may go on
+        self._error: ModelError | None = None
 
-    def headers_came(self) -> None:
-        """From here on silence is the provider's."""
-        self._silence = self._byte_timeout
+    def headers_received(self) -> None:
+        """Apply the plain byte timeout from now on."""
+        self._byte_limit = self._byte_timeout
         self._stop_timer()
 
-    def content(self) -> None:
-        """Something was said."""
-        self._quiet = 0.0
+    def content_received(self) -> None:
+        """Start the content timeout anew."""
+        self._seconds_without_content = 0.0
 
     def close(self) -> None:
-        """Ends the clocks, the wait under way and every later one."""
+        """Stop the timer, and end the current read and every later one."""
         self._stop_timer()
-        self._end(ModelError("the call was closed", "connection"))
+        self._end_reads(ModelError("the call was closed", "connection"))
 
     def __enter__(self) -> None:
-        if self._ended is not None:
-            raise self._ended
+        if self._error is not None:
+            raise self._error
         loop = asyncio.get_running_loop()
-        self._since = loop.time()
+        self._read_began = loop.time()
         self._task = asyncio.current_task(loop)
-        self._cancelling = self._task.cancelling() if self._task else 0
+        self._earlier_cancellations = self._task.cancelling() if self._task else 0
         if self._timer is None:
             self._check(loop)
 
@@ -72,12 +73,12 @@ class Watchdog:
         task, self._task = self._task, None
         if task is None:
             return
-        self._quiet += task.get_loop().time() - self._since
-        if self._ended is not None:
-            # We cancelled the task. Somebody else's cancellation beside ours goes on as it is.
-            theirs = task.uncancel() > self._cancelling
-            if kind is asyncio.CancelledError and not theirs:
-                raise self._ended from None
+        self._seconds_without_content += task.get_loop().time() - self._read_began
+        if self._error is not None:
+            # We cancelled the task. If a caller cancelled it as well, that cancellation goes on.
+            cancelled_by_caller = task.uncancel() > self._earlier_cancellations
+            if kind is asyncio.CancelledError and not cancelled_by_caller:
+                raise self._error from None
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -85,27 +86,29 @@ class Watchdog:
             self._timer = None
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Looks at the clocks, and sets the timer for when one may have run out."""
+        """End the read if a timeout expired, else schedule the next check."""
         now = loop.time()
         if self._task is None:
-            due, text = now + self._byte_timeout, ""
+            deadline, text = now + self._byte_timeout, ""
         else:
-            silent = self._since + self._silence
-            idle = self._since + self._content_timeout - self._quiet
-            due = min(silent, idle)
-            text = (
-                f"not a byte for {self._silence:g} s"
-                if silent <= idle
-                else f"nothing but pings for {self._content_timeout:g} s"
+            byte_deadline = self._read_began + self._byte_limit
+            content_deadline = (
+                self._read_began + self._content_timeout - self._seconds_without_content
             )
-        if now < due:
-            self._timer = loop.call_at(due, self._check, loop)
+            deadline = min(byte_deadline, content_deadline)
+            text = (
+                f"no bytes for {self._byte_limit:g} s"
+                if byte_deadline <= content_deadline
+                else f"no content for {self._content_timeout:g} s, only pings"
+            )
+        if now < deadline:
+            self._timer = loop.call_at(deadline, self._check, loop)
         else:
-            self._end(ModelError(text, "timeout", retryable=True))
+            self._end_reads(ModelError(text, "timeout", retryable=True))
 
-    def _end(self, error: ModelError) -> None:
-        if self._ended is not None:
+    def _end_reads(self, error: ModelError) -> None:
+        if self._error is not None:
             return
-        self._ended = error
+        self._error = error
         if self._task is not None:
             self._task.cancel()

@@ -1,8 +1,17 @@
 """Runs: one response to one POST each, and the registry of those in progress."""
 
-from usechat_server.providers.retry import Retry
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.runs.hooks import FinishHook, Hooks, MessageHook
 from usechat_server.runs.registry import OnBusy, Runs
 from usechat_server.runs.run import Run, RunConfig
 
-__all__ = ["FinishHook", "Hooks", "MessageHook", "OnBusy", "Retry", "Run", "RunConfig", "Runs"]
+__all__ = [
+    "FinishHook",
+    "Hooks",
+    "MessageHook",
+    "OnBusy",
+    "RetryPolicy",
+    "Run",
+    "RunConfig",
+    "Runs",
+]

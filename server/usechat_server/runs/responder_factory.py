@@ -16,14 +16,14 @@ from usechat_server.compose import ChatHandler
 from usechat_server.errors import RESTARTING, InvalidRequest, ServiceUnavailable
 from usechat_server.loop.handler_context import Closable
 from usechat_server.loop.loop import AgentLoop
-from usechat_server.providers.retry import Retry
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.runs.responder import HandlerResponder, Responder
 from usechat_server.trust import check_client_outputs
 from usechat_server.turn import Turn
 
 __all__ = ["AgentHook", "AgentSource", "ResponderFactory"]
 
-_RETRY = Retry()
+_RETRY = RetryPolicy()
 
 #: Returns the agent of a turn.
 AgentHook: TypeAlias = Callable[[Turn], Agent | Awaitable[Agent]]

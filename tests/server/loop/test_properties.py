@@ -24,9 +24,9 @@ from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VER
 from usechat_server.agent import Agent
 from usechat_server.approvals import Approve, Ask, Deny, normalize_legacy_approvals
 from usechat_server.errors import ChatError, ModelError
-from usechat_server.providers.anthropic.request.build import request
+from usechat_server.providers.anthropic.request.build import build_request
 from usechat_server.providers.base import ModelCall, StepResult
-from usechat_server.runs import Retry
+from usechat_server.runs import RetryPolicy
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 from usechat_server.turn import Turn
 
@@ -247,7 +247,7 @@ def check_log(turn: Turn, whole: list[Chunk]) -> None:
 def check_history(messages: list[UIMessage]) -> None:
     """A person can always write on: the provider takes what there is."""
     more = UIMessage(id="u2", role="user", parts=[TextPart(text="And?")])
-    made = request(ModelCall([*messages, more], tools=(WHERE,)), model="m", max_tokens=10)
+    made = build_request(ModelCall([*messages, more], tools=(WHERE,)), model="m", max_tokens=10)
     assert problems(made) == []
 
 
@@ -320,7 +320,7 @@ def test_a_chat_with_tools(
         asyncio.get_running_loop().set_exception_handler(failures.of_loop)
         chat = Chat(script, client_version)
         timeout = 0.005 if "time" in (event[1], later[1]) else None
-        scene = Scene(chat.agent(timeout=timeout), retry=Retry(attempts=2, first=0.0))
+        scene = Scene(chat.agent(timeout=timeout), retry=RetryPolicy(attempts=2, first_wait=0.0))
         turn = ask(client_version)
         message = await one_answer(scene, turn, event)
         check_history([turn.messages[0], message])

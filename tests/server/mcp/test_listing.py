@@ -11,7 +11,7 @@ from mcp.types import CallToolResult, Tool, ToolAnnotations
 from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, TextPart
 from usechat_server.mcp.listing import MCPOptions, function_tools
-from usechat_server.providers.anthropic.tools import definition
+from usechat_server.providers.anthropic.tools import tool_definition
 from usechat_server.tools import FunctionTool, InvalidInput, ToolContext, ToolError
 
 from tests.harness.fake_provider_rules import problems
@@ -25,7 +25,7 @@ async def nothing(tool: Tool, arguments: dict[str, Any], context: ToolContext) -
 def made(*tools: Tool, **options: Any) -> list[FunctionTool]:
     given: MCPOptions = {**options}  # type: ignore[typeddict-item]
     found = list(function_tools(tools, nothing, given))
-    request = {"tools": [definition(tool) for tool in found], "messages": []}
+    request = {"tools": [tool_definition(tool) for tool in found], "messages": []}
     assert all("tools" not in problem and "schema" not in problem for problem in problems(request))
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ui_message_stream.sse import Decoder
-from usechat_server.providers.sse import Framing
+from usechat_server.providers.sse import SSEDecoder
 
 _lines = st.sampled_from(
     [
@@ -44,7 +44,7 @@ def test_payloads_are_those_of_the_standard(
     decoder = Decoder()
     expected = [data for data in decoder.feed(body) + decoder.end() if data]
 
-    framing = Framing()
+    framing = SSEDecoder()
     payloads: list[bytes] = []
     at = 0
     while at < len(body):
@@ -57,7 +57,7 @@ def test_payloads_are_those_of_the_standard(
 def test_an_event_in_many_pieces_takes_linear_time() -> None:
     # 8 MB in pieces of 64 bytes: joining at every piece would copy half a terabyte.
     piece = b"x" * 64
-    framing = Framing()
+    framing = SSEDecoder()
     assert framing.feed(b"data: ") == []
     for _ in range(125_000):
         assert framing.feed(piece) == []

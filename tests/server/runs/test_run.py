@@ -32,7 +32,7 @@ from usechat_server.agent import Agent
 from usechat_server.errors import ChatError, ModelError
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Usage
-from usechat_server.runs import Retry, Runs
+from usechat_server.runs import RetryPolicy, Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
 
@@ -72,7 +72,7 @@ class Scene:
         self.runs = Runs()
 
     async def start(self, of: Turn | None = None) -> StartedRun:
-        retry = Retry(attempts=3, first=0.001)
+        retry = RetryPolicy(attempts=3, first_wait=0.001)
         where = ClientTool("where", "Where the page is.", {"type": "object"})
         return await start_run(self.runs, of or turn(), Agent(self.model, tools=[where]), retry)
 
@@ -175,14 +175,14 @@ async def test_it_is_not_tried_again(script: list[ScriptEvent]) -> None:
 
 
 def test_how_long_a_retry_waits() -> None:
-    retry = Retry(attempts=4, first=1, longest=3, within=60)
-    assert all(0.5 <= (retry.wait(busy(), 1, 0) or 0) <= 1 for _ in range(50))
-    assert all(1.5 <= (retry.wait(busy(), 3, 0) or 0) <= 3 for _ in range(50))
-    assert len({retry.wait(busy(), 1, 0) for _ in range(50)}) > 1
-    assert retry.wait(busy(retry_after=20), 1, 0) == 20
-    assert retry.wait(busy(retry_after=20), 1, 41) is None
-    assert retry.wait(busy(), 4, 0) is None
-    assert retry.wait(ModelError("no", "auth"), 1, 0) is None
+    retry = RetryPolicy(attempts=4, first_wait=1, longest_wait=3, within=60)
+    assert all(0.5 <= (retry.delay(busy(), 1, 0) or 0) <= 1 for _ in range(50))
+    assert all(1.5 <= (retry.delay(busy(), 3, 0) or 0) <= 3 for _ in range(50))
+    assert len({retry.delay(busy(), 1, 0) for _ in range(50)}) > 1
+    assert retry.delay(busy(retry_after=20), 1, 0) == 20
+    assert retry.delay(busy(retry_after=20), 1, 41) is None
+    assert retry.delay(busy(), 4, 0) is None
+    assert retry.delay(ModelError("no", "auth"), 1, 0) is None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
-from usechat_server.runs import Retry, Runs
+from usechat_server.runs import RetryPolicy, Runs
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost, chunks_of
@@ -82,7 +82,7 @@ def test_every_log_is_legal_and_ends_once(
             user=None, chat_id="c", client_version=client_version, messages=messages, message_id="m"
         )
         runs = Runs()
-        run = await start_run(runs, turn, Agent(model), Retry(attempts=2, first=0.0))
+        run = await start_run(runs, turn, Agent(model), RetryPolicy(attempts=2, first_wait=0.0))
         host = AsgiHost(run.response())
         responder = host.request()
 

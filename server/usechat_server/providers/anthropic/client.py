@@ -1,73 +1,72 @@
-"""The SDK's clients, and what the provider says of its models."""
+"""The SDK clients that send the requests."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import httpx2
-from anthropic import APIStatusError, AsyncAnthropic, DefaultAioHttpClient
+from anthropic import AsyncAnthropic, DefaultAioHttpClient
 from opentelemetry import trace
 
 from usechat_server.providers.anthropic.errors import retry_after
 
-__all__ = ["Client", "Clients", "TokenLimit"]
+__all__ = ["Client", "ClientPerLoop"]
 
-_log = logging.getLogger("usechat.anthropic")
-
-#: Open connections at most: more than one worker carries streams. (The transport's own default
-#: would queue the 101st.)
+#: Open connections at most: more than one worker process carries streams. (The transport's own
+#: default would queue the 101st.)
 _MAX_CONNECTIONS = 10_000
 #: Seconds that an idle connection is kept for the next turn, which then needs no TLS handshake.
 _KEEP_ALIVE = 60.0
+#: Seconds to open a connection.
 _CONNECT_TIMEOUT = 5.0
-#: Seconds that the provider may ask to wait before the next attempt. The SDK would wait for hours;
-#: whoever waits for an answer is told after longer ones.
-_LONGEST_PAUSE = 30.0
-#: Seconds for the model list, which nobody waits for.
-_LIST_TIMEOUT = 30.0
+#: The longest `retry-after`, in seconds, that the SDK may obey. It would wait for hours; after a
+#: longer one than this the user gets an error instead.
+_LONGEST_RETRY_AFTER = 30.0
 
 
 class Client(Protocol):
-    """What is used of `AsyncAnthropic`, and of its Bedrock, Vertex and Foundry kin."""
+    """What is used of `AsyncAnthropic`, `AsyncAnthropicBedrock`, `AsyncAnthropicVertex`, …"""
 
     @property
     def messages(self) -> Any: ...
 
 
-class Clients:
-    """The client to use: the app's own as it is, else one of ours per event loop, made on first
-    use from the standard variables (`ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`)."""
+class ClientPerLoop:
+    """The app's own client, or else one client per event loop.
 
-    def __init__(self, given: Client | None) -> None:
-        self._given = given
-        # Loading the certificates takes long enough to be felt, so not in the first turn.
-        self._tls = httpx2.create_ssl_context() if given is None else True
-        self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = (
+    Ours are created on first use from the standard variables (`ANTHROPIC_API_KEY`,
+    `ANTHROPIC_BASE_URL`).
+    """
+
+    def __init__(self, app_client: Client | None) -> None:
+        self._app_client = app_client
+        # Loading the certificates takes long enough to be noticed, so not in the first turn.
+        self._tls = httpx2.create_ssl_context() if app_client is None else True
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = (
             WeakKeyDictionary()
         )
 
     def get(self) -> Client:
-        """The running loop's client."""
-        if self._given is not None:
-            return self._given
+        """Return the client for the running event loop."""
+        if self._app_client is not None:
+            return self._app_client
         loop = asyncio.get_running_loop()
-        if loop not in self._made:
-            self._made[loop] = self._make()
-        return self._made[loop]
+        if loop not in self._clients:
+            self._clients[loop] = self._create()
+        return self._clients[loop]
 
     async def aclose(self) -> None:
-        """Closes the running loop's client, if it is ours."""
-        client = self._made.pop(asyncio.get_running_loop(), None)
+        """Close the running loop's client, unless it is the app's."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.close()
 
-    def _make(self) -> AsyncAnthropic:
-        # aiohttp under the SDK costs half of the default transport per delta. No read timeout: the
-        # watchdog's clocks stop while nobody reads, the transport's would not.
+    def _create(self) -> AsyncAnthropic:
+        # With aiohttp the SDK costs half as much per delta as with its default transport. There is
+        # no read timeout: `StreamTimeouts` counts only while something reads, the transport would
+        # count all the time.
         timeout = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT)
         limits = httpx2.Limits(
             max_connections=_MAX_CONNECTIONS,
@@ -78,57 +77,15 @@ class Clients:
             timeout=timeout,
             limits=limits,
             verify=self._tls,
-            event_hooks={"response": [_refuse_long_pause]},
+            event_hooks={"response": [_prevent_long_retry]},
         )
-        # Spans that nobody collects would still cost a twentieth of the time to the first token.
-        traced = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+        # Spans that nothing collects would still cost a twentieth of the time to the first token.
+        has_tracer = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
         return AsyncAnthropic(
-            timeout=timeout, http_client=http_client, open_telemetry=None if traced else False
+            timeout=timeout, http_client=http_client, open_telemetry=None if has_tracer else False
         )
 
 
-async def _refuse_long_pause(response: httpx2.Response) -> None:
-    if (retry_after(response.headers) or 0.0) > _LONGEST_PAUSE:
+async def _prevent_long_retry(response: httpx2.Response) -> None:
+    if (retry_after(response.headers) or 0.0) > _LONGEST_RETRY_AFTER:
         response.headers["x-should-retry"] = "false"  # which the SDK obeys
-
-
-class TokenLimit:
-    """The longest answer of one model, as the provider's model list says."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-        #: tokens; None while unknown
-        self.value: int | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._asked = False
-
-    def fetch(self, client: Client, heard: Callable[[Mapping[str, Any]], None]) -> None:
-        """Asks in the background, unless it was asked already; `heard` gets the list's entry."""
-        if not self._asked:
-            self._asked = True
-            self._task = asyncio.create_task(self._fetch(client, heard))
-
-    async def aclose(self) -> None:
-        """Gives up a question under way, if it is the running loop's."""
-        task = self._task
-        if task is not None and task.get_loop() is asyncio.get_running_loop():
-            task.cancel()
-            await asyncio.wait([task])
-            self._asked = self.value is not None
-
-    async def _fetch(self, client: Client, heard: Callable[[Mapping[str, Any]], None]) -> None:
-        models: Any = getattr(client, "models", None)
-        if models is None:
-            return
-        try:
-            # Raw: the SDK's model of a model takes it longer to build than the call to make.
-            response = await models.with_raw_response.retrieve(self._model, timeout=_LIST_TIMEOUT)
-            entry = response.http_response.json()
-            self.value = entry.get("max_tokens")
-            heard(entry)
-        except APIStatusError as error:
-            # Not every provider has the list. The documented constant serves as well.
-            _log.info("no token limit for %s: %s", self._model, error)
-        except Exception as error:
-            self._asked = False
-            _log.info("no token limit for %s yet: %r", self._model, error)

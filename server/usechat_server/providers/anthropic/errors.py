@@ -1,4 +1,4 @@
-"""Whatever fails on the way to the model → ModelError: one function, one table."""
+"""Turn every failure of a call to the provider into a ModelError."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import httpx2
 
 from usechat_server.errors import ErrorKind, ModelError
 
-__all__ = ["from_event", "model_error", "retry_after"]
+__all__ = ["error_from_event", "error_from_exception", "retry_after"]
 
-#: The API's error type → our kind, and whether the same call may succeed a moment later.
+#: The API's error type → our kind, and whether a retry may succeed.
 #: Source: the API's error page, and `types/shared/error_type.py` of the SDK.
 _TYPES: Mapping[str, tuple[ErrorKind, bool]] = {
     "invalid_request_error": ("request", False),
     "authentication_error": ("auth", False),
     "billing_error": ("auth", False),
     "permission_error": ("auth", False),
-    # Of a message it says that there is no such model, which nobody in a chat can change.
+    # For a message this means that there is no such model, which no user of a chat can change.
     "not_found_error": ("auth", False),
     "request_too_large": ("request", False),
     "rate_limit_error": ("rate-limit", True),
@@ -30,7 +30,7 @@ _TYPES: Mapping[str, tuple[ErrorKind, bool]] = {
     "overloaded_error": ("overloaded", True),
 }
 
-#: For answers without an error type, such as a gateway's.
+#: Error type by HTTP status, for responses that name none, such as a gateway's.
 _STATUS_TYPES: Mapping[int, str] = {
     401: "authentication_error",
     402: "billing_error",
@@ -44,8 +44,13 @@ _STATUS_TYPES: Mapping[int, str] = {
 }
 
 
-def model_error(error: Exception, *, request_id: str | None = None) -> ModelError:
-    """What the SDK or its transport raised, as the one error that a run knows."""
+def error_from_exception(error: Exception, *, request_id: str | None = None) -> ModelError:
+    """Convert an exception of the SDK or of its transport.
+
+    Args:
+        error: the exception.
+        request_id: the provider's id of the request, if it is known already.
+    """
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, anthropic.APIStatusError):
         kind, retryable = _classify(error.type, error.status_code)
@@ -62,29 +67,32 @@ def model_error(error: Exception, *, request_id: str | None = None) -> ModelErro
         cause = error.__cause__
         text = f"{text} ({type(cause).__name__}: {cause})" if cause else text
         return ModelError(text, "connection", retryable=True, request_id=request_id)
-    if _names_no_credentials(error):
+    if _is_missing_credentials(error):
         return ModelError("no credentials: set ANTHROPIC_API_KEY", "auth", request_id=request_id)
     if isinstance(error, anthropic.CredentialsError):
         return ModelError(text, "auth", request_id=request_id)
     return ModelError(text, "internal", request_id=request_id)
 
 
-def from_event(error: Mapping[str, Any] | str, *, request_id: str | None = None) -> ModelError:
-    """What an `error` event says, inside a stream that began with status 200."""
-    name = error.get("type") if isinstance(error, Mapping) else None
-    kind, retryable = _classify(name if isinstance(name, str) else None, 200)
+def error_from_event(
+    error: Mapping[str, Any] | str, *, request_id: str | None = None
+) -> ModelError:
+    """Convert an `error` event inside a stream that began with status 200."""
+    error_type = error.get("type") if isinstance(error, Mapping) else None
+    kind, retryable = _classify(error_type if isinstance(error_type, str) else None, 200)
     return ModelError(f"error event: {error}", kind, retryable=retryable, request_id=request_id)
 
 
-def _classify(name: str | None, status: int) -> tuple[ErrorKind, bool]:
-    name = name if name in _TYPES else _STATUS_TYPES.get(status)
-    if name is not None:
-        return _TYPES[name]
+def _classify(error_type: str | None, status: int) -> tuple[ErrorKind, bool]:
+    """Return the kind of an error, and whether a retry may succeed."""
+    error_type = error_type if error_type in _TYPES else _STATUS_TYPES.get(status)
+    if error_type is not None:
+        return _TYPES[error_type]
     return ("request", False) if 400 <= status < 500 else ("internal", status >= 500)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the answer asks to wait: a number, or the date until when."""
+    """Return the seconds that a response asks to wait; its header has a number or a date."""
     value = headers.get("retry-after")
     if value is None:
         return None
@@ -95,6 +103,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
 
 
-def _names_no_credentials(error: Exception) -> bool:
+def _is_missing_credentials(error: Exception) -> bool:
     # The SDK raises a bare TypeError when neither a key nor a token is configured.
     return isinstance(error, TypeError) and "authentication method" in str(error)

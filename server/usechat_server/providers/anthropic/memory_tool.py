@@ -1,4 +1,4 @@
-"""The memory tool: the model knows it by itself, whoever keeps the files."""
+"""The memory tool: defined by the provider, run by the app."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ __all__ = ["memory"]
 def memory(
     files: BetaAbstractMemoryTool | BetaAsyncAbstractMemoryTool | None = None,
 ) -> ClientTool | FunctionTool:
-    """Notes that the model keeps in files of yours.
+    """Let the model keep notes in files that you store.
 
-    `files` is a memory tool of the SDK's (`anthropic.tools`), such as
-    `BetaLocalFilesystemMemoryTool("notes")`. Without it the calls are the page's to answer, as
-    those of any other client tool.
+    Args:
+        files: a memory tool of the SDK (`anthropic.tools`), such as
+            `BetaLocalFilesystemMemoryTool("notes")`. Without it, the calls are left to the
+            client, like those of any `ClientTool`.
+
+    Returns:
+        A tool for `Agent(tools=[…])`.
     """
-    told: dict[str, Any] = {
+    declaration: dict[str, Any] = {
         "name": "memory",
         "description": "Notes in files under /memories.",
         "input_schema": {
@@ -37,12 +41,12 @@ def memory(
         "provider_options": {"anthropic": {"type": "memory_20250818"}},
     }
     if files is None:
-        return ClientTool(**told)
-    return FunctionTool(**told, implementation=_Commands(files))
+        return ClientTool(**declaration)
+    return FunctionTool(**declaration, implementation=_MemoryCommands(files))
 
 
-class _Commands:
-    """Runs the model's commands. (The whole input is one.)"""
+class _MemoryCommands:
+    """Runs the model's commands. The whole input of a call is one command."""
 
     def __init__(self, files: BetaAbstractMemoryTool | BetaAsyncAbstractMemoryTool) -> None:
         self._execute = PythonFunction(files.execute, {})

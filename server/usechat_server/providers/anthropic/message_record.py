@@ -1,8 +1,9 @@
-"""What of an answer no part of the message can hold: it travels in the message's metadata.
+"""What the message parts cannot hold of the provider's responses; kept in the message's metadata.
 
-That is the order of blocks whose place is not their part's place (a server's result may come blocks
-or responses after its call), blocks that are not shown, fields that no part has, and the container
-that the model's code runs in. Every client echoes it; an answer that needs none of it has none.
+That is the order of blocks that are not where their parts are (the result of a provider's tool may
+come blocks or responses after its call), blocks that are not shown, fields that no part has, and
+the container that the model's code runs in. Every client sends the metadata back. A message that
+needs none of this has no record.
 """
 
 from __future__ import annotations
@@ -16,45 +17,46 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import JSONObject
 
 __all__ = [
-    "KEY",
+    "METADATA_KEY",
     "BlockSlot",
     "Container",
     "ResponseRecord",
-    "calls_with_results",
-    "metadata",
+    "ids_with_result_slot",
     "read_record",
+    "record_metadata",
 ]
 
 #: The key of the message's metadata.
-KEY = "usechat.anthropic"
+METADATA_KEY = "usechat.anthropic"
 
-#: What a place may say besides the part.
-_FIELDS_BESIDES = {
+#: Kind of part → the fields of its block that a slot may hold.
+_EXTRA_FIELDS = {
     "text": {"encrypted_content", "tool_changes"},
     "result": {"type", "content"},
 }
-#: Blocks that are always a part's: their calls and results have to match.
-_IN_PARTS = ("tool_use", "mcp_tool_use", "tool_result")
+#: Blocks that only parts may hold: their calls and results have to match.
+_IN_PARTS_ONLY = ("tool_use", "mcp_tool_use", "tool_result")
 
 _T = TypeVar("_T")
 
 
 class BlockSlot(msgspec.Struct, omit_defaults=True):
-    """Where a block is kept."""
+    """Where one block of a response is kept."""
 
-    #: the kind of part that holds it, the next one of its kind or the call's; None: no part does
+    #: the kind of part that holds it: the next one of that kind, or the one of the tool call `id`;
+    #: None: no part, all of the block is here
     part: Literal["text", "reasoning", "call", "result"] | None = None
-    #: the tool call
+    #: id of the tool call
     id: str | None = None
-    #: what the part does not hold: fields of the block, or all of it
+    #: what the part does not hold: some fields of the block, or all of it
     block: JSONObject | None = None
 
 
 class ResponseRecord(msgspec.Struct, omit_defaults=True):
-    """The blocks of one response."""
+    """The blocks of one response, in order."""
 
-    places: list[BlockSlot]
-    #: whether the provider only paused: its turn goes on in the next response
+    slots: list[BlockSlot] = msgspec.field(name="places")
+    #: whether the provider only paused: the next response continues this one
     paused: bool = False
 
 
@@ -64,86 +66,97 @@ class Container(msgspec.Struct):
     id: str
     expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         return self.expires_at > datetime.now(UTC)
 
 
 class MessageRecord(msgspec.Struct, omit_defaults=True):
-    """What is kept of the answers that a message consists of."""
+    """What is kept of the responses that one message consists of."""
 
-    #: the provider's id of a response → its blocks, in the order the responses came
-    turns: dict[str, ResponseRecord] = msgspec.field(default_factory=dict)
+    #: the provider's id of a response → its blocks, in the order of the responses
+    responses: dict[str, ResponseRecord] = msgspec.field(name="turns", default_factory=dict)
     container: Container | None = None
 
 
-def metadata(
-    response: str,
-    places: Sequence[BlockSlot],
-    server_calls: Collection[str],
+def record_metadata(
+    response_id: str,
+    slots: Sequence[BlockSlot],
+    provider_call_ids: Collection[str],
     *,
     paused: bool,
     container: JSONObject | None,
 ) -> JSONObject | None:
-    """What is to be merged into the message's metadata; None if the parts say it all."""
-    made: JSONObject = {}
-    if paused or not _told_by_parts(places, server_calls):
-        turn = ResponseRecord(places=list(places), paused=paused)
-        made["turns"] = {response: msgspec.to_builtins(turn)}
+    """Return the metadata to merge into the message; None if the parts hold everything.
+
+    Args:
+        response_id: the provider's id of the response.
+        slots: where each block of the response is kept, in order.
+        provider_call_ids: ids of the tool calls that the provider executes.
+        paused: whether the provider only paused.
+        container: the response's container, as the API describes it.
+    """
+    record: JSONObject = {}
+    if paused or not _are_parts_enough(slots, provider_call_ids):
+        response = ResponseRecord(slots=list(slots), paused=paused)
+        record["turns"] = {response_id: msgspec.to_builtins(response)}
     if container is not None and {"id", "expires_at"} <= container.keys():
-        made["container"] = {key: container[key] for key in ("id", "expires_at")}
-    return {KEY: made} if made else None
+        record["container"] = {key: container[key] for key in ("id", "expires_at")}
+    return {METADATA_KEY: record} if record else None
 
 
 def read_record(message: UIMessage) -> MessageRecord:
-    """What was kept of a message's answers. It comes from the page: what cannot be read, or could
-    not have been kept, counts as nothing."""
-    value = message.metadata.get(KEY) if isinstance(message.metadata, dict) else None
-    kept = value if isinstance(value, dict) else {}
-    turns = _read(kept.get("turns"), dict[str, ResponseRecord]) or {}
-    if not all(_is_ours(place) for turn in turns.values() for place in turn.places):
-        turns = {}
-    return MessageRecord(turns, _read(kept.get("container"), Container))
+    """Return the record of a message.
+
+    The client may have sent it: what is malformed, or could not have been recorded, is ignored.
+    """
+    value = message.metadata.get(METADATA_KEY) if isinstance(message.metadata, dict) else None
+    record = value if isinstance(value, dict) else {}
+    responses = _convert(record.get("turns"), dict[str, ResponseRecord]) or {}
+    if not all(_is_valid(slot) for response in responses.values() for slot in response.slots):
+        responses = {}
+    return MessageRecord(responses, _convert(record.get("container"), Container))
 
 
-def _read(value: Any, kind: type[_T]) -> _T | None:
+def _convert(value: Any, kind: type[_T]) -> _T | None:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
         return None
 
 
-def _is_ours(place: BlockSlot) -> bool:
-    """Whether `metadata` could have kept this."""
-    block = place.block or {}
-    if place.part is None:
-        needed = ["type"]
+def _is_valid(slot: BlockSlot) -> bool:
+    """Whether `record_metadata` could have written this slot."""
+    block = slot.block or {}
+    if slot.part is None:
+        required = ["type"]
         if block.get("type") == "server_tool_use":
-            needed += ["id", "name"]
+            required += ["id", "name"]
         if "tool_use_id" in block:
-            needed.append("tool_use_id")
-        told = all(isinstance(block.get(key), str) for key in needed)
-        return told and block["type"] not in _IN_PARTS
+            required.append("tool_use_id")
+        is_complete = all(isinstance(block.get(key), str) for key in required)
+        return is_complete and block["type"] not in _IN_PARTS_ONLY
     kind = block.get("type", "_tool_result")
-    result = isinstance(kind, str) and kind.endswith("_tool_result")
-    return result and block.keys() <= _FIELDS_BESIDES.get(place.part, set())
+    is_result = isinstance(kind, str) and kind.endswith("_tool_result")
+    return is_result and block.keys() <= _EXTRA_FIELDS.get(slot.part, set())
 
 
-def _told_by_parts(places: Sequence[BlockSlot], server_calls: Collection[str]) -> bool:
-    """Whether the parts in their order, each server's result right after its call, are it."""
-    pending: str | None = None
-    for place in places:
-        answers = place.id if place.part == "result" else None
-        if place.block is not None or answers != pending:
+def _are_parts_enough(slots: Sequence[BlockSlot], provider_call_ids: Collection[str]) -> bool:
+    """Whether the parts alone, each provider's result right after its call, give these blocks."""
+    pending_id: str | None = None
+    for slot in slots:
+        result_id = slot.id if slot.part == "result" else None
+        if slot.block is not None or result_id != pending_id:
             return False
-        pending = place.id if place.part == "call" and place.id in server_calls else None
-    return pending is None
+        is_provider_call = slot.part == "call" and slot.id in provider_call_ids
+        pending_id = slot.id if is_provider_call else None
+    return pending_id is None
 
 
-def calls_with_results(turns: Iterable[ResponseRecord]) -> set[str]:
-    """The calls whose results have a place."""
+def ids_with_result_slot(responses: Iterable[ResponseRecord]) -> set[str]:
+    """Return the ids of the tool calls whose results have a slot of their own."""
     return {
-        place.id
-        for turn in turns
-        for place in turn.places
-        if place.part == "result" and place.id is not None
+        slot.id
+        for response in responses
+        for slot in response.slots
+        if slot.part == "result" and slot.id is not None
     }

@@ -1,4 +1,4 @@
-"""AnthropicModel: Claude as a model backend."""
+"""AnthropicModel: Claude as a model of an agent."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from usechat_server.providers.anthropic.client import Client, Clients, TokenLimit
-from usechat_server.providers.anthropic.model_info import asked, unsupported
+from usechat_server.providers.anthropic.client import Client, ClientPerLoop
+from usechat_server.providers.anthropic.model_info import (
+    ModelInfo,
+    required_capabilities,
+    unsupported_features,
+)
 from usechat_server.providers.anthropic.options import AnthropicOptions
-from usechat_server.providers.anthropic.request.build import request
-from usechat_server.providers.anthropic.request.parameters import check, parameters
+from usechat_server.providers.anthropic.request.build import build_request
+from usechat_server.providers.anthropic.request.parameters import (
+    check_parameters,
+    request_parameters,
+)
 from usechat_server.providers.anthropic.response.stream import AnthropicStream
-from usechat_server.providers.anthropic.response.translate import Translation
+from usechat_server.providers.anthropic.response.translate import ResponseTranslator
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import DeclaredTool, Tool
 
@@ -21,25 +28,29 @@ __all__ = ["DEFAULT_MAX_TOKENS", "AnthropicModel"]
 
 _log = logging.getLogger("usechat.anthropic")
 
-#: Tokens that an answer may have when neither the agent nor the provider's model list says: the
-#: most that every current model allows.
+#: The most tokens of a response when neither the agent nor the provider's model list says: what
+#: every current model allows.
 DEFAULT_MAX_TOKENS = 32_000
 
 
 class AnthropicModel:
-    """A model of the Messages API.
+    """A Claude model.
 
         Agent(AnthropicModel("claude-sonnet-5-5", AnthropicOptions(effort="low")))
 
-    `client` is a ready `AsyncAnthropic`, or its Bedrock, Vertex or Foundry kin; it is used as it
-    is and never closed here. Without it, one is made per event loop from the standard variables.
-
-    A call fails when the provider sends no byte for `byte_timeout` seconds (its pings count), or
-    nothing that belongs to the answer for `content_timeout` seconds. Long thinking may show
-    nothing for minutes.
+    Args:
+        name: the model's name in the API, such as `claude-sonnet-5-5`.
+        options: parameters of the Messages API; default: none.
+        client: a ready `AsyncAnthropic`, or its Bedrock, Vertex or Foundry variant. It is used as
+            it is and never closed. Default: one client per event loop, configured by the standard
+            variables (`ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`).
+        byte_timeout: seconds without a single byte from the provider after which a call fails; the
+            provider's pings count as bytes.
+        content_timeout: seconds without content from the provider after which a call fails. Long
+            thinking may send nothing but pings for minutes.
     """
 
-    #: everything that this backend sends is known to every client
+    #: every client version can read everything that this model sends
     requires: frozenset[str] = frozenset()
 
     def __init__(
@@ -53,50 +64,61 @@ class AnthropicModel:
     ) -> None:
         self.name = name
         self.options = options or AnthropicOptions()
-        self._clients = Clients(client)
-        self._limit = TokenLimit(name)
+        self._clients = ClientPerLoop(client)
+        self._info = ModelInfo(name)
         self._byte_timeout = byte_timeout
         self._content_timeout = content_timeout
 
     def check(self, call: ModelCall) -> None:
-        """Raises ValueError for tools and options that cannot go together."""
-        check(self._options(call), call.tools, call.max_tokens or DEFAULT_MAX_TOKENS)
+        """Check that the tools and options can be used together.
+
+        Raises:
+            ValueError: names the tool or option that cannot.
+        """
+        check_parameters(self._options(call), call.tools, call.max_tokens or DEFAULT_MAX_TOKENS)
 
     def stream(self, call: ModelCall) -> AnthropicStream:
-        """Translates the history, at once and without I/O. Raises ChatError."""
-        options = self._options(call)
-        limit = call.max_tokens or self._limit.value
-        made = request(call, model=self.name, max_tokens=limit or DEFAULT_MAX_TOKENS)
+        """Build the request, without I/O; iterating the result sends it.
 
-        # Not the call itself, whose history must not outlive its sending.
+        Raises:
+            ChatError: the messages cannot be sent to this model; the text is for the user.
+        """
+        options = self._options(call)
+        max_tokens = call.max_tokens or self._info.max_tokens
+        body = build_request(call, model=self.name, max_tokens=max_tokens or DEFAULT_MAX_TOKENS)
+
+        # Not the call itself, whose history must not stay in memory once it is sent.
         tools = call.tools
 
-        def opened(client: Client) -> None:
-            self._limit.fetch(client, lambda entry: self._compare(options, tools, entry))
+        def fetch_model_info(client: Client) -> None:
+            self._info.fetch(client, lambda entry: self._log_unsupported(options, tools, entry))
 
+        is_info_needed = not max_tokens or any(required_capabilities(options, tools))
         return AnthropicStream(
-            parameters(made, call.tools, options),
-            Translation([tool for tool in call.tools if isinstance(tool, DeclaredTool)], made),
-            client=self._clients.get,
-            # Asked for only while it is needed, and after the answer is on its way.
-            opened=None if limit and not any(asked(options, tools)) else opened,
+            request_parameters(body, call.tools, options),
+            ResponseTranslator(
+                [tool for tool in call.tools if isinstance(tool, DeclaredTool)], body
+            ),
+            get_client=self._clients.get,
+            # Only once the response has begun, so that it is not delayed.
+            on_open=fetch_model_info if is_info_needed else None,
             byte_timeout=self._byte_timeout,
             content_timeout=self._content_timeout,
         )
 
     def _options(self, call: ModelCall) -> AnthropicOptions:
-        """The options of a call: the agent may ask for an answer of a given shape."""
+        """Return the options for a call, with the agent's output type."""
         if call.output is None:
             return self.options
         return replace(self.options, output_format=call.output)
 
-    def _compare(
+    def _log_unsupported(
         self, options: AnthropicOptions, tools: Sequence[Tool], entry: Mapping[str, Any]
     ) -> None:
-        for name in unsupported(options, tools, entry):
-            _log.error("%s does not support %s, says the model list", self.name, name)
+        for feature in unsupported_features(options, tools, entry):
+            _log.error("%s does not support %s according to the model list", self.name, feature)
 
     async def aclose(self) -> None:
-        """Closes what this model opened in the running event loop."""
-        await self._limit.aclose()
+        """Close what this model opened in the running event loop."""
+        await self._info.aclose()
         await self._clients.aclose()

@@ -1,4 +1,4 @@
-"""AnthropicOptions: what an agent may set of the Messages API's parameters."""
+"""AnthropicOptions: the parameters of the Messages API that an agent may set."""
 
 from __future__ import annotations
 
@@ -15,126 +15,149 @@ from anthropic.types.beta.beta_context_management_config_param import Edit
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator
 from pydantic.dataclasses import dataclass
 
+from usechat_server.providers.json_objects import without_none
+
 __all__ = ["AnthropicOptions"]
 
 _T = TypeVar("_T")
 
 
-def _unchanged(value: Any, check: Callable[[Any], Any]) -> Any:
-    check(value)
+def _validate_only(value: Any, validate: Callable[[Any], Any]) -> Any:
+    validate(value)
     return value
 
 
-#: Checked against the SDK's type, and passed on as it was given.
-AsGiven = Annotated[_T, WrapValidator(_unchanged)]
+#: Checked against the SDK's type, and passed on unchanged.
+Unchanged = Annotated[_T, WrapValidator(_validate_only)]
 
 Thinking = Annotated[BetaThinkingConfigParam, Field(discriminator="type")]
 
 
-#: (The SDK's own type takes any iterable, which could be read only once.)
+#: (The SDK's own type accepts any iterable, which could be read only once.)
 ContextManagement = dict[Literal["edits"], list[Edit]]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class AnthropicOptions:
-    """Parameters of the Messages API, under their own names and with the SDK's types.
+    """Parameters of the Messages API, with the API's names and the SDK's types.
 
         Agent("claude-sonnet-5-5", options=AnthropicOptions(thinking={"type": "adaptive"}))
 
-    Raises ValueError, which names the option, for what no model accepts. What only some models
-    accept is for the API to say. `anthropic-beta` is set by itself where an option needs it.
+    What only some models accept is not checked here: the API refuses it. Options that need a value
+    in the header `anthropic-beta` add it.
+
+    Args:
+        thinking: extended thinking, such as `{"type": "adaptive"}` or
+            `{"type": "enabled", "budget_tokens": 4096}`.
+        effort: how much work the model puts into a response.
+        output_format: the response is JSON: a pydantic model, or a JSON Schema.
+        stop_sequences: texts that end the response.
+        temperature: randomness, from 0 to 1, for models that accept it.
+        top_p: nucleus sampling, from 0 to 1, for models that accept it.
+        top_k: sample only from this many tokens, for models that accept it.
+        service_tier: whether priority capacity may be used.
+        speed: `"fast"` for faster output at a higher price.
+        task_budget: tokens that the model may plan a long task with.
+        fallbacks: models that respond when the first one declines, or the provider's choice.
+        context_management: edits of a long context, `{"edits": [{"type": "compact_20260112"}]}`.
+        skills: skills in the container of `code_execution()`, such as
+            `[{"type": "anthropic", "skill_id": "pptx"}]`.
+        container: id of an existing container for `code_execution()`.
+        cache: prompt caching for tools, system prompt and history: for 5 minutes (`True` or
+            `"5m"`), for an hour (`"1h"`), or none (`False`).
+        citations: the model cites the documents that users send.
+        betas: further values of the header `anthropic-beta`.
+        extra_headers: further headers of the request.
+        extra_body: further parameters of the request; they override everything else.
+
+    Raises:
+        ValueError: no model accepts this; the text names the option.
     """
 
-    thinking: AsGiven[Thinking] | None = None
-    #: how much the model puts into an answer
+    thinking: Unchanged[Thinking] | None = None
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    #: the answer is JSON of this shape: a pydantic model, or a JSON Schema
     output_format: type[BaseModel] | dict[str, Any] | None = None
     stop_sequences: Sequence[Annotated[str, Field(min_length=1)]] = ()
-    #: the sampling parameters, for models that take them
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=1)] | None = None
     service_tier: Literal["auto", "standard_only"] | None = None
     speed: Literal["standard", "fast"] | None = None
-    #: tokens that the model may plan a long task with
     task_budget: Annotated[int, Field(ge=1)] | None = None
-    #: models that answer when the first one declines, or the provider's choice of them
     fallbacks: Literal["default"] | list[dict[str, Any]] | None = None
-    context_management: AsGiven[ContextManagement] | None = None
-    #: what the container of `code_execution()` holds, `{"type": "anthropic", "skill_id": "pptx"}`
-    skills: AsGiven[list[BetaSkillParams]] = field(default_factory=list)
-    #: id of a container that exists already
+    context_management: Unchanged[ContextManagement] | None = None
+    skills: Unchanged[list[BetaSkillParams]] = field(default_factory=list)
     container: str | None = None
-    #: mark what calls have in common (tools, system prompt, history), so that it is not paid in
-    #: full again; kept for 5 minutes or, with "1h", for an hour
     cache: bool | Literal["5m", "1h"] = True
-    #: the model cites the documents that people send
     citations: bool = False
-    #: further values of the header `anthropic-beta`
     betas: Sequence[Annotated[str, Field(pattern=r"^[^\s,]+$")]] = ()
     extra_headers: Mapping[str, str] = field(default_factory=dict)
-    #: further parameters, whatever they are; they go before all else
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.citations and self.output_format is not None:
-            raise ValueError("citations cannot be given with output_format")
+            raise ValueError("citations: cannot be combined with output_format")
         budget = self.thinking_budget
         if budget is not None and budget < 1024:
-            raise ValueError(f"thinking: budget_tokens must be at least 1024, not {budget}")
+            raise ValueError(f"thinking: expected budget_tokens of at least 1024, got {budget}")
 
     @property
     def thinking_budget(self) -> int | None:
-        """Tokens for thinking, where they were given by hand."""
+        """The tokens of thinking with a fixed budget; None otherwise."""
         thinking = self.thinking
         return thinking["budget_tokens"] if thinking and thinking["type"] == "enabled" else None
 
     def body(self) -> dict[str, Any]:
-        """The parameters that are the same in every call."""
-        output = _given(
-            effort=self.effort,
-            format=_format(self.output_format),
-            task_budget=self.task_budget and {"type": "tokens", "total": self.task_budget},
+        """Return the parameters that are the same in every request."""
+        task_budget = self.task_budget and {"type": "tokens", "total": self.task_budget}
+        output_config = without_none(
+            {
+                "effort": self.effort,
+                "format": _output_format_parameter(self.output_format),
+                "task_budget": task_budget,
+            }
         )
-        return _given(
-            thinking=self.thinking,
-            output_config=output or None,
-            stop_sequences=list(self.stop_sequences) or None,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            service_tier=self.service_tier,
-            speed=self.speed,
-            fallbacks=self.fallbacks,
-            context_management=self.context_management,
+        return without_none(
+            {
+                "thinking": self.thinking,
+                "output_config": output_config or None,
+                "stop_sequences": list(self.stop_sequences) or None,
+                "temperature": self.temperature,
+                "top_p": self.top_p,
+                "top_k": self.top_k,
+                "service_tier": self.service_tier,
+                "speed": self.speed,
+                "fallbacks": self.fallbacks,
+                "context_management": self.context_management,
+            }
         )
 
     def needed_betas(self) -> list[str]:
-        """What `anthropic-beta` must name for these options. Source: the SDK's stable types, which
-        lack what needs one, and the parameters' docs in the beta ones."""
+        """Return the values of `anthropic-beta` for these options.
+
+        Source: the SDK's stable types, which lack the parameters that need a beta, and the docs of
+        the parameters in the beta types.
+        """
         thinking: Mapping[str, Any] = self.thinking or {}
         edits = self.context_management["edits"] if self.context_management else ()
-        listed = isinstance(self.fallbacks, list) and bool(self.fallbacks)
-        needed = {
+        has_fallback_list = isinstance(self.fallbacks, list) and bool(self.fallbacks)
+        is_needed_by_beta = {
             "thinking-display-updates-2026-08-18": thinking.get("display") == "updates",
             "thinking-binding-controls-2026-08-01": "block_binding" in thinking,
             "task-budgets-2026-03-13": self.task_budget is not None,
             "fast-mode-2026-02-01": self.speed is not None,
-            "server-side-fallback-2026-06-01": listed,
+            "server-side-fallback-2026-06-01": has_fallback_list,
             "server-side-fallback-2026-07-01": self.fallbacks == "default",
             "context-management-2025-06-27": self.context_management is not None,
             "compact-2026-01-12": any(edit["type"] == "compact_20260112" for edit in edits),
         }
-        return [*(beta for beta, is_needed in needed.items() if is_needed), *self.betas]
+        return [*(beta for beta, is_needed in is_needed_by_beta.items() if is_needed), *self.betas]
 
 
-def _format(given: type[BaseModel] | dict[str, Any] | None) -> dict[str, Any] | None:
-    if given is None:
+def _output_format_parameter(
+    output_format: type[BaseModel] | dict[str, Any] | None,
+) -> dict[str, Any] | None:
+    if output_format is None:
         return None
-    schema = given if isinstance(given, dict) else transform_schema(given)
+    schema = output_format if isinstance(output_format, dict) else transform_schema(output_format)
     return {"type": "json_schema", "schema": schema}
-
-
-def _given(**keys: Any) -> dict[str, Any]:
-    return {key: value for key, value in keys.items() if value is not None}

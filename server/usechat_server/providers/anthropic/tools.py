@@ -1,8 +1,8 @@
-"""The provider's own tools as values: `Agent(…, tools=[web_search(max_uses=3)])`.
+"""The provider's own tools: `Agent(…, tools=[web_search(max_uses=3)])`.
 
 Source: the tool parameters of the `anthropic` SDK (`types/beta/*_tool_*_param.py`), whose names the
-arguments have. All of them raise ValueError, naming the argument, for what the API would refuse.
-`extra` holds further keys of the tool's definition, for what is newer than this.
+arguments have. Every function raises ValueError, which names the argument, for what the API would
+refuse. `extra` adds keys to the tool's definition, for parameters that are not arguments yet.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from anthropic.types.beta import BetaUserLocationParam
 from pydantic import ConfigDict, Field, validate_call
 
+from usechat_server.providers.json_objects import without_none
 from usechat_server.tools import DeclaredTool, ProviderTool, Tool
 
 __all__ = [
@@ -21,8 +22,8 @@ __all__ = [
     "AnthropicTool",
     "advisor",
     "code_execution",
-    "definition",
     "mcp_server",
+    "tool_definition",
     "tool_search",
     "web_fetch",
     "web_search",
@@ -40,25 +41,27 @@ Count = Annotated[int, Field(ge=1)]
 Domains = Sequence[Annotated[str, Field(pattern=r"^[^:\s]+$")]]
 Extra = Mapping[str, Any]
 
-# Without the values in the errors: one may be a secret.
-_checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True))
+# Errors leave the values out: one of them may be a secret.
+_validated = validate_call(
+    config=ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnthropicTool(ProviderTool):
-    """A tool of Anthropic's."""
+    """A tool that Anthropic executes."""
 
     provider: str = "anthropic"
-    #: the request's entry in `tools`
+    #: the tool's entry in the request's `tools`
     definition: Mapping[str, Any]
-    #: what the request's header `anthropic-beta` must name
+    #: values that the header `anthropic-beta` needs
     betas: tuple[str, ...] = ()
-    #: the request's entry in `mcp_servers`
-    #: (may hold a secret, which is nothing for a log)
+    #: the tool's entry in the request's `mcp_servers`
+    #: (may contain a secret, so excluded from repr)
     mcp_server: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-@_checked
+@_validated
 def web_search(
     *,
     max_uses: Count | None = None,
@@ -69,12 +72,19 @@ def web_search(
     version: Literal["20250305", "20260209", "20260318"] = "20250305",
     extra: Extra | None = None,
 ) -> AnthropicTool:
-    """Searches the web. `max_uses` per request; domains without a scheme, `example.com/blog`.
+    """Let the model search the web.
 
-    The default version works with every model. Later ones filter results with code of the model's.
+    Args:
+        max_uses: the most searches in one request.
+        allowed_domains: search only these, without a scheme: `example.com/blog`.
+        blocked_domains: never search these. Give one of the two lists, not both.
+        user_location: where the user is, for local results.
+        allowed_callers: who may search, the model or its code.
+        version: every model supports the default; later versions filter the results with code.
+        extra: further keys of the tool's definition.
     """
-    _either(allowed_domains=allowed_domains, blocked_domains=blocked_domains)
-    return _tool(
+    _check_domain_lists(allowed_domains, blocked_domains)
+    return _anthropic_tool(
         "web_search",
         f"web_search_{version}",
         extra,
@@ -86,7 +96,7 @@ def web_search(
     )
 
 
-@_checked
+@_validated
 def web_fetch(
     *,
     max_uses: Count | None = None,
@@ -98,9 +108,20 @@ def web_fetch(
     version: Literal["20250910", "20260209", "20260309", "20260318"] = "20250910",
     extra: Extra | None = None,
 ) -> AnthropicTool:
-    """Reads web pages and PDFs whose URLs are in the conversation."""
-    _either(allowed_domains=allowed_domains, blocked_domains=blocked_domains)
-    return _tool(
+    """Let the model read web pages and PDFs whose URLs are in the conversation.
+
+    Args:
+        max_uses: the most fetches in one request.
+        allowed_domains: fetch only from these, without a scheme: `example.com/blog`.
+        blocked_domains: never fetch from these. Give one of the two lists, not both.
+        citations: whether the model cites what it fetched.
+        max_content_tokens: the most tokens of one document.
+        allowed_callers: who may fetch, the model or its code.
+        version: every model supports the default; later versions filter the content with code.
+        extra: further keys of the tool's definition.
+    """
+    _check_domain_lists(allowed_domains, blocked_domains)
+    return _anthropic_tool(
         "web_fetch",
         f"web_fetch_{version}",
         extra,
@@ -113,27 +134,40 @@ def web_fetch(
     )
 
 
-@_checked
+@_validated
 def code_execution(
     *,
     version: Literal["20250522", "20250825", "20260120", "20260521"] = "20250825",
     extra: Extra | None = None,
 ) -> AnthropicTool:
-    """Runs code in a container of the provider's. Skills need it (`AnthropicOptions.skills`)."""
-    return _tool("code_execution", f"code_execution_{version}", extra)
+    """Let the model run code in a container of the provider's.
+
+    `AnthropicOptions.skills` need this tool.
+
+    Args:
+        version: every model supports the default.
+        extra: further keys of the tool's definition.
+    """
+    return _anthropic_tool("code_execution", f"code_execution_{version}", extra)
 
 
-@_checked
+@_validated
 def tool_search(
     *, algorithm: Literal["bm25", "regex"] = "bm25", extra: Extra | None = None
 ) -> AnthropicTool:
-    """Finds tools that are kept out of the prompt until they are needed: those with
-    `provider_options={"anthropic": {"defer_loading": True}}`."""
+    """Let the model find tools that are kept out of the prompt until they are needed.
+
+    Those are the tools with `provider_options={"anthropic": {"defer_loading": True}}`.
+
+    Args:
+        algorithm: search by words (`"bm25"`) or by a regular expression (`"regex"`).
+        extra: further keys of the tool's definition.
+    """
     name = f"tool_search_tool_{algorithm}"
-    return _tool(name, f"{name}_20251119", extra)
+    return _anthropic_tool(name, f"{name}_20251119", extra)
 
 
-@_checked
+@_validated
 def advisor(
     model: str,
     *,
@@ -141,8 +175,15 @@ def advisor(
     max_tokens: Count | None = None,
     extra: Extra | None = None,
 ) -> AnthropicTool:
-    """Lets the model ask another one. `max_tokens` of its answer."""
-    return _tool(
+    """Let the model ask another model for advice.
+
+    Args:
+        model: the other model's name.
+        max_uses: the most questions in one request.
+        max_tokens: the most tokens of one piece of advice.
+        extra: further keys of the tool's definition.
+    """
+    return _anthropic_tool(
         "advisor",
         "advisor_20260301",
         extra,
@@ -153,7 +194,7 @@ def advisor(
     )
 
 
-@_checked
+@_validated
 def mcp_server(
     name: str,
     *,
@@ -163,11 +204,20 @@ def mcp_server(
     defer_loading: bool | None = None,
     extra: Extra | None = None,
 ) -> AnthropicTool:
-    """The tools of an MCP server that the provider calls. `allowed_tools`: only these, by name."""
-    default = _given(defer_loading=defer_loading)
+    """Let the model use the tools of an MCP server. The provider calls that server.
+
+    Args:
+        name: a name of your choice for the server.
+        url: where the provider reaches the server.
+        authorization_token: the OAuth token that the provider sends to the server.
+        allowed_tools: names of the only tools that the model may use; default: all.
+        defer_loading: keep the tools out of the prompt until `tool_search` finds them.
+        extra: further keys of the toolset's definition.
+    """
+    default_config = without_none({"defer_loading": defer_loading})
     configs = None
     if allowed_tools is not None:
-        default["enabled"] = False
+        default_config["enabled"] = False
         configs = {tool: {"enabled": True} for tool in allowed_tools}
     server = {"type": "url", "name": name, "url": url}
     return AnthropicTool(
@@ -175,22 +225,22 @@ def mcp_server(
         definition={
             "type": "mcp_toolset",
             "mcp_server_name": name,
-            **_given(default_config=default or None, configs=configs),
+            **without_none({"default_config": default_config or None, "configs": configs}),
             **(extra or {}),
         },
         betas=(MCP_BETA,),
-        mcp_server={**server, **_given(authorization_token=authorization_token)},
+        mcp_server={**server, **without_none({"authorization_token": authorization_token})},
     )
 
 
-def definition(tool: Tool) -> dict[str, Any]:
-    """The request's entry in `tools`. The tool is one that `AnthropicModel.check` let pass."""
+def tool_definition(tool: Tool) -> dict[str, Any]:
+    """Return a tool's entry in the request's `tools`. `AnthropicModel.check` has accepted it."""
     if isinstance(tool, AnthropicTool):
         return dict(tool.definition)
     assert isinstance(tool, DeclaredTool)  # noqa: S101
     options = tool.provider_options.get("anthropic", {})
     if "type" in options:
-        # A kind of tool that the API describes itself.
+        # The API itself describes tools of this type.
         return {"name": tool.name, **options}
     return {
         "name": tool.name,
@@ -200,17 +250,13 @@ def definition(tool: Tool) -> dict[str, Any]:
     }
 
 
-def _tool(
-    name: str, kind: str, extra: Extra | None, *, betas: tuple[str, ...] = (), **keys: Any
+def _anthropic_tool(
+    name: str, kind: str, extra: Extra | None, *, betas: tuple[str, ...] = (), **parameters: Any
 ) -> AnthropicTool:
-    made = {"type": kind, "name": name, **_given(**keys), **(extra or {})}
-    return AnthropicTool(name=name, definition=made, betas=betas)
+    definition = {"type": kind, "name": name, **without_none(parameters), **(extra or {})}
+    return AnthropicTool(name=name, definition=definition, betas=betas)
 
 
-def _given(**keys: Any) -> dict[str, Any]:
-    return {key: value for key, value in keys.items() if value is not None}
-
-
-def _either(**keys: Any) -> None:
-    if len(_given(**keys)) > 1:
-        raise ValueError(f"{' and '.join(keys)} cannot be given both")
+def _check_domain_lists(allowed: Domains | None, blocked: Domains | None) -> None:
+    if allowed is not None and blocked is not None:
+        raise ValueError("expected allowed_domains or blocked_domains, got both")

@@ -13,12 +13,12 @@ from ui_message_stream.chunks import FinishStep, Start, StartStep
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.reducer import reduce
 from usechat_server.errors import ChatError
-from usechat_server.providers.anthropic.message_record import KEY
-from usechat_server.providers.anthropic.request.build import request
-from usechat_server.providers.anthropic.request.tool_blocks import CallIds
-from usechat_server.providers.anthropic.response.translate import Translation
+from usechat_server.providers.anthropic.message_record import METADATA_KEY
+from usechat_server.providers.anthropic.request.build import build_request
+from usechat_server.providers.anthropic.request.tool_blocks import ToolCallIds
+from usechat_server.providers.anthropic.response.translate import ResponseTranslator
 from usechat_server.providers.base import ModelCall
-from usechat_server.providers.sse import Framing
+from usechat_server.providers.sse import SSEDecoder
 from usechat_server.tools import ClientTool
 
 from tests.harness.fake_provider_events import (
@@ -53,7 +53,7 @@ def assistant(*parts: dict[str, Any]) -> UIMessage:
 
 
 def body(*messages: UIMessage, **fields: Any) -> dict[str, Any]:
-    made = request(ModelCall(messages, **fields), model="claude-sonnet-5-5", max_tokens=100)
+    made = build_request(ModelCall(messages, **fields), model="claude-sonnet-5-5", max_tokens=100)
     assert problems(made) == []
     json.dumps(made).encode()
     return made
@@ -167,7 +167,7 @@ INTERRUPTED = "The call was interrupted and has no result."
         (call("approval-responded", approval={"id": "1", "approved": True}), INTERRUPTED, True),
         (
             call("approval-requested", approval={"id": "1"}),
-            "The call was not run: nobody approved it.",
+            "The call was not run: it was not approved.",
             True,
         ),
         (call("input-available"), INTERRUPTED, True),
@@ -310,7 +310,7 @@ def test_an_app_may_greet_first() -> None:
 )
 def test_nothing_to_answer_is_said_so(messages: list[UIMessage]) -> None:
     with pytest.raises(ChatError):
-        request(ModelCall(messages), model="m", max_tokens=1)
+        build_request(ModelCall(messages), model="m", max_tokens=1)
 
 
 def test_half_an_emoji_does_not_break_the_request() -> None:
@@ -332,8 +332,8 @@ def test_an_answer_goes_back_as_it_came() -> None:
         stop_reason="tool_use",
     )
     chunks: list[Any] = [Start(message_id="a"), StartStep()]
-    translation = Translation([WEATHER])
-    translation.feed(Framing().feed(b"".join(map(to_sse, events))), chunks)
+    translation = ResponseTranslator([WEATHER])
+    translation.feed(SSEDecoder().feed(b"".join(map(to_sse, events))), chunks)
     answer = reduce([*chunks, FinishStep()])
 
     _, (role, content), (_, results) = turns(user(said("Paris?")), answer)
@@ -433,7 +433,7 @@ def test_any_history_makes_a_request_that_the_api_accepts(
     tools = [WEATHER] if with_tools else []
     refused = ""
     try:
-        made = request(ModelCall(messages, tools=tools), model="m", max_tokens=1)
+        made = build_request(ModelCall(messages, tools=tools), model="m", max_tokens=1)
     except ChatError as error:
         refused = error.text
     if refused:
@@ -447,9 +447,9 @@ def test_any_history_makes_a_request_that_the_api_accepts(
 
 
 def test_one_id_for_all_calls_takes_linear_time() -> None:
-    ids = CallIds()
+    ids = ToolCallIds()
     began = time.process_time()
-    assert len({ids.take("same") for _ in range(30_000)}) == 30_000
+    assert len({ids.assign("same") for _ in range(30_000)}) == 30_000
     assert time.process_time() - began < 5
 
 
@@ -527,7 +527,7 @@ def test_the_container_of_the_models_code_is_used_until_it_expires(
 ) -> None:
     kept = {"container": {"id": "container_1", "expires_at": f"{year}-01-01T00:00:00Z"}}
     answer = assistant(STEP, said("Ran."))
-    answer.metadata = {KEY: kept}
+    answer.metadata = {METADATA_KEY: kept}
     assert body(user(said("Hi")), answer, user(said("?"))).get("container") == sent
 
 
@@ -536,7 +536,7 @@ def test_the_container_of_the_models_code_is_used_until_it_expires(
 )
 def test_metadata_that_an_app_spoiled_is_no_reason_to_fail(kept: Any) -> None:
     answer = assistant(STEP, said("So."), searched("output-available", output=[FOUND]))
-    answer.metadata = {KEY: kept}
+    answer.metadata = {METADATA_KEY: kept}
     blocks = turns(user(said("Hi")), answer, user(said("?")))[1][1]
     assert [block["type"] for block in blocks] == [
         "text",
@@ -562,17 +562,17 @@ def test_metadata_that_an_app_spoiled_is_no_reason_to_fail(kept: Any) -> None:
 )
 def test_a_page_cannot_make_up_blocks_that_the_server_fails_on(place: dict[str, Any]) -> None:
     answer = assistant(STEP, said("So."))
-    answer.metadata = {KEY: {"turns": {"msg_1": {"places": [{"part": "text"}, place]}}}}
+    answer.metadata = {METADATA_KEY: {"turns": {"msg_1": {"places": [{"part": "text"}, place]}}}}
     made = body(user(said("Hi")), answer, user(said("?")))
     assert made["messages"][1]["content"] == [said("So.")]
-    Translation((), made)
+    ResponseTranslator((), made)
 
 
 def test_a_container_without_a_time_zone_does_not_fail_the_request_or_lose_the_turns() -> None:
     answer = assistant(STEP, said("So."))
     hidden = {"type": "novelty", "data": "x"}
     answer.metadata = {
-        KEY: {
+        METADATA_KEY: {
             "turns": {"msg_1": {"places": [{"block": hidden}, {"part": "text"}]}},
             "container": {"id": "container_1", "expires_at": "2999-01-01T00:00:00"},
         }
@@ -587,7 +587,7 @@ def test_a_result_goes_back_once_however_often_a_page_names_it() -> None:
     call_id = found["toolCallId"]
     places = [{"part": "call", "id": call_id}, *[{"part": "result", "id": call_id}] * 50]
     answer = assistant(STEP, found)
-    answer.metadata = {KEY: {"turns": {"msg_1": {"places": places}}}}
+    answer.metadata = {METADATA_KEY: {"turns": {"msg_1": {"places": places}}}}
     blocks = turns(user(said("Hi")), answer, user(said("?")))[1][1]
     assert [block["type"] for block in blocks] == ["server_tool_use", "web_search_tool_result"]
 
@@ -596,7 +596,7 @@ def test_steps_that_fit_nothing_that_was_kept_take_linear_time() -> None:
     def seconds(count: int) -> float:
         answer = assistant(*[STEP] * count, said("So."))
         kept = {f"msg_{n}": {"places": [{"part": "reasoning"}]} for n in range(count)}
-        answer.metadata = {KEY: {"turns": kept}}
+        answer.metadata = {METADATA_KEY: {"turns": kept}}
         began = time.process_time()
         assert turns(user(said("Hi")), answer, user(said("?")))[1][1] == [said("So.")]
         return time.process_time() - began
@@ -627,7 +627,7 @@ def test_the_late_result_of_a_tool_that_nobody_knew_stays_unseen() -> None:
         {"type": "content_block_start", "index": 0, "content_block": result},
         {"type": "content_block_stop", "index": 0},
     )
-    Translation((), asked).feed(Framing().feed(b"".join(map(to_sse, events))), out)
+    ResponseTranslator((), asked).feed(SSEDecoder().feed(b"".join(map(to_sse, events))), out)
     assert out
     assert not any(getattr(chunk, "tool_call_id", None) for chunk in out)
 
@@ -637,7 +637,7 @@ def test_what_was_kept_is_found_though_a_database_sorted_it() -> None:
     answer = assistant(STEP, call("output-available", output=1), STEP, said("So."))
     kept_first = {"places": [{"block": first}, {"part": "call", "id": "toolu_1"}]}
     kept_second = {"places": [{"block": second}, {"part": "text"}]}
-    answer.metadata = {KEY: {"turns": {"msg_a": kept_second, "msg_b": kept_first}}}
+    answer.metadata = {METADATA_KEY: {"turns": {"msg_a": kept_second, "msg_b": kept_first}}}
     made = turns(user(said("Hi")), answer, user(said("?")))
     assert made[1][1][0] == first
     assert made[3][1] == [second, said("So.")]

@@ -18,7 +18,7 @@ from ui_message_stream.versions import ClientVersion
 from tests.harness.node import NodeProcess
 from tests.server.providers.anthropic.differences import DIFFERENCES, Pair
 from tests.server.providers.anthropic.normal_form import Chunks, normal_form
-from tests.server.providers.anthropic.our_answers import OUTPUT, Conversation
+from tests.server.providers.anthropic.recorded_conversation import OUTPUT, RecordedConversation
 from tests.server.providers.anthropic.recordings import Recording, others, our_own
 
 #: What reads the chunks, by major.
@@ -52,7 +52,7 @@ async def test_chunks_are_those_of_the_reference(
         tools=recording.tools,
         output=OUTPUT,
     )
-    conversation = Conversation(recording, CLIENT_VERSIONS[major])
+    conversation = RecordedConversation(recording, CLIENT_VERSIONS[major])
     await conversation.run([turn["responses"] for turn in answer["turns"]])
     pair = Pair(recording, major, flat(answer["turns"], recording), conversation.chunks)
     for difference in DIFFERENCES:

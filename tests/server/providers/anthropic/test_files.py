@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ui_message_stream.messages import FilePart, UIMessage
 from usechat_server.errors import ChatError
-from usechat_server.providers.anthropic.request.build import request
+from usechat_server.providers.anthropic.request.build import build_request
 from usechat_server.providers.anthropic.request.files import file_block
 from usechat_server.providers.base import ModelCall
 
@@ -111,9 +111,9 @@ def test_links_are_passed_on() -> None:
         (part(b"PK\x03\x04\x00\xff", "application/zip", "all.zip"), "all.zip (application/zip)"),
         (part(b"\xff\xfb\x90\x00", "audio/mpeg"), "The file (audio/mpeg)"),
         (part("data:image/png;base64,!!", "image/png", "cat.png"), "cat.png is damaged"),
-        (part("data:image/png", "image/png", "cat.png"), "cat.png has no data:"),
-        (part("", "image/png", "cat.png"), "cat.png has no data:"),
-        (part("file:///etc/passwd", "text/plain", "passwd"), "passwd has no data:"),
+        (part("data:image/png", "image/png", "cat.png"), "cat.png cannot be read: its URL"),
+        (part("", "image/png", "cat.png"), "cat.png cannot be read: its URL"),
+        (part("file:///etc/passwd", "text/plain", "passwd"), "passwd cannot be read: its URL"),
         (part("https://example.com/a.csv", "text/csv", "a.csv"), "a.csv (text/csv) cannot be"),
     ],
 )
@@ -131,9 +131,9 @@ def test_a_refused_file_does_not_end_the_conversation() -> None:
     first = UIMessage.from_object({"id": "1", "role": "user", "parts": [heic, hello]})
     second = UIMessage.from_object({"id": "2", "role": "user", "parts": [hello]})
     with pytest.raises(ChatError):
-        request(ModelCall([first]), model="m", max_tokens=1)
+        build_request(ModelCall([first]), model="m", max_tokens=1)
 
-    made = request(ModelCall([first, second]), model="m", max_tokens=1)
+    made = build_request(ModelCall([first, second]), model="m", max_tokens=1)
     assert problems(made) == []
     [turn] = made["messages"]
     assert [block["text"] for block in turn["content"]] == [

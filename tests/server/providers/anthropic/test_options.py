@@ -350,7 +350,7 @@ def test_what_the_model_has_not_got_is_logged_by_name(
         asyncio.run(call())
     found = [record.getMessage() for record in caplog.records]
     assert found == [
-        f"{MODEL} does not support {name}, says the model list"
+        f"{MODEL} does not support {name} according to the model list"
         for name in ("thinking adaptive", "effort max", "web_search")
     ]
     assert len(provider.model_requests) == 1

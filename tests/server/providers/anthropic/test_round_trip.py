@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
-from usechat_server.providers.anthropic.request.build import request
+from usechat_server.providers.anthropic.request.build import build_request
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
 
 from tests.harness.fake_provider_rules import problems
-from tests.server.providers.anthropic.our_answers import Conversation
+from tests.server.providers.anthropic.recorded_conversation import RecordedConversation
 from tests.server.providers.anthropic.recordings import Recording, others, our_own
 
 CLIENT_VERSIONS = [
@@ -48,12 +48,12 @@ CASES = [
 async def test_every_block_goes_back_as_it_came(
     recording: Recording, client_version: ClientVersion
 ) -> None:
-    conversation = Conversation(recording, client_version)
+    conversation = RecordedConversation(recording, client_version)
     await conversation.run(turns_of(recording))
 
     tools = [ClientTool(name, name, {"type": "object"}) for name in recording.client_tools]
     messages = [UIMessage.from_object(m.to_object()) for m in conversation.messages]
-    made = request(ModelCall(messages, tools=tools), model="m", max_tokens=100)
+    made = build_request(ModelCall(messages, tools=tools), model="m", max_tokens=100)
 
     assert problems(made) == []
     for body in conversation.requests:

@@ -280,8 +280,8 @@ async def test_usage_of_a_cut_answer_is_what_the_provider_said(
 @pytest.mark.parametrize(
     ("reply", "says"),
     [
-        (Reply(HALF, then="hang"), "not a byte for 1 s"),
-        (Reply(HALF, then="hang", pings=0.1), "nothing but pings for 2 s"),
+        (Reply(HALF, then="hang"), "no bytes for 1 s"),
+        (Reply(HALF, then="hang", pings=0.1), "no content for 2 s, only pings"),
     ],
 )
 async def test_a_silent_provider_is_given_up(
@@ -306,7 +306,7 @@ async def test_the_clocks_hold_for_a_client_that_the_app_brings(provider: FakePr
         model = AnthropicModel("claude-sonnet-5-5", client=client, byte_timeout=1)
         _, error = await read(model.stream(call()))
     assert error is not None
-    assert "not a byte for 1 s" in str(error)
+    assert "no bytes for 1 s" in str(error)
     assert await closed(provider)
 
 

@@ -15,10 +15,10 @@ from ui_message_stream.messages import FilePart, TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, downgrade
 from usechat_server import Agent, ToolError, tool
 from usechat_server.anthropic import AnthropicOptions, memory
-from usechat_server.providers.anthropic.request.build import request
-from usechat_server.providers.anthropic.response.translate import Translation
+from usechat_server.providers.anthropic.request.build import build_request
+from usechat_server.providers.anthropic.response.translate import ResponseTranslator
 from usechat_server.providers.base import ModelCall
-from usechat_server.providers.sse import Framing
+from usechat_server.providers.sse import SSEDecoder
 from usechat_server.tools import ClientTool, FunctionTool, InvalidInput, Tool
 
 from tests.harness.fake_provider_events import message, to_sse, tool_use
@@ -42,10 +42,10 @@ async def weather(city: City, days: int = 1) -> str:
 
 
 def chunks(name: str, tools: list[Any], pieces: list[str]) -> list[Any]:
-    translation = Translation(tools)
+    translation = ResponseTranslator(tools)
     said: list[ChunkVariant] = []
     events = message(tool_use("toolu_1", name, pieces=pieces), stop_reason="tool_use")
-    translation.feed(Framing().feed(b"".join(map(to_sse, events))), said)
+    translation.feed(SSEDecoder().feed(b"".join(map(to_sse, events))), said)
     return [shown for variant in said if (shown := downgrade(variant, NEWEST_CLIENT_VERSION))]
 
 
@@ -85,7 +85,7 @@ def test_a_function_with_the_name_of_a_tool_of_the_provider_is_the_apps_own() ->
         return code
 
     skills = AnthropicOptions(skills=[{"type": "anthropic", "skill_id": "pptx"}])
-    with pytest.raises(ValueError, match="skills: they need code_execution"):
+    with pytest.raises(ValueError, match="skills require the code_execution"):
         Agent("claude-sonnet-5-5", tools=[run_code], options=skills)
     [chunk] = [
         c
@@ -102,7 +102,9 @@ def body(tools: list[Tool], part: dict[str, Any]) -> dict[str, Any]:
         UIMessage.from_object({"id": "a", "role": "assistant", "parts": [part]}),
         UIMessage.from_object({"id": "v", "role": "user", "parts": [said]}),
     ]
-    made = request(ModelCall(messages, tools=tools), model="claude-sonnet-5-5", max_tokens=100)
+    made = build_request(
+        ModelCall(messages, tools=tools), model="claude-sonnet-5-5", max_tokens=100
+    )
     assert problems(made) == []
     return made
 

@@ -14,8 +14,8 @@ from ui_message_stream.state import StreamState
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk, downgrade
 from ui_message_stream.writer import Writer
 from usechat_server.errors import ModelError
-from usechat_server.providers.anthropic.response.translate import Translation
-from usechat_server.providers.sse import Framing
+from usechat_server.providers.anthropic.response.translate import ResponseTranslator
+from usechat_server.providers.sse import SSEDecoder
 from usechat_server.results import Usage
 from usechat_server.tools import ClientTool
 
@@ -70,10 +70,10 @@ DIFFERENCES: dict[str, tuple[set[str], dict[str, dict[str, Any]], list[dict[str,
 
 def translate(events: list[Any], tools: list[ClientTool] | None = None) -> tuple[list[Any], Any]:
     """The chunks of a whole body, as AI SDK 6 reads them, and its translation."""
-    translation = Translation(tools or [])
+    translation = ResponseTranslator(tools or [])
     said: list[ChunkVariant] = []
-    translation.feed(Framing().feed(b"".join(map(to_sse, events))), said)
-    translation.end()
+    translation.feed(SSEDecoder().feed(b"".join(map(to_sse, events))), said)
+    translation.end_of_body()
     chunks = [shown for variant in said if (shown := downgrade(variant, ClientVersion(6, 0, 324)))]
     return [chunk for chunk in chunks if not isinstance(chunk, MessageMetadata)], translation
 
@@ -103,8 +103,8 @@ def test_usage_is_known_from_the_first_event_and_right_at_the_end() -> None:
         "output_tokens": 9,
     }
     events = message(text("Hi"), usage=usage)
-    translation = Translation()
-    framing = Framing()
+    translation = ResponseTranslator()
+    framing = SSEDecoder()
 
     translation.feed(framing.feed(to_sse(events[0])), [])
     assert translation.usage == Usage(input=7, output=1, cache_read=3, cache_write=2)
@@ -174,7 +174,7 @@ def test_an_error_event_ends_the_answer_after_what_came_before(
     events = [*message(text("Hel"))[:3], error_event(name, "Sorry"), *message(text("never"))]
     chunks: list[ChunkVariant] = []
     with pytest.raises(ModelError, match="Sorry") as caught:
-        Translation().feed(Framing().feed(b"".join(map(to_sse, events))), chunks)
+        ResponseTranslator().feed(SSEDecoder().feed(b"".join(map(to_sse, events))), chunks)
     assert (caught.value.kind, caught.value.retryable) == (kind, retryable)
     assert caught.value.request_id == "req_fake_in_stream"
     assert chunks[-1] == TextDelta(id="0", delta="Hel")
@@ -227,8 +227,8 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
     events: list[Any], size: int
 ) -> None:
     body = b"".join(map(to_sse, events))
-    translation = Translation([ClientTool("weather", "", {})])
-    framing = Framing()
+    translation = ResponseTranslator([ClientTool("weather", "", {})])
+    framing = SSEDecoder()
     writer = Writer(message_id="msg_1")
     grammar = StreamState()
     sent: list[ChunkVariant] = []
@@ -249,7 +249,7 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
             break
     try:
         if not failed:
-            translation.end()
+            translation.end_of_body()
     except ModelError:
         failed = True
     assert failed == (translation.result is None)
@@ -280,7 +280,7 @@ def test_a_citation_of_an_unknown_shape_is_kept_but_no_client_is_told(
         {"type": "content_block_stop", "index": 0},
     )
     out: list[ChunkVariant] = []
-    Translation().feed(Framing().feed(b"".join(map(to_sse, events))), out)
+    ResponseTranslator().feed(SSEDecoder().feed(b"".join(map(to_sse, events))), out)
     shown = [downgrade(variant, ClientVersion(7, 0, 173)) for variant in out]
     assert [chunk.type for chunk in shown if chunk] == [
         "custom",

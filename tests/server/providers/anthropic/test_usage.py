@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from usechat_server.providers.anthropic.response.usage import counted
+from usechat_server.providers.anthropic.response.usage import merge_usage
 from usechat_server.results import Usage
 
 
 def count(*said: dict[str, Any] | None) -> Usage:
     usage = Usage()
     for counts in said:
-        usage = counted(usage, counts)
+        usage = merge_usage(usage, counts)
     return usage
 
 

@@ -1,1 +1,1 @@
-"""UI messages to the request of a Messages API call."""
+"""UI messages → the request of a Messages API call."""

@@ -1,4 +1,4 @@
-"""The assistant's messages → the blocks that they came in, a turn for each model call."""
+"""An assistant message → the content blocks of each model call that it consists of."""
 
 from __future__ import annotations
 
@@ -19,210 +19,232 @@ from ui_message_stream.messages import (
 
 from usechat_server.providers.anthropic.message_record import (
     ResponseRecord,
-    calls_with_results,
+    ids_with_result_slot,
     read_record,
 )
-from usechat_server.providers.anthropic.request.server_calls import server_call, server_result
-from usechat_server.providers.anthropic.request.tool_blocks import CallIds, tool_result, tool_use
+from usechat_server.providers.anthropic.provider_metadata import read_anthropic_metadata
+from usechat_server.providers.anthropic.request.provider_tool_blocks import (
+    provider_tool_result,
+    provider_tool_use,
+)
+from usechat_server.providers.anthropic.request.tool_blocks import (
+    ToolCallIds,
+    tool_result,
+    tool_use,
+)
 from usechat_server.tools import DeclaredTool
 
-__all__ = ["Step", "steps"]
+__all__ = ["AssistantStep", "ContentBlocks", "assistant_steps"]
 
-Content = list[dict[str, Any]]
+#: Content blocks, as JSON objects.
+ContentBlocks = list[dict[str, Any]]
 
 
-def steps(
-    message: UIMessage, ids: CallIds, tools: Mapping[str, DeclaredTool], *, newest: bool
-) -> Iterator[Step]:
-    """The model calls that a message consists of. `tools`, by name, say what the model is shown of
-    their outputs.
+def assistant_steps(
+    message: UIMessage, ids: ToolCallIds, tools: Mapping[str, DeclaredTool], *, newest: bool
+) -> Iterator[AssistantStep]:
+    """Yield the model calls that a message consists of.
 
-    With the `newest` message, the provider may still be at work on calls of its own.
+    Args:
+        message: the assistant message.
+        ids: the ids of the request's tool calls.
+        tools: the declared tools by name; they decide what the model sees of their outputs.
+        newest: whether this is the last message: the provider may still be executing calls of it.
     """
-    split = list(_split(message.parts))
-    turns = _matching(split, list(read_record(message).turns.values()))
-    calls = _Calls(ids, tools, calls_with_results(turn for turn in turns if turn), newest)
-    for parts, turn in zip(split, turns, strict=True):
-        yield Step(parts, turn, calls)
+    part_groups = list(_split_into_steps(message.parts))
+    records = _match_records(part_groups, list(read_record(message).responses.values()))
+    calls = _ToolCalls(
+        ids, tools, ids_with_result_slot(record for record in records if record), newest
+    )
+    for parts, record in zip(part_groups, records, strict=True):
+        yield AssistantStep(parts, record, calls)
 
 
-def _split(parts: Sequence[Part]) -> Iterator[list[Part]]:
-    """The parts of each model call, and each message that a person put in between by itself."""
-    # Servers that mark no steps put an answer right behind the call that it is based on.
-    marked = any(isinstance(part, StepStartPart) for part in parts)
-    step: list[Part] = []
+def _split_into_steps(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Yield the parts of each model call; a steering message of the user is a group of its own."""
+    # Servers that send no step-start write the text of the next call right behind the tool part.
+    has_step_starts = any(isinstance(part, StepStartPart) for part in parts)
+    group: list[Part] = []
     for part in parts:
-        answer = not marked and step and _is_answered(step[-1])
+        follows_call = not has_step_starts and group and _is_app_call(group[-1])
         if isinstance(part, StepStartPart | SteeringMessagePart) or (
-            answer and isinstance(part, TextPart | ReasoningPart)
+            follows_call and isinstance(part, TextPart | ReasoningPart)
         ):
-            yield step
-            step = []
-        step.append(part)
+            yield group
+            group = []
+        group.append(part)
         if isinstance(part, SteeringMessagePart):
-            yield step
-            step = []
-    yield step
+            yield group
+            group = []
+    yield group
 
 
-def _is_answered(part: Part) -> bool:
+def _is_app_call(part: Part) -> bool:
     return isinstance(part, ToolPart) and not part.provider_executed
 
 
-def _matching(split: list[list[Part]], kept: list[ResponseRecord]) -> list[ResponseRecord | None]:
-    """What was kept of each step: it consists of the same parts. Those that are alike come in the
-    same order; any other order is not relied on, since databases sort the keys of an object. A step
-    that was cut has nothing kept, and an app may have changed what it likes."""
-    alike: dict[tuple[_Holder, ...], deque[ResponseRecord]] = {}
-    for turn in kept:
-        alike.setdefault(_holders(turn), deque()).append(turn)
-    made: list[ResponseRecord | None] = []
-    for parts in split:
-        held = tuple(_held_in(part) for part in parts if isinstance(part, _HOLDERS))
-        turns = alike.get(held)
-        made.append(turns.popleft() if turns else None)
-    return made
+def _match_records(
+    part_groups: list[list[Part]], records: list[ResponseRecord]
+) -> list[ResponseRecord | None]:
+    """Return the record of each step: the one whose slots name the same parts.
+
+    Records with equal parts are used in their order. Nothing else depends on the order of records,
+    since databases sort the keys of an object. A step that was cut off has no record, and an app
+    may have changed any message.
+    """
+    records_by_parts: dict[tuple[_PartKey, ...], deque[ResponseRecord]] = {}
+    for record in records:
+        records_by_parts.setdefault(_part_keys(record), deque()).append(record)
+    matches: list[ResponseRecord | None] = []
+    for parts in part_groups:
+        keys = tuple(_part_key(part) for part in parts if isinstance(part, _SLOT_PARTS))
+        candidates = records_by_parts.get(keys)
+        matches.append(candidates.popleft() if candidates else None)
+    return matches
 
 
-_HOLDERS = (TextPart, ReasoningPart, ToolPart)
-#: A kind of part, and of a call its id.
-_Holder = tuple[str | None, str | None]
+#: The parts that slots refer to.
+_SLOT_PARTS = (TextPart, ReasoningPart, ToolPart)
+#: The kind of a part, and the id of a tool call.
+_PartKey = tuple[str | None, str | None]
 
 
-def _held_in(part: Part) -> _Holder:
+def _part_key(part: Part) -> _PartKey:
     if isinstance(part, ToolPart):
         return "call", part.tool_call_id
     return "text" if isinstance(part, TextPart) else "reasoning", None
 
 
-def _holders(turn: ResponseRecord) -> tuple[_Holder, ...]:
+def _part_keys(record: ResponseRecord) -> tuple[_PartKey, ...]:
     return tuple(
-        (place.part, place.id)
-        for place in turn.places
-        if place.part in ("text", "reasoning", "call")
+        (slot.part, slot.id) for slot in record.slots if slot.part in ("text", "reasoning", "call")
     )
 
 
-class _Calls:
-    """The tool calls of a message."""
+class _ToolCalls:
+    """Translates the tool calls of a message."""
 
     def __init__(
-        self, ids: CallIds, tools: Mapping[str, DeclaredTool], placed: set[str], newest: bool
+        self,
+        ids: ToolCallIds,
+        tools: Mapping[str, DeclaredTool],
+        ids_with_result_slot: set[str],
+        newest: bool,
     ) -> None:
         self._ids = ids
         self._tools = tools
-        self._placed = placed
+        self._ids_with_result_slot = ids_with_result_slot
         self._newest = newest
-        #: the provider's calls that are in the history, and whose results are not yet
-        self._called: dict[str, ToolPart] = {}
+        #: provider-executed calls that are in the request, and whose results are not yet
+        self._awaiting_result: dict[str, ToolPart] = {}
 
-    def by_app(self, part: ToolPart) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The call of a tool of the app or the page, and its result."""
-        call_id = self._ids.take(part.tool_call_id)
+    def app_call(self, part: ToolPart) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the call of a tool that the app or the client executes, and its result."""
+        call_id = self._ids.assign(part.tool_call_id)
         return (
             tool_use(part, call_id),
             tool_result(part, call_id, self._tools.get(part.tool_name)),
         )
 
-    def by_provider(self, part: ToolPart, turn: ResponseRecord | None) -> Content:
-        """The call of a provider's tool, with its result unless that has a place of its own."""
-        call, result = server_call(part), server_result(part)
-        pending = result is None and turn is not None and self._newest
-        if call is None or (result is None and not pending):
-            # Nobody but the provider can say what came of it.
+    def provider_call(self, part: ToolPart, record: ResponseRecord | None) -> ContentBlocks:
+        """Return a provider-executed call, with its result unless that has a slot of its own."""
+        call, result = provider_tool_use(part), provider_tool_result(part)
+        is_pending = result is None and record is not None and self._newest
+        if call is None or (result is None and not is_pending):
+            # Only the provider could supply the result.
             return []
-        if result is not None and part.tool_call_id not in self._placed:
+        if result is not None and part.tool_call_id not in self._ids_with_result_slot:
             return [call, result]
-        self._called[part.tool_call_id] = part
+        self._awaiting_result[part.tool_call_id] = part
         return [call]
 
-    def result(self, call_id: str | None) -> dict[str, Any] | None:
-        """The result of a provider's call."""
-        part = self._called.pop(call_id or "", None)
-        return None if part is None else server_result(part)
+    def provider_result(self, call_id: str | None) -> dict[str, Any] | None:
+        """Return the result of a provider-executed call before."""
+        part = self._awaiting_result.pop(call_id or "", None)
+        return None if part is None else provider_tool_result(part)
 
 
-class Step:
-    """One model call: what the assistant said, and what came of its tool calls."""
+class AssistantStep:
+    """One model call: the assistant's blocks, and the results of its tool calls."""
 
-    def __init__(self, parts: list[Part], turn: ResponseRecord | None, calls: _Calls) -> None:
-        #: a message of a person that stands here instead
+    def __init__(self, parts: list[Part], record: ResponseRecord | None, calls: _ToolCalls) -> None:
+        #: a user message that interrupted the assistant; then there is nothing else in this step
         self.steering = next((p for p in parts if isinstance(p, SteeringMessagePart)), None)
-        #: whether the provider goes on with it when it is called again
-        self.paused = turn is not None and turn.paused
-        self.content: Content = []
-        #: of the calls of the app's and the page's tools
-        self.results: Content = []
+        #: whether the provider continues this step when it is called again
+        self.paused = record is not None and record.paused
+        self.content: ContentBlocks = []
+        #: results of the tools that the app or the client executes
+        self.tool_results: ContentBlocks = []
         self._calls = calls
-        self._turn = turn
-        if turn is None:
+        self._record = record
+        if record is None:
             for part in parts:
-                if translate := _PARTS.get(type(part)):
-                    translate(self, part, {})
+                if add_part := _ADD_PART.get(type(part)):
+                    add_part(self, part, {})
         else:
-            self._in_order(parts, turn)
-        # Thinking that led to nothing (a stop came) is refused at the end.
+            self._add_in_recorded_order(parts, record)
+        # The API refuses thinking at the end, where a stop may have left it.
         while not self.paused and self.content and self.content[-1]["type"] in _THINKING:
             self.content.pop()
 
-    def _in_order(self, parts: list[Part], turn: ResponseRecord) -> None:
-        held = [part for part in parts if isinstance(part, _HOLDERS)]
-        waiting = iter(held)
-        for place in turn.places:
-            more = place.block or {}
-            if place.part is None:
-                self.content.append(more)
-            elif place.part == "result":
-                if (result := self._calls.result(place.id)) is not None:
-                    self.content.append({**result, **more})
+    def _add_in_recorded_order(self, parts: list[Part], record: ResponseRecord) -> None:
+        remaining = iter([part for part in parts if isinstance(part, _SLOT_PARTS)])
+        for slot in record.slots:
+            fields = slot.block or {}
+            if slot.part is None:
+                self.content.append(fields)
+            elif slot.part == "result":
+                if (result := self._calls.provider_result(slot.id)) is not None:
+                    self.content.append({**result, **fields})
             else:
-                part = next(waiting)
-                _PARTS[type(part)](self, part, more)
+                part = next(remaining)
+                _ADD_PART[type(part)](self, part, fields)
 
-    def text(self, part: TextPart, more: dict[str, Any]) -> None:
-        known = (part.provider_metadata or {}).get("anthropic", {})
-        if known.get("type") == "compaction":
-            signature = known.get("signature")
+    def add_text(self, part: TextPart, fields: dict[str, Any]) -> None:
+        metadata = read_anthropic_metadata(part.provider_metadata)
+        if metadata.get("type") == "compaction":
+            signature = metadata.get("signature")
             signed = {"signature": signature} if signature else {}
-            block = {"type": "compaction", "content": part.text or None, **signed, **more}
+            block = {"type": "compaction", "content": part.text or None, **signed, **fields}
             self.content.append(block)
         elif part.text.strip():
-            citations = known.get("citations")
+            citations = metadata.get("citations")
             cited = {"citations": citations} if isinstance(citations, list) and citations else {}
-            self.content.append({"type": "text", "text": part.text, **cited, **more})
+            self.content.append({"type": "text", "text": part.text, **cited, **fields})
 
-    def reasoning(self, part: ReasoningPart, _: dict[str, Any]) -> None:
-        """Thinking goes back as it was signed or encrypted; unsigned, the API refuses it."""
-        known = (part.provider_metadata or {}).get("anthropic", {})
-        signature, redacted = known.get("signature"), known.get("redactedData")
+    def add_reasoning(self, part: ReasoningPart, _: dict[str, Any]) -> None:
+        """Add signed or encrypted thinking; the API refuses any other."""
+        metadata = read_anthropic_metadata(part.provider_metadata)
+        signature, redacted = metadata.get("signature"), metadata.get("redactedData")
         if isinstance(redacted, str) and redacted:
             self.content.append({"type": "redacted_thinking", "data": redacted})
         elif isinstance(signature, str) and signature:
             block = {"type": "thinking", "thinking": part.text, "signature": signature}
             self.content.append(block)
 
-    def tool(self, part: ToolPart, _: dict[str, Any]) -> None:
+    def add_tool_call(self, part: ToolPart, _: dict[str, Any]) -> None:
         if part.provider_executed:
-            self.content += self._calls.by_provider(part, self._turn)
+            self.content += self._calls.provider_call(part, self._record)
             return
-        call, result = self._calls.by_app(part)
+        call, result = self._calls.app_call(part)
         self.content.append(call)
-        self.results.append(result)
+        self.tool_results.append(result)
 
-    def custom(self, part: CustomPart, _: dict[str, Any]) -> None:
-        """Where another model took over, as servers of AI SDK 7 tell it."""
-        known = (part.provider_metadata or {}).get("anthropic", {})
-        if part.kind == "anthropic.fallback" and {"from", "to"} <= known.keys():
-            self.content.append({"type": "fallback", "from": known["from"], "to": known["to"]})
+    def add_custom(self, part: CustomPart, _: dict[str, Any]) -> None:
+        """Add where another model took over, as servers of AI SDK 7 record it."""
+        metadata = read_anthropic_metadata(part.provider_metadata)
+        if part.kind == "anthropic.fallback" and {"from", "to"} <= metadata.keys():
+            block = {"type": "fallback", "from": metadata["from"], "to": metadata["to"]}
+            self.content.append(block)
 
 
 _THINKING = ("thinking", "redacted_thinking")
 
-#: Part → what it adds to its step, with what no part holds. Parts that are not here never go to the
-#: model.
-_PARTS: Mapping[type[Part], Callable[[Step, Any, dict[str, Any]], None]] = {
-    TextPart: Step.text,
-    ReasoningPart: Step.reasoning,
-    ToolPart: Step.tool,
-    CustomPart: Step.custom,
+#: Type of a part → what adds it to its step, with the fields of its slot. Parts of other types are
+#: never sent to the model.
+_ADD_PART: Mapping[type[Part], Callable[[AssistantStep, Any, dict[str, Any]], None]] = {
+    TextPart: AssistantStep.add_text,
+    ReasoningPart: AssistantStep.add_reasoning,
+    ToolPart: AssistantStep.add_tool_call,
+    CustomPart: AssistantStep.add_custom,
 }

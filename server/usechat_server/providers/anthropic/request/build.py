@@ -1,8 +1,8 @@
-"""UI messages → the request. The inverse of `events`, for the history that comes back.
+"""UI messages → the request body. The inverse of `response.translate`, for the history.
 
-What the API refuses never gets into the request: empty text, a call without a result or a result
-without a call, turns that do not alternate, thinking that is not signed. What a client says in the
-`system` role is left out: the system prompt is the app's.
+What the API refuses is never part of a request: empty text, a call without a result or a result
+without a call, roles that do not alternate, unsigned thinking. Messages of the client in the
+`system` role are left out: the system prompt belongs to the app.
 """
 
 from __future__ import annotations
@@ -24,92 +24,107 @@ from ui_message_stream.messages import (
 
 from usechat_server.errors import ChatError, InvalidRequest
 from usechat_server.providers.anthropic.message_record import read_record
-from usechat_server.providers.anthropic.request.assistant import steps
+from usechat_server.providers.anthropic.request.assistant import ContentBlocks, assistant_steps
 from usechat_server.providers.anthropic.request.files import file_block
-from usechat_server.providers.anthropic.request.tool_blocks import CallIds
-from usechat_server.providers.anthropic.tools import definition
+from usechat_server.providers.anthropic.request.tool_blocks import ToolCallIds
+from usechat_server.providers.anthropic.tools import tool_definition
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import DeclaredTool
 
-__all__ = ["request"]
+__all__ = ["build_request"]
 
-Content = list[dict[str, Any]]
-
-#: The API wants a person's turn first and last; an app may greet first, and a client may ask to go
-#: on from an assistant's message.
-_GREETED = {"type": "text", "text": "(The conversation begins with the assistant.)"}
-_GO_ON = {"type": "text", "text": "Continue."}
+#: The first and the last message must be the user's. An app may greet first, and a client may ask
+#: to continue from an assistant message.
+_FIRST_USER_BLOCK = {"type": "text", "text": "(The conversation begins with the assistant.)"}
+_LAST_USER_BLOCK = {"type": "text", "text": "Continue."}
 
 
-def request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
-    """The body of the call that answers a history. Raises ChatError."""
+def build_request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
+    """Return the request body for a model call.
+
+    Args:
+        call: the messages, the system prompt and the tools.
+        model: the model's name.
+        max_tokens: the most tokens of the response.
+
+    Raises:
+        ChatError: the messages cannot be sent; the text is for the user.
+    """
     try:
-        made = _request(call, model, max_tokens)
-        clean: dict[str, Any] = json_codec.replace_surrogates(made)
+        body: dict[str, Any] = json_codec.replace_surrogates(_request_body(call, model, max_tokens))
     except RecursionError:
         raise InvalidRequest("A tool's input or output is nested too deeply.") from None
-    return clean
+    return body
 
 
-def _request(call: ModelCall, model: str, max_tokens: int) -> dict[str, Any]:
+def _request_body(call: ModelCall, model: str, max_tokens: int) -> dict[str, Any]:
     tools = [tool for tool in call.tools if isinstance(tool, DeclaredTool)]
-    turns = _Turns({tool.name: tool for tool in tools})
+    conversation = _Conversation({tool.name: tool for tool in tools})
     for message in call.messages:
+        is_last = message is call.messages[-1]
         if message.role == "user":
-            turns.add("user", _user(message.parts, new=message is call.messages[-1]))
+            conversation.add("user", _user_content(message.parts, new=is_last))
         elif message.role == "assistant":
-            _assistant(message, turns, newest=message is call.messages[-1])
-    made: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "messages": turns.ended()}
+            _add_assistant_message(message, conversation, newest=is_last)
+    body: dict[str, Any] = {
+        "model": model,
+        "max_tokens": max_tokens,
+        "messages": conversation.complete(),
+    }
     if call.system and call.system.strip():
-        made["system"] = call.system
+        body["system"] = call.system
     if call.tools:
-        made["tools"] = [definition(tool) for tool in call.tools]
-    elif turns.called:
+        body["tools"] = [tool_definition(tool) for tool in call.tools]
+    elif conversation.called_tools:
         # The API refuses calls in the history of a request that defines no tools.
-        made["tools"] = [
-            {"name": name, "input_schema": {"type": "object"}} for name in sorted(turns.called)
+        body["tools"] = [
+            {"name": name, "input_schema": {"type": "object"}}
+            for name in sorted(conversation.called_tools)
         ]
-        made["tool_choice"] = {"type": "none"}
-    if container := _container(call.messages):
-        made["container"] = container
-    return made
+        body["tool_choice"] = {"type": "none"}
+    if container_id := _latest_container_id(call.messages):
+        body["container"] = container_id
+    return body
 
 
-class _Turns:
-    """The conversation so far; neighbours of one role are one turn."""
+class _Conversation:
+    """The request's messages so far. Consecutive messages of one role are merged."""
 
     def __init__(self, tools: Mapping[str, DeclaredTool]) -> None:
-        self.ids = CallIds()
+        self.ids = ToolCallIds()
         self.tools = tools
         #: names of the tools that were called
-        self.called: set[str] = set()
-        #: whether the provider paused in the last turn, to go on with it
+        self.called_tools: set[str] = set()
+        #: whether the provider paused in the last message and continues it
         self.paused = False
-        self._turns: list[dict[str, Any]] = []
+        self._messages: list[dict[str, Any]] = []
 
-    def add(self, role: str, content: Content) -> None:
+    def add(self, role: str, content: ContentBlocks) -> None:
         if not content:
             return
-        if self._turns and self._turns[-1]["role"] == role:
-            self._turns[-1]["content"] += content
+        if self._messages and self._messages[-1]["role"] == role:
+            self._messages[-1]["content"] += content
         else:
-            self._turns.append({"role": role, "content": content})
+            self._messages.append({"role": role, "content": content})
 
-    def ended(self) -> list[dict[str, Any]]:
-        """The turns as the API wants them: a person's first and last."""
-        if not self._turns:
+    def complete(self) -> list[dict[str, Any]]:
+        """Return the messages, the first and the last of which are the user's."""
+        if not self._messages:
             raise InvalidRequest("There is no message to answer.")
-        if self._turns[0]["role"] == "assistant":
-            self._turns.insert(0, {"role": "user", "content": [_GREETED]})
-        if self._turns[-1]["role"] == "assistant" and not self.paused:
-            self.add("user", [_GO_ON])
-        return self._turns
+        if self._messages[0]["role"] == "assistant":
+            self._messages.insert(0, {"role": "user", "content": [_FIRST_USER_BLOCK]})
+        if self._messages[-1]["role"] == "assistant" and not self.paused:
+            self.add("user", [_LAST_USER_BLOCK])
+        return self._messages
 
 
-def _user(parts: Iterable[Part], *, new: bool) -> Content:
-    """A person's turn. Raises ChatError for what is new and cannot be sent; a file that was there
-    before is named in its place, so that it does not end the conversation."""
-    content: Content = []
+def _user_content(parts: Iterable[Part], *, new: bool) -> ContentBlocks:
+    """Return the blocks of a user message.
+
+    What cannot be sent raises ChatError if the message is new. A bad file of an older message is
+    only named, so that it does not make the chat unusable.
+    """
+    content: ContentBlocks = []
     for part in parts:
         if isinstance(part, TextPart) and part.text.strip():
             content.append({"type": "text", "text": part.text})
@@ -119,32 +134,38 @@ def _user(parts: Iterable[Part], *, new: bool) -> Content:
             except ChatError:
                 if new:
                     raise
-                left = f"({part.filename or 'A file'} could not be read.)"
-                content.append({"type": "text", "text": left})
+                note = f"({part.filename or 'A file'} could not be read.)"
+                content.append({"type": "text", "text": note})
     if new and not content:
         raise InvalidRequest("The message is empty.")
     return content
 
 
-def _assistant(message: UIMessage, turns: _Turns, *, newest: bool) -> None:
-    """The assistant's message: a turn for each step, and the results of its calls after it."""
-    for step in steps(message, turns.ids, turns.tools, newest=newest):
+def _add_assistant_message(
+    message: UIMessage, conversation: _Conversation, *, newest: bool
+) -> None:
+    """Add each step of an assistant message, followed by the results of its tool calls."""
+    steps = assistant_steps(message, conversation.ids, conversation.tools, newest=newest)
+    for step in steps:
         if step.steering is not None:
-            turns.add("user", _user(_steering(step.steering), new=False))
-        turns.add("assistant", step.content)
-        turns.add("user", step.results)
-        # A step that brought nothing (a stop came) leaves it as it was.
-        turns.paused = step.paused or (turns.paused and not step.content)
-        turns.called.update(block["name"] for block in step.content if block["type"] == "tool_use")
+            conversation.add("user", _user_content(_steering_parts(step.steering), new=False))
+        conversation.add("assistant", step.content)
+        conversation.add("user", step.tool_results)
+        # An empty step, such as one that was stopped, changes nothing.
+        conversation.paused = step.paused or (conversation.paused and not step.content)
+        conversation.called_tools.update(
+            block["name"] for block in step.content if block["type"] == "tool_use"
+        )
 
 
-def _container(messages: Iterable[UIMessage]) -> str | None:
-    """Where the model's code ran last, and what it made still is."""
-    found = [kept for message in messages if (kept := read_record(message).container) is not None]
-    return found[-1].id if found and found[-1].lives() else None
+def _latest_container_id(messages: Iterable[UIMessage]) -> str | None:
+    """Return the container that the model's code used last, if it still exists."""
+    records = [read_record(message) for message in messages]
+    containers = [record.container for record in records if record.container is not None]
+    return containers[-1].id if containers and containers[-1].is_alive() else None
 
 
-def _steering(part: SteeringMessagePart) -> Iterator[Part]:
+def _steering_parts(part: SteeringMessagePart) -> Iterator[Part]:
     for value in part.parts:
         with contextlib.suppress(WireError):
             yield parse_part(value)

@@ -1,4 +1,4 @@
-"""A person's file → what the Messages API reads: an image, a PDF or a text document."""
+"""A user's file → a content block: an image, a PDF or a text document."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from usechat_server.errors import InvalidRequest, PayloadTooLarge
 
 __all__ = ["file_block"]
 
-#: How the types that the API reads begin. Browsers name a file's type by its ending, which lies
-#: often enough (a WebP saved as .jpg), and the API refuses a wrong name.
+#: The first bytes of the types that the API reads. Browsers derive a file's type from its
+#: extension, which is often wrong (a WebP saved as .jpg), and the API refuses a wrong type.
 _SIGNATURES = (
     (b"\x89PNG", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -22,8 +22,8 @@ _SIGNATURES = (
     (b"%PDF-", "application/pdf"),
 )
 _READABLE = {"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"}
-#: Bytes of base64 that the API takes for one image.
-_LARGEST_IMAGE = 5 * 1024 * 1024
+#: The most bytes of base64 that the API accepts for one image.
+_MAX_IMAGE_BYTES = 5 * 1024 * 1024
 _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe", "utf-16"),
@@ -32,23 +32,27 @@ _BYTE_ORDER_MARKS = (
 
 
 def file_block(part: FilePart) -> dict[str, Any]:
-    """The content block of a file. Raises ChatError, whose text names the file."""
+    """Return the content block of a file.
+
+    Raises:
+        ChatError: the model cannot read the file; the text names it.
+    """
     name = part.filename or "The file"
     if part.provider_reference:
-        return _referred(part, part.provider_reference, name)
+        return _referenced_file_block(part, part.provider_reference, name)
     if part.url.startswith(("http://", "https://")):
-        return _linked(part, name)
+        return _linked_file_block(part, name)
     media_type, encoded, data = _open_data_url(part.url, name)
     declared = (part.media_type or media_type).partition(";")[0].strip().lower()
     actual = _sniff(data) or declared
     if actual in _READABLE:
-        encoded = encoded or _base64(data)
-        if actual.startswith("image/") and len(encoded) > _LARGEST_IMAGE:
+        encoded = encoded or _encode_base64(data)
+        if actual.startswith("image/") and len(encoded) > _MAX_IMAGE_BYTES:
             # Base64 has four bytes for three.
             raise PayloadTooLarge(f"{name} is too large: an image may have at most 3.75 MB.")
         source = {"type": "base64", "media_type": actual, "data": encoded}
-        return _block(part, source, document=actual == "application/pdf")
-    text = _text(data, declared)
+        return _source_block(part, source, document=actual == "application/pdf")
+    text = _decode_text(data, declared)
     if text is None:
         raise InvalidRequest(
             f"{name} ({declared or 'unknown type'}) cannot be read by the model. "
@@ -56,64 +60,76 @@ def file_block(part: FilePart) -> dict[str, Any]:
         )
     if not text.strip():
         return {"type": "text", "text": f"({name} is empty.)"}
-    return _block(part, {"type": "text", "media_type": "text/plain", "data": text}, document=True)
+    source = {"type": "text", "media_type": "text/plain", "data": text}
+    return _source_block(part, source, document=True)
 
 
-def _referred(part: FilePart, reference: dict[str, str], name: str) -> dict[str, Any]:
-    """A file that the provider keeps, by its id there. What the model does not read by itself is
-    for the code that it runs."""
+def _referenced_file_block(part: FilePart, reference: dict[str, str], name: str) -> dict[str, Any]:
+    """Return the block of a file that was uploaded to the provider.
+
+    What the model cannot read by itself goes to the container of its code.
+    """
     file_id = reference.get("anthropic")
     if not file_id:
-        raise InvalidRequest(f"{name} is kept by another provider ({', '.join(reference)}).")
+        raise InvalidRequest(f"{name} was uploaded to another provider ({', '.join(reference)}).")
     source = {"type": "file", "file_id": file_id}
-    media_type = "" if _wanted(part).get("containerUpload") is True else part.media_type.lower()
+    media_type = (
+        "" if _file_options(part).get("containerUpload") is True else part.media_type.lower()
+    )
     if media_type.startswith("image/"):
-        return _block(part, source, document=False)
+        return _source_block(part, source, document=False)
     if media_type == "application/pdf" or media_type.startswith("text/"):
-        return _block(part, source, document=True)
+        return _source_block(part, source, document=True)
     return {"type": "container_upload", "file_id": file_id}
 
 
-def _linked(part: FilePart, name: str) -> dict[str, Any]:
-    """A file at a URL: the provider fetches it, this server never does."""
+def _linked_file_block(part: FilePart, name: str) -> dict[str, Any]:
+    """Return the block of a file at a URL: the provider fetches it, this server never does."""
     source = {"type": "url", "url": part.url}
     media_type = part.media_type.lower()
     if media_type == "image" or media_type.startswith("image/"):
-        return _block(part, source, document=False)
+        return _source_block(part, source, document=False)
     if media_type == "application/pdf":
-        return _block(part, source, document=True)
+        return _source_block(part, source, document=True)
     raise InvalidRequest(
-        f"{name} ({media_type or 'unknown type'}) cannot be given as a link: only images and PDFs."
+        f"{name} ({media_type or 'unknown type'}) cannot be sent as a link: only images and PDFs."
     )
 
 
-def _block(part: FilePart, source: dict[str, Any], *, document: bool) -> dict[str, Any]:
+def _source_block(part: FilePart, source: dict[str, Any], *, document: bool) -> dict[str, Any]:
     if not document:
         return {"type": "image", "source": source}
-    wanted = _wanted(part)
+    options = _file_options(part)
     block: dict[str, Any] = {"type": "document", "source": source}
-    if title := str(wanted.get("title") or part.filename or "").strip()[:500]:
+    if title := str(options.get("title") or part.filename or "").strip()[:500]:
         block["title"] = title
-    if isinstance(context := wanted.get("context"), str) and context.strip():
+    if isinstance(context := options.get("context"), str) and context.strip():
         block["context"] = context
-    if isinstance(citations := wanted.get("citations"), dict) and citations.get("enabled") is True:
+    if isinstance(citations := options.get("citations"), dict) and citations.get("enabled") is True:
         block["citations"] = {"enabled": True}
     return block
 
 
-def _wanted(part: FilePart) -> Mapping[str, Any]:
-    """What the page asks for: the AI SDK's provider options of a file part (`title`, `context`,
-    `citations`, `containerUpload`)."""
-    wanted: Any = (part.provider_metadata or {}).get("anthropic")
-    return wanted if isinstance(wanted, dict) else {}
+def _file_options(part: FilePart) -> Mapping[str, Any]:
+    """Return the AI SDK's provider options of a file part, which the client sets.
+
+    They are `title`, `context`, `citations` and `containerUpload`.
+    """
+    options: Any = (part.provider_metadata or {}).get("anthropic")
+    return options if isinstance(options, dict) else {}
 
 
 def _open_data_url(url: str, name: str) -> tuple[str, str, bytes]:
-    """Media type, base64 text ("" if the URL is not base64) and bytes of a data URL (RFC 2397)."""
+    """Return the media type, base64 text ("" if it has none) and bytes of a data URL.
+
+    Source: RFC 2397.
+    """
     scheme, _, rest = url.partition(":")
     head, comma, body = rest.partition(",")
     if scheme.lower() != "data" or not comma:
-        raise InvalidRequest(f"{name} has no data: or http(s) URL that can be read.")
+        raise InvalidRequest(
+            f"{name} cannot be read: its URL must begin with data:, http: or https:."
+        )
     media_type, *parameters = head.split(";")
     raw = unquote_to_bytes(body) if "%" in body else body.encode("utf-8", "replace")
     if "base64" not in (parameter.strip().lower() for parameter in parameters):
@@ -126,7 +142,7 @@ def _open_data_url(url: str, name: str) -> tuple[str, str, bytes]:
     return media_type, padded.decode("ascii"), data
 
 
-def _base64(data: bytes) -> str:
+def _encode_base64(data: bytes) -> str:
     return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
@@ -136,10 +152,10 @@ def _sniff(data: bytes) -> str | None:
     return next((name for start, name in _SIGNATURES if data.startswith(start)), None)
 
 
-def _text(data: bytes, declared: str) -> str | None:
-    """The text of a text file of any kind (Markdown, CSV, JSON, code); None if it is not text.
+def _decode_text(data: bytes, declared: str) -> str | None:
+    """Return the text of a text file of any kind (Markdown, CSV, JSON, code); None if it is none.
 
-    Told by the content: browsers have no type for most of them, and call TypeScript a video.
+    The content decides: browsers have no type for most of them, and call TypeScript a video.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -149,5 +165,5 @@ def _text(data: bytes, declared: str) -> str | None:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        # Spreadsheets still write text in the code page of the machine.
+        # Spreadsheets still write text in the code page of the operating system.
         return data.decode("cp1252", "replace") if declared.startswith("text/") else None

@@ -1,4 +1,4 @@
-"""The history's request and the agent's options → what the SDK is called with."""
+"""The request body and the agent's options → the arguments of the SDK's `messages.create`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,29 @@ from typing import Any
 
 from usechat_server.errors import InvalidRequest
 from usechat_server.providers.anthropic.options import AnthropicOptions
-from usechat_server.providers.anthropic.request.caching import mark
+from usechat_server.providers.anthropic.request.caching import add_cache_breakpoints
 from usechat_server.providers.anthropic.tools import MCP_BETA, AnthropicTool
 from usechat_server.tools import ProviderTool, Tool
 
-__all__ = ["check", "parameters"]
+__all__ = ["check_parameters", "request_parameters"]
 
-_UNREADABLE = "This kind of file cannot be read here. Send an image, a PDF or a text file."
+_UNREADABLE_FILE = "This kind of file cannot be read here. Send an image, a PDF or a text file."
 
 
-def check(options: AnthropicOptions, tools: Sequence[Tool], max_tokens: int) -> None:
-    """Raises ValueError, which names the option or the tool, for what cannot go together."""
+def check_parameters(options: AnthropicOptions, tools: Sequence[Tool], max_tokens: int) -> None:
+    """Check that options and tools can be used together.
+
+    Raises:
+        ValueError: names the option or the tool that cannot.
+    """
     names = [tool.name for tool in tools]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"tools: {', '.join(sorted(twice))} is there twice")
+    if duplicates := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"duplicate tool: {', '.join(sorted(duplicates))}")
     for tool in tools:
         if isinstance(tool, ProviderTool) and not isinstance(tool, AnthropicTool):
             raise ValueError(f"tools: {tool.name} is a tool of {tool.provider}, not of anthropic")
-    if options.skills and not _runs_code(tools):
-        raise ValueError("skills: they need code_execution() among the tools")
+    if options.skills and not _has_code_execution(tools):
+        raise ValueError("skills require the code_execution() tool")
     budget = options.thinking_budget
     if budget is not None and budget >= max_tokens:
         raise ValueError(
@@ -33,45 +37,53 @@ def check(options: AnthropicOptions, tools: Sequence[Tool], max_tokens: int) -> 
         )
 
 
-def parameters(
-    request: dict[str, Any], tools: Sequence[Tool], options: AnthropicOptions
+def request_parameters(
+    body: dict[str, Any], tools: Sequence[Tool], options: AnthropicOptions
 ) -> dict[str, Any]:
-    """The arguments of `messages.create`. Raises ChatError.
+    """Return the arguments of `messages.create`.
 
-    What the options name goes into `extra_body`, so that it does not depend on whether the method
-    of the SDK at hand has an argument for it. The method is the stable one with every client:
-    what needs a beta is told by the header alone.
+    Options go into `extra_body`, so that they do not depend on which arguments the installed SDK
+    has. The method is the stable one with every client: betas are named in the header alone.
+
+    Args:
+        body: the request body that `build_request` made; changed in place.
+        tools: the call's tools.
+        options: the agent's options.
+
+    Raises:
+        InvalidRequest: the new message has a file that only code could read, and there is no code
+            execution.
     """
-    own = [tool for tool in tools if isinstance(tool, AnthropicTool)]
-    body = options.body()
-    if servers := [tool.mcp_server for tool in own if tool.mcp_server]:
-        body["mcp_servers"] = servers
-    if container := _container(request.pop("container", None), options):
-        body["container"] = container
-    if not _runs_code(tools):
-        _without_uploads(request["messages"])
-    _cite(request["messages"], options)
+    provider_tools = [tool for tool in tools if isinstance(tool, AnthropicTool)]
+    extra_body = options.body()
+    if servers := [tool.mcp_server for tool in provider_tools if tool.mcp_server]:
+        extra_body["mcp_servers"] = servers
+    if container := _container_parameter(body.pop("container", None), options):
+        extra_body["container"] = container
+    if not _has_code_execution(tools):
+        _replace_container_uploads(body["messages"])
+    _set_citations(body["messages"], options)
     if options.cache:
-        mark(request, "1h" if options.cache == "1h" else "5m")
+        add_cache_breakpoints(body, "1h" if options.cache == "1h" else "5m")
     betas = dict.fromkeys(
         [
             *options.needed_betas(),
-            *(beta for tool in own for beta in tool.betas),
-            *_history_betas(request["messages"]),
+            *(beta for tool in provider_tools for beta in tool.betas),
+            *_betas_of_history(body["messages"]),
         ]
     )
     headers = {"anthropic-beta": ",".join(betas)} if betas else {}
     return {
-        **request,
-        # Compressed bytes would come late, in lumps.
+        **body,
+        # Compressed bytes would arrive late, and many at a time.
         "extra_headers": {"accept-encoding": "identity", **headers, **options.extra_headers},
-        "extra_body": {**body, **options.extra_body},
+        "extra_body": {**extra_body, **options.extra_body},
     }
 
 
-def _history_betas(turns: list[dict[str, Any]]) -> Iterator[str]:
-    """What the header must name for blocks of answers to requests that were asked otherwise."""
-    for block in (block for turn in turns for block in turn["content"]):
+def _betas_of_history(messages: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the betas of earlier responses' blocks, which other options may have requested."""
+    for block in (block for message in messages for block in message["content"]):
         if block["type"] == "compaction":
             yield "compact-2026-09-04" if block.get("signature") else "compact-2026-01-12"
         elif block["type"] == "fallback":
@@ -80,41 +92,42 @@ def _history_betas(turns: list[dict[str, Any]]) -> Iterator[str]:
             yield MCP_BETA
 
 
-def _runs_code(tools: Sequence[Tool]) -> bool:
+def _has_code_execution(tools: Sequence[Tool]) -> bool:
     return any(isinstance(tool, AnthropicTool) and tool.name == "code_execution" for tool in tools)
 
 
-def _container(used: Any, options: AnthropicOptions) -> Any:
-    """The container that the conversation has, or the option's, with the skills."""
-    container_id = used or options.container
+def _container_parameter(latest_id: str | None, options: AnthropicOptions) -> Any:
+    """Return the container of the conversation, or else of the options, with the skills."""
+    container_id = latest_id or options.container
     if not options.skills:
         return container_id
     return {**({"id": container_id} if container_id else {}), "skills": options.skills}
 
 
-def _without_uploads(turns: list[dict[str, Any]]) -> None:
-    """Files that only code can read, where there is none to run: a new one is refused, an older one
-    must not end the conversation."""
-    for turn in turns:
-        for index, block in enumerate(turn["content"]):
+def _replace_container_uploads(messages: list[dict[str, Any]]) -> None:
+    """Replace files that only code can read. In the last message they are refused; in an older one
+    they must not make the chat unusable."""
+    for message in messages:
+        for index, block in enumerate(message["content"]):
             if block["type"] == "container_upload":
-                if turn is turns[-1]:
-                    raise InvalidRequest(_UNREADABLE)
-                turn["content"][index] = {"type": "text", "text": "(A file could not be read.)"}
+                if message is messages[-1]:
+                    raise InvalidRequest(_UNREADABLE_FILE)
+                note = {"type": "text", "text": "(A file could not be read.)"}
+                message["content"][index] = note
 
 
-def _cite(turns: list[dict[str, Any]], options: AnthropicOptions) -> None:
-    """Asks for citations of every document that a person sent, or of none: the API wants it so, and
-    it has none for answers of a given shape."""
+def _set_citations(messages: list[dict[str, Any]], options: AnthropicOptions) -> None:
+    """Enable citations for all of the user's documents or for none, as the API requires; never
+    together with an output format, which the API refuses."""
     documents = [
         block
-        for turn in turns
-        if turn["role"] == "user"
-        for block in turn["content"]
+        for message in messages
+        if message["role"] == "user"
+        for block in message["content"]
         if block["type"] == "document"
     ]
-    wanted = options.citations or any("citations" in document for document in documents)
+    is_wanted = options.citations or any("citations" in document for document in documents)
     for document in documents:
         document.pop("citations", None)
-        if wanted and options.output_format is None:
+        if is_wanted and options.output_format is None:
             document["citations"] = {"enabled": True}

@@ -1,1 +1,1 @@
-"""The response of a Messages API call to UI message chunks."""
+"""The response of a Messages API call → UI message chunks."""

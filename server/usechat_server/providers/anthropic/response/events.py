@@ -1,7 +1,10 @@
-"""The Messages API's stream events, typed: one decode per event, and no model of it.
+"""The stream events of the Messages API, as msgspec structs.
 
-Source: `types/raw_message_stream_event.py` of the `anthropic` SDK. Events and deltas of types that
-are not here are none of our business and come out as None.
+Source: `types/raw_message_stream_event.py` of the `anthropic` SDK. Events and deltas of other types
+are ignored and decoded to None.
+
+Import the module, not the names: `events.TextDelta` is the provider's, `chunks.TextDelta` the
+client's.
 """
 
 from __future__ import annotations
@@ -24,11 +27,11 @@ __all__ = [
     "MalformedEvent",
     "Message",
     "MessageDelta",
+    "MessageEnd",
     "MessageStart",
     "MessageStop",
     "Ping",
     "SignatureDelta",
-    "Stop",
     "TextDelta",
     "ThinkingDelta",
     "decode",
@@ -36,7 +39,7 @@ __all__ = [
 
 
 class MalformedEvent(ValueError):
-    """A payload that is not what the API sends. The text says what was expected where."""
+    """A payload that the API does not send. The text says what was expected, and where."""
 
 
 class TextDelta(msgspec.Struct, tag="text_delta"):
@@ -71,7 +74,7 @@ Delta = (
 
 class BlockDelta(msgspec.Struct, tag="content_block_delta"):
     index: int
-    #: None: of a type that nobody knew
+    #: None: of an unknown type
     delta: Delta | None
 
 
@@ -97,7 +100,9 @@ class MessageStart(msgspec.Struct, tag="message_start"):
     message: Message
 
 
-class Stop(msgspec.Struct):
+class MessageEnd(msgspec.Struct):
+    """The `delta` of a `message_delta` event."""
+
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: Any = None
@@ -105,7 +110,7 @@ class Stop(msgspec.Struct):
 
 
 class MessageDelta(msgspec.Struct, tag="message_delta"):
-    delta: Stop
+    delta: MessageEnd
     usage: dict[str, Any] | None = None
     context_management: Any = None
 
@@ -134,17 +139,21 @@ Event = (
     | ErrorEvent
 )
 
-_EVENTS = [cls.__struct_config__.tag for cls in Event.__args__]
-_DELTAS = [cls.__struct_config__.tag for cls in Delta.__args__]
+_EVENT_TYPES = [cls.__struct_config__.tag for cls in Event.__args__]
+_DELTA_TYPES = [cls.__struct_config__.tag for cls in Delta.__args__]
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def decode(payload: bytes) -> Event | None:
-    """The event that a payload is; None for one of an unknown type. Raises MalformedEvent."""
+    """Decode the payload of an event; None if its type is unknown.
+
+    Raises:
+        MalformedEvent: the API sends no such payload.
+    """
     try:
         return _decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Unknown, or JSON that the fast codec refuses: half a surrogate pair, bytes not UTF-8.
+        # An unknown type, or JSON that msgspec refuses: half a surrogate pair, invalid UTF-8.
         return _decode_leniently(payload)
 
 
@@ -156,7 +165,7 @@ def _decode_leniently(payload: bytes) -> Event | None:
     if not isinstance(value, dict):
         raise MalformedEvent("not a JSON object")
     if "type" not in value and "error" in value:
-        # Gateways in front of the API report their own failures like this.
+        # Gateways in front of the API report their own errors like this.
         value = {**value, "type": "error"}
     if _is_unknown(value):
         return None
@@ -170,8 +179,8 @@ def _decode_leniently(payload: bytes) -> Event | None:
 
 
 def _is_unknown(value: dict[str, Any]) -> bool:
-    kind = value.get("type")
-    return not isinstance(kind, str) or kind not in _EVENTS
+    event_type = value.get("type")
+    return not isinstance(event_type, str) or event_type not in _EVENT_TYPES
 
 
 def _has_unknown_delta(value: dict[str, Any]) -> bool:
@@ -179,5 +188,5 @@ def _has_unknown_delta(value: dict[str, Any]) -> bool:
     return (
         value["type"] == "content_block_delta"
         and isinstance(delta, dict)
-        and delta.get("type") not in _DELTAS
+        and delta.get("type") not in _DELTA_TYPES
     )

@@ -1,4 +1,4 @@
-"""One call of the Messages API, read as bytes."""
+"""One call of the Messages API: sends the request and reads the response as bytes."""
 
 from __future__ import annotations
 
@@ -13,138 +13,145 @@ from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic.client import Client
-from usechat_server.providers.anthropic.errors import model_error
+from usechat_server.providers.anthropic.errors import error_from_exception
 from usechat_server.providers.anthropic.response.aws_event_stream import (
     MEDIA_TYPE,
-    EventStreamFraming,
+    AWSEventStreamDecoder,
 )
-from usechat_server.providers.anthropic.response.translate import Translation
+from usechat_server.providers.anthropic.response.translate import ResponseTranslator
 from usechat_server.providers.base import StepResult
-from usechat_server.providers.sse import Framing
-from usechat_server.providers.timeouts import Watchdog
+from usechat_server.providers.sse import SSEDecoder
+from usechat_server.providers.timeouts import StreamTimeouts
 from usechat_server.results import Usage
 
 __all__ = ["AnthropicStream"]
 
-#: Seconds to wait, after the answer is complete, for the body's own end, without which the
-#: connection cannot serve the next call. It nearly always came with the last event.
-_TRAILER = 0.1
+#: Seconds to wait for the end of the body after the response is complete: the connection can be
+#: used again only then. The end nearly always arrives with the last event.
+_BODY_END_TIMEOUT = 0.1
 
 
 class AnthropicStream:
-    """A ModelStream: the SDK's connection, our reading of its bytes. Iterate it once.
+    """A ModelStream on the SDK's connection. Iterate it once.
 
-    `client` is asked for when the call begins, `opened` told once the provider began to answer.
+    The SDK's own streams are not used: the typed one builds a pydantic model per event, and the
+    helper parses a tool's whole input again on every delta. Both cost more than everything here.
 
-    The SDK's typed stream builds a model per event, and its helper parses a tool's whole input
-    again on every delta; both cost more than everything that is done here.
+    Args:
+        request: the arguments of `messages.create`.
+        translator: what turns the events into chunks.
+        get_client: called when the call begins.
+        on_open: called with the client when the response has begun.
+        byte_timeout: seconds without a byte after which the call fails.
+        content_timeout: seconds without content after which the call fails.
     """
 
     def __init__(
         self,
         request: dict[str, Any],
-        translation: Translation,
+        translator: ResponseTranslator,
         *,
-        client: Callable[[], Client],
-        opened: Callable[[Client], None] | None,
+        get_client: Callable[[], Client],
+        on_open: Callable[[Client], None] | None,
         byte_timeout: float,
         content_timeout: float,
     ) -> None:
-        #: what is to be sent; empty once it is
+        #: the arguments of `messages.create`; empty once they are sent
         self.request = request
-        self._translation = translation
-        self._client = client
-        self._opened = opened
-        self._watchdog = Watchdog(byte_timeout=byte_timeout, content_timeout=content_timeout)
-        #: the response's body, once its headers came
+        self._translator = translator
+        self._get_client = get_client
+        self._on_open = on_open
+        self._timeouts = StreamTimeouts(byte_timeout=byte_timeout, content_timeout=content_timeout)
+        #: the response's body, once its headers have arrived
         self._body: httpx2.AsyncByteStream | None = None
-        self._began = 0.0
+        self._started_at = 0.0
 
     @property
     def result(self) -> StepResult | None:
-        return self._translation.result
+        return self._translator.result
 
     @property
     def usage(self) -> Usage:
-        return self._translation.usage
+        return self._translator.usage
 
     @property
     def details(self) -> dict[str, Any]:
-        """The provider's ids and words so far, and the seconds until its headers and until the
+        """The provider's ids and reasons so far, and the seconds until its headers and until the
         first chunk."""
-        return self._translation.details
+        return self._translator.details
 
     def __aiter__(self) -> AsyncIterator[Sequence[ChunkVariant]]:
         return self._batches()
 
     async def aclose(self) -> None:
-        self._watchdog.close()
+        self._timeouts.close()
         body, self._body = self._body, None
         if body is not None:
             await body.aclose()
 
     async def _batches(self) -> AsyncIterator[Sequence[ChunkVariant]]:
         try:
-            with self._watchdog:
-                body, framing = await self._open()
+            with self._timeouts:
+                body, decoder = await self._open()
             while self.result is None:
-                with self._watchdog:
+                with self._timeouts:
                     data = await anext(body, None)
                 if data is None:
-                    self._translation.end()
+                    self._translator.end_of_body()
                     break
                 batch: list[ChunkVariant] = []
                 failure: ModelError | None = None
                 try:
-                    self._translation.feed(framing.feed(data), batch)
+                    self._translator.feed(decoder.feed(data), batch)
                 except ModelError as error:
                     failure = error
                 if batch:
-                    self._watchdog.content()
+                    self._timeouts.content_received()
                     if "seconds_to_first_chunk" not in self.details:
                         self.details["seconds_to_first_chunk"] = self._elapsed()
                     yield batch
                 if failure is not None:
                     raise failure
             with contextlib.suppress(Exception):
-                async with asyncio.timeout(_TRAILER):
+                async with asyncio.timeout(_BODY_END_TIMEOUT):
                     async for _ in body:
                         pass
         except ModelError as error:
             error.request_id = error.request_id or self.details.get("request_id")
             raise
         except Exception as error:
-            failed = model_error(error, request_id=self.details.get("request_id"))
-            # Before there were headers, the SDK has tried again by itself.
-            failed.retryable = failed.retryable and self._body is not None
-            raise failed from error
+            failure = error_from_exception(error, request_id=self.details.get("request_id"))
+            # Before the headers arrived, the SDK has retried by itself.
+            failure.retryable = failure.retryable and self._body is not None
+            raise failure from error
         finally:
             await self.aclose()
 
-    async def _open(self) -> tuple[AsyncIterator[bytes], Framing | EventStreamFraming]:
-        """Sends the request; the body's bytes as they arrive, and how to read them."""
-        self._began = time.perf_counter()
-        client = self._client()
+    async def _open(self) -> tuple[AsyncIterator[bytes], SSEDecoder | AWSEventStreamDecoder]:
+        """Send the request; return the body's bytes as they arrive, and their decoder."""
+        self._started_at = time.perf_counter()
+        client = self._get_client()
         call = client.messages.with_streaming_response.create(**self.request, stream=True)
         response = await call.__aenter__()
-        self._watchdog.headers_came()
-        # From here on only the body is needed; a long history must not outlive its sending, as it
-        # would in the response. Nothing in it is encoded: that was asked for.
+        self._timeouts.headers_received()
+        # Only the body is kept: the response would keep a long history in memory. The body is not
+        # compressed, as requested.
         body = cast(httpx2.AsyncByteStream, response.http_response.stream)
         self._body = body
         self.request = {}
         self.details["request_id"] = response.request_id
         self.details["retries"] = response.retries_taken
         self.details["seconds_to_headers"] = self._elapsed()
-        if self._opened is not None:
-            self._opened(client)
+        if self._on_open is not None:
+            self._on_open(client)
         media_type = response.http_response.headers.get("content-type", "")
         if media_type.startswith(MEDIA_TYPE):
-            return aiter(body), EventStreamFraming()
+            return aiter(body), AWSEventStreamDecoder()
         if not media_type.startswith("text/event-stream"):
-            # A page to sign in, say, of whatever is at the address instead of the provider.
-            raise ModelError(f"answered with {media_type or 'no content type'}, no stream", "auth")
-        return aiter(body), Framing()
+            # Something else than the provider is at this address, such as a sign-in page.
+            content_type = media_type or "no content type"
+            raise ModelError(f"expected an event stream, got {content_type}", "auth")
+        return aiter(body), SSEDecoder()
 
     def _elapsed(self) -> float:
-        return round(time.perf_counter() - self._began, 6)
+        return round(time.perf_counter() - self._started_at, 6)

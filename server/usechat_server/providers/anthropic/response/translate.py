@@ -11,18 +11,21 @@ from ui_message_stream.chunks import Custom, FinishReason, MessageMetadata
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.errors import ModelError
-from usechat_server.providers.anthropic import message_record
-from usechat_server.providers.anthropic.errors import from_event
+from usechat_server.providers.anthropic.errors import error_from_event
+from usechat_server.providers.anthropic.message_record import BlockSlot, record_metadata
+from usechat_server.providers.anthropic.provider_metadata import anthropic_metadata
 from usechat_server.providers.anthropic.response import events
-from usechat_server.providers.anthropic.response.blocks import Block, translator
-from usechat_server.providers.anthropic.response.blocks.base import ResponseContext, anthropic
-from usechat_server.providers.anthropic.response.usage import counted
+from usechat_server.providers.anthropic.response.blocks import BlockTranslator, translator_class
+from usechat_server.providers.anthropic.response.blocks.base import ResponseContext
+from usechat_server.providers.anthropic.response.usage import merge_usage
 from usechat_server.providers.base import StepResult
+from usechat_server.providers.json_objects import without_none
 from usechat_server.results import Usage
 from usechat_server.tools import DeclaredTool
 
-__all__ = ["Translation"]
+__all__ = ["ResponseTranslator"]
 
+#: Stop reason of the API → finish reason of the client.
 _FINISH_REASONS: Mapping[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -34,10 +37,12 @@ _FINISH_REASONS: Mapping[str, FinishReason] = {
 }
 
 
-class Translation:
-    """One answer. Feed it the payloads as they come; `result` is there once it is complete.
+class ResponseTranslator:
+    """Translates one response. `result` is set when the response is complete.
 
-    `request` is the body that is answered.
+    Args:
+        tools: the tools that the app or the client executes.
+        request: the request body that this is the response to.
     """
 
     def __init__(
@@ -45,142 +50,149 @@ class Translation:
     ) -> None:
         self.result: StepResult | None = None
         self.usage = Usage()
-        #: the provider's own ids and words, for the log line
+        #: the provider's ids and reasons, for the log line of the run
         self.details: dict[str, Any] = {}
-        self._answer = ResponseContext({tool.name: tool for tool in tools}, request)
-        self._open: dict[int, Block] = {}
-        #: what the page is told first, together with the first that it sees
-        self._opening: list[ChunkVariant] = []
-        self._places: list[message_record.BlockSlot] = []
-        self._calls: set[str] = set()
-        #: those of the calls that the provider runs
-        self._server_calls: set[str] = set()
+        self._context = ResponseContext({tool.name: tool for tool in tools}, request)
+        #: index of an open block → its translator
+        self._open_blocks: dict[int, BlockTranslator] = {}
+        #: chunks that are held back until there is something to see
+        self._held_back: list[ChunkVariant] = []
+        #: where each block of the response is kept, in order
+        self._slots: list[BlockSlot] = []
+        self._tool_call_ids: set[str] = set()
+        #: ids of the provider-executed calls among them
+        self._provider_call_ids: set[str] = set()
         self._stop_reason: str | None = None
 
-    def feed(self, data: Iterable[bytes], out: list[ChunkVariant]) -> None:
-        """Appends what the payloads bring to `out`. Raises ModelError, `out` holding what came
-        before."""
-        open_blocks = self._open
-        for payload in data:
+    def feed(self, payloads: Iterable[bytes], out: list[ChunkVariant]) -> None:
+        """Append the chunks of some events to `out`.
+
+        Raises:
+            ModelError: the provider failed, or sent what it never sends; the chunks of the events
+                before are in `out`.
+        """
+        open_blocks = self._open_blocks
+        for payload in payloads:
             try:
                 event = events.decode(payload)
                 if type(event) is events.BlockDelta:
                     block = open_blocks.get(event.index)
                     if block is None:
-                        raise self._broken("a delta came for a block that is not open")
+                        raise self._malformed("a delta came for a block that is not open")
                     chunk = block.delta(event.delta)
                     if chunk is not None:
                         out.append(chunk)
                 elif event is not None:
-                    self._take(event, out)
+                    self._handle(event, out)
             except (events.MalformedEvent, msgspec.ValidationError) as error:
-                raise self._broken(f"an event is not what the API sends: {error}") from None
+                raise self._malformed(f"an event is not what the API sends: {error}") from None
             if self.result is not None:
                 return
 
-    def end(self) -> None:
-        """The body ended. Raises ModelError unless the answer is complete."""
+    def end_of_body(self) -> None:
+        """Note that the body has ended.
+
+        Raises:
+            ModelError: the response is not complete.
+        """
         if self.result is None:
             self._complete()
 
-    def _take(self, event: events.Event, out: list[ChunkVariant]) -> None:
+    def _handle(self, event: events.Event, out: list[ChunkVariant]) -> None:
         match event:
             case events.BlockStart():
-                self._start(event.index, event.content_block, out)
+                self._start_block(event.index, event.content_block, out)
             case events.BlockStop():
-                if block := self._open.pop(event.index, None):
-                    self._stop(block, out)
+                if block := self._open_blocks.pop(event.index, None):
+                    self._end_block(block, out)
             case events.MessageStart():
-                self._begin(event.message, out)
+                self._start_message(event.message, out)
             case events.MessageDelta():
-                self.usage = counted(self.usage, event.usage)
+                self.usage = merge_usage(self.usage, event.usage)
                 self._stop_reason = event.delta.stop_reason or self._stop_reason
-                self.details.update(
-                    (key, value)
-                    for key, value in msgspec.structs.asdict(event.delta).items()
-                    if value is not None
-                )
+                self.details.update(without_none(msgspec.structs.asdict(event.delta)))
                 if event.context_management is not None:
                     self.details["context_management"] = event.context_management
             case events.MessageStop():
                 self._complete()
-                self._close(out)
+                self._write_last_chunks(out)
             case events.ErrorEvent():
-                raise from_event(event.error, request_id=event.request_id)
+                raise error_from_event(event.error, request_id=event.request_id)
 
-    def _begin(self, message: events.Message, out: list[ChunkVariant]) -> None:
+    def _start_message(self, message: events.Message, out: list[ChunkVariant]) -> None:
         if "message_id" in self.details:
             if message.id == self.details["message_id"]:
                 return
-            raise self._broken("a second message began inside the first")
+            raise self._malformed("a second message began inside the first")
         self.details["message_id"] = message.id
         self.details["model"] = message.model
-        self.usage = counted(self.usage, message.usage)
+        self.usage = merge_usage(self.usage, message.usage)
         if message.container is not None:
             self.details["container"] = message.container
-        self._answer.id = message.id or self._answer.id
-        told = anthropic(id=message.id, model=message.model, usage=message.usage)
-        self._opening.append(Custom(kind="anthropic.message_start", provider_metadata=told))
-        # Calls that code of the model's made come whole, inside the start.
+        self._context.response_id = message.id or self._context.response_id
+        metadata = anthropic_metadata(id=message.id, model=message.model, usage=message.usage)
+        self._held_back.append(Custom(kind="anthropic.message_start", provider_metadata=metadata))
         self._stop_reason = message.stop_reason
+        # Calls that the model's code made arrive whole, inside the start.
         for index, content in enumerate(message.content or ()):
-            self._start(index, content, out)
-            block = self._open.pop(index)
-            whole = json_codec.encode(content.get("input") or {}).decode()
-            if chunk := block.delta(events.InputJSONDelta(whole)):
+            self._start_block(index, content, out)
+            block = self._open_blocks.pop(index)
+            tool_input = json_codec.encode(content.get("input") or {}).decode()
+            if chunk := block.delta(events.InputJSONDelta(tool_input)):
                 out.append(chunk)
-            self._stop(block, out)
+            self._end_block(block, out)
 
-    def _start(self, index: int, content: dict[str, Any], out: list[ChunkVariant]) -> None:
-        if left := self._open.pop(index, None):
-            self._stop(left, out)
-        kind = content.get("type")
-        block = translator(kind)(str(index), content, self._answer)
-        if str(kind).endswith("tool_use") and isinstance(call := content.get("id"), str):
-            if call in self._calls:
-                raise self._broken(f"tool call {call!r} came twice")
-            self._calls.add(call)
-            if kind != "tool_use":
-                self._server_calls.add(call)
-        self._open[index] = block
-        self._say(block.start(), out)
+    def _start_block(self, index: int, content: dict[str, Any], out: list[ChunkVariant]) -> None:
+        if unfinished := self._open_blocks.pop(index, None):
+            self._end_block(unfinished, out)
+        block_type = content.get("type")
+        block = translator_class(block_type)(str(index), content, self._context)
+        call_id = content.get("id")
+        if str(block_type).endswith("tool_use") and isinstance(call_id, str):
+            if call_id in self._tool_call_ids:
+                raise self._malformed(f"tool call {call_id!r} came twice")
+            self._tool_call_ids.add(call_id)
+            if block_type != "tool_use":
+                self._provider_call_ids.add(call_id)
+        self._open_blocks[index] = block
+        self._write(block.start(), out)
 
-    def _stop(self, block: Block, out: list[ChunkVariant]) -> None:
-        self._say(block.stop(), out)
-        if block.place is not None:
-            self._places.append(block.place)
+    def _end_block(self, block: BlockTranslator, out: list[ChunkVariant]) -> None:
+        self._write(block.stop(), out)
+        if block.slot is not None:
+            self._slots.append(block.slot)
 
-    def _say(self, variants: Sequence[ChunkVariant], out: list[ChunkVariant]) -> None:
-        # A failure before anything is seen can be hidden by another try.
-        if variants and self._opening:
-            out += self._opening
-            self._opening.clear()
+    def _write(self, variants: Sequence[ChunkVariant], out: list[ChunkVariant]) -> None:
+        # As long as nothing was written, a failure can be retried without a trace.
+        if variants and self._held_back:
+            out += self._held_back
+            self._held_back.clear()
         out += variants
 
-    def _close(self, out: list[ChunkVariant]) -> None:
-        """What is known only at the end."""
-        out += self._opening
-        if not self._answer.searched:
-            out += self._answer.late_sources
-        kept = message_record.metadata(
-            self._answer.id,
-            self._places,
-            self._server_calls,
+    def _write_last_chunks(self, out: list[ChunkVariant]) -> None:
+        """Write what is known only at the end."""
+        out += self._held_back
+        if not self._context.has_search_sources:
+            out += self._context.late_sources
+        metadata = record_metadata(
+            self._context.response_id,
+            self._slots,
+            self._provider_call_ids,
             paused=self._stop_reason == "pause_turn",
             container=self.details.get("container"),
         )
-        if kept is not None:
-            out.append(MessageMetadata(message_metadata=kept))
+        if metadata is not None:
+            out.append(MessageMetadata(message_metadata=metadata))
 
     def _complete(self) -> None:
-        if self._open:
-            raise self._broken("the answer ended inside a content block")
+        if self._open_blocks:
+            raise self._malformed("the response ended inside a content block")
         if self._stop_reason is None:
-            raise self._broken("the answer ended without a stop reason")
+            raise self._malformed("the response ended without a stop reason")
         reason = _FINISH_REASONS.get(self._stop_reason, "other")
         paused = self._stop_reason == "pause_turn"
         self.result = StepResult(reason, paused=paused)
 
     @staticmethod
-    def _broken(text: str) -> ModelError:
+    def _malformed(text: str) -> ModelError:
         return ModelError(text, "truncated", retryable=True)

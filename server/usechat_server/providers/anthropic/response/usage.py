@@ -1,4 +1,4 @@
-"""The provider's counts of tokens → Usage."""
+"""The provider's token counts → Usage."""
 
 from __future__ import annotations
 
@@ -8,40 +8,47 @@ from typing import Any
 
 from usechat_server.results import Usage
 
-__all__ = ["counted"]
+__all__ = ["merge_usage"]
 
-_NAMES = {
+#: Field of Usage → the API's name.
+_API_NAMES = {
     "input": "input_tokens",
     "output": "output_tokens",
     "cache_read": "cache_read_input_tokens",
     "cache_write": "cache_creation_input_tokens",
 }
-#: What the model itself did within one call; an advisor's part is another model's.
-_OWN = ("message", "compaction")
+#: Iterations of the model itself within one call; an advisor's tokens are another model's.
+_OWN_ITERATIONS = ("message", "compaction")
 
 
-def counted(before: Usage, said: Mapping[str, Any] | None) -> Usage:
-    """The counts with what an event says: each is the sum so far, an absent one has not changed."""
-    said = said or {}
-    known = {ours: said.get(theirs) for ours, theirs in _NAMES.items()}
-    details = said.get("output_tokens_details")
+def merge_usage(usage: Usage, counts: Mapping[str, Any] | None) -> Usage:
+    """Return the usage updated by an event's counts.
+
+    Each count is the total so far; an absent one has not changed.
+    """
+    counts = counts or {}
+    values = {field: counts.get(api_name) for field, api_name in _API_NAMES.items()}
+    details = counts.get("output_tokens_details")
     if isinstance(details, dict):
-        known["thinking"] = details.get("thinking_tokens")
-    known.update(_with_compaction(said.get("iterations")))
-    return replace(before, **{key: n for key, n in known.items() if isinstance(n, int)})
+        values["thinking"] = details.get("thinking_tokens")
+    values.update(_totals_with_compaction(counts.get("iterations")))
+    return replace(usage, **{name: n for name, n in values.items() if isinstance(n, int)})
 
 
-def _with_compaction(iterations: Any) -> dict[str, Any]:
-    """The counts as they are billed: beside the iterations, the API's own sums leave the tokens
-    of a compaction out. (When another model stood in, they are right as they are.)"""
+def _totals_with_compaction(iterations: Any) -> dict[str, Any]:
+    """Return the totals as they are billed.
+
+    The API's own totals leave out the tokens of a compaction, which only the iterations have.
+    (When another model took over, the API's totals are right.)
+    """
     if not isinstance(iterations, list):
         return {}
-    each = [one for one in iterations if isinstance(one, dict)]
-    own = [one for one in each if one.get("type") in _OWN]
-    if not own or any(one.get("type") == "fallback_message" for one in each):
+    all_iterations = [iteration for iteration in iterations if isinstance(iteration, dict)]
+    own = [iteration for iteration in all_iterations if iteration.get("type") in _OWN_ITERATIONS]
+    if not own or any(item.get("type") == "fallback_message" for item in all_iterations):
         return {}
-    said = {
-        ours: [count for one in own if isinstance(count := one.get(theirs), int)]
-        for ours, theirs in _NAMES.items()
+    counts = {
+        field: [n for iteration in own if isinstance(n := iteration.get(api_name), int)]
+        for field, api_name in _API_NAMES.items()
     }
-    return {ours: sum(counts) for ours, counts in said.items() if counts}
+    return {field: sum(numbers) for field, numbers in counts.items() if numbers}

@@ -1,7 +1,7 @@
-"""One translator per content block: what the block's events are as chunks.
+"""Content blocks → UI message chunks: one translator per type of block.
 
-Source of the rules: what the AI SDK's own server makes of the same stream; where we differ, and
-why, is in `docs/anthropic.md`. To support another block, write its translator and name it in
+Source of the rules: what the AI SDK's own server makes of the same stream; `docs/anthropic.md`
+lists the differences, with reasons. To support another type, write its translator and add it to
 `TRANSLATORS`.
 """
 
@@ -10,53 +10,69 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from usechat_server.providers.anthropic.response.blocks.base import Block, ResponseContext
-from usechat_server.providers.anthropic.response.blocks.opaque import Fallback, Hidden
-from usechat_server.providers.anthropic.response.blocks.text import Compaction, Text
-from usechat_server.providers.anthropic.response.blocks.thinking import RedactedThinking, Thinking
+from usechat_server.providers.anthropic.response.blocks.base import (
+    BlockTranslator,
+    ResponseContext,
+)
+from usechat_server.providers.anthropic.response.blocks.opaque import (
+    FallbackTranslator,
+    OpaqueTranslator,
+)
+from usechat_server.providers.anthropic.response.blocks.text import (
+    CompactionTranslator,
+    TextTranslator,
+)
+from usechat_server.providers.anthropic.response.blocks.thinking import (
+    RedactedThinkingTranslator,
+    ThinkingTranslator,
+)
 from usechat_server.providers.anthropic.response.blocks.tool_results import (
-    AdvisorResult,
-    McpResult,
-    ServerResult,
-    WebFetchResult,
-    WebSearchResult,
+    AdvisorResultTranslator,
+    McpResultTranslator,
+    ProviderResultTranslator,
+    WebFetchResultTranslator,
+    WebSearchResultTranslator,
 )
 from usechat_server.providers.anthropic.response.blocks.tool_use import (
-    McpToolUse,
-    ToolUse,
-    server_tool_use,
+    McpToolUseTranslator,
+    ToolUseTranslator,
+    provider_tool_use_translator,
 )
 
-__all__ = ["TRANSLATORS", "Block", "RunResult", "translator"]
+__all__ = ["TRANSLATORS", "BlockTranslator", "translator_class"]
 
-Translator = Callable[[str, dict[str, Any], ResponseContext], Block]
+#: Creates a translator from the block's id, the block as it starts, and the response's context.
+#: Raises msgspec.ValidationError for a block that is not what the API sends.
+TranslatorClass = Callable[[str, dict[str, Any], ResponseContext], BlockTranslator]
 
-#: Content block type → its translator, made with the block's id, its content and the answer.
-#: Raises msgspec.ValidationError for content that is not what the API sends.
-TRANSLATORS: Mapping[str, Translator] = {
-    "text": Text,
-    "compaction": Compaction,
-    "thinking": Thinking,
-    "redacted_thinking": RedactedThinking,
-    "tool_use": ToolUse,
-    "server_tool_use": server_tool_use,
-    "web_search_tool_result": WebSearchResult,
-    "web_fetch_tool_result": WebFetchResult,
-    "code_execution_tool_result": ServerResult,
-    "bash_code_execution_tool_result": ServerResult,
-    "text_editor_code_execution_tool_result": ServerResult,
-    "tool_search_tool_result": ServerResult,
-    "advisor_tool_result": AdvisorResult,
-    "mcp_tool_use": McpToolUse,
-    "mcp_tool_result": McpResult,
-    "fallback": Fallback,
-    "container_upload": Hidden,
-    "mcp_tool_listing": Hidden,
+TRANSLATORS: Mapping[str, TranslatorClass] = {
+    "text": TextTranslator,
+    "compaction": CompactionTranslator,
+    "thinking": ThinkingTranslator,
+    "redacted_thinking": RedactedThinkingTranslator,
+    "tool_use": ToolUseTranslator,
+    "server_tool_use": provider_tool_use_translator,
+    "web_search_tool_result": WebSearchResultTranslator,
+    "web_fetch_tool_result": WebFetchResultTranslator,
+    "code_execution_tool_result": ProviderResultTranslator,
+    "bash_code_execution_tool_result": ProviderResultTranslator,
+    "text_editor_code_execution_tool_result": ProviderResultTranslator,
+    "tool_search_tool_result": ProviderResultTranslator,
+    "advisor_tool_result": AdvisorResultTranslator,
+    "mcp_tool_use": McpToolUseTranslator,
+    "mcp_tool_result": McpResultTranslator,
+    "fallback": FallbackTranslator,
+    "container_upload": OpaqueTranslator,
+    "mcp_tool_listing": OpaqueTranslator,
 }
 
 
-def translator(kind: Any) -> Translator:
-    """The translator of a content block type. One that nobody knew does no harm: the result of a
-    server's tool is shown as it is, anything else goes back to the provider unseen."""
-    name = str(kind)
-    return TRANSLATORS.get(name, ServerResult if name.endswith("_tool_result") else Hidden)
+def translator_class(block_type: Any) -> TranslatorClass:
+    """Return the translator for a type of block.
+
+    Unknown types do no harm: the result of a provider-executed tool is shown as it is, anything
+    else goes back to the provider without being shown.
+    """
+    name = str(block_type)
+    is_result = name.endswith("_tool_result")
+    return TRANSLATORS.get(name, ProviderResultTranslator if is_result else OpaqueTranslator)

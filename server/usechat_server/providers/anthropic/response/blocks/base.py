@@ -1,4 +1,4 @@
-"""What a translator is, and what the translators of one answer share."""
+"""The interface of a block translator, and what the translators of one response share."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ from ui_message_stream.schema import ProviderMetadata
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import BlockSlot
+from usechat_server.providers.anthropic.provider_metadata import mcp_metadata
+from usechat_server.providers.anthropic.provider_tool_outputs import PROVIDER_TOOLS
 from usechat_server.providers.anthropic.response import events
-from usechat_server.providers.anthropic.tool_results import SERVER_TOOLS
 from usechat_server.tools import DeclaredTool
 
-__all__ = ["Block", "Document", "ResponseContext", "anthropic", "mcp", "without_none"]
+__all__ = ["BlockTranslator", "CitableDocument", "ResponseContext"]
 
 
-class Block(Protocol):
-    """An open content block."""
+class BlockTranslator(Protocol):
+    """Translates the events of one content block."""
 
     @property
-    def place(self) -> BlockSlot | None:
-        """Once it ended: where the history finds it again. None: it cannot go back."""
+    def slot(self) -> BlockSlot | None:
+        """Once the block has ended: where it is kept. None: it cannot be sent back."""
         ...
 
     def start(self) -> Sequence[ChunkVariant]:
-        """What its start brings, text in it included."""
+        """Return the chunks of the block's start, including those for text in it."""
         ...
 
     def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
-        """What one delta brings; None for a kind that this block does not have."""
+        """Return the chunk of one delta; None for a type that this block does not have."""
         ...
 
     def stop(self) -> Sequence[ChunkVariant]:
-        """What its end brings."""
+        """Return the chunks of the block's end."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class CitableDocument:
     """A document that the model can cite."""
 
     title: str
@@ -48,7 +49,12 @@ class Document:
 
 
 class ResponseContext:
-    """What the blocks of one answer to a request share."""
+    """What the blocks of one response share.
+
+    Args:
+        tools: the tools that the app or the client executes, by name.
+        request: the request body that this is the response to.
+    """
 
     def __init__(
         self,
@@ -57,51 +63,57 @@ class ResponseContext:
     ) -> None:
         self.tools = tools
         request = request or {"messages": []}
-        #: the provider's tools that the request did not name: they come with others
-        self.implied = _implied_tools(request)
-        #: in the order that citations count them; what the model fetches comes after the request's
-        self.documents = _cited_documents(request)
-        #: the provider's calls without a result, of earlier responses too → metadata of the result
-        self.pending = _pending_calls(request)
-        #: what newer clients are told at the end, if no search result told them before
+        #: provider tools that the request did not name: other tools bring them along
+        self.implied_tools = _implied_tools(request)
+        #: the order is that of their numbers in citations: first the request's documents, then
+        #: those that the model fetches
+        self.documents = _citable_documents(request)
+        #: provider-executed calls without a result, also of earlier responses → the metadata of
+        #: their results
+        self.pending_calls = _pending_calls(request)
+        #: sources that newer clients get at the end, unless search results have already been
+        #: sources
         self.late_sources: list[ChunkVariant] = []
-        self.searched = False
-        self.id = "answer"
-        self._sources = 0
+        self.has_search_sources = False
+        #: the provider's id of the response
+        self.response_id = "answer"
+        self._source_count = 0
 
-    def source_id(self) -> str:
-        """An id for a source that the API gives none."""
-        self._sources += 1
-        return f"{self.id}:source-{self._sources}"
+    def next_source_id(self) -> str:
+        """Return an id for a source, since the API gives none."""
+        self._source_count += 1
+        return f"{self.response_id}:source-{self._source_count}"
 
 
-def _cited_documents(request: Mapping[str, Any]) -> list[Document]:
-    """The documents of a request that the answer can cite."""
-    found = []
-    for block in _blocks(request, "user"):
+def _citable_documents(request: Mapping[str, Any]) -> list[CitableDocument]:
+    """Return the request's documents with citations enabled."""
+    documents = []
+    for block in _blocks_of_role(request, "user"):
         if block["type"] == "document" and block.get("citations", {}).get("enabled"):
             media_type = block["source"].get("media_type", "application/pdf")
             title = block.get("title")
-            found.append(Document(title or "Untitled Document", media_type, title))
-    return found
+            document = CitableDocument(title or "Untitled Document", media_type, title)
+            documents.append(document)
+    return documents
 
 
 def _pending_calls(request: Mapping[str, Any]) -> dict[str, ProviderMetadata | None]:
+    """Return the provider-executed calls of the history that have no result yet."""
     calls: dict[str, ProviderMetadata | None] = {}
-    for block in _blocks(request, "assistant"):
+    for block in _blocks_of_role(request, "assistant"):
         if block["type"] == "server_tool_use":
-            # The page never saw one of a tool that nobody knew, nor can it see the result.
-            if block["name"] in SERVER_TOOLS:
+            # The client was not sent calls of unknown tools, so it cannot be sent their results.
+            if block["name"] in PROVIDER_TOOLS:
                 calls[block["id"]] = None
         elif block["type"] == "mcp_tool_use":
-            calls[block["id"]] = mcp(block["server_name"])
+            calls[block["id"]] = mcp_metadata(block["server_name"])
         elif "tool_use_id" in block:
             calls.pop(block["tool_use_id"], None)
     return calls
 
 
-#: The provider's tools that filter what they find by code, which the model then may run too.
-_FILTERING = (
+#: Provider tools that filter their results with code, which the model may then run as well.
+_FILTERING_TOOLS = (
     "web_search_20260209",
     "web_search_20260318",
     "web_fetch_20260209",
@@ -110,26 +122,13 @@ _FILTERING = (
 
 
 def _implied_tools(request: Mapping[str, Any]) -> Collection[str]:
-    kinds = [str(tool.get("type", "")) for tool in request.get("tools", ())]
-    filtering = any(kind in _FILTERING for kind in kinds)
-    coding = any(kind.startswith("code_execution_") for kind in kinds)
-    return {"code_execution"} if filtering and not coding else ()
+    tool_types = [str(tool.get("type", "")) for tool in request.get("tools", ())]
+    has_filtering = any(tool_type in _FILTERING_TOOLS for tool_type in tool_types)
+    has_code = any(tool_type.startswith("code_execution_") for tool_type in tool_types)
+    return {"code_execution"} if has_filtering and not has_code else ()
 
 
-def _blocks(request: Mapping[str, Any], role: str) -> Iterator[dict[str, Any]]:
-    for turn in request["messages"]:
-        if turn["role"] == role:
-            yield from turn["content"]
-
-
-def mcp(server: str | None) -> ProviderMetadata:
-    """What the parts of an MCP server's tools say, call and result."""
-    return anthropic(type="mcp-tool-use", serverName=server)
-
-
-def anthropic(**values: Any) -> ProviderMetadata:
-    return {"anthropic": values}
-
-
-def without_none(value: dict[str, Any]) -> dict[str, Any]:
-    return {key: item for key, item in value.items() if item is not None}
+def _blocks_of_role(request: Mapping[str, Any], role: str) -> Iterator[dict[str, Any]]:
+    for message in request["messages"]:
+        if message["role"] == role:
+            yield from message["content"]

@@ -1,4 +1,4 @@
-"""Citations: newer clients have them with the text that they belong to, older ones as sources."""
+"""Citations: newer clients get them with the cited text, older ones as sources."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from ui_message_stream.chunks import SourceDocument, SourceUrl
 from ui_message_stream.schema import JSONObject
 from ui_message_stream.versions import FIELD_KNOWN_SINCE, ChunkVariant, VersionedChunk
 
-from usechat_server.providers.anthropic.response.blocks.base import (
-    ResponseContext,
-    anthropic,
-    without_none,
-)
+from usechat_server.providers.anthropic.provider_metadata import anthropic_metadata
+from usechat_server.providers.anthropic.response.blocks.base import ResponseContext
+from usechat_server.providers.json_objects import without_none
 
-__all__ = ["citation", "source"]
+__all__ = ["source_chunk", "text_citation"]
 
 #: The first release that shows the citations of a text.
-_SHOWN_SINCE = FIELD_KNOWN_SINCE["text-end"]["citations"].v7
+_CITATIONS_SINCE = FIELD_KNOWN_SINCE["text-end"]["citations"].v7
 
-#: What a source says of where the cited text stands.
-_WHERE = {
+#: Type of a citation → the source's metadata that say where the cited text is, and the API's names.
+_LOCATION_FIELDS = {
     "page_location": {
         "startPageNumber": "start_page_number",
         "endPageNumber": "end_page_number",
@@ -30,8 +28,8 @@ _WHERE = {
 }
 
 
-class _Relied(msgspec.Struct):
-    """What the page is told of a citation; its release would throw on other types."""
+class _CitationFields(msgspec.Struct):
+    """The fields that clients read, which would throw on other types."""
 
     type: str | None = None
     cited_text: str | None = None
@@ -41,71 +39,73 @@ class _Relied(msgspec.Struct):
     file_id: str | None = None
 
 
-def citation(value: dict[str, Any], answer: ResponseContext) -> JSONObject | None:
-    """The API's citation as the page has it; None if it is of a kind that nobody knew."""
-    if not _is_known(value):
+def text_citation(value: dict[str, Any], context: ResponseContext) -> JSONObject | None:
+    """Return the API's citation as one of a text part; None if its type is unknown."""
+    if not _is_readable(value):
         return None
-    told = {"providerMetadata": anthropic(**value)}
-    cited = value.get("cited_text")
-    if (url := _url(value)) is not None:
+    if (url := _cited_url(value)) is not None:
         title = value.get("title")
-        shown = {"type": "source", "sourceType": "url", "id": url, "url": url, "title": title}
-    elif isinstance(number := value.get("document_index"), int):
-        document = answer.documents[number] if number < len(answer.documents) else None
-        known = document.title if document else f"Document {number}"
-        shown = {
+        source = {"type": "source", "sourceType": "url", "id": url, "url": url, "title": title}
+    elif isinstance(index := value.get("document_index"), int):
+        document = context.documents[index] if index < len(context.documents) else None
+        default_title = document.title if document else f"Document {index}"
+        source = {
             "type": "source",
             "sourceType": "document",
-            "id": value.get("file_id") or str(number),
+            "id": value.get("file_id") or str(index),
             "mediaType": document.media_type if document else "text/plain",
-            "title": value.get("document_title") or known,
+            "title": value.get("document_title") or default_title,
             "filename": document.filename if document else None,
         }
     else:
         return None
-    return without_none({"source": {**without_none(shown), **told}, "citedText": cited})
+    source = {**without_none(source), "providerMetadata": anthropic_metadata(**value)}
+    return without_none({"source": source, "citedText": value.get("cited_text")})
 
 
-def source(value: dict[str, Any], answer: ResponseContext) -> ChunkVariant | None:
-    """What a citation is besides, as a part of its own."""
-    if not _is_known(value):
+def source_chunk(value: dict[str, Any], context: ResponseContext) -> ChunkVariant | None:
+    """Return the API's citation as a source; None if there is no such source."""
+    if not _is_readable(value):
         return None
-    kind = value.get("type")
-    if kind == "web_search_result_location" and (url := _url(value)) is not None:
-        found = SourceUrl(
-            source_id=answer.source_id(),
+    citation_type = value.get("type")
+    url = _cited_url(value)
+    if citation_type == "web_search_result_location" and url is not None:
+        source = SourceUrl(
+            source_id=context.next_source_id(),
             url=url,
             title=value.get("title"),
-            provider_metadata=anthropic(
+            provider_metadata=anthropic_metadata(
                 citedText=value.get("cited_text"), encryptedIndex=value.get("encrypted_index")
             ),
         )
-        answer.late_sources.append(VersionedChunk(found, since=_SHOWN_SINCE))
-        return VersionedChunk(found, until=_SHOWN_SINCE)
-    number = value.get("document_index")
-    if kind not in _WHERE or not isinstance(number, int) or number >= len(answer.documents):
+        context.late_sources.append(VersionedChunk(source, since=_CITATIONS_SINCE))
+        return VersionedChunk(source, until=_CITATIONS_SINCE)
+    index = value.get("document_index")
+    if citation_type not in _LOCATION_FIELDS or not isinstance(index, int):
         return None
-    document = answer.documents[number]
-    where = {name: value.get(key) for name, key in _WHERE[kind].items()}
+    if index >= len(context.documents):
+        return None
+    document = context.documents[index]
+    location = {name: value.get(key) for name, key in _LOCATION_FIELDS[citation_type].items()}
     return SourceDocument(
-        source_id=answer.source_id(),
+        source_id=context.next_source_id(),
         media_type=document.media_type,
         title=value.get("document_title") or document.title,
         filename=document.filename,
-        provider_metadata=anthropic(citedText=value.get("cited_text"), **where),
+        provider_metadata=anthropic_metadata(citedText=value.get("cited_text"), **location),
     )
 
 
-def _is_known(value: dict[str, Any]) -> bool:
+def _is_readable(value: dict[str, Any]) -> bool:
     try:
-        msgspec.convert(value, _Relied)
+        msgspec.convert(value, _CitationFields)
     except msgspec.ValidationError:
         return False
     return True
 
 
-def _url(value: dict[str, Any]) -> str | None:
-    """Where a cited search result is."""
+def _cited_url(value: dict[str, Any]) -> str | None:
+    """Return the URL of a cited search result."""
     key = {"web_search_result_location": "url", "search_result_location": "source"}
     url = value.get(key.get(value.get("type", ""), ""))
     return url if isinstance(url, str) else None

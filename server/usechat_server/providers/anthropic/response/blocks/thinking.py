@@ -1,4 +1,4 @@
-"""Thinking: shown and signed, or encrypted."""
+"""Thinking: readable and signed, or encrypted (redacted)."""
 
 from __future__ import annotations
 
@@ -10,60 +10,63 @@ from ui_message_stream.chunks import ReasoningDelta, ReasoningEnd, ReasoningStar
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import BlockSlot
+from usechat_server.providers.anthropic.provider_metadata import anthropic_metadata
 from usechat_server.providers.anthropic.response import events
-from usechat_server.providers.anthropic.response.blocks.base import ResponseContext, anthropic
+from usechat_server.providers.anthropic.response.blocks.base import ResponseContext
 
-__all__ = ["RedactedThinking", "Thinking"]
+__all__ = ["RedactedThinkingTranslator", "ThinkingTranslator"]
 
 
-class Thinking:
-    class Content(msgspec.Struct):
-        thinking: str = ""
-        signature: str | None = None
+class ThinkingBlock(msgspec.Struct):
+    thinking: str = ""
+    signature: str | None = None
 
-    place = BlockSlot("reasoning")
+
+class ThinkingTranslator:
+    slot = BlockSlot("reasoning")
 
     def __init__(self, block_id: str, content: dict[str, Any], _: ResponseContext) -> None:
         self.id = block_id
-        self.content = msgspec.convert(content, self.Content)
+        self.block = msgspec.convert(content, ThinkingBlock)
 
     def start(self) -> Sequence[ChunkVariant]:
-        made: list[ChunkVariant] = [ReasoningStart(id=self.id)]
-        if self.content.thinking:
-            made.append(ReasoningDelta(id=self.id, delta=self.content.thinking))
-        if self.content.signature:
-            made.append(self._signed(self.content.signature))
-        return made
+        variants: list[ChunkVariant] = [ReasoningStart(id=self.id)]
+        if self.block.thinking:
+            variants.append(ReasoningDelta(id=self.id, delta=self.block.thinking))
+        if self.block.signature:
+            variants.append(self._signature_delta(self.block.signature))
+        return variants
 
     def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
         if type(delta) is events.ThinkingDelta:
             return ReasoningDelta(id=self.id, delta=delta.thinking)
         if type(delta) is events.SignatureDelta:
-            return self._signed(delta.signature)
+            return self._signature_delta(delta.signature)
         return None
 
     def stop(self) -> Sequence[ChunkVariant]:
         return (ReasoningEnd(id=self.id),)
 
-    def _signed(self, signature: str) -> ChunkVariant:
-        # The signature rides on an empty delta: the client replaces the part's metadata by it.
+    def _signature_delta(self, signature: str) -> ChunkVariant:
+        # On an empty delta: the client replaces the part's metadata by the delta's.
         return ReasoningDelta(
-            id=self.id, delta="", provider_metadata=anthropic(signature=signature)
+            id=self.id, delta="", provider_metadata=anthropic_metadata(signature=signature)
         )
 
 
-class RedactedThinking:
-    class Content(msgspec.Struct):
-        data: str
+class RedactedThinkingBlock(msgspec.Struct):
+    data: str
 
-    place = BlockSlot("reasoning")
+
+class RedactedThinkingTranslator:
+    slot = BlockSlot("reasoning")
 
     def __init__(self, block_id: str, content: dict[str, Any], _: ResponseContext) -> None:
         self.id = block_id
-        self.content = msgspec.convert(content, self.Content)
+        self.block = msgspec.convert(content, RedactedThinkingBlock)
 
     def start(self) -> Sequence[ChunkVariant]:
-        metadata = anthropic(redactedData=self.content.data)
+        metadata = anthropic_metadata(redactedData=self.block.data)
         return (ReasoningStart(id=self.id, provider_metadata=metadata),)
 
     def delta(self, _: events.Delta | None) -> ChunkVariant | None:

@@ -1,4 +1,4 @@
-"""What came of the tools that the provider runs. Results come whole, in their block's start."""
+"""Results of provider-executed tools. They arrive whole, in the start of their block."""
 
 from __future__ import annotations
 
@@ -10,82 +10,92 @@ from ui_message_stream.chunks import SourceUrl, ToolOutputAvailable, ToolOutputE
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
 from usechat_server.providers.anthropic.message_record import BlockSlot
-from usechat_server.providers.anthropic.response import events
-from usechat_server.providers.anthropic.response.blocks.base import (
-    Document,
-    ResponseContext,
-    anthropic,
-    without_none,
-)
-from usechat_server.providers.anthropic.response.blocks.tool_use import caller
-from usechat_server.providers.anthropic.tool_results import (
-    as_content,
-    as_output,
-    block_type,
+from usechat_server.providers.anthropic.provider_metadata import anthropic_metadata
+from usechat_server.providers.anthropic.provider_tool_outputs import (
+    content_from_output,
     error_text,
     is_error,
+    output_from_content,
+    result_block_type,
 )
+from usechat_server.providers.anthropic.response import events
+from usechat_server.providers.anthropic.response.blocks.base import (
+    CitableDocument,
+    ResponseContext,
+)
+from usechat_server.providers.anthropic.response.blocks.tool_use import caller_metadata
+from usechat_server.providers.json_objects import without_none
 
-__all__ = ["AdvisorResult", "McpResult", "ServerResult", "WebFetchResult", "WebSearchResult"]
+__all__ = [
+    "AdvisorResultTranslator",
+    "McpResultTranslator",
+    "ProviderResultTranslator",
+    "WebFetchResultTranslator",
+    "WebSearchResultTranslator",
+]
 
 
-class ServerResult:
-    """The result of a provider's tool. A failure is an error, whichever tool it is.
+class ToolResultBlock(msgspec.Struct):
+    type: str
+    tool_use_id: str
+    content: Any = None
+    caller: dict[str, Any] | None = None
+    is_error: bool = False
 
-    One without a call is nothing that a page could show.
+
+class ProviderResultTranslator:
+    """The result of a provider-executed tool. A failure of any tool is an error.
+
+    A result whose call the client was not sent is kept, but not shown.
     """
 
-    class Content(msgspec.Struct):
-        type: str
-        tool_use_id: str
-        content: Any = None
-        caller: dict[str, Any] | None = None
-        is_error: bool = False
-
-    #: what of the content is relied on
-    Shape: ClassVar[Any] = Any
+    #: the type of the content of a success, as far as it is read here
+    ContentType: ClassVar[Any] = Any
     dynamic: bool | None = None
 
-    def __init__(self, _: str, content: dict[str, Any], answer: ResponseContext) -> None:
-        self.block = content
-        self.result = msgspec.convert(content, self.Content)
-        self.answer = answer
-        self.failed = is_error(self.result.content)
-        if not self.failed:
-            msgspec.convert(self.result.content, self.Shape)
-        self.output = as_output(self.result.type, self.result.content)
-        self.called = self.result.tool_use_id in answer.pending
-        self.metadata = answer.pending.pop(self.result.tool_use_id, None)
-        if by := caller(self.result.caller):
-            self.metadata = anthropic(caller=by)
+    def __init__(self, _: str, content: dict[str, Any], context: ResponseContext) -> None:
+        self.content = content
+        self.block = msgspec.convert(content, ToolResultBlock)
+        self.context = context
+        self.has_failed = is_error(self.block.content)
+        if not self.has_failed:
+            msgspec.convert(self.block.content, self.ContentType)
+        self.output = output_from_content(self.block.type, self.block.content)
+        self.has_call = self.block.tool_use_id in context.pending_calls
+        self.metadata = context.pending_calls.pop(self.block.tool_use_id, None)
+        if caller := caller_metadata(self.block.caller):
+            self.metadata = anthropic_metadata(caller=caller)
 
     @property
-    def place(self) -> BlockSlot:
-        return self._part() if self.called else BlockSlot(block=self.block)
+    def slot(self) -> BlockSlot:
+        return self._result_slot() if self.has_call else BlockSlot(block=self.content)
 
-    def _part(self) -> BlockSlot:
-        content = self.result.content
-        kept = block_type(self.output, "") == self.result.type or content == []
-        if kept and _equal(as_content(self.result.type, self.output), content):
-            return BlockSlot("result", self.result.tool_use_id)
-        whole = {"type": self.result.type, "content": content}
-        return BlockSlot("result", self.result.tool_use_id, whole)
+    def _result_slot(self) -> BlockSlot:
+        """Return the slot in the tool part, with what the part's output would not give back."""
+        block_type, content = self.block.type, self.block.content
+        keeps_type = result_block_type(self.output, "") == block_type or content == []
+        if keeps_type and _equal_ignoring_none(
+            content_from_output(block_type, self.output), content
+        ):
+            return BlockSlot("result", self.block.tool_use_id)
+        fields = {"type": block_type, "content": content}
+        return BlockSlot("result", self.block.tool_use_id, fields)
 
     def start(self) -> Sequence[ChunkVariant]:
-        return self._outcome() if self.called else ()
+        return self._result_chunks() if self.has_call else ()
 
-    def _outcome(self) -> Sequence[ChunkVariant]:
-        if self.failed:
+    def _result_chunks(self) -> Sequence[ChunkVariant]:
+        if self.has_failed:
             return (
                 ToolOutputError(
-                    tool_call_id=self.result.tool_use_id,
+                    tool_call_id=self.block.tool_use_id,
                     error_text=error_text(self.output),
                     provider_executed=True,
                     provider_metadata=self.metadata,
                     dynamic=self.dynamic,
                 ),
             )
-        return (self._available(self.output),)
+        return (self._output_available(self.output),)
 
     def delta(self, _: events.Delta | None) -> ChunkVariant | None:
         return None
@@ -93,9 +103,9 @@ class ServerResult:
     def stop(self) -> Sequence[ChunkVariant]:
         return ()
 
-    def _available(self, output: Any) -> ToolOutputAvailable:
+    def _output_available(self, output: Any) -> ToolOutputAvailable:
         return ToolOutputAvailable(
-            tool_call_id=self.result.tool_use_id,
+            tool_call_id=self.block.tool_use_id,
             output=output,
             provider_executed=True,
             provider_metadata=self.metadata,
@@ -103,96 +113,100 @@ class ServerResult:
         )
 
 
-class _Found(msgspec.Struct):
+class WebSearchHit(msgspec.Struct):
     url: str
     title: str | None = None
 
 
-class WebSearchResult(ServerResult):
-    """What was found is also a source each."""
+class WebSearchResultTranslator(ProviderResultTranslator):
+    """Each hit is also a source."""
 
-    Shape = list[_Found]
+    ContentType = list[WebSearchHit]
 
-    def _outcome(self) -> Sequence[ChunkVariant]:
-        made = list(super()._outcome())
-        for found in self.output if not self.failed else ():
-            self.answer.searched = True
+    def _result_chunks(self) -> Sequence[ChunkVariant]:
+        variants = list(super()._result_chunks())
+        for hit in self.output if not self.has_failed else ():
+            self.context.has_search_sources = True
             source = SourceUrl(
-                source_id=self.answer.source_id(),
-                url=found["url"],
-                title=found.get("title"),
-                provider_metadata=anthropic(pageAge=found["pageAge"]),
+                source_id=self.context.next_source_id(),
+                url=hit["url"],
+                title=hit.get("title"),
+                provider_metadata=anthropic_metadata(pageAge=hit["pageAge"]),
             )
-            made.append(source)
-        return made
+            variants.append(source)
+        return variants
 
 
-class _Source(msgspec.Struct):
+class WebFetchSource(msgspec.Struct):
     media_type: str
 
 
-class _Document(msgspec.Struct):
-    source: _Source
+class WebFetchDocument(msgspec.Struct):
+    source: WebFetchSource
     title: str | None = None
 
 
-class _Fetched(msgspec.Struct):
+class WebFetchContent(msgspec.Struct):
     url: str
-    content: _Document
+    content: WebFetchDocument
 
 
-class WebFetchResult(ServerResult):
-    """What was fetched can be cited."""
+class WebFetchResultTranslator(ProviderResultTranslator):
+    """The fetched document can be cited."""
 
-    Shape = _Fetched
+    ContentType = WebFetchContent
 
-    def _outcome(self) -> Sequence[ChunkVariant]:
-        if not self.failed:
-            fetched = msgspec.convert(self.result.content, _Fetched)
-            title = fetched.content.title or fetched.url
-            self.answer.documents.append(Document(title, fetched.content.source.media_type))
-        return super()._outcome()
+    def _result_chunks(self) -> Sequence[ChunkVariant]:
+        if not self.has_failed:
+            fetch = msgspec.convert(self.block.content, WebFetchContent)
+            title = fetch.content.title or fetch.url
+            document = CitableDocument(title, fetch.content.source.media_type)
+            self.context.documents.append(document)
+        return super()._result_chunks()
 
 
-class AdvisorResult(ServerResult):
-    """Why the advisor stopped is told since version 7."""
+class AdvisorResultTranslator(ProviderResultTranslator):
+    """Clients since version 7 also get why the advisor stopped."""
 
-    Shape = dict[str, Any]
+    ContentType = dict[str, Any]
 
-    def _part(self) -> BlockSlot:
+    def _result_slot(self) -> BlockSlot:
         if "stopReason" in self.output:
-            return BlockSlot("result", self.result.tool_use_id, {"content": self.result.content})
-        return super()._part()
+            fields = {"content": self.block.content}
+            return BlockSlot("result", self.block.tool_use_id, fields)
+        return super()._result_slot()
 
-    def _outcome(self) -> Sequence[ChunkVariant]:
-        if self.failed or "stopReason" not in self.output:
-            return super()._outcome()
-        older = {key: value for key, value in self.output.items() if key != "stopReason"}
+    def _result_chunks(self) -> Sequence[ChunkVariant]:
+        if self.has_failed or "stopReason" not in self.output:
+            return super()._result_chunks()
+        older_output = {key: value for key, value in self.output.items() if key != "stopReason"}
         return (
-            VersionedChunk(self._available(older), until=ClientVersion(7)),
-            VersionedChunk(self._available(self.output), since=ClientVersion(7)),
+            VersionedChunk(self._output_available(older_output), until=ClientVersion(7)),
+            VersionedChunk(self._output_available(self.output), since=ClientVersion(7)),
         )
 
 
-class McpResult(ServerResult):
-    """The output is what the MCP server said."""
+class McpResultTranslator(ProviderResultTranslator):
+    """The output is the content that the MCP server returned."""
 
     dynamic = True
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
-        super().__init__(block_id, content, answer)
-        self.output = self.result.content
-        self.failed = self.result.is_error
+    def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
+        super().__init__(block_id, content, context)
+        self.output = self.block.content
+        self.has_failed = self.block.is_error
 
-    def _part(self) -> BlockSlot:
-        return BlockSlot("result", self.result.tool_use_id)
+    def _result_slot(self) -> BlockSlot:
+        return BlockSlot("result", self.block.tool_use_id)
 
 
-def _equal(one: Any, other: Any) -> bool:
-    """Whether the API takes both for the same: null is as good as absent."""
+def _equal_ignoring_none(one: Any, other: Any) -> bool:
+    """Whether two values are equal for the API, to which null is the same as absent."""
     if isinstance(one, dict) and isinstance(other, dict):
         one, other = without_none(one), without_none(other)
-        return one.keys() == other.keys() and all(_equal(one[k], other[k]) for k in one)
+        return one.keys() == other.keys() and all(
+            _equal_ignoring_none(one[key], other[key]) for key in one
+        )
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
+        return len(one) == len(other) and all(map(_equal_ignoring_none, one, other))
     return bool(one == other)

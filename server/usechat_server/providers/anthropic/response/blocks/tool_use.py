@@ -1,4 +1,4 @@
-"""Tool calls: of the app's and the page's tools, of the provider's own, and over MCP."""
+"""Tool calls: of the app's and the client's tools, of provider-executed tools, and over MCP."""
 
 from __future__ import annotations
 
@@ -17,60 +17,69 @@ from ui_message_stream.schema import JSONObject, ProviderMetadata
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import BlockSlot
+from usechat_server.providers.anthropic.provider_metadata import (
+    anthropic_metadata,
+    mcp_metadata,
+)
+from usechat_server.providers.anthropic.provider_tool_outputs import PROVIDER_TOOLS
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks.base import (
-    Block,
+    BlockTranslator,
     ResponseContext,
-    anthropic,
-    mcp,
-    without_none,
 )
-from usechat_server.providers.anthropic.tool_results import SERVER_TOOLS
+from usechat_server.providers.json_objects import without_none
 
-__all__ = ["McpToolUse", "ToolUse", "caller", "server_tool_use"]
+__all__ = [
+    "McpToolUseTranslator",
+    "ToolUseTranslator",
+    "caller_metadata",
+    "provider_tool_use_translator",
+]
 
 
-def caller(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Who called the tool, the model or its code, as the page has it."""
-    if value is None:
+def caller_metadata(caller: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what called the tool, the model or its code, as the client gets it."""
+    if caller is None:
         return None
-    return without_none({"type": value.get("type"), "toolId": value.get("tool_id")})
+    return without_none({"type": caller.get("type"), "toolId": caller.get("tool_id")})
 
 
-class _Call:
-    """A call whose input is streamed, as JSON in pieces."""
+class ToolUseBlock(msgspec.Struct):
+    id: str
+    name: str
+    input: Any = None
+    caller: dict[str, Any] | None = None
+    toolset_name: str | None = None
 
-    #: (what the model is told too)
+
+class _CallTranslator:
+    """A call whose input is streamed, as pieces of JSON."""
+
+    #: (the model gets this text as well)
     INVALID_JSON: ClassVar[str] = "The input of the tool {name} is not valid JSON."
 
-    class Content(msgspec.Struct):
-        id: str
-        name: str
-        input: Any = None
-        caller: dict[str, Any] | None = None
-        toolset_name: str | None = None
-
-    #: what every chunk of the call says
+    #: fields of every chunk of the call
     provider_executed: bool | None = None
     dynamic: bool | None = None
     title: str | None = None
     tool_metadata: JSONObject | None = None
 
-    def __init__(self, _: str, content: dict[str, Any], answer: ResponseContext) -> None:
-        self.call = msgspec.convert(content, self.Content)
-        self.name = self.call.name
-        self.place: BlockSlot | None = BlockSlot("call", self.call.id)
-        self.pieces: list[str] = []
+    def __init__(self, _: str, content: dict[str, Any], context: ResponseContext) -> None:
+        self.block = msgspec.convert(content, ToolUseBlock)
+        #: the client's name of the tool
+        self.name = self.block.name
+        self.slot: BlockSlot | None = BlockSlot("call", self.block.id)
+        self.input_pieces: list[str] = []
 
     @property
     def metadata(self) -> ProviderMetadata | None:
-        told = without_none({"caller": caller(self.call.caller)})
-        return anthropic(**told) if told else None
+        fields = without_none({"caller": caller_metadata(self.block.caller)})
+        return anthropic_metadata(**fields) if fields else None
 
     def start(self) -> Sequence[ChunkVariant]:
         return (
             ToolInputStart(
-                tool_call_id=self.call.id,
+                tool_call_id=self.block.id,
                 tool_name=self.name,
                 provider_executed=self.provider_executed,
                 dynamic=self.dynamic,
@@ -82,22 +91,23 @@ class _Call:
     def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
         if type(delta) is not events.InputJSONDelta or not delta.partial_json:
             return None
-        self.pieces.append(delta.partial_json)
-        return ToolInputDelta(tool_call_id=self.call.id, input_text_delta=delta.partial_json)
+        self.input_pieces.append(delta.partial_json)
+        return ToolInputDelta(tool_call_id=self.block.id, input_text_delta=delta.partial_json)
 
     def stop(self) -> Sequence[ChunkVariant]:
-        text = "".join(self.pieces)
+        text = "".join(self.input_pieces)
         try:
-            # A call without streamed input has it in its start, or none at all.
-            value = json_codec.decode(text) if text else self.call.input or {}
+            # A call whose input is not streamed has it in its start, or has none.
+            value = json_codec.decode(text) if text else self.block.input or {}
         except ValueError:
-            return (self._failed(text, self.INVALID_JSON),)
-        return self._complete(value)
+            return (self._input_error(text, self.INVALID_JSON),)
+        return self._input_chunks(value)
 
-    def _complete(self, value: Any) -> Sequence[ChunkVariant]:
+    def _input_chunks(self, value: Any) -> Sequence[ChunkVariant]:
+        """Return the chunks for the complete input."""
         return (
             ToolInputAvailable(
-                tool_call_id=self.call.id,
+                tool_call_id=self.block.id,
                 tool_name=self.name,
                 input=value,
                 provider_executed=self.provider_executed,
@@ -108,9 +118,9 @@ class _Call:
             ),
         )
 
-    def _failed(self, value: Any, text: str) -> ChunkVariant:
+    def _input_error(self, value: Any, text: str) -> ChunkVariant:
         return ToolInputError(
-            tool_call_id=self.call.id,
+            tool_call_id=self.block.id,
             tool_name=self.name,
             input=value,
             provider_executed=self.provider_executed,
@@ -122,56 +132,60 @@ class _Call:
         )
 
 
-class ToolUse(_Call):
-    """A call of the app's or the page's tool.
+class ToolUseTranslator(_CallTranslator):
+    """A call of a tool that the app or the client executes.
 
-    Of a toolset (the provider's computer use) it is a call of the set, whose input says in `action`
-    which of its tools is meant; that is known whole only at the end.
+    The client gets a call of a toolset (the provider's computer use) as a call of the whole set,
+    with the tool as `action` in its input; that is complete only at the end.
     """
 
     UNKNOWN_TOOL: ClassVar[str] = "There is no tool {name}."
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
-        super().__init__(block_id, content, answer)
-        self.name = self.call.toolset_name or self.call.name
-        self.known = bool(self.call.toolset_name)
-        if tool := answer.tools.get(self.name):
-            self.known = True
+    def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
+        super().__init__(block_id, content, context)
+        self.name = self.block.toolset_name or self.block.name
+        self.is_known = bool(self.block.toolset_name)
+        if tool := context.tools.get(self.name):
+            self.is_known = True
             self.title = tool.title
             self.tool_metadata = dict(tool.tool_metadata) if tool.tool_metadata else None
             self.dynamic = tool.dynamic or None
-        elif not self.known:
-            # A name that the model made up has no static part in the page.
+        elif not self.is_known:
+            # The client has no static part for a name that the model made up.
             self.dynamic = True
 
     @property
     def metadata(self) -> ProviderMetadata | None:
-        told = {"toolsetName": self.call.toolset_name, "caller": caller(self.call.caller)}
-        return anthropic(**without_none(told)) if any(told.values()) else None
+        fields = {
+            "toolsetName": self.block.toolset_name,
+            "caller": caller_metadata(self.block.caller),
+        }
+        return anthropic_metadata(**without_none(fields)) if any(fields.values()) else None
 
     def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
-        made = super().delta(delta)
-        return None if self.call.toolset_name else made
+        chunk = super().delta(delta)
+        return None if self.block.toolset_name else chunk
 
-    def _complete(self, value: Any) -> Sequence[ChunkVariant]:
-        if not self.known:
-            return (self._failed(value, self.UNKNOWN_TOOL),)
-        if not self.call.toolset_name or not isinstance(value, dict):
-            return super()._complete(value)
-        value = {**value, "action": self.call.name}
-        shown = ToolInputDelta(
-            tool_call_id=self.call.id, input_text_delta=json_codec.encode(value).decode()
+    def _input_chunks(self, value: Any) -> Sequence[ChunkVariant]:
+        if not self.is_known:
+            return (self._input_error(value, self.UNKNOWN_TOOL),)
+        if not self.block.toolset_name or not isinstance(value, dict):
+            return super()._input_chunks(value)
+        value = {**value, "action": self.block.name}
+        delta = ToolInputDelta(
+            tool_call_id=self.block.id, input_text_delta=json_codec.encode(value).decode()
         )
-        return (shown, *super()._complete(value))
+        return (delta, *super()._input_chunks(value))
 
 
-class ServerToolUse(_Call):
-    """A call of a tool that the provider runs itself.
+class ProviderToolUseTranslator(_CallTranslator):
+    """A call of a provider-executed tool.
 
-    The tools of code execution are one tool in the page, whose input says in `type` which.
+    The client gets the tools of code execution as one tool, with the API's tool as `type` in its
+    input.
     """
 
-    _PARTS: ClassVar[dict[str, str]] = {
+    _CODE_INPUT_TYPES: ClassVar[dict[str, str]] = {
         "bash_code_execution": "bash_code_execution",
         "text_editor_code_execution": "text_editor_code_execution",
         "code_execution": "programmatic-tool-call",
@@ -179,38 +193,38 @@ class ServerToolUse(_Call):
 
     provider_executed = True
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
-        super().__init__(block_id, content, answer)
-        self.kind = self._PARTS.get(self.call.name)
-        if self.kind:
+    def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
+        super().__init__(block_id, content, context)
+        self.input_type = self._CODE_INPUT_TYPES.get(self.block.name)
+        if self.input_type:
             self.name = "code_execution"
-        self.dynamic = self.name in answer.implied or None
-        answer.pending[self.call.id] = None
+        self.dynamic = self.name in context.implied_tools or None
+        context.pending_calls[self.block.id] = None
 
     def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
-        first = not self.pieces
-        made = super().delta(delta)
-        if made is None or not self.kind or not first:
-            return made
-        rest = self.pieces[0].lstrip()[1:].lstrip()
+        is_first = not self.input_pieces
+        chunk = super().delta(delta)
+        if chunk is None or not self.input_type or not is_first:
+            return chunk
+        rest = self.input_pieces[0].lstrip()[1:].lstrip()
         comma = "" if rest.startswith("}") else ","
-        shown = f'{{"type": "{self.kind}"{comma}{rest}'
-        return ToolInputDelta(tool_call_id=self.call.id, input_text_delta=shown)
+        text = f'{{"type": "{self.input_type}"{comma}{rest}'
+        return ToolInputDelta(tool_call_id=self.block.id, input_text_delta=text)
 
-    def _complete(self, value: Any) -> Sequence[ChunkVariant]:
-        # A whole input of code execution without code is one of its other tools'.
-        whole = not self.pieces and self.kind == "programmatic-tool-call"
-        if self.kind and isinstance(value, dict) and ("code" in value or not whole):
-            value = {"type": self.kind, **value}
-        return super()._complete(value)
+    def _input_chunks(self, value: Any) -> Sequence[ChunkVariant]:
+        # An input that was not streamed and has no `code` is one of the other tools of code
+        # execution: it has its type already.
+        may_have_type = not self.input_pieces and self.input_type == "programmatic-tool-call"
+        if self.input_type and isinstance(value, dict) and ("code" in value or not may_have_type):
+            value = {"type": self.input_type, **value}
+        return super()._input_chunks(value)
 
 
-class UnknownToolUse(_Call):
-    """A call of a provider's tool that nobody knew. It goes back to the provider unseen, as its
-    result does."""
+class UnknownProviderToolUseTranslator(_CallTranslator):
+    """A call of an unknown provider tool. It is not shown, but sent back to the provider."""
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
-        super().__init__(block_id, content, answer)
+    def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
+        super().__init__(block_id, content, context)
         self.content = content
 
     def start(self) -> Sequence[ChunkVariant]:
@@ -221,35 +235,38 @@ class UnknownToolUse(_Call):
         return None
 
     def stop(self) -> Sequence[ChunkVariant]:
-        self.place = None
+        self.slot = None
         super().stop()
         return ()
 
-    def _complete(self, value: Any) -> Sequence[ChunkVariant]:
-        self.place = BlockSlot(block={**self.content, "input": value})
+    def _input_chunks(self, value: Any) -> Sequence[ChunkVariant]:
+        self.slot = BlockSlot(block={**self.content, "input": value})
         return ()
 
 
-def server_tool_use(block_id: str, content: dict[str, Any], answer: ResponseContext) -> Block:
-    """The translator of a call of a provider's tool."""
-    known = str(content.get("name")) in SERVER_TOOLS
-    return (ServerToolUse if known else UnknownToolUse)(block_id, content, answer)
+def provider_tool_use_translator(
+    block_id: str, content: dict[str, Any], context: ResponseContext
+) -> BlockTranslator:
+    """Return the translator of a provider-executed call."""
+    is_known = str(content.get("name")) in PROVIDER_TOOLS
+    translator = ProviderToolUseTranslator if is_known else UnknownProviderToolUseTranslator
+    return translator(block_id, content, context)
 
 
-class McpToolUse(_Call):
-    """A call of an MCP server's tool, shown once it is complete."""
+class McpToolUseTranslator(_CallTranslator):
+    """A call of an MCP server's tool, shown once its input is complete."""
 
     provider_executed = True
     dynamic = True
 
-    def __init__(self, block_id: str, content: dict[str, Any], answer: ResponseContext) -> None:
-        super().__init__(block_id, content, answer)
-        self.server = content.get("server_name")
-        answer.pending[self.call.id] = self.metadata
+    def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
+        super().__init__(block_id, content, context)
+        self.server_name = content.get("server_name")
+        context.pending_calls[self.block.id] = self.metadata
 
     @property
     def metadata(self) -> ProviderMetadata:
-        return mcp(self.server)
+        return mcp_metadata(self.server_name)
 
     def start(self) -> Sequence[ChunkVariant]:
         return ()

@@ -28,7 +28,7 @@ from usechat_server.tools import ClientTool
 from tests.server.providers.anthropic.normal_form import Chunks
 from tests.server.providers.anthropic.recordings import Recording
 
-__all__ = ["OUTPUT", "Conversation"]
+__all__ = ["OUTPUT", "RecordedConversation"]
 
 #: What every tool of the app answers.
 OUTPUT = "done"
@@ -38,7 +38,7 @@ _FRAME = {"start", "start-step", "finish-step"}
 _MORE = {"role": "user", "parts": [{"type": "text", "text": "Go on."}]}
 
 
-class Conversation:
+class RecordedConversation:
     """One conversation with AnthropicModel, its provider's answers read from a recording."""
 
     def __init__(self, recording: Recording, client_version: ClientVersion) -> None:
