@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
-from usechat_server.http.run_response import log_response
-from usechat_server.http.sse_response import EventStream
+from usechat_server.http.run_response import run_response
+from usechat_server.http.sse_response import EventStreamResponse
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.run_log.log import Log
 from usechat_server.runs import RetryPolicy, Run, Runs
@@ -38,9 +38,11 @@ class StartedRun:
     def interrupt(self) -> None:
         self.run.interrupt()
 
-    def response(self, *, keep_alive: float = 10.0, send_timeout: float = 30.0) -> EventStream:
+    def response(
+        self, *, keep_alive: float = 10.0, send_timeout: float = 30.0
+    ) -> EventStreamResponse:
         """Return the response of the POST."""
-        return log_response(
+        return run_response(
             self._subscription,
             self._runs.coordinator,
             self._key,

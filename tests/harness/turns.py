@@ -23,7 +23,7 @@ from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease
-from usechat_server.http.run_response import log_response
+from usechat_server.http.run_response import run_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.results import RunResult
 from usechat_server.runs import RetryPolicy, Run, Runs
@@ -117,7 +117,7 @@ class Scene:
         self, client_version: ClientVersion = DEFAULT_CLIENT_VERSION, *, from_start: bool = False
     ) -> AsgiHost:
         """The client that asked; with `from_start`, one that comes back."""
-        response = log_response(
+        response = run_response(
             self.opened,
             self.runs.coordinator,
             _KEY,

@@ -24,7 +24,7 @@ from ui_message_stream.writer import Writer
 from usechat_server.aio import is_cancelled
 from usechat_server.compose import ChatHandler, handler_chunks
 from usechat_server.errors import RESTARTING, public_error
-from usechat_server.http.sse_response import OPEN_COMMENT, EventStream
+from usechat_server.http.sse_response import OPEN_COMMENT, EventStreamResponse
 from usechat_server.settings import cached_settings
 from usechat_server.turn import Turn
 
@@ -33,24 +33,32 @@ __all__ = ["UIMessageStreamResponse"]
 logger = logging.getLogger("usechat.response")
 
 
-class UIMessageStreamResponse(EventStream):
+class UIMessageStreamResponse(EventStreamResponse):
     """Streams an async iterator of chunks to `useChat`.
 
-        async def answer() -> AsyncIterator[Chunk]:
+        async def chunks() -> AsyncIterator[Chunk]:
             yield TextStart(id="0")
             async for word in my_model():
                 yield TextDelta(id="0", delta=word)
 
-        return UIMessageStreamResponse(answer())
+        return UIMessageStreamResponse(chunks())
 
-    What the protocol needs and the iterator leaves out is added: `start` with `message_id`,
-    `start-step`, the end of every part, `finish`. An exception or an illegal chunk ends the stream
-    with an `error` that tells nothing but a reference, which is in the log with the detail.
+    Chunks that the protocol requires and the iterator leaves out are added: `start` with
+    `message_id`, `start-step`, the end of every part, `finish`. An exception or an illegal chunk
+    ends the stream with an `error` chunk. Its text contains only a reference to the log line that
+    has the details.
 
-    `client_version` is the oldest release of `ai` that must be able to read the stream; `message`
-    the assistant message that is continued (its id is then the message's). `keep_alive` and
-    `send_timeout` are seconds: of silence after which a comment is sent, and after which a client
-    that reads nothing is disconnected. By default those of the `USECHAT_*` variables.
+    Args:
+        chunks: It is closed when the client leaves.
+        client_version: Oldest release of `ai` that has to be able to read the stream.
+        message: The assistant message to continue. The stream then has its id.
+        message_id: The id of a new assistant message.
+        keep_alive: Seconds of silence after which a comment is sent. By default the setting.
+        send_timeout: Seconds after which a client that reads nothing is disconnected. By default
+            the setting.
+        status_code: The HTTP status.
+        headers: Additional response headers.
+        background: Runs after the stream has ended.
     """
 
     def __init__(
@@ -68,7 +76,7 @@ class UIMessageStreamResponse(EventStream):
     ) -> None:
         settings = cached_settings()
         super().__init__(
-            _Written(
+            _ChunkBody(
                 aiter(chunks),
                 Writer(message_id=message_id, message=message, client_version=client_version),
                 client_version,
@@ -83,7 +91,7 @@ class UIMessageStreamResponse(EventStream):
     @classmethod
     def of(
         cls,
-        answer: ChatHandler,
+        handler: ChatHandler,
         turn: Turn,
         *,
         keep_alive: float | None = None,
@@ -91,18 +99,18 @@ class UIMessageStreamResponse(EventStream):
         headers: Mapping[str, str] | None = None,
         background: BackgroundTask | None = None,
     ) -> Self:
-        """Streams what a function writes to answer a turn.
+        """Stream the chunks that a handler writes.
 
-            async def answer(turn: Turn, writer: StreamWriter) -> None:
+            async def handler(turn: Turn, writer: StreamWriter) -> None:
                 writer.text("Hello")
 
-            return UIMessageStreamResponse.of(answer, await read_turn(request))
+            return UIMessageStreamResponse.of(handler, await read_turn(request))
 
-        The function is cancelled when the client leaves. To end with a text of its own that the
-        person reads, it raises ChatError.
+        The handler is cancelled when the client leaves. If it raises a ChatError, the stream ends
+        with the error's text, which the user reads.
         """
         return cls(
-            handler_chunks(answer, turn),
+            handler_chunks(handler, turn),
             client_version=turn.client_version,
             message=turn.continued,
             message_id=turn.message_id,
@@ -113,8 +121,8 @@ class UIMessageStreamResponse(EventStream):
         )
 
 
-class _Written:
-    """Chunks as they are written, with all that the protocol needs."""
+class _ChunkBody:
+    """Chunks as a body, completed to a legal stream."""
 
     def __init__(
         self, chunks: AsyncIterator[ChunkVariant], writer: Writer, client_version: ClientVersion
@@ -122,37 +130,37 @@ class _Written:
         self._chunks = chunks
         self._writer = writer
         self._client_version = client_version
-        self._frames = self._write()
-        #: whether it has its end
-        self._whole = False
+        self._frames = self._iterate()
+        self._has_ended = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._frames
 
-    async def _write(self) -> AsyncGenerator[bytes, None]:
-        yield OPEN_COMMENT  # the headers go out with it, however long the first chunk takes
+    async def _iterate(self) -> AsyncGenerator[bytes, None]:
+        yield OPEN_COMMENT  # sends the headers, however long the first chunk takes
         try:
             async for chunk in self._chunks:
                 if data := frames(self._writer.write_variant(chunk), self._client_version):
                     yield data
-            yield self._last(self._writer.finish)
+            yield self._end(self._writer.finish)
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
                 raise
-            if not self._whole:  # else it was cut, and its writer takes no more
+            if not self._has_ended:  # else it was interrupted
                 public = public_error(error)
                 logger.error("stream %s: %s", public.reference, error, exc_info=error)
-                yield self._last(lambda: self._writer.error(public.text))
+                yield self._end(lambda: self._writer.error(public.text))
 
-    def cut(self) -> bytes:
-        if self._whole:
+    def interrupt(self) -> bytes:
+        if self._has_ended:
             return b""
-        logger.warning("stream cut: the host cancelled its request")
-        return self._last(lambda: self._writer.error(RESTARTING))
+        logger.warning("stream interrupted: the host cancelled the request")
+        return self._end(lambda: self._writer.error(RESTARTING))
 
-    def _last(self, end: Callable[[], Sequence[Chunk]]) -> bytes:
-        self._whole = True
-        return frames(() if self._writer.ended else end(), self._client_version) + DONE
+    def _end(self, last_chunks: Callable[[], Sequence[Chunk]]) -> bytes:
+        self._has_ended = True
+        chunks = () if self._writer.ended else last_chunks()
+        return frames(chunks, self._client_version) + DONE
 
     async def aclose(self) -> None:
         await self._frames.aclose()

@@ -1,4 +1,4 @@
-"""A log as the answer to a request."""
+"""Streams the log of a run as the response to a request."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ui_message_stream.versions import ClientVersion
 
 from usechat_server.coordination.base import ChatKey, Coordinator, LogSubscription
 from usechat_server.errors import RESTARTING
-from usechat_server.http.sse_response import EventStream
+from usechat_server.http.sse_response import EventStreamResponse
 
-__all__ = ["RUN_HEADER", "log_response"]
+__all__ = ["RUN_HEADER", "run_response"]
 
-#: Names the run that a response reads, so that a page can stop that one and no later one.
+#: The id of the run that a response streams: with it, a client stops that run and no later one.
 RUN_HEADER = "x-usechat-run"
 
 
-def log_response(
-    opened: LogSubscription,
+def run_response(
+    subscription: LogSubscription,
     coordinator: Coordinator,
     key: ChatKey,
     client_version: ClientVersion,
@@ -27,66 +27,77 @@ def log_response(
     from_start: bool = False,
     keep_alive: float = 10.0,
     send_timeout: float = 30.0,
-) -> EventStream:
-    """Streams what the run says, to clients from `client_version` on; with `from_start`, after the
-    message
-    that it continues."""
+) -> EventStreamResponse:
+    """Return a stream of a run's log, closing the subscription at its end.
 
-    async def delivered() -> None:
-        await coordinator.mark_acknowledged(key, opened.run_id)
+    Args:
+        subscription: The log.
+        coordinator: Is told when the client has received the whole log.
+        key: The chat.
+        client_version: The release of `ai` that has to be able to read the stream.
+        from_start: Whether the stream begins with the message that the run continues.
+        keep_alive: Seconds of silence after which a comment is sent.
+        send_timeout: Seconds after which a client that reads nothing is disconnected.
+    """
 
-    return EventStream(
-        _Body(opened, client_version, delivered, from_start=from_start),
+    async def acknowledge() -> None:
+        await coordinator.mark_acknowledged(key, subscription.run_id)
+
+    return EventStreamResponse(
+        _LogBody(subscription, client_version, acknowledge, from_start=from_start),
         keep_alive=keep_alive,
         send_timeout=send_timeout,
-        headers={RUN_HEADER: opened.run_id},
+        headers={RUN_HEADER: subscription.run_id},
     )
 
 
-class _Body:
-    """What one response reads. Not a generator: those do not notice a close before their start."""
+class _LogBody:
+    """A log as the body of one response.
+
+    It is no generator: closing one that was not started would not close the subscription.
+    """
 
     def __init__(
         self,
-        opened: LogSubscription,
+        subscription: LogSubscription,
         client_version: ClientVersion,
-        delivered: Callable[[], Awaitable[None]],
+        acknowledge: Callable[[], Awaitable[None]],
         *,
         from_start: bool,
     ) -> None:
-        self._opened = opened
+        self._subscription = subscription
         self._client_version = client_version
-        self._delivered = delivered
-        self._reader = opened.log.reader(client_version, from_start=from_start)
-        self._over = False
+        self._acknowledge = acknowledge
+        self._reader = subscription.log.reader(client_version, from_start=from_start)
+        self._has_ended = False
 
-    def __aiter__(self) -> _Body:
+    def __aiter__(self) -> _LogBody:
         return self
 
     async def __anext__(self) -> bytes:
         data = await self._reader.read()
         if data is None:
-            self._over = True
+            self._has_ended = True
             if self._reader.has_read_all:
-                # All of it was sent, and the client has not been told that it is over: what it
-                # asks next comes after this.
-                await self._delivered()
+                # The client does not know yet that the stream has ended, so its next request comes
+                # after this.
+                await self._acknowledge()
             raise StopAsyncIteration
-        self._opened.record_write()
+        self._subscription.record_write()
         return data
 
-    def cut(self) -> bytes:
-        if self._over:
+    def interrupt(self) -> bytes:
+        if self._has_ended:
             return b""
-        self._opened.interrupt()
+        self._subscription.interrupt()
         rest = b""
         while data := self._reader.read_nowait():
             rest += data
-        if not self._opened.log.has_ended:
-            # It goes on in another process, but not for this client.
+        if not self._subscription.log.has_ended:
+            # The run continues in another process, but this response cannot.
             rest += frames([Error(error_text=RESTARTING)], self._client_version) + DONE
         return rest
 
     async def aclose(self) -> None:
         self._reader.close()
-        self._opened.close()
+        self._subscription.close()

@@ -1,13 +1,13 @@
-"""A response that streams server-sent events: keep-alive, slow and lost readers, a legal end."""
+"""A response that streams server-sent events.
+
+It sends keep-alive comments, notices clients that leave or stop reading, and gives its stream a
+legal end when the host shuts down.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Mapping,
-)
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Protocol
@@ -17,40 +17,39 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from ui_message_stream.sse import HEADERS, comment
 
-__all__ = ["Body", "EventStream"]
+__all__ = ["OPEN_COMMENT", "Body", "EventStreamResponse"]
 
-
-class Body(Protocol):
-    """What a response sends, piece by piece."""
-
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
-
-    def cut(self) -> bytes:
-        """What gives the stream a legal end where it is, if it has none; then nothing follows."""
-        ...
-
-    def aclose(self) -> Awaitable[None]:
-        """Frees what it holds: called at least once, whether it was begun, finished or neither."""
-        ...
-
-
+#: The first bytes of a stream, so that its headers are sent before the first chunk exists.
 OPEN_COMMENT = comment("stream-open")
-
 
 _KEEP_ALIVE = comment()
 
+#: Seconds for the end of an interrupted stream to be written: the host is shutting down.
+_INTERRUPT_SECONDS = 1.0
 
-#: Seconds for the end of a stream to be written that the host cancels: it is going down.
-_LAST_SECONDS = 1.0
+
+class Body(Protocol):
+    """The bytes that a response sends, in pieces."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def interrupt(self) -> bytes:
+        """Return what ends the stream legally at this point, empty if it has ended. Nothing is read
+        after that."""
+        ...
+
+    def aclose(self) -> Awaitable[None]:
+        """Release resources. Called at least once, even if iteration never began."""
+        ...
 
 
-class EventStream(Response):
-    """Server-sent events while they are made: each item of `body` is one write.
+class EventStreamResponse(Response):
+    """Streams server-sent events as they are created: each item of `body` is one write.
 
-    One task runs `body` from its first step to its close. That task is cancelled at once when the
-    client leaves, also while it waits, and when a write has not gone through for `send_timeout`
-    seconds. After `keep_alive` seconds without a byte a comment is sent, past that task. A host
-    that cancels the request (it goes down) cuts the stream, but not before a legal end was sent.
+    One task iterates over `body` and closes it. It is cancelled as soon as the client leaves, also
+    while it waits for the next item, and when a write takes longer than `send_timeout` seconds.
+    After `keep_alive` seconds of silence a comment is sent, without disturbing that task. If the
+    host cancels the request because it shuts down, the stream gets a legal end first.
     """
 
     def __init__(
@@ -75,21 +74,21 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = _Client(send)
         client.stream = asyncio.create_task(self._stream(client))
-        # On hosts of ASGI 2.4 too, whose `send` raises: a silent stream does not send.
-        listening = asyncio.create_task(_listen(receive, client))
+        # Also on hosts whose `send` raises (ASGI 2.4): a silent stream sends nothing.
+        disconnect = asyncio.create_task(_cancel_on_disconnect(receive, client))
         try:
-            await self._watch(client)
+            await self._supervise(client)
         except TimeoutError:
             if abort := (scope.get("extensions") or {}).get("usechat.abort"):
                 abort()
         except asyncio.CancelledError:
-            await self._cut(client)
+            await self._interrupt(client)
             raise
         finally:
-            client.give_up()
-            listening.cancel()
-            await asyncio.wait([client.stream, listening])
-            await self._body.aclose()  # for a task that was cancelled before its first step
+            client.cancel_stream()
+            disconnect.cancel()
+            await asyncio.wait([client.stream, disconnect])
+            await self._body.aclose()  # in case the task was cancelled before its first step
         if not client.stream.cancelled():
             client.stream.result()
         if self.background is not None:
@@ -100,98 +99,115 @@ class EventStream(Response):
             await client.start(self.status_code, self.raw_headers)
             async for data in self._body:
                 await client.write(data)
-                if client.ending:
+                if client.is_interrupted:
                     break
             await client.end(self._body)
         except OSError:
-            client.gone = True
+            client.is_gone = True
         except asyncio.CancelledError:
-            await self._cut(client)  # the event loop may be closing
+            await self._interrupt(client)  # the event loop may be closing
             raise
         finally:
             await self._body.aclose()
 
-    async def _cut(self, client: _Client) -> None:
-        """Ends the stream legally although it is not over, if there is somebody who reads it."""
-        if not client.gone:
-            client.ending = True  # a write that is under way goes through
+    async def _interrupt(self, client: _Client) -> None:
+        """End the stream legally before its body ends, unless the client is gone."""
+        if not client.is_gone:
+            client.is_interrupted = True  # a write in progress completes
             with suppress(OSError, TimeoutError):
-                async with asyncio.timeout(_LAST_SECONDS):
+                async with asyncio.timeout(_INTERRUPT_SECONDS):
                     await client.end(self._body)
 
-    async def _watch(self, client: _Client) -> None:
-        """Keeps the stream alive until it is over. Raises TimeoutError if a write is stuck."""
+    async def _supervise(self, client: _Client) -> None:
+        """Send keep-alive comments until the stream has ended.
+
+        Raises:
+            TimeoutError: A write took longer than `send_timeout`.
+        """
         while not client.stream.done():
-            patience = self._send_timeout if client.writing else self._keep_alive
-            left = client.since + patience - monotonic()
-            if client.gone or (client.ended and not client.writing):
-                await asyncio.wait([client.stream])  # cleaning up may take its time
-            elif left > 0:
-                await asyncio.wait([client.stream], timeout=min(left, self._send_timeout))
-            elif client.writing:
+            limit = self._send_timeout if client.is_writing else self._keep_alive
+            seconds_left = client.since + limit - monotonic()
+            if client.is_gone or (client.has_ended and not client.is_writing):
+                await asyncio.wait([client.stream])  # closing the body may take longer
+            elif seconds_left > 0:
+                timeout = min(seconds_left, self._send_timeout)
+                await asyncio.wait([client.stream], timeout=timeout)
+            elif client.is_writing:
                 raise TimeoutError
             else:
                 async with asyncio.timeout(self._send_timeout):
-                    await client.keep_alive()
+                    await client.send_keep_alive()
 
 
 class _Client:
-    """The other end. It takes one write at a time, and it can be gone."""
+    """The receiving end of one response. It accepts one write at a time."""
 
-    #: writes the body
+    #: iterates over the body
     stream: asyncio.Task[None]
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._turn = asyncio.Lock()
-        #: whether the stream is ending because nobody reads it
-        self.gone = False
-        #: whether it is ending because the host goes down
-        self.ending = False
-        #: whether the last of it is being sent, or was
-        self.ended = False
-        #: whether a write is under way; if so, `since` is when it began, else when the last ended
-        self.writing = False
+        self._lock = asyncio.Lock()
+        #: whether the client left, or reads nothing any more
+        self.is_gone = False
+        #: whether the stream ends because the host shuts down
+        self.is_interrupted = False
+        #: whether the last bytes were sent, or are being sent
+        self.has_ended = False
+        #: whether a write is in progress; `since` is then its start, else the end of the last one
+        self.is_writing = False
         self.since = monotonic()
 
-    def give_up(self) -> None:
-        """Ends the stream. Once: a second cancellation would cut what it does at its end."""
-        if not self.gone:
-            self.gone = True
+    def cancel_stream(self) -> None:
+        """Cancel the stream, once: a second cancellation would interrupt its cleanup."""
+        if not self.is_gone:
+            self.is_gone = True
             self.stream.cancel()
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        async with self._turn:
-            await self._pass({"type": "http.response.start", "status": status, "headers": headers})
+        """Send the status and the headers."""
+        async with self._lock:
+            await self._send_message(
+                {"type": "http.response.start", "status": status, "headers": headers}
+            )
 
     async def write(self, data: bytes) -> None:
-        """Raises OSError if the client left, on hosts of ASGI 2.4."""
-        async with self._turn:
-            if not self.ended:
-                await self._pass({"type": "http.response.body", "body": data, "more_body": True})
+        """Send a piece of the body.
+
+        Raises:
+            OSError: The client left; only on hosts of ASGI 2.4.
+        """
+        async with self._lock:
+            if not self.has_ended:
+                await self._send_message(
+                    {"type": "http.response.body", "body": data, "more_body": True}
+                )
 
     async def end(self, body: Body) -> None:
-        """Sends the last of the body, once."""
-        async with self._turn:
-            if not self.ended:
-                self.ended = True
-                last = body.cut()
-                await self._pass({"type": "http.response.body", "body": last, "more_body": False})
+        """Send the end of the body, once."""
+        async with self._lock:
+            if not self.has_ended:
+                self.has_ended = True
+                data = body.interrupt()
+                await self._send_message(
+                    {"type": "http.response.body", "body": data, "more_body": False}
+                )
 
-    async def keep_alive(self) -> None:
+    async def send_keep_alive(self) -> None:
+        """Send a comment."""
         try:
             await self.write(_KEEP_ALIVE)
         except OSError:
-            self.give_up()
+            self.cancel_stream()
 
-    async def _pass(self, message: Message) -> None:
-        self.writing, self.since = True, monotonic()
+    async def _send_message(self, message: Message) -> None:
+        self.is_writing, self.since = True, monotonic()
         await self._send(message)
-        self.writing, self.since = False, monotonic()
+        self.is_writing, self.since = False, monotonic()
 
 
-async def _listen(receive: Receive, client: _Client) -> None:
+async def _cancel_on_disconnect(receive: Receive, client: _Client) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    if not client.ended:  # else it is what hosts say after the end
-        client.give_up()
+    if not client.has_ended:  # after the end, hosts report a disconnect too
+        client.cancel_stream()

@@ -294,7 +294,7 @@ async def test_a_host_that_cancels_the_request_closes_the_iterator_after_a_legal
 async def test_a_write_that_is_under_way_when_the_host_cancels_is_not_lost(
     reads_again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse_response, "_LAST_SECONDS", LONG / 2 if reads_again else 0.05)
+    monkeypatch.setattr(sse_response, "_INTERRUPT_SECONDS", LONG / 2 if reads_again else 0.05)
 
     async def said() -> AsyncIterator[Chunk]:
         for chunk in HELLO:

@@ -30,7 +30,7 @@ from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.errors import ChatError
-from usechat_server.http.run_response import log_response
+from usechat_server.http.run_response import run_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Outcome, RunResult, Step, Usage
@@ -205,7 +205,7 @@ class World:
 
     def _read(self, opened: LogSubscription, *, from_start: bool = False) -> None:
         host = AsgiHost(
-            log_response(
+            run_response(
                 opened,
                 self.runs.coordinator,
                 KEY,

@@ -23,7 +23,7 @@ from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, ClientTool, Settings, Turn, create_app
 from usechat_server.coordination import local as local_board
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
-from usechat_server.http.run_response import log_response
+from usechat_server.http.run_response import run_response
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import MetadataHook
@@ -221,7 +221,7 @@ async def answered_by(responder: Retracting, runs: Runs) -> LogSubscription:
 async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() -> None:
     runs, responder = Runs(RunConfig(idle_timeout=3600)), Retracting()
     old = AsgiHost(
-        log_response(
+        run_response(
             await answered_by(responder, runs), runs.coordinator, KEY, DEFAULT_CLIENT_VERSION
         )
     )
@@ -237,7 +237,7 @@ async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() 
     opened = await runs.resume(KEY)
     assert opened is not None
     reloaded = AsgiHost(
-        log_response(opened, runs.coordinator, KEY, DEFAULT_CLIENT_VERSION, from_start=True)
+        run_response(opened, runs.coordinator, KEY, DEFAULT_CLIENT_VERSION, from_start=True)
     )
     reading = reloaded.request()
     await reloaded.until(lambda body: b"Right" in body)

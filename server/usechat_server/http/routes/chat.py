@@ -23,7 +23,7 @@ from usechat_server.chat_request import (
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.errors import RESTARTING, ServiceUnavailable
 from usechat_server.http.body import read_body
-from usechat_server.http.run_response import log_response
+from usechat_server.http.run_response import run_response
 from usechat_server.http.state import AppState
 from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
@@ -70,7 +70,7 @@ class _Endpoint:
     ) -> Response:
         """Return a stream of the run's log."""
         settings = self.state.settings
-        return log_response(
+        return run_response(
             opened,
             self.state.coordinator,
             key,
