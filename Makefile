@@ -1,5 +1,5 @@
 # `make run` and `make test` need Python 3.11 or later, Node 20.19 or later, and nothing else.
-# Each step runs again only when what it was made from has changed.
+# Each step runs again only when its inputs have changed.
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -7,6 +7,7 @@ PY := $(VENV)/bin/python
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+EXTRAS := bedrock,mcp,postgres,redis
 NPM := cd web-demo && npm --loglevel=error
 # As Vite says in its package.json.
 NODE_IS_NEW_ENOUGH := const [a, b] = process.versions.node.split(".").map(Number); \
@@ -15,14 +16,21 @@ NODE_IS_NEW_ENOUGH := const [a, b] = process.versions.node.split(".").map(Number
 PAGE := server/usechat_server/page/index.html
 PAGE_SOURCES := $(shell find web-demo -name node_modules -prune -o -name nextjs -prune -o -type f -print)
 
-.PHONY: help run page test check bench clean
+# What `make test-fast` leaves out: browsers, databases, npm clients, several processes.
+SLOW_TESTS := browser clients compatibility faults hosts proxies server/coordination server/store
+
+.PHONY: help run page test test-fast test-full check bench dist constraints clean
 
 help:
-	@echo "make run     serve the chat page on http://127.0.0.1:8000 (USECHAT_PORT=9000 make run)"
-	@echo "make test    run every test (ARGS='-k name' passes arguments to pytest)"
-	@echo "make check   formatting, lint and types"
-	@echo "make bench   measure this server beside others"
-	@echo "make clean   remove what these commands made"
+	@echo "make run          serve the demo page on http://127.0.0.1:8000 (USECHAT_PORT=9000 make run)"
+	@echo "make test         run every test (ARGS='-k name' passes arguments to pytest)"
+	@echo "make test-fast    run the tests that need no browser, database or npm package"
+	@echo "make test-full    run every test, then longer fault and property tests (SLICE=1/4)"
+	@echo "make check        check formatting, lint, types and dependencies"
+	@echo "make bench        compare this server with others"
+	@echo "make dist         build the wheel and the source distribution, and try the wheel"
+	@echo "make constraints  pin the dependencies in constraints.txt anew"
+	@echo "make clean        remove what these commands made"
 
 run: $(VENV)/.installed $(PAGE)
 	@exec $(VENV)/bin/usechat-server serve
@@ -33,26 +41,52 @@ test: $(VENV)/.installed-test $(PAGE)
 	@$(PY) tests/harness/node.py
 	@$(PY) -m pytest $(ARGS)
 
+test-fast: $(VENV)/.installed-test
+	@$(PY) -m pytest -q --numprocesses=2 -m "not slow" $(SLOW_TESTS:%=--ignore=tests/%) $(ARGS)
+
+test-full: $(VENV)/.installed-test $(PAGE)
+	@$(PY) tests/harness/node.py
+	@$(PY) tests/harness/full.py $(or $(SLICE),1/1)
+
 check: $(VENV)/.installed-check $(VENV)/.installed-test web-demo/node_modules/.installed
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@$(PY) -m mypy --explicit-package-bases tests
+	@$(PY) -m deptry server protocol
+	@for package in usechat_server ui_message_stream; do \
+		web-demo/node_modules/.bin/pyright --pythonpath $(PY) --ignoreexternal \
+			--verifytypes $$package || exit 1; done
 	@$(NPM) run --silent check
 	@echo "All checks passed."
 
 bench: $(VENV)/.installed
 	@$(PY) bench/run.py $(ARGS)
 
+dist: $(VENV)/.installed-release $(PAGE)
+	@rm -rf dist
+	@$(PY) -m build --outdir dist .
+	@$(PY) -m twine check --strict dist/*
+	@$(PY) .ci/try_wheel.py dist
+
+constraints: $(VENV)/.installed-release
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
+		--generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make constraints" -o constraints.txt pyproject.toml
+
 clean:
-	rm -rf $(VENV) web-demo/node_modules tests/clients/node_modules server/usechat_server/page \
-		tests/output bench/results bench/.venv bench/servers/aisdk/node_modules web-demo/nextjs/node_modules web-demo/nextjs/.next .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist web-demo/node_modules tests/clients/node_modules server/usechat_server/page \
+		tests/output bench/results bench/.venv bench/servers/aisdk/node_modules \
+		web-demo/nextjs/node_modules web-demo/nextjs/.next \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.made:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: none found on the PATH." \
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is required: none found on the PATH." \
 		"Name one with: make PYTHON=/path/to/python" >&2; exit 1; }
-	@echo "Making a virtual environment with $$("$(PYTHON)" --version) ..."
+	@echo "Creating a virtual environment with $$("$(PYTHON)" --version) ..."
 	@"$(PYTHON)" -m venv $(VENV)
+	@# Older releases know no dependency groups.
+	@$(PIP) 'pip>=25.1'
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.made pyproject.toml
@@ -61,23 +95,28 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	@echo "Installing what the tests use ..."
-	@$(PIP) -e '.[test]'
+	@echo "Installing the test dependencies ..."
+	@$(PIP) -e '.[$(EXTRAS)]' --group test
 	@touch $@
 
 $(VENV)/.installed-check: $(VENV)/.installed
 	@echo "Installing the checkers ..."
-	@$(PIP) -e '.[check]'
+	@$(PIP) --group check
+	@touch $@
+
+$(VENV)/.installed-release: $(VENV)/.made
+	@echo "Installing the release tools ..."
+	@$(PIP) --group release
 	@touch $@
 
 web-demo/node_modules/.installed: web-demo/package-lock.json web-demo/package.json
 	@node -e '$(NODE_IS_NEW_ENOUGH)' 2>/dev/null || { \
-		echo "Node 20.19 or later (of 22: 22.12 or later) is needed to build the page;" \
+		echo "Node 20.19 or later (of 22: 22.12 or later) is required to build the page;" \
 		"found: $$(node --version 2>/dev/null || echo none)." >&2; exit 1; }
-	@echo "Installing what the page is built from ..."
+	@echo "Installing the demo page's dependencies ..."
 	@$(NPM) ci >/dev/null
 	@touch $@
 
 $(PAGE): web-demo/node_modules/.installed $(PAGE_SOURCES)
-	@echo "Building the page ..."
+	@echo "Building the demo page ..."
 	@$(NPM) run --silent build
