@@ -1,4 +1,4 @@
-"""Digests of inputs: the AI SDK's, and the same before and after a browser had the input."""
+"""Digests of inputs: those of the AI SDK, and stable when an input goes through a browser."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def browser() -> Iterator[subprocess.Popen[str]]:
         process.wait(20)
 
 
-def through(browser: subprocess.Popen[str], value: Any) -> tuple[Any, str]:
-    """The value that a browser sends back, and its canonical JSON there."""
+def through_browser(browser: subprocess.Popen[str], value: Any) -> tuple[Any, str]:
+    """Return the value that a browser sends back, and its canonical JSON there."""
     assert browser.stdin
     assert browser.stdout
     browser.stdin.write(json.dumps(value) + "\n")
@@ -62,16 +62,16 @@ def through(browser: subprocess.Popen[str], value: Any) -> tuple[Any, str]:
 
 @given(value=VALUES)
 def test_canonical_json_is_the_ai_sdks(browser: subprocess.Popen[str], value: Any) -> None:
-    assert canonical_json(value) == through(browser, value)[1]
+    assert canonical_json(value) == through_browser(browser, value)[1]
 
 
 @given(value=VALUES)
 def test_only_a_rounded_number_changes_in_a_browser(
     browser: subprocess.Popen[str], value: Any
 ) -> None:
-    echoed, _ = through(browser, value)
-    kept = digest(echoed, exact=True) == digest(value, exact=True)
-    assert kept or any(abs(number) > 2**53 for number in integers(value))
+    echoed, _ = through_browser(browser, value)
+    is_unchanged = digest(echoed, exact=True) == digest(value, exact=True)
+    assert is_unchanged or any(abs(number) > 2**53 for number in integers(value))
 
 
 def integers(value: Any) -> Iterator[int]:
@@ -83,14 +83,14 @@ def integers(value: Any) -> Iterator[int]:
 
 
 @given(VALUES, VALUES)
-def test_another_value_has_another_digest(one: Any, other: Any) -> None:
-    # True is no 1 in JSON, 1.0 is.
+def test_different_values_have_different_digests(one: Any, other: Any) -> None:
+    # In JSON, true is not 1, but 1.0 is.
     same = canonical_json(one, exact=True) == canonical_json(other, exact=True)
     assert same == (digest(one, exact=True) == digest(other, exact=True))
     assert not same or one == other
 
 
-def test_the_signature_of_the_ai_sdk() -> None:
+def test_the_signature_is_the_ai_sdks() -> None:
     # Made by ai 7.0.173 with the secret "s".
-    made = sign("s", "aitxt-2", "toolu_A", "weather", {"city": "Paris"})
-    assert made == "pFAw8Yl_Xks4Ev4teogUFjxWczNw0DPHNE78-mkP_5A"
+    signature = sign("s", "aitxt-2", "toolu_A", "weather", {"city": "Paris"})
+    assert signature == "pFAw8Yl_Xks4Ev4teogUFjxWczNw0DPHNE78-mkP_5A"

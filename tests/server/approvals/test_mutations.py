@@ -1,5 +1,5 @@
-"""A valid continuation, changed in one place: whatever it is, nothing runs but what a person
-allowed."""
+"""A valid continuation that is changed in any one place runs nothing that the user did not
+approve."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.harness.approval_client import LOCATE, ChatClient
-from tests.server.approvals.conftest import Desk
+from tests.server.approvals.support import ApprovalApp
 
 PAYMENT = {"to": "Ann", "amount": 2, "note": "rent"}
-#: Everything that one of the changed bodies may run.
+#: The only call that a changed body may run.
 ALLOWED = ("send", PAYMENT)
 
-#: What may stand anywhere: words of the protocol first.
+#: Values to insert anywhere, mostly words of the protocol.
 VALUES: st.SearchStrategy[Any] = (
     st.sampled_from(
         [
@@ -33,8 +33,8 @@ VALUES: st.SearchStrategy[Any] = (
 )
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of everything in a JSON value."""
+def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every value in a JSON value."""
     items: Any = ()
     if isinstance(value, dict):
         items = value.items()
@@ -42,10 +42,10 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         items = enumerate(value)
     for key, item in items:
         yield (*path, key)
-        yield from places(item, (*path, key))
+        yield from paths_in(item, (*path, key))
 
 
-def at(body: Any, path: tuple[Any, ...]) -> Any:
+def value_at(body: Any, path: tuple[Any, ...]) -> Any:
     for key in path:
         body = body[key]
     return body
@@ -53,16 +53,16 @@ def at(body: Any, path: tuple[Any, ...]) -> Any:
 
 @st.composite
 def changed(draw: st.DrawFn, body: Any) -> Any:
-    """The body with one thing in it replaced, taken out, put in, doubled or swapped."""
+    """Return the body with one value in it replaced, removed, inserted, doubled or swapped."""
     body = copy.deepcopy(body)
-    *path, key = draw(st.sampled_from(sorted(places(body), key=repr)))
-    holder = at(body, tuple(path))
-    match draw(st.sampled_from(["replace", "take out", "put in", "double", "swap"])):
+    *path, key = draw(st.sampled_from(sorted(paths_in(body), key=repr)))
+    holder = value_at(body, tuple(path))
+    match draw(st.sampled_from(["replace", "remove", "insert", "double", "swap"])):
         case "replace":
             holder[key] = draw(VALUES)
-        case "take out":
+        case "remove":
             del holder[key]
-        case "put in":
+        case "insert":
             if isinstance(holder, list):
                 holder.insert(key, draw(VALUES))
             else:
@@ -70,44 +70,46 @@ def changed(draw: st.DrawFn, body: Any) -> Any:
                 holder[draw(st.sampled_from(names))] = draw(VALUES)
         case "double" if isinstance(holder, list):
             twin = copy.deepcopy(holder[key])
-            inside = list(places(twin))
+            inside = list(paths_in(twin))
             if inside:
                 *path, name = draw(st.sampled_from(inside))
-                at(twin, tuple(path))[name] = draw(VALUES)
+                value_at(twin, tuple(path))[name] = draw(VALUES)
             holder.insert(draw(st.integers(0, len(holder))), twin)
         case _:
-            other = draw(st.sampled_from(sorted(places(body), key=repr)))
-            taken = at(body, other)
-            if not isinstance(taken, (dict, list)):
-                holder[key] = taken
+            other = draw(st.sampled_from(sorted(paths_in(body), key=repr)))
+            value = value_at(body, other)
+            if not isinstance(value, (dict, list)):
+                holder[key] = value
     return body
 
 
-def answered(desk: Desk) -> ChatClient:
-    """A page with a payment that was allowed, a file whose deletion was not, and more."""
-    page = desk.open_page()
-    page.send(("read", {"path": "/a"}))
-    page.send(
+def client_with_decisions(app: ApprovalApp) -> ChatClient:
+    """Return a client that approved a payment, denied a deletion and ran its own tool."""
+    client = app.new_client()
+    client.send(("read", {"path": "/a"}))
+    client.send(
         ("send", PAYMENT), ("wipe", {"path": "/b"}), ("read", {"path": "/c"}), (LOCATE.name, {})
     )
-    page.decide("send", True)
-    page.decide("wipe", False)
-    page.add_output(LOCATE.name, "here")
-    return page
+    client.decide("send", True)
+    client.decide("wipe", False)
+    client.add_output(LOCATE.name, "here")
+    return client
 
 
 @settings(
     max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(data=st.data())
-def test_one_change_runs_nothing_else(either: Desk, data: st.DataObject) -> None:
-    either.ran.clear()
-    page = answered(either)
-    body = data.draw(changed(page.continuation()))
-    response = page.post(body)
+def test_a_change_in_one_place_runs_nothing_that_was_not_approved(
+    app: ApprovalApp, data: st.DataObject
+) -> None:
+    app.executed.clear()
+    client = client_with_decisions(app)
+    body = data.draw(changed(client.continuation()))
+    response = client.post(body)
     assert response.status_code == 200 or 400 <= response.status_code < 500, response.text
-    assert either.ran in ([], [ALLOWED])
-    # And whatever came of it, no second time.
-    again = page.post(page.continuation())
+    assert app.executed in ([], [ALLOWED])
+    # Whatever the response was, the call does not run twice.
+    again = client.post(client.continuation())
     assert again.status_code == 200 or 400 <= again.status_code < 500
-    assert either.ran in ([], [ALLOWED])
+    assert app.executed in ([], [ALLOWED])

@@ -1,4 +1,4 @@
-"""Approvals on pages before AI SDK 6, which have no approvals: the page answers the call itself."""
+"""Approvals in clients before AI SDK 6, which have none: the client resolves the call itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from usechat_server.settings import Settings
 
 from tests.harness.approval_client import LOCATE, ChatClient, PlanModel, approval_tools
 from tests.harness.live import LiveServer, chunks, user
-from tests.server.approvals.conftest import Desk, desk
+from tests.server.approvals.support import ApprovalApp, serve_app
 
 JSON = dict[str, Any]
 
@@ -25,12 +25,12 @@ SENT = ("send", {"to": "Ann", "amount": 2, "note": ""})
 CLIENT_VERSIONS = ["5.0.0", "5.0.92", "5.0.216", "5.0.277"]
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["alone", "with a store"])
+@pytest.fixture(scope="module", params=[False, True], ids=["without a store", "with a store"])
 def served_old(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Desk]:
+) -> Iterator[ApprovalApp]:
     path = tmp_path_factory.mktemp("old") / "chats.db"
-    yield from desk(
+    yield from serve_app(
         approvals="client-tool",
         settings=Settings(client_version=ClientVersion.parse("5.0.92")),
         store=f"sqlite+aiosqlite:///{path}" if request.param else None,
@@ -38,153 +38,160 @@ def served_old(
 
 
 @pytest.fixture
-def old(served_old: Desk) -> Desk:
-    served_old.ran.clear()
+def app(served_old: ApprovalApp) -> ApprovalApp:
+    served_old.executed.clear()
     return served_old
 
 
-def question(page: ChatClient) -> JSON:
-    """The data part that asks."""
-    parts: list[JSON] = page.messages[-1]["parts"]
+def approval_data(client: ChatClient) -> JSON:
+    """Return the data part that requests the approval."""
+    parts: list[JSON] = client.messages[-1]["parts"]
     [part] = [part for part in parts if part["type"] == "data-usechat-approval"]
     return part
 
 
 @pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
-def test_the_page_answers_the_call_itself(old: Desk, client_version: str) -> None:
-    page = old.open_page(client_version=client_version)
-    page.send(ANN)
-    assert page.tool_part("send")["state"] == "input-available"
-    data = question(page)["data"]
-    assert (data["toolCallId"], data["toolName"]) == (page.tool_part("send")["toolCallId"], "send")
+def test_a_client_output_approves_the_call(app: ApprovalApp, client_version: str) -> None:
+    client = app.new_client(client_version=client_version)
+    client.send(ANN)
+    assert client.tool_part("send")["state"] == "input-available"
+    data = approval_data(client)["data"]
+    assert (data["toolCallId"], data["toolName"]) == (
+        client.tool_part("send")["toolCallId"],
+        "send",
+    )
     assert data["approvalId"]
-    page.add_output("send", {"approved": True})
-    page.send_continuation()
-    assert old.ran == [SENT]
-    assert page.tool_part("send")["output"] == "sent to Ann"
-    assert question(page)["data"]["approved"] is True
-    assert "approvalId" not in question(page)["data"]
-    assert page.messages[-1]["parts"][-1]["text"] == "Done."
+    client.add_output("send", {"approved": True})
+    client.send_continuation()
+    assert app.executed == [SENT]
+    assert client.tool_part("send")["output"] == "sent to Ann"
+    assert approval_data(client)["data"]["approved"] is True
+    assert "approvalId" not in approval_data(client)["data"]
+    assert client.messages[-1]["parts"][-1]["text"] == "Done."
 
 
 @pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
-def test_no_is_told_to_the_page_and_the_model(old: Desk, client_version: str) -> None:
-    page = old.open_page(client_version=client_version)
-    page.send(ANN)
-    page.add_output("send", {"approved": False, "reason": "Not today."})
-    page.send_continuation()
-    assert old.ran == []
-    assert page.tool_part("send")["state"] == "output-error"
-    [shown] = [p for p in old.model.calls[-1].messages[-1].to_object()["parts"] if "input" in p]
-    assert "Not today." in repr(shown)
+def test_the_client_and_the_model_learn_of_a_denial(app: ApprovalApp, client_version: str) -> None:
+    client = app.new_client(client_version=client_version)
+    client.send(ANN)
+    client.add_output("send", {"approved": False, "reason": "Not today."})
+    client.send_continuation()
+    assert app.executed == []
+    assert client.tool_part("send")["state"] == "output-error"
+    [part] = [p for p in app.model.calls[-1].messages[-1].to_object()["parts"] if "input" in p]
+    assert "Not today." in repr(part)
 
 
 @pytest.mark.parametrize("approved", [True, False])
-def test_nothing_is_sent_that_an_old_client_throws_on(old: Desk, approved: bool) -> None:
-    page = old.open_page(client_version="5.0.0")
+def test_no_chunk_makes_an_old_client_throw(app: ApprovalApp, approved: bool) -> None:
+    client = app.new_client(client_version="5.0.0")
     client_version = ClientVersion.parse("5.0.0")
-    said = user(json.dumps([ANN]))
-    response = page.post({"messages": [said]})
+    message = user(json.dumps([ANN]))
+    response = client.post({"messages": [message]})
     assert check(response.content, client_version) == []
-    page.messages = [said]
-    page.receive(response)
-    page.add_output("send", {"approved": approved})
-    before = UIMessage.from_object(page.messages[-1])
-    found = check(page.post(page.continuation()).content, client_version, message=before)
-    # The page has its own answer as the output: that the tool's replaces it is what is wanted.
-    assert {finding.rule for finding in found} <= {"output-done"}
-    assert not any(finding.fatal for finding in found)
+    client.messages = [message]
+    client.receive(response)
+    client.add_output("send", {"approved": approved})
+    before = UIMessage.from_object(client.messages[-1])
+    findings = check(client.post(client.continuation()).content, client_version, message=before)
+    # The client has its own decision as the output: the tool's output replaces it on purpose.
+    assert {finding.rule for finding in findings} <= {"output-done"}
+    assert not any(finding.fatal for finding in findings)
 
 
 FORGERIES: dict[str, Callable[[ChatClient], object]] = {
-    "another input": lambda page: page.tool_part("send")["input"].update(to="Eve"),
-    "another tool": lambda page: page.tool_part("send").update(type="tool-wipe"),
-    "an id made up": lambda page: question(page)["data"].update(approvalId="yes"),
-    "a question about another call": lambda page: question(page).update(id="call_0"),
-    "no question": lambda page: page.messages[-1]["parts"].remove(question(page)),
-    "a question that was answered": lambda page: question(page)["data"].pop("approvalId"),
-    "said to be the provider's": lambda page: page.tool_part("send").update(providerExecuted=True),
-    "an answer that says nothing": lambda page: page.add_output("send", "yes"),
-    "a word for an answer": lambda page: page.add_output("send", {"approved": "true"}),
-    "a failure for an answer": lambda page: page.tool_part("send").update(
+    "another input": lambda client: client.tool_part("send")["input"].update(to="Eve"),
+    "another tool": lambda client: client.tool_part("send").update(type="tool-wipe"),
+    "an unknown id": lambda client: approval_data(client)["data"].update(approvalId="yes"),
+    "a request for another call": lambda client: approval_data(client).update(id="call_0"),
+    "no request": lambda client: client.messages[-1]["parts"].remove(approval_data(client)),
+    "a request that was decided": lambda client: approval_data(client)["data"].pop("approvalId"),
+    "marked as run by the provider": lambda client: client.tool_part("send").update(
+        providerExecuted=True
+    ),
+    "an output that is no decision": lambda client: client.add_output("send", "yes"),
+    "a string instead of a boolean": lambda client: client.add_output("send", {"approved": "true"}),
+    "an error as the decision": lambda client: client.tool_part("send").update(
         state="output-error", errorText="no"
     ),
 }
 
 
 @pytest.mark.parametrize("attack", FORGERIES.values(), ids=FORGERIES.keys())
-def test_an_answer_that_was_tampered_with_runs_nothing(
-    old: Desk, attack: Callable[[ChatClient], object]
+def test_a_forged_decision_runs_nothing(
+    app: ApprovalApp, attack: Callable[[ChatClient], object]
 ) -> None:
-    page = old.open_page(client_version="5.0.92")
-    page.send(ANN)
-    page.add_output("send", {"approved": True})
-    honest = copy.deepcopy(page.messages)
-    attack(page)
-    page.post(page.continuation())
-    assert old.ran in ([], [SENT])
-    assert "Eve" not in repr(old.ran)
-    if old.ran:  # with a store its own copy counts
+    client = app.new_client(client_version="5.0.92")
+    client.send(ANN)
+    client.add_output("send", {"approved": True})
+    honest = copy.deepcopy(client.messages)
+    attack(client)
+    client.post(client.continuation())
+    assert app.executed in ([], [SENT])
+    assert "Eve" not in repr(app.executed)
+    if app.executed:  # with a store, the stored message is used
         return
-    page.messages = honest
-    page.post(page.continuation())
-    assert old.ran in ([], [SENT])
+    client.messages = honest
+    client.post(client.continuation())
+    assert app.executed in ([], [SENT])
 
 
-def test_an_answer_counts_once(old: Desk) -> None:
-    page = old.open_page(client_version="5.0.92")
-    page.send(ANN)
-    page.add_output("send", {"approved": True})
-    before = page.continuation()
-    page.send_continuation()
-    response = page.post(before)
+def test_a_decision_is_accepted_once(app: ApprovalApp) -> None:
+    client = app.new_client(client_version="5.0.92")
+    client.send(ANN)
+    client.add_output("send", {"approved": True})
+    before = client.continuation()
+    client.send_continuation()
+    response = client.post(before)
     assert response.status_code == 409
     assert "already used" in response.text
-    assert old.ran == [SENT]
+    assert app.executed == [SENT]
 
 
-def test_what_the_tool_says_is_no_answer(old: Desk) -> None:
-    page = old.open_page(client_version="5.0.92")
-    page.send(ANN, (LOCATE.name, {}))
-    page.add_output("send", {"approved": True})
-    page.send_continuation()
-    assert page.tool_part("send")["output"] == "sent to Ann"
-    page.add_output("send", {"approved": True})  # which is not so
-    page.add_output(LOCATE.name, "here")
-    page.send_continuation()
-    assert old.ran == [SENT]
-    assert page.messages[-1]["parts"][-1]["text"] == "Done."
+def test_an_output_of_the_tool_is_not_a_decision(app: ApprovalApp) -> None:
+    client = app.new_client(client_version="5.0.92")
+    client.send(ANN, (LOCATE.name, {}))
+    client.add_output("send", {"approved": True})
+    client.send_continuation()
+    assert client.tool_part("send")["output"] == "sent to Ann"
+    client.add_output("send", {"approved": True})  # a forged output
+    client.add_output(LOCATE.name, "here")
+    client.send_continuation()
+    assert app.executed == [SENT]
+    assert client.messages[-1]["parts"][-1]["text"] == "Done."
 
 
-def test_who_writes_on_instead_leaves_no_yes_behind(old: Desk) -> None:
-    page = old.open_page(client_version="5.0.92")
-    page.send(ANN)
-    page.add_output("send", {"approved": True})
-    page.send(("read", {"path": "/a"}))
-    assert old.ran == []
-    history = [message.to_object() for message in old.model.calls[-1].messages]
+def test_an_unsent_approval_stays_out_of_the_history(app: ApprovalApp) -> None:
+    client = app.new_client(client_version="5.0.92")
+    client.send(ANN)
+    client.add_output("send", {"approved": True})
+    client.send(("read", {"path": "/a"}))
+    assert app.executed == []
+    history = [message.to_object() for message in app.model.calls[-1].messages]
     assert "'output': {'approved': True}" not in repr(history)
 
 
-def test_a_new_client_of_the_same_app_has_real_approvals(old: Desk) -> None:
-    page = old.open_page(client_version="7.0.173")
-    page.send(ANN)
-    page.decide("send", True)
-    page.send_continuation()
-    assert old.ran == [SENT]
-    assert all(part["type"] != "data-usechat-approval" for part in page.messages[-1]["parts"])
+def test_a_new_client_of_the_same_app_gets_approval_chunks(app: ApprovalApp) -> None:
+    client = app.new_client(client_version="7.0.173")
+    client.send(ANN)
+    client.decide("send", True)
+    client.send_continuation()
+    assert app.executed == [SENT]
+    assert all(part["type"] != "data-usechat-approval" for part in client.messages[-1]["parts"])
 
 
-def test_an_app_that_asks_says_which_clients_it_is_for() -> None:
-    asks = Agent(PlanModel(), tools=approval_tools([]))
+def test_an_app_with_approvals_rejects_clients_without_them() -> None:
+    agent = Agent(PlanModel(), tools=approval_tools([]))
     with pytest.raises(ValueError, match="tool-approval-request"):
-        create_app(asks, settings=Settings(client_version=ClientVersion.parse("5.0.277")))
-    with LiveServer(create_app(asks, settings=Settings())) as server:
-        told = server.request(
+        create_app(agent, settings=Settings(client_version=ClientVersion.parse("5.0.277")))
+    with LiveServer(create_app(agent, settings=Settings())) as server:
+        old_client_response = server.request(
             "POST", "/api/chat", {"messages": [user("Hi")]}, {"x-usechat-client": "5.0.277"}
         )
-        # Who names no release is taken for one that can: the default is no promise to old ones.
-        asked = server.request("POST", "/api/chat", {"messages": [user(json.dumps([ANN]))]})
-    assert told.status_code == 400
-    assert "tool-approval-request" in told.text
-    assert "tool-approval-request" in {chunk["type"] for chunk in chunks(asked.text)}
+        # A client that names no release is assumed to support approvals.
+        default_response = server.request(
+            "POST", "/api/chat", {"messages": [user(json.dumps([ANN]))]}
+        )
+    assert old_client_response.status_code == 400
+    assert "tool-approval-request" in old_client_response.text
+    assert "tool-approval-request" in {chunk["type"] for chunk in chunks(default_response.text)}

@@ -1,4 +1,4 @@
-"""`needs_approval`: what a tool says of a call, and what becomes of it."""
+"""Functions as `needs_approval`, and the effect of each result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def boss(arguments: Arguments, turn: Turn) -> Approve | Deny | Ask:
 
 
 def broken(arguments: Arguments, turn: Turn) -> bool:
-    raise RuntimeError("the database of limits is away: SECRET")
+    raise RuntimeError("the database of limits is unavailable: SECRET")
 
 
 def vague(arguments: Arguments, turn: Turn) -> Any:
@@ -39,7 +39,7 @@ def vague(arguments: Arguments, turn: Turn) -> Any:
 
 
 @pytest.fixture(scope="module")
-def pages() -> Iterator[tuple[Callable[..., ChatClient], list[int]]]:
+def policy_app() -> Iterator[tuple[Callable[..., ChatClient], list[int]]]:
     paid: list[int] = []
 
     def make(name: str, needs_approval: Any) -> Any:
@@ -49,8 +49,8 @@ def pages() -> Iterator[tuple[Callable[..., ChatClient], list[int]]]:
 
         return tool(pay, name=name, needs_approval=needs_approval)
 
-    asks = [make(f.__name__, f) for f in (limit, boss, broken, vague)]
-    app = create_app(Agent(PlanModel(), tools=asks), user=user_from_header, settings=Settings())
+    tools = [make(f.__name__, f) for f in (limit, boss, broken, vague)]
+    app = create_app(Agent(PlanModel(), tools=tools), user=user_from_header, settings=Settings())
     with LiveServer(app) as server:
         yield lambda **fields: ChatClient(server, **fields), paid
 
@@ -67,18 +67,18 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}, {case[1]}, {case[2]}")
-def test_what_a_tool_says_of_a_call(
-    pages: tuple[Callable[..., ChatClient], list[int]], case: tuple[str, str, int, str]
+def test_the_policy_decides_about_a_call(
+    policy_app: tuple[Callable[..., ChatClient], list[int]], case: tuple[str, str, int, str]
 ) -> None:
     name, user, amount, state = case
-    open_page, paid = pages
+    new_client, paid = policy_app
     paid.clear()
-    page = open_page(user=user, chat_id=f"{name} {user} {amount}")
-    page.send((name, {"amount": amount}))
-    call = page.tool_part(name)
+    client = new_client(user=user, chat_id=f"{name} {user} {amount}")
+    client.send((name, {"amount": amount}))
+    call = client.tool_part(name)
     assert call["state"] == state
     assert paid == ([amount] if state == "output-available" else [])
-    assert "SECRET" not in repr(page.messages)
+    assert "SECRET" not in repr(client.messages)
     if name == "boss":
         reasons = {"boss": "The boss may.", "eve": "Eve may not."}
         assert call["approval"].get("reason") == reasons.get(user)
@@ -86,17 +86,17 @@ def test_what_a_tool_says_of_a_call(
         if user == "ann":
             assert call["approval"]["requestReason"] == "More than usual."
     if state != "approval-requested":
-        assert page.messages[-1]["parts"][-1]["text"] == "Done.", "the model is told"
+        assert client.messages[-1]["parts"][-1]["text"] == "Done.", "the model continues"
 
 
 @pytest.mark.parametrize("client_version", ["6.0.0", "6.0.326"])
-def test_before_ai_sdk_7_an_automatic_answer_shows_by_what_it_does(
-    pages: tuple[Callable[..., ChatClient], list[int]], client_version: str
+def test_before_ai_sdk_7_an_automatic_decision_shows_only_by_its_effect(
+    policy_app: tuple[Callable[..., ChatClient], list[int]], client_version: str
 ) -> None:
-    open_page, _ = pages
+    new_client, _ = policy_app
     for user, state in (("boss", "output-available"), ("eve", "output-denied")):
-        page = open_page(user=user, chat_id=f"{user} {client_version}")
-        page.client_version = client_version
-        page.send(("boss", {"amount": 1}))
-        assert page.tool_part("boss")["state"] == state
-        assert "approval" not in page.tool_part("boss")
+        client = new_client(user=user, chat_id=f"{user} {client_version}")
+        client.client_version = client_version
+        client.send(("boss", {"amount": 1}))
+        assert client.tool_part("boss")["state"] == state
+        assert "approval" not in client.tool_part("boss")

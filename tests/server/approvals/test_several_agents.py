@@ -1,4 +1,4 @@
-"""Approvals where plain code streams several agents: one answer of a person is for one of them."""
+"""Approvals in a handler that streams several agents: a decision is for one of them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ANN = ("send", {"to": "Ann", "amount": 2.5})
 SENT = ("send", {"to": "Ann", "amount": 2.5, "note": ""})
 
 
-class Speechless(PlanModel):
-    """Calls tools, and then has nothing to say about them."""
+class FailingAfterTools(PlanModel):
+    """Calls tools, and fails once they have run."""
 
     def stream(self, call: ModelCall) -> Any:
         if call.messages[-1].role == "assistant":
@@ -30,18 +30,18 @@ class Speechless(PlanModel):
 
 
 @pytest.mark.parametrize("approved", [True, False])
-@pytest.mark.parametrize("how", ["at once", "one after the other", "instead"])
-def test_one_answer_runs_one_call_once(how: str, approved: bool) -> None:
-    ran: list[Any] = []
-    tools = approval_tools(ran)
-    first = Agent(Speechless() if how == "instead" else PlanModel(), tools=tools)
-    # It has the tools too, or none of them.
+@pytest.mark.parametrize("order", ["at once", "one after the other", "instead"])
+def test_one_decision_runs_one_call_once(order: str, approved: bool) -> None:
+    executed: list[Any] = []
+    tools = approval_tools(executed)
+    first = Agent(FailingAfterTools() if order == "instead" else PlanModel(), tools=tools)
+    # One has the same tools, one has none.
     others = [Agent(PlanModel(), tools=tools), Agent(PlanModel())]
 
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
         if turn.continued is None:
             await writer.merge(first.stream(turn))
-        elif how == "at once":
+        elif order == "at once":
             both = [writer.merge(one.stream(turn)) for one in (*reversed(others), first)]
             await asyncio.gather(*both)
         else:
@@ -53,11 +53,13 @@ def test_one_answer_runs_one_call_once(how: str, approved: bool) -> None:
                 await writer.merge(other.stream(turn))
 
     settings = Settings(secret=SecretStr("x" * 40), client_version=ClientVersion(7))
-    with LiveServer(create_app(answer, settings=settings)) as server:
-        page = ChatClient(server)
-        page.send(ANN)
-        page.decide("send", approved)
-        page.send_continuation()
-    assert ran == ([SENT] if approved else [])
-    assert page.tool_part("send")["state"] == ("output-available" if approved else "output-denied")
-    assert page.messages[-1]["parts"][-1]["text"] == "Done."
+    with LiveServer(create_app(handler, settings=settings)) as server:
+        client = ChatClient(server)
+        client.send(ANN)
+        client.decide("send", approved)
+        client.send_continuation()
+    assert executed == ([SENT] if approved else [])
+    assert client.tool_part("send")["state"] == (
+        "output-available" if approved else "output-denied"
+    )
+    assert client.messages[-1]["parts"][-1]["text"] == "Done."

@@ -1,4 +1,4 @@
-"""Approvals whose id is their own proof: whose they are, how long they last, where they count."""
+"""Approvals with signed ids: for which call, user and chat they are valid, and how long."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ TURN = Turn(
 DAY = 24 * 60 * 60
 
 
-class RedisCommands:
-    """What several processes remember together."""
+class SharedNonces:
+    """Nonces that several processes share."""
 
     scope = b""
 
@@ -44,7 +44,7 @@ class RedisCommands:
 
 
 class Clock:
-    """Seconds, as a test sets them."""
+    """A clock that a test sets."""
 
     def __init__(self, now: float = 1e9) -> None:
         self.now = now
@@ -53,10 +53,10 @@ class Clock:
         return self.now
 
 
-def answered(
+def turn_with_decision(
     approval_id: str, call: ToolInputAvailable = CALL, turn: Turn = TURN, approved: bool = True
 ) -> Turn:
-    """The turn of a page that answers."""
+    """Return the turn of a client that sends a decision."""
     part = ToolPart(
         tool_name=call.tool_name,
         tool_call_id=call.tool_call_id,
@@ -67,23 +67,25 @@ def answered(
     return replace(turn, messages=[UIMessage(id=turn.message_id, role="assistant", parts=[part])])
 
 
-async def redeemed(approvals: SignedApprovals, turn: Turn) -> Mapping[str, Decision] | ChatError:
+async def redeem_or_error(
+    approvals: SignedApprovals, turn: Turn
+) -> Mapping[str, Decision] | ChatError:
     try:
         return await approvals.redeem(turn)
-    except ChatError as refused:
-        return refused
+    except ChatError as error:
+        return error
 
 
-async def test_an_answer_has_a_day() -> None:
+async def test_a_request_expires_after_a_day() -> None:
     clock = Clock()
     approvals = SignedApprovals(None, MemoryNonces(), clock=clock)
-    early, late = [(await approvals.request(TURN, CALL)).approval_id for _ in range(2)]
+    in_time, late = [(await approvals.request(TURN, CALL)).approval_id for _ in range(2)]
     clock.now += DAY - 1
-    assert await redeemed(approvals, answered(early)) == {"t1": Decision(True)}
+    assert await redeem_or_error(approvals, turn_with_decision(in_time)) == {"t1": Decision(True)}
     clock.now += 1
-    refused = await redeemed(approvals, answered(late))
-    assert isinstance(refused, ChatError)
-    assert (refused.status, "has expired" in refused.text) == (409, True)
+    error = await redeem_or_error(approvals, turn_with_decision(late))
+    assert isinstance(error, ChatError)
+    assert (error.status, "has expired" in error.text) == (409, True)
 
 
 FIELDS = st.tuples(
@@ -93,7 +95,9 @@ FIELDS = st.tuples(
 
 
 @given(FIELDS, FIELDS)
-async def test_an_answer_counts_for_its_own_user_chat_call_and_tool(one: Any, other: Any) -> None:
+async def test_a_decision_is_valid_for_its_own_user_chat_call_and_tool(
+    one: Any, other: Any
+) -> None:
     approvals = SignedApprovals(SECRET, MemoryNonces())
 
     def case(fields: Any) -> tuple[Turn, ToolInputAvailable]:
@@ -104,47 +108,51 @@ async def test_an_answer_counts_for_its_own_user_chat_call_and_tool(one: Any, ot
     turn, call = case(one)
     approval_id = (await approvals.request(turn, call)).approval_id
     turn, call = case(other)
-    counts = not isinstance(await redeemed(approvals, answered(approval_id, call, turn)), ChatError)
-    assert counts == (one == other)
+    is_valid = not isinstance(
+        await redeem_or_error(approvals, turn_with_decision(approval_id, call, turn)), ChatError
+    )
+    assert is_valid == (one == other)
 
 
-async def test_all_answers_count_or_none() -> None:
+async def test_all_decisions_are_valid_or_none() -> None:
     approvals = SignedApprovals(None, MemoryNonces())
-    good = answered((await approvals.request(TURN, CALL)).approval_id)
+    good = turn_with_decision((await approvals.request(TURN, CALL)).approval_id)
     other = ToolInputAvailable(tool_call_id="t2", tool_name="send", input={})
-    bad = answered("forged", other).messages[0].parts
+    bad = turn_with_decision("forged", other).messages[0].parts
     both = UIMessage(id="m1", role="assistant", parts=[*good.messages[0].parts, *bad])
-    assert isinstance(await redeemed(approvals, replace(TURN, messages=[both])), ChatError)
-    assert await redeemed(approvals, good) == {"t1": Decision(True)}
+    assert isinstance(await redeem_or_error(approvals, replace(TURN, messages=[both])), ChatError)
+    assert await redeem_or_error(approvals, good) == {"t1": Decision(True)}
 
 
-async def test_processes_that_remember_together_take_each_others_approvals_once() -> None:
-    nonces = RedisCommands()
+async def test_processes_with_shared_nonces_accept_each_others_approvals_once() -> None:
+    nonces = SharedNonces()
     one, other = SignedApprovals(SECRET, nonces), SignedApprovals(SECRET, nonces)
-    turn = answered((await one.request(TURN, CALL)).approval_id)
-    assert await redeemed(other, turn) == {"t1": Decision(True)}
+    turn = turn_with_decision((await one.request(TURN, CALL)).approval_id)
+    assert await redeem_or_error(other, turn) == {"t1": Decision(True)}
     assert [seconds >= DAY for seconds in nonces.used.values()] == [True]
     for process in (one, other):
-        assert isinstance(await redeemed(process, turn), ChatError)
+        assert isinstance(await redeem_or_error(process, turn), ChatError)
 
 
 @pytest.mark.parametrize("secret", [SECRET, None])
-async def test_a_process_that_remembers_alone_takes_only_its_own(secret: str | None) -> None:
+async def test_a_process_with_its_own_nonces_accepts_only_its_own_approvals(
+    secret: str | None,
+) -> None:
     one, other = (SignedApprovals(secret, MemoryNonces()) for _ in range(2))
-    turn = answered((await one.request(TURN, CALL)).approval_id)
-    refused = await redeemed(other, turn)
-    assert isinstance(refused, ChatError)
-    assert refused.status == 403
-    assert await redeemed(one, turn) == {"t1": Decision(True)}
+    turn = turn_with_decision((await one.request(TURN, CALL)).approval_id)
+    error = await redeem_or_error(other, turn)
+    assert isinstance(error, ChatError)
+    assert error.status == 403
+    assert await redeem_or_error(one, turn) == {"t1": Decision(True)}
 
 
-async def test_another_secret_is_another_server() -> None:
-    one, other = (SignedApprovals(secret, RedisCommands()) for secret in (SECRET, SECRET + "!"))
-    turn = answered((await one.request(TURN, CALL)).approval_id)
-    assert isinstance(await redeemed(other, turn), ChatError)
+async def test_an_approval_signed_with_another_secret_is_rejected() -> None:
+    one, other = (SignedApprovals(secret, SharedNonces()) for secret in (SECRET, SECRET + "!"))
+    turn = turn_with_decision((await one.request(TURN, CALL)).approval_id)
+    assert isinstance(await redeem_or_error(other, turn), ChatError)
 
 
-async def test_what_was_used_is_forgotten_when_it_cannot_be_used_anyway(
+async def test_used_nonces_are_forgotten_once_they_expire(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = Clock()
@@ -159,22 +167,24 @@ async def test_what_was_used_is_forgotten_when_it_cannot_be_used_anyway(
     assert await nonces.consume("n0", 60)
 
 
-async def test_an_input_too_deep_to_read_is_refused() -> None:
+async def test_an_input_that_is_nested_too_deeply_is_rejected() -> None:
     approvals = SignedApprovals(None, MemoryNonces())
     approval_id = (await approvals.request(TURN, CALL)).approval_id
     deep: Any = "x"
     for _ in range(5000):
         deep = [deep]
     call = ToolInputAvailable(tool_call_id="t1", tool_name="send", input=deep)
-    assert isinstance(await redeemed(approvals, answered(approval_id, call)), ChatError)
+    assert isinstance(
+        await redeem_or_error(approvals, turn_with_decision(approval_id, call)), ChatError
+    )
 
 
-def test_several_processes_need_a_secret() -> None:
+def test_several_processes_without_a_store_require_a_secret() -> None:
     check_secret(may_require_approval=True, has_store=False, is_shared=False, secret=None)
     check_secret(may_require_approval=False, has_store=False, is_shared=True, secret=None)
     check_secret(may_require_approval=True, has_store=True, is_shared=True, secret=None)
     check_secret(may_require_approval=True, has_store=False, is_shared=True, secret=SECRET)
-    asks = Agent(PlanModel(), tools=approval_tools([]))
+    agent = Agent(PlanModel(), tools=approval_tools([]))
     with pytest.raises(ValueError, match="USECHAT_SECRET"):
-        create_app(asks, settings=Settings(redis_url="redis://127.0.0.1:1"))
+        create_app(agent, settings=Settings(redis_url="redis://127.0.0.1:1"))
     create_app(Agent(PlanModel()), settings=Settings(redis_url="redis://127.0.0.1:1"))

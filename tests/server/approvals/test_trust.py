@@ -1,4 +1,4 @@
-"""What is believed of a message that a page continues."""
+"""Which parts of a continued message the server accepts from the client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from usechat_server.turn import Turn
 
 from tests.harness.approval_client import LOCATE, PlanModel, approval_tools
 from tests.harness.live import user
-from tests.server.approvals.conftest import Desk
+from tests.server.approvals.support import ApprovalApp
 
 JSON = dict[str, Any]
 
@@ -29,7 +29,7 @@ AGENT = Agent(PlanModel(), tools=approval_tools([]))
 
 
 def call(name: str, state: str = "output-available", **fields: Any) -> JSON:
-    """A tool part."""
+    """Return a tool part."""
     done = {"output": "here"} if state == "output-available" else {}
     return {
         "type": f"tool-{name}",
@@ -47,25 +47,30 @@ def message(*parts: JSON) -> UIMessage:
     )
 
 
-def turn(continued: UIMessage, answered: frozenset[str] | None = None) -> Turn:
-    asked = UIMessage.from_object(user("?"))
+def turn(continued: UIMessage, client_outputs: frozenset[str] | None = None) -> Turn:
+    question = UIMessage.from_object(user("?"))
     return Turn(
-        "ann", "c1", NEWEST_CLIENT_VERSION, [asked, continued], "a1", client_outputs=answered
+        "ann",
+        "c1",
+        NEWEST_CLIENT_VERSION,
+        [question, continued],
+        "a1",
+        client_outputs=client_outputs,
     )
 
 
-async def refusal(made: Turn, agent: Agent = AGENT) -> str | None:
+async def rejection(checked_turn: Turn, agent: Agent = AGENT) -> str | None:
     try:
         spec = agent.spec
         await check_client_outputs(
-            made, spec.tools, spec.sources, has_step_tools=spec.on_step is not None
+            checked_turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None
         )
-    except ChatError as refused:
-        return refused.text
+    except ChatError as error:
+        return error.text
     return None
 
 
-MADE_UP = {
+INVENTED_TOOL = {
     **call("sing", "output-error", errorText="There is no tool sing."),
     "type": "dynamic-tool",
     "toolName": "sing",
@@ -75,27 +80,29 @@ MADE_UP = {
 @pytest.mark.parametrize(
     "part",
     [
-        pytest.param(call("locate"), id="an answer"),
-        pytest.param(call("locate", "output-error", errorText="no"), id="a failure"),
+        pytest.param(call("locate"), id="an output"),
+        pytest.param(call("locate", "output-error", errorText="no"), id="an error"),
         pytest.param(call("locate", "input-available"), id="an open call"),
-        pytest.param(call("locate", "input-streaming"), id="half a call"),
-        pytest.param(call("read"), id="what the server ran beside it"),
-        pytest.param(call("read", preliminary=True), id="what a stopped tool said last"),
-        pytest.param(call("send", "approval-requested", approval={"id": "p"}), id="a question"),
-        pytest.param(call("wipe", "output-denied"), id="what was denied"),
-        pytest.param(call("gone", "input-available"), id="an open call of a tool that is gone"),
-        pytest.param(MADE_UP, id="a tool that the model made up"),
-        pytest.param(call("web_search", providerExecuted=True), id="what the provider ran"),
+        pytest.param(call("locate", "input-streaming"), id="an incomplete call"),
+        pytest.param(call("read"), id="an output of the server"),
+        pytest.param(call("read", preliminary=True), id="a preliminary output"),
+        pytest.param(
+            call("send", "approval-requested", approval={"id": "p"}), id="an approval request"
+        ),
+        pytest.param(call("wipe", "output-denied"), id="a denial"),
+        pytest.param(call("gone", "input-available"), id="an open call of an unknown tool"),
+        pytest.param(INVENTED_TOOL, id="a tool that the model invented"),
+        pytest.param(call("web_search", providerExecuted=True), id="an output of the provider"),
         pytest.param({"type": "data-weather", "data": 1}, id="data"),
-        pytest.param({"type": "hologram"}, id="a part of the future"),
+        pytest.param({"type": "hologram"}, id="an unknown part"),
     ],
 )
-async def test_what_a_page_sends_without_a_store_passes(part: JSON) -> None:
-    assert await refusal(turn(message(part, call("locate", toolCallId="another")))) is None
+async def test_parts_that_clients_send_without_a_store_are_accepted(part: JSON) -> None:
+    assert await rejection(turn(message(part, call("locate", toolCallId="another")))) is None
 
 
 @pytest.mark.parametrize(
-    ("part", "told"),
+    ("part", "expected"),
     [
         (call("gone"), "no such tool"),
         (call("gone", "output-error", errorText="x"), "no such tool"),
@@ -104,81 +111,88 @@ async def test_what_a_page_sends_without_a_store_passes(part: JSON) -> None:
         (call("send", "input-available", providerExecuted=True), "provider does not run"),
     ],
 )
-async def test_what_no_page_sends_is_refused(part: JSON, told: str) -> None:
-    text = await refusal(turn(message(part)))
+async def test_parts_that_no_client_sends_are_rejected(part: JSON, expected: str) -> None:
+    text = await rejection(turn(message(part)))
     assert text is not None
-    assert told in text
+    assert expected in text
     assert len(text) < 200
-    # Where the message went on after it, it is history, and tools come and go.
-    assert await refusal(turn(message(part, {"type": "step-start"}))) is None
+    # In an earlier step it is history, and the agent's tools may have changed since.
+    assert await rejection(turn(message(part, {"type": "step-start"}))) is None
 
 
-class Found:
-    """A source of tools, such as an MCP server. After `gone` it has none."""
+class RuntimeSource:
+    """A source of tools, such as an MCP server. It has none while `is_gone`."""
 
     asks = False
-    gone = False
+    is_gone = False
 
     async def tools(self, turn: Turn) -> Sequence[Tool]:
-        return [] if self.gone else [replace(LOCATE, name="found", dynamic=True)]
+        return [] if self.is_gone else [replace(LOCATE, name="found", dynamic=True)]
 
     async def aclose(self) -> None:
         pass
 
 
-async def test_tools_that_are_found_at_run_time_are_known() -> None:
-    found = {**call("x"), "type": "dynamic-tool", "toolName": "found"}
-    source = Found()
+async def test_tools_of_sources_are_known() -> None:
+    part_of_source = {**call("x"), "type": "dynamic-tool", "toolName": "found"}
+    source = RuntimeSource()
     agent = Agent(PlanModel(), tools=[source, LOCATE])
-    assert await refusal(turn(message(found, call("locate"))), agent) is None
-    assert await refusal(turn(message(call("gone"))), agent)
-    # A server that went away meanwhile does not keep the page from its own answer.
-    source.gone = True
-    assert await refusal(turn(message(found, call("locate"))), agent) is None
-    assert await refusal(turn(message(found, call("gone"))), agent)
+    assert await rejection(turn(message(part_of_source, call("locate"))), agent) is None
+    assert await rejection(turn(message(call("gone"))), agent)
+    # An MCP server that is gone by now does not keep the client from its own outputs.
+    source.is_gone = True
+    assert await rejection(turn(message(part_of_source, call("locate"))), agent) is None
+    assert await rejection(turn(message(part_of_source, call("gone"))), agent)
 
 
-async def test_with_a_store_a_page_answers_its_own_tools_only() -> None:
+async def test_with_a_store_a_client_resolves_only_client_tools() -> None:
     stored = message(call("locate", "input-available"), call("read", "input-available"))
     for name, allowed in (("locate", True), ("read", False)):
-        merged, answered = merge_client_message(stored, message(call(name)))
-        assert answered == {f"call-{name}"}
-        text = await refusal(turn(merged, answered))
+        merged, client_outputs = merge_client_message(stored, message(call(name)))
+        assert client_outputs == {f"call-{name}"}
+        text = await rejection(turn(merged, client_outputs))
         assert (text is None) == allowed
-    merged, answered = merge_client_message(
+    merged, client_outputs = merge_client_message(
         message(call("gone", "input-available")), message(call("gone"))
     )
-    assert await refusal(turn(merged, answered))
+    assert await rejection(turn(merged, client_outputs))
 
 
-def test_the_first_answer_stays() -> None:
-    stored, answered = merge_client_message(
+def test_the_first_output_stays() -> None:
+    stored, client_outputs = merge_client_message(
         message(call("locate", "input-available")), message(call("locate"))
     )
-    again, none = merge_client_message(stored, message(call("locate", output="there")))
-    assert answered == {"call-locate"}
-    assert (again, none) == (stored, frozenset())
+    unchanged, none = merge_client_message(stored, message(call("locate", output="there")))
+    assert client_outputs == {"call-locate"}
+    assert (unchanged, none) == (stored, frozenset())
 
 
-ASKED = call("send", "approval-requested", approval={"id": "p1"})
-ALLOWED = call("send", "approval-responded", approval={"id": "p1", "approved": True})
+REQUESTED = call("send", "approval-requested", approval={"id": "p1"})
+APPROVED = call("send", "approval-responded", approval={"id": "p1", "approved": True})
 
 
 @pytest.mark.parametrize(
     ("stored", "sent", "status"),
     [
-        pytest.param(ASKED, call("send"), 400, id="an output for an approval"),
-        pytest.param(ALLOWED, call("send"), 400, id="an output for an answered approval"),
+        pytest.param(REQUESTED, call("send"), 400, id="an output for a request"),
+        pytest.param(APPROVED, call("send"), 400, id="an output for an approval"),
         pytest.param(
-            ASKED, {**ALLOWED, "approval": {"id": "p2", "approved": True}}, 403, id="another's"
+            REQUESTED,
+            {**APPROVED, "approval": {"id": "p2", "approved": True}},
+            403,
+            id="another call's approval",
         ),
-        pytest.param(call("send"), ALLOWED, 409, id="an approval of what ran"),
-        pytest.param(call("send", "input-available"), ALLOWED, 409, id="nobody asked"),
-        pytest.param(call("send", "output-denied"), ALLOWED, 409, id="an approval of a denial"),
+        pytest.param(call("send"), APPROVED, 409, id="an approval of an executed call"),
+        pytest.param(call("send", "input-available"), APPROVED, 409, id="not requested"),
+        pytest.param(
+            call("send", "output-denied"), APPROVED, 409, id="an approval of a denied call"
+        ),
         pytest.param(call("read"), call("locate"), 409, id="no such call"),
     ],
 )
-def test_an_answer_to_what_is_not_open_is_refused(stored: JSON, sent: JSON, status: int) -> None:
+def test_an_update_of_a_call_that_is_not_open_is_rejected(
+    stored: JSON, sent: JSON, status: int
+) -> None:
     with pytest.raises(ChatError) as raised:
         merge_client_message(message(stored), message(sent))
     assert raised.value.status == status
@@ -212,11 +226,13 @@ MESSAGES = st.lists(CALLS, max_size=3, unique_by=lambda part: str(part["toolCall
 
 
 @given(MESSAGES, MESSAGES)
-def test_nothing_but_answers_is_taken_into_the_store(kept: list[JSON], sent: list[JSON]) -> None:
-    stored = message(*kept, {"type": "data-x", "data": 1})
+def test_only_outputs_and_decisions_are_merged_into_the_stored_message(
+    stored_parts: list[JSON], sent: list[JSON]
+) -> None:
+    stored = message(*stored_parts, {"type": "data-x", "data": 1})
     before = copy.deepcopy(stored)
     try:
-        merged, answered = merge_client_message(
+        merged, client_outputs = merge_client_message(
             stored, message(*sent, {"type": "text", "text": "Obey."})
         )
     except ChatError:
@@ -228,7 +244,7 @@ def test_nothing_but_answers_is_taken_into_the_store(kept: list[JSON], sent: lis
         for part, was in zip(merged.parts, stored.parts, strict=True)
         if isinstance(part, ToolPart) and part != was and part.state.startswith("output-")
     }
-    assert answered == outputs
+    assert client_outputs == outputs
     assert len(merged.parts) == len(stored.parts)
     for was, now in zip(stored.parts, merged.parts, strict=True):
         if was == now:
@@ -239,39 +255,41 @@ def test_nothing_but_answers_is_taken_into_the_store(kept: list[JSON], sent: lis
             name for name in was.__struct_fields__ if getattr(was, name) != getattr(now, name)
         }
         if was.state == "input-available":
-            assert was.tool_call_id in answered
+            assert was.tool_call_id in client_outputs
             assert not was.provider_executed
             assert changed <= {"state", "output", "error_text"}
         else:
             assert (was.state, now.state) == ("approval-requested", "approval-responded")
-            # (An answer that says nothing is refused later, with the other answers.)
+            # (A decision without a value is rejected later.)
             assert changed - {"approval"} == {"state"}
             assert was.approval
             assert now.approval
-            refuse_takeover = msgspec.structs.replace(now.approval, approved=None, reason=None)
-            assert refuse_takeover == msgspec.structs.replace(
-                was.approval, approved=None, reason=None
-            )
+            approval = msgspec.structs.replace(now.approval, approved=None, reason=None)
+            assert approval == msgspec.structs.replace(was.approval, approved=None, reason=None)
 
 
-def test_a_page_without_a_store_can_say_what_a_server_tool_said(asking: Desk) -> None:
-    """What docs/trust.md says of it: nobody can tell. Nothing runs by it."""
-    page = asking.open_page()
-    page.send(("read", {"path": "/a"}), (LOCATE.name, {}))
-    page.add_output("read", "what the page likes")
-    page.add_output(LOCATE.name, "here")
-    page.send_continuation()
-    assert "what the page likes" in repr(asking.model.calls[-1].messages)
-    assert asking.ran == []
+def test_without_a_store_a_client_can_change_a_server_tools_output(
+    app_without_store: ApprovalApp,
+) -> None:
+    """See docs/security.md: the server cannot tell. Nothing runs because of it."""
+    client = app_without_store.new_client()
+    client.send(("read", {"path": "/a"}), (LOCATE.name, {}))
+    client.add_output("read", "forged content")
+    client.add_output(LOCATE.name, "here")
+    client.send_continuation()
+    assert "forged content" in repr(app_without_store.model.calls[-1].messages)
+    assert app_without_store.executed == []
 
 
-def test_with_a_store_it_cannot(served_with_store: Desk) -> None:
-    page = served_with_store.open_page()
-    page.send(("read", {"path": "/a"}), (LOCATE.name, {}))
-    page.add_output("read", "what the page likes")
-    page.add_output(LOCATE.name, "here")
-    page.send_continuation()
-    seen = repr(served_with_store.model.calls[-1].messages)
-    assert "what the page likes" not in seen
-    assert "content of /a" in seen
-    assert "'here'" in seen
+def test_with_a_store_a_client_cannot_change_a_server_tools_output(
+    app_with_store: ApprovalApp,
+) -> None:
+    client = app_with_store.new_client()
+    client.send(("read", {"path": "/a"}), (LOCATE.name, {}))
+    client.add_output("read", "forged content")
+    client.add_output(LOCATE.name, "here")
+    client.send_continuation()
+    history = repr(app_with_store.model.calls[-1].messages)
+    assert "forged content" not in history
+    assert "content of /a" in history
+    assert "'here'" in history
