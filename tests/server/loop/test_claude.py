@@ -1,4 +1,4 @@
-"""The loop with Claude's backend and the real SDK, against a provider on loopback."""
+"""The agent loop with AnthropicModel and the real SDK, against a fake provider."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from usechat_server.agent import Agent
 from usechat_server.providers.anthropic import AnthropicModel
 from usechat_server.tools import ClientTool, ToolError, tool
 
+from tests.harness.agent_chat import AgentChat, make_turn, tool_part, with_part
 from tests.harness.fake_provider import FakeProvider, Reply
 from tests.harness.fake_provider_events import error_event, message, text, thinking, tool_use
-from tests.harness.turns import Scene, ask, changed, tool_part
 
-Claude = Callable[..., AnthropicModel]
+MakeModel = Callable[..., AnthropicModel]
 
-WHERE = ClientTool("where", "Where the page is.", {"type": "object"})
+WHERE = ClientTool("where", "Where the user is.", {"type": "object"})
 
 
 @tool
@@ -40,14 +40,14 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-async def claude(provider: FakeProvider) -> AsyncIterator[Claude]:
-    """Makes models that ask the provider."""
+async def claude(provider: FakeProvider) -> AsyncIterator[MakeModel]:
+    """Return a function that makes models which call the fake provider."""
     async with AsyncAnthropic(base_url=provider.url, api_key="any", max_retries=0) as client:
         yield lambda name="claude-sonnet-5-5": AnthropicModel(name, client=client)
 
 
-async def test_tools_of_one_step_and_the_answer_after_them(
-    provider: FakeProvider, claude: Claude
+async def test_tool_results_and_errors_are_sent_to_the_provider(
+    provider: FakeProvider, claude: MakeModel
 ) -> None:
     provider.script(
         Reply(
@@ -64,69 +64,69 @@ async def test_tools_of_one_step_and_the_answer_after_them(
         ),
         Reply(message(text("21 degrees."), message_id="msg_2")),
     )
-    scene = Scene(Agent(claude(), tools=[weather], max_tokens=100))
-    answer = await scene.answer(ask())
-    assert answer[-1] == Finish(finish_reason="stop")
+    chat = AgentChat(Agent(claude(), tools=[weather], max_tokens=100))
+    chunks = await chat.respond(make_turn())
+    assert chunks[-1] == Finish(finish_reason="stop")
 
     _, second = (request.json for request in provider.requests)
     assistant, results = second["messages"][1:]
     assert [block["type"] for block in assistant["content"]] == ["thinking", "text"] + [
         "tool_use"
     ] * 4
-    told = {block["tool_use_id"]: block for block in results["content"]}
-    assert told["toolu_1"]["content"] == '{"celsius":21}'
-    assert told["toolu_2"] | {"cache_control": None} == {
+    results_by_id = {block["tool_use_id"]: block for block in results["content"]}
+    assert results_by_id["toolu_1"]["content"] == '{"celsius":21}'
+    assert results_by_id["toolu_2"] | {"cache_control": None} == {
         "type": "tool_result",
         "tool_use_id": "toolu_2",
         "content": "There is no such city.",
         "is_error": True,
         "cache_control": None,
     }
-    assert told["toolu_3"]["is_error"]
-    assert "city" in told["toolu_3"]["content"]
-    assert "wether" in told["toolu_4"]["content"]
-    shown = reduce(answer)
+    assert results_by_id["toolu_3"]["is_error"]
+    assert "city" in results_by_id["toolu_3"]["content"]
+    assert "wether" in results_by_id["toolu_4"]["content"]
+    response = reduce(chunks)
     for call_id in ("toolu_2", "toolu_3", "toolu_4"):
-        assert tool_part(shown, call_id).error_text == told[call_id]["content"]
+        assert tool_part(response, call_id).error_text == results_by_id[call_id]["content"]
 
 
-async def test_a_call_of_the_page_goes_on_in_the_same_message(
-    provider: FakeProvider, claude: Claude
+async def test_a_client_side_call_continues_in_the_same_message(
+    provider: FakeProvider, claude: MakeModel
 ) -> None:
     provider.script(
         Reply(message(tool_use("toolu_1", "where", {}), stop_reason="tool_use")),
         Reply(message(text("You are here."), message_id="msg_2")),
     )
-    scene = Scene(Agent(claude(), tools=[WHERE], max_tokens=100))
-    shown = await scene.message(ask())
-    shown = changed(shown, "toolu_1", state="output-available", output="here")
-    shown = await scene.message(ask(continued=shown))
+    chat = AgentChat(Agent(claude(), tools=[WHERE], max_tokens=100))
+    response = await chat.response_message(make_turn())
+    response = with_part(response, "toolu_1", state="output-available", output="here")
+    response = await chat.response_message(make_turn(continued=response))
     assert len(provider.requests) == 2
     assert provider.requests[1].json["messages"][-1]["content"][0]["content"] == "here"
-    assert shown.parts[-1] == TextPart(text="You are here.", state="done")
+    assert response.parts[-1] == TextPart(text="You are here.", state="done")
 
 
-async def test_a_call_that_breaks_off_inside_a_tools_input(
-    provider: FakeProvider, claude: Claude
+async def test_a_call_that_fails_inside_a_tool_input_is_retried(
+    provider: FakeProvider, claude: MakeModel
 ) -> None:
-    def half(call_id: str) -> list[Any]:
+    def incomplete(call_id: str) -> list[Any]:
         return message(text("Let me"), tool_use(call_id, "weather", pieces=["", '{"ci']))[:-3]
 
     provider.script(
-        Reply([*half("toolu_1"), error_event()]),
+        Reply([*incomplete("toolu_1"), error_event()]),
         Reply(message(tool_use("toolu_1", "weather", {"city": "Bern"}), stop_reason="tool_use")),
-        Reply(half("toolu_2"), then="reset"),
+        Reply(incomplete("toolu_2"), then="reset"),
         Reply(message(text("21 degrees."), message_id="msg_2")),
     )
-    scene = Scene(Agent(claude(), tools=[weather], max_tokens=100))
-    shown = await scene.message(ask(NEWEST_CLIENT_VERSION))
-    kinds = [type(part) for part in shown.parts if not isinstance(part, CustomPart)]
+    chat = AgentChat(Agent(claude(), tools=[weather], max_tokens=100))
+    response = await chat.response_message(make_turn(NEWEST_CLIENT_VERSION))
+    kinds = [type(part) for part in response.parts if not isinstance(part, CustomPart)]
     assert kinds == [StepStartPart, ToolPart, StepStartPart, TextPart]
-    assert tool_part(shown, "toolu_1").output == {"celsius": 21}
+    assert tool_part(response, "toolu_1").output == {"celsius": 21}
     assert len(provider.requests) == 4
 
 
-async def test_another_model_takes_over(provider: FakeProvider, claude: Claude) -> None:
+async def test_the_fallback_model_is_called(provider: FakeProvider, claude: MakeModel) -> None:
     provider.on(
         lambda request: Reply(
             [error_event()]
@@ -135,25 +135,28 @@ async def test_another_model_takes_over(provider: FakeProvider, claude: Claude) 
         )
     )
     agent = Agent(claude(), fallback=[claude("claude-haiku-5-5")], max_tokens=100)
-    scene = Scene(agent)
-    answer = await scene.answer(ask(DEFAULT_CLIENT_VERSION))
-    assert reduce(answer).parts[-1] == TextPart(text="Hello.", state="done")
-    assert not any(isinstance(chunk, Error) for chunk in answer)
+    chat = AgentChat(agent)
+    chunks = await chat.respond(make_turn(DEFAULT_CLIENT_VERSION))
+    assert reduce(chunks).parts[-1] == TextPart(text="Hello.", state="done")
+    assert not any(isinstance(chunk, Error) for chunk in chunks)
     models = [request.json["model"] for request in provider.requests]
     assert models == ["claude-sonnet-5-5"] * 3 + ["claude-haiku-5-5"]
-    assert scene.answers[0].steps[-1].model == "claude-haiku-5-5"
+    assert chat.results[0].steps[-1].model == "claude-haiku-5-5"
 
 
 class Place(BaseModel):
     name: str
 
 
-async def test_the_shape_of_the_answer_is_the_providers_to_keep(
-    provider: FakeProvider, claude: Claude
+async def test_structured_output_uses_the_provider_s_json_schema(
+    provider: FakeProvider, claude: MakeModel
 ) -> None:
     provider.script(Reply(message(text('{"na', 'me": "Bern"}'))))
-    scene = Scene(Agent(claude(), output=Place, max_tokens=100))
-    await scene.answer(ask())
-    asked = provider.requests[0].json["output_config"]["format"]
-    assert (asked["type"], list(asked["schema"]["properties"])) == ("json_schema", ["name"])
-    assert scene.answers[0].output == Place(name="Bern")
+    chat = AgentChat(Agent(claude(), output=Place, max_tokens=100))
+    await chat.respond(make_turn())
+    output_format = provider.requests[0].json["output_config"]["format"]
+    assert (output_format["type"], list(output_format["schema"]["properties"])) == (
+        "json_schema",
+        ["name"],
+    )
+    assert chat.results[0].output == Place(name="Bern")

@@ -1,4 +1,4 @@
-"""Answers that wait for the page or a person, and go on in the same message."""
+"""Messages that wait for the client or the user, and are then continued."""
 
 from __future__ import annotations
 
@@ -23,18 +23,25 @@ from usechat_server.providers.base import StepResult
 from usechat_server.tools import ClientTool, ToolContext, tool
 from usechat_server.turn import Turn
 
+from tests.harness.agent_chat import (
+    AgentChat,
+    call_chunks,
+    make_turn,
+    text_chunks,
+    tool_part,
+    with_part,
+)
 from tests.harness.asgi_host import LONG
 from tests.harness.scripted_model import ScriptedModel, ScriptEvent
-from tests.harness.turns import Scene, ask, call, changed, text, tool_part
 
 CALLS, DONE = StepResult("tool-calls"), StepResult("stop")
-SPOKEN: list[ScriptEvent] = [text(), DONE]
-WHERE = ClientTool("where", "Where the page is.", {"type": "object"})
+TEXT_RESPONSE: list[ScriptEvent] = [text_chunks(), DONE]
+WHERE = ClientTool("where", "Where the user is.", {"type": "object"})
 CLIENT_VERSIONS = [ClientVersion(6), NEWEST_CLIENT_VERSION]
 
 
 class Mail:
-    """A tool that has to be allowed, and what it did."""
+    """A tool that needs approval, and the recipients that it ran with."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -51,26 +58,26 @@ class Mail:
 def decided(
     message: UIMessage, call_id: str, approved: bool, reason: str | None = None
 ) -> UIMessage:
-    """The message after a person pressed a button."""
+    """Return the message with the user's decision on a call."""
     approval = tool_part(message, call_id).approval
     assert approval is not None
-    answer = Approval(id=approval.id, approved=approved, reason=reason)
-    return changed(message, call_id, state="approval-responded", approval=answer)
+    decision = Approval(id=approval.id, approved=approved, reason=reason)
+    return with_part(message, call_id, state="approval-responded", approval=decision)
 
 
 @pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
-async def test_what_a_person_allows_is_run_before_the_model_goes_on(
+async def test_an_approved_call_runs_before_the_next_model_call(
     client_version: ClientVersion,
 ) -> None:
     mail = Mail()
-    model = ScriptedModel([call("a", "mail", to="bo"), CALLS], SPOKEN)
-    scene = Scene(Agent(model, tools=[mail.tool]))
-    message = await scene.message(ask(client_version))
+    model = ScriptedModel([call_chunks("a", "mail", to="bo"), CALLS], TEXT_RESPONSE)
+    chat = AgentChat(Agent(model, tools=[mail.tool]))
+    message = await chat.response_message(make_turn(client_version))
     assert tool_part(message, "a").state == "approval-requested"
-    assert (mail.sent, scene.answers[0].outcome) == ([], "waiting")
+    assert (mail.sent, chat.results[0].outcome) == ([], "waiting")
 
-    answer = await scene.answer(ask(client_version, decided(message, "a", approved=True)))
-    types = [chunk.type for chunk in answer]
+    chunks = await chat.respond(make_turn(client_version, decided(message, "a", approved=True)))
+    types = [chunk.type for chunk in chunks]
     assert types[:3] == ["start", "tool-output-available", "start-step"]
     assert mail.sent == ["bo"]
     assert tool_part(model.calls[1].messages[-1], "a").output == "sent to bo"
@@ -78,39 +85,47 @@ async def test_what_a_person_allows_is_run_before_the_model_goes_on(
 
 
 @pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
-async def test_the_model_is_told_what_a_person_denies(client_version: ClientVersion) -> None:
+async def test_the_model_gets_a_denial_with_its_reason(client_version: ClientVersion) -> None:
     mail = Mail()
-    model = ScriptedModel([call("a", "mail", to="bo"), CALLS], SPOKEN)
-    scene = Scene(Agent(model, tools=[mail.tool]))
-    message = await scene.message(ask(client_version))
-    answer = await scene.answer(
-        ask(client_version, decided(message, "a", approved=False, reason="Not bo."))
+    model = ScriptedModel([call_chunks("a", "mail", to="bo"), CALLS], TEXT_RESPONSE)
+    chat = AgentChat(Agent(model, tools=[mail.tool]))
+    message = await chat.response_message(make_turn(client_version))
+    chunks = await chat.respond(
+        make_turn(client_version, decided(message, "a", approved=False, reason="Not bo."))
     )
-    assert ToolOutputDenied(tool_call_id="a") in answer
-    told = tool_part(model.calls[1].messages[-1], "a")
-    assert told.state == "output-denied"
-    assert told.approval is not None
-    assert told.approval.reason == "Not bo."
+    assert ToolOutputDenied(tool_call_id="a") in chunks
+    part = tool_part(model.calls[1].messages[-1], "a")
+    assert part.state == "output-denied"
+    assert part.approval is not None
+    assert part.approval.reason == "Not bo."
     assert not mail.sent
 
 
 @pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
-async def test_the_model_is_asked_once_all_that_was_pending_is_decided(
+async def test_the_model_is_called_once_all_open_calls_are_decided(
     client_version: ClientVersion,
 ) -> None:
     mail = Mail()
-    calls = [*call("a", "mail", to="A"), *call("b", "mail", to="B"), *call("c", "where")]
-    model = ScriptedModel([calls, CALLS], SPOKEN)
-    scene = Scene(Agent(model, tools=[mail.tool, WHERE]))
-    message = await scene.message(ask(client_version))
+    calls = [
+        *call_chunks("a", "mail", to="A"),
+        *call_chunks("b", "mail", to="B"),
+        *call_chunks("c", "where"),
+    ]
+    model = ScriptedModel([calls, CALLS], TEXT_RESPONSE)
+    chat = AgentChat(Agent(model, tools=[mail.tool, WHERE]))
+    message = await chat.response_message(make_turn(client_version))
 
-    message = await scene.message(ask(client_version, decided(message, "a", approved=True)))
+    message = await chat.response_message(
+        make_turn(client_version, decided(message, "a", approved=True))
+    )
     assert (mail.sent, len(model.calls)) == (["A"], 1)
-    message = await scene.message(ask(client_version, decided(message, "b", approved=False)))
+    message = await chat.response_message(
+        make_turn(client_version, decided(message, "b", approved=False))
+    )
     assert len(model.calls) == 1
-    assert scene.answers[-1].outcome == "waiting"
-    answered = changed(message, "c", state="output-available", output="here")
-    message = await scene.message(ask(client_version, answered))
+    assert chat.results[-1].outcome == "waiting"
+    continued = with_part(message, "c", state="output-available", output="here")
+    message = await chat.response_message(make_turn(client_version, continued))
     assert len(model.calls) == 2
     assert mail.sent == ["A"]
     states = [tool_part(message, call_id).state for call_id in "abc"]
@@ -118,10 +133,10 @@ async def test_the_model_is_asked_once_all_that_was_pending_is_decided(
 
 
 @pytest.mark.parametrize("client_version", CLIENT_VERSIONS)
-async def test_the_app_decides_by_itself_and_says_why(client_version: ClientVersion) -> None:
+async def test_a_policy_decides_with_reasons(client_version: ClientVersion) -> None:
     ran = []
 
-    def judge(arguments: Mapping[str, Any], turn: Turn) -> Approve | Deny | Ask | bool:
+    def policy(arguments: Mapping[str, Any], turn: Turn) -> Approve | Deny | Ask | bool:
         match arguments["to"]:
             case "bo":
                 return Approve("A friend.")
@@ -131,18 +146,18 @@ async def test_the_app_decides_by_itself_and_says_why(client_version: ClientVers
                 return False
         return Ask("A stranger.")
 
-    @tool(needs_approval=judge)
+    @tool(needs_approval=policy)
     async def mail(to: str) -> None:
         """Sends a mail."""
         ran.append(to)
 
     names = {"a": "bo", "b": "me", "c": "us", "d": "cy"}
     calls: list[Chunk] = [
-        chunk for call_id, to in names.items() for chunk in call(call_id, "mail", to=to)
+        chunk for call_id, to in names.items() for chunk in call_chunks(call_id, "mail", to=to)
     ]
-    model = ScriptedModel([calls, CALLS], SPOKEN)
-    scene = Scene(Agent(model, tools=[mail]))
-    message = await scene.message(ask(client_version))
+    model = ScriptedModel([calls, CALLS], TEXT_RESPONSE)
+    chat = AgentChat(Agent(model, tools=[mail]))
+    message = await chat.response_message(make_turn(client_version))
     assert sorted(ran) == ["bo", "us"]
     states = [tool_part(message, call_id).state for call_id in "abcd"]
     assert states == [
@@ -151,75 +166,83 @@ async def test_the_app_decides_by_itself_and_says_why(client_version: ClientVers
         "output-available",
         "approval-requested",
     ]
-    told = tool_part(scene.opened.log.message(), "b").approval
-    assert told is not None
-    assert told.reason == "Not to yourself."
-    # Older clients wait for a person when they read of a request.
+    approval = tool_part(chat.subscription.log.message(), "b").approval
+    assert approval is not None
+    assert approval.reason == "Not to yourself."
+    # Older clients would wait for the user if they read an approval request.
     assert (tool_part(message, "a").approval is None) == (client_version == ClientVersion(6))
 
 
-async def test_a_call_that_nobody_could_judge_is_not_run() -> None:
+async def test_a_call_whose_policy_fails_does_not_run() -> None:
     ran = []
 
-    def judge(arguments: Mapping[str, Any], turn: Turn) -> bool:
+    def policy(arguments: Mapping[str, Any], turn: Turn) -> bool:
         raise LookupError("no such customer")
 
-    @tool(needs_approval=judge)
+    @tool(needs_approval=policy)
     async def pay() -> None:
         """Pays."""
         ran.append(1)
 
-    model = ScriptedModel([call("a", "pay"), CALLS], SPOKEN)
-    message = await Scene(Agent(model, tools=[pay])).message(ask(NEWEST_CLIENT_VERSION))
+    model = ScriptedModel([call_chunks("a", "pay"), CALLS], TEXT_RESPONSE)
+    message = await AgentChat(Agent(model, tools=[pay])).response_message(
+        make_turn(NEWEST_CLIENT_VERSION)
+    )
     assert tool_part(message, "a").state == "output-error"
     assert not ran
 
 
-async def test_a_page_of_the_oldest_kind_allows_by_its_own_answer() -> None:
+async def test_a_version_5_client_approves_with_a_tool_output() -> None:
     mail = Mail()
-    model = ScriptedModel([call("a", "mail", to="bo"), CALLS], SPOKEN)
+    model = ScriptedModel([call_chunks("a", "mail", to="bo"), CALLS], TEXT_RESPONSE)
     agent = Agent(model, tools=[mail.tool], approvals="client-tool")
-    scene = Scene(agent)
-    message = await scene.message(ask(DEFAULT_CLIENT_VERSION))
+    chat = AgentChat(agent)
+    message = await chat.response_message(make_turn(DEFAULT_CLIENT_VERSION))
     assert tool_part(message, "a").state == "input-available"
-    yes = changed(message, "a", state="output-available", output={"approved": True})
-    message = await scene.message(ask(DEFAULT_CLIENT_VERSION, normalize_legacy_approvals(yes)))
+    approved = with_part(message, "a", state="output-available", output={"approved": True})
+    message = await chat.response_message(
+        make_turn(DEFAULT_CLIENT_VERSION, normalize_legacy_approvals(approved))
+    )
     assert mail.sent == ["bo"]
     assert tool_part(message, "a").output == "sent to bo"
 
 
-async def test_a_call_that_merely_stands_there_is_never_run() -> None:
+async def test_a_call_that_the_client_made_up_does_not_run() -> None:
     ran = []
 
     @tool
     async def note() -> None:
-        """Notes that it ran."""
+        """Records that it ran."""
         ran.append(1)
 
-    model = ScriptedModel([[*call("a", "note"), *call("b", "where")], CALLS], SPOKEN)
-    scene = Scene(Agent(model, tools=[note, WHERE]))
-    message = await scene.message(ask())
+    model = ScriptedModel(
+        [[*call_chunks("a", "note"), *call_chunks("b", "where")], CALLS], TEXT_RESPONSE
+    )
+    chat = AgentChat(Agent(model, tools=[note, WHERE]))
+    message = await chat.response_message(make_turn())
     assert ran == [1]
-    forged = changed(message, "a", state="input-available", output=None)
-    forged = changed(forged, "b", state="output-available", output="here")
-    message = await scene.message(ask(continued=forged))
+    forged = with_part(message, "a", state="input-available", output=None)
+    forged = with_part(forged, "b", state="output-available", output="here")
+    message = await chat.response_message(make_turn(continued=forged))
     assert ran == [1]
     assert tool_part(message, "a").state == "output-error"
     assert len(model.calls) == 2
 
 
-async def test_an_allowed_call_whose_tool_is_gone_or_has_changed() -> None:
+async def test_an_approved_call_fails_if_its_tool_has_changed() -> None:
     mail = Mail()
-    model = ScriptedModel([[*call("a", "mail", to="bo")], CALLS], SPOKEN)
-    scene = Scene(Agent(model, tools=[mail.tool]))
-    message = decided(await scene.message(ask(NEWEST_CLIENT_VERSION)), "a", approved=True)
+    model = ScriptedModel([[*call_chunks("a", "mail", to="bo")], CALLS], TEXT_RESPONSE)
+    chat = AgentChat(Agent(model, tools=[mail.tool]))
+    message = decided(
+        await chat.response_message(make_turn(NEWEST_CLIENT_VERSION)), "a", approved=True
+    )
 
     @tool(name="mail", needs_approval=True)
     async def other(to: str, subject: str) -> None:
         """Sends a mail."""
 
-    scene.agent = Agent(model, tools=[other])
-    part = tool_part(await scene.message(ask(NEWEST_CLIENT_VERSION, message)), "a")
+    chat.agent = Agent(model, tools=[other])
+    part = tool_part(await chat.response_message(make_turn(NEWEST_CLIENT_VERSION, message)), "a")
     assert part.state == "output-error"
     assert "subject" in (part.error_text or "")
 
@@ -227,7 +250,7 @@ async def test_an_allowed_call_whose_tool_is_gone_or_has_changed() -> None:
 @pytest.mark.parametrize(
     "client_version", [ClientVersion(5), DEFAULT_CLIENT_VERSION, *CLIENT_VERSIONS]
 )
-async def test_a_stop_cancels_a_tool_and_ends_the_answer_at_once(
+async def test_stopping_a_run_cancels_its_tools_and_ends_it_at_once(
     client_version: ClientVersion,
 ) -> None:
     running, cleaned = asyncio.Event(), asyncio.Event()
@@ -243,24 +266,24 @@ async def test_a_stop_cancels_a_tool_and_ends_the_answer_at_once(
             await asyncio.sleep(0)
             cleaned.set()
 
-    calls = [*call("a", "sleep"), *call("b", "double", number=1)]
+    calls = [*call_chunks("a", "sleep"), *call_chunks("b", "double", number=1)]
 
     @tool
     async def double(number: int) -> int:
         """Doubles a number."""
         return number * 2
 
-    model = ScriptedModel([calls, CALLS], SPOKEN)
-    scene = Scene(Agent(model, tools=[sleep, double]))
-    run = await scene.begin(ask(client_version))
-    host = scene.host(client_version)
+    model = ScriptedModel([calls, CALLS], TEXT_RESPONSE)
+    chat = AgentChat(Agent(model, tools=[sleep, double]))
+    run = await chat.start_run(make_turn(client_version))
+    host = chat.connect(client_version)
     responder = host.request()
     await host.until(lambda body: b"tool-output-available" in body)
     await asyncio.wait_for(running.wait(), LONG)
     run.stop()
     assert run.log.has_ended
     await asyncio.wait_for(responder, LONG)
-    await scene.settled()
+    await chat.wait_settled()
     assert cleaned.is_set()
     assert isinstance(host.chunks[-1], Abort)
     assert b"too late" not in host.body
@@ -268,8 +291,8 @@ async def test_a_stop_cancels_a_tool_and_ends_the_answer_at_once(
     assert len(model.calls) == 1
 
 
-async def test_a_tool_in_a_thread_is_told_of_a_stop() -> None:
-    told = threading.Event()
+async def test_a_tool_in_a_thread_can_see_that_the_run_was_stopped() -> None:
+    noticed = threading.Event()
     running = threading.Event()
 
     @tool
@@ -277,22 +300,22 @@ async def test_a_tool_in_a_thread_is_told_of_a_stop() -> None:
         """Works in a thread."""
         running.set()
         while not ctx.cancelled:
-            if told.wait(0.001):
+            if noticed.wait(0.001):
                 return
-        told.set()
+        noticed.set()
 
-    model = ScriptedModel([call("a", "work"), CALLS])
-    scene = Scene(Agent(model, tools=[work]))
-    run = await scene.begin(ask())
+    model = ScriptedModel([call_chunks("a", "work"), CALLS])
+    chat = AgentChat(Agent(model, tools=[work]))
+    run = await chat.start_run(make_turn())
     assert await asyncio.to_thread(running.wait, LONG)
     run.stop()
-    assert await asyncio.to_thread(told.wait, LONG)
-    host = scene.host()
+    assert await asyncio.to_thread(noticed.wait, LONG)
+    host = chat.connect()
     await host.answer()
-    await scene.settled()
+    await chat.wait_settled()
 
 
-async def test_a_tool_that_will_not_be_cancelled_keeps_nobody(
+async def test_a_tool_that_ignores_cancellation_does_not_block_the_run(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("usechat_server.loop.tool_calls.CLEANUP", 0.05)
@@ -307,17 +330,17 @@ async def test_a_tool_that_will_not_be_cancelled_keeps_nobody(
             except asyncio.CancelledError:
                 continue
 
-    model = ScriptedModel([call("a", "stubborn"), CALLS])
-    scene = Scene(Agent(model, tools=[stubborn]))
-    run = await scene.begin(ask())
-    host = scene.host()
+    model = ScriptedModel([call_chunks("a", "stubborn"), CALLS])
+    chat = AgentChat(Agent(model, tools=[stubborn]))
+    run = await chat.start_run(make_turn())
+    host = chat.connect()
     responder = host.request()
     await host.until(lambda body: b"tool-input-available" in body)
     for _ in range(10):
         await asyncio.sleep(0)
     run.stop()
     await asyncio.wait_for(responder, LONG)
-    await scene.settled()
+    await chat.wait_settled()
     assert "still run" in caplog.text
     release.set()
 
@@ -325,15 +348,15 @@ async def test_a_tool_that_will_not_be_cancelled_keeps_nobody(
 @pytest.mark.parametrize(
     "client_version", [ClientVersion(5), DEFAULT_CLIENT_VERSION, *CLIENT_VERSIONS]
 )
-async def test_no_end_of_a_continuation_makes_the_page_ask_again(
+async def test_no_end_of_a_continuation_makes_the_client_send_another_request(
     client_version: ClientVersion,
 ) -> None:
-    """(Scene checks each answer with the grammar, whose rule `request-loop` this is about.)"""
+    """AgentChat checks the chunks against the rule `request-loop`."""
     for end in (DONE, StepResult("length"), StepResult("content-filter")):
-        model = ScriptedModel([call("a", "where"), CALLS], [end])
-        scene = Scene(Agent(model, tools=[WHERE], metadata=None))
-        message = await scene.message(ask(client_version))
-        answered = changed(message, "a", state="output-available", output="here")
-        answer = await scene.answer(ask(client_version, answered))
-        assert isinstance(answer[-1], Finish)
+        model = ScriptedModel([call_chunks("a", "where"), CALLS], [end])
+        chat = AgentChat(Agent(model, tools=[WHERE], metadata=None))
+        message = await chat.response_message(make_turn(client_version))
+        continued = with_part(message, "a", state="output-available", output="here")
+        chunks = await chat.respond(make_turn(client_version, continued))
+        assert isinstance(chunks[-1], Finish)
         assert len(model.calls) == 2

@@ -1,4 +1,4 @@
-"""The loop: model calls and the tools between them, as a page and a model see them."""
+"""The agent loop: what the client and the model get of model calls and tool calls."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from usechat_server.results import Step, Usage
 from usechat_server.tools import ClientTool, Tool, ToolContext, ToolError, tool
 from usechat_server.turn import Turn
 
+from tests.harness.agent_chat import AgentChat, call_chunks, make_turn, text_chunks, tool_part
 from tests.harness.asgi_host import LONG
 from tests.harness.scripted_model import ScriptedModel, ScriptEvent
-from tests.harness.turns import Scene, ask, call, text, tool_part
 
 CALLS, DONE = StepResult("tool-calls"), StepResult("stop")
-SPOKEN: list[ScriptEvent] = [text(), DONE]
-WHERE = ClientTool("where", "Where the page is.", {"type": "object"})
+TEXT_RESPONSE: list[ScriptEvent] = [text_chunks(), DONE]
+WHERE = ClientTool("where", "Where the user is.", {"type": "object"})
 
 
 @tool
@@ -47,72 +47,74 @@ async def double(number: int) -> int:
 
 
 class Doubling:
-    """A script that is one more call each time it is played."""
+    """A script with one tool call, whose id differs each time it is played."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
 
     def __iter__(self) -> Iterator[ScriptEvent]:
-        yield call(f"t{next(self._numbers)}", "double", number=1)
+        yield call_chunks(f"t{next(self._numbers)}", "double", number=1)
         yield Usage(5, 5)
         yield CALLS
 
 
-async def test_the_model_goes_on_with_what_its_tool_brought() -> None:
-    model = ScriptedModel([text("Let me see."), call("a", "double", number=21), CALLS], SPOKEN)
-    scene = Scene(Agent(model, tools=[double]))
-    answer = await scene.answer(ask())
+async def test_the_next_model_call_has_the_tool_output() -> None:
+    model = ScriptedModel(
+        [text_chunks("Let me see."), call_chunks("a", "double", number=21), CALLS], TEXT_RESPONSE
+    )
+    chat = AgentChat(Agent(model, tools=[double]))
+    chunks = await chat.respond(make_turn())
 
-    assert answer[-2:] == [FinishStep(), Finish(finish_reason="stop")]
-    shape = [type(part) for part in reduce(answer).parts]
+    assert chunks[-2:] == [FinishStep(), Finish(finish_reason="stop")]
+    shape = [type(part) for part in reduce(chunks).parts]
     assert shape == [StepStartPart, TextPart, ToolPart, StepStartPart, TextPart]
     first, second = model.calls
-    assert first.messages == ask().messages
+    assert first.messages == make_turn().messages
     part = tool_part(second.messages[-1], "a")
     assert (part.state, part.input, part.output) == ("output-available", {"number": 21}, 42)
     assert all(stream.closed.is_set() for stream in model.streams)
-    assert [step.finish_reason for step in scene.answers[0].steps] == ["tool-calls", "stop"]
+    assert [step.finish_reason for step in chat.results[0].steps] == ["tool-calls", "stop"]
 
 
-async def test_calls_of_one_step_run_at_once_and_end_before_the_step() -> None:
+async def test_calls_of_one_step_run_concurrently_and_finish_before_it() -> None:
     both = asyncio.Barrier(2)
 
     @tool
     async def meet(name: str) -> str:
-        """Waits for the other one."""
+        """Waits for the other call."""
         await asyncio.wait_for(both.wait(), LONG)
         return name
 
-    first = call("a", "meet", name="A")
+    first = call_chunks("a", "meet", name="A")
     model = ScriptedModel(
-        [[*first[:2], *call("b", "meet", name="B")], first[2:], CALLS],
-        SPOKEN,
+        [[*first[:2], *call_chunks("b", "meet", name="B")], first[2:], CALLS],
+        TEXT_RESPONSE,
     )
-    answer = await Scene(Agent(model, tools=[meet])).answer(ask())
-    types = [chunk.type for chunk in answer]
+    chunks = await AgentChat(Agent(model, tools=[meet])).respond(make_turn())
+    types = [chunk.type for chunk in chunks]
     outputs = [index for index, name in enumerate(types) if name == "tool-output-available"]
     assert len(outputs) == 2
     assert outputs[-1] < types.index("finish-step")
 
 
-async def test_nothing_runs_before_the_model_has_said_all() -> None:
-    go_on = asyncio.Event()
+async def test_no_tool_runs_before_the_model_call_is_complete() -> None:
+    resume = asyncio.Event()
     ran = []
 
     @tool
     def note() -> None:
-        """Notes that it ran."""
+        """Records that it ran."""
         ran.append(1)
 
-    model = ScriptedModel([call("a", "note"), go_on, StepResult("length")])
-    scene = Scene(Agent(model, tools=[note]))
-    await scene.begin(ask())
-    host = scene.host()
+    model = ScriptedModel([call_chunks("a", "note"), resume, StepResult("length")])
+    chat = AgentChat(Agent(model, tools=[note]))
+    await chat.start_run(make_turn())
+    host = chat.connect()
     responder = host.request()
     await host.until(lambda body: b"tool-input-available" in body)
-    go_on.set()
+    resume.set()
     await asyncio.wait_for(responder, LONG)
-    # The answer was cut: what it wanted may be half of what it meant.
+    # The response was truncated, so its tool calls may be incomplete.
     assert not ran
     message = reduce(host.chunks)
     assert tool_part(message, "a").state == "output-error"
@@ -120,39 +122,41 @@ async def test_nothing_runs_before_the_model_has_said_all() -> None:
     assert len(model.calls) == 1
 
 
-async def test_the_model_may_correct_an_input_that_the_tool_does_not_take() -> None:
+async def test_the_model_can_correct_an_invalid_tool_input() -> None:
     model = ScriptedModel(
-        [call("a", "double", number="many"), CALLS], [call("b", "double", number=2), CALLS], SPOKEN
+        [call_chunks("a", "double", number="many"), CALLS],
+        [call_chunks("b", "double", number=2), CALLS],
+        TEXT_RESPONSE,
     )
-    answer = await Scene(Agent(model, tools=[double])).answer(ask())
-    [error] = [chunk for chunk in answer if isinstance(chunk, ToolInputError)]
+    chunks = await AgentChat(Agent(model, tools=[double])).respond(make_turn())
+    [error] = [chunk for chunk in chunks if isinstance(chunk, ToolInputError)]
     assert error.input == {"number": "many"}
     assert "number" in error.error_text
-    told = tool_part(model.calls[1].messages[-1], "a")
-    assert (told.state, told.error_text) == ("output-error", error.error_text)
-    assert tool_part(reduce(answer), "b").output == 4
+    part = tool_part(model.calls[1].messages[-1], "a")
+    assert (part.state, part.error_text) == ("output-error", error.error_text)
+    assert tool_part(reduce(chunks), "b").output == 4
 
 
 @pytest.mark.parametrize(
     "client_version",
     [ClientVersion(5), DEFAULT_CLIENT_VERSION, ClientVersion(6), NEWEST_CLIENT_VERSION],
 )
-async def test_a_tool_that_nobody_has_is_an_error_that_the_model_is_told(
+async def test_an_unknown_tool_is_an_error_for_the_model(
     client_version: ClientVersion,
 ) -> None:
-    model = ScriptedModel([call("a", "triple", number=1), CALLS], SPOKEN)
-    answer = await Scene(Agent(model, tools=[double])).answer(ask(client_version))
+    model = ScriptedModel([call_chunks("a", "triple", number=1), CALLS], TEXT_RESPONSE)
+    chunks = await AgentChat(Agent(model, tools=[double])).respond(make_turn(client_version))
     part = tool_part(model.calls[1].messages[-1], "a")
     assert (part.state, part.error_text) == ("output-error", "There is no tool triple.")
-    assert isinstance(answer[-1], Finish)
+    assert isinstance(chunks[-1], Finish)
 
 
-async def test_a_tool_error_is_shown_and_any_other_is_not(
+async def test_only_tool_errors_are_shown_to_the_client(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     @tool
     async def refuse() -> None:
-        """Cannot do it."""
+        """Refuses."""
         raise ToolError("No such booking.")
 
     @tool
@@ -162,7 +166,7 @@ async def test_a_tool_error_is_shown_and_any_other_is_not(
 
     @tool
     async def vanish() -> None:
-        """Has a task of its own that is cancelled."""
+        """Awaits a task of its own that is cancelled."""
         raise asyncio.CancelledError
 
     @tool
@@ -176,34 +180,34 @@ async def test_a_tool_error_is_shown_and_any_other_is_not(
         sys.exit("hunter2")
 
     calls = [
-        *call("a", "refuse"),
-        *call("b", "crash"),
-        *call("c", "vanish"),
-        *call("d", "leave"),
-        *call("e", "leave_too"),
+        *call_chunks("a", "refuse"),
+        *call_chunks("b", "crash"),
+        *call_chunks("c", "vanish"),
+        *call_chunks("d", "leave"),
+        *call_chunks("e", "leave_too"),
     ]
     tools = (refuse, crash, vanish, leave, leave_too)
-    model = ScriptedModel([calls, CALLS], SPOKEN)
+    model = ScriptedModel([calls, CALLS], TEXT_RESPONSE)
     with caplog.at_level(logging.ERROR):
-        answer = await Scene(Agent(model, tools=tools)).answer(ask())
-    shown = {
+        chunks = await AgentChat(Agent(model, tools=tools)).respond(make_turn())
+    error_texts = {
         chunk.tool_call_id: chunk.error_text
-        for chunk in answer
+        for chunk in chunks
         if isinstance(chunk, ToolOutputError)
     }
-    assert shown["a"] == "No such booking."
+    assert error_texts["a"] == "No such booking."
     for name in "bcde":
-        assert "hunter2" not in shown[name]
-        [reference] = [word.strip("()") for word in shown[name].split()[-1:]]
-        [line] = [one for one in caplog.records if reference in one.getMessage()]
-        assert line.exc_info
+        assert "hunter2" not in error_texts[name]
+        [reference] = [word.strip("()") for word in error_texts[name].split()[-1:]]
+        [record] = [entry for entry in caplog.records if reference in entry.getMessage()]
+        assert record.exc_info
     assert "hunter2" in caplog.text
-    # The model is told the same.
-    for name, error_text in shown.items():
+    # The model gets the same texts.
+    for name, error_text in error_texts.items():
         assert tool_part(model.calls[1].messages[-1], name).error_text == error_text
 
 
-async def test_preliminary_outputs_and_data_from_any_thread() -> None:
+async def test_tools_can_send_preliminary_outputs_and_data_from_any_thread() -> None:
     @tool
     async def count(to: int) -> AsyncIterator[int]:
         """Counts."""
@@ -218,45 +222,51 @@ async def test_preliminary_outputs_and_data_from_any_thread() -> None:
         ctx.data("log", threading.current_thread() is threading.main_thread(), transient=True)
         return "worked"
 
-    model = ScriptedModel([[*call("a", "count", to=2), *call("b", "work")], CALLS], SPOKEN)
-    answer = await Scene(Agent(model, tools=[count, work])).answer(ask())
+    model = ScriptedModel(
+        [[*call_chunks("a", "count", to=2), *call_chunks("b", "work")], CALLS], TEXT_RESPONSE
+    )
+    chunks = await AgentChat(Agent(model, tools=[count, work])).respond(make_turn())
     outputs = [
         (chunk.output, chunk.preliminary)
-        for chunk in answer
+        for chunk in chunks
         if isinstance(chunk, ToolOutputAvailable) and chunk.tool_call_id == "a"
     ]
     assert outputs == [(1, True), (2, True), (2, None)]
-    assert Data(name="log", data=False, transient=True) in answer
-    [progress] = [part for part in reduce(answer).parts if isinstance(part, DataPart)]
+    assert Data(name="log", data=False, transient=True) in chunks
+    [progress] = [part for part in reduce(chunks).parts if isinstance(part, DataPart)]
     assert (progress.name, progress.data) == ("progress", {"done": 1.0})
-    # What was said before the output comes before it.
-    told = [chunk for chunk in answer if isinstance(chunk, Data | ToolOutputAvailable)]
+    # Data that was sent before the output comes before it.
+    chunks = [chunk for chunk in chunks if isinstance(chunk, Data | ToolOutputAvailable)]
     worked = ToolOutputAvailable(tool_call_id="b", output="worked")
-    assert all(told.index(worked) > told.index(one) for one in told if isinstance(one, Data))
+    assert all(
+        chunks.index(worked) > chunks.index(chunk) for chunk in chunks if isinstance(chunk, Data)
+    )
 
 
-async def test_data_that_has_no_json_form_is_the_tools_error() -> None:
+async def test_data_without_a_json_form_fails_the_tool_call() -> None:
     @tool
     async def wrong(ctx: ToolContext) -> str:
-        """Sends what cannot be sent."""
+        """Sends data that has no JSON form."""
         ctx.data("progress", object())
         return "never"
 
-    model = ScriptedModel([call("a", "wrong"), CALLS], SPOKEN)
-    answer = await Scene(Agent(model, tools=[wrong])).answer(ask())
-    assert tool_part(reduce(answer), "a").state == "output-error"
-    assert answer[-1] == Finish(finish_reason="stop")
+    model = ScriptedModel([call_chunks("a", "wrong"), CALLS], TEXT_RESPONSE)
+    chunks = await AgentChat(Agent(model, tools=[wrong])).respond(make_turn())
+    assert tool_part(reduce(chunks), "a").state == "output-error"
+    assert chunks[-1] == Finish(finish_reason="stop")
 
 
-async def test_a_call_of_the_page_waits_until_the_others_have_run() -> None:
-    model = ScriptedModel([[*call("a", "where"), *call("b", "double", number=1)], CALLS], SPOKEN)
-    scene = Scene(Agent(model, tools=[double, WHERE]))
-    answer = await scene.answer(ask())
-    message = reduce(answer)
+async def test_server_side_calls_run_before_the_run_waits_for_the_client() -> None:
+    model = ScriptedModel(
+        [[*call_chunks("a", "where"), *call_chunks("b", "double", number=1)], CALLS], TEXT_RESPONSE
+    )
+    chat = AgentChat(Agent(model, tools=[double, WHERE]))
+    chunks = await chat.respond(make_turn())
+    message = reduce(chunks)
     assert tool_part(message, "a").state == "input-available"
     assert tool_part(message, "b").output == 2
-    assert answer[-1] == Finish(finish_reason="tool-calls")
-    assert scene.answers[0].outcome == "waiting"
+    assert chunks[-1] == Finish(finish_reason="tool-calls")
+    assert chat.results[0].outcome == "waiting"
     assert len(model.calls) == 1
 
 
@@ -265,10 +275,8 @@ async def test_a_call_of_the_page_waits_until_the_others_have_run() -> None:
     [ClientVersion(5), DEFAULT_CLIENT_VERSION, ClientVersion(6), NEWEST_CLIENT_VERSION],
 )
 @pytest.mark.parametrize("limit", ["steps", "tokens", "hook"])
-async def test_an_answer_goes_so_far_and_no_further(
-    client_version: ClientVersion, limit: str
-) -> None:
-    def enough(turn: Turn, steps: Sequence[Step]) -> NextStep | None:
+async def test_limits_and_on_step_end_the_run(client_version: ClientVersion, limit: str) -> None:
+    def stop_after_three(turn: Turn, steps: Sequence[Step]) -> NextStep | None:
         return NextStep(stop=True) if len(steps) == 3 else None
 
     model = ScriptedModel(Doubling())
@@ -277,14 +285,14 @@ async def test_an_answer_goes_so_far_and_no_further(
         tools=[double],
         max_steps=3 if limit == "steps" else 20,
         max_total_tokens=30 if limit == "tokens" else None,
-        on_step=enough if limit == "hook" else None,
+        on_step=stop_after_three if limit == "hook" else None,
     )
-    # (Scene checks that the end makes no page continue by itself: the grammar has that rule.)
-    answer = await Scene(agent).answer(ask(client_version))
+    # (AgentChat also checks that the end does not make a client continue by itself.)
+    chunks = await AgentChat(agent).respond(make_turn(client_version))
     assert len(model.calls) == 3
     if client_version >= DEFAULT_CLIENT_VERSION:
-        assert answer[-1] == Finish(finish_reason="stop" if limit == "hook" else "length")
-    outputs = [chunk for chunk in answer if isinstance(chunk, ToolOutputAvailable)]
+        assert chunks[-1] == Finish(finish_reason="stop" if limit == "hook" else "length")
+    outputs = [chunk for chunk in chunks if isinstance(chunk, ToolOutputAvailable)]
     assert len(outputs) == 3
 
 
@@ -293,7 +301,7 @@ async def test_an_answer_goes_so_far_and_no_further(
     [ClientVersion(5), DEFAULT_CLIENT_VERSION, ClientVersion(6), NEWEST_CLIENT_VERSION],
 )
 @pytest.mark.parametrize("during", ["the model", "a tool"])
-async def test_an_answer_ends_legally_when_its_time_is_over(
+async def test_a_run_that_times_out_ends_legally(
     client_version: ClientVersion, during: str
 ) -> None:
     cancelled = asyncio.Event()
@@ -306,84 +314,84 @@ async def test_an_answer_ends_legally_when_its_time_is_over(
         finally:
             cancelled.set()
 
-    script = [call("a", "sleep"), CALLS if during == "a tool" else asyncio.Event()]
-    model = ScriptedModel([text("So."), *script])
-    scene = Scene(Agent(model, tools=[sleep], timeout=0.2))
-    message = reduce(await scene.answer(ask(client_version)))
+    script = [call_chunks("a", "sleep"), CALLS if during == "a tool" else asyncio.Event()]
+    model = ScriptedModel([text_chunks("So."), *script])
+    chat = AgentChat(Agent(model, tools=[sleep], timeout=0.2))
+    message = reduce(await chat.respond(make_turn(client_version)))
     part = tool_part(message, "a")
     assert part.state == "output-error"
-    assert "time" in (part.error_text or "")
+    assert "timed out" in (part.error_text or "")
     assert cancelled.is_set() == (during == "a tool")
     assert model.streams[0].closed.is_set()
-    assert scene.answers[0].outcome == "finished"
+    assert chat.results[0].outcome == "finished"
 
 
-async def test_what_a_tool_says_after_its_time_changes_nothing() -> None:
-    said = asyncio.Event()
+async def test_output_after_the_timeout_is_dropped() -> None:
+    cancelled = asyncio.Event()
 
     @tool
     async def stubborn() -> str:
-        """Answers all the same."""
+        """Returns an output although it was cancelled."""
         try:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
-            said.set()
+            cancelled.set()
         return "too late"
 
-    model = ScriptedModel([call("a", "stubborn"), CALLS])
-    answer = await Scene(Agent(model, tools=[stubborn], timeout=0.1)).answer(ask())
-    assert said.is_set()
-    assert tool_part(reduce(answer), "a").state == "output-error"
-    assert answer[-1] == Finish(finish_reason="length")
+    model = ScriptedModel([call_chunks("a", "stubborn"), CALLS])
+    chunks = await AgentChat(Agent(model, tools=[stubborn], timeout=0.1)).respond(make_turn())
+    assert cancelled.is_set()
+    assert tool_part(reduce(chunks), "a").state == "output-error"
+    assert chunks[-1] == Finish(finish_reason="length")
 
 
-async def test_a_hook_changes_the_step_that_comes_next() -> None:
-    small = ScriptedModel(SPOKEN)
-    model = ScriptedModel([call("a", "double", number=4), CALLS])
+async def test_on_step_changes_the_next_step_only() -> None:
+    small = ScriptedModel(TEXT_RESPONSE)
+    model = ScriptedModel([call_chunks("a", "double", number=4), CALLS])
     seen: list[tuple[UIMessage | None, int]] = []
 
-    async def cheaper(turn: Turn, steps: Sequence[Step]) -> NextStep | None:
+    async def change(turn: Turn, steps: Sequence[Step]) -> NextStep | None:
         seen.append((turn.continued, len(steps)))
         return NextStep(model=small, system="Be brief.", tools=[]) if steps else None
 
-    agent = Agent(model, system="Be exact.", tools=[double], on_step=cheaper)
-    await Scene(agent).answer(ask())
+    agent = Agent(model, system="Be exact.", tools=[double], on_step=change)
+    await AgentChat(agent).respond(make_turn())
     [first], [second] = model.calls, small.calls
-    assert (first.system, [one.name for one in first.tools]) == ("Be exact.", ["double"])
+    assert (first.system, [tool.name for tool in first.tools]) == ("Be exact.", ["double"])
     assert (second.system, second.tools) == ("Be brief.", ())
     assert [count for _, count in seen] == [0, 1]
-    so_far = seen[1][0]
-    assert so_far is not None
-    assert tool_part(so_far, "a").output == 8
+    message = seen[1][0]
+    assert message is not None
+    assert tool_part(message, "a").output == 8
 
 
 @pytest.mark.parametrize(
-    ("approvals", "client_version", "told"),
+    ("approvals", "client_version", "supported"),
     [("native", 5, False), ("native", 7, True), ("client-tool", 5, True)],
 )
-async def test_a_hook_brings_a_tool_that_asks(
-    approvals: Literal["native", "client-tool"], client_version: int, told: bool
+async def test_on_step_tools_that_need_approval_require_client_support(
+    approvals: Literal["native", "client-tool"], client_version: int, supported: bool
 ) -> None:
     @tool(needs_approval=True)
     async def book() -> None:
         """Books."""
 
-    model = ScriptedModel([call("a", "book"), CALLS])
+    model = ScriptedModel([call_chunks("a", "book"), CALLS])
     agent = Agent(model, approvals=approvals, on_step=lambda *_: NextStep(tools=[book]))
-    answer = await Scene(agent).answer(ask(ClientVersion(client_version)))
-    if told:
-        assert isinstance(answer[-1], Finish)
+    chunks = await AgentChat(agent).respond(make_turn(ClientVersion(client_version)))
+    if supported:
+        assert isinstance(chunks[-1], Finish)
         assert len(model.calls) == 1
     else:
-        # Else the page would wait for a call that it cannot show as a question.
-        assert answer[-1] == Error(
+        # The client could not show the approval request, and the chat would be stuck.
+        assert chunks[-1] == Error(
             error_text=f"ai {ClientVersion(client_version)} cannot read "
             "tool-approval-request, tool-output-denied"
         )
         assert model.calls == []
 
 
-async def test_a_system_prompt_and_tools_of_the_turn() -> None:
+async def test_system_prompt_and_tools_can_depend_on_the_turn() -> None:
     class Source:
         closed = False
 
@@ -397,35 +405,37 @@ async def test_a_system_prompt_and_tools_of_the_turn() -> None:
 
     @tool(name="where")
     async def own() -> str:
-        """The app's own goes first."""
+        """Has the same name as a tool of the source, and takes precedence."""
         return "here"
 
     async def system(turn: Turn) -> str:
         return f"You talk to {turn.user}."
 
     source = Source()
-    model = ScriptedModel([[*call("a", "double", number=4), *call("b", "where")], CALLS], SPOKEN)
+    model = ScriptedModel(
+        [[*call_chunks("a", "double", number=4), *call_chunks("b", "where")], CALLS], TEXT_RESPONSE
+    )
     agent = Agent(model, system=system, tools=[source, own])
-    answer = await Scene(agent).answer(ask())
+    chunks = await AgentChat(agent).respond(make_turn())
     assert model.calls[0].system == "You talk to ann."
-    assert [tool_part(reduce(answer), name).output for name in "ab"] == [8, "here"]
+    assert [tool_part(reduce(chunks), name).output for name in "ab"] == [8, "here"]
     await agent.aclose()
     assert source.closed
 
 
-async def test_tools_that_come_and_go_between_the_steps(caplog: pytest.LogCaptureFixture) -> None:
-    def saying(name: str, said: str) -> Tool:
+async def test_tools_of_a_source_can_change_between_steps(caplog: pytest.LogCaptureFixture) -> None:
+    def make_tool(name: str, output: str) -> Tool:
         async def function() -> str:
-            return said
+            return output
 
-        return tool(function, name=name, description="Says something.")
+        return tool(function, name=name, description="Returns a text.")
 
     class Source:
         asks = False
-        has: Sequence[Tool] = (saying("a", "old"), saying("b", "b"))
+        listed: Sequence[Tool] = (make_tool("a", "old"), make_tool("b", "b"))
 
         async def tools(self, turn: Turn) -> Sequence[Tool]:
-            return self.has
+            return self.listed
 
         async def aclose(self) -> None:
             pass
@@ -434,63 +444,63 @@ async def test_tools_that_come_and_go_between_the_steps(caplog: pytest.LogCaptur
 
     def change(turn: Turn, steps: Sequence[Step]) -> None:
         if steps:
-            source.has = (saying("a", "new"), saying("c", "c"))
+            source.listed = (make_tool("a", "new"), make_tool("c", "c"))
 
-    later = [chunk for name in "abc" for chunk in call(f"later-{name}", name)]
-    model = ScriptedModel([call("first-a", "a"), CALLS], [later, CALLS], SPOKEN)
-    scene = Scene(Agent(model, tools=[source], on_step=change))
-    message = await scene.message(ask())
-    assert [[one.name for one in asked.tools] for asked in model.calls] == [
+    later = [chunk for name in "abc" for chunk in call_chunks(f"later-{name}", name)]
+    model = ScriptedModel([call_chunks("first-a", "a"), CALLS], [later, CALLS], TEXT_RESPONSE)
+    chat = AgentChat(Agent(model, tools=[source], on_step=change))
+    message = await chat.response_message(make_turn())
+    assert [[tool.name for tool in call.tools] for call in model.calls] == [
         ["a", "b"],
         *[["a", "c"]] * 2,
     ]
-    said = [part.output for part in message.parts if isinstance(part, ToolPart)]
-    assert said == ["old", "new", UNSET, "c"]
+    outputs = [part.output for part in message.parts if isinstance(part, ToolPart)]
+    assert outputs == ["old", "new", UNSET, "c"]
     assert not caplog.records
 
 
 class City(BaseModel):
     name: str
-    people: int
+    population: int
 
 
-async def test_the_answer_as_an_object() -> None:
-    model = ScriptedModel([text('{"name": "Bern", "people": 134591}'), DONE])
-    scene = Scene(Agent(model, output=City))
-    answer = await scene.answer(ask())
+async def test_structured_output() -> None:
+    model = ScriptedModel([text_chunks('{"name": "Bern", "population": 134591}'), DONE])
+    chat = AgentChat(Agent(model, output=City))
+    chunks = await chat.respond(make_turn())
     assert model.calls[0].output is City
-    assert answer[-1] == Finish(finish_reason="stop")
-    assert scene.answers[0].output == City(name="Bern", people=134591)
+    assert chunks[-1] == Finish(finish_reason="stop")
+    assert chat.results[0].output == City(name="Bern", population=134591)
 
 
-async def test_an_object_that_is_not_valid_is_corrected_once() -> None:
-    wrong, right = text('{"name": "Bern"}'), text('{"name": "Bern", "people": 1}')
+async def test_invalid_structured_output_is_corrected_once() -> None:
+    wrong, right = text_chunks('{"name": "Bern"}'), text_chunks('{"name": "Bern", "population": 1}')
     model = ScriptedModel([wrong, DONE], [right, DONE])
-    scene = Scene(Agent(model, output=City))
-    answer = await scene.answer(ask())
-    assert scene.answers[0].output == City(name="Bern", people=1)
-    told = model.calls[1].messages[-1]
-    assert told.role == "user"
-    assert isinstance(told.parts[0], TextPart)
-    assert "people" in told.parts[0].text
-    assert [chunk.type for chunk in answer].count("start-step") == 2
+    chat = AgentChat(Agent(model, output=City))
+    chunks = await chat.respond(make_turn())
+    assert chat.results[0].output == City(name="Bern", population=1)
+    correction = model.calls[1].messages[-1]
+    assert correction.role == "user"
+    assert isinstance(correction.parts[0], TextPart)
+    assert "population" in correction.parts[0].text
+    assert [chunk.type for chunk in chunks].count("start-step") == 2
 
     model = ScriptedModel([wrong, DONE])
-    scene = Scene(Agent(model, output=City))
-    answer = await scene.answer(ask())
-    assert answer[-1].type == "error"
+    chat = AgentChat(Agent(model, output=City))
+    chunks = await chat.respond(make_turn())
+    assert chunks[-1].type == "error"
     assert len(model.calls) == 2
-    assert (scene.answers[0].outcome, scene.answers[0].output) == ("failed", None)
+    assert (chat.results[0].outcome, chat.results[0].output) == ("failed", None)
 
 
-async def test_half_an_object_is_not_corrected() -> None:
-    model = ScriptedModel([text('{"name": "Be'), StepResult("length")])
-    scene = Scene(Agent(model, output=City))
-    assert (await scene.answer(ask()))[-1] == Finish(finish_reason="length")
-    assert scene.answers[0].output is None
+async def test_truncated_structured_output_is_not_corrected() -> None:
+    model = ScriptedModel([text_chunks('{"name": "Be'), StepResult("length")])
+    chat = AgentChat(Agent(model, output=City))
+    assert (await chat.respond(make_turn()))[-1] == Finish(finish_reason="length")
+    assert chat.results[0].output is None
     assert len(model.calls) == 1
 
 
-def test_an_answer_has_at_least_one_step() -> None:
+def test_max_steps_must_be_positive() -> None:
     with pytest.raises(ValueError, match="max_steps"):
-        Agent(ScriptedModel(SPOKEN), max_steps=0)
+        Agent(ScriptedModel(TEXT_RESPONSE), max_steps=0)

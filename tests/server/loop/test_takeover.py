@@ -1,4 +1,4 @@
-"""A run whose process died, gone on with in another: from its log alone."""
+"""A run that another process continues from its log, after the first one died."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.tools import FunctionTool, tool
 from usechat_server.turn import Decision, Turn
 
+from tests.harness.agent_chat import call_chunks, make_turn, text_chunks, tool_part
 from tests.harness.asgi_host import chunks_of
 from tests.harness.scripted_model import ScriptedModel
-from tests.harness.turns import ask, call, text, tool_part
 
 RECORD = RunRecord(run="r", user=None, chat="c", message="m", model="m", client_version="7")
 
 
 class Successor:
-    """A process that goes on with what another one wrote."""
+    """A process that takes over runs."""
 
     def __init__(self, *, idempotent: bool) -> None:
         self.ran: list[str] = []
-        self.model = ScriptedModel([text(), StepResult("stop")])
+        self.model = ScriptedModel([text_chunks(), StepResult("stop")])
 
         @tool(idempotent=idempotent)
         async def pay(to: str) -> str:
@@ -44,7 +44,8 @@ class Successor:
 
         self.pay: FunctionTool = pay
 
-    async def go_on(self, turn: Turn, written: Sequence[Chunk]) -> FinishReason:
+    async def take_over(self, turn: Turn, written: Sequence[Chunk]) -> FinishReason:
+        """Continue a run in which these chunks were written. Return its finish reason."""
         dead = RunWriter(turn, RECORD)
         dead.append(written)
         log = Log(turn.continued)
@@ -53,57 +54,62 @@ class Successor:
             chunks, position = dead.log.read_chunks(position)
             log.append(chunks)
 
-        self.output = RunWriter(turn, RECORD, log)
+        self.writer = RunWriter(turn, RECORD, log)
         agent = Agent(self.model, tools=[self.pay])
         loop = AgentLoop(agent.spec, None, RetryPolicy(), SignedApprovals(None, MemoryNonces()))
-        reason = await loop.respond(self.output, UsageTracker(turn, log.text_bytes))
+        reason = await loop.respond(self.writer, UsageTracker(turn, log.text_bytes))
         await loop.aclose()
-        self.output.close(self.output.writer.finish(reason))
+        self.writer.close(self.writer.writer.finish(reason))
         log.end()
         self.message: UIMessage = log.message()
-        whole = log.reader(NEWEST_CLIENT_VERSION).read_nowait() or b""
-        grammar = StreamState(turn.continued, client_version=turn.client_version)
-        for chunk in chunks_of(whole):
-            grammar.check(chunk)
+        data = log.reader(NEWEST_CLIENT_VERSION).read_nowait() or b""
+        state = StreamState(turn.continued, client_version=turn.client_version)
+        for chunk in chunks_of(data):
+            state.check(chunk)
         return reason
 
 
-async def test_a_step_that_was_being_written_begins_again() -> None:
+async def test_an_incomplete_step_starts_again() -> None:
     successor = Successor(idempotent=False)
     half: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Do")]
-    assert await successor.go_on(ask(NEWEST_CLIENT_VERSION), half) == "stop"
+    assert await successor.take_over(make_turn(NEWEST_CLIENT_VERSION), half) == "stop"
     assert successor.message.parts == [StepStartPart(), TextPart(text="Done.", state="done")]
 
 
-async def test_a_half_call_begins_again_with_its_step() -> None:
+async def test_a_step_with_an_incomplete_tool_input_starts_again() -> None:
     successor = Successor(idempotent=False)
     assert (
-        await successor.go_on(ask(NEWEST_CLIENT_VERSION), call("a", "pay", to="bo")[:2]) == "stop"
+        await successor.take_over(
+            make_turn(NEWEST_CLIENT_VERSION), call_chunks("a", "pay", to="bo")[:2]
+        )
+        == "stop"
     )
     assert not successor.ran
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
-async def test_a_tool_that_may_have_run(idempotent: bool) -> None:
+async def test_only_an_idempotent_tool_runs_again(idempotent: bool) -> None:
     successor = Successor(idempotent=idempotent)
-    reason = await successor.go_on(ask(NEWEST_CLIENT_VERSION), call("a", "pay", to="bo"))
+    reason = await successor.take_over(
+        make_turn(NEWEST_CLIENT_VERSION), call_chunks("a", "pay", to="bo")
+    )
     part = tool_part(successor.message, "a")
     if idempotent:
         assert (reason, successor.ran, part.output) == ("stop", ["bo"], "paid")
     else:
-        # The model would only call it once more.
+        # The model would only call it again.
         assert (reason, successor.ran, part.state) == ("interrupted", [], "output-error")
         assert not successor.model.calls
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
-async def test_an_allowed_call_that_may_have_run(idempotent: bool) -> None:
-    output = RunWriter(ask(NEWEST_CLIENT_VERSION), RECORD)
-    output.append(call("a", "pay", to="bo"))
+async def test_an_approved_call_runs_again_only_if_it_is_idempotent(idempotent: bool) -> None:
+    writer = RunWriter(make_turn(NEWEST_CLIENT_VERSION), RECORD)
+    writer.append(call_chunks("a", "pay", to="bo"))
     turn = replace(
-        ask(NEWEST_CLIENT_VERSION, output.message()), decisions={"a": Decision(approved=True)}
+        make_turn(NEWEST_CLIENT_VERSION, writer.message()), decisions={"a": Decision(approved=True)}
     )
     successor = Successor(idempotent=idempotent)
-    reason = await successor.go_on(turn, [])
+    reason = await successor.take_over(turn, [])
     expected = ("stop", ["bo"]) if idempotent else ("interrupted", [])
     assert (reason, successor.ran) == expected

@@ -1,4 +1,4 @@
-"""Turns answered by an agent in this process, one after another, and the page's side of them."""
+"""AgentChat: a chat with an agent, without HTTP. Helpers for turns, chunks and messages."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
 
-__all__ = ["Scene", "ask", "call", "changed", "text", "tool_part"]
+__all__ = ["AgentChat", "call_chunks", "make_turn", "text_chunks", "tool_part", "with_part"]
 
 _KEY = ChatKey("ann", "c")
 
 
-def ask(
+def make_turn(
     client_version: ClientVersion = DEFAULT_CLIENT_VERSION, continued: UIMessage | None = None
 ) -> Turn:
-    """A turn that asks something, or goes on with a message."""
+    """Return a turn with one question, or one that continues a message."""
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     messages = [question] if continued is None else [question, continued]
     return Turn(
@@ -49,13 +49,13 @@ def ask(
     )
 
 
-def text(said: str = "Done.", block: str = "0") -> list[Chunk]:
-    """A text of the model."""
-    return [TextStart(id=block), TextDelta(id=block, delta=said), TextEnd(id=block)]
+def text_chunks(text: str = "Done.", block: str = "0") -> list[Chunk]:
+    """Return a text block of the model."""
+    return [TextStart(id=block), TextDelta(id=block, delta=text), TextEnd(id=block)]
 
 
-def call(tool_call_id: str, tool_name: str, /, **arguments: Any) -> list[Chunk]:
-    """A tool call of the model."""
+def call_chunks(tool_call_id: str, tool_name: str, /, **arguments: Any) -> list[Chunk]:
+    """Return a tool call of the model."""
     return [
         ToolInputStart(tool_call_id=tool_call_id, tool_name=tool_name),
         ToolInputDelta(tool_call_id=tool_call_id, input_text_delta="{"),
@@ -64,16 +64,17 @@ def call(tool_call_id: str, tool_name: str, /, **arguments: Any) -> list[Chunk]:
 
 
 def tool_part(message: UIMessage, tool_call_id: str) -> ToolPart:
-    [found] = [
+    """Return the part of a tool call."""
+    [part] = [
         part
         for part in message.parts
         if isinstance(part, ToolPart) and part.tool_call_id == tool_call_id
     ]
-    return found
+    return part
 
 
-def changed(message: UIMessage, tool_call_id: str, **fields: Any) -> UIMessage:
-    """The message after the page, or a person, dealt with a call."""
+def with_part(message: UIMessage, tool_call_id: str, **fields: Any) -> UIMessage:
+    """Return the message with other fields in the part of a tool call, as a client sets them."""
     parts = [
         msgspec.structs.replace(part, **fields)
         if isinstance(part, ToolPart) and part.tool_call_id == tool_call_id
@@ -83,42 +84,43 @@ def changed(message: UIMessage, tool_call_id: str, **fields: Any) -> UIMessage:
     return msgspec.structs.replace(message, parts=parts)
 
 
-class Scene:
-    """An agent and one chat with it."""
+class AgentChat:
+    """One chat with an agent."""
 
     def __init__(
-        self, agent: Agent, *, retry: RetryPolicy | None = None, resume: float = 0.0
+        self, agent: Agent, *, retry: RetryPolicy | None = None, idle_timeout: float = 0.0
     ) -> None:
         self.agent = agent
         self.approvals = SignedApprovals("secret", MemoryNonces())
-        #: what `on_finish` was told
-        self.answers: list[RunResult] = []
+        #: the arguments of `on_finish`
+        self.results: list[RunResult] = []
         self._retry = retry or RetryPolicy(attempts=3, first_wait=0.001)
         self._turns = 0
-        hooks = Hooks(on_finish=self._finished)
-        self.runs = Runs(RunConfig(idle_timeout=resume, hooks=hooks))
+        hooks = Hooks(on_finish=self._on_finish)
+        self.runs = Runs(RunConfig(idle_timeout=idle_timeout, hooks=hooks))
 
-    async def begin(self, turn: Turn) -> Run:
-        """Starts to answer; nobody reads it until `host`."""
+    async def start_run(self, turn: Turn) -> Run:
+        """Start the run of a turn. No client reads it until `connect`."""
         turn = replace(turn, decisions=await self.approvals.redeem(turn))
         self._turns += 1
 
-        async def made(_: Lease) -> tuple[Turn, AgentLoop]:
+        async def begin(_: Lease) -> tuple[Turn, AgentLoop]:
             loop = AgentLoop(
                 self.agent.spec, self.agent.spec.first_call(turn), self._retry, self.approvals
             )
             return turn, loop
 
-        self.opened = await self.runs.start_or_join(_KEY, str(self._turns), made)
+        self.subscription = await self.runs.start_or_join(_KEY, str(self._turns), begin)
         [run] = self.runs.active_runs
         return run
 
-    def host(
+    def connect(
         self, client_version: ClientVersion = DEFAULT_CLIENT_VERSION, *, from_start: bool = False
     ) -> AsgiHost:
-        """The client that asked; with `from_start`, one that comes back."""
+        """Return a client of the run: the one that sent the turn, or one that resumes it with
+        `from_start`."""
         response = run_response(
-            self.opened,
+            self.subscription,
             self.runs.coordinator,
             _KEY,
             client_version,
@@ -127,24 +129,24 @@ class Scene:
         )
         return AsgiHost(response)
 
-    async def answer(self, turn: Turn) -> list[Chunk]:
-        """The whole answer, as a client of the turn's client version has it. It is legal there."""
-        await self.begin(turn)
-        chunks = await self.host(turn.client_version).answer()
-        grammar = StreamState(turn.continued, client_version=turn.client_version)
+    async def respond(self, turn: Turn) -> list[Chunk]:
+        """Run a turn to its end. Return the chunks that its client reads, which are checked."""
+        await self.start_run(turn)
+        chunks = await self.connect(turn.client_version).answer()
+        state = StreamState(turn.continued, client_version=turn.client_version)
         for chunk in chunks:
-            grammar.check(chunk)
-        await self.settled()
+            state.check(chunk)
+        await self.wait_settled()
         return chunks
 
-    async def message(self, turn: Turn) -> UIMessage:
-        """The message that the page then has."""
-        return reduce(await self.answer(turn), turn.continued)
+    async def response_message(self, turn: Turn) -> UIMessage:
+        """Run a turn to its end. Return the message that the client has then."""
+        return reduce(await self.respond(turn), turn.continued)
 
-    async def settled(self) -> None:
-        """Waits until the run and all that follows it is over."""
+    async def wait_settled(self) -> None:
+        """Wait until the run has ended and everything after it is done."""
         await asyncio.wait_for(self.runs.drain(LONG), LONG)
         self.runs.draining = False
 
-    async def _finished(self, answer: RunResult) -> None:
-        self.answers.append(answer)
+    async def _on_finish(self, result: RunResult) -> None:
+        self.results.append(result)
