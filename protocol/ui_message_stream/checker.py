@@ -26,12 +26,12 @@ from ui_message_stream.versions import (
     NEWEST_CLIENT_VERSION,
     TYPE_KNOWN_SINCE,
     ClientVersion,
-    Since,
+    FirstReleases,
 )
 
 __all__ = ["Checker", "Finding", "check"]
 
-_NEVER = Since(None, None, None)
+_NEVER = FirstReleases(None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Checker:
         for payload in self._decoder.end():
             self._payload(payload)
             self._find("bare-cr", "clients of AI SDK 7 lose a last event that ends in a bare CR")
-        if self._decoder.unfinished:
+        if self._decoder.has_unfinished_event:
             self._event += 1
             self._find("unfinished-event", "no blank line follows: every client drops the event")
         self._event = 0
@@ -159,7 +159,7 @@ class Checker:
             if throws := self._throw(FINISH_REASON_KNOWN_SINCE.get(reason)):
                 self._find("unknown-reason", f"finish: an unknown reason {reason!r}", fatal=throws)
 
-    def _throw(self, known: Since | None, *ignored: Since) -> str:
+    def _throw(self, known: FirstReleases | None, *ignored: FirstReleases) -> str:
         """The releases from the client version on that know something not (None: all do), in
         words."""
         if known is None:

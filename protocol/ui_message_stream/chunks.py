@@ -1,10 +1,11 @@
-"""Every UI message chunk of AI SDK 7.0.173, one class each, in the order of its schema.
+"""The UI message chunks of AI SDK 7.0.173, one class per type, in the order of its schema.
 
-Source: `ai/src/ui-message-stream/ui-message-chunks.ts`. Which release knows which type and field is
-in `versions`; what may follow what is in `grammar`.
+`versions` says which release knows which type and field, `grammar` which chunk may follow which.
+
+Source: `ai/src/ui-message-stream/ui-message-chunks.ts`.
 """
 
-# msgspec freezes a subclass of a mutable struct; mypy knows that of dataclasses only.
+# msgspec can freeze a subclass of a mutable struct; mypy applies the rule of dataclasses.
 # mypy: disable-error-code="misc"
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ui_message_stream.schema import (
     ProviderMetadata,
     WireObject,
     check_citations,
-    check_steering,
+    check_steering_parts,
 )
 
 __all__ = [
@@ -64,7 +65,7 @@ __all__ = [
     "parse_chunk",
 ]
 
-#: Why the model stopped. "unknown" is what AI SDK 5 sent, "interrupted" is new in 7.0.149.
+#: Why the model stopped. "unknown" was sent by AI SDK 5, "interrupted" is new in 7.0.149.
 FinishReason = Literal[
     "stop", "length", "content-filter", "tool-calls", "error", "interrupted", "other", "unknown"
 ]
@@ -75,7 +76,7 @@ class _TypedChunk(WireObject, frozen=True, tag_field="type"):
 
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
-        _refuse_null(cls, value)
+        _reject_null(cls, value)
         return super().from_object(value)
 
 
@@ -97,10 +98,10 @@ class TextEnd(_TypedChunk, kw_only=True, tag="text-end"):
 
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
-        made = super().from_object(value)
-        if made.citations is not None:
-            check_citations(made.citations)
-        return made
+        chunk = super().from_object(value)
+        if chunk.citations is not None:
+            check_citations(chunk.citations)
+        return chunk
 
 
 class Error(_TypedChunk, kw_only=True, tag="error"):
@@ -243,13 +244,13 @@ class SteeringMessage(_TypedChunk, kw_only=True, tag="steering-message"):
 
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
-        made = super().from_object(value)
-        check_steering(made.parts)
-        return made
+        chunk = super().from_object(value)
+        check_steering_parts(chunk.parts)
+        return chunk
 
 
 class Data(WireObject, frozen=True, kw_only=True):
-    """`data-NAME`: the app's own data. The same type and id again replaces the data in place."""
+    """`data-NAME`: the app's own data. A later chunk of the same type and id replaces the data."""
 
     name: str
     id: str | None = None
@@ -266,20 +267,20 @@ class Data(WireObject, frozen=True, kw_only=True):
 
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
-        _refuse_null(cls, value)
+        _reject_null(cls, value)
         fields = {k: value[k] for k in ("id", "data", "transient") if k in value}
-        made = convert({**fields, "name": str(value["type"])[5:]}, cls)
+        chunk = convert({**fields, "name": str(value["type"])[5:]}, cls)
         rest = {k: v for k, v in value.items() if k not in fields and k != "type"}
         if rest:
-            msgspec.structs.force_setattr(made, "extra", rest)
-        return made
+            msgspec.structs.force_setattr(chunk, "extra", rest)
+        return chunk
 
     def to_object(self) -> JSONObject:
-        made = super().to_object()
-        del made["name"]
+        value = super().to_object()
+        del value["name"]
         if self.extra and "name" in self.extra:
-            made["name"] = json_codec.sanitize(self.extra["name"])
-        return {"type": self.type, **made}
+            value["name"] = json_codec.sanitize(self.extra["name"])
+        return {"type": self.type, **value}
 
 
 class StartStep(_TypedChunk, kw_only=True, tag="start-step"):
@@ -316,19 +317,19 @@ Chunk = _TypedChunk | Data
 
 
 @cache
-def _never_null(cls: type[Chunk]) -> tuple[str, ...]:
+def _keys_without_null(cls: type[Chunk]) -> tuple[str, ...]:
     fields = msgspec.structs.fields(cls)
     return tuple(f.encode_name for f in fields if f.default is None and f.name != "extra")
 
 
-def _refuse_null(cls: type[Chunk], value: Mapping[str, Any]) -> None:
-    """Every client throws on null in the place of an absent field."""
-    for key in _never_null(cls):
+def _reject_null(cls: type[Chunk], value: Mapping[str, Any]) -> None:
+    """Raise WireError for null in the place of an absent field: every client throws on it."""
+    for key in _keys_without_null(cls):
         if key in value and value[key] is None:
             raise WireError(path=(key,), expected="a value or no field", got="null")
 
 
-#: Wire name -> class, for every type but `data-NAME`.
+#: Type on the wire -> class, for every type but `data-NAME`.
 CHUNK_TYPES: Mapping[str, type[_TypedChunk]] = {
     str(cls.__struct_config__.tag): cls for cls in _TypedChunk.__subclasses__()
 }
@@ -339,9 +340,14 @@ _encoder = msgspec.json.Encoder()
 
 
 def parse_chunk(value: Any) -> Chunk:
-    """The chunk that a JSON object is. Unknown keys are kept.
+    """Parse a chunk. Unknown keys are kept in `extra`.
 
-    Raises WireError for an unknown type or a field of the wrong type, on which every client throws.
+    Args:
+        value: The decoded JSON of an event.
+
+    Raises:
+        WireError: The type is unknown, or a field is missing or of the wrong type. Every client
+            throws on such a chunk.
     """
     name = type_name(value)
     if name.startswith("data-"):
@@ -353,9 +359,10 @@ def parse_chunk(value: Any) -> Chunk:
 
 
 def encode_chunk(chunk: Chunk) -> bytes:
-    """The chunk as one line of UTF-8 JSON, safe for every client's parser.
+    """Encode a chunk as one line of UTF-8 JSON that every client's parser accepts.
 
-    Raises TypeError for a value (in a tool's input or output, say) that has no JSON form.
+    Raises:
+        TypeError: A value, for example a tool's output, has no JSON form.
     """
     if chunk.extra is None and not isinstance(chunk, Data):
         try:
@@ -363,7 +370,7 @@ def encode_chunk(chunk: Chunk) -> bytes:
         except UnicodeEncodeError:
             pass
         else:
-            # Looking for a forbidden key's name is cheap; walking the value is not.
+            # Searching for the name of a forbidden key is cheap; walking the value is not.
             if b"__proto__" not in text and b"constructor" not in text:
                 return text
     return json_codec.encode(chunk.to_object())

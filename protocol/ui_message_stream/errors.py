@@ -35,8 +35,9 @@ class WireError(ValueError):
         self.problem = problem or f"expected {expected}" + (f", got {got}" if got else "")
         self.expected = expected
         self.got = got
-        place = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
-        super().__init__(f"{place.removeprefix('.')}: {self.problem}" if path else self.problem)
+        location = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+        text = f"{location.removeprefix('.')}: {self.problem}" if path else self.problem
+        super().__init__(text)
 
     def within(self, *keys: str | int) -> WireError:
         """Return the same error with the path of an outer value.
@@ -49,7 +50,7 @@ class WireError(ValueError):
         )
 
 
-#: Python and msgspec name -> how an error text names the JSON type.
+#: The name of a type in Python or in msgspec's messages -> the JSON type, as error texts name it.
 _JSON_TYPES = {
     "str": "a string",
     "int": "an integer",
@@ -112,10 +113,12 @@ def _wire_error(message: str) -> WireError:
     Examples: "Expected `str`, got `int` - at `$.parts[0].text`" (`[...]` is the key of a mapping),
     "Object missing required field `id`", "Invalid enum value 'x' - at `$.role`".
     """
-    text, _, place = message.rpartition(" - at `$") if " - at `$" in message else (message, "", "")
+    text, found, location = message.rpartition(" - at `$")
+    if not found:
+        text, location = message, ""
     path: tuple[str | int, ...] = tuple(
         key or (int(index) if index else "*")
-        for key, index in re.findall(r"\.(\w+)|\[(?:(\d+)|\.\.\.)\]", place)
+        for key, index in re.findall(r"\.(\w+)|\[(?:(\d+)|\.\.\.)\]", location)
     )
     if match := _MISSING.fullmatch(text):
         return WireError("missing", path=(*path, match[1]))

@@ -1,7 +1,7 @@
-"""JSON as this protocol needs it: any valid text is read, only safe text is written.
+"""Decode any valid JSON, encode only JSON that every client accepts.
 
-Sources of the rules: browsers legally send lone surrogates (an emoji cut in half); the clients'
-secure parser throws on `__proto__` and on `constructor` holding `prototype`
+Source: browsers legally send lone surrogates (an emoji cut in half); the clients' secure parser
+throws on `__proto__` and on `constructor` holding `prototype`
 (`@ai-sdk/provider-utils`, `secure-json-parse.ts`); NaN and Infinity are not JSON.
 """
 
@@ -28,9 +28,13 @@ _encoder = msgspec.json.Encoder()
 
 
 def decode(text: bytes | bytearray | memoryview | str) -> Any:
-    """The value of a JSON text. Lone surrogates stay in the strings, big integers stay exact.
+    """Decode a JSON text. Lone surrogates are kept, large integers stay exact.
 
-    Raises ValueError if it is not valid JSON (NaN and Infinity are not).
+    Args:
+        text: JSON as text or UTF-8 bytes. A BOM is dropped, invalid UTF-8 becomes U+FFFD.
+
+    Raises:
+        ValueError: The text is not valid JSON. NaN and Infinity are not.
     """
     try:
         return _decoder.decode(text)
@@ -46,9 +50,12 @@ def decode(text: bytes | bytearray | memoryview | str) -> Any:
 
 
 def encode(value: Any) -> bytes:
-    """UTF-8 JSON text of one line: NaN and Infinity become null, lone surrogates U+FFFD.
+    """Encode a value as one line of UTF-8 JSON.
 
-    Raises TypeError for a value that has no JSON form.
+    NaN and Infinity become null, lone surrogates become U+FFFD.
+
+    Raises:
+        TypeError: The value has no JSON form.
     """
     try:
         return _encoder.encode(value)
@@ -57,12 +64,15 @@ def encode(value: Any) -> bytes:
 
 
 def has_surrogate(text: str) -> bool:
-    """Whether a string holds surrogates, which UTF-8 cannot carry."""
+    """Whether a string contains surrogates, which UTF-8 cannot encode."""
     return not text.isascii() and _find_surrogate(text) is not None
 
 
 def replace_surrogates(value: Any) -> Any:
-    """The value with surrogate pairs joined and lone ones replaced by U+FFFD, in keys too."""
+    """Return the value with surrogate pairs joined and lone surrogates replaced by U+FFFD.
+
+    Keys of objects are treated as strings are.
+    """
     if isinstance(value, str):
         if not has_surrogate(value):
             return value
@@ -75,34 +85,34 @@ def replace_surrogates(value: Any) -> Any:
 
 
 def has_forbidden_key(value: Any) -> bool:
-    """Whether an object in the value has a key on which every client throws, at any depth."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
+    """Whether an object at any depth of the value has a key on which every client throws."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
         if isinstance(item, dict):
-            if any(map(_forbidden, item.items())):
+            if any(map(_is_forbidden, item.items())):
                 return True
-            waiting.extend(item.values())
+            pending.extend(item.values())
         elif isinstance(item, (list, tuple)):
-            waiting.extend(item)
+            pending.extend(item)
     return False
 
 
 def sanitize(value: Any) -> Any:
-    """The value without the keys on which every client throws; itself if it has none."""
+    """Return the value without keys on which every client throws; itself if it has none."""
     return _without_forbidden_keys(value) if has_forbidden_key(value) else value
 
 
 def _without_forbidden_keys(value: Any) -> Any:
     if isinstance(value, dict):
-        kept = (item for item in value.items() if not _forbidden(item))
+        kept = (item for item in value.items() if not _is_forbidden(item))
         return {key: _without_forbidden_keys(item) for key, item in kept}
     if isinstance(value, (list, tuple)):
         return [_without_forbidden_keys(item) for item in value]
     return value
 
 
-def _forbidden(item: tuple[Any, Any]) -> bool:
+def _is_forbidden(item: tuple[Any, Any]) -> bool:
     key, value = item
     return key == "__proto__" or (
         key == "constructor" and isinstance(value, dict) and "prototype" in value
@@ -112,7 +122,7 @@ def _forbidden(item: tuple[Any, Any]) -> bool:
 def _integer(text: str) -> int | float:
     try:
         return int(text)
-    except ValueError:  # more digits than Python converts: what a browser makes of it
+    except ValueError:  # more digits than Python converts: a float, as in a browser
         return float(text)
 
 

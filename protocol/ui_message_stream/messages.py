@@ -1,7 +1,9 @@
-"""UI messages and every part of AI SDK 7.0.173.
+"""UI messages and their parts, as of AI SDK 7.0.173.
 
-Source: `ai/src/ui/ui-messages.ts`. Reading is lenient: histories written by any release load,
-unknown keys are kept in `extra`, and parts of unknown types survive a round trip.
+Parsing is lenient: messages that any release wrote are accepted, unknown keys are kept in `extra`,
+and parts of unknown types survive a round trip.
+
+Source: `ai/src/ui/ui-messages.ts`.
 """
 
 from __future__ import annotations
@@ -110,7 +112,7 @@ class StepStartPart(_TypedPart, kw_only=True, tag="step-start"):
 
 
 class Approval(WireObject, kw_only=True):
-    """What was asked of the user about a tool call, and the answer."""
+    """An approval request for a tool call, and the user's response."""
 
     id: str
     approved: bool | None = None
@@ -123,7 +125,7 @@ class Approval(WireObject, kw_only=True):
 
 
 class ToolPart(WireObject, kw_only=True):
-    """A tool call, static (`tool-NAME`) or dynamic (`dynamic-tool` with `toolName`)."""
+    """A tool call: static (`tool-NAME`) or dynamic (`dynamic-tool` with `toolName`)."""
 
     tool_name: str
     dynamic: bool = False
@@ -149,34 +151,36 @@ class ToolPart(WireObject, kw_only=True):
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
         dynamic = value.get("type") == "dynamic-tool"
-        foreign = _foreign_keys(dynamic)
-        fields = {k: v for k, v in value.items() if k not in foreign and k != "approval"}
+        foreign_keys = _foreign_keys(dynamic)
+        fields = {k: v for k, v in value.items() if k not in foreign_keys and k != "approval"}
         if not dynamic:
             fields["toolName"] = str(value["type"])[5:]
-        made = super().from_object(fields)
-        made.dynamic = dynamic
+        part = super().from_object(fields)
+        part.dynamic = dynamic
         if (approval := value.get("approval")) is not None:
-            made.approval = _approval(approval)
-        if kept := {key: value[key] for key in foreign if key in value}:
-            made.extra = {**(made.extra or {}), **kept}
-        return made
+            part.approval = _parse_approval(approval)
+        if foreign := {key: value[key] for key in foreign_keys if key in value}:
+            part.extra = {**(part.extra or {}), **foreign}
+        return part
 
     def to_object(self) -> JSONObject:
-        made = super().to_object()
-        foreign = _foreign_keys(self.dynamic)
-        made = {key: item for key, item in made.items() if key not in foreign}
+        foreign_keys = _foreign_keys(self.dynamic)
+        value = {k: v for k, v in super().to_object().items() if k not in foreign_keys}
         if self.approval is not None:
-            made["approval"] = self.approval.to_object()
-        kept = {key: item for key, item in (self.extra or {}).items() if key in foreign}
-        return {"type": self.type, **made, **json_codec.sanitize(kept)}
+            value["approval"] = self.approval.to_object()
+        foreign = {k: v for k, v in (self.extra or {}).items() if k in foreign_keys}
+        return {"type": self.type, **value, **json_codec.sanitize(foreign)}
 
 
 def _foreign_keys(dynamic: bool) -> tuple[str, ...]:
-    """Names of fields that are no keys of the part: where they come all the same, they are kept."""
+    """Return the names of fields that are not keys of the part on the wire.
+
+    Such a key of a parsed part goes to `extra`.
+    """
     return ("dynamic",) if dynamic else ("dynamic", "toolName")
 
 
-def _approval(value: Any) -> Approval:
+def _parse_approval(value: Any) -> Approval:
     if not isinstance(value, dict):
         raise WireError(path=("approval",), expected="an object", got=json_type(value))
     try:
@@ -199,22 +203,22 @@ class DataPart(WireObject, kw_only=True):
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
         fields = {k: v for k, v in value.items() if k != "name"}
-        made = super().from_object({**fields, "name": str(value["type"])[5:]})
+        part = super().from_object({**fields, "name": str(value["type"])[5:]})
         if "name" in value:
-            made.extra = {**(made.extra or {}), "name": value["name"]}
-        return made
+            part.extra = {**(part.extra or {}), "name": value["name"]}
+        return part
 
     def to_object(self) -> JSONObject:
-        made = super().to_object()
-        del made["name"]
+        value = super().to_object()
+        del value["name"]
         if self.extra and "name" in self.extra:
-            made["name"] = json_codec.sanitize(self.extra["name"])
-        # `data` must be there, null too.
-        return {"type": self.type, **made, "data": made.get("data")}
+            value["name"] = json_codec.sanitize(self.extra["name"])
+        # `data` is required, even when it is null.
+        return {"type": self.type, **value, "data": value.get("data")}
 
 
 class UnknownPart(WireObject, kw_only=True):
-    """A part of a type that this release does not know, kept as it came."""
+    """A part of an unknown type, kept unchanged."""
 
     value: JSONObject
 
@@ -237,7 +241,14 @@ for _name, _class in _PART_TYPES.items():
 
 
 def parse_part(value: Any) -> Part:
-    """The part that a JSON object is. Raises WireError for a known type with a wrong field."""
+    """Parse a part. A part of an unknown type becomes an `UnknownPart`.
+
+    Args:
+        value: The decoded JSON object.
+
+    Raises:
+        WireError: The value is not an object with a `type`, or a field of a known type is wrong.
+    """
     name = type_name(value)
     if cls := _PART_TYPES.get(name):
         return cls.from_object(value)
@@ -249,7 +260,7 @@ def parse_part(value: Any) -> Part:
 
 
 class UIMessage(WireObject, kw_only=True):
-    """One message as `useChat` holds it."""
+    """A message as `useChat` holds it."""
 
     id: str
     role: Role
@@ -258,19 +269,29 @@ class UIMessage(WireObject, kw_only=True):
 
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
-        """Reads a JSON object. Raises WireError that names the place: `parts[2].text: …`."""
-        parts = value.get("parts")
-        if not isinstance(parts, list):
-            raise WireError(path=("parts",), expected="a list", got=json_type(parts))
-        head = {key: item for key, item in value.items() if key != "parts"}
-        read: list[Part] = []
-        for index, part in enumerate(parts):
+        """Parse a JSON object.
+
+        Raises:
+            WireError: A field is missing or has the wrong type. The error names its path:
+                `parts[2].text: expected a string, got null`.
+        """
+        values = value.get("parts")
+        if not isinstance(values, list):
+            raise WireError(path=("parts",), expected="a list", got=json_type(values))
+        parts: list[Part] = []
+        for index, item in enumerate(values):
             try:
-                read.append(parse_part(part))
+                parts.append(parse_part(item))
             except WireError as error:
                 raise error.within("parts", index) from None
-        base = _Head.from_object(head)
-        return cls(id=base.id, role=base.role, metadata=base.metadata, parts=read, extra=base.extra)
+        fields = _Fields.from_object({key: value[key] for key in value if key != "parts"})
+        return cls(
+            id=fields.id,
+            role=fields.role,
+            metadata=fields.metadata,
+            parts=parts,
+            extra=fields.extra,
+        )
 
     def last_step(self) -> list[Part]:
         """Return the parts after the last `step-start`; all parts if there is none."""
@@ -282,12 +303,14 @@ class UIMessage(WireObject, kw_only=True):
         return [part for part in self.last_step() if isinstance(part, ToolPart)]
 
     def to_object(self) -> JSONObject:
-        """The JSON object, safe to send."""
-        head = _Head(id=self.id, role=self.role, metadata=self.metadata, extra=self.extra)
-        return {**head.to_object(), "parts": [part.to_object() for part in self.parts]}
+        """Return the JSON object: without absent fields and without keys that clients refuse."""
+        fields = _Fields(id=self.id, role=self.role, metadata=self.metadata, extra=self.extra)
+        return {**fields.to_object(), "parts": [part.to_object() for part in self.parts]}
 
 
-class _Head(WireObject, kw_only=True):
+class _Fields(WireObject, kw_only=True):
+    """The fields of a message besides its parts."""
+
     id: str
     role: Role
     metadata: Any = UNSET

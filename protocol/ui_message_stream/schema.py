@@ -1,4 +1,7 @@
-"""What chunks and message parts share: typed fields, unknown keys kept, absent fields left out."""
+"""The base class of chunks and message parts.
+
+Fields are typed, unknown keys are kept, absent fields are left out.
+"""
 
 from __future__ import annotations
 
@@ -18,27 +21,31 @@ __all__ = [
     "Unset",
     "WireObject",
     "check_citations",
-    "check_steering",
+    "check_steering_parts",
 ]
 
 JSONObject = dict[str, Any]
-#: Provider name -> what that provider said: `{"anthropic": {"signature": "…"}}`.
+#: Provider name -> that provider's data: `{"anthropic": {"signature": "…"}}`.
 ProviderMetadata = dict[str, dict[str, Any]]
-#: An absent value where `None` (JSON null) is a value of its own.
+#: The type of `UNSET`: a field that is absent, where `None` (JSON null) is a value.
 Unset = UnsetType
 
 
 class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
-    """A JSON object of the protocol. `extra` holds the keys that this release does not know."""
+    """A JSON object of the protocol.
+
+    Attributes:
+        extra: The object's keys that are not fields of the class, or None.
+    """
 
     extra: JSONObject | None = None
 
-    #: JSON keys that are fields; filled in for each class on first use.
+    #: The result of `known_keys`; cached for each class on first use.
     _known: ClassVar[frozenset[str] | None] = None
 
     @classmethod
     def known_keys(cls) -> frozenset[str]:
-        """The JSON keys that this class has a field for."""
+        """Return the JSON keys that this class has a field for."""
         known = cls.__dict__.get("_known")
         if known is None:
             fields = msgspec.structs.fields(cls)
@@ -48,41 +55,48 @@ class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel
 
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
-        """Reads a JSON object; unknown keys go to `extra`. Raises WireError."""
+        """Parse a JSON object. Unknown keys go to `extra`.
+
+        Args:
+            value: The decoded JSON object.
+
+        Raises:
+            WireError: A field is missing or has the wrong type.
+        """
         known = cls.known_keys()
         fields = {key: item for key, item in value.items() if key in known}
-        made = convert(fields, cls)
+        instance = convert(fields, cls)
         if len(fields) < len(value):
             rest = {k: v for k, v in value.items() if k not in known and k != "type"}
             if rest:
-                msgspec.structs.force_setattr(made, "extra", rest)
-        return made
+                msgspec.structs.force_setattr(instance, "extra", rest)
+        return instance
 
     def to_object(self) -> JSONObject:
-        """The JSON object, safe to send: absent fields left out, forbidden keys removed."""
-        made: JSONObject = msgspec.to_builtins(self)
-        extra = made.pop("extra", None)
+        """Return the JSON object: without absent fields and without keys that clients refuse."""
+        value: JSONObject = msgspec.to_builtins(self)
+        extra = value.pop("extra", None)
         if extra:
-            made = {**extra, **made}
-        clean: JSONObject = json_codec.sanitize(made)
+            value = {**extra, **value}
+        clean: JSONObject = json_codec.sanitize(value)
         return clean
 
 
 _Index = Annotated[int, msgspec.Meta(ge=0)] | UnsetType
 
 
-class _Shape(msgspec.Struct, kw_only=True, rename="camel"):
+class _WithProviderMetadata(msgspec.Struct, kw_only=True, rename="camel"):
     provider_metadata: ProviderMetadata | UnsetType = UNSET
 
 
-class _UrlSource(_Shape, tag_field="sourceType", tag="url", kw_only=True):
+class _UrlSource(_WithProviderMetadata, tag_field="sourceType", tag="url", kw_only=True):
     type: Literal["source"]
     id: str
     url: str
     title: str | UnsetType = UNSET
 
 
-class _DocumentSource(_Shape, tag_field="sourceType", tag="document", kw_only=True):
+class _DocumentSource(_WithProviderMetadata, tag_field="sourceType", tag="document", kw_only=True):
     type: Literal["source"]
     id: str
     media_type: str
@@ -97,11 +111,11 @@ class _Citation(msgspec.Struct, kw_only=True, rename="camel"):
     cited_text: str | UnsetType = UNSET
 
 
-class _Text(_Shape, tag="text", kw_only=True):
+class _Text(_WithProviderMetadata, tag="text", kw_only=True):
     text: str
 
 
-class _File(_Shape, tag="file", kw_only=True):
+class _File(_WithProviderMetadata, tag="file", kw_only=True):
     media_type: str
     url: str
     filename: str | UnsetType = UNSET
@@ -109,17 +123,25 @@ class _File(_Shape, tag="file", kw_only=True):
 
 
 def check_citations(value: Any) -> None:
-    """Raises WireError if it is no list of citations."""
+    """Check that a value is a list of citations.
+
+    Raises:
+        WireError: It is not.
+    """
     _check(value, list[_Citation], "citations")
 
 
-def check_steering(value: Any) -> None:
-    """Raises WireError if it is no list of text and file parts."""
+def check_steering_parts(value: Any) -> None:
+    """Check that a value is a list of text and file parts, as steering messages have them.
+
+    Raises:
+        WireError: It is not.
+    """
     _check(value, list[_Text | _File], "parts")
 
 
-def _check(value: Any, shape: Any, key: str) -> None:
+def _check(value: Any, cls: Any, key: str) -> None:
     try:
-        convert(value, shape)
+        convert(value, cls)
     except WireError as error:
         raise error.within(key) from None

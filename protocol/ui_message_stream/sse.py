@@ -1,4 +1,4 @@
-"""Server-sent events as this protocol uses them: one chunk per event, and comments to keep alive.
+"""Server-sent events as this protocol uses them: one chunk per event, comments as keep-alive.
 
 Only `data` has a meaning: `event`, `id` and `retry` are allowed and ignored, as by every client
 (`@ai-sdk/provider-utils`, `parse-json-event-stream.ts`, on top of `eventsource-parser`).
@@ -15,10 +15,10 @@ from ui_message_stream.versions import ChunkVariant, ClientVersion, downgrade
 
 __all__ = ["DONE", "HEADERS", "Decoder", "comment", "frame", "frames"]
 
-#: The last event. Clients end at the end of the response, so close the connection after it.
+#: The last event. Clients stop at the end of the response: close the connection after it.
 DONE = b"data: [DONE]\n\n"
 
-#: No client reads them; they keep proxies from holding back, changing or storing the stream.
+#: Response headers. No client reads them: they stop proxies from buffering, changing and caching.
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "content-type": "text/event-stream",
@@ -30,17 +30,25 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 
 
 def frame(chunk: Chunk) -> bytes:
-    """The chunk as one event. Raises TypeError if a value in it has no JSON form."""
+    """Encode a chunk as one event.
+
+    Raises:
+        TypeError: A value in the chunk has no JSON form.
+    """
     return b"data: %b\n\n" % encode_chunk(chunk)
 
 
 def comment(text: str = "keep-alive") -> bytes:
-    """A comment of one line, which clients ignore and proxies count as traffic."""
+    """Encode a comment, which clients ignore and proxies count as traffic.
+
+    Args:
+        text: A single line.
+    """
     return f": {text}\n\n".encode()
 
 
 class Decoder:
-    """Finds the events in the bytes of a response, however they were split.
+    """Incremental decoder of the events in the bytes of a response.
 
     Line ends are LF, CR or CRLF; a BOM at the start is dropped; bytes that are not UTF-8 become
     U+FFFD. Takes time linear in the input.
@@ -49,40 +57,47 @@ class Decoder:
     def __init__(self) -> None:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._at_start = True
-        #: the last line so far, in pieces: joined once, when its end arrives
+        #: pieces of the last line, which are joined once its end arrives
         self._line: list[str] = []
-        #: a CR at the end of a packet, of which nobody knows yet whether an LF follows
-        self._held = ""
-        #: the data lines of the event so far
+        #: a CR at the end of the last bytes, which an LF may follow
+        self._pending_cr = ""
+        #: data lines of the current event
         self._data: list[str] = []
 
     @property
-    def unfinished(self) -> bool:
-        """Whether an event with data has begun whose blank line did not arrive."""
-        begun = "".join(self._line)[:4]
-        return bool(self._data) or (begun != "" and "data".startswith(begun))
+    def has_unfinished_event(self) -> bool:
+        """Whether an event with data has begun and its blank line has not arrived."""
+        field = "".join(self._line)[:4]
+        return bool(self._data) or (field != "" and "data".startswith(field))
 
     def feed(self, data: bytes) -> list[str]:
-        """The data of each event that is complete now, `[DONE]` too; several lines joined by LF."""
-        return self._lines(self._utf8.decode(data))
+        """Return the data of each event that the bytes complete.
+
+        Args:
+            data: The next bytes of the response, split anywhere.
+
+        Returns:
+            One text for each event, `[DONE]` included. Several data lines are joined by LF.
+        """
+        return self._feed_text(self._utf8.decode(data))
 
     def end(self) -> list[str]:
-        """The same for the end of the response. An unfinished last event is dropped.
+        """Return the data of the events that the end of the response completes.
 
-        What can be left is an event that a CR ended: the HTML standard counts it as complete,
-        `eventsource-parser` 3 waits for an LF and loses it.
+        That is an event which ended in a bare CR: it is complete by the HTML standard, while
+        `eventsource-parser` 3 waits for an LF and loses it. An unfinished event is dropped.
         """
-        return self._lines(self._utf8.decode(b"", final=True), final=True)
+        return self._feed_text(self._utf8.decode(b"", final=True), final=True)
 
-    def _lines(self, text: str, *, final: bool = False) -> list[str]:
+    def _feed_text(self, text: str, *, final: bool = False) -> list[str]:
         if self._at_start and text:
             self._at_start = False
             text = text.removeprefix("\ufeff")
-        text = self._held + text
-        self._held = ""
+        text = self._pending_cr + text
+        self._pending_cr = ""
         if "\r" in text:
             if text[-1] == "\r" and not final:
-                self._held = "\r"
+                self._pending_cr = "\r"
                 text = text[:-1]
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         first, *lines = text.split("\n")
@@ -96,9 +111,9 @@ class Decoder:
             self._line.clear()
         if rest := lines.pop():
             self._line.append(rest)
-        return self._events(first, lines)
+        return self._parse_lines(first, lines)
 
-    def _events(self, first: str, lines: list[str]) -> list[str]:
+    def _parse_lines(self, first: str, lines: list[str]) -> list[str]:
         events: list[str] = []
         data = self._data
         for line in (first, *lines):
@@ -113,9 +128,10 @@ class Decoder:
 
 
 def frames(chunks: Iterable[ChunkVariant], client_version: ClientVersion) -> bytes:
-    """One event for each chunk that may be sent at the client version.
+    """Encode chunks for a client version: one event for each chunk that it can be sent.
 
-    Raises TypeError if a value in a chunk has no JSON form.
+    Raises:
+        TypeError: A value in a chunk has no JSON form.
     """
     return b"".join(
         [

@@ -107,7 +107,7 @@ def test_an_unfinished_event_is_known_and_dropped(body: bytes, unfinished: bool)
     for at in range(len(body)):
         decoder.feed(body[at : at + 1])
     assert "a" not in decoder.end()
-    assert decoder.unfinished is unfinished
+    assert decoder.has_unfinished_event is unfinished
 
 
 def test_a_long_event_in_many_packets_costs_what_its_length_costs() -> None:

@@ -20,7 +20,7 @@ from ui_message_stream.versions import (
     NEWEST_CLIENT_VERSION,
     TYPE_KNOWN_SINCE,
     ClientVersion,
-    Since,
+    FirstReleases,
     accepts,
     downgrade,
     missing,
@@ -34,7 +34,7 @@ RELEASES = [
     *("7.0.0", "7.0.31", "7.0.173"),
 ]
 
-ALWAYS = Since(ClientVersion(5), ClientVersion(6), ClientVersion(7))
+ALWAYS = FirstReleases(ClientVersion(5), ClientVersion(6), ClientVersion(7))
 
 #: A value for every field that a chunk can have, by its JSON key.
 VALUES: dict[str, Any] = {
