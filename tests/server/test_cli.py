@@ -104,7 +104,7 @@ def test_nothing_is_accepted_until_the_app_is_there(tmp_path: Path) -> None:
             socket.create_connection(("127.0.0.1", port))
         (tmp_path / "go").touch()
         lines = iter(process.stderr.readline, "")
-        assert any("Listening on" in line for line in lines)
+        assert any("listening on" in line for line in lines)
         socket.create_connection(("127.0.0.1", port)).close()
     finally:
         process.terminate()
@@ -142,7 +142,7 @@ def serving(*arguments: str, cwd: Path, **env: str) -> Iterator[str]:
         )
     try:
         deadline = time.monotonic() + DEADLINE
-        while not (found := re.search(r"Listening on (http://\S+)", log.read_text())):
+        while not (found := re.search(r"listening on (http://\S+)", log.read_text())):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.02)

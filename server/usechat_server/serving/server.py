@@ -1,8 +1,8 @@
-"""uvicorn as this project needs it: the first signal drains, and a reader's socket can be dropped.
+"""uvicorn with draining at the first signal, and with connections that an app can abort.
 
-Stock uvicorn closes its listener at the signal and runs lifespan shutdown only after the streams
-have ended, so nothing could tell them to end. Here the first SIGTERM or SIGINT asks every app to
-drain, with the listener open (so that readiness probes get their 503); the second quits at once.
+uvicorn itself closes its listener at the signal and runs the lifespan shutdown only after all
+streams have ended, so nothing could end them. Here the first SIGTERM or SIGINT makes every app
+drain while the listener stays open, so that readiness probes get their 503; the second one quits.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Config", "HTTPProtocol", "Server", "improved", "run"]
+__all__ = ["Config", "HTTPProtocol", "Server", "run", "streaming_protocol"]
 
 logger = logging.getLogger("usechat.serve")
 
-#: Seconds for responses to end after the runs have: what is left then is cancelled.
+#: Seconds for responses to end after the runs have; the rest is cancelled.
 SHUTDOWN_SECONDS = 2
-#: Longer than the idle timeouts of common proxies (60 s), so that the proxy closes first and never
-#: sends a request into a connection that is just being closed here.
+#: Longer than the idle timeout of common proxies (60 s), so that the proxy closes first and never
+#: sends a request on a connection that is closing.
 KEEP_ALIVE_SECONDS = 75
 
 
 class Config(uvicorn.Config):
-    """uvicorn's configuration for a factory that makes the app, in each (re)started process."""
+    """uvicorn's configuration for an app that each started process creates with `factory`."""
 
     def __init__(self, factory: Callable[[], ASGIApp], settings: Settings, **options: Any) -> None:
         defaults: dict[str, Any] = {
             "http": f"{__name__}:HTTPProtocol",  # by name: --reload pickles this object
             "log_config": _log_config(settings.log_level),
             "log_level": settings.log_level,
-            # A run has a line of its own, with more in it.
+            # Each run is logged anyway, with more detail.
             "access_log": settings.log_level == "debug",
             "timeout_keep_alive": KEEP_ALIVE_SECONDS,
             "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
@@ -62,105 +62,108 @@ class Config(uvicorn.Config):
 
     @property
     def should_reload(self) -> bool:
-        return bool(self.reload)  # also without an import string: the factory can be pickled
+        return bool(self.reload)  # uvicorn also requires an import string; our factory is pickled
 
 
 class Server(uvicorn.Server):
-    """Drains at the first signal: waits until every app has ended its work, and every response its
-    own, or the grace is over.
+    """Drains at the first signal: waits until all runs and responses have ended, or for the grace.
 
-    Apps join through `scope["state"]["usechat.on_drain"]`: they call it once in each event loop,
-    with an async function that stops taking work and returns when all of it has ended legally.
+    An app calls `scope["state"]["usechat.on_drain"]` once in each event loop. Its argument is an
+    async function that refuses new runs and returns when the active ones have ended.
+
+    Args:
+        config: The configuration.
+        on_started: Called when the server accepts connections; by default it logs the address.
     """
 
     config: Config
 
-    def __init__(self, config: Config, serves: Callable[[], None] | None = None) -> None:
+    def __init__(self, config: Config, on_started: Callable[[], None] | None = None) -> None:
         super().__init__(config)
-        self._serves = serves or self._say_where
-        self._apps: list[Callable[[], Coroutine[Any, Any, None]]] = []
-        self._late: list[asyncio.Task[None]] = []
+        self._on_started = on_started or self._log_addresses
+        self._drains: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._late_drains: list[asyncio.Task[None]] = []
         self._signalled = False
-        self._draining: asyncio.Task[None] | None = None
+        self._drain_task: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self.lifespan.state["usechat.on_drain"] = self._join
+        self.lifespan.state["usechat.on_drain"] = self._add_drain
         await super().startup(sockets)
         if self.started:
-            self._serves()
+            self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self._signalled:
             self._signalled = True
             return
-        # Raised again by uvicorn after it has closed its sockets, so that the exit status tells.
+        # uvicorn raises it again after it has closed its sockets, which sets the exit status.
         self._captured_signals.append(sig)
         self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        if self._signalled and self._draining is None:
-            self._draining = asyncio.create_task(self._drain())
+        if self._signalled and self._drain_task is None:
+            self._drain_task = asyncio.create_task(self._drain())
         return await super().on_tick(counter)
 
-    def _join(self, drain: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        if self._draining is None:
-            self._apps.append(drain)
-        else:  # its first request came after the signal: it is to refuse turns too
-            self._late.append(asyncio.create_task(drain()))
+    def _add_drain(self, drain: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._drain_task is None:
+            self._drains.append(drain)
+        else:  # its first request came after the signal
+            self._late_drains.append(asyncio.create_task(drain()))
 
-    def _say_where(self) -> None:
+    def _log_addresses(self) -> None:
         for server in self.servers:
             for listener in server.sockets:
-                _say_where(listener)
+                _log_address(listener)
 
     async def _drain(self) -> None:
-        logger.info("Draining: no more turns are taken. A second signal quits at once.")
-        drained = await asyncio.gather(
-            self._idle(), *(drain() for drain in self._apps), return_exceptions=True
+        logger.info("draining: refusing new runs; a second signal quits at once")
+        results = await asyncio.gather(
+            self._wait_for_responses(), *(drain() for drain in self._drains), return_exceptions=True
         )
-        for outcome in drained:
-            if isinstance(outcome, BaseException):
-                logger.error("An app failed to drain", exc_info=outcome)
+        for result in results:
+            if isinstance(result, BaseException):
+                logger.error("an app failed to drain", exc_info=result)
         self.should_exit = True
 
-    async def _idle(self) -> None:
-        """Waits for what no app has joined for, such as a response of the user's own route."""
+    async def _wait_for_responses(self) -> None:
+        """Wait for all responses, such as those of the user's own routes."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.config.drain_grace):
                 while tasks := set(self.server_state.tasks):
                     await asyncio.wait(tasks)
 
 
-def improved(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
-    """A uvicorn HTTP protocol class, improved by what a stream needs of it.
+def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+    """Return a subclass of a uvicorn HTTP protocol with what streams require.
 
-    `scope["extensions"]["usechat.abort"]()` closes the connection at once, with whatever is waiting
-    to be sent: ASGI itself has no way to be rid of a client that does not read. An answer to
-    HTTP/1.0 comes without chunks (RFC 9112, 6.1) and ends with the connection.
+    `scope["extensions"]["usechat.abort"]()` closes the connection at once and drops unsent data:
+    ASGI has no way to disconnect a client that does not read. Responses to HTTP/1.0 requests have
+    no chunked encoding (RFC 9112, 6.1) and end with the connection.
     """
 
-    class Improved(protocol):  # type: ignore[misc, valid-type]
+    class StreamingProtocol(protocol):  # type: ignore[misc, valid-type]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             app: ASGIApp = self.app  # type: ignore[has-type]
 
-            async def improved_app(scope: Scope, receive: Receive, send: Send) -> None:
+            async def streaming_app(scope: Scope, receive: Receive, send: Send) -> None:
                 if scope["type"] == "http":
                     scope.setdefault("extensions", {})["usechat.abort"] = transport.abort
                     if scope["http_version"] == "1.0":
-                        send = _without_chunks(send)
+                        send = _unchunked(send)
                 await app(scope, receive, send)
 
-            self.app = improved_app
+            self.app = streaming_app
 
-    return Improved
+    return StreamingProtocol
 
 
-def _without_chunks(send: Any) -> Send:
-    """The `send` of uvicorn's httptools cycle, which chunks whatever the client's version is."""
+def _unchunked(send: Any) -> Send:
+    """Return a `send` that uses no chunked encoding. uvicorn's httptools protocol always does."""
     cycle = send.__self__
     if not hasattr(cycle, "chunked_encoding"):
-        return cast("Send", send)  # h11 knows better
+        return cast("Send", send)  # h11 does not
 
     async def send_until_close(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -176,30 +179,29 @@ def _without_chunks(send: Any) -> Send:
     return send_until_close
 
 
-HTTPProtocol = improved(AutoHTTPProtocol)
+HTTPProtocol = streaming_protocol(AutoHTTPProtocol)
 
 
 def run(config: Config, listener: socket.socket) -> None:
-    """Serves until a signal. Ends the process with status 3 if the app cannot start."""
+    """Serve until a signal. Exits with status 3 if the app cannot start."""
     if config.should_reload:
         ChangeReload(config, target=Server(config).run, sockets=[listener]).run()
     elif config.processes > 1:
         workers = Workers(_serve, config, listener, config.processes)
-        workers.run(lambda: _say_where(listener))
+        workers.run(on_started=lambda: _log_address(listener))
     else:
         _serve(config, listener)
 
 
-def _say_where(listener: socket.socket) -> None:
-    """Logs the address that is served."""
+def _log_address(listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
-    logger.info("Listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
 
 def _serve(
-    config: Config, listener: socket.socket, serves: Callable[[], None] | None = None
+    config: Config, listener: socket.socket, on_started: Callable[[], None] | None = None
 ) -> None:
-    server = Server(config, serves)
+    server = Server(config, on_started)
     config.load()
     server.run(sockets=[listener])
     if not server.started:
@@ -207,7 +209,7 @@ def _serve(
 
 
 class _Formatter(DefaultFormatter):
-    """uvicorn's lines, with what is known of a run behind them as JSON."""
+    """uvicorn's format. Lines about a run end with its fields as JSON."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         line = super().formatMessage(record)

@@ -1,7 +1,7 @@
-"""Several processes behind one port: started, kept alive, and told together to go down.
+"""Starts several processes behind one port, restarts them and passes signals to them.
 
-uvicorn's own supervisor ends its processes with one signal and then waits without end: a second
-signal, which is to quit at once, never reaches them.
+uvicorn's own supervisor passes only the first signal on and then waits without a limit, so a second
+signal could not end the processes at once.
 """
 
 from __future__ import annotations
@@ -28,32 +28,47 @@ logger = logging.getLogger("usechat.serve")
 
 _spawn = multiprocessing.get_context("spawn")
 
-#: Seconds before a process that ended by itself is replaced, so that one that cannot live does not
-#: keep the machine busy.
-_PAUSE = 0.5
+#: Seconds before a process that ended by itself is replaced: one that fails again and again must
+#: not use up the CPU.
+_RESTART_SECONDS = 0.5
+
+#: Serves an app on a socket, and calls the function when it has started.
+ServeFunction = Callable[[Any, socket.socket, Callable[[], None]], None]
 
 
 class Workers:
-    """Runs `work` in `count` processes. It gets the configuration, the listener, and what to call
-    when it serves."""
+    """Runs `serve` in several processes.
+
+    Args:
+        serve: Called with the configuration, the listener and a callback for when it has started.
+        config: The configuration.
+        listener: The socket that all processes share.
+        count: The number of processes.
+    """
 
     def __init__(
-        self, work: Work, config: uvicorn.Config, listener: socket.socket, count: int
+        self, serve: ServeFunction, config: uvicorn.Config, listener: socket.socket, count: int
     ) -> None:
-        self._arguments = (work, config, listener)
+        self._arguments = (serve, config, listener)
         self._count = count
         self._workers: list[_Worker] = []
         self._signals: list[int] = []
 
-    def run(self, serves: Callable[[], None]) -> None:
-        """Returns when all have ended after a signal; calls `serves` when the first one does. Ends
-        this process with its status if it cannot start, and by the second signal if that came."""
+    def run(self, on_started: Callable[[], None]) -> None:
+        """Return when all processes have ended after a signal.
+
+        If the first process cannot start, this one exits with its status. After a second signal,
+        that signal ends this process too.
+
+        Args:
+            on_started: Called when the first process accepts connections.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._signalled)
+            signal.signal(number, self._handle_signal)
         first = self._start()
-        # The others would fail as the first does, and say so once each.
-        if first.serves():
-            serves()
+        # The others would fail like the first, and log the same error.
+        if first.wait_until_started():
+            on_started()
         elif not self._signals:
             first.process.join()
             sys.exit(first.process.exitcode or STARTUP_FAILURE)
@@ -61,8 +76,8 @@ class Workers:
             self._start()
         while self._workers:
             wait([worker.process.sentinel for worker in self._workers])
-            for worker in [one for one in self._workers if not one.process.is_alive()]:
-                self._ended(worker)
+            for worker in [worker for worker in self._workers if not worker.process.is_alive()]:
+                self._replace(worker)
         if len(self._signals) > 1:
             signal.signal(self._signals[-1], signal.SIG_DFL)
             signal.raise_signal(self._signals[-1])
@@ -70,46 +85,42 @@ class Workers:
     def _start(self) -> _Worker:
         worker = _Worker(self._arguments)
         self._workers.append(worker)
-        for number in self._signals:  # they came while it was being started
+        for number in self._signals:  # received while it was started
             worker.send(number)
         return worker
 
-    def _ended(self, worker: _Worker) -> None:
+    def _replace(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         if not self._signals:
             status = worker.process.exitcode
-            logger.error("Process %s ended with status %s: it is replaced", worker.pid, status)
-            time.sleep(_PAUSE)
+            logger.error("process %s ended with status %s: replacing it", worker.pid, status)
+            time.sleep(_RESTART_SECONDS)
         if not self._signals:
             self._start()
 
-    def _signalled(self, number: int, frame: FrameType | None) -> None:
+    def _handle_signal(self, number: int, frame: FrameType | None) -> None:
         self._signals.append(number)
         for worker in self._workers:
             worker.send(number)
 
 
-#: What each process does.
-Work = Callable[[Any, socket.socket, Callable[[], None]], None]
-
-
 class _Worker:
-    """One process. The pipe says that it serves; that it is open says that its parent lives."""
+    """One process. It writes to its pipe when it has started, and ends when the pipe is closed."""
 
     def __init__(self, arguments: tuple[Any, ...]) -> None:
-        self._here, there = _spawn.Pipe()
-        self.process = _spawn.Process(target=_work, args=(*arguments, there))
+        self._pipe, child_pipe = _spawn.Pipe()
+        self.process = _spawn.Process(target=_run_worker, args=(*arguments, child_pipe))
         self.process.start()
-        there.close()
+        child_pipe.close()
 
     @property
     def pid(self) -> int | None:
         return self.process.pid
 
-    def serves(self) -> bool:
-        """Waits until it does; False if it ended before."""
+    def wait_until_started(self) -> bool:
+        """Return True when it accepts connections, False if it ended before."""
         try:
-            self._here.recv()
+            self._pipe.recv()
         except EOFError:
             return False
         return True
@@ -119,17 +130,19 @@ class _Worker:
             os.kill(self.pid, number)
 
 
-def _work(work: Work, config: uvicorn.Config, listener: socket.socket, parent: Connection) -> None:
-    # A Ctrl+C in the terminal is for the parent, which passes it on: twice would quit at once.
+def _run_worker(
+    serve: ServeFunction, config: uvicorn.Config, listener: socket.socket, parent: Connection
+) -> None:
+    # A Ctrl+C in the terminal goes to the parent only, which passes it on: two would quit at once.
     os.setpgrp()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_terminate_with, args=(parent,), daemon=True).start()
     config.configure_logging()
-    work(config, listener, lambda: parent.send(None))
+    serve(config, listener, lambda: parent.send(None))
 
 
-def _end_with(parent: Connection) -> None:
-    """Goes down when the parent is gone, whatever ended it."""
+def _terminate_with(parent: Connection) -> None:
+    """Terminate this process when its parent has ended."""
     try:
-        parent.recv()  # nothing ever comes
+        parent.recv()  # the parent sends nothing
     except (EOFError, OSError):
         os.kill(os.getpid(), signal.SIGTERM)

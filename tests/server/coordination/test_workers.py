@@ -64,7 +64,7 @@ def test_a_process_that_dies_is_replaced_and_none_outlives_its_parent() -> None:
         now = eventually(
             lambda: pids(served), lambda found: len(found) == 2 and victim not in found
         )
-        assert served.output.count("Listening on") == 1
+        assert served.output.count("listening on") == 1
         served.process.kill()
         eventually(lambda: any(map(is_alive, now)), lambda alive: not alive)
 
@@ -113,7 +113,7 @@ def test_one_signal_drains_them_all(redis: RedisServer, tmp_path: Path) -> None:
         for page in pages:
             page.wait_for_text("Hel")
         served.process.terminate()
-        eventually(lambda: served.output.count("Draining"), lambda times: times == 2)
+        eventually(lambda: served.output.count("draining:"), lambda times: times == 2)
         provider.release(len(pages))
         for page in pages:
             assert page.end().chunks[-1] == {"type": "finish", "finishReason": "stop"}

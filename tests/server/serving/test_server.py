@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
-from usechat_server.serving.server import improved
+from usechat_server.serving.server import streaming_protocol
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -17,7 +17,7 @@ from tests.harness.live import LiveServer
 
 @pytest.fixture(params=[HttpToolsProtocol, H11Protocol])
 def protocol(request: pytest.FixtureRequest) -> Any:
-    return improved(request.param)
+    return streaming_protocol(request.param)
 
 
 def read_all(client: socket.socket) -> bytes:
