@@ -1,4 +1,4 @@
-"""Agents within plain code: merged into one message, counted and cut with the run."""
+"""Agents whose stream a handler merges, or an own route sends."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TURN = Turn(
 )
 
 
-def says(text: str) -> list[Any]:
+def text_script(text: str) -> list[Any]:
     return [
         [TextStart(id="0"), TextDelta(id="0", delta=text), TextEnd(id="0")],
         Usage(input=10, output=2),
@@ -46,7 +46,7 @@ def says(text: str) -> list[Any]:
     ]
 
 
-def calls(call_id: str) -> list[Any]:
+def call_script(call_id: str) -> list[Any]:
     return [
         [ToolInputStart(tool_call_id=call_id, tool_name="double")],
         [ToolInputAvailable(tool_call_id=call_id, tool_name="double", input={"number": 4})],
@@ -57,11 +57,11 @@ def calls(call_id: str) -> list[Any]:
 
 @tool
 def double(number: int) -> int:
-    """Doubles."""
+    """Doubles a number."""
     return 2 * number
 
 
-async def shown(response: UIMessageStreamResponse) -> tuple[UIMessage, Finish]:
+async def message_and_finish(response: UIMessageStreamResponse) -> tuple[UIMessage, Finish]:
     host = AsgiHost(response)
     chunks = await host.answer()
     assert check(host.body, NEWEST_CLIENT_VERSION) == []
@@ -70,31 +70,31 @@ async def shown(response: UIMessageStreamResponse) -> tuple[UIMessage, Finish]:
     return reduce(chunks), last
 
 
-async def test_an_agent_in_a_route_of_the_app_s_own(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_agent_stream_in_an_own_route(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "usechat.run")
-    model = ScriptedModel(calls("call"), says("8"))
+    model = ScriptedModel(call_script("call"), text_script("8"))
     response = UIMessageStreamResponse(Agent(model, tools=[double]).stream(TURN))
-    message, finish = await shown(response)
+    message, finish = await message_and_finish(response)
     [call] = [part for part in message.parts if isinstance(part, ToolPart)]
     assert (call.state, call.output) == ("output-available", 8)
     assert [part.text for part in message.parts if isinstance(part, TextPart)] == ["8"]
     assert finish.finish_reason == "stop"
     assert message.metadata["usage"]["inputTokens"] == 30
-    # The second step was asked with the output of the first.
-    asked = model.calls[1].messages[-1].parts
-    assert [part.output for part in asked if isinstance(part, ToolPart)] == [8]
+    # The second step got the output of the first.
+    parts = model.calls[1].messages[-1].parts
+    assert [part.output for part in parts if isinstance(part, ToolPart)] == [8]
     assert [record.run["outcome"] for record in caplog.records] == ["finished"]  # type: ignore[attr-defined]
 
 
-async def test_two_agents_at_once_beside_the_code_s_own_text() -> None:
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
+async def test_two_agents_merged_concurrently_between_texts_of_the_handler() -> None:
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
         writer.text("Asking both.")
-        first = Agent(ScriptedModel(calls("a"), says("One")), tools=[double])
-        second = Agent(ScriptedModel(calls("b"), says("Two")), tools=[double])
+        first = Agent(ScriptedModel(call_script("a"), text_script("One")), tools=[double])
+        second = Agent(ScriptedModel(call_script("b"), text_script("Two")), tools=[double])
         await asyncio.gather(writer.merge(first.stream(turn)), writer.merge(second.stream(turn)))
         writer.text("Done.")
 
-    message, _ = await shown(UIMessageStreamResponse.of(answer, TURN))
+    message, _ = await message_and_finish(UIMessageStreamResponse.of(handler, TURN))
     texts = [part.text for part in message.parts if isinstance(part, TextPart)]
     assert sorted(texts) == ["Asking both.", "Done.", "One", "Two"]
     assert (texts[0], texts[-1]) == ("Asking both.", "Done.")
@@ -103,34 +103,34 @@ async def test_two_agents_at_once_beside_the_code_s_own_text() -> None:
     assert [part.output for part in tools] == [8, 8]
 
 
-async def test_code_can_answer_when_its_agent_fails() -> None:
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
-        broken = ScriptedModel([[TextStart(id="0")], ModelError("529", "overloaded")])
+async def test_a_handler_can_catch_the_error_of_its_agent() -> None:
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
+        failing = ScriptedModel([[TextStart(id="0")], ModelError("529", "overloaded")])
         try:
-            await writer.merge(Agent(broken).stream(turn))
+            await writer.merge(Agent(failing).stream(turn))
         except ModelError:
-            writer.text("Nobody is there.")
+            writer.text("Try again later.")
 
-    message, _ = await shown(UIMessageStreamResponse.of(answer, TURN))
-    assert [p.text for p in message.parts if isinstance(p, TextPart)][-1] == "Nobody is there."
+    message, _ = await message_and_finish(UIMessageStreamResponse.of(handler, TURN))
+    assert [p.text for p in message.parts if isinstance(p, TextPart)][-1] == "Try again later."
 
-    async def unaware(turn: Turn, writer: StreamWriter) -> None:
+    async def without_fallback(turn: Turn, writer: StreamWriter) -> None:
         await writer.merge(Agent(ScriptedModel([ModelError("529", "overloaded")])).stream(turn))
 
-    last = (await AsgiHost(UIMessageStreamResponse.of(unaware, TURN)).answer())[-1]
+    last = (await AsgiHost(UIMessageStreamResponse.of(without_fallback, TURN)).answer())[-1]
     assert isinstance(last, Error)
     assert "overloaded" in last.error_text
 
 
-async def test_a_client_that_leaves_closes_the_merged_agent_s_connection() -> None:
+async def test_a_disconnect_closes_the_merged_agent_s_model_call() -> None:
     model = ScriptedModel([[TextStart(id="0"), TextDelta(id="0", delta="Hel")], asyncio.Event()])
 
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
         await writer.merge(Agent(model).stream(turn))
 
-    host = AsgiHost(UIMessageStreamResponse.of(answer, TURN))
-    responder = host.request()
+    host = AsgiHost(UIMessageStreamResponse.of(handler, TURN))
+    request = host.request()
     await host.until(lambda body: b"Hel" in body)
     host.leave()
-    await asyncio.wait_for(responder, LONG)
+    await asyncio.wait_for(request, LONG)
     assert model.streams[0].closed.is_set()

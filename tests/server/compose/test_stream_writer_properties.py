@@ -1,4 +1,4 @@
-"""Whatever several tasks write and merge, in whatever order: the stream is legal, and whole."""
+"""Property: whatever several tasks write and merge, the stream is legal and complete."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from usechat_server import ChatError, StreamWriter, Turn, UIMessageStreamRespons
 from tests.harness.asgi_host import LONG, AsgiHost
 from tests.harness.chunk_strategies import said
 
-ANSWERED = UIMessage(
+COMPLETED = UIMessage(
     id="m",
     role="assistant",
     parts=[
@@ -90,43 +90,45 @@ write: st.SearchStrategy[Call] = st.one_of(
 )
 
 
-class Told:
-    """Counts the characters that were taken."""
+class WrittenText:
+    """Counts the characters that the writer accepted."""
 
     def __init__(self) -> None:
         self.text = self.reasoning = 0
 
-    def of(self, chunk: ChunkVariant | str) -> None:
+    def count(self, chunk: ChunkVariant | str) -> None:
         if isinstance(chunk, TextDelta):
             self.text += len(chunk.delta)
         elif isinstance(chunk, ReasoningDelta):
             self.reasoning += len(chunk.delta)
 
 
-async def merged(chunks: Sequence[Chunk | str], told: Told) -> AsyncIterator[ChunkVariant]:
-    for one in chunks:
+async def stream_of(
+    chunks: Sequence[Chunk | str], written: WrittenText
+) -> AsyncIterator[ChunkVariant]:
+    for chunk in chunks:
         await asyncio.sleep(0)
-        if isinstance(one, str):
-            raise RuntimeError("the merged stream broke")
-        yield one
-        told.of(one)  # the writer asks for the next one when it has taken this
+        if isinstance(chunk, str):
+            raise RuntimeError("the merged stream failed")
+        yield chunk
+        written.count(chunk)  # the writer requests the next chunk after it accepted this one
 
 
-async def play(writer: StreamWriter, calls: Sequence[Call], told: Told) -> None:
+async def play(writer: StreamWriter, calls: Sequence[Call], written: WrittenText) -> None:
     for name, arguments in calls:
         await asyncio.sleep(0)
         method: Callable[..., Any] = getattr(writer, name)
         try:
             if name == "merge":
-                await method(merged(arguments[0], told))
+                await method(stream_of(arguments[0], written))
             else:
                 method(*arguments)
         except (ValueError, RuntimeError, ChatError):
             continue
         if name in ("text", "reasoning"):
-            setattr(told, name, getattr(told, name) + len(arguments[0]))
+            setattr(written, name, getattr(written, name) + len(arguments[0]))
         elif name == "write":
-            told.of(arguments[0])
+            written.count(arguments[0])
 
 
 @settings(max_examples=400)
@@ -135,15 +137,15 @@ async def play(writer: StreamWriter, calls: Sequence[Call], told: Told) -> None:
     client_version=st.sampled_from(
         [ClientVersion(5, 0, 92), ClientVersion(6), NEWEST_CLIENT_VERSION]
     ),
-    before=st.sampled_from([None, ANSWERED]),
+    before=st.sampled_from([None, COMPLETED]),
 )
-def test_any_calls_from_any_tasks_give_a_legal_stream(
+def test_calls_from_several_tasks_write_a_legal_stream(
     tasks: list[list[Call]], client_version: ClientVersion, before: UIMessage | None
 ) -> None:
-    told = Told()
+    written = WrittenText()
 
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
-        await asyncio.gather(*(play(writer, calls, told) for calls in tasks))
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
+        await asyncio.gather(*(play(writer, calls, written) for calls in tasks))
 
     async def respond() -> bytes:
         question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
@@ -154,7 +156,7 @@ def test_any_calls_from_any_tasks_give_a_legal_stream(
             messages=[question, *([before] if before else [])],
             message_id="m",
         )
-        host = AsgiHost(UIMessageStreamResponse.of(answer, turn))
+        host = AsgiHost(UIMessageStreamResponse.of(handler, turn))
         await asyncio.wait_for(host.request(), LONG)
         assert host.complete
         chunks.extend(host.chunks)
@@ -163,14 +165,14 @@ def test_any_calls_from_any_tasks_give_a_legal_stream(
     chunks: list[Chunk] = []
     body = asyncio.run(respond())
     assert check(body, client_version, message=before) == []
-    grammar = StreamState(before, client_version=client_version)
-    for one in chunks:
-        grammar.check(one)
+    state = StreamState(before, client_version=client_version)
+    for each in chunks:
+        state.check(each)
     assert isinstance(chunks[-1], Finish)
 
     parts = reduce(chunks, before).parts
-    assert sum(len(part.text) for part in parts if isinstance(part, TextPart)) == told.text
-    assert sum(len(p.text) for p in parts if isinstance(p, ReasoningPart)) == told.reasoning
+    assert sum(len(part.text) for part in parts if isinstance(part, TextPart)) == written.text
+    assert sum(len(p.text) for p in parts if isinstance(p, ReasoningPart)) == written.reasoning
 
 
 def text(block: str, deltas: list[str]) -> list[Chunk]:
@@ -199,7 +201,7 @@ def tool(call_id: str, outputs: list[str]) -> list[Chunk]:
     ]
 
 
-#: What a well-behaved stream says in each of its steps.
+#: The parts of each step of a legal stream.
 parts = st.tuples(st.sampled_from([text, reasoning, tool]), st.lists(st.text("ab", max_size=2)))
 steps = st.lists(st.lists(parts, max_size=3), max_size=3)
 
@@ -209,30 +211,32 @@ steps = st.lists(st.lists(parts, max_size=3), max_size=3)
     streams=st.lists(st.tuples(steps, st.booleans()), min_size=2, max_size=3),
     pauses=st.lists(st.integers(0, 3), min_size=1, max_size=20),
 )
-def test_streams_that_are_legal_are_merged_whole(
+def test_legal_streams_are_merged_completely(
     streams: list[tuple[list[list[Any]], bool]], pauses: list[int]
 ) -> None:
-    """However they meet: nobody hears of an error, and reasoning stays in one piece."""
+    """No chunk is rejected, and reasoning is never split."""
     pause = cycle(pauses)
 
     async def stream(
         index: int, steps: list[list[Any]], finishes: bool
     ) -> AsyncIterator[ChunkVariant]:
-        said: list[Chunk] = [Start(message_id=f"other-{index}")]
+        chunks: list[Chunk] = [Start(message_id=f"other-{index}")]
         for step, inside in enumerate(steps):
-            said.append(StartStep())
+            chunks.append(StartStep())
             for part, (kind, deltas) in enumerate(inside):
-                called = f"{index}-{step}-{part}"
-                said += kind(called if kind is tool else str(part), deltas)
+                name = f"{index}-{step}-{part}"
+                chunks += kind(name if kind is tool else str(part), deltas)
             if finishes:
-                said.append(FinishStep())
-        for one in [*said, Finish(finish_reason="stop")]:
+                chunks.append(FinishStep())
+        for each in [*chunks, Finish(finish_reason="stop")]:
             for _ in range(next(pause)):
                 await asyncio.sleep(0)
-            yield one
+            yield each
 
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
-        merges = [writer.merge(stream(index, *one)) for index, one in enumerate(streams)]
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
+        merges = [
+            writer.merge(stream(index, *arguments)) for index, arguments in enumerate(streams)
+        ]
         await asyncio.gather(*merges)
 
     async def respond() -> AsgiHost:
@@ -244,22 +248,22 @@ def test_streams_that_are_legal_are_merged_whole(
             messages=[question],
             message_id="m",
         )
-        host = AsgiHost(UIMessageStreamResponse.of(answer, turn))
+        host = AsgiHost(UIMessageStreamResponse.of(handler, turn))
         await asyncio.wait_for(host.request(), LONG)
         return host
 
     host = asyncio.run(respond())
     assert check(host.body, ClientVersion(6)) == []
     assert isinstance(host.chunks[-1], Finish)
-    shown = reduce(host.chunks).parts
-    said = [part for steps, _ in streams for inside in steps for part in inside]
+    merged = reduce(host.chunks).parts
+    sent = [part for steps, _ in streams for inside in steps for part in inside]
 
-    def wanted(kind: object) -> list[str]:
-        return sorted("".join(deltas) for one, deltas in said if one is kind)
+    def expected(kind: object) -> list[str]:
+        return sorted("".join(deltas) for part_kind, deltas in sent if part_kind is kind)
 
-    assert sorted(p.text for p in shown if isinstance(p, ReasoningPart)) == wanted(reasoning)
-    texts = [part.text for part in shown if isinstance(part, TextPart)]
-    assert sorted("".join(texts)) == sorted("".join(wanted(text)))
-    assert len([part for part in shown if isinstance(part, ToolPart)]) == len(wanted(tool))
-    for part in shown:
+    assert sorted(p.text for p in merged if isinstance(p, ReasoningPart)) == expected(reasoning)
+    texts = [part.text for part in merged if isinstance(part, TextPart)]
+    assert sorted("".join(texts)) == sorted("".join(expected(text)))
+    assert len([part for part in merged if isinstance(part, ToolPart)]) == len(expected(tool))
+    for part in merged:
         assert not isinstance(part, ToolPart) or part.state != "output-error"
