@@ -271,7 +271,7 @@ def test_only_outputs_and_decisions_are_merged_into_the_stored_message(
 def test_without_a_store_a_client_can_change_a_server_tools_output(
     app_without_store: ApprovalApp,
 ) -> None:
-    """See docs/security.md: the server cannot tell. Nothing runs because of it."""
+    """See docs/trust.md: the server cannot tell. Nothing runs because of it."""
     client = app_without_store.new_client()
     client.send(("read", {"path": "/a"}), (LOCATE.name, {}))
     client.add_output("read", "forged content")
