@@ -23,7 +23,17 @@ from tests.harness.settings_table import settings_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = ("options", "anthropic", "trust", "resume", "storage", "tools", "writing", "hooks")
+PAGES = (
+    "options",
+    "anthropic",
+    "trust",
+    "resume",
+    "storage",
+    "tools",
+    "responses",
+    "hooks",
+    "errors",
+)
 OPTIONS = "\n".join((ROOT / "docs" / f"{page}.md").read_text() for page in PAGES)
 
 

@@ -1,9 +1,21 @@
 """The Python backend for React's useChat."""
 
 from usechat_server.agent import Agent, NextStep
-from usechat_server.app import ChatApp, create_app
+from usechat_server.app import ChatApp, create_app, create_router
 from usechat_server.compose import StreamWriter
-from usechat_server.errors import ChatError
+from usechat_server.errors import (
+    ChatConflict,
+    ChatError,
+    ChatNotFound,
+    Forbidden,
+    InvalidRequest,
+    ModelError,
+    NotSignedIn,
+    PayloadTooLarge,
+    RequestTimeout,
+    ServiceUnavailable,
+    StoreUnavailable,
+)
 from usechat_server.http.body import read_turn
 from usechat_server.http.response import UIMessageStreamResponse
 from usechat_server.settings import Settings
@@ -18,11 +30,22 @@ __all__ = [  # noqa: RUF022
     "ClientTool",
     "NextStep",
     "create_app",
+    "create_router",
     "ChatApp",
     "Settings",
     "Turn",
     "StreamWriter",
+    "ModelError",
     "ChatError",
+    "InvalidRequest",
+    "NotSignedIn",
+    "Forbidden",
+    "ChatNotFound",
+    "RequestTimeout",
+    "ChatConflict",
+    "PayloadTooLarge",
+    "ServiceUnavailable",
+    "StoreUnavailable",
     "UIMessageStreamResponse",
     "read_turn",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["PerLoop", "cancel", "is_cancelled"]
+__all__ = ["PerLoop", "call_hook", "cancel", "is_cancelled"]
 
 
 def is_cancelled(error: BaseException) -> bool:
@@ -60,3 +61,12 @@ class PerLoop(Generic[T]):
     def pop(self) -> T | None:
         """Return the running loop's value and forget it; None if there is none."""
         return self._values.pop(asyncio.get_running_loop(), None)
+
+
+async def call_hook(hook: Callable[..., Awaitable[T] | T], *args: object) -> T:
+    """Call a function of the app and return its result. A sync function runs in a thread."""
+    is_async = inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(
+        getattr(hook, "__call__", None)  # noqa: B004
+    )
+    result = hook(*args) if is_async else await asyncio.to_thread(hook, *args)
+    return await result if inspect.isawaitable(result) else result

@@ -1,161 +1,312 @@
-"""create_app: an agent as an ASGI app that useChat can talk to."""
+"""create_app and create_router: an agent or a handler as an ASGI app that useChat can talk to."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from http import HTTPStatus
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from usechat_server.errors import ChatError, public_error
+from usechat_server.agent import Agent
+from usechat_server.compose import ChatHandler
+from usechat_server.errors import ChatError
 from usechat_server.http.assembly import build_state
+from usechat_server.http.endpoint import Guard
+from usechat_server.http.errors import ErrorFormat
 from usechat_server.http.routes.chat import chat_routes
 from usechat_server.http.routes.chats import chats_routes
-from usechat_server.http.routes.health import RETRY_AFTER, health_routes
+from usechat_server.http.routes.health import health_routes
 from usechat_server.http.routes.page import PageConfig, page_routes
-from usechat_server.http.security import Security, is_loopback
+from usechat_server.http.security import is_loopback
 from usechat_server.http.state import AppState, UserHook
-from usechat_server.runs import FinishHook, Hooks, MessageHook
-from usechat_server.runs.responder_factory import AgentSource
+from usechat_server.runs import ChatCreatedHook, FinishHook, Hooks, MessageHook
+from usechat_server.runs.responder_factory import AgentHook
 from usechat_server.settings import Settings, default_settings
 from usechat_server.store.base import ChatStore
 
-__all__ = ["ChatApp", "create_app"]
+if TYPE_CHECKING:
+    from usechat_server.http.router import ChatRouter
+
+__all__ = ["ChatApp", "create_app", "create_router"]
 
 logger = logging.getLogger("usechat.app")
 
 
 def create_app(
-    agent: AgentSource,
+    agent_object: Agent | None = None,
+    /,
     *,
+    agent: Agent | AgentHook | None = None,
+    handler: ChatHandler | None = None,
+    prefix: str = "/api",
     user: UserHook | None = None,
+    anonymous: bool = False,
     settings: Settings | None = None,
     store: str | ChatStore | None = None,
     body: type[BaseModel] | None = None,
     on_message: MessageHook | None = None,
     on_finish: FinishHook | None = None,
+    on_chat_created: ChatCreatedHook | None = None,
+    headers: Mapping[str, str] | None = None,
+    errors: ErrorFormat = "text",
 ) -> ChatApp:
-    """An ASGI app that answers `POST /api/chat`; served as it is, or mounted under any path.
+    """Return an ASGI app that responds to `POST /api/chat`: `create_app(Agent(…))`.
 
-    `agent` answers: an Agent, a function of the turn that gives one, or a function of the turn and
-    a writer that writes the answer itself; both may be async.
+    Serve it as it is, mount it under any path, or include the routes of `create_router`.
 
-    `user` says who is asking, from a request's headers (its body is not there yet). To refuse, it
-    raises: Starlette's HTTPException is answered as it is, PermissionError with 403, anything else
-    with 401. Without it, a chat belongs to whoever knows its id.
+    Args:
+        agent_object: The agent that responds to every turn.
+        agent: The same by its name, or a function that returns the agent of a turn, sync or async.
+        handler: An async function of the turn and a `StreamWriter` that writes the response itself.
+            An app has either an agent or a handler.
+        prefix: The path before the chat routes: `{prefix}/chat`, `{prefix}/chats` and so on.
+        user: Returns your id of the user who sends a request, from its headers; its body has not
+            been read. Sync (runs in a thread) or async; it has `USECHAT_USER_TIMEOUT` seconds.
+            None or `""` refuses the request with 401, PermissionError with 403; a ChatError or an
+            HTTPException refuses it with its own status and text. Without `user`, a chat belongs
+            to anyone who knows its id.
+        anonymous: Let requests without a user in. All of them share one space, in which a chat
+            belongs to anyone who knows its id, and chats cannot be listed.
+        settings: By default those of the `USECHAT_*` variables.
+        store: Where the server keeps the chats, a URL or a store; by default `USECHAT_STORE`.
+            Without one, the frontend keeps them and sends them with each request.
+        body: A pydantic model of the request's custom fields (`body` of the frontend's transport).
+            What does not fit is refused with 400. `turn.body` is an instance of it; without one,
+            it is a dict.
+        on_message: Gets the turn and the whole assistant message at each end of a run, also of one
+            that was stopped or failed. The client sees the end when it has returned, but waits two
+            seconds at most.
+        on_finish: Gets the `RunResult`, after `on_message`: the outcome, the steps and the tokens.
+        on_chat_created: Gets the first turn of each new chat in the store, when it has begun.
+            All three hooks may be sync (they run in a thread) or async. If one raises, that costs
+            a log line and nothing else.
+        headers: Headers that are added to every response. They replace those of the same name.
+        errors: How a refusal is rendered: its text, or
+            `{"error": {"status": 404, "message": "…"}}`. See docs/errors.md.
 
-    With `store` (by default `USECHAT_STORE`), a URL or a ChatStore, the server keeps the chats, and
-    an answer outlives its connection. Without one the frontend keeps them, and sends them.
+    Returns:
+        The app. Under a host other than `usechat-server serve`, pass on its `lifespan` when you
+        mount it, and call its `drain()` before a shutdown.
 
-    `body` is a model of the request's custom fields (`body` of the frontend's transport): what does
-    not fit is refused with 400, and `turn.body` is an instance of it. Without one it is a dict.
-
-    `on_message` gets the turn and the assistant message, whole, at each end of an answer, also of
-    one that was stopped or failed: for apps that keep messages themselves. Readers see the end when
-    it has returned, but wait two seconds at most. After that, `on_finish` gets what became of the
-    answer and what it cost. Both may be async; else they run in a thread. If one raises, the log
-    says so, and nothing else happens.
-
-    `settings` come from `USECHAT_*` variables by default. Raises ValueError if the settings cannot
-    carry what the agent needs.
+    Raises:
+        TypeError: There is neither an agent nor a handler, or both, or one of the wrong type.
+        ValueError: An option or a setting has a value that it cannot have, or requires another one.
     """
-    settings = settings or default_settings()
-    store = store or settings.store
-    store = _store(store) if isinstance(store, str) else store
-    hooks = Hooks(on_message, on_finish)
-    return ChatApp(build_state(agent, settings, user=user, store=store, hooks=hooks, body=body))
+    state = _build_state(
+        "create_app",
+        agent_object,
+        agent,
+        handler,
+        settings=settings,
+        store=store,
+        hooks=Hooks(on_message, on_finish, on_chat_created),
+        prefix=prefix,
+        user=user,
+        anonymous=anonymous,
+        body=body,
+        headers=headers,
+        errors=errors,
+    )
+    return ChatApp(state)
+
+
+def create_router(
+    agent_object: Agent | None = None,
+    /,
+    *,
+    agent: Agent | AgentHook | None = None,
+    handler: ChatHandler | None = None,
+    prefix: str = "/api",
+    user: UserHook | None = None,
+    anonymous: bool = False,
+    settings: Settings | None = None,
+    store: str | ChatStore | None = None,
+    body: type[BaseModel] | None = None,
+    on_message: MessageHook | None = None,
+    on_finish: FinishHook | None = None,
+    on_chat_created: ChatCreatedHook | None = None,
+    headers: Mapping[str, str] | None = None,
+    errors: ErrorFormat = "text",
+) -> ChatRouter:
+    """Return the chat routes for an app of your own, with the checks and errors of `create_app`.
+
+        app = FastAPI()
+        app.include_router(create_router(agent))
+
+        router = create_router(agent)
+        app = Starlette(routes=[*router.routes], lifespan=router.lifespan_context)
+
+    It has no health routes and no demo page.
+
+    Args:
+        agent_object: See `create_app`, like all other options.
+        agent: See `create_app`.
+        handler: See `create_app`.
+        prefix: See `create_app`.
+        user: See `create_app`.
+        anonymous: See `create_app`.
+        settings: See `create_app`.
+        store: See `create_app`.
+        body: See `create_app`.
+        on_message: See `create_app`.
+        on_finish: See `create_app`.
+        on_chat_created: See `create_app`.
+        headers: See `create_app`.
+        errors: See `create_app`.
+
+    Returns:
+        A FastAPI `APIRouter` where FastAPI is installed, else a Starlette `Router`.
+
+    Raises:
+        TypeError: As for `create_app`.
+        ValueError: As for `create_app`.
+    """
+    # Imported on use: it imports FastAPI where that is installed.
+    from usechat_server.http.router import ChatRouter
+
+    state = _build_state(
+        "create_router",
+        agent_object,
+        agent,
+        handler,
+        settings=settings,
+        store=store,
+        hooks=Hooks(on_message, on_finish, on_chat_created),
+        prefix=prefix,
+        user=user,
+        anonymous=anonymous,
+        body=body,
+        headers=headers,
+        errors=errors,
+    )
+    return ChatRouter(state, _chat_routes(state), lifespan=_lifespan(state))
 
 
 class ChatApp(Starlette):
-    """What create_app makes. An app that mounts it composes `lifespan` into its own, since a
-    mounted app's lifespan never runs."""
+    """The app that `create_app` returns.
+
+    An app that mounts it composes `lifespan` into its own, since the lifespan of a mounted app
+    never runs.
+    """
 
     def __init__(self, state: AppState) -> None:
         settings = state.settings
-        if state.is_anonymous and not is_loopback(settings.host):
-            logger.warning("create_app has no user=: a chat belongs to whoever knows its id")
+        if settings.page and state.prefix != "/api":
+            raise ValueError("USECHAT_PAGE requires prefix='/api'")
+
+        async def render(request: Request, error: Exception) -> Response:
+            return state.errors.render(request.scope, error)
+
         self._state = state
         page = PageConfig(state.store is not None, settings.max_body_bytes)
         super().__init__(
             routes=[
-                *chat_routes(state),
-                *(chats_routes(state, state.store) if state.store else []),
+                *_chat_routes(state),
                 *health_routes(state),
                 *(page_routes(page) if settings.page else []),
             ],
-            exception_handlers={
-                HTTPException: _http_error,
-                ChatError: _bad_request,
-                Exception: _server_error,
-            },
+            exception_handlers={HTTPException: render, Exception: render},
             lifespan=self.lifespan,
         )
-        # Outermost, so that every answer gets its CORS headers: a page can read no other.
-        self._guarded = Security(super().__call__, settings)
+        self._guarded = Guard(super().__call__, state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._state.open(scope)
         await self._guarded(scope, receive, send)
 
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
-        """Opens the store, so that what is wrong with it shows at the start, and closes what was
-        opened in this event loop. Without it, everything opens on first use."""
-        try:
-            await self._state.ready()
-        except ChatError as error:
-            logger.error("Chats get 503 until this can be reached: %s", error.text)
-        try:
+        """Open the store at the start, so that what is wrong with it shows, and close what was
+        opened in this event loop at the end. Without it, everything opens on first use.
+
+        Args:
+            app: The app whose lifespan it is; ignored.
+
+        Raises:
+            ValueError: The store has to be prepared first; the text says how.
+        """
+        async with _lifespan(self._state)(app):
             yield
-        finally:
-            await self._state.aclose()
 
     async def drain(self, grace: float | None = None) -> None:
-        """Stops taking turns (503 from now on), lets the running ones of this event loop go on for
-        `grace` seconds (default: `USECHAT_DRAIN_GRACE`), then ends them legally.
+        """Take no more turns (they get 503), let the running ones of this event loop go on for a
+        while, then end them in a form that the client understands.
 
         `usechat-server serve` does this at the first SIGTERM. Under another server call it from
         your own signal handler, before that server closes connections.
+
+        Args:
+            grace: Seconds that running turns may go on; by default `USECHAT_DRAIN_GRACE`.
         """
         await self._state.drain(grace)
 
 
-def _store(url: str) -> ChatStore:
+def _build_state(
+    caller: str,
+    agent_object: Agent | None,
+    agent: Agent | AgentHook | None,
+    handler: ChatHandler | None,
+    *,
+    settings: Settings | None,
+    store: str | ChatStore | None,
+    **options: Any,
+) -> AppState:
+    if agent_object is not None and not isinstance(agent_object, Agent):
+        raise TypeError(
+            f"{caller}() takes an Agent by position, got {type(agent_object).__name__}: pass "
+            "agent= (an Agent, or a function that returns the Agent of a turn) or handler= (a "
+            "function that writes the response itself)"
+        )
+    if sum(one is not None for one in (agent_object, agent, handler)) != 1:
+        raise TypeError(f"{caller}() requires either an agent or a handler=")
+    if agent is not None and not isinstance(agent, Agent) and not callable(agent):
+        raise TypeError(
+            f"agent: expected an Agent or a function of the turn, got {type(agent).__name__}"
+        )
+    if handler is not None and not callable(handler):
+        raise TypeError(f"handler: expected a function, got {type(handler).__name__}")
+    settings = settings or default_settings()
+    store = store or settings.store
+    state = build_state(
+        settings,
+        agent=agent_object or agent,
+        handler=handler,
+        store=_open_store(store) if isinstance(store, str) else store,
+        **options,
+    )
+    if state.is_anonymous and not is_loopback(settings.host):
+        logger.warning("%s has no user=: a chat belongs to anyone who knows its id", caller)
+    return state
+
+
+def _open_store(url: str) -> ChatStore:
     # Imported on use: an app without a store needs no database.
     from usechat_server.store import SqlChatStore
 
     return SqlChatStore(url)
 
 
-async def _bad_request(request: Request, error: Any) -> Response:
-    headers = {}
-    if error.status == 503:
-        headers["retry-after"] = RETRY_AFTER
-    elif error.status == 408 and request.scope["http_version"].startswith("1"):
-        headers["connection"] = "close"  # the rest of the body may still come
-    return PlainTextResponse(error.text, error.status, headers)
+def _chat_routes(state: AppState) -> list[Route]:
+    return [*chat_routes(state), *(chats_routes(state, state.store) if state.store else [])]
 
 
-async def _http_error(request: Request, error: Any) -> Response:
-    text: str = error.detail
-    if text == HTTPStatus(error.status_code).phrase:
-        if error.status_code == 404:
-            text = f"Not found. The chat is at POST {request.scope.get('root_path', '')}/api/chat."
-        elif error.status_code == 405:
-            text = f"{request.method} is not allowed here."
-    return PlainTextResponse(text, error.status_code, error.headers)
+def _lifespan(state: AppState) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        try:
+            await state.ready()
+        except ChatError as error:
+            logger.error("chats get 503 until this can be reached: %s", error.text)
+        try:
+            yield
+        finally:
+            await state.aclose()
 
-
-async def _server_error(request: Request, error: Exception) -> Response:
-    public = public_error(error)
-    # Starlette raises the error again, so the host logs it in full right after this line.
-    logger.error("%s %s failed: reference %s", request.method, request.url.path, public.reference)
-    return PlainTextResponse(public.text, 500)
+    return lifespan

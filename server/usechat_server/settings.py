@@ -97,6 +97,11 @@ class Settings(BaseSettings):
         default=60.0,
         description="Seconds that a request body may take to arrive. Slower ones get 408.",
     )
+    user_timeout: _Seconds = Field(
+        default=10.0,
+        description="Seconds that the app's `user=` function may take. A request whose user is not "
+        "known by then gets 503.",
+    )
     allowed_origins: _Words = Field(
         default=(),
         description="Origins of frontends on other hosts, such as `https://chat.example.com`, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -278,11 +279,19 @@ def test_the_user_of_a_turn() -> None:
     async def name(request: Request) -> str | None:
         return request.headers.get("authorization", "").removeprefix("Bearer ") or None
 
-    turns: list[Turn] = []
-    with LiveServer(create_app(choose, user=name)) as server:
-        assert chunks(server.chat(headers={"authorization": "Bearer ada"}).text)
-        assert chunks(server.chat().text)
-    assert [turn.user for turn in turns] == ["ada", None]
+    def name_in_thread(request: Request) -> str | None:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return request.headers.get("authorization", "").removeprefix("Bearer ")
+
+    for hook in (name, name_in_thread):
+        turns: list[Turn] = []
+        with LiveServer(create_app(agent=choose, user=hook)) as server:
+            assert chunks(server.chat(headers={"authorization": "Bearer ada"}).text)
+            assert plain(server.chat(), 401) == "Please sign in."
+        with LiveServer(create_app(agent=choose, user=hook, anonymous=True)) as server:
+            assert chunks(server.chat().text)
+        assert [turn.user for turn in turns] == ["ada", None]
 
 
 @pytest.mark.parametrize(
@@ -291,7 +300,6 @@ def test_the_user_of_a_turn() -> None:
         (HTTPException(403, "Not on your plan."), 403, "Not on your plan."),
         (HTTPException(402), 402, "Payment Required"),
         (PermissionError("/secret"), 403, "You may not use this chat."),
-        (KeyError("secret"), 401, "Please sign in."),
         (ChatError("Your trial is over.", 402), 402, "Your trial is over."),
     ],
 )
@@ -302,11 +310,38 @@ def test_who_may_not_ask(raised: Exception, status: int, told: str) -> None:
     assert plain(answered(refuse), status) == told
 
 
-def test_a_hook_that_returns_something_else_is_an_error() -> None:
+def test_a_user_function_that_fails_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     async def number(request: Request) -> Any:
         return 7
 
-    assert "7" not in plain(answered(number), 500).partition("reference")[0]
+    def broken(request: Request) -> str:
+        raise KeyError("secret")
+
+    def slow_database(request: Request) -> str:
+        raise TimeoutError("secret")
+
+    for hook, logged in [
+        (number, "user= returned int: expected a str or None"),
+        (broken, "KeyError('secret')"),
+        (slow_database, "TimeoutError('secret')"),
+    ]:
+        caplog.clear()
+        told = plain(answered(hook), 500)
+        assert "sign in" not in told
+        assert "secret" not in told
+        assert logged in caplog.text
+
+
+def test_a_user_function_has_a_time_limit() -> None:
+    async def hang(request: Request) -> str:
+        await asyncio.Event().wait()
+        return "never"
+
+    app = create_app(Agent(ScriptedModel()), user=hang, settings=Settings(user_timeout=0.05))
+    with LiveServer(app) as server:
+        refused = server.chat()
+        assert plain(refused, 503) == "Signing in took too long. Please try again."
+        assert refused.headers["retry-after"] == "5"
 
 
 def test_who_may_not_ask_need_not_upload() -> None:
@@ -328,7 +363,7 @@ def test_open_chats_on_a_network_are_told(caplog: pytest.LogCaptureFixture) -> N
     def warned(user: Any, host: str) -> bool:
         caplog.clear()
         create_app(Agent(ScriptedModel()), user=user, settings=Settings(host=host))
-        return "whoever knows its id" in caplog.text
+        return "anyone who knows its id" in caplog.text
 
     assert warned(None, "0.0.0.0")
     assert not warned(name, "0.0.0.0")

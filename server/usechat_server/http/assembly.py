@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel
 from ui_message_stream.versions import ClientVersion, missing
 
+from usechat_server.agent import Agent
 from usechat_server.aio import PerLoop
 from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals, check_secret
+from usechat_server.compose import ChatHandler
 from usechat_server.coordination.base import Coordinator, TakeOver
 from usechat_server.coordination.local import LocalCoordinator
+from usechat_server.http.errors import ErrorFormat, ErrorRenderer
 from usechat_server.http.state import AppState, UserHook
 from usechat_server.runs import Hooks, RunConfig
-from usechat_server.runs.responder_factory import AgentSource, ResponderFactory
+from usechat_server.runs.responder_factory import AgentHook, ResponderFactory
 from usechat_server.settings import Settings
 from usechat_server.store.base import ChatStore
 from usechat_server.turn import Turn
@@ -31,10 +34,15 @@ RESUME_SECONDS = 60.0
 
 
 def build_state(
-    agent: AgentSource,
     settings: Settings,
     *,
+    agent: Agent | AgentHook | None = None,
+    handler: ChatHandler | None = None,
+    prefix: str = "/api",
+    errors: ErrorFormat = "text",
+    headers: Mapping[str, str] | None = None,
     user: UserHook | None = None,
+    anonymous: bool = False,
     store: ChatStore | None = None,
     hooks: Hooks,
     body: type[BaseModel] | None = None,
@@ -42,14 +50,20 @@ def build_state(
     """Build the state of an app. Nothing connects to a database or to Redis yet.
 
     Raises:
-        ValueError: A setting requires another one, a package that is not installed, or a later
-            client version.
+        ValueError: An option has a value that it cannot have. A setting requires another one, a
+            package that is not installed, or a later client version.
     """
+    if prefix and (not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix):
+        raise ValueError(f"prefix: expected a path such as '/api', got {prefix!r}")
+    if errors not in get_args(ErrorFormat):
+        raise ValueError(f"errors: expected 'text' or 'json', got {errors!r}")
+    if anonymous and user is None:
+        raise ValueError("anonymous requires user")
     if settings.workers > 1 and settings.redis_url is None:
         raise ValueError("workers > 1 requires USECHAT_REDIS_URL")
     redis = None if settings.redis_url is None else _redis(settings.redis_url)
     approvals = _signed_approvals(settings, redis) if store is None else store.approvals
-    responder_factory = ResponderFactory(agent, approvals)
+    responder_factory = ResponderFactory(approvals, agent=agent, handler=handler)
     check_secret(
         may_require_approval=responder_factory.agent is not None
         and responder_factory.agent.spec.may_require_approval,
@@ -62,7 +76,11 @@ def build_state(
     return AppState(
         settings,
         client_version=_client_version(responder_factory.required_chunk_types, settings),
+        prefix=prefix,
+        errors=ErrorRenderer(errors, f"{prefix}/chat"),
+        headers=headers or {},
         user=user,
+        anonymous=anonymous,
         body=body,
         store=store,
         approvals=approvals,

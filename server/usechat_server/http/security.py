@@ -11,9 +11,9 @@ import ipaddress
 from collections.abc import Collection, Mapping
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from usechat_server.http.errors import ErrorRenderer
 from usechat_server.settings import Settings
 
 __all__ = ["Security", "is_loopback"]
@@ -25,8 +25,9 @@ _HEADERS = frozenset({b"host", b"origin", b"sec-fetch-site", b"x-forwarded-host"
 class Security:
     """ASGI middleware: 403 for foreign origins and hosts, CORS for the allowed origins."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, errors: ErrorRenderer) -> None:
         self._app = app
+        self._errors = errors
         self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.allowed_origins)
         self._any_origin = "*" in self._origins
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
@@ -49,7 +50,7 @@ class Security:
             return
         headers = _first_values(scope)
         if self._check_host and not self._is_known_host(scope, headers.get(b"host")):
-            await _refuse(
+            await self._refuse(
                 "This server answers to loopback names only. More names: USECHAT_ALLOWED_HOSTS."
             )(scope, receive, send)
             return
@@ -59,10 +60,13 @@ class Security:
         elif self._any_origin or origin in self._origins:
             await self._cors(scope, receive, send)
         else:
-            await _refuse(
+            await self._refuse(
                 f"Requests from {origin[:100]} are not allowed. More origins: "
                 "USECHAT_ALLOWED_ORIGINS."
             )(scope, receive, send)
+
+    def _refuse(self, text: str) -> ASGIApp:
+        return self._errors.response(403, text)
 
     def _is_known_host(self, scope: Scope, host: str | None) -> bool:
         # A page whose name was made to resolve to a loopback address still names itself in `Host`.
@@ -117,7 +121,3 @@ def _first_values(scope: Scope) -> dict[bytes, str]:
         if name in _HEADERS:
             values.setdefault(name, value.decode("latin-1"))
     return values
-
-
-def _refuse(text: str) -> PlainTextResponse:
-    return PlainTextResponse(text, 403)

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Scope
 from ui_message_stream.versions import ClientVersion, missing
 
-from usechat_server.aio import PerLoop
+from usechat_server.aio import PerLoop, call_hook
 from usechat_server.approvals import Approvals
 from usechat_server.coordination.base import ChatKey, Coordinator, TakeOver
-from usechat_server.errors import ChatError, InvalidRequest
+from usechat_server.errors import Forbidden, InvalidRequest, NotSignedIn, ServiceUnavailable
 from usechat_server.http.body import requested_client_version
+from usechat_server.http.errors import ErrorRenderer
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.responder_factory import ResponderFactory
 from usechat_server.settings import Settings
 from usechat_server.store.base import ChatStore
+from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
     from usechat_server.coordination.redis.commands import RedisCommands
@@ -30,8 +31,9 @@ __all__ = ["AppState", "UserHook"]
 
 logger = logging.getLogger("usechat.app")
 
-#: Returns the app's own id of the user who sends a request, or None.
-UserHook = Callable[[Request], Awaitable[str | None]]
+#: Returns the app's own id of the user who sends a request; None or "": not signed in. It has the
+#: headers; the body has not been read. A sync function runs in a thread.
+UserHook = Callable[[Request], Awaitable[str | None] | str | None]
 
 
 class AppState:
@@ -43,7 +45,11 @@ class AppState:
         settings: Settings,
         *,
         client_version: ClientVersion,
+        prefix: str,
+        errors: ErrorRenderer,
+        headers: Mapping[str, str],
         user: UserHook | None,
+        anonymous: bool,
         body: type[BaseModel] | None,
         store: ChatStore | None,
         approvals: Approvals,
@@ -55,6 +61,11 @@ class AppState:
         self.settings = settings
         #: of requests that name none
         self.client_version = client_version
+        #: before the path of every chat route
+        self.prefix = prefix
+        self.errors = errors
+        #: of every response
+        self.headers = headers
         #: the app's model of a request's custom fields
         self.body = body
         self.store = store
@@ -62,9 +73,11 @@ class AppState:
         self.responder_factory = responder_factory
         self.draining = False
         self._user = user
+        self._anonymous = anonymous
         self._run_config = run_config
         self._coordinator = coordinator
         self._redis = redis
+        self._hook_tasks: set[asyncio.Task[None]] = set()
         self._loops = PerLoop(self._loop_state)
         #: whether the turns that an earlier process left open were ended
         self._orphans_ended = False
@@ -80,23 +93,45 @@ class AppState:
         return self._run_config.idle_timeout > 0
 
     async def user(self, scope: Scope) -> str | None:
-        """Who is asking. Raises HTTPException or ChatError with what to answer instead."""
+        """Return the id of the user who sends a request; None: users are not told apart.
+
+        Raises:
+            ChatError: `user=` refused the request, or took too long.
+            HTTPException: `user=` raised it to refuse the request.
+            TypeError: `user=` returned something else than a str or None.
+        """
         if self._user is None:
             return None
+        limit = asyncio.timeout(self.settings.user_timeout)
         try:
-            # Without the body, which has not been read: who may not ask shall not upload either.
-            user = await self._user(Request(scope))
-        except (HTTPException, ChatError):
-            raise
+            async with limit:
+                # Before the body is read: a client that is refused shall not upload it.
+                user = await call_hook(self._user, Request(scope))
         except PermissionError:
             logger.info("user= refused a request", exc_info=True)
-            raise HTTPException(403, "You may not use this chat.") from None
-        except Exception:
-            logger.warning("user= failed, so the request was refused", exc_info=True)
-            raise HTTPException(401, "Please sign in.") from None
-        if user is not None and not isinstance(user, str):
+            raise Forbidden from None
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            logger.warning("user= took longer than %g seconds", self.settings.user_timeout)
+            raise ServiceUnavailable("Signing in took too long. Please try again.") from None
+        if user is None or user == "":
+            if self._anonymous:
+                return None
+            raise NotSignedIn
+        if not isinstance(user, str):
             raise TypeError(f"user= returned {type(user).__name__}: expected a str or None")
         return user
+
+    def has_chat_list(self, user: str | None) -> bool:
+        """Whether the chats of a user can be listed. What all anonymous users share cannot."""
+        return user is not None or self._user is None
+
+    def chat_created(self, turn: Turn) -> None:
+        """Call `on_chat_created`, without waiting for it."""
+        task = asyncio.create_task(self._run_config.hooks.chat_created(turn))
+        self._hook_tasks.add(task)
+        task.add_done_callback(self._hook_tasks.discard)
 
     def client_version_of(self, scope: Scope) -> ClientVersion:
         """Return the client version of a request.
@@ -165,6 +200,8 @@ class AppState:
         """End this event loop's runs now and close what was opened for them."""
         if loop_state := self._loops.pop():
             await loop_state.runs.aclose()
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(task for task in self._hook_tasks if task.get_loop() is loop))
         if self._redis and (commands := self._redis.pop()):
             await commands.aclose()
         await self.responder_factory.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias, cast
+from typing import TypeAlias
 from weakref import WeakSet
 
 from ui_message_stream.versions import missing
@@ -21,25 +21,35 @@ from usechat_server.runs.responder import HandlerResponder, Responder
 from usechat_server.trust import check_client_outputs
 from usechat_server.turn import Turn
 
-__all__ = ["AgentHook", "AgentSource", "ResponderFactory"]
+__all__ = ["AgentHook", "ResponderFactory"]
 
 _RETRY = RetryPolicy()
 
 #: Returns the agent of a turn.
 AgentHook: TypeAlias = Callable[[Turn], Agent | Awaitable[Agent]]
-#: An agent, a function of the turn that gives one, or one that writes the answer itself: it takes
-#: the turn and a writer.
-AgentSource: TypeAlias = Agent | AgentHook | ChatHandler
 
 
 class ResponderFactory:
-    """Creates the responder of each turn. Its agents request approvals from `approvals`."""
+    """Creates the responder of each turn.
 
-    def __init__(self, source: AgentSource, approvals: Approvals) -> None:
+    Args:
+        approvals: Where agents request the approval of a tool call.
+        agent: The agent of every turn, or a function that returns the agent of a turn.
+        handler: Writes the response itself. There is either an agent or a handler.
+    """
+
+    def __init__(
+        self,
+        approvals: Approvals,
+        *,
+        agent: Agent | AgentHook | None = None,
+        handler: ChatHandler | None = None,
+    ) -> None:
         #: the agent of every turn; None: it depends on the turn
-        self.agent = source if isinstance(source, Agent) else None
+        self.agent = agent if isinstance(agent, Agent) else None
         self.approvals = approvals
-        self._source = source
+        self._agent_hook = None if isinstance(agent, Agent) else agent
+        self._handler = handler
         #: agents that were chosen for a turn, or streamed by a handler
         self._agents: WeakSet[Closable] = WeakSet()
 
@@ -95,23 +105,14 @@ class ResponderFactory:
             await agent.aclose()
 
     async def _resolve(self, turn: Turn) -> Agent | HandlerResponder:
-        source = self._source
-        if isinstance(source, Agent):
-            return source
-        if _is_handler(source):
-            return HandlerResponder(cast("ChatHandler", source), self.approvals, self._agents)
-        result = cast("AgentHook", source)(turn)
+        if self.agent is not None:
+            return self.agent
+        if self._handler is not None:
+            return HandlerResponder(self._handler, self.approvals, self._agents)
+        assert self._agent_hook is not None  # noqa: S101
+        result = self._agent_hook(turn)
         agent = await result if inspect.isawaitable(result) else result
         if not isinstance(agent, Agent):
             raise TypeError(f"agent= returned {type(agent).__name__}: expected an Agent")
         self._agents.add(agent)
         return agent
-
-
-def _is_handler(source: Callable[..., object]) -> bool:
-    """Whether a function is a handler, since it takes two arguments."""
-    try:
-        inspect.signature(source).bind(None, None)
-    except TypeError:
-        return False
-    return True

@@ -53,7 +53,7 @@ def test_one_decision_runs_one_call_once(order: str, approved: bool) -> None:
                 await writer.merge(other.stream(turn))
 
     settings = Settings(secret=SecretStr("x" * 40), client_version=ClientVersion(7))
-    with LiveServer(create_app(handler, settings=settings)) as server:
+    with LiveServer(create_app(handler=handler, settings=settings)) as server:
         client = ChatClient(server)
         client.send(ANN)
         client.decide("send", approved)

@@ -59,7 +59,7 @@ def test_code_that_merges_agents_is_a_run_with_everything() -> None:
             await writer.merge(agent.stream(turn))
 
     app = create_app(
-        answer,
+        handler=answer,
         on_message=lambda turn, message: saved.append(message),
         on_finish=finished.append,
     )
@@ -89,7 +89,7 @@ def test_stop_ends_the_code_and_the_agent_in_it() -> None:
 
     body = {"id": "c", "messages": [user("Hello")]}
     with (
-        LiveServer(create_app(answer)) as server,
+        LiveServer(create_app(handler=answer)) as server,
         httpx.Client(base_url=server.url, trust_env=False, timeout=DEADLINE) as client,
         client.stream("POST", "/api/chat", json=body) as responder,
     ):
@@ -110,7 +110,7 @@ def test_a_page_can_come_back_to_what_code_writes() -> None:
 
     began = threading.Event()
     go_on: Future[None] = Future()
-    app = create_app(answer, settings=Settings(resume=DEADLINE))
+    app = create_app(handler=answer, settings=Settings(resume=DEADLINE))
     with (
         LiveServer(app) as server,
         ThreadPoolExecutor() as pool,
@@ -132,7 +132,7 @@ def test_code_refuses_in_words_of_its_own() -> None:
     async def answer(turn: Turn, writer: StreamWriter) -> None:
         raise ChatError("Your quota is used up.")
 
-    with LiveServer(create_app(answer)) as server:
+    with LiveServer(create_app(handler=answer)) as server:
         sent = chunks(server.chat(user("Hello")).text)
     assert sent[-1] == {"type": "error", "errorText": "Your quota is used up."}
 
@@ -147,14 +147,14 @@ def test_an_agent_for_each_turn(is_async: bool) -> None:
     async def choose_later(turn: Turn) -> Agent:
         return agents[turn.body["agent"]]
 
-    with LiveServer(create_app(choose_later if is_async else choose)) as server:
+    with LiveServer(create_app(agent=choose_later if is_async else choose)) as server:
         assert said(post(server, agent="a")) == "A"
         assert said(post(server, agent="b")) == "B"
 
 
 def test_an_agent_that_the_page_s_release_cannot_read_is_refused_when_it_is_chosen() -> None:
     demanding = Agent(ScriptedModel(requires=frozenset({"tool-approval-request"})))
-    with LiveServer(create_app(lambda turn: demanding)) as server:
+    with LiveServer(create_app(agent=lambda turn: demanding)) as server:
         answer = server.chat(user("Hello"))
     assert answer.status_code == 400
     assert "tool-approval-request" in answer.text

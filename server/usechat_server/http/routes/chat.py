@@ -6,10 +6,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.chat_request import (
@@ -23,6 +22,7 @@ from usechat_server.chat_request import (
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.errors import RESTARTING, ServiceUnavailable
 from usechat_server.http.body import read_body
+from usechat_server.http.endpoint import Endpoint, Handler
 from usechat_server.http.run_response import run_response
 from usechat_server.http.state import AppState
 from usechat_server.runs.responder import Responder
@@ -34,75 +34,46 @@ __all__ = ["chat_routes"]
 PARSE_IN_THREAD = 1_000_000
 
 
-def chat_routes(state: AppState) -> list[BaseRoute]:
-    """Return the routes of runs. They are ASGI apps: nothing is between a stream and its host."""
+def chat_routes(state: AppState) -> list[Route]:
+    """Return the routes of runs."""
+    routes = _Routes(state)
+
+    def route(path: str, **handlers: Handler) -> Route:
+        return Route(f"{state.prefix}{path}", Endpoint(state.errors, handlers))
+
     return [
-        Route("/api/chat", _Start(state), methods=["POST"]),
+        route("/chat", POST=routes.start),
         # A chat id may contain an encoded slash, which is decoded here.
-        Route("/api/chat/{id:path}/stream", _Resume(state), methods=["GET"]),
-        Route("/api/chat/{id:path}/stop", _Stop(state), methods=["POST"]),
+        route("/chat/{id:path}/stream", GET=routes.resume),
+        route("/chat/{id:path}/stop", POST=routes.stop),
     ]
 
 
-class _Endpoint:
-    """Sends the response to a request, and nothing if the client leaves before it was read."""
-
+class _Routes:
     def __init__(self, state: AppState) -> None:
-        self.state = state
+        self._state = state
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            response = await self.respond(scope, receive)
-        except ClientDisconnect:
-            return
-        await response(scope, receive, send)
-
-    async def respond(self, scope: Scope, receive: Receive) -> Response:
-        raise NotImplementedError
-
-    def stream(
-        self,
-        opened: LogSubscription,
-        key: ChatKey,
-        client_version: ClientVersion,
-        *,
-        from_start: bool = False,
-    ) -> Response:
-        """Return a stream of the run's log."""
-        settings = self.state.settings
-        return run_response(
-            opened,
-            self.state.coordinator,
-            key,
-            client_version,
-            from_start=from_start,
-            keep_alive=settings.keep_alive,
-            send_timeout=settings.send_timeout,
-        )
-
-
-class _Start(_Endpoint):
-    async def respond(self, scope: Scope, receive: Receive) -> Response:
-        state = self.state
+    async def start(self, request: Request) -> Response:
+        state = self._state
         if state.draining:
             raise ServiceUnavailable(RESTARTING)
-        user = await state.user(scope)
-        client_version = state.client_version_of(scope)
-        body = await read_body(scope, receive, state.settings)
+        user = await state.user(request.scope)
+        client_version = state.client_version_of(request.scope)
+        body = await read_body(request.scope, request.receive, state.settings)
         if len(body) >= PARSE_IN_THREAD:
-            request, digest = await asyncio.to_thread(_parse, body, state)
+            chat_request, digest = await asyncio.to_thread(_parse, body, state)
         else:
-            request, digest = _parse(body, state)
+            chat_request, digest = _parse(body, state)
         await state.ready()
-        key = ChatKey(user, request.chat_id)
+        key = ChatKey(user, chat_request.chat_id)
 
         async def begin_turn(lease: Lease) -> tuple[Turn, Responder]:
             """Return the turn and its responder. A request that is refused here changes nothing."""
             store = state.store
             if store is None:
-                turn = turn_of(request, user, client_version)
+                turn = turn_of(chat_request, user, client_version)
             else:
-                turn = await store.turn(request, user, client_version)
+                turn = await store.turn(chat_request, user, client_version)
             # A stored history is as long as the chat, however short the body.
             in_thread = len(body) >= PARSE_IN_THREAD or store is not None
             responder = await state.responder_factory.for_request(turn, in_thread=in_thread)
@@ -115,30 +86,49 @@ class _Start(_Endpoint):
                     # It may have been stored, and will never run.
                     await store.interrupt([lease.run_id])
                     raise
+                if turn.revision == 0:
+                    state.chat_created(turn)
             return turn, responder
 
-        opened = await state.runs.start_or_join(key, digest, begin_turn)
-        return self.stream(opened, key, client_version)
+        subscription = await state.runs.start_or_join(key, digest, begin_turn)
+        return self._stream(subscription, key, client_version)
 
-
-class _Resume(_Endpoint):
-    async def respond(self, scope: Scope, receive: Receive) -> Response:
-        state = self.state
-        key = ChatKey(await state.user(scope), scope["path_params"]["id"])
-        client_version = state.client_version_of(scope)
-        opened = await state.runs.resume(key) if state.can_resume else None
-        if opened is None:
+    async def resume(self, request: Request) -> Response:
+        state = self._state
+        key = ChatKey(await state.user(request.scope), request.path_params["id"])
+        client_version = state.client_version_of(request.scope)
+        subscription = await state.runs.resume(key) if state.can_resume else None
+        if subscription is None:
             return Response(status_code=204)
-        return self.stream(opened, key, client_version, from_start=True)
+        return self._stream(subscription, key, client_version, from_start=True)
 
-
-class _Stop(_Endpoint):
-    async def respond(self, scope: Scope, receive: Receive) -> Response:
-        state = self.state
-        key = ChatKey(await state.user(scope), scope["path_params"]["id"])
-        run_id, message_id = parse_stop_request(await read_body(scope, receive, state.settings))
+    async def stop(self, request: Request) -> Response:
+        state = self._state
+        key = ChatKey(await state.user(request.scope), request.path_params["id"])
+        body = await read_body(request.scope, request.receive, state.settings)
+        run_id, message_id = parse_stop_request(body)
         await state.runs.stop(key, run_id=run_id, message_id=message_id)
         return Response(status_code=204)
+
+    def _stream(
+        self,
+        subscription: LogSubscription,
+        key: ChatKey,
+        client_version: ClientVersion,
+        *,
+        from_start: bool = False,
+    ) -> Response:
+        """Return a stream of the run's log."""
+        settings = self._state.settings
+        return run_response(
+            subscription,
+            self._state.coordinator,
+            key,
+            client_version,
+            from_start=from_start,
+            keep_alive=settings.keep_alive,
+            send_timeout=settings.send_timeout,
+        )
 
 
 def _parse(body: bytes, state: AppState) -> tuple[ChatRequest, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from ui_message_stream import json_codec
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.replay import downgrade_message
@@ -21,6 +21,7 @@ from ui_message_stream.versions import ClientVersion
 from usechat_server.coordination.base import ChatKey
 from usechat_server.errors import ChatNotFound, InvalidRequest
 from usechat_server.http.body import read_body
+from usechat_server.http.endpoint import Endpoint, Handler
 from usechat_server.http.state import AppState
 from usechat_server.results import step_metadata
 from usechat_server.store.base import Branch, Chat, ChatStore, StoredChat, StoredTurn
@@ -32,17 +33,19 @@ _LONGEST_PAGE = 200
 _LONGEST_TITLE = 200
 
 
-def chats_routes(state: AppState, store: ChatStore) -> list[BaseRoute]:
-    """The routes of a store. They come after those of single chats that end in a word: a chat id
-    may hold a slash."""
+def chats_routes(state: AppState, store: ChatStore) -> list[Route]:
+    """Return the routes of a store. They come after those of single chats that end in a word: a
+    chat id may contain a slash."""
     routes = _Routes(state, store)
+
+    def route(path: str, **handlers: Handler) -> Route:
+        return Route(f"{state.prefix}{path}", Endpoint(state.errors, handlers))
+
     return [
-        Route("/api/chats", routes.list, methods=["GET"]),
-        Route("/api/chat/{id:path}/branches", routes.branches, methods=["GET"]),
-        Route("/api/chat/{id:path}/usage", routes.usage, methods=["GET"]),
-        Route("/api/chat/{id:path}", routes.get, methods=["GET"]),
-        Route("/api/chat/{id:path}", routes.rename, methods=["PATCH"]),
-        Route("/api/chat/{id:path}", routes.delete, methods=["DELETE"]),
+        route("/chats", GET=routes.list),
+        route("/chat/{id:path}/branches", GET=routes.branches),
+        route("/chat/{id:path}/usage", GET=routes.usage),
+        route("/chat/{id:path}", GET=routes.get, PATCH=routes.rename, DELETE=routes.delete),
     ]
 
 
@@ -53,6 +56,8 @@ class _Routes:
 
     async def list(self, request: Request) -> Response:
         user = await self._user(request)
+        if not self._state.has_chat_list(user):
+            return _json({"chats": [], "nextCursor": None})
         cursor = request.query_params.get("cursor")
         page = await self._store.list(user, cursor, _limit(request))
         active = [ChatKey(user, chat.id) for chat in page.chats if chat.active_run_id]

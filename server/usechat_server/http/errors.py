@@ -1,0 +1,80 @@
+"""The one place that turns an error into a response: plain text by default, JSON if the app asks.
+
+`useChat` puts the body of a refusal into `error.message` as it is, so the default is a text that a
+frontend can show. The table of all of them is docs/errors.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Literal
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Scope
+
+from usechat_server.errors import ChatError, RequestTimeout, ServiceUnavailable, public_error
+
+__all__ = ["ErrorFormat", "ErrorRenderer", "is_refusal"]
+
+logger = logging.getLogger("usechat.app")
+
+ErrorFormat = Literal["text", "json"]
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an error was raised to refuse a request; any other one is a failure."""
+    return isinstance(error, ChatError | HTTPException)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRenderer:
+    """Renders refusals and failures."""
+
+    format: ErrorFormat = "text"
+    #: where turns are posted, for the text of a 404
+    chat_path: str = "/api/chat"
+
+    def response(
+        self, status: int, text: str, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Return a response with a status and a text for the user."""
+        if self.format == "text":
+            return PlainTextResponse(text, status, headers)
+        return JSONResponse({"error": {"status": status, "message": text}}, status, headers)
+
+    def render(self, scope: Scope, error: Exception) -> Response:
+        """Return the response for an error. A failure is logged, and its text is masked."""
+        if isinstance(error, ChatError):
+            return self.response(error.status, error.text, _headers(scope, error))
+        if isinstance(error, HTTPException):
+            return self.response(error.status_code, self._text(scope, error), error.headers)
+        public = public_error(error)
+        logger.error(
+            "request failed: %s %s, %r (reference %s)",
+            scope["method"],
+            scope["path"],
+            error,
+            public.reference,
+        )
+        return self.response(500, public.text)
+
+    def _text(self, scope: Scope, error: HTTPException) -> str:
+        if error.detail == HTTPStatus(error.status_code).phrase:
+            if error.status_code == 404:
+                path = f"{scope.get('root_path', '')}{self.chat_path}"
+                return f"Not found. The chat is at POST {path}."
+            if error.status_code == 405:
+                return f"{scope['method']} is not allowed here."
+        return error.detail
+
+
+def _headers(scope: Scope, error: ChatError) -> dict[str, str] | None:
+    if isinstance(error, ServiceUnavailable):
+        return {"retry-after": str(error.retry_after)}
+    if isinstance(error, RequestTimeout) and scope["http_version"].startswith("1"):
+        return {"connection": "close"}  # the rest of the body may still come
+    return None

@@ -1,0 +1,260 @@
+"""What `create_app` and `create_router` take, as an app and its clients see it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.types import ASGIApp
+from usechat_server import (
+    Agent,
+    ChatNotFound,
+    Settings,
+    StreamWriter,
+    Turn,
+    create_app,
+    create_router,
+)
+
+from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, user
+
+BODY = {"id": "c1", "messages": [user("Hello")]}
+
+
+def agent() -> Agent:
+    return Agent(ScriptedModel())
+
+
+async def handler(turn: Turn, writer: StreamWriter) -> None:
+    writer.text("Handled")
+
+
+def choose(turn: Turn, default: Agent | None = None) -> Agent:
+    """Takes two arguments, but returns an agent."""
+    return default or agent()
+
+
+# --- agent or handler
+
+
+@pytest.mark.parametrize("create", [create_app, create_router])
+def test_a_function_by_position_is_refused(create: Callable[..., Any]) -> None:
+    for function in (choose, handler, lambda turn: agent()):
+        with pytest.raises(TypeError, match=r"takes an Agent by position.*agent=.*handler="):
+            create(function)
+
+
+@pytest.mark.parametrize("create", [create_app, create_router])
+def test_exactly_one_of_agent_and_handler(create: Callable[..., Any]) -> None:
+    wrong: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((), {}),
+        ((agent(),), {"handler": handler}),
+        ((agent(),), {"agent": agent()}),
+        ((), {"agent": choose, "handler": handler}),
+    ]
+    for args, options in wrong:
+        with pytest.raises(TypeError, match="requires either an agent or a handler="):
+            create(*args, **options)
+    with pytest.raises(TypeError, match="agent: expected an Agent or a function of the turn"):
+        create(agent="demo")
+    with pytest.raises(TypeError, match="handler: expected a function, got Agent"):
+        create(handler=agent())
+
+
+def said(app: ASGIApp, path: str = "/api/chat") -> str:
+    with LiveServer(app) as server:
+        sent = chunks(server.request("POST", path, BODY).text)
+    return "".join(chunk.get("delta", "") for chunk in sent)
+
+
+def test_the_parameters_of_a_function_are_not_counted() -> None:
+    async def choose_later(turn: Turn) -> Agent:
+        return agent()
+
+    assert said(create_app(agent())) == "Hello there"
+    assert said(create_app(agent=agent())) == "Hello there"
+    assert said(create_app(agent=choose)) == "Hello there"
+    assert said(create_app(agent=choose_later)) == "Hello there"
+    assert said(create_app(handler=handler)) == "Handled"
+
+
+# --- prefix, headers, hooks
+
+
+@pytest.mark.parametrize("prefix", ["/v1/ai", ""])
+def test_a_prefix_moves_every_route(prefix: str, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/chats.db"
+    app = create_app(agent(), prefix=prefix, store=store)
+    with LiveServer(app) as server:
+        assert server.request("POST", f"{prefix}/chat", BODY).status_code == 200
+        assert server.request("GET", f"{prefix}/chat/c1/stream").status_code in {200, 204}
+        assert server.request("POST", f"{prefix}/chat/c1/stop").status_code == 204
+        [chat] = server.request("GET", f"{prefix}/chats").json()["chats"]
+        assert chat["id"] == "c1"
+        assert server.request("GET", f"{prefix}/chat/c1").json()["title"] == "Hello"
+        assert server.request("GET", "/healthz").text == "ok"
+        missing = server.request("POST", "/api/chat", BODY)
+        assert missing.text == f"Not found. The chat is at POST {prefix}/chat."
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"prefix": "api"}, "prefix: expected a path such as '/api', got 'api'"),
+        ({"prefix": "/api/"}, "prefix: expected a path such as '/api', got '/api/'"),
+        ({"errors": "xml"}, "errors: expected 'text' or 'json', got 'xml'"),
+        ({"anonymous": True}, "anonymous requires user"),
+        ({"prefix": "/v1", "settings": Settings(page=True)}, "USECHAT_PAGE requires prefix='/api'"),
+    ],
+)
+def test_options_that_cannot_be(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        create_app(agent(), **options)
+
+
+def test_headers_of_the_app_are_in_every_response() -> None:
+    app = create_app(agent(), headers={"X-Served-By": "chat", "cache-control": "private"})
+    with LiveServer(app) as server:
+        foreign = {"origin": "https://evil.example"}
+        for response, status in [
+            (server.chat(), 200),
+            (server.request("GET", "/api/chat"), 405),
+            (server.request("GET", "/nowhere"), 404),
+            (server.request("POST", "/api/chat", BODY, foreign), 403),
+            (server.request("GET", "/healthz"), 200),
+        ]:
+            assert response.status_code == status
+            assert response.headers.get_list("x-served-by") == ["chat"]
+            assert response.headers.get_list("cache-control") == ["private"]
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_hook_gets_the_first_turn_of_each_new_chat(is_async: bool, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/chats.db"
+    created: list[str] = []
+    called = threading.Event()
+
+    def hook(turn: Turn) -> None:
+        created.append(turn.chat_id)
+        called.set()
+        raise RuntimeError("costs a log line")
+
+    async def hook_later(turn: Turn) -> None:
+        hook(turn)
+
+    app = create_app(agent(), store=store, on_chat_created=hook_later if is_async else hook)
+    with LiveServer(app) as server:
+        for chat_id, message in [("c1", "m1"), ("c1", "m2"), ("c2", "m3")]:
+            called.clear()
+            text = {**user("Hello"), "id": message}
+            body = {"id": chat_id, "message": text}
+            assert server.request("POST", "/api/chat", body).status_code == 200
+            if message != "m2":
+                assert called.wait(DEADLINE)
+    assert created == ["c1", "c2"]
+
+
+def test_anonymous_users_have_no_list(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/chats.db"
+
+    def name(request: Request) -> str | None:
+        return request.headers.get("x-user")
+
+    with LiveServer(create_app(agent(), store=store, user=name, anonymous=True)) as server:
+        for headers in ({}, {"x-user": "ada"}):
+            assert server.request("POST", "/api/chat", BODY, headers).status_code == 200
+        assert server.request("GET", "/api/chats").json() == {"chats": [], "nextCursor": None}
+        assert server.request("GET", "/api/chat/c1").json()["id"] == "c1"
+        listed = server.request("GET", "/api/chats", headers={"x-user": "ada"}).json()["chats"]
+        assert [chat["id"] for chat in listed] == ["c1"]
+
+
+# --- a router in an app of one's own
+
+
+def in_fastapi(**options: Any) -> ASGIApp:
+    app = FastAPI()
+    app.include_router(create_router(agent(), **options), prefix="/ai")
+    return app
+
+
+def in_starlette(**options: Any) -> ASGIApp:
+    router = create_router(agent(), **{"prefix": "/ai/api", **options})
+    return Starlette(routes=[*router.routes], lifespan=router.lifespan_context)
+
+
+@pytest.mark.parametrize("include", [in_fastapi, in_starlette])
+def test_a_router_has_the_checks_and_errors_of_an_app(include: Callable[..., ASGIApp]) -> None:
+    settings = Settings(allowed_origins=["https://good.example"])
+    with LiveServer(include(settings=settings, headers={"x-served-by": "chat"})) as server:
+        path = "/ai/api/chat"
+        answer = server.request("POST", path, BODY)
+        assert chunks(answer.text)[-1]["type"] == "finish"
+        assert answer.headers["x-served-by"] == "chat"
+        foreign = server.request("POST", path, BODY, {"origin": "https://evil.example"})
+        assert (foreign.status_code, foreign.headers["content-type"]) == (
+            403,
+            "text/plain; charset=utf-8",
+        )
+        allowed = {"origin": "https://good.example"}
+        granted = server.request("POST", path, BODY, allowed).headers
+        assert granted["access-control-allow-origin"] == "https://good.example"
+        preflight = {**allowed, "access-control-request-method": "POST"}
+        assert server.request("OPTIONS", path, headers=preflight).status_code == 200
+        wrong = server.request("GET", path)
+        assert (wrong.status_code, wrong.text) == (405, "GET is not allowed here.")
+        assert wrong.headers["allow"] == "POST"
+        assert server.request("POST", path, {}).text == "messages: expected a list, got null"
+        assert server.request("GET", "/ai/api/chat/a%2Fb/stream").status_code == 204
+
+
+@pytest.mark.parametrize("include", [in_fastapi, in_starlette])
+def test_a_router_masks_what_breaks(
+    include: Callable[..., ASGIApp], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(request: Request) -> str:
+        raise KeyError("secret")
+
+    with LiveServer(include(user=broken, errors="json")) as server:
+        failed = server.request("POST", "/ai/api/chat", BODY)
+    assert failed.status_code == 500
+    assert failed.json()["error"]["status"] == 500
+    assert "secret" not in failed.text
+    assert "KeyError" in caplog.text
+
+
+@pytest.mark.parametrize("include", [in_fastapi, in_starlette])
+def test_the_lifespan_of_a_router_opens_the_store(
+    include: Callable[..., ASGIApp], tmp_path: Path
+) -> None:
+    app = include(store=f"sqlite:///{tmp_path}/chats.db")
+
+    async def start() -> None:
+        messages = iter(["lifespan.startup", "lifespan.shutdown"])
+
+        async def receive() -> Any:
+            return {"type": next(messages)}
+
+        async def send(message: Any) -> None:
+            assert message["type"].endswith(".complete")
+            assert (tmp_path / "chats.db").exists()
+
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+
+    asyncio.run(start())
+
+
+def test_an_error_of_a_handler_has_its_own_text() -> None:
+    async def refuse(turn: Turn, writer: StreamWriter) -> None:
+        raise ChatNotFound("There is no such room.")
+
+    with LiveServer(create_app(handler=refuse)) as server:
+        [*_, error] = chunks(server.chat().text)
+    assert error == {"type": "error", "errorText": "There is no such room."}
