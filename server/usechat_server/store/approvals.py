@@ -1,4 +1,4 @@
-"""Approvals that are records: each is issued to a chat, for one call, and used up by one answer."""
+"""Approvals as rows of a store: each belongs to a chat and a call, and is redeemed once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ __all__ = ["StoredApprovals"]
 
 
 class StoredApprovals:
-    """`Approvals` in the store that keeps the chats. `clock` gives the seconds since 1970."""
+    """`Approvals` in a store.
+
+    Args:
+        database: The database of the chats.
+        clock: Returns the seconds since 1970.
+    """
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time) -> None:
         self._database = database
@@ -34,7 +39,7 @@ class StoredApprovals:
     async def request(self, turn: Turn, call: ToolInputAvailable) -> ApprovalRequest:
         """See `Approvals`. Raises StoreUnavailable."""
         approval_id = f"approval_{secrets.token_urlsafe(16)}"
-        record = {
+        values = {
             "id": approval_id,
             "tool_call_id": call.tool_call_id,
             "tool_name": call.tool_name,
@@ -42,31 +47,33 @@ class StoredApprovals:
             "expires_at": int((self._clock() + LIFETIME) * 1e6),
         }
 
-        async def work(connection: AsyncConnection) -> None:
-            # A chat that was deleted meanwhile has no row: there is nobody to answer.
-            if (chat := await _chat(connection, turn)) is not None:
-                await connection.execute(insert(approvals).values(chat=chat, **record))
+        async def transaction(connection: AsyncConnection) -> None:
+            # Without a row, the chat was deleted: no client can decide.
+            if (chat := await _lock_chat(connection, turn)) is not None:
+                await connection.execute(insert(approvals).values(chat=chat, **values))
 
-        await self._database.write(work)
+        await self._database.write(transaction)
         return ApprovalRequest(approval_id)
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
         """See `Approvals`. Raises ChatError (400, 403 or 409), StoreUnavailable."""
-        answered = decided_calls(turn)
+        calls = decided_calls(turn)
 
-        async def work(connection: AsyncConnection) -> None:  # all of them, or none
-            chat = await _chat(connection, turn)
-            for call in answered:
-                await self._use(connection, chat, call)
+        async def transaction(connection: AsyncConnection) -> None:  # all of them, or none
+            chat = await _lock_chat(connection, turn)
+            for call in calls:
+                await self._redeem(connection, chat, call)
 
-        if answered:
-            await self._database.write(work)
-        return {call.tool_call_id: call.decision for call in answered}
+        if calls:
+            await self._database.write(transaction)
+        return {call.tool_call_id: call.decision for call in calls}
 
-    async def _use(self, connection: AsyncConnection, chat: int | None, call: DecidedCall) -> None:
-        found = select(approvals).filter_by(chat=chat, id=call.approval_id)
-        record = (await connection.execute(found)).one_or_none()
-        if record is None or not _is_of(record, call):
+    async def _redeem(
+        self, connection: AsyncConnection, chat: int | None, call: DecidedCall
+    ) -> None:
+        query = select(approvals).filter_by(chat=chat, id=call.approval_id)
+        record = (await connection.execute(query)).one_or_none()
+        if record is None or not _is_for_call(record, call):
             why = "it was not given for this call in this chat, or the call was changed"
             raise approval_error(call.tool_name, why, Forbidden)
         if record.used_at is not None:
@@ -77,15 +84,15 @@ class StoredApprovals:
         await connection.execute(update(approvals).filter_by(key=record.key).values(used_at=now))
 
 
-async def _chat(connection: AsyncConnection, turn: Turn) -> int | None:
-    """Locks the chat, so that two answers at once are one after the other."""
-    found = select(chats.c.key).filter_by(owner=rows.owner(turn.user), id=turn.chat_id)
-    return await connection.scalar(found.with_for_update())
+async def _lock_chat(connection: AsyncConnection, turn: Turn) -> int | None:
+    """Lock the chat and return its key, so that concurrent decisions are handled one by one."""
+    query = select(chats.c.key).filter_by(owner=rows.owner(turn.user), id=turn.chat_id)
+    return await connection.scalar(query.with_for_update())
 
 
-def _is_of(record: Row[Any], call: DecidedCall) -> bool:
-    asked = (record.tool_call_id, record.tool_name, record.input_digest)
-    return asked == (call.tool_call_id, call.tool_name, _digest(call.input))
+def _is_for_call(record: Row[Any], call: DecidedCall) -> bool:
+    requested = (record.tool_call_id, record.tool_name, record.input_digest)
+    return requested == (call.tool_call_id, call.tool_name, _digest(call.input))
 
 
 def _digest(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Where chats live: what the server needs of a store."""
+"""`ChatStore`, the interface of a store, and what its methods return."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = [
 
 
 class ChatChanged(ChatConflict):
-    """The stored chat is another one than the one that a Turn was made from."""
+    """409: the stored chat has changed since the turn was made from it."""
 
     def __init__(self) -> None:
-        super().__init__("This chat went on elsewhere. Please reload it.")
+        super().__init__("This chat was changed in another tab. Please reload.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +42,21 @@ class Chat:
     """A chat without its messages."""
 
     id: str
-    #: of the first user text, until it is renamed; None: there was none
+    #: the beginning of the first user text, until the chat is renamed; None: there is no text
     title: str | None
     created_at: datetime
-    #: when it was last written to
+    #: time of the last write
     updated_at: datetime
-    #: the run that is writing in it
+    #: id of the run that is writing in the chat
     active_run_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ChatPage:
-    """Some chats of a user, the newest first."""
+    """One page of a user's chats, the most recently updated first."""
 
     chats: Sequence[Chat]
-    #: what to ask the next page with; None: there is none
+    #: the cursor of the next page; None: this is the last one
     next_cursor: str | None
 
 
@@ -66,7 +66,7 @@ class StoredChat:
 
     chat: Chat
     messages: Sequence[UIMessage]
-    #: id of the message that the active run writes; it is in `messages` as far as it was saved
+    #: id of the message that the active run writes; `messages` has it as of its last checkpoint
     active_message_id: str | None
 
 
@@ -74,7 +74,7 @@ class StoredChat:
 class Branch:
     """Messages that an edit or a regeneration replaced."""
 
-    #: counts from 1
+    #: starts at 1, in order of replacement
     number: int
     #: id of the message that they followed; None: they were the first
     after: str | None
@@ -83,11 +83,11 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """A turn of a chat, for its costs."""
+    """A turn of a chat and its usage."""
 
     run_id: str
     message_id: str
-    #: None: it is still open
+    #: None: the turn has not ended
     outcome: Outcome | None
     started_at: datetime
     ended_at: datetime | None
@@ -96,7 +96,7 @@ class StoredTurn:
 
 @dataclass(frozen=True, slots=True)
 class OpenTurn:
-    """A turn whose end was not stored yet: it runs, or the process that ran it is gone."""
+    """A turn without a stored end: it is running, or its process is gone."""
 
     user: str | None
     chat_id: str
@@ -105,43 +105,66 @@ class OpenTurn:
 
 
 class ChatStore(Protocol):
-    """A store. Its methods work in any event loop; none holds a connection after it returned.
+    """The interface of a store.
 
-    All of them raise StoreUnavailable.
+    An app reads and changes chats with `list`, `get`, `rename`, `delete`, `branches` and `turns`;
+    the server calls the others. `user` is what the app's `user=` returned, or None without it.
+
+    The methods work in any event loop and hold no connection after they returned. All of them
+    raise StoreUnavailable if the database cannot be reached.
     """
 
-    #: the approvals that are asked for in these chats
+    #: approval requests for tool calls in these chats
     approvals: Approvals
 
     async def open(self) -> None:
-        """Checks that the store can be used; called when an app starts, or with its first request.
-        Raises ValueError with what to do."""
+        """Check that the store can be used; called at startup, or with the first request.
+
+        Raises:
+            ValueError: The operator has to do something first, which the message names.
+        """
         ...
 
     async def aclose(self) -> None:
-        """Closes what was opened in the running event loop. It can be used again afterwards."""
+        """Close the connections of the running event loop. The store can be used again."""
         ...
 
     async def turn(
         self, request: ChatRequest, user: str | None, client_version: ClientVersion
     ) -> Turn:
-        """What is to be answered: the stored history with what may be taken of the request.
+        """Return the turn to run: the stored history with what the request may change in it.
 
-        Writes nothing. Raises ChatError. Call it with the chat claimed: what another run writes
-        after it makes `begin` fail.
+        Writes nothing. The caller holds the chat's lease, since a write of another run between
+        this call and `begin` makes `begin` fail.
+
+        Raises:
+            ChatError: The request does not fit the stored chat.
         """
         ...
 
     async def begin(self, turn: Turn, *, run_id: str, epoch: int = 0) -> None:
-        """Stores what is new in the turn (the user's message, answers to calls, an edit) and that
-        it is open, before anything is asked of a model. Raises ChatChanged."""
+        """Store the start of a turn before any model call, with what is new in its history: the
+        user's message, tool outputs and approvals, or an edit.
+
+        Args:
+            turn: The turn, as `turn` returned it.
+            run_id: Id of the run that executes it.
+            epoch: Fencing token of the run's lease, up to 2**63 - 1. Writes with a smaller one
+                than the last are ignored.
+
+        Raises:
+            ChatChanged: The stored chat has changed since `turn` returned.
+        """
         ...
 
     async def checkpoint(
         self, turn: Turn, message: UIMessage, *, run_id: str, epoch: int = 0
     ) -> bool:
-        """Stores the assistant message so far. False, and nothing is written: the turn has its end,
-        its chat is gone, or its message belongs to a newer run (or epoch of the same run) by now.
+        """Store the assistant message so far.
+
+        Returns:
+            False if nothing was stored: the turn has ended, its chat was deleted, or the message
+            belongs to a newer run, or to a newer epoch of this one.
         """
         ...
 
@@ -155,40 +178,52 @@ class ChatStore(Protocol):
         run_id: str,
         epoch: int = 0,
     ) -> bool:
-        """Stores the end of a turn: the whole message (none if it says nothing), what became of it
-        and its model calls. Once; False as for `checkpoint`. Worth trying again after
-        StoreUnavailable.
+        """Store the end of a turn: the whole message (unless it is empty), outcome and model calls.
+
+        Only the first call counts. It can be repeated after StoreUnavailable.
+
+        Returns:
+            False as for `checkpoint`.
         """
         ...
 
     async def open_turns(self) -> Sequence[OpenTurn]:
-        """All turns without an end, of all users. Asked at start."""
+        """Return the turns without an end, of all users. Called at startup."""
         ...
 
     async def interrupt(self, run_ids: Collection[str]) -> None:
-        """Ends open turns that nobody runs: their messages are closed as they were saved last."""
+        """End open turns that no process runs, with their messages as of the last checkpoint."""
         ...
 
     async def list(self, user: str | None, cursor: str | None, limit: int) -> ChatPage:
-        """A user's chats, the last written first. Raises ChatError for a wrong cursor."""
+        """Return a page of the user's chats, the most recently updated first.
+
+        Args:
+            user: The user.
+            cursor: `next_cursor` of the previous page; None for the first page.
+            limit: The number of chats on the page.
+
+        Raises:
+            InvalidRequest: The cursor is not one that this method returned.
+        """
         ...
 
     async def get(self, user: str | None, chat_id: str) -> StoredChat | None:
-        """A user's chat; None if the user has none of this id."""
+        """Return a chat of the user, or None if the user has no chat with this id."""
         ...
 
     async def rename(self, user: str | None, chat_id: str, title: str) -> Chat | None:
-        """Gives a chat a title that stays. None if there is no such chat."""
+        """Set the title of a chat. Returns None if there is no such chat."""
         ...
 
     async def delete(self, user: str | None, chat_id: str) -> bool:
-        """Deletes a chat and all that belongs to it. False if there is no such chat."""
+        """Delete a chat and all that belongs to it. Returns False if there is no such chat."""
         ...
 
     async def branches(self, user: str | None, chat_id: str) -> Sequence[Branch] | None:
-        """What was replaced in a chat, the first first. None if there is no such chat."""
+        """Return what was replaced in a chat, oldest first, or None if there is no such chat."""
         ...
 
     async def turns(self, user: str | None, chat_id: str) -> Sequence[StoredTurn] | None:
-        """A chat's turns, the first first. None if there is no such chat."""
+        """Return a chat's turns, oldest first, or None if there is no such chat."""
         ...

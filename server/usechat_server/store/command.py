@@ -1,4 +1,5 @@
-"""What `usechat-server db` does, each a line to print. Raises ValueError, StoreUnavailable."""
+"""The commands of `usechat-server db`. Each returns a line to print, and raises ValueError or
+StoreUnavailable."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ __all__ = ["check", "upgrade"]
 
 
 async def upgrade(url: str) -> str:
-    """Makes the tables of a database, or brings them to this release's revision."""
+    """Create the tables of a database, or upgrade them to this release's revision."""
     database = Database(url)
     try:
         before = await schema.current(database)
@@ -18,15 +19,15 @@ async def upgrade(url: str) -> str:
         await database.aclose()
     newest = schema.newest()
     if before == newest:
-        return f"{database} has revision {newest} already."
+        return f"{database} already has revision {newest}."
     return f"{database} has revision {newest} now (before: {before or 'no tables'})."
 
 
 async def check(url: str) -> str:
-    """Whether a database can be served."""
+    """Check that this release can use the tables of a database."""
     database = Database(url)
     try:
         await schema.check(database)
     finally:
         await database.aclose()
-    return f"{database} has revision {schema.newest()}, as this release needs."
+    return f"{database} has revision {schema.newest()}, which this release requires."

@@ -1,8 +1,9 @@
-"""What a request makes of the stored history: which of its messages go on, and what is added.
+"""The history of a turn: the stored messages that a request keeps, and what it adds.
 
-Of the client only the newest user message and answers to open calls are taken. The forms of
-requests are in `request`; the clients' own rules are `AbstractChat.sendMessage` and `regenerate`
-(`ai/src/ui/chat.ts`).
+Only the newest user message, tool outputs and approval decisions are accepted from the client. The
+forms of requests are in `chat_request`.
+
+Source: `AbstractChat.sendMessage` and `regenerate` in `ai/src/ui/chat.ts`.
 """
 
 from __future__ import annotations
@@ -17,98 +18,106 @@ from usechat_server.chat_request import ChatRequest
 from usechat_server.errors import ChatConflict, InvalidRequest
 from usechat_server.trust import merge_client_message
 
-__all__ = ["Next", "checked_id", "is_storable", "next_history", "taken_of_user"]
+__all__ = ["TurnHistory", "check_id", "is_storable", "next_history", "sanitize_user_message"]
 
-#: Characters of an id: both databases index them.
-_LONGEST_ID = 200
+#: Characters of an id, since both databases index them.
+_MAX_ID_LENGTH = 200
 
-_NOTHING_TO_ANSWER = "message: expected the newest message of the chat"
-#: What a user message can hold.
+_NO_NEW_MESSAGE = "message: expected the newest message of the chat"
+#: The parts that a user message may have.
 _USER_PARTS = (TextPart, FilePart, DataPart, UnknownPart)
-#: Keys of the metadata that are this server's to say.
-_OURS = "usechat."
+#: Prefix of the metadata keys that only the server writes.
+_RESERVED_PREFIX = "usechat."
 
 
-class Next(NamedTuple):
+class TurnHistory(NamedTuple):
     """The history of a turn."""
 
-    #: ends with the message to answer or to continue
+    #: ends with the message to respond to, or to continue
     messages: list[UIMessage]
-    #: whether the last one is continued
+    #: whether the last message is continued
     continues: bool
     #: ids of the calls whose output the client brought
-    answered: frozenset[str]
+    client_outputs: frozenset[str] = frozenset()
 
 
-def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> Next:
-    """The history that a request asks to go on with. Raises ChatError."""
+def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHistory:
+    """Return the history that a request asks to respond to.
+
+    Raises:
+        InvalidRequest: No client sends such a request.
+        ChatConflict: The chat has changed since the client loaded it.
+    """
     if request.is_regeneration:
-        return _regenerated(stored, request)
+        return _regenerate(stored, request)
     sent = request.newest
     if sent is None:
-        raise InvalidRequest(_NOTHING_TO_ANSWER)
+        raise InvalidRequest(_NO_NEW_MESSAGE)
     index = _index(stored, sent.id)
-    named = request.message_id
-    if named not in (None, sent.id) and _index(stored, named) is not None:
-        # What it was answered with is in that message, and this one is another.
+    target_id = request.message_id
+    if target_id not in (None, sent.id) and _index(stored, target_id) is not None:
+        # The tool outputs or decisions are in the message that `messageId` names.
         raise InvalidRequest("message: expected the one that `messageId` names")
     if sent.role == "user":
-        return _said(stored, index, sent)
+        return _add_user_message(stored, index, sent)
     if index is None or stored[index].role != "assistant":
         raise ChatConflict("This chat has no such message to continue. Please reload it.")
-    merged, answered = merge_client_message(stored[index], sent)
-    return Next([*stored[:index], merged], continues=True, answered=answered)
+    merged, client_outputs = merge_client_message(stored[index], sent)
+    return TurnHistory([*stored[:index], merged], continues=True, client_outputs=client_outputs)
 
 
-def taken_of_user(message: UIMessage) -> UIMessage:
-    """A user's message with what a user can say. Raises ChatError if its id cannot be kept."""
-    checked_id("message.id", message.id)
+def sanitize_user_message(message: UIMessage) -> UIMessage:
+    """Return a user message with only what a client may put in it. Raises InvalidRequest if its id
+    cannot be stored."""
+    check_id("message.id", message.id)
     return msgspec.structs.replace(
         message,
         parts=[part for part in message.parts if isinstance(part, _USER_PARTS)],
-        metadata=_without_ours(message.metadata),
+        metadata=_without_reserved_keys(message.metadata),
     )
 
 
-def checked_id(name: str, value: str) -> None:
-    """Raises ChatError for an id that a client made and a database cannot keep."""
+def check_id(name: str, value: str) -> None:
+    """Check that an id that a client made can be stored. Raises InvalidRequest."""
     if not is_storable(value):
-        raise InvalidRequest(f"{name}: expected 1 to {_LONGEST_ID} characters")
+        raise InvalidRequest(f"{name}: expected 1 to {_MAX_ID_LENGTH} characters")
 
 
 def is_storable(value: str) -> bool:
-    """Whether a database can have such an id."""
-    return 0 < len(value) <= _LONGEST_ID and "\0" not in value
+    """Whether both databases can store an id."""
+    return 0 < len(value) <= _MAX_ID_LENGTH and "\0" not in value
 
 
-def _said(stored: Sequence[UIMessage], index: int | None, sent: UIMessage) -> Next:
-    """A new message of the user, or one that is there already: sent again, or edited."""
+def _add_user_message(
+    stored: Sequence[UIMessage], index: int | None, sent: UIMessage
+) -> TurnHistory:
+    """Return the history with a user message that is new, edited, or sent once more."""
     if index is None:
         index = len(stored)
     elif stored[index].role != "user":
-        raise InvalidRequest("message.id: another message of this chat has it")
-    return Next([*stored[:index], taken_of_user(sent)], continues=False, answered=frozenset())
+        raise InvalidRequest("message.id: an assistant message of this chat has the same id")
+    return TurnHistory([*stored[:index], sanitize_user_message(sent)], continues=False)
 
 
-def _regenerated(stored: Sequence[UIMessage], request: ChatRequest) -> Next:
-    """The history without the answer that is written anew, and without what followed it."""
+def _regenerate(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHistory:
+    """Return the history up to the assistant message that is regenerated, without it."""
     sent = request.newest
     index = _index(stored, request.message_id)
     if index is not None:
         end = index if stored[index].role == "assistant" else index + 1
     elif sent is not None:
-        # What stands before the answer, which is not stored if it said nothing.
+        # The message before the assistant message: an empty assistant message is not stored.
         index = _index(stored, sent.id)
         if index is None and sent.role == "user":
-            return _said(stored, None, sent)
+            return _add_user_message(stored, None, sent)
         end = 0 if index is None else index + 1
     elif request.message_id is None and stored:
         end = len(stored) - (stored[-1].role == "assistant")
     else:
         end = 0
     if end == 0:
-        raise ChatConflict("This chat has no such message to answer. Please reload it.")
-    return Next(list(stored[:end]), continues=False, answered=frozenset())
+        raise ChatConflict("This chat has no such message to respond to. Please reload it.")
+    return TurnHistory(list(stored[:end]), continues=False)
 
 
 def _index(stored: Sequence[UIMessage], message_id: str | None) -> int | None:
@@ -116,7 +125,7 @@ def _index(stored: Sequence[UIMessage], message_id: str | None) -> int | None:
     return ids.index(message_id) if message_id in ids else None
 
 
-def _without_ours(metadata: Any) -> Any:
+def _without_reserved_keys(metadata: Any) -> Any:
     if not isinstance(metadata, dict):
         return metadata
-    return {key: value for key, value in metadata.items() if not key.startswith(_OURS)}
+    return {key: value for key, value in metadata.items() if not key.startswith(_RESERVED_PREFIX)}

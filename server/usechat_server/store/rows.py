@@ -1,4 +1,4 @@
-"""Rows of the tables as the objects that they stand for."""
+"""Conversions between table rows and objects."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = [
     "chat",
     "content",
     "first_text",
+    "has_content",
     "message",
     "now",
     "owner",
-    "says_something",
     "step_values",
     "turn",
     "user",
@@ -28,12 +28,12 @@ __all__ = [
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-#: Characters of a title that is made of a text.
-_TITLE = 80
+#: Characters of a title that is taken from a text.
+_MAX_TITLE_LENGTH = 80
 
 
 def now() -> int:
-    """Microseconds since 1970."""
+    """Return the current time in microseconds since 1970."""
     return (datetime.now(UTC) - _EPOCH) // _MICROSECOND
 
 
@@ -42,37 +42,41 @@ def _time(microseconds: int) -> datetime:
 
 
 def owner(user: str | None) -> str:
-    """What stands for the user in a table: NULL would be unlike itself there."""
+    """Return the user as stored. No user is an empty text: in SQL, NULL does not equal NULL."""
     return user or ""
 
 
 def user(stored: str) -> str | None:
-    """The inverse of `owner`."""
+    """Return the user that `owner` stored."""
     return stored or None
 
 
 def content(message: UIMessage) -> str:
-    """A message as it is stored, whole."""
+    """Return a whole message as stored."""
     return json_codec.encode(message.to_object()).decode()
 
 
 def message(content: str) -> UIMessage:
-    """The inverse of `content`."""
+    """Return the message that `content` stored."""
     return UIMessage.from_object(json_codec.decode(content))
 
 
-def says_something(message: UIMessage) -> bool:
-    """Whether there is anything to keep of an assistant message."""
+def has_content(message: UIMessage) -> bool:
+    """Whether an assistant message has anything worth storing."""
     return any(not isinstance(part, StepStartPart) for part in message.parts)
 
 
 def first_text(messages: Iterable[UIMessage]) -> str | None:
-    """The beginning of the first text of the user, in one line."""
-    for said in messages:
-        for part in said.parts if said.role == "user" else ():
+    """Return the beginning of the first user text, in one line."""
+    for message in messages:
+        for part in message.parts if message.role == "user" else ():
             if isinstance(part, TextPart) and (text := " ".join(part.text[:1000].split())):
                 text = text.replace("\0", "")
-                return text if len(text) <= _TITLE else f"{text[: _TITLE - 1].rstrip()}…"
+                return (
+                    text
+                    if len(text) <= _MAX_TITLE_LENGTH
+                    else f"{text[: _MAX_TITLE_LENGTH - 1].rstrip()}…"
+                )
     return None
 
 
@@ -98,7 +102,7 @@ def turn(row: Row[Any], steps: Sequence[Row[Any]]) -> StoredTurn:
 
 
 def step_values(steps: Iterable[Step]) -> list[dict[str, Any]]:
-    """What the table of steps says of them, but for the turn."""
+    """Return the columns of the steps, without the turn."""
     return [
         {
             "number": number,

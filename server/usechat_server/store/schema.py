@@ -1,4 +1,4 @@
-"""The tables of a database: which revision they have, and making them the newest.
+"""The revision of a database's tables, and its upgrade.
 
 Revisions are Alembic's, in `migrations/versions`.
 """
@@ -17,38 +17,49 @@ from usechat_server.store.database import Database
 
 __all__ = ["VERSION_TABLE", "check", "current", "newest", "prepare", "upgrade"]
 
-#: Not Alembic's usual name, which the app's own tables in the same database may need.
+#: Not Alembic's default name, which the app's own migrations in the same database may use.
 VERSION_TABLE = "usechat_version"
 
-#: PostgreSQL's lock that an upgrade holds: any number that nobody else uses.
+#: The advisory lock that an upgrade holds on PostgreSQL: an arbitrary number.
 _LOCK = 0x75736563686174
 
 
 def newest() -> str:
-    """The revision that this release works with."""
+    """Return the revision that this release works with."""
     [head] = ScriptDirectory.from_config(_config()).get_heads()
     return head
 
 
 async def current(database: Database) -> str | None:
-    """The revision of a database; None: it has no tables yet. Raises StoreUnavailable."""
+    """Return the revision of a database, or None if it has no tables yet. Raises
+    StoreUnavailable."""
     return await database.read(lambda connection: connection.run_sync(_current))
 
 
 async def upgrade(database: Database) -> None:
-    """Brings the tables to the newest revision, all or nothing; processes that do it at the same
-    time wait for each other. Raises ValueError for the tables of a later release,
-    StoreUnavailable."""
+    """Upgrade the tables to the newest revision, all or nothing.
+
+    Processes that do it at the same time wait for each other.
+
+    Raises:
+        ValueError: The tables are those of a later release.
+        StoreUnavailable: The database cannot be reached.
+    """
     await database.write(lambda connection: connection.run_sync(_upgrade))
 
 
 async def check(database: Database) -> None:
-    """Raises ValueError, which names the command, if the tables are not the newest revision's."""
+    """Check that the tables have the newest revision.
+
+    Raises:
+        ValueError: They do not; the message names the command to run.
+        StoreUnavailable: The database cannot be reached.
+    """
     revision = await current(database)
     if revision is None:
         raise ValueError(f"{database} has no tables yet. Run: usechat-server db upgrade")
     if revision != newest():
-        _refuse_later(revision)
+        _reject_later(revision)
         raise ValueError(
             f"{database} has the tables of an older release (revision {revision}, expected "
             f"{newest()}). Run: usechat-server db upgrade"
@@ -56,13 +67,16 @@ async def check(database: Database) -> None:
 
 
 async def prepare(database: Database) -> None:
-    """The same for an app that starts. A new file gets its tables: nothing can go wrong there."""
-    if database.is_file and not await database.read(lambda there: there.run_sync(_tables)):
+    """Check the tables when an app starts. A new SQLite file gets them first: it is empty, so
+    nothing can be lost."""
+    if database.is_file and not await database.read(
+        lambda connection: connection.run_sync(_table_names)
+    ):
         await upgrade(database)
     await check(database)
 
 
-def _tables(connection: Connection) -> list[str]:
+def _table_names(connection: Connection) -> list[str]:
     return inspect(connection).get_table_names()
 
 
@@ -75,15 +89,17 @@ def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     if revision := _current(connection):
-        _refuse_later(revision)
+        _reject_later(revision)
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-def _refuse_later(revision: str) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if revision not in known:
+def _reject_later(revision: str) -> None:
+    revisions = {
+        script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()
+    }
+    if revision not in revisions:
         raise ValueError(
             f"The tables are those of a later release (revision {revision}): "
             "update usechat-server, or use another database."

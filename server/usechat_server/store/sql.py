@@ -1,4 +1,4 @@
-"""Chats in SQLite or PostgreSQL."""
+"""`SqlChatStore`: chats in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -29,24 +29,30 @@ from usechat_server.store.base import (
     StoredTurn,
 )
 from usechat_server.store.database import Database
-from usechat_server.store.history import checked_id, is_storable, next_history, taken_of_user
+from usechat_server.store.history import check_id, is_storable, next_history, sanitize_user_message
 from usechat_server.store.tables import chats
 from usechat_server.turn import Turn
 
 __all__ = ["SqlChatStore"]
 
-Found = TypeVar("Found")
+Details = TypeVar("Details")
 
-#: Characters of stored messages from which they are read in a thread, so that streams go on.
+#: Stored messages with this many characters are parsed in a thread, so that streams go on.
 IN_THREAD = 1_000_000
 
 
 class SqlChatStore:
-    """A store (`ChatStore`) in the database that a URL names: `sqlite:///chats.db` or
-    `postgresql://user:password@host/database`.
+    """A `ChatStore` in a SQLite file or a PostgreSQL database.
 
-    A new SQLite file gets its tables by itself; else `usechat-server db upgrade` makes them.
-    Raises ValueError for any other URL.
+    A new SQLite file gets its tables when it is opened; otherwise `usechat-server db upgrade`
+    creates them.
+
+    Args:
+        url: `sqlite:///chats.db` or `postgresql://user:password@host/database`.
+
+    Raises:
+        ValueError: The URL is neither, the file's folder does not exist, or PostgreSQL's driver is
+            not installed.
     """
 
     def __init__(self, url: str) -> None:
@@ -62,12 +68,12 @@ class SqlChatStore:
     async def turn(
         self, request: ChatRequest, user: str | None, client_version: ClientVersion
     ) -> Turn:
-        checked_id("id", request.chat_id)
-        found = await self._found(user, request.chat_id, reads.contents)
-        if found is None:
+        check_id("id", request.chat_id)
+        row = await self._read_chat(user, request.chat_id, reads.contents)
+        if row is None:
             return _first_turn(request, user, client_version)
-        chat, stored = found
-        history = next_history(await _messages(stored), request)
+        chat, contents = row
+        history = next_history(await _parse_messages(contents), request)
         newest = history.messages[-1]
         return Turn(
             user=user,
@@ -78,30 +84,30 @@ class SqlChatStore:
             trigger=request.trigger,
             body=request.body,
             revision=chat.revision,
-            client_outputs=history.answered,
+            client_outputs=history.client_outputs,
         )
 
     async def begin(self, turn: Turn, *, run_id: str, epoch: int = 0) -> None:
-        async def work(connection: AsyncConnection) -> None:
+        async def transaction(connection: AsyncConnection) -> None:
             chat = await writes.open_chat(connection, turn, run_id)
             await writes.store_history(connection, chat, turn, run_id)
             await writes.open_turn(connection, chat, turn, run_id, epoch)
 
         try:
-            await self.database.write(work)
+            await self.database.write(transaction)
         except exc.IntegrityError:
             raise ChatChanged from None
 
     async def checkpoint(
         self, turn: Turn, message: UIMessage, *, run_id: str, epoch: int = 0
     ) -> bool:
-        async def work(connection: AsyncConnection) -> bool:
-            held = await writes.hold(connection, run_id)
-            if held is None or held.outcome is not None or epoch < held.epoch:
+        async def transaction(connection: AsyncConnection) -> bool:
+            row = await writes.lock_turn(connection, run_id)
+            if row is None or row.outcome is not None or epoch < row.epoch:
                 return False
-            return await writes.save_message(connection, held, message, run_id=run_id, epoch=epoch)
+            return await writes.save_message(connection, row, message, run_id=run_id, epoch=epoch)
 
-        return await self.database.write(work)
+        return await self.database.write(transaction)
 
     async def finish(
         self,
@@ -113,17 +119,17 @@ class SqlChatStore:
         run_id: str,
         epoch: int = 0,
     ) -> bool:
-        async def work(connection: AsyncConnection) -> bool:
-            held = await writes.hold(connection, run_id)
-            if held is None or epoch < held.epoch:
+        async def transaction(connection: AsyncConnection) -> bool:
+            row = await writes.lock_turn(connection, run_id)
+            if row is None or epoch < row.epoch:
                 return False
-            if held.outcome is not None:
-                return epoch == held.epoch
-            await writes.save_message(connection, held, message, run_id=run_id, epoch=epoch)
-            await writes.end_turn(connection, held, outcome, steps, run_id=run_id, epoch=epoch)
+            if row.outcome is not None:
+                return epoch == row.epoch
+            await writes.save_message(connection, row, message, run_id=run_id, epoch=epoch)
+            await writes.end_turn(connection, row, outcome, steps, run_id=run_id, epoch=epoch)
             return True
 
-        return await self.database.write(work)
+        return await self.database.write(transaction)
 
     async def open_turns(self) -> Sequence[OpenTurn]:
         return await self.database.read(reads.open_turns)
@@ -133,69 +139,77 @@ class SqlChatStore:
             await self.database.write(partial(writes.interrupt_turn, run_id=run_id))
 
     async def list(self, user: str | None, cursor: str | None, limit: int) -> ChatPage:
-        return await self.database.read(partial(reads.page, user=user, cursor=cursor, limit=limit))
+        return await self.database.read(
+            partial(reads.chat_page, user=user, cursor=cursor, limit=limit)
+        )
 
     async def get(self, user: str | None, chat_id: str) -> StoredChat | None:
-        if (found := await self._found(user, chat_id, reads.contents_and_writing)) is None:
+        row = await self._read_chat(user, chat_id, reads.contents_and_active_message_id)
+        if row is None:
             return None
-        chat, (stored, writing) = found
-        return StoredChat(rows.chat(chat), await _messages(stored), writing)
+        chat, (contents, active_message_id) = row
+        return StoredChat(rows.chat(chat), await _parse_messages(contents), active_message_id)
 
     async def rename(self, user: str | None, chat_id: str, title: str) -> Chat | None:
         if not is_storable(chat_id):
             return None
-        renamed = update(chats).filter_by(owner=rows.owner(user), id=chat_id).values(title=title)
+        rename = update(chats).filter_by(owner=rows.owner(user), id=chat_id).values(title=title)
 
-        async def work(connection: AsyncConnection) -> Chat | None:
-            row = (await connection.execute(renamed.returning(chats))).one_or_none()
+        async def transaction(connection: AsyncConnection) -> Chat | None:
+            row = (await connection.execute(rename.returning(chats))).one_or_none()
             return None if row is None else rows.chat(row)
 
-        return await self.database.write(work)
+        return await self.database.write(transaction)
 
     async def delete(self, user: str | None, chat_id: str) -> bool:
         if not is_storable(chat_id):
             return False
-        gone = delete(chats).filter_by(owner=rows.owner(user), id=chat_id)
-        return (await self.database.write(lambda connection: connection.execute(gone))).rowcount > 0
+        statement = delete(chats).filter_by(owner=rows.owner(user), id=chat_id)
+        result = await self.database.write(lambda connection: connection.execute(statement))
+        return result.rowcount > 0
 
     async def branches(self, user: str | None, chat_id: str) -> Sequence[Branch] | None:
-        found = await self._found(user, chat_id, reads.branches)
-        return None if found is None else found[1]
+        row = await self._read_chat(user, chat_id, reads.branches)
+        return None if row is None else row[1]
 
     async def turns(self, user: str | None, chat_id: str) -> Sequence[StoredTurn] | None:
-        found = await self._found(user, chat_id, reads.turns_of)
-        return None if found is None else found[1]
+        row = await self._read_chat(user, chat_id, reads.chat_turns)
+        return None if row is None else row[1]
 
-    async def _found(
+    async def _read_chat(
         self,
         user: str | None,
         chat_id: str,
-        more: Callable[[AsyncConnection, Row[Any]], Awaitable[Found]],
-    ) -> tuple[Row[Any], Found] | None:
-        """The row of a user's chat, and what else is read of it; None if there is no such chat."""
+        read: Callable[[AsyncConnection, Row[Any]], Awaitable[Details]],
+    ) -> tuple[Row[Any], Details] | None:
+        """Return the row of a user's chat and what `read` reads of it, or None if there is no such
+        chat."""
 
-        async def work(connection: AsyncConnection) -> tuple[Row[Any], Found] | None:
+        async def transaction(connection: AsyncConnection) -> tuple[Row[Any], Details] | None:
             chat = await reads.chat(connection, user, chat_id)
-            return None if chat is None else (chat, await more(connection, chat))
+            return None if chat is None else (chat, await read(connection, chat))
 
-        return await self.database.read(work) if is_storable(chat_id) else None
+        return await self.database.read(transaction) if is_storable(chat_id) else None
 
 
 def _first_turn(request: ChatRequest, user: str | None, client_version: ClientVersion) -> Turn:
-    """The turn of a chat that is not stored yet: it begins with what the page has."""
+    """Return the turn of a chat that is not stored yet: its history is the client's."""
     if request.message is not None:
         request = replace(request, messages=[request.message], message=None)
     turn = turn_of(request, user, client_version)
     for message in turn.messages:
-        checked_id("message.id", message.id)
+        check_id("message.id", message.id)
     if len({message.id for message in turn.messages}) < len(turn.messages):
         raise InvalidRequest("messages: two of them have the same id")
-    said = [taken_of_user(one) if one.role == "user" else one for one in turn.messages]
-    return replace(turn, messages=said)
+    messages = [
+        sanitize_user_message(message) if message.role == "user" else message
+        for message in turn.messages
+    ]
+    return replace(turn, messages=messages)
 
 
-async def _messages(contents: Sequence[str]) -> list[UIMessage]:
-    """Stored messages, read where they hold nobody up."""
+async def _parse_messages(contents: Sequence[str]) -> list[UIMessage]:
+    """Parse stored messages, in a thread if that may take long."""
     if sum(map(len, contents)) < IN_THREAD:
         return list(map(rows.message, contents))
     return await asyncio.to_thread(lambda: list(map(rows.message, contents)))

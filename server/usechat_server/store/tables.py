@@ -1,4 +1,4 @@
-"""The tables. What they look like in a database is made by the migrations, which a test compares.
+"""The tables, as queries use them. The migrations create them; a test compares the two.
 
 Times are microseconds since 1970, so that both databases sort and compare them exactly.
 """
@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 __all__ = ["approvals", "chats", "messages", "metadata", "steps", "turns"]
 
-#: Named, since a later migration has to name what it changes.
+#: Constraints and indexes get names, since a later migration has to name what it changes.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -29,7 +29,7 @@ metadata = MetaData(
     }
 )
 
-#: 64 bits in both databases. SQLite's INTEGER has them, and only that can be counted up.
+#: 64 bits in both databases. On SQLite INTEGER has them, and only INTEGER can autoincrement.
 _Int64 = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -38,7 +38,7 @@ def _key() -> Column[int]:
 
 
 def _of(table: str, *, primary_key: bool = False) -> Column[int]:
-    """The row that this one belongs to and goes with."""
+    """Return the column of the row that this one belongs to and is deleted with."""
     foreign = ForeignKey(f"usechat_{table}.key", ondelete="CASCADE")
     return Column(table[:-1], _Int64, foreign, nullable=False, primary_key=primary_key)
 
@@ -47,20 +47,20 @@ chats = Table(
     "usechat_chats",
     metadata,
     _key(),
-    #: the user; empty: nobody in particular
+    #: the user; empty: the app has no `user=`, or it returned None
     Column("owner", Text, nullable=False),
     Column("id", Text, nullable=False),
-    #: None: it was not renamed
+    #: None: the chat was not renamed
     Column("title", Text),
-    #: of the first user text
+    #: the beginning of the first user text
     Column("first_text", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
-    #: counts what was written, so that nothing is built on a state that is past
+    #: counts writes, so that a turn that was made from an older state is refused
     Column("revision", BigInteger, nullable=False),
-    #: how often a tail was replaced
+    #: the number of branches
     Column("branches", Integer, nullable=False),
-    #: the run that began last, until it ends
+    #: the run that began last, unless it has ended
     Column("run_id", Text),
     UniqueConstraint("owner", "id"),
     Index(None, "owner", "updated_at", "key"),
@@ -71,14 +71,14 @@ messages = Table(
     metadata,
     _key(),
     _of("chats"),
-    #: 0: the chat as it is; else the tail that was replaced as the n-th
+    #: 0: the current branch; n: the n-th that was replaced
     Column("branch", Integer, nullable=False),
     Column("position", Integer, nullable=False),
     Column("id", Text, nullable=False),
     Column("role", Text, nullable=False),
-    #: the UI message as JSON. Text: a JSON column changes numbers and refuses some strings
+    #: the UI message as JSON, in a text column: JSON columns change numbers and refuse some strings
     Column("content", Text, nullable=False),
-    #: the run that wrote it last; None: it came from the client
+    #: the run that last wrote it; None: the client sent it
     Column("run_id", Text),
     Column("updated_at", BigInteger, nullable=False),
     UniqueConstraint("chat", "branch", "position"),
@@ -91,11 +91,11 @@ turns = Table(
     _key(),
     _of("chats"),
     Column("run_id", Text, nullable=False, unique=True),
-    #: fencing token of the lease that the run was written under; larger after each takeover. With
-    #: Redis, microseconds since 1970
+    #: fencing token of the run's lease, which grows with each takeover; with Redis, microseconds
+    #: since 1970
     Column("epoch", _Int64, nullable=False),
     Column("message_id", Text, nullable=False),
-    #: None: it has no end yet
+    #: None: the turn has not ended
     Column("outcome", Text),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
@@ -130,10 +130,10 @@ approvals = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("tool_call_id", Text, nullable=False),
     Column("tool_name", Text, nullable=False),
-    #: of what would be run
+    #: digest of the input that the call would run with
     Column("input_digest", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
-    #: None: nobody answered yet
+    #: None: the user has not decided yet
     Column("used_at", BigInteger),
     Index(None, "chat"),
 )

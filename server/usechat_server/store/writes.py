@@ -1,4 +1,4 @@
-"""What a turn writes, each function within a transaction that holds the lock of its chat's row."""
+"""Writes of a turn. Each function runs within a transaction that locked its chat's row."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ui_message_stream.messages import UIMessage
 from usechat_server.results import Outcome, Step
 from usechat_server.store import rows
 from usechat_server.store.base import ChatChanged
-from usechat_server.store.interrupted import closed
+from usechat_server.store.interrupted import interrupted_message
 from usechat_server.store.tables import chats, messages, steps, turns
 from usechat_server.turn import Turn
 
 __all__ = [
-    "Held",
+    "LockedTurn",
     "end_turn",
-    "hold",
     "interrupt_turn",
+    "lock_turn",
     "open_chat",
     "open_turn",
     "save_message",
@@ -29,51 +29,55 @@ __all__ = [
 
 
 async def open_chat(connection: AsyncConnection, turn: Turn, run_id: str) -> int:
-    """Makes or locks the chat that the turn's history is of. Its key. Raises ChatChanged, also as
-    IntegrityError where another process made it a moment ago."""
+    """Create or lock the chat that the turn's history is of, and return its key.
+
+    Raises:
+        ChatChanged: The chat has another revision than the turn.
+        IntegrityError: Another process has just created the chat.
+    """
     now = rows.now()
-    said = {"first_text": rows.first_text(turn.messages), "run_id": run_id, "updated_at": now}
-    whose = {"owner": rows.owner(turn.user), "id": turn.chat_id}
+    values = {"first_text": rows.first_text(turn.messages), "run_id": run_id, "updated_at": now}
+    identity = {"owner": rows.owner(turn.user), "id": turn.chat_id}
     if turn.revision == 0:
-        new = {**whose, **said, "created_at": now, "revision": 1, "branches": 0}
+        new = {**identity, **values, "created_at": now, "revision": 1, "branches": 0}
         key = await connection.scalar(insert(chats).values(new).returning(chats.c.key))
     else:
-        there = update(chats).filter_by(**whose, revision=turn.revision)
-        bumped = {**said, "revision": turn.revision + 1}
-        key = await connection.scalar(there.values(bumped).returning(chats.c.key))
+        statement = update(chats).filter_by(**identity, revision=turn.revision)
+        statement = statement.values({**values, "revision": turn.revision + 1})
+        key = await connection.scalar(statement.returning(chats.c.key))
     if key is None:
         raise ChatChanged
     return int(key)
 
 
 async def store_history(connection: AsyncConnection, chat: int, turn: Turn, run_id: str) -> None:
-    """Makes the stored history that of the turn. What it has no more becomes a branch."""
-    stored = await _ids(connection, chat)
-    if turn.continued is not None and turn.continued.id in stored:
-        # What follows it stays, in the page too.
-        answered = {"content": rows.content(turn.continued), "run_id": run_id}
-        await connection.execute(_message(chat, turn.continued.id).values(answered))
+    """Store the turn's history. Messages that it no longer has become a branch."""
+    stored_ids = await _message_ids(connection, chat)
+    if turn.continued is not None and turn.continued.id in stored_ids:
+        # Messages after it stay, as in the client.
+        values = {"content": rows.content(turn.continued), "run_id": run_id}
+        await connection.execute(_update_message(chat, turn.continued.id).values(values))
         return
-    kept = 0
-    for message, there in zip(turn.messages, stored, strict=False):
-        if message.id != there:
+    unchanged = 0
+    for message, stored_id in zip(turn.messages, stored_ids, strict=False):
+        if message.id != stored_id:
             break
-        kept += 1
+        unchanged += 1
     newest = turn.messages[-1]
-    if kept == len(turn.messages) and newest.role == "user":
-        there_already = select(messages.c.content).filter_by(chat=chat, branch=0, id=newest.id)
-        if await connection.scalar(there_already) != rows.content(newest):
-            kept -= 1  # it was edited
-    if kept < len(stored):
-        await _replace(connection, chat, kept)
-    for position in range(kept, len(turn.messages)):
+    if unchanged == len(turn.messages) and newest.role == "user":
+        query = select(messages.c.content).filter_by(chat=chat, branch=0, id=newest.id)
+        if await connection.scalar(query) != rows.content(newest):
+            unchanged -= 1  # it was edited
+    if unchanged < len(stored_ids):
+        await _move_to_branch(connection, chat, unchanged)
+    for position in range(unchanged, len(turn.messages)):
         await _insert(connection, chat, position, turn.messages[position], run_id=None)
 
 
 async def open_turn(
     connection: AsyncConnection, chat: int, turn: Turn, run_id: str, epoch: int
 ) -> None:
-    """Says that the turn runs."""
+    """Store that the turn is running."""
     values = {
         "chat": chat,
         "run_id": run_id,
@@ -84,96 +88,97 @@ async def open_turn(
     await connection.execute(insert(turns).values(values))
 
 
-class Held(NamedTuple):
-    """A turn whose chat is locked."""
+class LockedTurn(NamedTuple):
+    """The row of a turn whose chat is locked."""
 
     key: int
     chat: int
-    #: None: it is open
+    #: None: the turn has not ended
     outcome: str | None
-    #: of its run
+    #: the epoch that its run last wrote with
     epoch: int
-    #: the run that began last in the chat and has not ended; None: there is none
-    active: str | None
+    #: the run that began last in the chat, unless it has ended
+    active_run_id: str | None
 
 
-async def hold(connection: AsyncConnection, run_id: str) -> Held | None:
-    """Locks the chat of a turn. None if it is not there any more."""
+async def lock_turn(connection: AsyncConnection, run_id: str) -> LockedTurn | None:
+    """Lock the chat of a turn. Returns None if the chat was deleted."""
     chat = await connection.scalar(select(turns.c.chat).filter_by(run_id=run_id))
-    locked = select(chats.c.run_id).filter_by(key=chat).with_for_update()
-    if (row := (await connection.execute(locked)).one_or_none()) is None:
+    lock = select(chats.c.run_id).filter_by(key=chat).with_for_update()
+    if (chat_row := (await connection.execute(lock)).one_or_none()) is None:
         return None
-    found = select(turns.c.key, turns.c.chat, turns.c.outcome, turns.c.epoch)
-    turn = (await connection.execute(found.filter_by(run_id=run_id))).one()
-    return Held(*turn, row.run_id)
+    query = select(turns.c.key, turns.c.chat, turns.c.outcome, turns.c.epoch)
+    turn_row = (await connection.execute(query.filter_by(run_id=run_id))).one()
+    return LockedTurn(*turn_row, chat_row.run_id)
 
 
 async def save_message(
-    connection: AsyncConnection, held: Held, message: UIMessage, *, run_id: str, epoch: int
+    connection: AsyncConnection, turn: LockedTurn, message: UIMessage, *, run_id: str, epoch: int
 ) -> bool:
-    """Stores what a run wrote. False if a newer run has the message, or went on without it."""
+    """Store what a run wrote. Returns False if a newer run owns or has replaced the message."""
     values = {"content": rows.content(message), "updated_at": rows.now()}
-    await connection.execute(update(turns).filter_by(key=held.key).values(epoch=epoch))
-    await _touch(connection, held)
-    own = _message(held.chat, message.id).where(messages.c.run_id == run_id)
-    if (await connection.execute(own.values(values))).rowcount:
+    await connection.execute(update(turns).filter_by(key=turn.key).values(epoch=epoch))
+    await _touch_chat(connection, turn)
+    own_message = _update_message(turn.chat, message.id).where(messages.c.run_id == run_id)
+    if (await connection.execute(own_message.values(values))).rowcount:
         return True
-    stored = await _ids(connection, held.chat)
-    if held.active != run_id or message.id in stored:
+    stored_ids = await _message_ids(connection, turn.chat)
+    if turn.active_run_id != run_id or message.id in stored_ids:
         return False
-    if rows.says_something(message):
-        await _insert(connection, held.chat, len(stored), message, run_id=run_id)
+    if rows.has_content(message):
+        await _insert(connection, turn.chat, len(stored_ids), message, run_id=run_id)
     return True
 
 
 async def end_turn(
     connection: AsyncConnection,
-    held: Held,
+    turn: LockedTurn,
     outcome: Outcome,
     calls: Sequence[Step],
     *,
     run_id: str,
     epoch: int,
 ) -> None:
-    """Says what became of a turn and what its model calls cost."""
-    ended = {"outcome": outcome, "ended_at": rows.now(), "epoch": epoch}
-    await connection.execute(update(turns).filter_by(key=held.key).values(ended))
-    idle = {} if held.active != run_id else {"run_id": None}
-    await _touch(connection, held, **idle)
-    if values := [{"turn": held.key, **call} for call in rows.step_values(calls)]:
-        await connection.execute(insert(steps), values)
+    """Store the outcome of a turn and the usage of its model calls."""
+    values = {"outcome": outcome, "ended_at": rows.now(), "epoch": epoch}
+    await connection.execute(update(turns).filter_by(key=turn.key).values(values))
+    chat_values = {"run_id": None} if turn.active_run_id == run_id else {}
+    await _touch_chat(connection, turn, **chat_values)
+    if step_rows := [{"turn": turn.key, **call} for call in rows.step_values(calls)]:
+        await connection.execute(insert(steps), step_rows)
 
 
 async def interrupt_turn(connection: AsyncConnection, run_id: str) -> None:
-    """Ends a turn that nobody runs, with what was saved of its message."""
-    held = await hold(connection, run_id)
-    if held is None or held.outcome is not None:
+    """End a turn that no process runs, with its message as of the last checkpoint."""
+    turn = await lock_turn(connection, run_id)
+    if turn is None or turn.outcome is not None:
         return
-    ours: Any = {"run_id": run_id, "epoch": held.epoch}
-    found = select(messages.c.content).filter_by(chat=held.chat, branch=0, run_id=run_id)
-    if (saved := await connection.scalar(found)) is not None:
-        await save_message(connection, held, closed(rows.message(saved)), **ours)
-    await end_turn(connection, held, "interrupted", (), **ours)
+    run: Any = {"run_id": run_id, "epoch": turn.epoch}
+    query = select(messages.c.content).filter_by(chat=turn.chat, branch=0, run_id=run_id)
+    if (content := await connection.scalar(query)) is not None:
+        message = interrupted_message(rows.message(content))
+        await save_message(connection, turn, message, **run)
+    await end_turn(connection, turn, "interrupted", (), **run)
 
 
-async def _touch(connection: AsyncConnection, held: Held, **values: Any) -> None:
-    """Says that the chat was written to."""
-    touched = {"revision": chats.c.revision + 1, "updated_at": rows.now(), **values}
-    await connection.execute(update(chats).filter_by(key=held.chat).values(touched))
+async def _touch_chat(connection: AsyncConnection, turn: LockedTurn, **values: Any) -> None:
+    """Count a write to the chat."""
+    values = {"revision": chats.c.revision + 1, "updated_at": rows.now(), **values}
+    await connection.execute(update(chats).filter_by(key=turn.chat).values(values))
 
 
-async def _ids(connection: AsyncConnection, chat: int) -> Sequence[str]:
-    """The messages of a chat as it is, in order."""
-    found = select(messages.c.id).filter_by(chat=chat, branch=0).order_by(messages.c.position)
-    return (await connection.scalars(found)).all()
+async def _message_ids(connection: AsyncConnection, chat: int) -> Sequence[str]:
+    """Return the ids of the messages of a chat's current branch, in order."""
+    query = select(messages.c.id).filter_by(chat=chat, branch=0).order_by(messages.c.position)
+    return (await connection.scalars(query)).all()
 
 
-async def _replace(connection: AsyncConnection, chat: int, kept: int) -> None:
-    """Makes a branch of all messages but the first ones."""
-    counted = update(chats).filter_by(key=chat).values(branches=chats.c.branches + 1)
-    branch = await connection.scalar(counted.returning(chats.c.branches))
-    tail = update(messages).filter_by(chat=chat, branch=0)
-    await connection.execute(tail.where(messages.c.position >= kept).values(branch=branch))
+async def _move_to_branch(connection: AsyncConnection, chat: int, start: int) -> None:
+    """Move the messages from a position on to a new branch."""
+    count_branch = update(chats).filter_by(key=chat).values(branches=chats.c.branches + 1)
+    branch = await connection.scalar(count_branch.returning(chats.c.branches))
+    current = update(messages).filter_by(chat=chat, branch=0)
+    await connection.execute(current.where(messages.c.position >= start).values(branch=branch))
 
 
 async def _insert(
@@ -192,5 +197,5 @@ async def _insert(
     await connection.execute(insert(messages).values(values))
 
 
-def _message(chat: int, message_id: str) -> Any:
+def _update_message(chat: int, message_id: str) -> Any:
     return update(messages).filter_by(chat=chat, branch=0, id=message_id)

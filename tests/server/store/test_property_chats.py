@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server.store.interrupted import closed
+from usechat_server.store.interrupted import interrupted_message
 from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Turn
 
@@ -190,7 +190,9 @@ class ChatMachine(RuleBasedStateMachine):
         self.runner.run(self.chats.interrupt([run_id]))
         for index, message in enumerate(self.history):
             if message["id"] == turn.message_id:
-                self.history[index] = closed(UIMessage.from_object(message)).to_object()
+                self.history[index] = interrupted_message(
+                    UIMessage.from_object(message)
+                ).to_object()
         self.old.append((turn, run_id))
         self.active = None
 

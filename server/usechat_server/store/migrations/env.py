@@ -1,4 +1,4 @@
-"""Alembic's environment. `usechat_server.store.schema` runs it on a connection of its own."""
+"""Alembic's environment, which `usechat_server.store.schema` runs on its own connection."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ context.configure(
     connection=connection,
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    # SQLite can do it too, where BEGIN is sent: a migration that fails leaves nothing behind.
+    # SQLite's DDL is transactional too, since `database` sends BEGIN: a failed migration leaves
+    # nothing behind.
     transactional_ddl=True,
-    # SQLite cannot change a table, so it is made anew.
+    # SQLite cannot alter most of a table: Alembic copies it to a new one.
     render_as_batch=connection.dialect.name == "sqlite",
 )
 context.run_migrations()
