@@ -17,7 +17,7 @@ from usechat_server.turn import Turn
 
 __all__ = ["ChatHandler", "StreamWriter"]
 
-#: Chunks that can be written amid a text without ending it.
+#: Chunks that can be written within a text without ending it.
 _INLINE = (c.SourceUrl, c.SourceDocument, c.MessageMetadata, c.SteeringMessage)
 
 

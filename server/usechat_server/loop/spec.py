@@ -1,4 +1,4 @@
-"""What the loop asks of an agent: models, tools, limits, and the settings of each step."""
+"""AgentSpec: an agent's models, tools and limits, and the configuration of each step."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ __all__ = [
 
 logger = logging.getLogger("usechat.agent")
 
-#: The chunk types by which a client shows an approval request and a denial.
+#: The chunk types that a client needs for approval requests and denials.
 _APPROVAL = ("tool-approval-request", "tool-output-denied")
 
 _T = TypeVar("_T")
 
-#: A tool, a source of tools, or a function to make a tool of (see `tool`).
+#: A tool, a source of tools, or a function that `tool` makes a tool of.
 AgentTool = Tool | ToolSource | Callable[..., Any]
 
 #: Returns the system prompt of a turn.
@@ -47,24 +47,25 @@ SystemHook = Callable[[Turn], str | Awaitable[str | None] | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
-    """What an `on_step` hook changes for the next step only. None: as the agent has it."""
+    """What an `on_step` hook changes for the next step only. None keeps the agent's setting."""
 
     model: str | Model | None = None
     system: str | None = None
-    #: (a call that is approved later is run by the agent's own tools: it comes before any step)
+    #: replaces the agent's tools. A call that is approved later runs before `on_step` is called, so
+    #: a tool that needs approval has to be one of the agent's.
     tools: Sequence[AgentTool] | None = None
-    #: end the run instead
+    #: ends the run instead
     stop: bool = False
 
 
-#: Called before each step, the first included, with the turn whose message is as it is now, and the
-#: steps of this run so far.
+#: Called before each step, including the first, with the turn as it is now and the steps of the run
+#: so far.
 StepHook = Callable[[Turn, Sequence[Step]], NextStep | Awaitable[NextStep | None] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class StepConfig:
-    """What one model call is made with."""
+    """The models, system prompt and tools of one model call."""
 
     #: the model, then its fallbacks
     models: tuple[Model, ...]
@@ -75,11 +76,11 @@ class StepConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSpec:
-    """An agent as the loop sees it. The fields are those of `Agent`."""
+    """An agent as the loop sees it. For the fields, see `Agent`."""
 
     model: Model
     fallback: tuple[Model, ...]
-    #: the model of a name that `on_step` gave
+    #: returns the model for what `on_step` gave, a name or a model
     load_model: Callable[[str | Model], Model]
     system: str | SystemHook | None
     tools: tuple[Tool, ...]
@@ -95,13 +96,13 @@ class AgentSpec:
 
     @property
     def static_config(self) -> StepConfig:
-        """The part of a step's settings that no turn changes."""
+        """The configuration of a step, without what depends on the turn."""
         system = None if callable(self.system) else self.system
         return StepConfig((self.model, *self.fallback), system, self.tools, self.sources)
 
     def first_call(self, turn: Turn) -> ModelStream | None:
-        """Build a turn's first model call, unsent; None where it depends on hooks or sources that
-        only run once the response began.
+        """Build the first model call of a turn, unsent. None if it depends on hooks or sources,
+        which are called after the response has started.
 
         Raises:
             ChatError: The history cannot be sent to the model.
@@ -111,7 +112,7 @@ class AgentSpec:
         return self.model.stream(self.build_call(self.static_config, turn.messages))
 
     async def turn_config(self, turn: Turn) -> StepConfig:
-        """Return what all steps of a turn have in common; each step asks the sources anew."""
+        """Return the configuration of a turn's steps, without the tools of its sources."""
         config = self.static_config
         if callable(self.system):
             config = replace(config, system=await _resolve(self.system(turn)))
@@ -120,11 +121,12 @@ class AgentSpec:
     async def next_step(
         self, config: StepConfig, turn: Turn, steps: Sequence[Step]
     ) -> StepConfig | None:
-        """Return the settings of the next step; None if `on_step` ends the run.
+        """Return the configuration of the next step, or None if `on_step` ends the run.
 
         Raises:
-            ChatError: A tool may need approval, and the client could not show the request. Tools
-                of `on_step`, and agents that a handler streams, are not known earlier.
+            InvalidRequest: A tool may need approval, and the client does not support approval
+                requests. The tools of `on_step`, and those of agents that a handler streams, are
+                not known earlier.
         """
         changes = None if self.on_step is None else await _resolve(self.on_step(turn, steps))
         if changes is not None:
@@ -139,9 +141,11 @@ class AgentSpec:
                 tools, sources = split_tools(changes.tools)
                 config = replace(config, tools=tools, sources=sources)
         step = await with_source_tools(config, turn)
-        lost = missing(_APPROVAL, turn.client_version) if self.approvals == "native" else ()
-        if lost and _any_needs_approval(step.tools):
-            raise InvalidRequest(f"ai {turn.client_version} cannot read {', '.join(lost)}")
+        unsupported = missing(_APPROVAL, turn.client_version) if self.approvals == "native" else ()
+        if unsupported and _any_needs_approval(step.tools):
+            raise InvalidRequest(
+                f"ai {turn.client_version} does not support {', '.join(unsupported)}"
+            )
         return step
 
     def build_call(self, config: StepConfig, messages: Sequence[UIMessage]) -> ModelCall:
@@ -166,28 +170,29 @@ def split_tools(
     tools: Sequence[AgentTool],
 ) -> tuple[tuple[Tool, ...], tuple[ToolSource, ...]]:
     """Return the tools, functions made into tools, and the sources of further tools."""
-    own: list[Tool] = []
+    own_tools: list[Tool] = []
     sources: list[ToolSource] = []
-    for one in tools:
-        if isinstance(one, ClientTool | ProviderTool | FunctionTool):
-            own.append(one)
-        elif isinstance(one, ToolSource):
-            sources.append(one)
+    for each in tools:
+        if isinstance(each, ClientTool | ProviderTool | FunctionTool):
+            own_tools.append(each)
+        elif isinstance(each, ToolSource):
+            sources.append(each)
         else:
-            own.append(tool(one))
-    return tuple(own), tuple(sources)
+            own_tools.append(tool(each))
+    return tuple(own_tools), tuple(sources)
 
 
 async def with_source_tools(config: StepConfig, turn: Turn) -> StepConfig:
-    """Return the settings with the tools that the sources list now; the first of a name wins."""
+    """Return the configuration with the tools that its sources list now. The first tool of a name
+    takes precedence."""
     if not config.sources:
         return config
     by_name = {tool.name: tool for tool in config.tools}
-    # All at once: each of them may have to be waited for.
+    # Concurrently, since each may take time.
     listed = await asyncio.gather(*(source.tools(turn) for source in config.sources))
-    for one in chain(*listed):
-        if by_name.setdefault(one.name, one) is not one:
-            logger.warning("duplicate tool name %s: keeping the first", one.name)
+    for source_tool in chain(*listed):
+        if by_name.setdefault(source_tool.name, source_tool) is not source_tool:
+            logger.warning("duplicate tool name %s: keeping the first", source_tool.name)
     return replace(config, tools=tuple(by_name.values()))
 
 
@@ -196,5 +201,5 @@ def _any_needs_approval(tools: Sequence[Tool]) -> bool:
 
 
 async def _resolve(value: _T | Awaitable[_T]) -> _T:
-    """Return the value of a hook, which may be a function or a coroutine function."""
+    """Return what a sync or async hook returned."""
     return await value if inspect.isawaitable(value) else value

@@ -1,1 +1,1 @@
-"""What an operator sees of the server: log lines, and the references by which to find them."""
+"""Telemetry: the log line that each run writes."""

@@ -1,4 +1,4 @@
-"""What one run did, for its log line."""
+"""RunRecord: the ids, counts and timings of a run, and its log line."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ logger = logging.getLogger("usechat.run")
 
 _LEVELS = {"failed": logging.ERROR, "interrupted": logging.WARNING}
 
+#: The fields that are timings of the model calls.
 _MOMENTS = ("called", "first_read", "first_token", "last_read")
 
-#: characters of an id that the client chose, which may be as long as a request
+#: Characters that are logged of an id that the client chose, which may be very long.
 _ID_LENGTH = 200
 
 
 @dataclass(slots=True)
 class RunRecord:
-    """Ids, counts and times of one run. Times are `time.monotonic()`; None: it did not happen."""
+    """The ids, counts and timings of one run. Times are of `time.monotonic()`; None if the event
+    has not happened."""
 
     run: str
     user: str | None
@@ -37,24 +39,24 @@ class RunRecord:
     model: str
     client_version: str
     queued: float = field(default_factory=monotonic)
-    #: the model was called; with retries, the time that brought the first token
+    #: start of the model call; with retries, of the one that produced the first token
     called: float | None = None
-    #: the first and the last batch of chunks from the model
+    #: first and last batch of chunks from the model
     first_read: float | None = None
     last_read: float | None = None
-    #: the first batch with text, reasoning or tool input
+    #: first batch with text, reasoning or tool input
     first_token: float | None = None
-    #: the last write to a client began
+    #: start of the last write to a client
     last_write: float | None = None
-    #: model calls begun
+    #: number of model calls, including retries
     attempts: int = 0
-    #: why those failed that were tried again
+    #: errors of retried attempts
     retried: list[str] = field(default_factory=list)
-    #: chunks of the answer
+    #: number of chunks written
     chunks: int = 0
 
     def mark_read(self, batch: Sequence[ChunkVariant]) -> None:
-        """Notes that the model brought chunks."""
+        """Record the time of a batch of chunks from the model."""
         self.last_read = monotonic()
         if self.first_token is None:
             self.first_read = self.first_read or self.last_read
@@ -64,7 +66,7 @@ class RunRecord:
                 self.first_token = self.last_read
 
     def seconds(self) -> dict[str, float]:
-        """When what happened between the model and us, in seconds since the turn was taken."""
+        """Return when the model was called and read, in seconds since the run was created."""
         moments = {name: self._since_queued(getattr(self, name)) for name in _MOMENTS}
         return {name: moment for name, moment in moments.items() if moment is not None}
 
@@ -75,10 +77,13 @@ class RunRecord:
         error: BaseException | None = None,
         reference: str | None = None,
     ) -> None:
-        """Writes the run's one line; all of it as JSON values is the line's `run`.
+        """Write the run's log line. `record.run` has all fields as JSON values.
 
-        `steps` are the model calls, all ended; `reference` is what the client was told of the
-        `error`.
+        Args:
+            outcome: How the run ended.
+            steps: The model calls, all of which have ended.
+            error: Why the run failed.
+            reference: The reference that the user got in place of the error.
         """
         total = self._since_queued(monotonic())
         last = steps[-1] if steps else None
@@ -120,7 +125,7 @@ class RunRecord:
             self.chunks,
             self.model,
             f" (reference {reference}): {error}" if error else "",
-            # What the provider did is in the line; of all else, the traceback tells where it began.
+            # An error of the provider is in the line already; others need their traceback.
             exc_info=None if isinstance(error, ModelError) and error.kind != "internal" else error,
             extra={"run": fields},
         )

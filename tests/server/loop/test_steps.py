@@ -385,7 +385,7 @@ async def test_on_step_tools_that_need_approval_require_client_support(
     else:
         # The client could not show the approval request, and the chat would be stuck.
         assert chunks[-1] == Error(
-            error_text=f"ai {ClientVersion(client_version)} cannot read "
+            error_text=f"ai {ClientVersion(client_version)} does not support "
             "tool-approval-request, tool-output-denied"
         )
         assert model.calls == []
