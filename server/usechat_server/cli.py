@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import inspect
+import logging
 import os
 import socket
 import sys
@@ -24,15 +25,17 @@ from usechat_server.settings import Settings, describe, set_default_settings
 
 __all__ = ["load", "main"]
 
+logger = logging.getLogger("usechat.serve")
+
 DEFAULT_TARGET = "usechat_server.demo:default_agent"
 #: Where a Next.js project in development is.
 DEMO_ORIGIN = "http://localhost:3000"
-#: In the folder where the command was called.
+#: In the directory where the command was called.
 DEMO_STORE = "sqlite:///chats.db"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command. Ends the process with a readable line and status 2 if it cannot."""
+    """Run the command. Exits with a one-line error and status 2 if it cannot."""
     parser, serve = _parsers()
     options = parser.parse_args(arguments)
     if options.command == "db":
@@ -67,7 +70,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     if options.target is None:
         defaults |= {"page": True, "allowed_origins": (DEMO_ORIGIN,), "store": DEMO_STORE}
     if options.reload:
-        # After a change of the code, nobody waits for the run of the old one.
+        # A developer who changes the code does not wait for runs of the old code.
         defaults["drain_grace"] = 0.0
     unset = {
         name: value for name, value in defaults.items() if name not in settings.model_fields_set
@@ -76,36 +79,42 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _create_app(target: str, settings: Settings) -> ASGIApp:
-    # An app that the target creates without `settings=` is to have these.
+    # For an app that the target creates without `settings=`.
     set_default_settings(settings)
+    if target == DEFAULT_TARGET and not os.environ.get("ANTHROPIC_API_KEY"):
+        logger.warning('ANTHROPIC_API_KEY is not set: serving the demo model, Agent("demo")')
     return load(target)
 
 
 def load(target: str) -> ASGIApp:
-    """The ASGI app that `module:name` names: an app, an Agent, or a function that returns either.
+    """Import the ASGI app of a target: an app, an Agent, or a function that returns either.
 
-    Ends the process with a readable line if there is no such thing.
+    Exits with a one-line error if there is none.
+
+    Args:
+        target: `module:name`.
     """
     try:
-        found = import_from_string(target)
+        app = import_from_string(target)
     except ImportFromStringError as error:
         sys.exit(f"usechat-server: {error}")
-    if _is_factory(found):
-        found = found()
-    if isinstance(found, Agent):
+    if _is_factory(app):
+        app = app()
+    if isinstance(app, Agent):
         try:
-            return create_app(found)
+            return create_app(app)
         except ValueError as error:
             sys.exit(f"usechat-server: {error}")
-    if not callable(found):
-        sys.exit(f"usechat-server: {target} is {found!r}: expected an ASGI app or an Agent")
-    return cast(ASGIApp, found)
+    if not callable(app):
+        sys.exit(f"usechat-server: {target}: expected an ASGI app or an Agent, got {app!r}")
+    return cast(ASGIApp, app)
 
 
-def _is_factory(found: Any) -> bool:
-    if not callable(found):
+def _is_factory(value: Any) -> bool:
+    """Whether it is a function that can be called without arguments."""
+    if not callable(value):
         return False
-    parameters = inspect.signature(found).parameters.values()
+    parameters = inspect.signature(value).parameters.values()
     return all(
         parameter.default is not parameter.empty
         or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
@@ -116,7 +125,7 @@ def _is_factory(found: Any) -> bool:
 def _db(action: str, store: str | None, parser: argparse.ArgumentParser) -> None:
     store = store or os.environ.get("USECHAT_STORE")
     if not store:
-        parser.error("say which database: USECHAT_STORE, or --store")
+        parser.error("expected a database: set USECHAT_STORE, or pass --store")
     print(_change_database(action, store, parser))  # noqa: T201
 
 
@@ -129,12 +138,12 @@ def _change_database(action: str, store: str, parser: argparse.ArgumentParser) -
         return asyncio.run(work(store))
     except ValueError as error:
         parser.error(str(error))
-    except StoreUnavailable:  # why is in the log line before
-        parser.error(f"cannot {action} the store")
+    except StoreUnavailable:  # the reason has been logged
+        parser.error(f"cannot {action} the database")
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """Takes the port. Connections are refused until the app is loaded and the server listens."""
+    """Bind the port. Connections are refused until the app is loaded and the server listens."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
@@ -149,8 +158,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     serve = commands.add_parser(
         "serve",
         help="serve an agent or an app",
-        description="Serves an agent, or an ASGI app that holds one, on uvicorn. The first\n"
-        "SIGTERM or Ctrl+C lets running answers go on for a while, the second quits at once.",
+        description="Serve an agent, or an ASGI app that contains one, on uvicorn. At the first\n"
+        "SIGTERM or Ctrl+C active runs may finish for a while; the second one quits at once.",
         epilog=_settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -158,22 +167,23 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
         "target",
         nargs="?",
         metavar="MODULE:NAME",
-        help="an Agent, an ASGI app, or a function that returns either. By default Claude if "
-        "ANTHROPIC_API_KEY is set, else a demo model that needs no key, with the chat page",
+        help="an Agent, an ASGI app, or a function that returns either. Default: Claude if "
+        "ANTHROPIC_API_KEY is set, else a demo model that requires no key, with the chat page",
     )
     serve.add_argument("--host", help="address to listen on (USECHAT_HOST)")
     serve.add_argument("--port", type=int, help="port to listen on (USECHAT_PORT)")
     serve.add_argument("--workers", type=int, help="processes to start (USECHAT_WORKERS)")
-    serve.add_argument("--reload", action="store_true", help="start again when a file changes")
+    serve.add_argument("--reload", action="store_true", help="restart when a file changes")
     database = commands.add_parser(
         "db",
-        help="prepare the database of a store",
-        description="Makes the tables that chats are kept in, or says what they lack.",
+        help="create or migrate the tables of a store",
+        description="Create or migrate the tables that store the chats, or check them.",
     )
     database.add_argument(
         "action",
         choices=["upgrade", "check"],
-        help="upgrade: make the tables, or bring them to this release. check: is that needed?",
+        help="upgrade: create the tables, or migrate them to this release. check: report "
+        "whether that is required",
     )
     database.add_argument("--store", metavar="URL", help="the database (USECHAT_STORE)")
     return parser, serve

@@ -53,7 +53,7 @@ def test_help_names_every_setting() -> None:
         (["nowhere:app"], {}, 'usechat-server: Could not import module "nowhere".'),
         (["json:app"], {}, 'usechat-server: Attribute "app" not found in module "json".'),
         (["json"], {}, 'must be in format "<module>:<attribute>"'),
-        (["string:digits"], {}, "'0123456789': expected an ASGI app or an Agent"),
+        (["string:digits"], {}, "expected an ASGI app or an Agent, got '0123456789'"),
         (
             ["tests.harness.apps:needs_v6"],
             {"USECHAT_CLIENT_VERSION": "5.0.92", "PYTHONPATH": ROOT},
@@ -181,6 +181,19 @@ def test_without_a_target_the_demo_is_served(tmp_path: Path) -> None:
         assert chunks(answer.text)[-1]["type"] == "finish"
         page = httpx.get(url, trust_env=False)
         assert page.headers["content-type"].startswith("text/html")
+    assert "ANTHROPIC_API_KEY is not set: serving the demo model" in (tmp_path / "log").read_text()
+
+
+def test_a_missing_key_is_logged_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "from usechat_server import Agent, create_app\n"
+        "app = create_app(Agent('claude-sonnet-5-5'))\n"
+    )
+    with serving("main:app", cwd=tmp_path, HOME=str(tmp_path)):
+        [line] = [
+            line for line in (tmp_path / "log").read_text().splitlines() if "credentials" in line
+        ]
+    assert 'claude-sonnet-5-5: no credentials: set ANTHROPIC_API_KEY, or use Agent("demo")' in line
 
 
 def test_reload_picks_up_a_change(tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ from starlette.requests import Request
 from starlette.types import Scope
 from ui_message_stream.versions import ClientVersion, missing
 
+from usechat_server.agent import Agent
 from usechat_server.aio import PerLoop, call_hook
 from usechat_server.approvals import Approvals
 from usechat_server.coordination.base import ChatKey, Coordinator, TakeOver
 from usechat_server.errors import Forbidden, InvalidRequest, NotSignedIn, ServiceUnavailable
 from usechat_server.http.body import requested_client_version
 from usechat_server.http.errors import ErrorRenderer
+from usechat_server.providers.base import RequiresCredentials
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.responder_factory import ResponderFactory
 from usechat_server.settings import Settings
@@ -209,6 +211,8 @@ class AppState:
             await self.store.aclose()
 
     def _loop_state(self) -> _LoopState:
+        if self.responder_factory.agent is not None:
+            _log_missing_credentials(self.responder_factory.agent)
         return _LoopState(
             Runs(
                 self._run_config,
@@ -229,6 +233,12 @@ class _LoopState:
         self.is_store_open = False
         #: whether a request has come
         self.has_served = False
+
+
+def _log_missing_credentials(agent: Agent) -> None:
+    for model in (agent.spec.model, *agent.spec.fallback):
+        if isinstance(model, RequiresCredentials) and (advice := model.missing_credentials()):
+            logger.warning('%s: no credentials: %s, or use Agent("demo")', model.name, advice)
 
 
 async def _interrupt_orphaned_turns(store: ChatStore, coordinator: Coordinator) -> None:

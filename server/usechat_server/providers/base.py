@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 from ui_message_stream.chunks import FinishReason
@@ -14,7 +14,7 @@ from ui_message_stream.versions import ChunkVariant
 from usechat_server.results import Usage
 from usechat_server.tools import Tool
 
-__all__ = ["Model", "ModelCall", "ModelStream", "StepResult"]
+__all__ = ["Model", "ModelCall", "ModelStream", "RequiresCredentials", "StepResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,5 +104,17 @@ class Model(Protocol):
         """Close what was opened in the running event loop, such as connections.
 
         The model can be used again afterwards.
+        """
+        ...
+
+
+@runtime_checkable
+class RequiresCredentials(Protocol):
+    """A model that can be called only with credentials."""
+
+    def missing_credentials(self) -> str | None:
+        """Return what to do if there are none (`set ANTHROPIC_API_KEY`), else None.
+
+        Called in each event loop when the app starts.
         """
         ...

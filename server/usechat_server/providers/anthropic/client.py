@@ -50,8 +50,16 @@ class ClientPerLoop:
 
     def get(self) -> Client:
         """Return the client for the running event loop."""
+        return self._own_client() if self._app_client is None else self._app_client
+
+    def has_credentials(self) -> bool:
+        """Whether the client is the app's, or the SDK has found credentials for ours."""
         if self._app_client is not None:
-            return self._app_client
+            return True
+        client = self._own_client()
+        return any((client.api_key, client.auth_token, client.credentials))
+
+    def _own_client(self) -> AsyncAnthropic:
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
             self._clients[loop] = self._create()

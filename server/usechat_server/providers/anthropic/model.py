@@ -77,6 +77,10 @@ class AnthropicModel:
         """
         check_parameters(self._options(call), call.tools, call.max_tokens or DEFAULT_MAX_TOKENS)
 
+    def missing_credentials(self) -> str | None:
+        """Return what to set if the SDK finds no credentials, else None."""
+        return None if self._clients.has_credentials() else "set ANTHROPIC_API_KEY"
+
     def stream(self, call: ModelCall) -> AnthropicStream:
         """Build the request, without I/O; iterating the result sends it.
 
