@@ -34,7 +34,9 @@ def test_a_response_is_rendered_while_it_streams(chat: ChatPage) -> None:
     expect(chat.page.get_by_text("They want to see Markdown")).to_be_visible()
     expect(chat.page.get_by_role("log")).to_have_attribute("aria-busy", "false")
 
-    expect(chat.last_text.get_by_role("heading", name="From a model to the page")).to_be_visible()
+    expect(
+        chat.last_text.get_by_role("heading", name="From the model to the browser")
+    ).to_be_visible()
     expect(chat.last_text.locator("ol > li")).to_have_count(3)
     expect(chat.last_text.locator("pre")).to_have_count(1)
     expect(chat.last_text.locator("pre")).to_contain_text(

@@ -31,14 +31,14 @@ def test_code_is_highlighted_and_formulas_are_rendered(chat: ChatPage) -> None:
     expect(chat.last_text.locator(".katex")).to_have_count(3)
     expect(chat.last_text.locator(".katex-error")).to_have_count(0)
 
-    chat.last_text.locator("figure").get_by_role("button", name="PublishedLog").click()
+    chat.last_text.locator("figure").get_by_role("button", name="Copy").click()
     assert chat.read_clipboard().startswith(
         "from usechat_server import Agent, create_app\n\napp = "
     )
     toolbar = chat.assistant_messages.last.get_by_role("toolbar")
-    toolbar.get_by_role("button", name="PublishedLog").click()
+    toolbar.get_by_role("button", name="Copy").click()
     expect(toolbar.get_by_role("button", name="Copied")).to_be_visible()
-    assert chat.read_clipboard().startswith("## From a model to the page")
+    assert chat.read_clipboard().startswith("## From the model to the browser")
 
 
 def test_a_tool_card_shows_streaming_input_and_preliminary_output(
@@ -58,7 +58,7 @@ def test_a_tool_card_shows_streaming_input_and_preliminary_output(
     assert rolls.startswith(preliminary)
     assert rolls != preliminary
     total = sum(map(int, rolls.split(", ")))
-    expect(chat.last_text).to_have_text(f"They fell like this: {rolls}. Together that is {total}.")
+    expect(chat.last_text).to_have_text(f"You rolled {rolls}. The total is {total}.")
 
 
 def test_tools_run_in_parallel_and_one_fails(chat: ChatPage) -> None:
@@ -211,7 +211,7 @@ def test_a_user_message_can_be_edited_and_a_response_regenerated(chat: ChatPage)
     editor.fill("Show me some Markdown")
     editor.press("Enter")
     expect(chat.user_messages).to_have_count(1)
-    expect(chat.last_text.get_by_role("heading")).to_have_text("From a model to the page")
+    expect(chat.last_text.get_by_role("heading")).to_have_text("From the model to the browser")
     chat.wait_for_response()
     first_body, *_, edited_body = chat.request_bodies
     assert edited_body["messageId"] == first_body["messages"][0]["id"]
@@ -221,4 +221,4 @@ def test_a_user_message_can_be_edited_and_a_response_regenerated(chat: ChatPage)
     expect(chat.assistant_messages).to_have_count(1)
     chat.wait_for_response()
     assert chat.request_bodies[-1]["trigger"] == "regenerate-message"
-    expect(chat.last_text.get_by_role("heading")).to_have_text("From a model to the page")
+    expect(chat.last_text.get_by_role("heading")).to_have_text("From the model to the browser")

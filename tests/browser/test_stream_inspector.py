@@ -72,7 +72,7 @@ def test_chunks_can_be_searched_viewed_and_copied(chat: ChatPage) -> None:
     inspector.get_by_role("region", name="Frames").get_by_role("button").click()
     frame = inspector.locator(".frame-details")
     expect(frame).to_contain_text('"toolName": "browser_time"')
-    frame.get_by_role("button", name="PublishedLog").click()
+    frame.get_by_role("button", name="Copy").click()
     assert chat.read_clipboard().startswith('data: {"type":"tool-input-available"')
 
     inspector.get_by_role("button", name="Copy as SSE").click()

@@ -1,4 +1,4 @@
-"""The agent that `usechat-server serve` runs when it is not given one."""
+"""The agent that `usechat-server serve` runs by default."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from usechat_server.providers.base import Model
 
 __all__ = ["CLAUDE", "default_agent", "demo_agent"]
 
-#: the model that answers when there is a key
+#: The model if there is an API key.
 CLAUDE = "claude-sonnet-5-5"
 
-#: what the page shows: formulas between two dollars (one is money), no pictures from elsewhere
+#: The bundled page renders formulas between double dollar signs only: a single one is money.
 SYSTEM = """\
 Answer in Markdown. Write formulas in LaTeX between double dollar signs, also within a line: \
-$$e^{i\\pi} = -1$$. The weather, the library of look_up and the postcards are toys of this demo: \
-say so when it matters."""
+$$e^{i\\pi} = -1$$. The weather, the library of look_up and the postcards are not real: say \
+so when it matters."""
 
 
 def default_agent() -> Agent:
-    """Claude when ANTHROPIC_API_KEY is set, else the demo model."""
+    """Return an agent on Claude if ANTHROPIC_API_KEY is set, else on the demo model."""
     return demo_agent(CLAUDE if os.environ.get("ANTHROPIC_API_KEY") else "demo")
 
 
 def demo_agent(model: str | Model) -> Agent:
-    """A model with the tools of the demo, and what the bundled page needs to show."""
+    """Return an agent with the demo's tools and the metadata that the bundled page shows."""
     return Agent(
         model,
         system=SYSTEM,

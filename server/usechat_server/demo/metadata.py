@@ -1,4 +1,4 @@
-"""What the bundled page is told of an answer beside its parts."""
+"""The message metadata that the bundled page shows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from usechat_server.results import RunResult, usage_metadata
 __all__ = ["page_metadata"]
 
 
-def page_metadata(answer: RunResult) -> dict[str, Any]:
-    """The tokens, how it ended, and when what came from the model."""
+def page_metadata(result: RunResult) -> dict[str, Any]:
+    """Return the tokens, how the run ended, and the seconds until its milestones."""
     return {
-        **(usage_metadata(answer) or {}),
-        "outcome": answer.outcome,
-        "seconds": dict(answer.seconds),
+        **(usage_metadata(result) or {}),
+        "outcome": result.outcome,
+        "seconds": dict(result.seconds),
     }

@@ -1,4 +1,4 @@
-"""Tools that show what tools can do. None of them leaves this machine."""
+"""The demo's tools. None of them connects to anything."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 
 __all__ = ["BROWSER_TIME", "look_up", "roll_dice", "send_postcard", "weather"]
 
-#: seconds that a piece of work takes, so that one can watch it
+#: Seconds that a piece of work takes, so that users can watch it.
 _WORK = 0.4
 
-#: answered by the bundled page, in web-demo/src/clientTools.ts
+#: Runs in the bundled demo page, in web-demo/src/clientTools.ts.
 BROWSER_TIME = ClientTool(
     name="browser_time",
     title="Time in the browser",
-    description="The date, the time and the time zone where the person is.",
+    description="Get the user's local date, time and time zone.",
     input_schema={
         "type": "object",
         "properties": {
-            "clock": {"enum": ["24-hour", "12-hour"], "description": "How the time is written."},
+            "clock": {"enum": ["24-hour", "12-hour"], "description": "How to format the time."},
         },
         "required": ["clock"],
         "additionalProperties": False,
@@ -36,11 +36,11 @@ BROWSER_TIME = ClientTool(
 async def roll_dice(
     count: Annotated[int, Field(ge=1, le=12)], sides: Annotated[int, Field(ge=2, le=100)] = 6
 ) -> AsyncIterator[dict[str, Any]]:
-    """Rolls dice, one after another, and adds them up.
+    """Roll dice, one after another, and add them up.
 
     Args:
-        count: how many dice
-        sides: how many sides each has
+        count: number of dice
+        sides: number of sides of each
     """
     rolls: list[int] = []
     for _ in range(count):
@@ -58,12 +58,12 @@ _WEATHER = {
 
 @tool(title="Weather", idempotent=True)
 async def weather(city: str) -> dict[str, Any]:
-    """The weather in a city, made up."""
-    work, found = _WEATHER.get(city, (1.0, None))
+    """Get the weather in a city. It is made up."""
+    work, conditions = _WEATHER.get(city, (1.0, None))
     await asyncio.sleep(work * _WORK)
-    if found is None:
+    if conditions is None:
         raise ToolError(f"There is no weather station in {city}.")
-    return {"city": city, **found}
+    return {"city": city, **conditions}
 
 
 _LIBRARY = {
@@ -81,31 +81,31 @@ _LIBRARY = {
 
 @tool(title="Library", idempotent=True)
 async def look_up(query: str, context: ToolContext) -> list[dict[str, str]]:
-    """Searches a very small library: it has tea, and Lisbon.
+    """Search a very small library, which covers tea and Lisbon.
 
     Args:
-        query: what to look for
+        query: search terms
     """
-    found = [
+    matches = [
         page for word, pages in _LIBRARY.items() if word.lower() in query.lower() for page in pages
     ]
-    if not found:
+    if not matches:
         raise ToolError(f"The library has nothing on {query}.")
-    for read in range(len(found) + 1):
-        done = read / len(found)
-        label = f"Read {read} of {len(found)} pages"
+    for read in range(len(matches) + 1):
+        done = read / len(matches)
+        label = f"Read {read} of {len(matches)} pages"
         context.data("progress", {"label": label, "done": done}, id=context.tool_call_id)
         await asyncio.sleep(_WORK)
-    return [{"title": title, "url": url} for title, url in found]
+    return [{"title": title, "url": url} for title, url in matches]
 
 
 @tool(title="Postcard", needs_approval=True)
 async def send_postcard(to: str, text: str) -> dict[str, str]:
-    """Sends a postcard. A toy: it is written, and goes nowhere.
+    """Send a postcard. This is a demo: nothing is really sent.
 
     Args:
-        to: whom it is for
-        text: what it says
+        to: recipient
+        text: message on the card
     """
     await asyncio.sleep(_WORK)
     return {"sent to": to, "stamp": "a lighthouse"}

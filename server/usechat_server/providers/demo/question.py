@@ -1,4 +1,4 @@
-"""What the demo model is asked, step by step."""
+"""The question that a demo response answers, read from the messages of a model call."""
 
 from __future__ import annotations
 
@@ -12,67 +12,70 @@ from ui_message_stream.messages import FilePart, StepStartPart, TextPart, ToolPa
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import DeclaredTool
 
-__all__ = ["Question", "describe", "question_of"]
+__all__ = ["Question", "describe_files", "read_question"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One model call: the newest question, and what the answer to it has so far."""
+    """The newest user message, and what the response to it contains so far."""
 
     #: id of the user message
     id: str
     text: str
     files: Sequence[FilePart]
+    #: the call's tools, by name
     tools: Mapping[str, DeclaredTool]
-    #: steps that the answer has already
+    #: number of steps that the response has already
     step: int
-    #: their tool calls
+    #: the tool calls of those steps
     calls: Sequence[ToolPart]
 
-    def outputs(self, tool: str) -> list[ToolPart]:
-        """The calls of one tool, in order."""
-        return [call for call in self.calls if call.tool_name == tool]
+    def calls_of(self, tool_name: str) -> list[ToolPart]:
+        """Return the calls of one tool, in order."""
+        return [call for call in self.calls if call.tool_name == tool_name]
 
 
-def question_of(call: ModelCall) -> Question | None:
-    """None if nobody asked anything."""
-    asked = next((message for message in reversed(call.messages) if message.role == "user"), None)
-    if asked is None:
+def read_question(call: ModelCall) -> Question | None:
+    """Return the question of a model call; None if there is no user message."""
+    user_messages = [message for message in call.messages if message.role == "user"]
+    if not user_messages:
         return None
+    question = user_messages[-1]
     last = call.messages[-1]
-    answer: UIMessage | None = last if last.role == "assistant" else None
-    parts = answer.parts if answer else []
+    response: UIMessage | None = last if last.role == "assistant" else None
+    response_parts = response.parts if response else []
     return Question(
-        id=asked.id,
-        text="\n".join(part.text for part in asked.parts if isinstance(part, TextPart)),
-        files=[part for part in asked.parts if isinstance(part, FilePart)],
+        id=question.id,
+        text="\n".join(part.text for part in question.parts if isinstance(part, TextPart)),
+        files=[part for part in question.parts if isinstance(part, FilePart)],
         tools={tool.name: tool for tool in call.tools if isinstance(tool, DeclaredTool)},
-        step=sum(isinstance(part, StepStartPart) for part in parts),
-        calls=[part for part in parts if isinstance(part, ToolPart)],
+        step=sum(isinstance(part, StepStartPart) for part in response_parts),
+        calls=[part for part in response_parts if isinstance(part, ToolPart)],
     )
 
 
-#: Lines of a text that are shown.
-_LINES = 8
+#: Lines of a text file that are shown.
+_MAX_LINES = 8
 
 
-def describe(files: Sequence[FilePart]) -> str:
-    """Names, types, sizes, and how texts begin."""
-    said = [f"You sent {len(files)} file{'s' if len(files) > 1 else ''}:"]
+def describe_files(files: Sequence[FilePart]) -> str:
+    """Return the files' names, types and sizes, and the first lines of text files, as Markdown."""
+    lines = [f"You sent {len(files)} file{'s' if len(files) > 1 else ''}:"]
     for file in files:
-        content = _content(file.url)
-        size = "elsewhere" if content is None else f"{len(content):,} bytes"
-        said.append(f"- **{file.filename or 'a file'}**: `{file.media_type}`, {size}")
+        content = _data_url_content(file.url)
+        size = "a link" if content is None else f"{len(content):,} bytes"
+        lines.append(f"- **{file.filename or 'a file'}**: `{file.media_type}`, {size}")
     for file in files:
-        content = _content(file.url)
+        content = _data_url_content(file.url)
         if content is not None and file.media_type.startswith("text/"):
-            lines = content.decode(errors="replace").splitlines()[:_LINES]
-            said += [f"\n`{file.filename or 'It'}` begins like this:", "```text", *lines, "```"]
-    return "\n".join(said)
+            first_lines = content.decode(errors="replace").splitlines()[:_MAX_LINES]
+            name = file.filename or "The file"
+            lines += [f"\n`{name}` begins like this:", "```text", *first_lines, "```"]
+    return "\n".join(lines)
 
 
-def _content(url: str) -> bytes | None:
-    """What a data URL holds; None for other addresses."""
+def _data_url_content(url: str) -> bytes | None:
+    """Return the content of a data URL; None for any other URL."""
     head, _, data = url.partition(",")
     if not head.startswith("data:") or not head.endswith(";base64"):
         return None

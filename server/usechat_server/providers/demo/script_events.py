@@ -1,11 +1,11 @@
-"""What an answer of the demo model is made of."""
+"""What the script of a demo response consists of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["BreakOff", "Call", "Say", "ScriptEvent", "Show", "Source", "Think"]
+__all__ = ["CallTool", "Fail", "Say", "ScriptEvent", "ShowFile", "Source", "Think"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Think:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A page that a text has something from."""
+    """A web page that a text cites."""
 
     title: str
     url: str
@@ -28,25 +28,23 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class Show:
-    """A file of the answer."""
-
+class ShowFile:
     media_type: str
     #: a data URL
     url: str
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A tool call. What is called in one step runs side by side."""
+class CallTool:
+    """A tool call. The calls of one step run in parallel."""
 
     tool: str
     input: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class BreakOff:
+class Fail:
     """The provider fails."""
 
 
-ScriptEvent = Think | Say | Show | Call | BreakOff
+ScriptEvent = Think | Say | ShowFile | CallTool | Fail

@@ -1,4 +1,4 @@
-"""One answer of the demo model, as the batches in which a provider's reads would bring it."""
+"""Stream a script as chunks, at the pace of a real model."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
 from usechat_server.providers.demo.question import Question
 from usechat_server.providers.demo.script_events import (
-    BreakOff,
-    Call,
+    CallTool,
+    Fail,
     Say,
     ScriptEvent,
-    Show,
+    ShowFile,
     Source,
     Think,
 )
@@ -43,114 +43,122 @@ from usechat_server.results import Usage
 
 __all__ = ["DemoStream", "chunks_of"]
 
-#: characters of a delta: uneven, as a model's are, and the same every time
-_LENGTHS = (5, 3, 8, 4, 6, 11, 2, 7)
+#: Characters of the deltas: uneven like a model's, and the same every time.
+_DELTA_LENGTHS = (5, 3, 8, 4, 6, 11, 2, 7)
 
 #: The first release that shows the citations of a text.
-_CITES_SINCE = FIELD_KNOWN_SINCE["text-end"]["citations"].v7
+_CITATIONS_SINCE = FIELD_KNOWN_SINCE["text-end"]["citations"].v7
 
 
 def chunks_of(
-    beat: Think | Say | Show | Call, place: int, question: Question
+    event: Think | Say | ShowFile | CallTool, index: int, question: Question
 ) -> Iterator[ChunkVariant]:
-    """The chunks of the beat that stands at that place of its step."""
-    block = str(place)
-    match beat:
+    """Yield the chunks of the event at this index of the step's script."""
+    block_id = str(index)
+    match event:
         case Think(text):
-            yield ReasoningStart(id=block)
-            yield from (ReasoningDelta(id=block, delta=piece) for piece in _pieces(text))
-            yield ReasoningEnd(id=block)
+            yield ReasoningStart(id=block_id)
+            yield from (ReasoningDelta(id=block_id, delta=piece) for piece in _split(text))
+            yield ReasoningEnd(id=block_id)
         case Say(text, source):
-            yield TextStart(id=block)
-            yield from (TextDelta(id=block, delta=piece) for piece in _pieces(text))
-            yield TextEnd(id=block, citations=[_citation(source, text)] if source else None)
+            yield TextStart(id=block_id)
+            yield from (TextDelta(id=block_id, delta=piece) for piece in _split(text))
+            yield TextEnd(id=block_id, citations=[_citation(source, text)] if source else None)
             if source:
-                # Clients that do not know citations have sources beside the text instead.
+                # Clients that do not know citations get a source beside the text instead.
+                source_id = f"{question.step}-{block_id}"
                 yield VersionedChunk(
-                    SourceUrl(
-                        source_id=f"{question.step}-{block}", url=source.url, title=source.title
-                    ),
-                    until=_CITES_SINCE,
+                    SourceUrl(source_id=source_id, url=source.url, title=source.title),
+                    until=_CITATIONS_SINCE,
                 )
-        case Show(media_type, url):
+        case ShowFile(media_type, url):
             yield File(media_type=media_type, url=url)
-        case Call():
-            yield from _call(beat, question)
+        case CallTool():
+            yield from _tool_call(event, question)
         case _:
-            assert_never(beat)
+            assert_never(event)
 
 
-def _call(beat: Call, question: Question) -> Iterator[ChunkVariant]:
-    tool = question.tools[beat.tool]
-    told: dict[str, Any] = {
-        # As unlike any other as a provider's: useChat finds a call by it in the whole chat.
-        "tool_call_id": f"demo_{token_urlsafe(9)}",
+def _tool_call(call: CallTool, question: Question) -> Iterator[ChunkVariant]:
+    tool = question.tools[call.tool]
+    # As unique as a provider's ids: useChat looks for it in the whole chat.
+    call_id = f"demo_{token_urlsafe(9)}"
+    fields: dict[str, Any] = {
+        "tool_call_id": call_id,
         "tool_name": tool.name,
         "title": tool.title,
         "tool_metadata": tool.tool_metadata and dict(tool.tool_metadata),
         "dynamic": tool.dynamic or None,
     }
-    yield ToolInputStart(**told)
-    for piece in _pieces(json_codec.encode(beat.input).decode()):
-        yield ToolInputDelta(tool_call_id=told["tool_call_id"], input_text_delta=piece)
-    yield ToolInputAvailable(**told, input=beat.input)
+    yield ToolInputStart(**fields)
+    for piece in _split(json_codec.encode(call.input).decode()):
+        yield ToolInputDelta(tool_call_id=call_id, input_text_delta=piece)
+    yield ToolInputAvailable(**fields, input=call.input)
 
 
 def _citation(source: Source, text: str) -> JSONObject:
-    page = {"type": "source", "sourceType": "url", "id": source.url}
+    cited_page = {"type": "source", "sourceType": "url", "id": source.url}
     return {
-        "source": {**page, "url": source.url, "title": source.title},
+        "source": {**cited_page, "url": source.url, "title": source.title},
         "citedText": text.strip(),
     }
 
 
-def _pieces(text: str) -> Iterator[str]:
-    rest = iter(text)
-    for length in cycle(_LENGTHS):
-        piece = "".join(islice(rest, length))
+def _split(text: str) -> Iterator[str]:
+    characters = iter(text)
+    for length in cycle(_DELTA_LENGTHS):
+        piece = "".join(islice(characters, length))
         if not piece:
             return
         yield piece
 
 
-#: seconds before the first chunk, and between two reads (about 300 characters a second)
-_FIRST, _NEXT = 0.5, 0.035
-#: deltas of a read: uneven, as a model's are, and the same every time
-_BATCHES = (1, 2, 1, 3, 2)
+#: Seconds before the first chunk, and between two batches (about 300 characters a second).
+_FIRST_PAUSE, _NEXT_PAUSE = 0.5, 0.035
+#: Chunks of the batches: uneven like a provider's reads, and the same every time.
+_BATCH_SIZES = (1, 2, 1, 3, 2)
 
-_Step = tuple[float, list[ChunkVariant]]
+#: Seconds to wait, and the chunks that follow.
+_TimedBatch = tuple[float, list[ChunkVariant]]
 
 
 class DemoStream:
-    """A model call that plays beats. `history` is what it is billed for."""
+    """A ModelStream that plays a script.
+
+    Args:
+        script: the events of this step.
+        question: the question that it answers.
+        messages: the conversation, for the number of input tokens.
+        pace: stretches the pauses.
+    """
 
     def __init__(
         self,
-        script_events: Sequence[ScriptEvent],
+        script: Sequence[ScriptEvent],
         question: Question,
-        history: Sequence[UIMessage],
+        messages: Sequence[UIMessage],
         pace: float,
     ) -> None:
         self.result: StepResult | None = None
         self.details: dict[str, Any] = {}
-        # About four characters are a token in most models' English.
-        asked = sum(len(json_codec.encode(message.to_object())) for message in history)
-        self.usage = Usage(input=asked // 4, output=0)
-        self._beats = script_events
+        # Most models count about four characters of English as a token.
+        history_bytes = sum(len(json_codec.encode(message.to_object())) for message in messages)
+        self.usage = Usage(input=history_bytes // 4, output=0)
+        self._script = script
         self._pace = pace
-        self._steps = _play(script_events, question)
+        self._batches = _timed_batches(script, question)
         self._closed = asyncio.Event()
 
     def __aiter__(self) -> DemoStream:
         return self
 
     async def __anext__(self) -> Sequence[ChunkVariant]:
-        step = next(self._steps, None)
-        if step is None:
-            calls = any(isinstance(beat, Call) for beat in self._beats)
-            self.result = StepResult("tool-calls" if calls else "stop")
+        timed_batch = next(self._batches, None)
+        if timed_batch is None:
+            has_calls = any(isinstance(event, CallTool) for event in self._script)
+            self.result = StepResult("tool-calls" if has_calls else "stop")
             raise StopAsyncIteration
-        seconds, batch = step
+        seconds, batch = timed_batch
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closed.wait(), seconds * self._pace)
         if self._closed.is_set():
@@ -162,19 +170,19 @@ class DemoStream:
         self._closed.set()
 
 
-def _play(script_events: Sequence[ScriptEvent], question: Question) -> Iterator[_Step]:
-    """Pauses in seconds, each with what comes after it. Raises ModelError."""
-    pause = _FIRST
-    for place, beat in enumerate(script_events):
-        if isinstance(beat, BreakOff):
-            raise ModelError("the demo model fails when it is asked to", "overloaded")
-        for batch in _batches(chunks_of(beat, place, question)):
+def _timed_batches(script: Sequence[ScriptEvent], question: Question) -> Iterator[_TimedBatch]:
+    """Yield the batches of a script, each with the pause before it. Raises ModelError."""
+    pause = _FIRST_PAUSE
+    for index, event in enumerate(script):
+        if isinstance(event, Fail):
+            raise ModelError("the demo model fails on request", "overloaded")
+        for batch in _batches(chunks_of(event, index, question)):
             yield pause, batch
-            pause = _NEXT
+            pause = _NEXT_PAUSE
 
 
 def _batches(chunks: Iterator[ChunkVariant]) -> Iterator[list[ChunkVariant]]:
-    for size in cycle(_BATCHES):
+    for size in cycle(_BATCH_SIZES):
         batch = list(islice(chunks, size))
         if not batch:
             return

@@ -1,60 +1,60 @@
-"""What the demo model thinks and says. Markdown, as a real model writes it."""
+"""The texts of the demo model: reasoning, and responses in Markdown."""
 
 from __future__ import annotations
 
 import base64
 
-from usechat_server.providers.demo.script_events import Show
+from usechat_server.providers.demo.script_events import ShowFile
 
-__all__ = ["lighthouse", "long_answer"]
+__all__ = ["lighthouse", "long_response"]
 
 TOOL_THOUGHT = """\
-I cannot know this myself, but the page can: it offers the tool `{name}`. I call it and go on with \
-what it answers."""
+I do not know this myself, but there is a tool for it: `{name}`. I call it and continue with its \
+result."""
 
 OTHER_THOUGHT = """\
-This is not one of the questions that I know. I say who I am, and what I can be asked for."""
+This is not one of the prompts that I know. I introduce myself and list what I can do."""
 
 INTRODUCTION = """\
 You wrote:
 
 > {question}
 
-I am the **demo model** of usechat-server: no key, no network, the same answer every time. \
-Set `ANTHROPIC_API_KEY` and start the server again to talk to Claude.
+I am the **demo model** of usechat-server: no API key, no network, the same responses every time. \
+Set `ANTHROPIC_API_KEY` and restart the server to talk to Claude.
 
 Until then, ask me for one of these:
 
-- **code, maths and a table**: Markdown that is drawn while it comes
-- **five dice**: a tool whose output grows as it runs
-- **the weather** in Lisbon, Oslo and Atlantis: calls side by side, of which one fails
+- **code, maths and a table**: Markdown that is rendered while it streams
+- **five dice**: a tool that streams its output
+- **the weather** in Lisbon, Oslo and Atlantis: parallel tool calls, one of which fails
 - **a plan** for a day in Lisbon: several steps
-- **a postcard** to Ada: a call that waits for your approval
-- **the time**: a tool that your browser answers
-- **the history of tea**: sources, and citations
-- **a picture**, or what is in a file of yours: attach one
-- **a long answer**: press Stop in the middle of it, or reload the page
-- **an error**: the provider breaks off half-way, and Retry asks again
+- **a postcard** to Ada: a tool call that needs your approval
+- **the time**: a tool that runs in your browser
+- **the history of tea**: sources and citations
+- **a picture**, or attach a file to see what the model receives
+- **a long answer**: press Stop while it streams, or reload the page
+- **an error**: the response fails halfway, and Retry repeats it
 """
 
 MARKDOWN_THOUGHT = """\
-They want to see Markdown. A heading, a list, a block of code, a formula and a table cover what \
-people use most, so I show one of each.
+They want to see Markdown. A heading, a list, a code block, a formula and a table are the most \
+common elements, so I show one of each.
 
-What should they be about? The way of an answer from the model to this page: whoever asks the demo \
-model for Markdown is most likely looking at exactly that.
+What should the content be? Anyone who asks the demo model for Markdown is probably interested in \
+how a response gets from the model to the browser, so I explain that.
 
-I keep each of them short, so that it is easy to see how they arrive piece by piece. A quote at \
-the end says what to look for, and a link says where the rest is written down."""
+I keep each element short, so that it is easy to see it arrive piece by piece. A quote at the end \
+says what to look for, and a link leads to the documentation."""
 
 MARKDOWN = """\
-## From a model to the page
+## From the model to the browser
 
 1. The model sends a few characters at a time.
 2. The server turns them into **chunks** of the UI message stream.
-3. `useChat` adds them up to a *message*, and the page draws it.
+3. `useChat` turns the chunks into a *message*, and React renders it.
 
-A whole backend:
+A complete backend:
 
 ```python
 from usechat_server import Agent, create_app
@@ -62,47 +62,47 @@ from usechat_server import Agent, create_app
 app = create_app(Agent("claude-sonnet-5-5", system="Be brief."))
 ```
 
-What the page gets for one answer:
+The chunks of one response:
 
-| Chunk | What it means | How many |
+| Chunk | Meaning | Count |
 |---|---|---:|
-| `start` | an answer begins | 1 |
-| `reasoning-delta` | a piece of what the model thinks | many |
-| `text-delta` | a piece of the answer | many |
+| `start` | the response begins | 1 |
+| `reasoning-delta` | a piece of the model's reasoning | many |
+| `text-delta` | a piece of the text | many |
 | `finish` | why the model stopped | 1 |
 
-How long it takes is soon said: with $$n$$ tokens at a rate of $$r$$ a second,
+A response of $$n$$ tokens, at $$r$$ tokens per second, takes
 
 $$
 t = t_\\text{first} + \\sum_{i=1}^{n} \\frac{1}{r_i} \\approx t_\\text{first} + \\frac{n}{r}
 $$
 
-> Nothing waits for the whole answer: what you see is drawn as it comes.
+> Nothing waits for the end of the response: everything is rendered as it arrives.
 
 The [AI SDK's documentation](https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol) describes every \
 chunk.
 """
 
 DICE_THOUGHT = """\
-Dice. I do not make numbers up: `roll_dice` does it properly, and says each one as it falls."""
+I should not make up random numbers: `roll_dice` rolls real ones, and streams each result."""
 
-DICE = "They fell like this: {rolls}. Together that is **{sum}**."
+DICE = "You rolled {rolls}. The total is **{sum}**."
 
 WEATHER_THOUGHT = """\
-Several cities, and none of them needs to know of the others: I ask for all of them at once."""
+The cities do not depend on each other, so I call the weather tool for all of them in parallel."""
 
 WEATHER_TABLE = """\
-Here is what I found. What failed I was told as well, so that I do not make it up:
+Here is the weather. I also get the errors of failed calls, so I do not have to make anything up:
 
 | City | Now | Sky |
 |---|---:|---|"""
 
 PLAN_THOUGHT = """\
-A day outside depends on the weather, so that comes first. What to look up depends on it."""
+A day outside depends on the weather, so I check that first. What I look up depends on it."""
 
-PLAN_SUNNY = "It is sunny, so the day belongs to the hills and the river. I look up where to walk."
+PLAN_SUNNY = "It is sunny, so the day is for the hills and the river. Let me look up where to walk."
 
-PLAN_OTHERWISE = "The weather may turn, so I look up what is near to a roof."
+PLAN_OTHERWISE = "The weather may change, so let me look up what is close to shelter."
 
 PLAN = """\
 ## A day in Lisbon
@@ -115,24 +115,24 @@ PLAN = """\
 
 PLAN_CITED = (
     "The old quarter on the hill is best seen on foot.",
-    " When your legs are tired, the trams climb what you will not.",
+    " When your legs are tired, the trams climb the hills for you.",
 )
 
 LIBRARY_THOUGHT = """\
-I should not answer this from memory. The library is small, but it says where things are from."""
+I should not answer this from memory. The library is small, but it names its sources."""
 
-LIBRARY = "This is what the library has:\n\n"
+LIBRARY = "This is what the library says:\n\n"
 
 LIBRARY_CITED = (
     "Tea was drunk in China long before it was drunk anywhere else, as a medicine first.",
     " It came to Britain in the seventeenth century and stayed.",
-    " White, green and black tea are leaves of one and the same plant.",
+    " White, green and black tea are leaves of the same plant.",
 )
 
 POSTCARD_THOUGHT = """\
-Whatever is sent cannot be taken back, so that the tool waits until somebody allows it."""
+A postcard cannot be taken back once it is sent, so the tool waits for the user's approval."""
 
-POSTCARD = "I wrote a postcard. Have a look at it: it is sent when you approve."
+POSTCARD = "I wrote a postcard. Please review it: it is sent when you approve."
 
 POSTCARD_TEXT = "The sea is calm and the engines are running. Wish you were here."
 
@@ -141,25 +141,25 @@ POSTCARD_SENT = "It is on its way. (Not really: this demo has no stamps.)"
 POSTCARD_DENIED = "I did not send it."
 
 PICTURE_THOUGHT = """\
-A picture is a file part of the answer. I have only one, and it is a lighthouse."""
+A picture is a file part of the response. I have only one, a lighthouse."""
 
-PICTURE = "Here is the one picture that I know how to draw:"
+PICTURE = "Here is the only picture that I can draw:"
 
 FILES_THOUGHT = """\
-There are files with the question. I cannot read like Claude does, but I can say what arrived."""
+The message has files. I cannot read them as Claude does, but I can list what arrived."""
 
 ERROR_THOUGHT = """\
-They want to see a failure. I begin an answer and break off, as an overloaded provider does."""
+They want to see a failure. I begin a response and then fail, as an overloaded provider does."""
 
-BEFORE_ERROR = "Here is the beginning of an answer that does not"
+BEFORE_ERROR = "Here is the beginning of a response that does not"
 
 AFTER_RETRY = """\
-This time it worked. The first try broke off on purpose, half-way through its answer. **Retry** \
-dropped that half and sent your question again.
+This time it worked. The first attempt failed on purpose, halfway through its response. **Retry** \
+removed that half and sent your message again.
 """
 
 LONG_THOUGHT = """\
-A long answer: eight sections of a few sentences are enough to scroll, and to press Stop."""
+A long answer: eight short sections are enough to scroll, and to press Stop."""
 
 _CITIES = (
     ("Lisbon", "the light comes off the river", "a tram in a street too steep for it"),
@@ -169,18 +169,18 @@ _CITIES = (
     ("Tallinn", "the towers wear red hats", "a bakery below the city wall"),
     ("Oaxaca", "the markets smell of chocolate", "a workshop that dyes wool with insects"),
     ("Hobart", "the mountain starts behind the shops", "a ferry full of bicycles"),
-    ("Bergen", "it rains, and nobody minds", "a funicular that ends in a forest"),
+    ("Bergen", "the rain never keeps anyone indoors", "a funicular that ends in a forest"),
 )
 
 
-def long_answer() -> str:
-    """Ten seconds or more at a real model's speed."""
+def long_response() -> str:
+    """Return a text that takes ten seconds or more at a real model's speed."""
     sections = [
         f"### {number}. {city}\n\n"
         f"Go to **{city}** because {reason}. Arrive in the morning, before the streets fill, and "
-        "leave the first hour without a plan: a city shows itself best to somebody who is not "
-        f"looking for anything. Then find this: {sight}. Ask the person beside you about it, and "
-        "you will hear a story that is in no guide.\n"
+        "leave the first hour without a plan: a city shows itself best to visitors who are not "
+        f"looking for anything. Then find this: {sight}. Ask the locals about it, and you will "
+        "hear a story that is in no guide.\n"
         for number, (city, reason, sight) in enumerate(_CITIES, start=1)
     ]
     title = "## Eight cities for a slow journey\n"
@@ -202,7 +202,7 @@ _SVG = """\
 </svg>"""
 
 
-def lighthouse() -> Show:
-    """A lighthouse at night, as an SVG."""
+def lighthouse() -> ShowFile:
+    """Return a picture of a lighthouse at night, as an SVG."""
     content = base64.b64encode(_SVG.encode()).decode()
-    return Show("image/svg+xml", f"data:image/svg+xml;base64,{content}")
+    return ShowFile("image/svg+xml", f"data:image/svg+xml;base64,{content}")
