@@ -18,6 +18,7 @@ from usechat_server.errors import (
 )
 from usechat_server.http.body import read_turn
 from usechat_server.http.response import UIMessageStreamResponse
+from usechat_server.results import RunResult
 from usechat_server.settings import Settings
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 from usechat_server.turn import Turn
@@ -34,6 +35,7 @@ __all__ = [  # noqa: RUF022
     "ChatApp",
     "Settings",
     "Turn",
+    "RunResult",
     "StreamWriter",
     "ModelError",
     "ChatError",

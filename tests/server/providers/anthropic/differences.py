@@ -220,65 +220,67 @@ class Difference:
 DIFFERENCES = (
     Difference(
         "has no usage in message metadata, and nothing for container uploads and tool listings",
-        "they are asked for by the app, or needed for the next request",
+        "apps need the usage, and the next request needs the blocks",
         our_own,
     ),
     Difference(
         "sends `error` for an event, block, delta or citation that its schemas do not know",
-        "every client ends at `error`; a newer API must not break older servers. What we read and "
-        "it could not (nulls in a fetched page, text from MCP) we show",
+        "every client stops at `error`, and a newer API must not break older servers. What this "
+        "server can read and the reference cannot (nulls in a fetched page, text from MCP) is "
+        "shown",
         unreadable_events,
     ),
     Difference(
         "stops with a TypeError when an MCP result arrives in a later response than its call",
-        "it keeps the calls of one response only",
+        "it only remembers the calls of one response",
         crash,
     ),
     Difference(
-        "drops what `content_block_start` holds of a text, thinking, signature or compaction",
-        "it is part of the answer, and an unsigned thinking block is refused by the API",
+        "drops the text, thinking, signature or compaction that `content_block_start` contains",
+        "they are part of the response, and the API refuses unsigned thinking",
         content_in_start,
     ),
     Difference(
-        "keeps the originals of web citations only (6), and only those it can read",
-        "text goes back with the citations that it came with",
+        "keeps the original of web citations only (6), and only of those it can read",
+        "text is sent back with the citations it came with",
         lost_citations,
     ),
     Difference(
-        "gives an MCP call the input that its start holds, and loses what is streamed",
-        "the API streams the input: the call would be shown and sent back without one",
+        "takes an MCP call's input from its start, and loses what is streamed",
+        "the API streams the input: otherwise the call would be shown and sent back without it",
         streamed_mcp_input,
     ),
     Difference(
         "shows an error of the bash or text editor tool as an output",
-        "the same failure of every other tool is an error. The page must not show it as a success",
+        "the same failure of every other tool is an error; clients must not show it as a success",
         execution_errors,
     ),
     Difference(
-        "has its own schemas for the provider's tools, and an input error where they do not fit",
-        "the provider took the input and answers it; its newer commands are no errors",
+        "has its own schemas for the provider's tools, and sends an input error where they do "
+        "not fit",
+        "the provider accepted the input and executes the call; newer commands are not errors",
         schemas_of_provider_tools,
     ),
     Difference(
-        "follows an input error by an output error (6); says why in its own words",
-        "one failure has one error, as in 7; the text says what the model is told",
+        "sends an output error after an input error (6), and has its own error texts",
+        "one failure has one error, as in 7; the text is the one that the model gets",
         one_error_per_call,
     ),
     Difference(
-        "goes on after `error` with `finish-step` and `finish`, leaves blocks open, and ends a cut "
-        "answer as complete",
-        "clients stop reading at `error`, so the ends of open blocks go before it; half an answer "
-        "is a failure",
+        "continues after `error` with `finish-step` and `finish`, leaves blocks open, and ends a "
+        "truncated response as complete",
+        "clients stop reading at `error`, so open blocks end before it; a truncated response is "
+        "a failure",
         errors_end_the_stream,
     ),
     Difference(
         "drops the signature (6), the encrypted content and the tool changes of a compaction",
-        "the API wants the block back as it was",
+        "the API needs the block back unchanged",
         compaction_details,
     ),
     Difference(
-        "strips the citations in what an MCP server's tool says (6)",
-        "blocks go back as they came",
+        "strips the citations from the content that an MCP server's tool returns (6)",
+        "blocks are sent back unchanged",
         stripped_fields,
     ),
 )
