@@ -131,7 +131,7 @@ class AppState:
 
     def chat_created(self, turn: Turn) -> None:
         """Call `on_chat_created`, without waiting for it."""
-        task = asyncio.create_task(self._run_config.hooks.chat_created(turn))
+        task = asyncio.create_task(self._run_config.hooks.call_on_chat_created(turn))
         self._hook_tasks.add(task)
         task.add_done_callback(self._hook_tasks.discard)
 

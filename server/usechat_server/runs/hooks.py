@@ -1,4 +1,4 @@
-"""The app's own functions that are called at the end of an answer."""
+"""The functions of an app that are called when a chat is created and when a run ends."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ __all__ = ["ChatCreatedHook", "FinishHook", "Hooks", "MessageHook"]
 
 logger = logging.getLogger("usechat.run")
 
-#: Gets the whole message of an answer, whatever ended it: what an app with a database of its own
-#: saves. Sync functions run in a thread.
+#: Called at the end of a run, however it ended, with the whole message: for apps that save messages
+#: themselves. A sync function runs in a thread.
 MessageHook = Callable[[Turn, UIMessage], Awaitable[None] | None]
-#: Gets what became of an answer and what its model calls cost. Sync functions run in a thread.
+#: Called after `on_message`, with the run's outcome, model calls and tokens. A sync function runs
+#: in a thread.
 FinishHook = Callable[[RunResult], Awaitable[None] | None]
-
-#: Gets the first turn of a chat that the store has begun to keep. A sync function runs in a thread.
+#: Called with the first turn of a new stored chat. A sync function runs in a thread.
 ChatCreatedHook = Callable[[Turn], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """A hook that fails costs a log line, nothing else."""
+    """The hooks of an app. An exception in a hook is logged and has no other effect."""
 
     on_message: MessageHook | None = None
     on_finish: FinishHook | None = None
     on_chat_created: ChatCreatedHook | None = None
 
-    async def message(self, turn: Turn, message: UIMessage) -> None:
+    async def call_on_message(self, turn: Turn, message: UIMessage) -> None:
         if self.on_message is not None:
             await _call("on_message", self.on_message, turn, message)
 
-    async def finish(self, answer: RunResult) -> None:
+    async def call_on_finish(self, result: RunResult) -> None:
         if self.on_finish is not None:
-            await _call("on_finish", self.on_finish, answer)
+            await _call("on_finish", self.on_finish, result)
 
-    async def chat_created(self, turn: Turn) -> None:
+    async def call_on_chat_created(self, turn: Turn) -> None:
         if self.on_chat_created is not None:
             await _call("on_chat_created", self.on_chat_created, turn)
 

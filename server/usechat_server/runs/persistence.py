@@ -97,7 +97,7 @@ class Persistence:
     async def call_hook(self) -> None:
         """Pass the whole message to the app's `on_message`."""
         if self._hooks.on_message is not None:
-            await self._hooks.message(self._turn, self._log.message())
+            await self._hooks.call_on_message(self._turn, self._log.message())
 
     async def _store_with_retries(
         self, store: ChatStore, outcome: Outcome, steps: Sequence[Step]

@@ -216,7 +216,7 @@ class Run:
             await self._lease.end(result.outcome)
             await hook_task
             if is_stored:
-                await self._hooks.finish(result)
+                await self._hooks.call_on_finish(result)
         finally:
             self.publish_end()
             store_task.cancel()
