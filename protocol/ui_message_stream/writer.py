@@ -1,4 +1,4 @@
-"""A writer that cannot be misused: whatever chunks come, what goes out is within the grammar."""
+"""`Writer`: turns any chunks into a stream that follows the grammar."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ui_message_stream import grammar as rules
+from ui_message_stream import grammar
 from ui_message_stream.chunks import (
     Abort,
     Chunk,
@@ -35,7 +35,7 @@ from ui_message_stream.grammar import Rule
 from ui_message_stream.json_codec import has_surrogate, replace_surrogates
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import UNSET
-from ui_message_stream.state import IllegalChunk, StreamState, shows
+from ui_message_stream.state import IllegalChunk, StreamState, is_visible
 from ui_message_stream.versions import (
     OLDEST_CLIENT_VERSION,
     ChunkVariant,
@@ -46,19 +46,24 @@ from ui_message_stream.versions import (
 
 __all__ = ["TRUNCATED_INPUT", "Writer"]
 
-#: What a tool call says whose input was cut.
+#: Error text of a tool call whose input was truncated.
 TRUNCATED_INPUT = "The input of this tool call is incomplete."
 
 _Delta = TextDelta | ReasoningDelta | ToolInputDelta
 
 
 class Writer:
-    """Turns the chunks that an app or a model backend makes into a legal stream.
+    """Turns the chunks of an app or a model backend into a legal stream.
 
-    `message` is the assistant message that is continued, which also gives the id; else `message_id`
-    is the new message's. `client_version` is the oldest client release that reads the stream: with
-    an older
-    one a page may continue automatically (and forever) in more cases, which the end prevents.
+    Missing chunks are added: `start`, `start-step`, and the ends of open parts and steps. After a
+    step with only completed tool calls, an empty step is added, so that no client repeats the
+    request automatically.
+
+    Args:
+        message_id: The id of a new message; None lets the client choose it.
+        message: The assistant message to continue, whose id takes precedence.
+        client_version: The oldest client that reads the stream. Older clients repeat requests in
+            more cases.
     """
 
     def __init__(
@@ -68,105 +73,140 @@ class Writer:
         message: UIMessage | None = None,
         client_version: ClientVersion = OLDEST_CLIENT_VERSION,
     ) -> None:
-        #: whether anything that a person sees was written
+        #: whether anything visible to the user was written
         self.started = False
         self._message_id = message.id if message is not None else message_id
-        self._grammar = StreamState(message, client_version=client_version)
-        # The same objects as the grammar's, at hand for the hot path.
-        self._text = self._grammar.open_text
-        self._reasoning = self._grammar.open_reasoning
-        self._tools = self._grammar.open_inputs
-        #: tool call id -> its input so far, in pieces
-        self._pieces: dict[str, list[str]] = {}
-        #: block or call -> the first half of a surrogate pair that its last delta ended with
-        self._halves: dict[tuple[type[Chunk], str], str] = {}
+        self._state = StreamState(message, client_version=client_version)
+        # The same objects as the state's, one attribute away on the hot path.
+        self._open_text = self._state.open_text
+        self._open_reasoning = self._state.open_reasoning
+        self._open_inputs = self._state.open_inputs
+        #: tool call id -> pieces of its input so far
+        self._input_pieces: dict[str, list[str]] = {}
+        #: block or call -> the first half of a surrogate pair that ended its last delta
+        self._high_surrogates: dict[tuple[type[Chunk], str], str] = {}
 
     @property
     def ended(self) -> bool:
-        """Whether the stream has its last chunk."""
-        return self._grammar.state == rules.ENDED
+        """Whether the last chunk was written."""
+        return self._state.state == grammar.ENDED
 
     @property
     def in_step(self) -> bool:
         """Whether a step is open."""
-        return self._grammar.state == rules.STEP
+        return self._state.state == grammar.STEP
 
     def write(self, chunk: Chunk) -> list[Chunk]:
-        """What to send for the chunk now: with a `start`, a `start-step` or ends before it that are
-        missing. An output gets the `dynamic` flag of its call. The two halves of a surrogate pair
-        are joined, a lone one becomes U+FFFD.
+        """Write a chunk.
 
-        Raises IllegalChunk, or TypeError if a value in the chunk has no JSON form, and then nothing
-        has changed.
+        Missing chunks are added before it. An output gets the `dynamic` flag of its call. The two
+        halves of a surrogate pair are joined; a lone one becomes U+FFFD.
+
+        Returns:
+            The chunks to send now. None, if a delta only has half a surrogate pair.
+
+        Raises:
+            IllegalChunk: The chunk must not come here, and no added chunk would help.
+            TypeError: A value in the chunk has no JSON form.
+
+            After an error, the state has not changed.
         """
         if isinstance(chunk, TextDelta):
-            if chunk.id in self._text and chunk.provider_metadata is None:
-                return self._delta(chunk, chunk.id, chunk.delta)
+            if chunk.id in self._open_text and chunk.provider_metadata is None:
+                return self._write_delta(chunk, chunk.id, chunk.delta)
         elif isinstance(chunk, ToolInputDelta):
-            if chunk.tool_call_id in self._tools:
-                self._pieces[chunk.tool_call_id].append(chunk.input_text_delta)
-                return self._delta(chunk, chunk.tool_call_id, chunk.input_text_delta)
+            if chunk.tool_call_id in self._open_inputs:
+                self._input_pieces[chunk.tool_call_id].append(chunk.input_text_delta)
+                return self._write_delta(chunk, chunk.tool_call_id, chunk.input_text_delta)
         elif isinstance(chunk, ReasoningDelta):
-            if chunk.id in self._reasoning and chunk.provider_metadata is None:
-                return self._delta(chunk, chunk.id, chunk.delta)
+            if chunk.id in self._open_reasoning and chunk.provider_metadata is None:
+                return self._write_delta(chunk, chunk.id, chunk.delta)
         elif isinstance(chunk, Start) and chunk.message_id is None:
             chunk = msgspec.structs.replace(chunk, message_id=self._message_id)
         elif isinstance(chunk, (ToolOutputAvailable, ToolOutputError)) and (
-            call := self._grammar.calls.get(chunk.tool_call_id)
+            call := self._state.calls.get(chunk.tool_call_id)
         ):
             chunk = msgspec.structs.replace(chunk, dynamic=call.dynamic or None)
-        encode_chunk(chunk)  # while it can still be refused
+        encode_chunk(chunk)  # raises TypeError before anything changes
         out: list[Chunk] = []
-        while rule := next(self._grammar.broken_by(chunk), None):
-            missing = self._missing(rule)
+        while rule := next(self._state.broken_by(chunk), None):
+            missing = self._missing_chunks(rule)
             if not missing:
-                raise IllegalChunk(self._grammar.state, chunk, rule)
-            for added in missing:
-                out += self._put(added)
+                raise IllegalChunk(self._state.state, chunk, rule)
+            for missing_chunk in missing:
+                out += self._emit(missing_chunk)
         if isinstance(chunk, ToolInputError) and self._needs_start(chunk):
-            out += self._put(_input_start(chunk))
-        return out + self._put(chunk)
+            out += self._emit(_input_start(chunk))
+        return out + self._emit(chunk)
 
     def write_variant(self, variant: ChunkVariant) -> list[ChunkVariant]:
-        """The same for a chunk that may be not for every client version. Only one for this stream's
-        client version
-        changes the state; any other stands beside it. Raises IllegalChunk, TypeError."""
+        """Write a chunk that may be for some client versions only.
+
+        Only a chunk for this stream's client version changes the state. Another one is passed
+        through.
+
+        Returns:
+            The chunks to send now.
+
+        Raises:
+            IllegalChunk: See `write`.
+            TypeError: See `write`.
+        """
         if not isinstance(variant, VersionedChunk):
             return [*self.write(variant)]
-        if not variant.includes(self._grammar.client_version):
+        if not variant.includes(self._state.client_version):
             encode_chunk(variant.chunk)
             return [variant]
         *missing, chunk = self.write(variant.chunk)
         return [*missing, msgspec.structs.replace(variant, chunk=chunk)]
 
     def finish(self, reason: FinishReason | None = None, metadata: Any = UNSET) -> list[Chunk]:
-        """What ends the stream as complete, or as `reason` says."""
+        """End the stream.
+
+        Args:
+            reason: Why the model stopped.
+            metadata: Metadata to merge into that of the message.
+
+        Returns:
+            The chunks to send.
+        """
         return self.write(Finish(finish_reason=reason, message_metadata=metadata))
 
     def error(self, text: str) -> list[Chunk]:
-        """What ends the stream with an error, which the client shows as it is."""
+        """End the stream with an error.
+
+        Args:
+            text: The error text, which the client shows unchanged.
+
+        Returns:
+            The chunks to send.
+        """
         return self.write(Error(error_text=text))
 
     def abort(self, reason: str | None = None) -> list[Chunk]:
-        """What ends the stream that somebody stopped."""
+        """End a stream that was stopped.
+
+        Returns:
+            The chunks to send.
+        """
         return self.write(Abort(reason=reason))
 
-    def _missing(self, rule: Rule) -> list[Chunk]:
-        """The chunks without which a chunk breaks the rule; none if it is plainly wrong.
+    def _missing_chunks(self, rule: Rule) -> list[Chunk]:
+        """Return the chunks to add so that the rule is not broken; none if nothing helps.
 
-        Only the first rule that a chunk breaks can be of the second kind, so nothing is ever sent
-        for a chunk that is then refused.
+        Only the first rule that a chunk breaks can be one where nothing helps, so no chunks are
+        added for a chunk that is then refused.
         """
-        if rule is rules.START_FIRST:
+        if rule is grammar.START_FIRST:
             return [Start(message_id=self._message_id)]
-        if rule is rules.IN_STEP:
+        if rule is grammar.IN_STEP:
             return [StartStep()]
-        if rule is rules.PART_OPEN:
-            return self._ends()
-        if rule is rules.STEP_OPEN:
-            return [*self._ends(), FinishStep()]
-        if rule is rules.REQUEST_LOOP:
-            # A step that shows: the page then looks at its tool calls, and it has none.
+        if rule is grammar.PART_OPEN:
+            return self._closing_chunks()
+        if rule is grammar.STEP_OPEN:
+            return [*self._closing_chunks(), FinishStep()]
+        if rule is grammar.REQUEST_LOOP:
+            # A visible step: the client then checks the tool calls of this step, and it has none.
             block = "end"
             step: list[Chunk] = [
                 StartStep(),
@@ -174,7 +214,7 @@ class Writer:
                 TextEnd(id=block),
                 FinishStep(),
             ]
-            return [FinishStep(), *step] if self._grammar.state == rules.STEP else step
+            return [FinishStep(), *step] if self._state.state == grammar.STEP else step
         return []
 
     def _needs_start(self, chunk: ToolInputError) -> bool:
@@ -182,59 +222,61 @@ class Writer:
 
         Before 5.0.7 it gets a `tool-output-error` instead, which must be about a known call.
         """
-        known = chunk.tool_call_id in self._grammar.calls
-        return not known and not accepts(self._grammar.client_version, chunk.type)
+        known = chunk.tool_call_id in self._state.calls
+        return not known and not accepts(self._state.client_version, chunk.type)
 
-    def _ends(self) -> list[Chunk]:
-        """The ends of the open parts."""
-        halves = [
+    def _closing_chunks(self) -> list[Chunk]:
+        """Return the chunks that end the open parts."""
+        truncated_inputs = [
             ToolInputError(
                 tool_call_id=call.id,
                 tool_name=call.name,
-                input="".join(self._pieces[call.id]),
+                input="".join(self._input_pieces[call.id]),
                 provider_executed=call.provider_executed or None,
                 dynamic=call.dynamic or None,
                 error_text=TRUNCATED_INPUT,
             )
-            for call in self._tools.values()
+            for call in self._open_inputs.values()
         ]
         return [
-            *(TextEnd(id=block) for block in self._text),
-            *(ReasoningEnd(id=block) for block in self._reasoning),
-            *halves,
+            *(TextEnd(id=block) for block in self._open_text),
+            *(ReasoningEnd(id=block) for block in self._open_reasoning),
+            *truncated_inputs,
         ]
 
-    def _put(self, chunk: Chunk) -> list[Chunk]:
-        """Takes a legal chunk."""
+    def _emit(self, chunk: Chunk) -> list[Chunk]:
+        """Advance the state by a legal chunk and return the chunks to send."""
         if isinstance(chunk, (TextDelta, ReasoningDelta)):
-            return self._delta(chunk, chunk.id, chunk.delta)
-        self._grammar.advance(chunk)
+            return self._write_delta(chunk, chunk.id, chunk.delta)
+        self._state.advance(chunk)
         self.started = self.started or (
-            shows(chunk) and not isinstance(chunk, (MessageMetadata, Finish))
+            is_visible(chunk) and not isinstance(chunk, (MessageMetadata, Finish))
         )
         if isinstance(chunk, ToolInputStart):
-            self._pieces[chunk.tool_call_id] = []
+            self._input_pieces[chunk.tool_call_id] = []
         elif isinstance(chunk, ResetStep):
-            self._pieces.clear()
-            self._halves.clear()
+            self._input_pieces.clear()
+            self._high_surrogates.clear()
         elif isinstance(chunk, (ToolInputAvailable, ToolInputError, ToolOutputError)):
-            # The deltas of a tool input only show it while it streams: here it is whole.
-            self._pieces.pop(chunk.tool_call_id, None)
-            self._halves.pop((ToolInputDelta, chunk.tool_call_id), None)
-        elif isinstance(chunk, TextEnd) and self._halves.pop((TextDelta, chunk.id), ""):
+            # Deltas only show an input while it streams: this chunk has the whole input.
+            self._input_pieces.pop(chunk.tool_call_id, None)
+            self._high_surrogates.pop((ToolInputDelta, chunk.tool_call_id), None)
+        elif isinstance(chunk, TextEnd) and self._high_surrogates.pop((TextDelta, chunk.id), ""):
             return [TextDelta(id=chunk.id, delta="\ufffd"), chunk]
-        elif isinstance(chunk, ReasoningEnd) and self._halves.pop((ReasoningDelta, chunk.id), ""):
+        elif isinstance(chunk, ReasoningEnd) and self._high_surrogates.pop(
+            (ReasoningDelta, chunk.id), ""
+        ):
             return [ReasoningDelta(id=chunk.id, delta="\ufffd"), chunk]
         return [chunk]
 
-    def _delta(self, chunk: _Delta, part: str, text: str) -> list[Chunk]:
-        """A delta of an open part, without halves of surrogate pairs."""
-        if not self._halves and (text.isascii() or not has_surrogate(text)):
+    def _write_delta(self, chunk: _Delta, part: str, text: str) -> list[Chunk]:
+        """Write a delta of an open part, without halves of surrogate pairs."""
+        if not self._high_surrogates and (text.isascii() or not has_surrogate(text)):
             return [chunk]
         key = (type(chunk), part)
-        text = self._halves.pop(key, "") + text
+        text = self._high_surrogates.pop(key, "") + text
         if text and "\ud800" <= text[-1] <= "\udbff":
-            self._halves[key] = text[-1]
+            self._high_surrogates[key] = text[-1]
             text = text[:-1]
         text = replace_surrogates(text)
         if isinstance(chunk, ToolInputDelta):

@@ -294,11 +294,11 @@ def test_a_rule_is_fatal_exactly_where_the_client_throws(
 def test_what_a_client_version_is_not_sent_shows_no_step() -> None:
     # A page of AI SDK 6 does not see the step that only has a custom part: it would go on asking.
     said = [*CALLED, c.StartStep(), c.Custom(kind="anthropic.message_start"), c.FinishStep()]
-    for client_version, continues in ((ClientVersion(6), True), (ClientVersion(7), False)):
+    for client_version, would_continue in ((ClientVersion(6), True), (ClientVersion(7), False)):
         grammar = StreamState(client_version=client_version)
         for chunk in said:
             grammar.check(chunk)
-        assert grammar.continues() is continues
+        assert grammar.would_continue() is would_continue
 
 
 CALLED: list[Chunk] = [
