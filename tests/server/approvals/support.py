@@ -46,7 +46,7 @@ def serve_app(**options: Any) -> Iterator[ApprovalApp]:
     model = PlanModel()
     agent = Agent(model, tools=approval_tools(executed), **options)
     numbers = itertools.count(1)
-    app = create_app(agent, user=user_from_header, settings=settings, store=store)
+    app = create_app(agent, user=user_from_header, anonymous=True, settings=settings, store=store)
     with LiveServer(app) as server:
 
         def new_client(**fields: Any) -> ChatClient:

@@ -50,7 +50,9 @@ def policy_app() -> Iterator[tuple[Callable[..., ChatClient], list[int]]]:
         return tool(pay, name=name, needs_approval=needs_approval)
 
     tools = [make(f.__name__, f) for f in (limit, boss, broken, vague)]
-    app = create_app(Agent(PlanModel(), tools=tools), user=user_from_header, settings=Settings())
+    app = create_app(
+        Agent(PlanModel(), tools=tools), user=user_from_header, anonymous=True, settings=Settings()
+    )
     with LiveServer(app) as server:
         yield lambda **fields: ChatClient(server, **fields), paid
 

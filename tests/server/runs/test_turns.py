@@ -23,7 +23,9 @@ async def who(request: Request) -> str | None:
 @contextmanager
 def serving(model: ScriptedModel, **settings: Any) -> Iterator[LiveServer]:
     agent = Agent(model, tools=[LOCATE])
-    with LiveServer(create_app(agent, user=who, settings=Settings(**settings))) as server:
+    with LiveServer(
+        create_app(agent, user=who, anonymous=True, settings=Settings(**settings))
+    ) as server:
         yield server
         model.release()
 
