@@ -1,8 +1,8 @@
-"""Which sites may talk to this server: foreign origins and hosts are refused, allowed get CORS.
+"""Rejects requests of foreign origins and hosts, and adds CORS headers for the allowed origins.
 
-A page of any site can make a browser POST here: a `text/plain` body needs no preflight, and the
-protocol's clients give no header to insist on. What cannot be forged by a page are `Origin`, `Host`
-and `Sec-Fetch-Site`, so those decide, before the body is read.
+Any site can make a browser POST here: a `text/plain` body needs no preflight, and the protocol's
+clients send no header that could be required. A site cannot forge `Origin`, `Host` and
+`Sec-Fetch-Site`, so these decide, before the body is read.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from usechat_server.http.errors import ErrorRenderer
+from usechat_server.http.run_response import RUN_HEADER
 from usechat_server.settings import Settings
 
 __all__ = ["Security", "is_loopback"]
@@ -36,10 +37,10 @@ class Security:
             app,
             allow_origins=["*"] if self._any_origin else self._origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            # Which run an answer is: what a page needs to stop that one.
-            expose_headers=["x-usechat-run"],
-            # An allowed frontend sends what headers it likes: its own, `user-agent` (AI SDK up to
-            # 5.0.152 and 6.0.125 sets it), `x-usechat-client`. They are mirrored.
+            # A client needs the id of a run to stop it.
+            expose_headers=[RUN_HEADER],
+            # All that the preflight names: `x-usechat-client`, headers of the app, `user-agent` (the
+            # AI SDK sets it up to 5.0.152 and 6.0.125).
             allow_headers=["*"],
             allow_credentials=not self._any_origin,
         )
@@ -51,7 +52,7 @@ class Security:
         headers = _first_values(scope)
         if self._check_host and not self._is_known_host(scope, headers.get(b"host")):
             await self._refuse(
-                "This server answers to loopback names only. More names: USECHAT_ALLOWED_HOSTS."
+                "This host name is not allowed. To allow it, add it to USECHAT_ALLOWED_HOSTS."
             )(scope, receive, send)
             return
         origin = headers.get(b"origin")
@@ -61,7 +62,7 @@ class Security:
             await self._cors(scope, receive, send)
         else:
             await self._refuse(
-                f"Requests from {origin[:100]} are not allowed. More origins: "
+                f"Requests from {origin[:100]} are not allowed. To allow them, add the origin to "
                 "USECHAT_ALLOWED_ORIGINS."
             )(scope, receive, send)
 
@@ -69,8 +70,8 @@ class Security:
         return self._errors.response(403, text)
 
     def _is_known_host(self, scope: Scope, host: str | None) -> bool:
-        # A page whose name was made to resolve to a loopback address still names itself in `Host`.
-        # Without the header it is no browser.
+        # The `Host` of a DNS rebinding attack is still the attacker's name. A request without the
+        # header does not come from a browser.
         server = scope.get("server")
         if host is None or server is None or not is_loopback(server[0]):
             return True
@@ -79,7 +80,7 @@ class Security:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own."""
+    """Whether a host name or address is a loopback one."""
     name = host.lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -90,19 +91,18 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_same_origin(origin: str, headers: Mapping[bytes, str]) -> bool:
-    # Browsers say it themselves, to https and loopback servers: right also behind proxies that
-    # rewrite `Host`.
+    # Browsers send it to https and loopback servers. Unlike `Host`, no proxy rewrites it.
     if headers.get(b"sec-fetch-site") == "same-origin":
         return True
-    # `X-Forwarded-Host` is what a proxy says: the Next.js and Vite ones rewrite `Host`. A foreign
-    # page cannot add it, since that needs a preflight, which is refused.
+    # The proxies of Next.js and Vite rewrite `Host` and send `X-Forwarded-Host`. A foreign site
+    # cannot add that header: it requires a preflight, which is rejected.
     hosts: Collection[str | None] = (
         headers.get(b"host"),
         headers.get(b"x-forwarded-host", "").split(",")[0].strip(),
     )
     scheme, _, authority = origin.lower().partition("://")
     port = _DEFAULT_PORTS.get(scheme)
-    # The scheme is not compared: behind TLS termination this server sees http.
+    # The scheme is not compared: behind a proxy that terminates TLS it is http here.
     return port is not None and any(
         host and host.lower().removesuffix(f":{port}") == authority for host in hosts
     )

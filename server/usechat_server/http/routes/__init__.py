@@ -1,1 +1,1 @@
-"""What the server answers to: one file a resource."""
+"""The routes of the server, one module per resource."""

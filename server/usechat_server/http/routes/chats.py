@@ -1,6 +1,6 @@
-"""What a page asks of a server that keeps its chats: the list of them, one, its title, its end.
+"""The routes of stored chats: list, get, rename and delete them.
 
-A chat of somebody else is answered like one that never was.
+Another user's chat gets 404, like one that does not exist.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from usechat_server.store.base import Branch, Chat, ChatStore, StoredChat, Store
 
 __all__ = ["chats_routes"]
 
-_PAGE = 50
-_LONGEST_PAGE = 200
-_LONGEST_TITLE = 200
+#: Chats that a list returns by default, and at most.
+_DEFAULT_LIMIT = 50
+_MAX_LIMIT = 200
+_MAX_TITLE_LENGTH = 200
 
 
 def chats_routes(state: AppState, store: ChatStore) -> list[Route]:
-    """Return the routes of a store. They come after those of single chats that end in a word: a
-    chat id may contain a slash."""
+    """Return the routes of a store. They must come after the routes of runs: since a chat id may
+    contain a slash, `/chat/{id}` matches those too."""
     routes = _Routes(state, store)
 
     def route(path: str, **handlers: Handler) -> Route:
@@ -61,10 +62,10 @@ class _Routes:
         cursor = request.query_params.get("cursor")
         page = await self._store.list(user, cursor, _limit(request))
         active = [ChatKey(user, chat.id) for chat in page.chats if chat.active_run_id]
-        running = await self._state.coordinator.active_run_ids(active) if active else {}
+        run_ids = await self._state.coordinator.active_run_ids(active) if active else {}
         return _json(
             {
-                "chats": [_chat(one, running.get(ChatKey(user, one.id))) for one in page.chats],
+                "chats": [_chat(chat, run_ids.get(ChatKey(user, chat.id))) for chat in page.chats],
                 "nextCursor": page.next_cursor,
             }
         )
@@ -72,17 +73,16 @@ class _Routes:
     async def get(self, request: Request) -> Response:
         key = await self._key(request)
         client_version = self._state.client_version_of(request.scope)
-        stored, running = await self._stored(key)
+        stored, run_id = await self._stored(key)
         messages, chat = stored.messages, stored.chat
         if chat.active_run_id is None:
             await self._state.runs.acknowledge(key)
-        elif running and "resume" in request.query_params:
-            # It comes whole with the stream that this page is going to ask for.
-            messages = [one for one in messages if one.id != stored.active_message_id]
+        elif run_id and "resume" in request.query_params:
+            # The stream that the client resumes next contains the whole message.
+            messages = [message for message in messages if message.id != stored.active_message_id]
             await self._state.coordinator.expect_reader(key)
-        told = _chat(chat, running)
         return await asyncio.to_thread(
-            lambda: _json({**told, "messages": _messages(messages, client_version)})
+            lambda: _json({**_chat(chat, run_id), "messages": _messages(messages, client_version)})
         )
 
     async def branches(self, request: Request) -> Response:
@@ -92,7 +92,7 @@ class _Routes:
         if branches is None:
             raise ChatNotFound
         return await asyncio.to_thread(
-            lambda: _json({"branches": [_branch(one, client_version) for one in branches]})
+            lambda: _json({"branches": [_branch(branch, client_version) for branch in branches]})
         )
 
     async def usage(self, request: Request) -> Response:
@@ -107,25 +107,25 @@ class _Routes:
         chat = await self._store.rename(*key, _title(body))
         if chat is None:
             raise ChatNotFound
-        running = await self._state.coordinator.active_run_ids([key])
-        return _json(_chat(chat, running.get(key)))
+        run_ids = await self._state.coordinator.active_run_ids([key])
+        return _json(_chat(chat, run_ids.get(key)))
 
     async def delete(self, request: Request) -> Response:
         key = await self._key(request)
         await self._state.runs.stop(key)
         if not await self._store.delete(*key):
             raise ChatNotFound
-        await self._state.runs.acknowledge(key)  # its last answer is not to be had any more either
+        await self._state.runs.acknowledge(key)  # its last run cannot be resumed either
         return Response(status_code=204)
 
     async def _stored(self, key: ChatKey) -> tuple[StoredChat, str | None]:
-        """A chat, and the run that is writing in it."""
+        """Return a chat, and the id of the run that writes to it, if there is one."""
         stored = await self._store.get(*key)
         if stored is not None and stored.chat.active_run_id is not None:
-            found = await self._state.coordinator.get(key)
-            if found is not None and found.run_id == stored.chat.active_run_id:
-                return stored, found.run_id
-            # It has ended since, and what was read of its message may be half of it.
+            handle = await self._state.coordinator.get(key)
+            if handle is not None and handle.run_id == stored.chat.active_run_id:
+                return stored, handle.run_id
+            # It has ended since, so its message may have been read incomplete.
             stored = await self._store.get(*key)
         if stored is None:
             raise ChatNotFound
@@ -140,13 +140,13 @@ class _Routes:
         return user
 
 
-def _chat(chat: Chat, running: str | None) -> dict[str, Any]:
+def _chat(chat: Chat, run_id: str | None) -> dict[str, Any]:
     return {
         "id": chat.id,
         "title": chat.title,
         "createdAt": _time(chat.created_at),
         "updatedAt": _time(chat.updated_at),
-        "activeRunId": running,
+        "activeRunId": run_id,
     }
 
 
@@ -174,14 +174,14 @@ def _messages(messages: Iterable[UIMessage], client_version: ClientVersion) -> l
 
 
 def _time(time: datetime) -> str:
-    """As JavaScript's `toISOString` writes it."""
+    """Return a time in the format of JavaScript's `toISOString`."""
     return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03}Z"
 
 
 def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", str(_PAGE))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _LONGEST_PAGE):
-        raise InvalidRequest(f"limit: expected a number from 1 to {_LONGEST_PAGE}")
+    text = request.query_params.get("limit", str(_DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_LIMIT):
+        raise InvalidRequest(f"limit: expected a number from 1 to {_MAX_LIMIT}")
     return int(text)
 
 
@@ -191,14 +191,12 @@ def _title(body: bytes) -> str:
         text = " ".join(title.replace("\0", "").split())
     except (ValueError, TypeError, KeyError, AttributeError):
         text = ""
-    if not 1 <= len(text) <= _LONGEST_TITLE:
-        raise InvalidRequest(
-            f'title: expected {{"title": a text of up to {_LONGEST_TITLE} letters}}'
-        )
+    if not 1 <= len(text) <= _MAX_TITLE_LENGTH:
+        raise InvalidRequest(f"title: expected a string of 1 to {_MAX_TITLE_LENGTH} characters")
     return text
 
 
 def _json(value: Any) -> Response:
-    # Nobody else may keep it: the answer depends on who asks.
+    # The response depends on the user, so no cache may store it.
     headers = {"cache-control": "no-store"}
     return Response(json_codec.encode(value), media_type="application/json", headers=headers)

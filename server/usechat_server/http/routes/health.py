@@ -1,4 +1,4 @@
-"""GET /healthz: the process lives. GET /readyz: it takes turns (503 while it drains)."""
+"""GET /healthz: the process is alive. GET /readyz: it accepts turns (503 while it drains)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from starlette.routing import BaseRoute, Route
 
 from usechat_server.http.state import AppState
 
-__all__ = ["RETRY_AFTER", "health_routes"]
+__all__ = ["health_routes"]
 
-#: Seconds after which another process can be expected to take turns, for 503 answers.
-RETRY_AFTER = "5"
+#: Seconds after which another process can be expected to accept turns.
+_RETRY_AFTER = "5"
 
 
 def health_routes(state: AppState) -> list[BaseRoute]:
-    """What an orchestrator asks."""
+    """Return the routes for the probes of an orchestrator."""
 
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok")
 
     async def readyz(request: Request) -> Response:
         if state.draining:
-            return PlainTextResponse("draining", 503, {"retry-after": RETRY_AFTER})
+            return PlainTextResponse("draining", 503, {"retry-after": _RETRY_AFTER})
         return PlainTextResponse("ok")
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
