@@ -1,4 +1,4 @@
-"""The tool calls of a message that is being reduced: `reduce` hands their chunks over to here."""
+"""Reduce the chunks of tool calls: the half of `Reducer` for tool parts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ui_message_stream.messages import Approval, Part, ToolPart, ToolState
 from ui_message_stream.partial_json import PartialJSON
 from ui_message_stream.schema import UNSET
 
-__all__ = ["TOOL_HANDLERS", "ReduceError", "ToolReducer", "joined"]
+__all__ = ["TOOL_HANDLERS", "ReduceError", "ToolReducer", "join_pieces"]
 
 
 class ReduceError(WireError):
-    """A chunk about something that is not there: the client ends the stream with this error."""
+    """A chunk that refers to something that does not exist: the client stops with this error."""
 
 
-def joined(pieces: list[str]) -> str:
-    """The text of the pieces, which become one. Halves of a surrogate pair are joined."""
+def join_pieces(pieces: list[str]) -> str:
+    """Join the pieces of a text into one, in place, and return it. Surrogate pairs are joined."""
     text = "".join(pieces)
     if json_codec.has_surrogate(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
@@ -31,7 +31,7 @@ def joined(pieces: list[str]) -> str:
 
 
 class _OpenInput:
-    """A tool input whose text arrives in deltas."""
+    """A tool input that is streamed in deltas."""
 
     __slots__ = ("_json", "call", "pieces")
 
@@ -40,8 +40,8 @@ class _OpenInput:
         self.pieces = [text]
         self._json = PartialJSON()
 
-    def settle(self, part: ToolPart) -> None:
-        part.raw_input = text = joined(self.pieces)
+    def flush(self, part: ToolPart) -> None:
+        part.raw_input = text = join_pieces(self.pieces)
         part.input = text if self.call.input_encoding == "text" else self._json.value(text)
         if "\ud800" <= text[-1:] <= "\udbff":
             # The next piece may turn this last character into another one.
@@ -49,13 +49,13 @@ class _OpenInput:
 
 
 class ToolReducer:
-    """The tool parts within `parts`, which is shared with the reducer, and their open inputs."""
+    """The tool parts of a message and their open inputs. `Reducer` has the same list `parts`."""
 
     def __init__(self, parts: list[Part], step_start: int) -> None:
         self._parts = parts
         self._inputs: dict[str, _OpenInput] = {}
-        #: by call id, the parts that do not show the latest pieces of their input yet
-        self._behind: dict[str, ToolPart] = {}
+        #: tool call id -> the part that does not have the latest pieces of its input yet
+        self._outdated: dict[str, ToolPart] = {}
         self._calls: dict[str, ToolPart] = {}
         self.begin_step()
         for part in parts[:step_start]:
@@ -65,55 +65,55 @@ class ToolReducer:
             if isinstance(part, ToolPart):
                 self._index(part)
                 if part.state == "input-streaming":
-                    self._inputs[part.tool_call_id] = _continued_input(part)
+                    self._inputs[part.tool_call_id] = _continue_input(part)
 
     def begin_step(self) -> None:
-        self.settle()
+        self.flush()
         self._in_step: dict[str, ToolPart] = {}
-        self._in_step_of_kind: dict[tuple[bool, str], ToolPart] = {}
+        self._in_step_by_kind: dict[tuple[bool, str], ToolPart] = {}
 
-    def settle(self) -> None:
-        """Makes all parts show what arrived."""
-        for call_id in list(self._behind):
-            self._settle(call_id)
+    def flush(self) -> None:
+        """Update all parts with what has arrived."""
+        for call_id in list(self._outdated):
+            self._flush(call_id)
 
-    def _settle(self, call_id: str) -> None:
-        if part := self._behind.pop(call_id, None):
-            self._inputs[call_id].settle(part)
+    def _flush(self, call_id: str) -> None:
+        if part := self._outdated.pop(call_id, None):
+            self._inputs[call_id].flush(part)
 
     def _index(self, part: ToolPart) -> None:
         self._calls[part.tool_call_id] = part
         self._in_step.setdefault(part.tool_call_id, part)
-        self._in_step_of_kind.setdefault((part.dynamic, part.tool_call_id), part)
+        self._in_step_by_kind.setdefault((part.dynamic, part.tool_call_id), part)
 
     def input_start(self, chunk: c.ToolInputStart) -> None:
-        self._settle(chunk.tool_call_id)
+        self._flush(chunk.tool_call_id)
         self._inputs[chunk.tool_call_id] = _OpenInput(chunk)
         self._set_input(chunk, "input-streaming", dynamic=bool(chunk.dynamic))
 
     def input_delta(self, chunk: c.ToolInputDelta) -> None:
         call_id = chunk.tool_call_id
-        opened = self._inputs.get(call_id)
-        if opened is None:
+        open_input = self._inputs.get(call_id)
+        if open_input is None:
             raise ReduceError(f"tool-input-delta for tool call {call_id!r}, which was not started")
-        opened.pieces.append(chunk.input_text_delta)
-        if call_id not in self._behind:
-            call = opened.call
-            part = self._part_in_step(call, dynamic=bool(call.dynamic))
+        open_input.pieces.append(chunk.input_text_delta)
+        if call_id not in self._outdated:
+            call = open_input.call
+            part = self._get_or_create_part(call, dynamic=bool(call.dynamic))
             _set_state(part, "input-streaming")
             part.tool_name = call.tool_name
             part.input_encoding = call.input_encoding
-            _describe(part, call)
-            self._behind[call_id] = part
+            _set_title_and_metadata(part, call)
+            self._outdated[call_id] = part
 
     def input_available(self, chunk: c.ToolInputAvailable) -> None:
         part = self._set_input(chunk, "input-available", dynamic=bool(chunk.dynamic))
         part.input = chunk.input
 
     def input_error(self, chunk: c.ToolInputError) -> None:
-        # The kind of a part that is there already counts, not what this chunk says.
-        there = self._in_step.get(chunk.tool_call_id)
-        dynamic = there.dynamic if there else bool(chunk.dynamic)
+        # An existing part keeps its kind, whatever this chunk says.
+        existing = self._in_step.get(chunk.tool_call_id)
+        dynamic = existing.dynamic if existing else bool(chunk.dynamic)
         part = self._set_input(chunk, "output-error", dynamic=dynamic)
         part.input = chunk.input
         part.error_text = chunk.error_text
@@ -125,17 +125,17 @@ class ToolReducer:
         *,
         dynamic: bool,
     ) -> ToolPart:
-        part = self._part_in_step(chunk, dynamic=dynamic)
-        if self._behind.get(chunk.tool_call_id) is part:
-            del self._behind[chunk.tool_call_id]
-            joined(self._inputs[chunk.tool_call_id].pieces)
+        part = self._get_or_create_part(chunk, dynamic=dynamic)
+        if self._outdated.get(chunk.tool_call_id) is part:
+            del self._outdated[chunk.tool_call_id]
+            join_pieces(self._inputs[chunk.tool_call_id].pieces)
         _set_state(part, state)
         part.tool_name = chunk.tool_name
         part.input = UNSET
         if isinstance(chunk, c.ToolInputStart):
             part.input_encoding = chunk.input_encoding
         if not isinstance(chunk, c.ToolInputError):
-            _describe(part, chunk)
+            _set_title_and_metadata(part, chunk)
         elif chunk.tool_metadata is not None:
             part.tool_metadata = chunk.tool_metadata
         if chunk.provider_executed is not None:
@@ -148,13 +148,13 @@ class ToolReducer:
         return part
 
     def output_available(self, chunk: c.ToolOutputAvailable) -> None:
-        part = self._part(chunk.tool_call_id)
+        part = self._find_part(chunk.tool_call_id)
         self._set_output(part, chunk, "output-available")
         part.output = chunk.output
         part.preliminary = chunk.preliminary
 
     def output_error(self, chunk: c.ToolOutputError) -> None:
-        part = self._part(chunk.tool_call_id)
+        part = self._find_part(chunk.tool_call_id)
         raw_input = UNSET if part.dynamic else part.raw_input
         self._set_output(part, chunk, "output-error")
         part.raw_input = raw_input
@@ -175,10 +175,10 @@ class ToolReducer:
             part.result_provider_metadata = chunk.provider_metadata
 
     def output_denied(self, chunk: c.ToolOutputDenied) -> None:
-        self._part(chunk.tool_call_id).state = "output-denied"
+        self._find_part(chunk.tool_call_id).state = "output-denied"
 
     def approval_request(self, chunk: c.ToolApprovalRequest) -> None:
-        part = self._part(chunk.tool_call_id)
+        part = self._find_part(chunk.tool_call_id)
         part.state = "approval-requested"
         part.approval = Approval(
             id=chunk.approval_id,
@@ -192,8 +192,8 @@ class ToolReducer:
     def approval_response(self, chunk: c.ToolApprovalResponse) -> None:
         part = next((p for p in self._parts if _has_approval(p, chunk.approval_id)), None)
         if not isinstance(part, ToolPart) or part.approval is None:
-            raise ReduceError(f"tool-approval-response to unknown approval {chunk.approval_id!r}")
-        self._settle(part.tool_call_id)
+            raise ReduceError(f"tool-approval-response for unknown approval {chunk.approval_id!r}")
+        self._flush(part.tool_call_id)
         part.state = "approval-responded"
         part.approval = copy(part.approval)
         part.approval.approved = chunk.approved
@@ -204,11 +204,11 @@ class ToolReducer:
         if chunk.provider_metadata is not None:
             part.call_provider_metadata = chunk.provider_metadata
 
-    def _part_in_step(
+    def _get_or_create_part(
         self, chunk: c.ToolInputStart | c.ToolInputAvailable | c.ToolInputError, *, dynamic: bool
     ) -> ToolPart:
-        """The current step's part of this call and kind, made if there is none."""
-        part = self._in_step_of_kind.get((dynamic, chunk.tool_call_id))
+        """Return the part of this call and kind in the current step; create it if there is none."""
+        part = self._in_step_by_kind.get((dynamic, chunk.tool_call_id))
         if part is None:
             part = ToolPart(
                 tool_name=chunk.tool_name,
@@ -220,16 +220,20 @@ class ToolReducer:
             self._index(part)
         return part
 
-    def _part(self, tool_call_id: str) -> ToolPart:
-        """The call's part in the current step, else its newest anywhere. Raises ReduceError."""
+    def _find_part(self, tool_call_id: str) -> ToolPart:
+        """Return the part of a call: that of the current step, or the newest one.
+
+        Raises:
+            ReduceError: The message has no such call.
+        """
         part = self._in_step.get(tool_call_id) or self._calls.get(tool_call_id)
         if part is None:
-            raise ReduceError(f"there is no tool call {tool_call_id!r}")
-        self._settle(tool_call_id)
+            raise ReduceError(f"unknown tool call {tool_call_id!r}")
+        self._flush(tool_call_id)
         return part
 
 
-def _continued_input(part: ToolPart) -> _OpenInput:
+def _continue_input(part: ToolPart) -> _OpenInput:
     call = c.ToolInputStart(
         tool_call_id=part.tool_call_id,
         tool_name=part.tool_name,
@@ -242,7 +246,7 @@ def _continued_input(part: ToolPart) -> _OpenInput:
 
 
 def _set_state(part: ToolPart, state: ToolState) -> None:
-    """A new state starts without what belonged to the last one; the input is the caller's."""
+    """Set the state and remove what belonged to the last one, except for the input."""
     part.state = state
     part.raw_input = UNSET
     part.input_encoding = None
@@ -251,7 +255,7 @@ def _set_state(part: ToolPart, state: ToolState) -> None:
     part.preliminary = None
 
 
-def _describe(part: ToolPart, chunk: c.ToolInputStart | c.ToolInputAvailable) -> None:
+def _set_title_and_metadata(part: ToolPart, chunk: c.ToolInputStart | c.ToolInputAvailable) -> None:
     if chunk.title is not None:
         part.title = chunk.title
     if chunk.tool_metadata is not None:

@@ -1,8 +1,10 @@
-"""Chunks to a UI message: what `useChat` of AI SDK 7.0.173 shows after the same chunks.
+"""Reduce chunks to a UI message: the one that `useChat` of AI SDK 7.0.173 has after them.
 
-Source: `ai/src/ui/process-ui-message-stream.ts` and `util/merge-objects.ts`. Older clients differ
-in a few fields only (`versions`). Feeding costs the same however long the message already is: texts
-and tool inputs stay in pieces, and half a tool input is parsed when somebody looks.
+Older clients differ in a few fields only (see `versions`). A chunk takes the same time however long
+the message is: texts and tool inputs stay in pieces, and a partial tool input is parsed only when
+`Reducer.message` is read.
+
+Source: `ai/src/ui/process-ui-message-stream.ts` and `util/merge-objects.ts`.
 """
 
 from __future__ import annotations
@@ -17,16 +19,21 @@ from ui_message_stream import chunks as c
 from ui_message_stream import messages as m
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.reduce_tools import TOOL_HANDLERS, ReduceError, ToolReducer, joined
+from ui_message_stream.reduce_tools import TOOL_HANDLERS, ReduceError, ToolReducer, join_pieces
 from ui_message_stream.schema import UNSET, JSONObject
 
 __all__ = ["ReduceError", "Reducer", "merge_objects", "reduce"]
 
 
 def reduce(chunks: Iterable[Chunk], message: UIMessage | None = None) -> UIMessage:
-    """The message that the chunks add up to, on top of the assistant message they continue.
+    """Reduce chunks to a message.
 
-    Raises ReduceError.
+    Args:
+        chunks: The chunks of one response.
+        message: The assistant message that they continue, which does not change.
+
+    Raises:
+        ReduceError: A chunk refers to something that does not exist.
     """
     reducer = Reducer(message)
     for chunk in chunks:
@@ -43,23 +50,26 @@ class _OpenText:
         self.part = part
         self.pieces: list[str] = []
 
-    def settle(self) -> None:
-        self.part.text = joined(self.pieces)
+    def flush(self) -> None:
+        self.part.text = join_pieces(self.pieces)
 
 
 class Reducer:
-    """Feed it chunks, look at `message` at any time: each look is a snapshot of its own."""
+    """Reduces the chunks of a response one by one; `message` can be read at any time.
+
+    Args:
+        message: The assistant message that the chunks continue, if any. It does not change.
+    """
 
     def __init__(self, message: UIMessage | None = None) -> None:
-        """`message` is the assistant message that is continued, if any."""
-        #: what `finish` said
+        #: the reason in `finish`
         self.finish_reason: c.FinishReason | None = None
-        #: what `error` said; the client reads no further
+        #: the text of `error`, after which a client reads no further
         self.error_text: str | None = None
 
         if message is None or message.role != "assistant":
             message = UIMessage(id="", role="assistant", parts=[])
-        self._head = copy(message)
+        self._fields = copy(message)
         self._parts = [copy(part) for part in message.parts]
         self._texts: dict[str, _OpenText] = {}
         self._reasonings: dict[str, _OpenText] = {}
@@ -67,14 +77,18 @@ class Reducer:
 
     @property
     def message(self) -> UIMessage:
-        """The message so far."""
-        self._settle()
-        made = copy(self._head)
-        made.parts = [copy(part) for part in self._parts]
-        return made
+        """The current message, as a snapshot that later chunks do not change."""
+        self._flush()
+        message = copy(self._fields)
+        message.parts = [copy(part) for part in self._parts]
+        return message
 
     def feed(self, chunk: Chunk) -> None:
-        """Takes the next chunk. Raises ReduceError if it is about something that is not there."""
+        """Take the next chunk.
+
+        Raises:
+            ReduceError: The chunk refers to something that does not exist.
+        """
         if self.error_text is not None:
             return
         if handler := _HANDLERS.get(type(chunk)):
@@ -96,18 +110,18 @@ class Reducer:
         self, texts: dict[str, _OpenText], text_id: str, part: m.TextPart | m.ReasoningPart
     ) -> None:
         if superseded := texts.get(text_id):
-            superseded.settle()
+            superseded.flush()
         texts[text_id] = _OpenText(part)
         self._parts.append(part)
 
     def _text_delta(self, chunk: c.TextDelta) -> None:
-        text = self._texts.get(chunk.id) or _not_open(chunk)
+        text = self._texts.get(chunk.id) or _raise_not_open(chunk)
         text.pieces.append(chunk.delta)
         if chunk.provider_metadata is not None:
             text.part.provider_metadata = chunk.provider_metadata
 
     def _reasoning_delta(self, chunk: c.ReasoningDelta) -> None:
-        text = self._reasonings.get(chunk.id) or _not_open(chunk)
+        text = self._reasonings.get(chunk.id) or _raise_not_open(chunk)
         text.pieces.append(chunk.delta)
         if chunk.provider_metadata is not None:
             text.part.provider_metadata = chunk.provider_metadata
@@ -120,16 +134,16 @@ class Reducer:
     def _reasoning_end(self, chunk: c.ReasoningEnd) -> None:
         _close(self._reasonings, chunk)
 
-    def _whole_part(self, chunk: Chunk) -> None:
+    def _append_part(self, chunk: Chunk) -> None:
         fields = msgspec.structs.asdict(chunk)
         del fields["extra"]
-        self._parts.append(_WHOLE_PARTS[type(chunk)](**fields))
+        self._parts.append(_PART_CLASSES[type(chunk)](**fields))
 
     def _data(self, chunk: c.Data) -> None:
         if chunk.transient:
             return
-        if chunk.id is not None and (there := self._data_parts.get((chunk.name, chunk.id))):
-            there.data = chunk.data
+        if chunk.id is not None and (existing := self._data_parts.get((chunk.name, chunk.id))):
+            existing.data = chunk.data
             return
         part = m.DataPart(name=chunk.name, id=chunk.id, data=chunk.data, extra=chunk.extra)
         if chunk.transient is not None:
@@ -144,7 +158,7 @@ class Reducer:
         self._tools.begin_step()
 
     def _reset_step(self, _: c.ResetStep) -> None:
-        self._settle()
+        self._flush()
         self._texts.clear()
         self._reasonings.clear()
         del self._parts[self._step_start :]
@@ -152,7 +166,7 @@ class Reducer:
 
     def _start(self, chunk: c.Start) -> None:
         if chunk.message_id is not None:
-            self._head.id = chunk.message_id
+            self._fields.id = chunk.message_id
         self._merge_metadata(chunk)
 
     def _finish(self, chunk: c.Finish) -> None:
@@ -164,15 +178,15 @@ class Reducer:
         metadata = chunk.message_metadata
         if metadata is UNSET or metadata is None:
             return
-        base = self._head.metadata
-        fresh = base is UNSET or base is None
-        self._head.metadata = metadata if fresh else merge_objects(base, metadata)
+        base = self._fields.metadata
+        is_first = base is UNSET or base is None
+        self._fields.metadata = metadata if is_first else merge_objects(base, metadata)
 
     def _error(self, chunk: c.Error) -> None:
         self.error_text = chunk.error_text
 
     def _index(self) -> None:
-        """Looks through all parts for what chunks can refer to."""
+        """Index the parts that chunks can refer to."""
         steps = [i for i, part in enumerate(self._parts) if isinstance(part, m.StepStartPart)]
         self._step_start = steps[-1] + 1 if steps else 0
         self._tools = ToolReducer(self._parts, self._step_start)
@@ -181,22 +195,24 @@ class Reducer:
             if isinstance(part, m.DataPart):
                 self._data_parts.setdefault((part.name, part.id), part)
 
-    def _settle(self) -> None:
-        """Makes all parts show what arrived."""
+    def _flush(self) -> None:
+        """Update all parts with what has arrived."""
         for text in (*self._texts.values(), *self._reasonings.values()):
-            text.settle()
-        self._tools.settle()
+            text.flush()
+        self._tools.flush()
 
 
-def _not_open(chunk: c.TextDelta | c.TextEnd | c.ReasoningDelta | c.ReasoningEnd) -> _OpenText:
+def _raise_not_open(
+    chunk: c.TextDelta | c.TextEnd | c.ReasoningDelta | c.ReasoningEnd,
+) -> _OpenText:
     raise ReduceError(f"{chunk.type} for {chunk.id!r}, which is not open")
 
 
 def _close(
     texts: dict[str, _OpenText], chunk: c.TextEnd | c.ReasoningEnd
 ) -> m.TextPart | m.ReasoningPart:
-    text = texts.pop(chunk.id, None) or _not_open(chunk)
-    text.settle()
+    text = texts.pop(chunk.id, None) or _raise_not_open(chunk)
+    text.flush()
     text.part.state = "done"
     if chunk.provider_metadata is not None:
         text.part.provider_metadata = chunk.provider_metadata
@@ -204,9 +220,10 @@ def _close(
 
 
 def merge_objects(base: Any, overrides: Any) -> JSONObject:
-    """The client's deep merge: objects are merged, everything else is replaced, also by null.
+    """Merge two values as the client does: objects deeply; anything else is replaced, also by null.
 
-    Raises ReduceError for keys that meet something without keys, as the client does.
+    Raises:
+        ReduceError: An object is merged into a value without keys.
     """
     merged = dict(_entries(base))
     for key, value in _entries(overrides).items():
@@ -214,14 +231,14 @@ def merge_objects(base: Any, overrides: Any) -> JSONObject:
             raise ReduceError(f"message metadata {base!r} cannot be merged with an object")
         if key in ("__proto__", "constructor", "prototype"):
             continue
-        there = merged.get(key)
-        both = isinstance(there, dict) and isinstance(value, dict)
-        merged[key] = merge_objects(there, value) if both else value
+        existing = merged.get(key)
+        both = isinstance(existing, dict) and isinstance(value, dict)
+        merged[key] = merge_objects(existing, value) if both else value
     return merged
 
 
 def _entries(value: Any) -> JSONObject:
-    """What JavaScript's spread sees: a list or a string has its indexes as keys."""
+    """Return the entries that JavaScript's spread sees: a list or a string has indexes as keys."""
     if isinstance(value, dict):
         return value
     if isinstance(value, (list, str)):
@@ -229,8 +246,8 @@ def _entries(value: Any) -> JSONObject:
     return {}
 
 
-#: Chunks that are a part at once, field by field.
-_WHOLE_PARTS: Mapping[type[Chunk], type[m.Part]] = {
+#: Chunk class -> the part with the same fields.
+_PART_CLASSES: Mapping[type[Chunk], type[m.Part]] = {
     c.Custom: m.CustomPart,
     c.SourceUrl: m.SourceUrlPart,
     c.SourceDocument: m.SourceDocumentPart,
@@ -247,7 +264,7 @@ _HANDLERS: Mapping[type[Chunk], Callable[[Reducer, Any], None]] = {
     c.ReasoningStart: Reducer._reasoning_start,
     c.ReasoningDelta: Reducer._reasoning_delta,
     c.ReasoningEnd: Reducer._reasoning_end,
-    **dict.fromkeys(_WHOLE_PARTS, Reducer._whole_part),
+    **dict.fromkeys(_PART_CLASSES, Reducer._append_part),
     c.Data: Reducer._data,
     c.StartStep: Reducer._start_step,
     c.ResetStep: Reducer._reset_step,

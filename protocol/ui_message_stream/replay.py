@@ -1,21 +1,19 @@
-"""A UI message to the chunks that rebuild it: the inverse of `reduce`.
+"""Replay a UI message as chunks (the inverse of `reduce`), and downgrade a message.
 
-At a client version that carries everything, `reduce(expand(message, client version))` is the
-message again, but for
-what no chunk can say:
+For the newest client version, `reduce(replay_chunks(message, client_version))` is the message
+again, except for what chunks cannot express:
 
-- parts of types that this release does not know, unknown keys of parts and of the message (those
-  of data parts come back), and a file's `filename` and `providerReference` are lost;
-- every text and reasoning part is `done`, a reasoning part has an `id`, parts stand after a
-  `step-start`, and metadata that is null is gone;
-- half a tool input is an error whose `input` is the raw text, as is the `rawInput` of an error;
-  any other call without `input` has null;
-- of a call without `approval`, the states that tell of one are gone: `input-available` is left;
-- a call with an output that was not `providerExecuted` says so (false instead of nothing).
+- Lost are parts of unknown types, unknown keys of the message and of parts other than data parts,
+  and the `filename` and `providerReference` of files.
+- Every text and reasoning part is `done`, every reasoning part has an `id`, parts follow a
+  `step-start`, and metadata that is null is absent.
+- A truncated tool input becomes an error with the raw text as `input`, as does the `rawInput` of an
+  error. Any other call without `input` has null.
+- A call in an approval state without an `approval` becomes `input-available`.
+- A call with an output has `providerExecuted`: false instead of absent.
 
-At a lower client version it is what `versions.project` leaves of that. Before v7 an answered
-approval shows
-as a question until the call's output follows, for no older client can be told of an answer.
+For an older client version, the chunks are also downgraded (see `versions.downgrade`). Clients
+before AI SDK 7 have no chunk for an approval's response: the request stays open until the output.
 """
 
 from __future__ import annotations
@@ -43,15 +41,21 @@ __all__ = ["downgrade_message", "replay_chunks"]
 
 
 def replay_chunks(message: UIMessage, client_version: ClientVersion) -> list[Chunk]:
-    """The chunks of an assistant message, from its `start` on, as a client version can read them.
+    """Return the chunks that rebuild an assistant message.
 
-    They are legal, every part is closed, and no `finish` follows: a continuation may.
+    They follow the grammar and every part is closed. They begin with `start` and have no `finish`,
+    so that a continuation can follow.
+
+    Args:
+        message: The assistant message.
+        client_version: The oldest client that reads the chunks.
     """
-    projected = (downgrade(chunk, client_version) for chunk in _chunks(message, client_version))
-    return [chunk for chunk in projected if chunk is not None]
+    chunks = _message_chunks(message, client_version)
+    downgraded = (downgrade(chunk, client_version) for chunk in chunks)
+    return [chunk for chunk in downgraded if chunk is not None]
 
 
-def _chunks(message: UIMessage, client_version: ClientVersion) -> Iterator[Chunk]:
+def _message_chunks(message: UIMessage, client_version: ClientVersion) -> Iterator[Chunk]:
     yield c.Start(message_id=message.id, message_metadata=message.metadata)
     in_step = False
     for index, part in enumerate(message.parts):
@@ -61,36 +65,36 @@ def _chunks(message: UIMessage, client_version: ClientVersion) -> Iterator[Chunk
         if is_step or not (in_step or isinstance(part, _BETWEEN_STEPS)):
             yield c.StartStep()
             in_step = True
-        yield from _part(part, str(index), client_version)
+        yield from _part_chunks(part, str(index), client_version)
     if in_step:
         yield c.FinishStep()
 
 
-#: Parts that may stand outside of a step.
+#: Parts that may occur outside a step.
 _BETWEEN_STEPS = (m.DataPart, m.SteeringMessagePart, m.UnknownPart)
 
 
-def _part(part: m.Part, block: str, client_version: ClientVersion) -> Iterable[Chunk]:
+def _part_chunks(part: m.Part, block_id: str, client_version: ClientVersion) -> Iterable[Chunk]:
     match part:
         case m.TextPart():
-            return _text(part, block)
+            return _text_chunks(part, block_id)
         case m.ReasoningPart():
-            return _reasoning(part, block if part.id is None else part.id)
+            return _reasoning_chunks(part, block_id if part.id is None else part.id)
         case m.ToolPart():
-            return _tool(part, client_version)
+            return _tool_chunks(part, client_version)
         case m.DataPart():
             return [c.Data(name=part.name, id=part.id, data=part.data, extra=part.extra)]
         case m.FilePart():
             metadata = part.provider_metadata
             return [c.File(url=part.url, media_type=part.media_type, provider_metadata=metadata)]
-        case _ if chunk := _WHOLE_CHUNKS.get(type(part)):
+        case _ if chunk := _CHUNK_CLASSES.get(type(part)):
             return [chunk(**{**msgspec.structs.asdict(part), "extra": None})]
         case _:
             return []
 
 
-#: Parts that are a chunk at once, field by field.
-_WHOLE_CHUNKS: dict[type[m.Part], type[Chunk]] = {
+#: Part class -> the chunk with the same fields.
+_CHUNK_CLASSES: dict[type[m.Part], type[Chunk]] = {
     m.CustomPart: c.Custom,
     m.SourceUrlPart: c.SourceUrl,
     m.SourceDocumentPart: c.SourceDocument,
@@ -99,59 +103,61 @@ _WHOLE_CHUNKS: dict[type[m.Part], type[Chunk]] = {
 }
 
 
-def _text(part: m.TextPart, block: str) -> Iterator[Chunk]:
-    yield c.TextStart(id=block, provider_metadata=part.provider_metadata)
+def _text_chunks(part: m.TextPart, block_id: str) -> Iterator[Chunk]:
+    yield c.TextStart(id=block_id, provider_metadata=part.provider_metadata)
     if part.text:
-        yield c.TextDelta(id=block, delta=part.text)
-    yield c.TextEnd(id=block, citations=part.citations)
+        yield c.TextDelta(id=block_id, delta=part.text)
+    yield c.TextEnd(id=block_id, citations=part.citations)
 
 
-def _reasoning(part: m.ReasoningPart, block: str) -> Iterator[Chunk]:
-    yield c.ReasoningStart(id=block, provider_metadata=part.provider_metadata)
+def _reasoning_chunks(part: m.ReasoningPart, block_id: str) -> Iterator[Chunk]:
+    yield c.ReasoningStart(id=block_id, provider_metadata=part.provider_metadata)
     if part.text:
-        yield c.ReasoningDelta(id=block, delta=part.text)
-    yield c.ReasoningEnd(id=block)
+        yield c.ReasoningDelta(id=block_id, delta=part.text)
+    yield c.ReasoningEnd(id=block_id)
 
 
-def _tool(part: m.ToolPart, client_version: ClientVersion) -> Iterator[Chunk]:
-    half = part.state == "input-streaming"
-    if half or (part.state == "output-error" and part.input is UNSET):
-        yield from _input_error(part, TRUNCATED_INPUT if half else part.error_text or "")
+def _tool_chunks(part: m.ToolPart, client_version: ClientVersion) -> Iterator[Chunk]:
+    is_truncated = part.state == "input-streaming"
+    if is_truncated or (part.state == "output-error" and part.input is UNSET):
+        yield from _input_error_chunks(
+            part, TRUNCATED_INPUT if is_truncated else part.error_text or ""
+        )
         return
-    hidden = _is_answered(part, client_version)
+    hides_call = _hides_call(part, client_version)
     yield c.ToolInputAvailable(
         tool_call_id=part.tool_call_id,
         tool_name=part.tool_name,
         input=None if part.input is UNSET else part.input,
-        provider_executed=True if hidden else part.provider_executed,
+        provider_executed=True if hides_call else part.provider_executed,
         provider_metadata=part.call_provider_metadata,
         tool_metadata=part.tool_metadata,
         dynamic=part.dynamic or None,
         title=part.title,
     )
     if part.approval is not None:
-        yield from _approval(part, part.approval)
-    yield from _outcome(part, client_version)
+        yield from _approval_chunks(part, part.approval)
+    yield from _output_chunks(part, client_version)
 
 
-#: Before, the output of a call could not take back that the provider executed it.
-_OUTPUT_SAYS_WHO_EXECUTED_SINCE = ClientVersion(5, 0, 86)
+#: Before this release, an output could not reset `providerExecuted`.
+_OUTPUT_SETS_EXECUTED_SINCE = ClientVersion(5, 0, 86)
 
 
-def _is_answered(part: m.ToolPart, client_version: ClientVersion) -> bool:
-    """Whether to hide a call from `onToolCall`, which a replay would make run its tool again.
+def _hides_call(part: m.ToolPart, client_version: ClientVersion) -> bool:
+    """Whether to hide a call with an output from `onToolCall`, so that its tool does not run again.
 
-    It is not called for what the provider executed; the output then says how it really was.
+    Clients do not call it for calls with `providerExecuted`; the output then has the true value.
     """
-    if client_version < _OUTPUT_SAYS_WHO_EXECUTED_SINCE:
+    if client_version < _OUTPUT_SETS_EXECUTED_SINCE:
         return False
     if part.state == "output-denied":
-        # An error, where there is no chunk for a denial: `tool-output-denied` has no such field.
+        # `tool-output-denied` has no `providerExecuted`; the error that stands for it has.
         return not accepts(client_version, "tool-output-denied")
     return part.state in ("output-available", "output-error")
 
 
-def _input_error(part: m.ToolPart, error_text: str) -> Iterator[Chunk]:
+def _input_error_chunks(part: m.ToolPart, error_text: str) -> Iterator[Chunk]:
     yield c.ToolInputStart(
         tool_call_id=part.tool_call_id,
         tool_name=part.tool_name,
@@ -172,7 +178,7 @@ def _input_error(part: m.ToolPart, error_text: str) -> Iterator[Chunk]:
     )
 
 
-def _approval(part: m.ToolPart, approval: m.Approval) -> Iterator[Chunk]:
+def _approval_chunks(part: m.ToolPart, approval: m.Approval) -> Iterator[Chunk]:
     yield c.ToolApprovalRequest(
         approval_id=approval.id,
         tool_call_id=part.tool_call_id,
@@ -188,12 +194,12 @@ def _approval(part: m.ToolPart, approval: m.Approval) -> Iterator[Chunk]:
         )
 
 
-def _outcome(part: m.ToolPart, client_version: ClientVersion) -> Iterator[Chunk]:
-    # AI SDK 5 throws if the output of a dynamic call does not say that it is one.
+def _output_chunks(part: m.ToolPart, client_version: ClientVersion) -> Iterator[Chunk]:
+    # AI SDK 5 throws if the output of a dynamic call has no `dynamic` flag.
     dynamic = part.dynamic or None
     executed = (
         bool(part.provider_executed)
-        if _is_answered(part, client_version)
+        if _hides_call(part, client_version)
         else part.provider_executed
     )
     match part.state:
@@ -226,27 +232,31 @@ def _outcome(part: m.ToolPart, client_version: ClientVersion) -> Iterator[Chunk]
 
 
 def downgrade_message(message: UIMessage, client_version: ClientVersion) -> UIMessage:
-    """The message without what clients of this client version have no part, state or field for.
+    """Downgrade a message to what a client version can represent.
 
-    A denied call is a failed one before AI SDK 6, and a call that waits for approval is an open
-    one. At the newest client version it is the message itself, below it one as `replay_chunks`
-    describes,
-    which
-    also says what else is lost; a person's messages are never changed.
+    Before AI SDK 6, a denied call becomes a failed one, and a call that waits for approval an open
+    one. The message also loses what `replay_chunks` loses.
+
+    Args:
+        message: The message, which does not change.
+        client_version: The oldest client that gets the message.
+
+    Returns:
+        The message itself for the newest client version, and for a user's message; else a new one.
     """
     if message.role != "assistant" or client_version >= NEWEST_CLIENT_VERSION:
         return message
-    made = reduce(replay_chunks(message, client_version))
-    made.extra = message.extra
+    downgraded = reduce(replay_chunks(message, client_version))
+    downgraded.extra = message.extra
     calls = {part.tool_call_id: part for part in message.parts if isinstance(part, ToolPart)}
-    for part in made.parts:
+    for part in downgraded.parts:
         if isinstance(part, ToolPart):
-            _tell_as_stored(part, calls[part.tool_call_id])
-    return made
+            _restore_fields(part, calls[part.tool_call_id])
+    return downgraded
 
 
-def _tell_as_stored(part: ToolPart, stored: ToolPart) -> None:
-    """What a page can hold, though no chunk could tell it."""
+def _restore_fields(part: ToolPart, stored: ToolPart) -> None:
+    """Restore what a client can represent although no chunk can express it."""
     part.provider_executed = stored.provider_executed
     if part.approval is None or stored.approval is None or stored.approval.approved is None:
         return
