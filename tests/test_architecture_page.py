@@ -14,7 +14,11 @@ def test_every_path_exists() -> None:
     paths = re.findall(r"`([\w./-]+(?:\.py|/))`", PAGE)
     assert len(paths) > 30
     sources = [str(path) for path in ROOT.glob("*/**/*") if "node_modules" not in path.parts]
-    missing = [path for path in paths if not any(f"/{path.rstrip('/')}" in one for one in sources)]
+    missing = [
+        path
+        for path in paths
+        if not any(f"{one}/".endswith(f"/{path}".rstrip("/") + "/") for one in sources)
+    ]
     assert not missing
 
 
