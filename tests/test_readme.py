@@ -57,7 +57,9 @@ def ask(url: str) -> None:
     """Asks a chat, whose answer is the provider's."""
     parts = [{"type": "text", "text": "Hi"}]
     body = {"id": "c", "messages": [{"id": "u", "role": "user", "parts": parts}]}
-    answer = httpx.post(url, json=body, timeout=20, trust_env=False)
+    # The snippet on authentication needs it.
+    headers = {"authorization": "Bearer s3cret"}
+    answer = httpx.post(url, json=body, headers=headers, timeout=20, trust_env=False)
     assert answer.status_code == 200, answer.text
     events = [line for line in answer.text.splitlines() if line.startswith("data: ")]
     assert events[-1] == "data: [DONE]"
@@ -71,7 +73,7 @@ def test_the_first_snippet_is_served_as_the_page_says(
 ) -> None:
     (tmp_path / "main.py").write_text(snippets("python")[0])
     env = {**environment(provider), "PYTHONPATH": str(tmp_path)}
-    assert "usechat-server serve main:app --port 8000" in README
+    assert "usechat-server serve main:app --port 8000 --reload" in README
     with serve("main:app", "usechat", env=env, cwd=tmp_path) as served:
         ask(f"{served.url}/api/chat")
 
