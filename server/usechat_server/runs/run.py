@@ -211,6 +211,7 @@ class Run:
         hook_task = asyncio.create_task(self._call_message_hook(store_task))
         try:
             await asyncio.wait([hook_task], timeout=STORED_SECONDS)
+            await self._wait_until_durable()  # readers see the end only from the run's owner
             self.publish_end()
             is_stored = await store_task
             await self._lease.end(result.outcome)

@@ -9,6 +9,7 @@ from time import monotonic
 
 from usechat_server.aio import cancel
 from usechat_server.coordination.redis.commands import (
+    COMMAND_SECONDS,
     HEARTBEAT,
     LEASE,
     SETTLE,
@@ -57,7 +58,9 @@ class Heartbeat:
             self._subscriber.woken.clear()
             leases = list(self._leases())
             try:
-                await self._tick(leases)
+                # Shorter than a lease, so that an outage is noticed while the lease is valid.
+                async with asyncio.timeout(COMMAND_SECONDS):
+                    await self._tick(leases)
             except UNAVAILABLE:
                 self._available_since = None
                 for lease in leases:
@@ -67,9 +70,10 @@ class Heartbeat:
                     await self._subscriber.woken.wait()
 
     async def _tick(self, leases: list[RedisLease]) -> None:
+        sent_at = monotonic()
         expired, renewed = await self._commands.renew(lease.held for lease in leases)
         for lease, result in zip(leases, renewed, strict=True):
-            lease.on_renewed(result)
+            lease.on_renewed(result, sent_at)
         self._take_over_expired(expired)
         await self._check_remote_logs()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 
 from usechat_server.coordination.base import COMPLETE_OUTCOMES, ChatKey, LeasedRun
 from usechat_server.coordination.redis.commands import (
+    COMMAND_SECONDS,
     UNAVAILABLE,
     HeldLease,
     RenewedLease,
@@ -85,12 +88,16 @@ class RedisLease:
         published = self._published
         if published is None:
             return True
-        if published.lease_may_have_expired:
-            # This process was suspended for a while.
-            with suppress(*UNAVAILABLE):
-                _, (renewed,) = await self._commands.renew([self.held])
-                self.on_renewed(renewed)
         await self._publisher.wait(published, _DURABLE_SECONDS)
+        if published.lease_may_have_expired and not published.is_lost:
+            # This process was suspended for a while. Only Redis knows whether it owns the run.
+            with suppress(*UNAVAILABLE):
+                async with asyncio.timeout(COMMAND_SECONDS):
+                    sent_at = monotonic()
+                    _, (renewed,) = await self._commands.renew([self.held])
+                    self.on_renewed(renewed, sent_at)
+            if published.lease_may_have_expired:
+                published.lose()
         return not published.is_lost
 
     async def release(self) -> None:
@@ -123,12 +130,12 @@ class RedisLease:
             self._apply_stop_request(self.run)
         return True
 
-    def on_renewed(self, renewed: RenewedLease) -> None:
-        """Apply the result of a renewal."""
+    def on_renewed(self, renewed: RenewedLease, sent_at: float) -> None:
+        """Apply the result of a renewal that was sent at a time of the monotonic clock."""
         published, run = self._published, self.run
         if renewed.status == "held":
             if published is not None:
-                published.confirm_ownership()
+                published.confirm_ownership(sent_at)
         elif published is not None:
             self._publisher.report_lost_lease(published, renewed.status)
         self._stop_request = renewed.stop_request

@@ -47,7 +47,7 @@ class PublishedLog:
         self.has_ended = False
         #: whether another process owns the run
         self.is_lost = False
-        #: when this process was last known to own the run
+        #: the last moment at which this process is known to have owned the run
         self._owned_at = monotonic()
         #: set whenever a reply came; its waiters clear it
         self.progress = asyncio.Event()
@@ -83,8 +83,10 @@ class PublishedLog:
     async def rewrite(self, commands: RedisCommands) -> None:
         """Write the whole log in place of whatever Redis has."""
         batches, end = self._encode_from((0, 0))
+        sent_at = monotonic()
         status = await commands.rewrite_log(self.lease, position_id(end), self._fields, batches)
         if self.on_reply(status, end):
+            self.confirm_ownership(sent_at)
             self.needs_rewrite = False
             self._folded_position, self._entries, self._bytes = end, 0, 0
 
@@ -124,19 +126,29 @@ class PublishedLog:
         is_ok = status == "ok"
         if is_ok:
             self._position = position
-            self.confirm_ownership()
         elif status == "missing" and not self.lease_may_have_expired:
             # Redis was emptied. No other process can have taken the run over meanwhile.
             self.needs_rewrite, self.has_log_end = True, False
-        elif not self.is_lost:
-            self.is_lost = True
-            self._on_lost()
+        else:
+            self.lose()
         self.progress.set()
         return is_ok
 
-    def confirm_ownership(self) -> None:
-        """Record that the lease was renewed."""
-        self._owned_at = monotonic()
+    def lose(self) -> None:
+        """Stop publishing: this process is not known to own the run any more. Idempotent."""
+        if not self.is_lost:
+            self.is_lost = True
+            self._on_lost()
+        self.progress.set()
+
+    def confirm_ownership(self, sent_at: float) -> None:
+        """Record that the lease was renewed.
+
+        Args:
+            sent_at: when the renewal was sent. Its reply may be read much later, by a process that
+                was suspended meanwhile and has lost the run since.
+        """
+        self._owned_at = max(self._owned_at, sent_at)
 
     def on_unavailable(self) -> None:
         """Record that Redis is unavailable, so that no process can take the run over.
@@ -145,7 +157,7 @@ class PublishedLog:
         suspended, and the failure may be that of a command it sent long ago.
         """
         if not self.lease_may_have_expired:
-            self.confirm_ownership()
+            self._owned_at = monotonic()
         self.progress.set()
 
     def _encode_from(self, position: Position) -> tuple[list[bytes], Position]:
