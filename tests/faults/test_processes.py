@@ -1,7 +1,7 @@
-"""Processes killed and paused, Redis restarted and frozen, pages that lose their connection, all at
-random points of many turns: every page has what is stored, once, and no tool ran twice.
+"""Processes killed and paused, Redis restarted and frozen, clients that lose their connection, at
+random points of many turns: every client has what is stored, once, and no tool ran twice.
 
-USECHAT_FAULT_TURNS=300 makes it many, USECHAT_FAULT_SEED another sequence.
+USECHAT_FAULT_TURNS=300 runs many turns, USECHAT_FAULT_SEED=2 another sequence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 from ui_message_stream.messages import ToolPart
 
-from tests.faults.visitor import Visitor
+from tests.faults.persistent_client import PersistentClient
 from tests.harness.fake_provider import (
     FakeProvider,
     RecordedRequest,
@@ -38,8 +38,8 @@ from tests.server.coordination.servers import Cluster
 
 TURNS = int(os.environ.get("USECHAT_FAULT_TURNS", "16"))
 SEED = int(os.environ.get("USECHAT_FAULT_SEED", "1"))
-#: Turns at once.
-VISITORS = 4
+#: Turns at the same time.
+CLIENTS = 4
 DEADLINE = 30.0
 
 CLIENT_VERSIONS = ("7.0.173", "6.0.324", "5.0.92")
@@ -48,37 +48,41 @@ AFTER = [f"a{number} " for number in range(25)]
 
 
 def reply(request: RecordedRequest) -> Reply:
-    """What the model says to `chat-7 charge`: some text, a call of the tool, and more text."""
+    """Respond to `chat-7 charge` with text, a call of the tool, and more text."""
     turns = request.json["messages"]
-    said = next(
-        b["text"] for t in turns if t["role"] == "user" for b in t["content"] if "text" in b
+    user_text = next(
+        block["text"]
+        for turn in turns
+        if turn["role"] == "user"
+        for block in turn["content"]
+        if "text" in block
     )
-    chat, tool = said.split()
+    chat, tool = user_text.split()
     if tool == "none" or len(turns) > 1:
         return Reply(message(text(*AFTER)), pace=0.03)
-    given = {"charge": {"amount": 5}, "look": {"city": "Bern"}}[tool]
-    call = tool_use(f"toolu_{chat}", tool, given)
+    arguments = {"charge": {"amount": 5}, "look": {"city": "Bern"}}[tool]
+    call = tool_use(f"toolu_{chat}", tool, arguments)
     return Reply(message(text(*BEFORE), call, stop_reason="tool_use"), pace=0.03)
 
 
 class Faults:
-    """What goes wrong, one after another, until `stop`."""
+    """Injects one fault after another until `stop`."""
 
     def __init__(self, cluster: Cluster, chance: random.Random) -> None:
-        self.happened: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self._cluster = cluster
         self._chance = chance
-        self._over = threading.Event()
+        self._stopped = threading.Event()
 
     def run(self) -> None:
         kinds = [self.kill, self.kill, self.pause, self.restart_redis, self.freeze_redis]
-        while not self._over.wait(self._chance.uniform(0.2, 2.0)):
+        while not self._stopped.wait(self._chance.uniform(0.2, 2.0)):
             kind = self._chance.choice(kinds)
-            self.happened[kind.__name__] += 1
+            self.counts[kind.__name__] += 1
             kind()
 
     def stop(self) -> None:
-        self._over.set()
+        self._stopped.set()
 
     def kill(self) -> None:
         self._cluster.kill(self._chance.choice(self._cluster.servers))
@@ -114,7 +118,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 @contextmanager
-def happening(faults: Faults) -> Iterator[None]:
+def injecting(faults: Faults) -> Iterator[None]:
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(faults.run)
         try:
@@ -124,7 +128,8 @@ def happening(faults: Faults) -> Iterator[None]:
             running.result()
 
 
-def nothing_is_open(provider: FakeProvider) -> None:
+def wait_until_closed(provider: FakeProvider) -> None:
+    """Wait until no request to the model is open."""
     deadline = time.monotonic() + DEADLINE
     for request in provider.requests:
         while not (request.done.is_set() or request.closed.is_set()):
@@ -133,50 +138,49 @@ def nothing_is_open(provider: FakeProvider) -> None:
 
 
 @pytest.mark.timeout(120 + 10 * TURNS)
-def test_every_page_has_the_stored_answer_whatever_fails(cluster: Cluster) -> None:
+def test_every_client_has_the_stored_response_despite_faults(cluster: Cluster) -> None:
     chance = random.Random(SEED)
     tools = [chance.choice(["none", "charge", "look"]) for _ in range(TURNS)]
     faults = Faults(cluster, random.Random(chance.random()))
     with RoundRobin(lambda: [served.port for served in cluster.servers]) as proxy:
 
-        def visit(number: int) -> tuple[Visitor, Visitor]:
-            luck = random.Random(SEED * 100_000 + number)
+        def run_turn(number: int) -> tuple[PersistentClient, PersistentClient]:
+            chance = random.Random(SEED * 100_000 + number)
             chat = f"chat-{number}"
-            said = f"{chat} {tools[number]}"
             first, second = (
-                Visitor(
+                PersistentClient(
                     proxy.url,
                     chat,
-                    said,
-                    luck.choice(CLIENT_VERSIONS),
-                    random.Random(luck.random()),
+                    f"{chat} {tools[number]}",
+                    chance.choice(CLIENT_VERSIONS),
+                    random.Random(chance.random()),
                 )
                 for _ in range(2)
             )
             with ThreadPoolExecutor(1) as pool:
                 other = pool.submit(second.follow)  # another tab
-                first.ask()
+                first.send()
                 other.result()
             return first, second
 
-        with happening(faults), ThreadPoolExecutor(VISITORS) as pool:
-            visited = list(pool.map(visit, range(TURNS)))
-        # What was read while the answer was still being stored is read once more.
-        for visitors in visited:
-            for visitor in visitors:
-                visitor.follow()
-    nothing_is_open(cluster.provider)
-    whole = 0
-    for number, visitors in enumerate(visited):
+        with injecting(faults), ThreadPoolExecutor(CLIENTS) as pool:
+            turns = list(pool.map(run_turn, range(TURNS)))
+        # Messages that were loaded while the response was being stored are loaded once more.
+        for clients in turns:
+            for client in clients:
+                client.follow()
+    wait_until_closed(cluster.provider)
+    complete = 0
+    for number, clients in enumerate(turns):
         expected = "".join(AFTER if tools[number] == "none" else BEFORE + AFTER)
-        for visitor in visitors:
-            assert expected.startswith(visitor.text()), f"{visitor.chat}: {visitor.text()}"
-            whole += visitor.text() == expected
-            assert visitor.stored is not None
-            for shown in visitor.shown:
-                assert shown.to_object() == visitor.stored.to_object()
-            calls = [part for part in visitor.stored.parts if isinstance(part, ToolPart)]
+        for client in clients:
+            assert expected.startswith(client.text()), f"{client.chat}: {client.text()}"
+            complete += client.text() == expected
+            assert client.stored is not None
+            for streamed in client.streamed:
+                assert streamed.to_object() == client.stored.to_object()
+            calls = [part for part in client.stored.parts if isinstance(part, ToolPart)]
             assert all(call.state in {"output-available", "output-error"} for call in calls)
     begun = Counter(re.findall(r"charge (\S+) begins", cluster.runs.read_text()))
     assert not [call for call, times in begun.items() if times > 1]
-    print(f"{TURNS} turns, {whole} of {2 * TURNS} whole; {dict(faults.happened)}")
+    print(f"{TURNS} turns, {complete} of {2 * TURNS} complete; {dict(faults.counts)}")

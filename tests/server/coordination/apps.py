@@ -1,7 +1,8 @@
-"""What the tests of several processes serve. A test tells it by variables:
+"""Apps for the tests of several processes, configured by environment variables:
 
-PROVIDER: where the model is. TOOL_RUNS: a file in which each tool writes that it begins and that it
-ends; it runs as long as a file TOOL_GATE exists.
+- PROVIDER: base URL of the model
+- TOOL_RUNS: file to which each tool appends a line when it begins and when it ends
+- TOOL_GATE: a tool runs as long as this file exists
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ async def _pid(request: Request) -> Response:
     return PlainTextResponse(str(os.getpid()))
 
 
-#: Says which process answers.
+#: Responds with the id of its process.
 plain = Starlette(routes=[Route("/", _pid)])
 
 
@@ -50,17 +51,17 @@ def _write(runs: Path, line: str) -> None:
 
 @tool
 def charge(amount: int, context: ToolContext) -> str:
-    """Charges the customer."""
+    """Charge the customer."""
     return _run("charge", context)
 
 
 @tool(idempotent=True)
 def look(city: str, context: ToolContext) -> str:
-    """Looks at the weather."""
+    """Look up the weather."""
     return _run("look", context)
 
 
 def chat() -> ChatApp:
-    """Claude with a tool that must not run twice, and one that may."""
+    """Return an app of Claude with a tool that must not run twice and one that may."""
     client = AsyncAnthropic(base_url=os.environ["PROVIDER"], api_key="any", max_retries=0)
     return create_app(Agent("claude-sonnet-5-5", client=client, tools=[charge, look]))

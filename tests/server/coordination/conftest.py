@@ -1,4 +1,4 @@
-"""A Redis for the tests of a file."""
+"""One Redis for the tests of a file."""
 
 from __future__ import annotations
 

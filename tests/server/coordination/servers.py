@@ -1,4 +1,4 @@
-"""Two servers that share a Redis and a model, and may be killed."""
+"""Two servers that share a Redis and a model, and can be killed."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ DEADLINE = 30.0
 
 
 class Cluster:
-    """The servers, what they share, and the pages that a test opens on them."""
+    """The servers, what they share, and the clients that a test connects to them."""
 
     def __init__(self, redis: RedisServer, folder: Path, env: Mapping[str, str]) -> None:
         self.redis = redis
         self.provider = FakeProvider()
-        #: where tools write what they do, and what holds them while it exists
+        #: TOOL_RUNS and TOOL_GATE of the apps
         self.runs, self.gate = folder / "runs", folder / "gate"
-        self._given = env
+        self._env = env
         self._servers: list[tuple[Served, ExitStack]] = []
-        self._pages = ExitStack()
+        self._clients = ExitStack()
 
     @property
     def a(self) -> Served:
@@ -47,40 +47,45 @@ class Cluster:
         return [served for served, _ in self._servers]
 
     def start(self) -> None:
-        """Starts the servers that do not run."""
-        living = [server for server in self._servers if server[0].process.poll() is None]
+        """Start the servers that are not running."""
+        running = [server for server in self._servers if server[0].process.poll() is None]
         with ThreadPoolExecutor() as pool:
-            starting = [pool.submit(self._start) for _ in range(2 - len(living))]
-            self._servers = [*living, *(start.result() for start in starting)]
+            started = [pool.submit(self._start) for _ in range(2 - len(running))]
+            self._servers = [*running, *(future.result() for future in started)]
 
-    def forget(self) -> None:
-        """Drops what the model was asked, and what tools did."""
+    def reset(self) -> None:
+        """Drop the recorded requests and tool runs."""
         self.provider.forget()
         self.runs.unlink(missing_ok=True)
         self.gate.unlink(missing_ok=True)
 
     def kill(self, served: Served) -> None:
+        """Kill a server's process."""
         served.process.send_signal(signal.SIGKILL)
         served.process.wait()
 
-    def post(self, at: Served, chat: str, said: str = "Hello", **options: Any) -> Page:
-        parts = [{"type": "text", "text": said}]
+    def post(self, server: Served, chat: str, text: str = "Hello", **options: Any) -> Page:
+        """Send a message to one of the servers."""
+        parts = [{"type": "text", "text": text}]
         body = {"id": chat, "messages": [{"id": "u1", "role": "user", "parts": parts}]}
-        return self._pages.enter_context(Page("POST", f"{at.url}/api/chat", body, **options))
+        return self._clients.enter_context(Page("POST", f"{server.url}/api/chat", body, **options))
 
-    def resume(self, at: Served, chat: str, **options: Any) -> Page:
-        page = Page("GET", f"{at.url}/api/chat/{chat}/stream", **options)
-        return self._pages.enter_context(page)
+    def resume(self, server: Served, chat: str, **options: Any) -> Page:
+        """Resume a chat at one of the servers."""
+        client = Page("GET", f"{server.url}/api/chat/{chat}/stream", **options)
+        return self._clients.enter_context(client)
 
-    def stop(self, at: Served, chat: str) -> None:
-        url = f"{at.url}/api/chat/{chat}/stop"
+    def stop(self, server: Served, chat: str) -> None:
+        """Stop a chat at one of the servers."""
+        url = f"{server.url}/api/chat/{chat}/stop"
         assert httpx.post(url, trust_env=False, timeout=DEADLINE).status_code == 204
 
     def tool_runs(self) -> list[str]:
+        """Return the lines that the tools have written."""
         return self.runs.read_text().splitlines() if self.runs.exists() else []
 
-    def close_pages(self) -> None:
-        self._pages.close()
+    def close_clients(self) -> None:
+        self._clients.close()
 
     def _start(self) -> tuple[Served, ExitStack]:
         env = {
@@ -90,7 +95,7 @@ class Cluster:
             "PROVIDER": self.provider.url,
             "TOOL_RUNS": str(self.runs),
             "TOOL_GATE": str(self.gate),
-            **self._given,
+            **self._env,
         }
         stack = ExitStack()
         served = stack.enter_context(
@@ -103,7 +108,7 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close_pages()
+        self.close_clients()
         with ThreadPoolExecutor() as pool:
             for _served, stack in self._servers:
                 pool.submit(stack.close)

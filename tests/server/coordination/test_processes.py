@@ -1,4 +1,4 @@
-"""Two real servers that share a Redis: any of them serves any page, also when one is gone."""
+"""Two real servers that share a Redis: each serves every client, even after the other is gone."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def servers(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def cluster(servers: Cluster) -> Iterator[Cluster]:
     servers.start()
-    servers.forget()
+    servers.reset()
     yield servers
-    servers.close_pages()
+    servers.close_clients()
 
 
-def answers(page: Page) -> str:
-    """The text that a page shows."""
-    return "".join(part.text for part in page.message().parts if isinstance(part, TextPart))
+def text_of(client: Page) -> str:
+    """Return the text that a client shows."""
+    return "".join(part.text for part in client.message().parts if isinstance(part, TextPart))
 
 
 def has(chunks: list[dict[str, Any]], kind: str) -> bool:
@@ -47,38 +47,38 @@ def tools(message: UIMessage) -> list[ToolPart]:
     return [part for part in message.parts if isinstance(part, ToolPart)]
 
 
-def test_a_page_resumes_and_stops_on_the_other_process(cluster: Cluster) -> None:
+def test_a_client_resumes_and_stops_on_the_other_process(cluster: Cluster) -> None:
     cluster.provider.script(Reply(message(text("Hel", Pause(), "lo", Pause(), " there"))))
-    page = cluster.post(cluster.a, "c1")
-    page.wait_for_text("Hel")
+    client = cluster.post(cluster.a, "c1")
+    client.wait_for_text("Hel")
     other = cluster.resume(cluster.b, "c1")
     other.wait_for_text("Hel")
     cluster.provider.release()
     other.wait_for_text("Hello")
-    page.wait_for_text("Hello")
-    assert other.chunks[0] == page.chunks[0]
+    client.wait_for_text("Hello")
+    assert other.chunks[0] == client.chunks[0]
     assert not cluster.provider.request().closed.is_set()
     cluster.stop(cluster.b, "c1")
     assert cluster.provider.request().closed.wait(DEADLINE)
-    for shown in (page.end(), other.end()):
-        assert shown.done
-        assert shown.chunks[-1]["type"] == "abort"
-        assert answers(shown) == "Hello"
+    for reader in (client.end(), other.end()):
+        assert reader.done
+        assert reader.chunks[-1]["type"] == "abort"
+        assert text_of(reader) == "Hello"
 
 
-def test_the_same_request_joins_and_another_one_is_refused(cluster: Cluster) -> None:
+def test_the_same_request_joins_and_another_one_is_rejected(cluster: Cluster) -> None:
     cluster.provider.script(Reply(message(text("Hel", Pause(), "lo"))))
-    page = cluster.post(cluster.a, "c2")
-    page.wait_for_text("Hel")
+    client = cluster.post(cluster.a, "c2")
+    client.wait_for_text("Hel")
     joined = cluster.post(cluster.b, "c2")
     joined.wait_for_text("Hel")
     assert cluster.post(cluster.b, "c2", "Something else").end().status == 409
     cluster.provider.release()
-    assert page.end().message() == joined.end().message()
+    assert client.end().message() == joined.end().message()
     assert len(cluster.provider.requests) == 1
 
 
-def test_an_answer_that_a_page_has_is_not_shown_again(cluster: Cluster) -> None:
+def test_a_response_that_a_client_has_received_is_not_sent_again(cluster: Cluster) -> None:
     for chat in ("read1", "read2", "read3"):
         cluster.provider.script(Reply(message(text("Hello"))))
         assert cluster.post(cluster.a, chat).end().done
@@ -86,26 +86,26 @@ def test_an_answer_that_a_page_has_is_not_shown_again(cluster: Cluster) -> None:
             assert cluster.resume(served, chat).end().status == 204
 
 
-def test_an_answer_outlives_its_page_while_another_process_reads_it(cluster: Cluster) -> None:
+def test_a_run_continues_while_another_process_reads_it(cluster: Cluster) -> None:
     cluster.provider.script(Reply(message(text("Hel", Pause(), "lo"))))
-    page = cluster.post(cluster.a, "c3")
-    page.wait_for_text("Hel")
+    client = cluster.post(cluster.a, "c3")
+    client.wait_for_text("Hel")
     other = cluster.resume(cluster.b, "c3")
     other.wait_for_text("Hel")
-    page.close()
+    client.close()
     cluster.provider.release()
-    assert answers(other.end()) == "Hello"
+    assert text_of(other.end()) == "Hello"
     assert other.chunks[-1]["type"] == "finish"
 
 
-def test_when_a_process_is_killed_another_goes_on(cluster: Cluster) -> None:
+def test_another_process_continues_the_run_of_a_killed_one(cluster: Cluster) -> None:
     cluster.provider.script(
         Reply(message(tool_use("toolu_1", "look", {"city": "Bern"}), stop_reason="tool_use")),
         Reply(message(text("It is", Pause(), " raining"))),
         Reply(message(text("It is sunny"))),
     )
-    page = cluster.post(cluster.a, "c4")
-    page.wait_for_text("It is")
+    client = cluster.post(cluster.a, "c4")
+    client.wait_for_text("It is")
     newest, oldest = (
         cluster.resume(cluster.b, "c4"),
         cluster.resume(cluster.b, "c4", client_version="5.0.92"),
@@ -114,11 +114,11 @@ def test_when_a_process_is_killed_another_goes_on(cluster: Cluster) -> None:
     oldest.wait_for_text("It is")
     cluster.kill(cluster.a)
     newest.end()
-    assert answers(newest) == "It is sunny"
+    assert text_of(newest) == "It is sunny"
     assert newest.chunks[-1] == {"type": "finish", "finishReason": "stop"}
     (call,) = tools(newest.message())
     assert (call.state, call.output) == ("output-available", "look done")
-    # It cannot take back what it shows.
+    # It cannot discard what it has received.
     assert oldest.end().chunks[-1]["type"] == "error"
     assert len(cluster.provider.requests) == 3
     assert cluster.tool_runs() == ["look toolu_1 begins", "look toolu_1 ends"]
@@ -145,55 +145,56 @@ def test_a_tool_that_ran_in_a_killed_process(cluster: Cluster, tool: str) -> Non
         os.sched_yield()
     cluster.kill(cluster.a)
     cluster.gate.unlink()
-    shown = other.end().message()
-    (call,) = tools(shown)
+    (call,) = tools(other.end().message())
     if tool == "look":
-        assert answers(other) == "Wait.Done."
+        assert text_of(other) == "Wait.Done."
         assert cluster.tool_runs() == [begins, begins, f"{tool} toolu_1 ends"]
         assert call.output == "look done"
     else:
-        assert answers(other) == "Wait."
+        assert text_of(other) == "Wait."
         assert other.chunks[-1] == {"type": "finish", "finishReason": "interrupted"}
         assert cluster.tool_runs() == [begins]
         assert call.state == "output-error"
         assert len(cluster.provider.requests) == 1
 
 
-@pytest.mark.parametrize("goes_on", [False, True])
-def test_a_process_that_wakes_up_late_is_refused(cluster: Cluster, goes_on: bool) -> None:
-    chat = f"c6-{goes_on}"
+@pytest.mark.parametrize("model_finishes", [False, True])
+def test_a_process_that_resumes_late_does_not_show_its_end(
+    cluster: Cluster, model_finishes: bool
+) -> None:
+    chat = f"c6-{model_finishes}"
     cluster.provider.script(
         Reply(message(text("Half", Pause(), " of it"))), Reply(message(text("All of it")))
     )
-    page = cluster.post(cluster.a, chat)
-    page.wait_for_text("Half")
+    client = cluster.post(cluster.a, chat)
+    client.wait_for_text("Half")
     other = cluster.resume(cluster.b, chat)
     other.wait_for_text("Half")
     cluster.a.process.send_signal(signal.SIGSTOP)
-    assert answers(other.end()) == "All of it"
+    assert text_of(other.end()) == "All of it"
     cluster.a.process.send_signal(signal.SIGCONT)
-    if goes_on:
-        cluster.provider.release()  # so that it believes that it has the whole answer
-    page.end()
-    assert page.chunks[-1]["type"] == "error"
-    assert goes_on or cluster.provider.request().closed.wait(DEADLINE)
+    if model_finishes:
+        cluster.provider.release()  # so that it has a whole response, of its own
+    client.end()
+    assert client.chunks[-1]["type"] == "error"
+    assert model_finishes or cluster.provider.request().closed.wait(DEADLINE)
     assert httpx.get(f"{cluster.a.url}/readyz", trust_env=False).status_code == 200
 
 
-def test_redis_may_go_and_come_back_empty(cluster: Cluster) -> None:
+def test_redis_may_stop_and_come_back_empty(cluster: Cluster) -> None:
     cluster.provider.script(
         Reply(message(text("One", Pause(), " two", Pause(), " three", Pause(), " four")))
     )
-    page = cluster.post(cluster.a, "c7")
-    page.wait_for_text("One")
+    client = cluster.post(cluster.a, "c7")
+    client.wait_for_text("One")
     other = cluster.resume(cluster.b, "c7")
     other.wait_for_text("One")
     cluster.redis.stop()
     try:
         cluster.provider.release()
-        page.wait_for_text("One two")
-        refused = cluster.post(cluster.b, "d7").end()
-        assert (refused.status, "try again" in refused.text) == (503, True)
+        client.wait_for_text("One two")
+        rejected = cluster.post(cluster.b, "d7").end()
+        assert (rejected.status, "try again" in rejected.text) == (503, True)
     finally:
         cluster.redis.start()
     other.wait_for_text("One two")
@@ -202,6 +203,6 @@ def test_redis_may_go_and_come_back_empty(cluster: Cluster) -> None:
     late = cluster.resume(cluster.b, "c7")
     late.wait_for_text("One two three")
     cluster.provider.release()
-    for shown in (page.end(), other.end(), late.end()):
-        assert answers(shown) == "One two three four"
-        assert shown.chunks[-1]["type"] == "finish"
+    for reader in (client.end(), other.end(), late.end()):
+        assert text_of(reader) == "One two three four"
+        assert reader.chunks[-1]["type"] == "finish"

@@ -1,4 +1,4 @@
-"""`serve --workers N`: processes that live, and go down, together."""
+"""`serve --workers N`: processes that run, and shut down, together."""
 
 from __future__ import annotations
 
@@ -28,21 +28,22 @@ T = TypeVar("T")
 DEADLINE = 30.0
 
 
-def eventually(get: Callable[[], T], wanted: Callable[[T], bool]) -> T:
+def eventually(get: Callable[[], T], accept: Callable[[T], bool]) -> T:
+    """Call `get` until its value is accepted, and return it."""
     deadline = time.monotonic() + DEADLINE
-    while not wanted(got := get()):
-        assert time.monotonic() < deadline, got
+    while not accept(value := get()):
+        assert time.monotonic() < deadline, value
         time.sleep(0.02)
-    return got
+    return value
 
 
-def pids(served: Served) -> set[int]:
-    """The processes that answer: each request comes on a connection of its own."""
-    found = set()
+def responding_pids(served: Served) -> set[int]:
+    """Return the processes that respond: each request uses a new connection."""
+    pids = set()
     for _ in range(30):
         with suppress(httpx.TransportError):
-            found.add(int(httpx.get(served.url, trust_env=False, timeout=DEADLINE).text))
-    return found
+            pids.add(int(httpx.get(served.url, trust_env=False, timeout=DEADLINE).text))
+    return pids
 
 
 def is_alive(pid: int) -> bool:
@@ -57,25 +58,25 @@ def test_a_process_that_dies_is_replaced_and_none_outlives_its_parent() -> None:
     with serve(
         "tests.server.coordination.apps:plain", "usechat", args=("--workers", "2")
     ) as served:
-        first = eventually(lambda: pids(served), lambda found: len(found) == 2)
+        first = eventually(lambda: responding_pids(served), lambda pids: len(pids) == 2)
         assert served.process.pid not in first
         victim = min(first)
         os.kill(victim, signal.SIGKILL)
-        now = eventually(
-            lambda: pids(served), lambda found: len(found) == 2 and victim not in found
+        current = eventually(
+            lambda: responding_pids(served), lambda pids: len(pids) == 2 and victim not in pids
         )
         assert served.output.count("listening on") == 1
         served.process.kill()
-        eventually(lambda: any(map(is_alive, now)), lambda alive: not alive)
+        eventually(lambda: any(map(is_alive, current)), lambda alive: not alive)
 
 
-def test_what_cannot_start_ends_at_once_and_says_why_once() -> None:
-    for target, why in [
+def test_a_start_that_fails_ends_at_once_and_says_why_once() -> None:
+    for target, reason in [
         ("tests.server.coordination.apps:nothing", "nothing"),
         ("tests.server.coordination.apps:agent", "USECHAT_REDIS_URL"),
     ]:
         command = str(Path(sys.executable).parent / "usechat-server")
-        done = subprocess.run(
+        result = subprocess.run(
             [command, "serve", target, "--port", "0", "--workers", "2"],
             check=False,
             capture_output=True,
@@ -83,12 +84,12 @@ def test_what_cannot_start_ends_at_once_and_says_why_once() -> None:
             timeout=DEADLINE,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         )
-        assert done.returncode not in {0, None}
-        assert done.stderr.count(why) == 1, done.stderr
-        assert "Traceback" not in done.stderr
+        assert result.returncode not in {0, None}
+        assert result.stderr.count(reason) == 1, result.stderr
+        assert "Traceback" not in result.stderr
 
 
-def test_one_signal_drains_them_all(redis: RedisServer, tmp_path: Path) -> None:
+def test_one_signal_drains_all_workers(redis: RedisServer, tmp_path: Path) -> None:
     with FakeProvider() as provider, ExitStack() as stack:
         provider.on(lambda _: Reply(message(text("Hel", Pause(), "lo"))))
         env = {
@@ -102,7 +103,7 @@ def test_one_signal_drains_them_all(redis: RedisServer, tmp_path: Path) -> None:
         )
         eventually(lambda: served.output.count("startup complete"), lambda times: times == 2)
         parts = [{"type": "text", "text": "Hello"}]
-        pages = [
+        clients = [
             Page(
                 "POST",
                 f"{served.url}/api/chat",
@@ -110,17 +111,17 @@ def test_one_signal_drains_them_all(redis: RedisServer, tmp_path: Path) -> None:
             )
             for number in range(8)
         ]
-        for page in pages:
-            page.wait_for_text("Hel")
+        for client in clients:
+            client.wait_for_text("Hel")
         served.process.terminate()
         eventually(lambda: served.output.count("draining:"), lambda times: times == 2)
-        provider.release(len(pages))
-        for page in pages:
-            assert page.end().chunks[-1] == {"type": "finish", "finishReason": "stop"}
+        provider.release(len(clients))
+        for client in clients:
+            assert client.end().chunks[-1] == {"type": "finish", "finishReason": "stop"}
         assert served.process.wait(DEADLINE) == 0
 
 
-async def test_an_approval_counts_once_for_all_processes(redis: RedisServer) -> None:
+async def test_an_approval_is_used_once_across_all_processes(redis: RedisServer) -> None:
     here, there = RedisCommands(redis.url), RedisCommands(redis.url)
     nonces = [RedisNonces(PerLoop(lambda: here)), RedisNonces(PerLoop(lambda: there))]
     uses = [one.consume("n", 60) for one in nonces * 3]

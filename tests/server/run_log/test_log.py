@@ -1,4 +1,4 @@
-"""A run's log: whatever its readers do and whenever they read, they see the same message."""
+"""A run's log: all readers see the same message, whenever and however slowly they read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from ui_message_stream.versions import (
     downgrade,
 )
 from ui_message_stream.writer import Writer
-from usechat_server.run_log import log as memory
+from usechat_server.run_log import log as run_log
 from usechat_server.run_log.log import Log, Reader
 
 from tests.harness.asgi_host import chunks_of
@@ -52,7 +52,7 @@ CLIENT_VERSIONS = [
 ]
 
 
-async def read_rest(reader: Reader) -> bytes:
+async def read_to_end(reader: Reader) -> bytes:
     data = b""
     while (piece := await reader.read()) is not None:
         data += piece
@@ -70,8 +70,8 @@ def log_of(*entries: Sequence[Chunk]) -> Log:
     return log
 
 
-#: An entry to append, or the number of a reader that reads (a new one, from the start, if there
-#: is none of that number yet).
+#: An entry to append, or the number of a reader that reads (a new one, from the start, if that
+#: number has no reader yet).
 acts = st.lists(st.one_of(st.lists(said, max_size=6), st.integers(0, 4)), max_size=60)
 
 
@@ -92,7 +92,7 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
         for act in acts:
             if isinstance(act, int):
                 reader = readers.setdefault(act, log.reader(CLIENT_VERSIONS[act], from_start=True))
-                # A caught-up reader would wait for what this test appends next.
+                # A reader that is caught up would wait for what this test appends next.
                 reading = asyncio.create_task(reader.read())
                 await asyncio.sleep(0)
                 if reading.done():
@@ -111,30 +111,28 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
 
         for number, client_version in enumerate(CLIENT_VERSIONS):
             reader = readers.get(number) or log.reader(client_version)
-            seen[number] += await read_rest(reader)
+            seen[number] += await read_to_end(reader)
             assert seen[number].endswith(b"data: [DONE]\n\n")
             expected = [
                 downgraded for chunk in written if (downgraded := downgrade(chunk, client_version))
             ]
             assert reduce(chunks_of(seen[number])) == reduce(expected)
 
-    with mock.patch.object(memory, "READ_SIZE", read_size):
+    with mock.patch.object(run_log, "READ_SIZE", read_size):
         asyncio.run(play())
 
 
-#: A batch to append, the number of a reader that reads, or that the step is taken back.
-retried = st.lists(
+#: An entry to append, the number of a reader that reads, or a reset of the step.
+acts_with_resets = st.lists(
     st.one_of(st.lists(said, max_size=6), st.integers(0, 4), st.just("reset")), max_size=40
 )
 
 
 @settings(max_examples=300)
-@given(acts=retried, read_size=st.sampled_from([3, 64 * 1024]))
-def test_what_is_taken_back_is_lost_on_nobody(
-    acts: list[list[Chunk] | int | str], read_size: int
-) -> None:
-    """Readers that were told to forget, and those that have nothing to forget, see the same. Any
-    other gets an error, and the log had said that it would lose."""
+@given(acts=acts_with_resets, read_size=st.sampled_from([3, 64 * 1024]))
+def test_every_reader_handles_a_reset(acts: list[list[Chunk] | int | str], read_size: int) -> None:
+    """Readers that were sent the reset, and those that had received nothing of the step, see the
+    same message. Any other one gets an error, and the log knew that it blocked the reset."""
 
     async def play() -> None:
         log, writer = Log(), Writer(message_id="m")
@@ -143,21 +141,21 @@ def test_what_is_taken_back_is_lost_on_nobody(
             for number, client_version in enumerate(CLIENT_VERSIONS)
         }
         seen: dict[int, bytes] = dict.fromkeys(readers, b"")
-        lost: set[int] = set()
+        broken_off: set[int] = set()
         log.append(writer.write(Start(message_id="m")))
         for act in acts:
             if isinstance(act, int):
                 seen[act] += readers[act].read_nowait() or b""
             elif isinstance(act, str):
                 if writer.in_step:
-                    losing = {number for number in readers if readers[number].blocks_reset()}
-                    assert log.can_reset == (not losing)
-                    lost |= losing
+                    blocking = {number for number in readers if readers[number].blocks_reset()}
+                    assert log.can_reset == (not blocking)
+                    broken_off |= blocking
                     log.append(writer.write(ResetStep()))
             else:
                 entry: list[Chunk] = []
                 for chunk in act:
-                    # (Data outside of parts would stay with those who had it.)
+                    # Readers that have received data outside of a step would keep it.
                     if isinstance(chunk, Data):
                         continue
                     try:
@@ -168,15 +166,15 @@ def test_what_is_taken_back_is_lost_on_nobody(
         log.append(writer.finish("stop"))
         log.end()
 
-        replayed = chunks_of(await read_rest(log.reader(NEWEST_CLIENT_VERSION, from_start=True)))
+        replayed = chunks_of(await read_to_end(log.reader(NEWEST_CLIENT_VERSION, from_start=True)))
         assert not any(isinstance(chunk, ResetStep) for chunk in replayed)
         assert reduce(replayed) == log.message()
         for number, reader in readers.items():
-            seen[number] += await read_rest(reader)
-            got = chunks_of(seen[number])
+            seen[number] += await read_to_end(reader)
+            received = chunks_of(seen[number])
             assert seen[number].endswith(b"data: [DONE]\n\n")
-            if number in lost:
-                assert isinstance(got[-1], Error)
+            if number in broken_off:
+                assert isinstance(received[-1], Error)
                 assert not reader.blocks_reset()
                 continue
             expected = [
@@ -184,15 +182,15 @@ def test_what_is_taken_back_is_lost_on_nobody(
                 for chunk in replayed
                 if (downgraded := downgrade(chunk, CLIENT_VERSIONS[number]))
             ]
-            assert reduce(got) == reduce(expected)
+            assert reduce(received) == reduce(expected)
             reader.close()
         assert log.can_reset
 
-    with mock.patch.object(memory, "READ_SIZE", read_size):
+    with mock.patch.object(run_log, "READ_SIZE", read_size):
         asyncio.run(play())
 
 
-async def test_a_caught_up_reader_wakes_once_for_all_that_one_entry_brought() -> None:
+async def test_a_caught_up_reader_wakes_once_for_each_entry() -> None:
     log = log_of([Start(message_id="m")])
     reader = log.reader(DEFAULT_CLIENT_VERSION)
     await reader.read()
@@ -236,43 +234,43 @@ async def test_blocks_that_grow_side_by_side_stay_apart() -> None:
         log.append(text_chunks("x", block="a" if number % 2 else "b"))
     log.append([TextEnd(id="a"), TextEnd(id="b"), Finish()])
     log.end()
-    message = reduce(chunks_of(await read_rest(log.reader(DEFAULT_CLIENT_VERSION))))
+    message = reduce(chunks_of(await read_to_end(log.reader(DEFAULT_CLIENT_VERSION))))
     assert [part.text for part in message.parts if isinstance(part, TextPart)] == ["xx", "xx"]
 
 
-async def test_a_long_backlog_comes_in_pieces() -> None:
+async def test_a_long_backlog_comes_in_parts() -> None:
     text = "0123456789" * 50_000
     log = log_of([Start(message_id="m"), TextStart(id="0")], text_chunks(text), [TextEnd(id="0")])
     log.append([Finish()])
     log.end()
     reader = log.reader(DEFAULT_CLIENT_VERSION)
-    pieces = []
-    while (piece := await reader.read()) is not None:
-        pieces.append(piece)
-    assert max(map(len, pieces)) < 2 * memory.READ_SIZE
-    got = [chunk.delta for chunk in chunks_of(b"".join(pieces)) if isinstance(chunk, TextDelta)]
-    assert "".join(got) == text
+    parts = []
+    while (part := await reader.read()) is not None:
+        parts.append(part)
+    assert max(map(len, parts)) < 2 * run_log.READ_SIZE
+    deltas = [chunk.delta for chunk in chunks_of(b"".join(parts)) if isinstance(chunk, TextDelta)]
+    assert "".join(deltas) == text
 
 
-async def test_a_text_that_is_read_in_pieces_while_it_grows_stays_whole() -> None:
+async def test_a_text_that_is_read_in_parts_while_it_grows_stays_complete() -> None:
     log = log_of([Start(message_id="m"), TextStart(id="0")])
     reader = log.reader(DEFAULT_CLIENT_VERSION)
     await reader.read()
     data = b""
-    with mock.patch.object(memory, "READ_SIZE", 3):
+    with mock.patch.object(run_log, "READ_SIZE", 3):
         for piece in ("abcdefg", "hijklmn", "opq", "rst", "u"):
             log.append(text_chunks(piece))
             log.append(text_chunks("-"))
             data += await reader.read() or b""
         log.append([TextEnd(id="0"), Finish()])
         log.end()
-        data += await read_rest(reader)
+        data += await read_to_end(reader)
     deltas = [chunk.delta for chunk in chunks_of(data) if isinstance(chunk, TextDelta)]
     assert "".join(deltas) == "abcdefg-hijklmn-opq-rst-u-"
     assert max(map(len, deltas)) <= 3
 
 
-async def test_a_reader_waits_for_the_end_and_then_has_no_more() -> None:
+async def test_a_reader_waits_for_the_end_and_then_returns_none() -> None:
     log = log_of([Start(message_id="m")])
     reader = log.reader(DEFAULT_CLIENT_VERSION)
     await reader.read()
@@ -287,7 +285,7 @@ async def test_a_reader_waits_for_the_end_and_then_has_no_more() -> None:
     assert await reader.read() is None
 
 
-async def test_an_entry_that_a_client_version_must_not_be_sent_wakes_nobody_with_nothing() -> None:
+async def test_an_entry_that_a_client_version_does_not_support_wakes_no_reader() -> None:
     log = log_of([Start(message_id="m")])
     reader = log.reader(DEFAULT_CLIENT_VERSION)
     await reader.read()
@@ -311,8 +309,8 @@ async def test_a_continuation_is_replayed_from_the_message_it_continues() -> Non
     log.append([*added, parse_chunk({"type": "finish-step"}), Finish()])
     log.end()
 
-    own = chunks_of(await read_rest(log.reader(NEWEST_CLIENT_VERSION)))
-    replayed = chunks_of(await read_rest(log.reader(NEWEST_CLIENT_VERSION, from_start=True)))
+    own = chunks_of(await read_to_end(log.reader(NEWEST_CLIENT_VERSION)))
+    replayed = chunks_of(await read_to_end(log.reader(NEWEST_CLIENT_VERSION, from_start=True)))
 
     assert [chunk.type for chunk in own[:2]] == ["start", "start-step"]
     assert [chunk.type for chunk in replayed].count("start") == 1
@@ -335,18 +333,18 @@ async def test_the_cost_of_a_delta_does_not_grow_with_the_log() -> None:
         return process_time() - began
 
     await seconds(1000)
-    # Linear is 4; anything that looks at what was there before is 16.
+    # Linear growth is 4; anything that looks at earlier entries is 16.
     assert await seconds(40_000) < 9 * await seconds(10_000)
 
 
 @pytest.mark.parametrize("client_version", [DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION])
-async def test_each_reader_gets_the_form_of_its_client_version(
+async def test_each_reader_gets_the_chunks_of_its_client_version(
     client_version: ClientVersion,
 ) -> None:
     newer = ClientVersion(7)
     source = SourceUrl(source_id="s", url="https://example.com/")
     old_end, new_end = TextEnd(id="0"), TextEnd(id="0", provider_metadata={"p": {"k": 1}})
-    said: list[ChunkVariant] = [
+    variants: list[ChunkVariant] = [
         TextStart(id="0"),
         VersionedChunk(source, until=newer),
         VersionedChunk(new_end, since=newer),
@@ -354,7 +352,7 @@ async def test_each_reader_gets_the_form_of_its_client_version(
         Finish(),
     ]
     writer, log = Writer(message_id="m", client_version=client_version), Log()
-    for variant in said:
+    for variant in variants:
         log.append(
             writer.write_variant(variant)
             if isinstance(variant, VersionedChunk)
@@ -363,10 +361,10 @@ async def test_each_reader_gets_the_form_of_its_client_version(
     log.end()
 
     for reader_client_version in (DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION):
-        chunks = chunks_of(await read_rest(log.reader(reader_client_version)))
-        grammar = StreamState(client_version=reader_client_version)
+        chunks = chunks_of(await read_to_end(log.reader(reader_client_version)))
+        state = StreamState(client_version=reader_client_version)
         for chunk in chunks:
-            grammar.check(chunk)
+            state.check(chunk)
         old = reader_client_version < newer
         downgraded = [source, old_end] if old else [new_end]
         assert chunks[2:-2] == [TextStart(id="0"), *downgraded]
