@@ -39,8 +39,8 @@ class Security:
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             # A client needs the id of a run to stop it.
             expose_headers=[RUN_HEADER],
-            # All that the preflight names: `x-usechat-client`, headers of the app, `user-agent` (the
-            # AI SDK sets it up to 5.0.152 and 6.0.125).
+            # All that the preflight names: `x-usechat-client`, headers of the app, and
+            # `user-agent`, which the AI SDK sets up to 5.0.152 and 6.0.125.
             allow_headers=["*"],
             allow_credentials=not self._any_origin,
         )
