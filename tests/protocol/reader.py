@@ -1,4 +1,4 @@
-"""The published clients as readers of finished streams, for tests."""
+"""Run the published clients on finished streams."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEWEST = "7.0.173"
 
 
 class Reader:
-    """Node with every release that `tests/clients` installs."""
+    """A Node process with every release that `tests/clients` installs."""
 
     def __init__(self, node: NodeProcess) -> None:
         self._node = node
@@ -30,32 +30,39 @@ class Reader:
     def read(
         self, chunks: Iterable[Chunk], message: UIMessage | None = None, release: str = NEWEST
     ) -> Any:
-        """What a client has after the chunks, with `message` before: see `read` in reader.mjs."""
+        """Return what a client has after it read chunks: see `read` in reader.mjs.
+
+        Args:
+            message: The assistant message that the chunks continue.
+        """
         return self.read_body(b"".join(map(frame, chunks)).decode(), message, release)
 
     def read_body(self, body: str, message: UIMessage | None = None, release: str = NEWEST) -> Any:
-        """The same of the body of a response."""
+        """Return the same for the body of a response."""
         before = message and message.to_object()
         return self._node.call("read", release=release, body=body, message=before)
 
     def accept(self, streams: Sequence[Iterable[Chunk]], release: str) -> list[str | None]:
-        """For each stream, the error on which the transport of a release stops, or None."""
+        """Return for each stream the error on which the transport of a release stops, or None."""
         bodies = [b"".join(map(frame, chunks)).decode() for chunks in streams]
         return self.accept_bodies(bodies, release)
 
     def accept_bodies(self, bodies: Sequence[str], release: str = NEWEST) -> list[str | None]:
-        """The same of the bodies of responses."""
-        answer: list[str | None] = self._node.call("accept", release=release, bodies=bodies)
-        return answer
+        """Return the same for the bodies of responses."""
+        errors: list[str | None] = self._node.call("accept", release=release, bodies=bodies)
+        return errors
 
     def requests(self, chunks: Iterable[Chunk], message: UIMessage | None, release: str) -> int:
-        """How often a client that continues automatically asks who always answers these chunks."""
+        """Return how many requests a client that continues automatically sends.
+
+        The response to each request is these chunks.
+        """
         body = b"".join(map(frame, chunks)).decode()
         before = message and message.to_object()
-        asked: int = self._node.call("requests", release=release, body=body, message=before)
-        return asked
+        count: int = self._node.call("requests", release=release, body=body, message=before)
+        return count
 
     def parse(self, texts: list[str]) -> list[dict[str, Any]]:
-        """What the newest client makes of JSON texts that are not whole."""
-        answer: list[dict[str, Any]] = self._node.call("parse", release=NEWEST, texts=texts)
-        return answer
+        """Return what the newest client parses from incomplete JSON texts."""
+        values: list[dict[str, Any]] = self._node.call("parse", release=NEWEST, texts=texts)
+        return values

@@ -1,7 +1,7 @@
 """Hypothesis strategies for this protocol: JSON, chunks, legal logs, assistant messages.
 
-`logs()` makes whole legal logs with every kind of chunk; a prefix of one is what a client has read
-when the connection is cut. `logs(message)` continues a message, answering its open calls.
+`logs()` makes complete legal logs with every kind of chunk. A prefix of one is what a client has
+read when the connection is cut. `logs(message)` continues a message and answers its open calls.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ui_message_stream.schema import UNSET
 
 __all__ = ["FOREIGN", "chunks_of", "json_values", "logs", "messages", "provider_metadata"]
 
-#: What JavaScript reads and writes without loss.
+#: Numbers that JavaScript reads and writes without loss.
 _NUMBERS = st.one_of(st.integers(-(2**53) + 1, 2**53 - 1), st.floats(-1e15, 1e15))
-#: Keys on which clients throw, or which their merge leaves out, are no keys here.
+#: Without the keys on which clients throw or which their merge leaves out.
 _KEYS = st.text(max_size=4).filter(lambda key: key not in ("__proto__", "constructor", "prototype"))
 
 json_values: SearchStrategy[Any] = st.recursive(
@@ -58,28 +58,28 @@ _STEERING = st.lists(
 )
 
 
-def _maybe(strategy: SearchStrategy[Any], absent: Any = None) -> SearchStrategy[Any]:
+def _optional(strategy: SearchStrategy[Any], absent: Any = None) -> SearchStrategy[Any]:
     return st.one_of(st.just(absent), strategy)
 
 
-#: What the fields of chunks hold, by name; all others are drawn by `_REQUIRED` or by the log.
+#: Field name -> values of optional fields. Required fields are in `_REQUIRED` or given by the log.
 _OPTIONAL: dict[str, SearchStrategy[Any]] = {
     "extra": st.sampled_from([None] * 9 + [{"unknownKey": 1}]),
-    "provider_metadata": _maybe(provider_metadata),
-    "tool_metadata": _maybe(_OBJECTS),
-    "title": _maybe(_TEXTS),
-    "filename": _maybe(_TEXTS),
-    "provider_executed": _maybe(st.booleans()),
-    "preliminary": _maybe(st.booleans()),
-    "input_encoding": _maybe(st.sampled_from(["json", "text"])),
-    "approval_descriptor": _maybe(json_values, UNSET),
-    "input_schema_input": _maybe(json_values, UNSET),
-    "reason": _maybe(_TEXTS),
-    "is_automatic": _maybe(st.booleans()),
-    "signature": _maybe(_TEXTS),
-    "citations": _maybe(_CITATIONS),
-    "message_metadata": _maybe(_OBJECTS, UNSET),
-    "finish_reason": _maybe(
+    "provider_metadata": _optional(provider_metadata),
+    "tool_metadata": _optional(_OBJECTS),
+    "title": _optional(_TEXTS),
+    "filename": _optional(_TEXTS),
+    "provider_executed": _optional(st.booleans()),
+    "preliminary": _optional(st.booleans()),
+    "input_encoding": _optional(st.sampled_from(["json", "text"])),
+    "approval_descriptor": _optional(json_values, UNSET),
+    "input_schema_input": _optional(json_values, UNSET),
+    "reason": _optional(_TEXTS),
+    "is_automatic": _optional(st.booleans()),
+    "signature": _optional(_TEXTS),
+    "citations": _optional(_CITATIONS),
+    "message_metadata": _optional(_OBJECTS, UNSET),
+    "finish_reason": _optional(
         st.sampled_from(["stop", "length", "content-filter", "tool-calls", "error", "other"])
     ),
 }
@@ -96,18 +96,20 @@ _REQUIRED: dict[str, SearchStrategy[Any]] = {
     "kind": st.just("anthropic.fallback"),
     "parts": _STEERING,
 }
-#: Fields that are something else in one class.
-_OF_CLASS: dict[type[Chunk], dict[str, SearchStrategy[Any]]] = {c.SourceDocument: {"title": _TEXTS}}
+#: Chunk class -> its fields with other values.
+_CLASS_FIELDS: dict[type[Chunk], dict[str, SearchStrategy[Any]]] = {
+    c.SourceDocument: {"title": _TEXTS}
+}
 
 
 def chunks_of(cls: type[Chunk], **fixed: Any) -> SearchStrategy[Any]:
-    """Chunks of a class with any fields that make sense, but for those that are fixed."""
+    """Return a strategy for chunks of a class: any sensible fields, except for the fixed ones."""
     return _fields_of(cls, frozenset(fixed)).map(lambda fields: cls(**fields, **fixed))
 
 
 @cache
 def _fields_of(cls: type[Chunk], without: frozenset[str]) -> SearchStrategy[dict[str, Any]]:
-    known = {**_OPTIONAL, **_REQUIRED, **_OF_CLASS.get(cls, {})}
+    known = {**_OPTIONAL, **_REQUIRED, **_CLASS_FIELDS.get(cls, {})}
     names = [name for name in cls.__struct_fields__ if name in known and name not in without]
     return st.fixed_dictionaries({name: known[name] for name in names})
 
@@ -127,16 +129,16 @@ class _Call:
 
 @dataclass
 class _Log:
-    """A log in the making, and what its next chunks may refer to."""
+    """Builds a log, and tracks what the next chunks can refer to."""
 
     draw: Callable[[SearchStrategy[Any]], Any]
     chunks: list[Chunk] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     reasonings: list[str] = field(default_factory=list)
     calls: list[_Call] = field(default_factory=list)
-    #: how many of `calls` are of earlier steps
-    earlier: int = 0
-    #: makes the ids of a continuation new ones
+    #: how many of `calls` belong to earlier steps
+    earlier_calls: int = 0
+    #: distinguishes the ids of a continuation
     prefix: str = ""
     count: int = 0
 
@@ -154,7 +156,7 @@ class _Log:
         self.count += 1
         return f"{self.prefix}{kind}-{self.count}"
 
-    # Each action adds a chunk, or nothing where it has no object.
+    # Each action adds a chunk, or nothing if there is nothing to refer to.
 
     def text(self) -> None:
         self._block(self.texts, c.TextStart, c.TextDelta, c.TextEnd)
@@ -213,15 +215,15 @@ class _Log:
             call.state = "done"
             self.add(c.ToolInputError, **call.identity)
 
-    def ask(self) -> None:
+    def request_approval(self) -> None:
         if calls := self.in_state("available"):
             call = self.pick(calls)
-            call.state = "asked"
+            call.state = "requested"
             call.approval = self.new_id("approval")
             self.add(c.ToolApprovalRequest, tool_call_id=call.id, approval_id=call.approval)
 
     def respond(self) -> None:
-        if calls := self.in_state("asked"):
+        if calls := self.in_state("requested"):
             call = self.pick(calls)
             call.state = "responded"
             self.add(c.ToolApprovalResponse, approval_id=call.approval)
@@ -236,45 +238,45 @@ class _Log:
         self.add(kind, tool_call_id=call.id, **dynamic)
         call.state = "running" if getattr(self.chunks[-1], "preliminary", None) else "done"
 
-    def whole_part(self) -> None:
+    def add_part(self) -> None:
         kinds = [c.File, c.SourceUrl, c.SourceDocument, c.Custom, c.ReasoningFile]
         self.add(self.pick(kinds))
 
-    def note(self) -> None:
+    def add_data(self) -> None:
         kind = self.pick([c.Data, c.Data, c.MessageMetadata, c.SteeringMessage])
         if kind is c.Data:
-            part_id = self.draw(_maybe(st.sampled_from(["a", "b"])))
-            transient = self.draw(_maybe(st.booleans()))
+            part_id = self.draw(_optional(st.sampled_from(["a", "b"])))
+            transient = self.draw(_optional(st.booleans()))
             self.add(c.Data, name=self.pick(["weather", "x"]), id=part_id, transient=transient)
         elif kind is c.MessageMetadata:
             self.add(kind, message_metadata=self.draw(_OBJECTS))
         else:
             self.add(kind, id=self.new_id("steering"))
 
-    def reset(self) -> None:
+    def reset_step(self) -> None:
         if self.draw(st.integers(0, 3)) == 0:
             self.chunks.append(c.ResetStep())
             self.texts.clear()
             self.reasonings.clear()
-            del self.calls[self.earlier :]
+            del self.calls[self.earlier_calls :]
 
     def _actions(self) -> list[Callable[[], None]]:
-        """What can come next in a step, the likelier the oftener."""
+        """Return the actions that can follow in a step, weighted by repetition."""
         actions = [self.text, self.text, self.reasoning, self.begin_call, self.begin_call]
-        actions += [self.whole_part, self.note, self.reset]
+        actions += [self.add_part, self.add_data, self.reset_step]
         if self.in_state("streaming"):
             actions += [self.stream_input] * 3 + [self.end_input] * 2
         if self.in_state("available", "responded", "running"):
             actions += [self.output] * 4
         if self.in_state("available"):
-            actions += [self.ask] * 2
-        if self.in_state("asked"):
+            actions += [self.request_approval] * 2
+        if self.in_state("requested"):
             actions += [self.respond] * 3
         return actions
 
     def step(self, size: int) -> None:
         self.chunks.append(c.StartStep())
-        self.earlier = len(self.calls)
+        self.earlier_calls = len(self.calls)
         for _ in range(size):
             self.pick(self._actions())()
         self.chunks += [c.TextEnd(id=block) for block in self.texts]
@@ -287,7 +289,7 @@ class _Log:
 
     def end(self) -> None:
         if self.calls:
-            # A page that continues automatically must not do so after this.
+            # A client that continues automatically must not do so after this.
             ends: list[Chunk] = [c.TextStart(id="end"), c.TextEnd(id="end")]
             self.chunks += [c.StartStep(), *ends, c.FinishStep()]
         self.add(self.pick([c.Finish, c.Finish, c.Abort, c.Error]))
@@ -297,30 +299,30 @@ class _Log:
 def logs(
     draw: st.DrawFn, message: UIMessage | None = None, *, max_actions: int = 12
 ) -> list[Chunk]:
-    """A legal log, from `start` to its end; with `message`, a continuation of it."""
+    """Draw a legal log, from `start` to its end; with `message`, a continuation of it."""
     log = _Log(draw)
     message_id = "message" if message is None else message.id
     log.add(c.Start, message_id=draw(st.sampled_from([message_id, None])))
     if message is not None:
         log.prefix = f"after-{len(message.parts)}-"
-        log.calls = [_left_over(part) for part in message.parts if isinstance(part, ToolPart)]
-        log.earlier = 0
+        log.calls = [_open_call(part) for part in message.parts if isinstance(part, ToolPart)]
+        log.earlier_calls = 0
     for _ in range(draw(st.integers(0, 3))):
-        draw(st.sampled_from([log.output, log.respond, log.note]))()
+        draw(st.sampled_from([log.output, log.respond, log.add_data]))()
     for _ in range(draw(st.integers(0, 3))):
         log.step(draw(st.integers(0, max_actions)))
     log.end()
     return log.chunks
 
 
-def _left_over(part: ToolPart) -> _Call:
+def _open_call(part: ToolPart) -> _Call:
     states = {
         "input-available": "available",
-        "approval-requested": "asked",
+        "approval-requested": "requested",
         "approval-responded": "responded",
     }
     state = "running" if part.preliminary else states.get(part.state, "done")
-    if state == "asked" and part.approval is None:
+    if state == "requested" and part.approval is None:
         state = "done"
     approval = part.approval.id if part.approval is not None else None
     return _Call(part.tool_call_id, part.tool_name, part.dynamic or None, state, approval)
@@ -328,14 +330,14 @@ def _left_over(part: ToolPart) -> _Call:
 
 @st.composite
 def messages(draw: st.DrawFn, *, interrupted: bool = True) -> UIMessage:
-    """An assistant message as a client holds it: after a whole log, or where one was cut."""
+    """Draw an assistant message as a client holds it, after a complete log or a cut one."""
     log = draw(logs())
     cut = draw(st.integers(1, len(log))) if interrupted else len(log)
     start = UIMessage(id="message", role="assistant", parts=[])
     return reduce(log[:cut], start)
 
 
-#: What other servers, older clients and newer releases leave in a history.
+#: A message with what other servers, older clients and newer releases write.
 FOREIGN = UIMessage.from_object(
     {
         "id": "m",

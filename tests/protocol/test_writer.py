@@ -1,4 +1,4 @@
-"""The writer: whatever it is told, what comes out is legal, ends, and makes no page loop."""
+"""The writer: its output is legal and complete, and no client repeats a request after it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ui_message_stream.state import IllegalChunk, StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion, downgrade
 from ui_message_stream.writer import TRUNCATED_INPUT, Writer
 
+from tests.protocol.arbitrary_chunks import arbitrary_chunks
 from tests.protocol.reader import Reader
 from tests.protocol.strategies import messages
-from tests.protocol.wild import wild_chunks
 
 RELEASES = ["5.0.0", "5.0.92", "5.0.216", "6.0.0", "6.0.230", "7.0.0", "7.0.31", "7.0.173"]
 EMPTY_STEP = ["start-step", "text-start", "text-end", "finish-step"]
@@ -32,8 +32,14 @@ def types(chunks: list[Chunk]) -> list[str]:
     return [chunk.type for chunk in chunks]
 
 
-def written(writer: Writer, *chunks: Chunk) -> list[Chunk]:
-    return [out for chunk in chunks for out in writer.write(chunk)]
+def write_all(writer: Writer, *chunks: Chunk) -> list[Chunk]:
+    return [written for chunk in chunks for written in writer.write(chunk)]
+
+
+def downgrade_all(chunks: list[Chunk], release: str) -> list[Chunk]:
+    client_version = ClientVersion.parse(release)
+    downgraded = (downgrade(chunk, client_version) for chunk in chunks)
+    return [chunk for chunk in downgraded if chunk is not None]
 
 
 def call(tool_call_id: str = "c", **more: Any) -> c.ToolInputAvailable:
@@ -44,56 +50,56 @@ def output(tool_call_id: str = "c", **more: Any) -> c.ToolOutputAvailable:
     return c.ToolOutputAvailable(tool_call_id=tool_call_id, output=1, **more)
 
 
-def wild_log(
+def arbitrary_log(
     data: st.DataObject, message: UIMessage | None, client_version: ClientVersion
 ) -> tuple[list[Chunk], list[Chunk]]:
-    """What a writer took of any chunks and an end, and what it made of them."""
+    """Write arbitrary chunks and an end; return those that were accepted, and what to send."""
     writer = Writer(message_id="new", message=message, client_version=client_version)
-    taken, made = [], []
-    for chunk in [*data.draw(st.lists(wild_chunks(message), max_size=25)), *ENDS]:
+    accepted, sent = [], []
+    for chunk in [*data.draw(st.lists(arbitrary_chunks(message), max_size=25)), *ENDS]:
         if writer.ended or (isinstance(chunk, tuple(map(type, ENDS))) and data.draw(st.booleans())):
             continue
         try:
-            made += writer.write(chunk)
+            sent += writer.write(chunk)
         except IllegalChunk:
             continue
-        taken.append(chunk)
+        accepted.append(chunk)
     if not writer.ended:
-        made += writer.finish()
-    return taken, made
+        sent += writer.finish()
+    return accepted, sent
 
 
 @given(maybe_messages, st.sampled_from([ClientVersion(5), DEFAULT_CLIENT_VERSION]), st.data())
 @settings(max_examples=150)
-def test_whatever_is_written_comes_out_legal_and_whole(
+def test_any_output_is_legal_and_complete(
     message: UIMessage | None, client_version: ClientVersion, data: st.DataObject
 ) -> None:
-    taken, made = wild_log(data, message, client_version)
+    accepted, sent = arbitrary_log(data, message, client_version)
 
-    grammar = StreamState(message, client_version=client_version)
-    for chunk in made:
-        grammar.check(chunk)
-    assert grammar.state == "after the end"
-    assert isinstance(made[0], c.Start)
-    # Nothing that was taken is lost or out of order, and what was added has no text of its own.
+    stream = StreamState(message, client_version=client_version)
+    for chunk in sent:
+        stream.check(chunk)
+    assert stream.state == "after the end"
+    assert isinstance(sent[0], c.Start)
+    # No accepted chunk is lost or out of order, and added chunks have no text.
     for block in ("0", "1"):
         for kind in (c.TextDelta, c.ReasoningDelta):
-            assert _text(made, kind, block) == _text(taken, kind, block)
+            assert _text(sent, kind, block) == _text(accepted, kind, block)
     whole = (*(c.TextDelta, c.ReasoningDelta, c.ToolInputDelta), *map(type, ENDS), c.Start)
-    kept = [chunk for chunk in taken if not isinstance(chunk, whole)]
-    left = map(_without_flag, made)
-    assert all(any(_without_flag(chunk) == out for out in left) for chunk in kept)
+    expected = [chunk for chunk in accepted if not isinstance(chunk, whole)]
+    remaining = map(_without_flag, sent)
+    assert all(_without_flag(chunk) in remaining for chunk in expected)
 
 
 def _without_flag(chunk: Chunk) -> Chunk:
-    """An output without `dynamic`, which the writer corrects."""
+    """Return an output without `dynamic`, which the writer corrects."""
     if isinstance(chunk, (c.ToolOutputAvailable, c.ToolOutputError)):
         return msgspec.structs.replace(chunk, dynamic=None)
     return chunk
 
 
 def _text(chunks: list[Chunk], kind: Any, block: str) -> str:
-    """The text of all blocks of an id, those that were closed or not."""
+    """Return the texts of all blocks with an id, closed or not."""
     text, blocks = "", []
     for chunk in chunks:
         if isinstance(chunk, kind) and chunk.id == block:
@@ -107,23 +113,21 @@ def _text(chunks: list[Chunk], kind: Any, block: str) -> str:
 def requests(
     reader: Reader, chunks: list[Chunk], message: UIMessage | None, client_version: ClientVersion
 ) -> dict[str, int]:
-    """How often each release from the client version on asks that continues automatically."""
+    """Return how often each release requests that is new enough and continues automatically."""
     return {
-        release: reader.requests(
-            [out for chunk in chunks if (out := downgrade(chunk, at)) is not None], message, release
-        )
+        release: reader.requests(downgrade_all(chunks, release), message, release)
         for release in RELEASES
-        if (at := ClientVersion.parse(release)) >= client_version
+        if ClientVersion.parse(release) >= client_version
     }
 
 
 @given(maybe_messages, st.sampled_from([ClientVersion(5), DEFAULT_CLIENT_VERSION]), st.data())
 @settings(max_examples=80)
-def test_no_published_client_sends_a_request_again(
+def test_no_published_client_repeats_a_request(
     reader: Reader, message: UIMessage | None, client_version: ClientVersion, data: st.DataObject
 ) -> None:
-    _, made = wild_log(data, message, client_version)
-    assert set(requests(reader, made, message, client_version).values()) == {1}
+    _, sent = arbitrary_log(data, message, client_version)
+    assert set(requests(reader, sent, message, client_version).values()) == {1}
 
 
 @pytest.mark.parametrize("dynamic", [None, True])
@@ -144,28 +148,24 @@ def test_an_input_error_without_a_start_reaches_every_client(
     ]
     assert set(requests(reader, chunks, None, oldest).values()) == {1}
     for release in filter(lambda release: ClientVersion.parse(release) >= oldest, RELEASES):
-        at = ClientVersion.parse(release)
-        sent = [out for chunk in chunks if (out := downgrade(chunk, at)) is not None]
-        result = reader.read(sent, release=release)
+        result = reader.read(downgrade_all(chunks, release), release=release)
         assert result["error"] is None
         assert result["message"]["parts"][1]["state"] == "output-error"
 
 
 @given(maybe_messages, st.data())
 @settings(max_examples=80)
-def test_the_oldest_client_reads_whatever_is_written_for_it(
+def test_the_oldest_client_reads_any_output(
     reader: Reader, message: UIMessage | None, data: st.DataObject
 ) -> None:
-    oldest = ClientVersion(5)
-    _, chunks = wild_log(data, message, oldest)
-    sent = [out for chunk in chunks if (out := downgrade(chunk, oldest)) is not None]
-    error = next((chunk.error_text for chunk in chunks if isinstance(chunk, c.Error)), None)
-    assert reader.read(sent, message, str(oldest))["error"] == error
+    _, sent = arbitrary_log(data, message, ClientVersion(5))
+    error = next((chunk.error_text for chunk in sent if isinstance(chunk, c.Error)), None)
+    assert reader.read(downgrade_all(sent, "5.0.0"), message, "5.0.0")["error"] == error
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.type)
 @pytest.mark.parametrize("state", ["output-available", "output-error", "approval-responded"])
-def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
+def test_a_continuation_without_content_ends_with_a_visible_step(
     reader: Reader, state: str, end: Chunk
 ) -> None:
     part = {"type": "tool-t", "toolCallId": "c", "state": state, "input": {}, "errorText": "e"}
@@ -173,7 +173,7 @@ def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
         part["approval"] = {"id": "a", "approved": True}
     parts = [{"type": "step-start"}, part]
     message = UIMessage.from_object({"id": "m", "role": "assistant", "parts": parts})
-    # The clients are right that it is needed: without the step they go on and on.
+    # Without the step, these clients really repeat the request.
     bare: list[Chunk] = [c.Start(message_id="m"), end]
     loops = {
         release for release, n in requests(reader, bare, message, ClientVersion(5)).items() if n > 1
@@ -185,25 +185,25 @@ def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
         expected &= {"5.0.0"}
     assert loops == expected
 
-    made = Writer(message=message).write(end)
-    assert types(made) == ["start", *EMPTY_STEP, end.type]
-    assert set(requests(reader, made, message, ClientVersion(5)).values()) == {1}
+    sent = Writer(message=message).write(end)
+    assert types(sent) == ["start", *EMPTY_STEP, end.type]
+    assert set(requests(reader, sent, message, ClientVersion(5)).values()) == {1}
     # An `error` stops every client from the default client version on.
-    made = Writer(message=message, client_version=DEFAULT_CLIENT_VERSION).write(end)
+    sent = Writer(message=message, client_version=DEFAULT_CLIENT_VERSION).write(end)
     added = [] if isinstance(end, c.Error) else EMPTY_STEP
-    assert types(made) == ["start", *added, end.type]
+    assert types(sent) == ["start", *added, end.type]
 
 
 @pytest.mark.parametrize(
     ("chunks", "client_version", "added"),
     [
         ([c.TextStart(id="0")], "5.0.0", False),
-        # The page answers this one, and then shall ask.
+        # The client answers this call, and should then send a request.
         ([call()], "5.0.0", False),
         ([call(), call("d"), output("d")], "5.0.0", False),
         ([call(), output()], "7.0.173", True),
         ([call(), output(preliminary=True)], "5.0.92", True),
-        # Web search: only clients before 5.0.86 take it for a tool call of the page.
+        # Web search: only clients before 5.0.86 treat it as a tool call of the client.
         ([call(provider_executed=True), output()], "5.0.0", True),
         ([call(provider_executed=True), output()], "5.0.92", False),
         ([call(provider_executed=True)], "5.0.0", False),
@@ -211,17 +211,17 @@ def test_a_continuation_that_brings_nothing_ends_with_a_step_that_shows(
         ([call(dynamic=True), call("d", provider_executed=True), output("d")], "5.0.92", False),
     ],
 )
-def test_a_step_is_added_only_where_a_page_would_go_on(
+def test_a_step_is_added_only_where_a_client_would_continue(
     chunks: list[Chunk], client_version: str, added: bool
 ) -> None:
     writer = Writer(client_version=ClientVersion.parse(client_version))
-    made = written(writer, *chunks) + writer.finish()
-    assert types(made[-5:-1]) == EMPTY_STEP if added else types(made).count("start-step") == 1
+    sent = write_all(writer, *chunks) + writer.finish()
+    assert types(sent[-5:-1]) == EMPTY_STEP if added else types(sent).count("start-step") == 1
 
 
-def test_what_is_missing_is_added_in_front() -> None:
+def test_missing_chunks_are_added() -> None:
     writer = Writer(message_id="m")
-    made = written(
+    sent = write_all(
         writer,
         c.ReasoningStart(id="0"),
         c.ReasoningDelta(id="0", delta="hm"),
@@ -230,24 +230,24 @@ def test_what_is_missing_is_added_in_front() -> None:
         c.Data(name="x", data=1),
         c.Finish(),
     )
-    assert types(made) == [
+    assert types(sent) == [
         *("start", "start-step", "reasoning-start", "reasoning-delta", "text-start"),
         *("text-end", "reasoning-end", "finish-step"),
         *("start-step", "data-x", "finish-step", "finish"),
     ]
-    assert made[0] == c.Start(message_id="m")
+    assert sent[0] == c.Start(message_id="m")
 
 
-def test_nothing_is_added_to_a_stream_that_has_all() -> None:
+def test_nothing_is_added_to_a_complete_stream() -> None:
     chunks: list[Chunk] = [
         c.Start(message_id="own", message_metadata={"a": 1}),
         *(c.StartStep(), c.TextStart(id="0"), c.TextDelta(id="0", delta="a"), c.TextEnd(id="0")),
         *(c.FinishStep(), c.Finish(finish_reason="stop", message_metadata={"b": 2})),
     ]
-    assert written(Writer(message_id="m"), *chunks) == chunks
+    assert write_all(Writer(message_id="m"), *chunks) == chunks
 
 
-def test_a_start_without_an_id_gets_the_message_s() -> None:
+def test_a_start_without_an_id_gets_the_message_id() -> None:
     message = UIMessage(id="m", role="assistant", parts=[])
     for writer in (Writer(message_id="m"), Writer(message=message, message_id="not this")):
         assert writer.write(c.Start(message_metadata=1)) == [
@@ -258,28 +258,28 @@ def test_a_start_without_an_id_gets_the_message_s() -> None:
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.type)
-def test_half_a_tool_input_ends_as_an_error_that_shows_it(end: Chunk) -> None:
+def test_a_truncated_tool_input_ends_as_an_error_with_its_text(end: Chunk) -> None:
     writer = Writer(client_version=DEFAULT_CLIENT_VERSION)
-    made = written(
+    sent = write_all(
         writer,
         c.ToolInputStart(tool_call_id="c", tool_name="t", dynamic=True),
         c.ToolInputDelta(tool_call_id="c", input_text_delta='{"city'),
         c.ToolInputDelta(tool_call_id="c", input_text_delta='":"Pa'),
         end,
     )
-    assert made[5] == c.ToolInputError(
+    assert sent[5] == c.ToolInputError(
         tool_call_id="c",
         tool_name="t",
         dynamic=True,
         input='{"city":"Pa',
         error_text=TRUNCATED_INPUT,
     )
-    assert made[-1] == end
+    assert sent[-1] == end
     assert writer.ended
 
 
 @pytest.mark.parametrize("finish", ["finish", "error", "abort"])
-def test_after_the_end_nothing_can_be_written(finish: str) -> None:
+def test_nothing_can_be_written_after_the_end(finish: str) -> None:
     writer = Writer()
     assert not writer.ended
     writer.error("An error occurred.")
@@ -291,7 +291,7 @@ def test_after_the_end_nothing_can_be_written(finish: str) -> None:
         getattr(writer, finish)(*(["again"] if finish == "error" else []))
 
 
-def test_the_ends_say_what_they_are_told() -> None:
+def test_the_ends_have_the_given_values() -> None:
     assert Writer().finish("length", {"a": 1})[-1] == c.Finish(
         finish_reason="length", message_metadata={"a": 1}
     )
@@ -307,12 +307,12 @@ def test_an_output_gets_the_flag_of_its_call(dynamic: bool | None, wrong: bool |
     parts = [{"type": "step-start"}, {**part, "state": "input-available", "input": {}}]
     message = UIMessage.from_object({"id": "m", "role": "assistant", "parts": parts})
     error = c.ToolOutputError(tool_call_id="c", error_text="e", dynamic=wrong)
-    made = written(Writer(message=message), output("old", dynamic=wrong), call(dynamic=dynamic))
-    assert made[1] == output("old", dynamic=dynamic)
+    sent = write_all(Writer(message=message), output("old", dynamic=wrong), call(dynamic=dynamic))
+    assert sent[1] == output("old", dynamic=dynamic)
     writer = Writer()
-    told = written(writer, call(dynamic=dynamic), error)[-1]
-    assert isinstance(told, c.ToolOutputError)
-    assert told.dynamic is dynamic
+    result = write_all(writer, call(dynamic=dynamic), error)[-1]
+    assert isinstance(result, c.ToolOutputError)
+    assert result.dynamic is dynamic
 
 
 def test_a_refused_chunk_changes_nothing() -> None:
@@ -342,25 +342,25 @@ def test_a_refused_chunk_changes_nothing() -> None:
 )
 def test_halves_of_surrogate_pairs_are_joined(deltas: list[str], out: list[str]) -> None:
     text: list[Chunk] = [c.TextDelta(id="0", delta=delta) for delta in deltas]
-    thought: list[Chunk] = [c.ReasoningDelta(id="0", delta=delta) for delta in deltas]
+    reasoning: list[Chunk] = [c.ReasoningDelta(id="0", delta=delta) for delta in deltas]
     writer = Writer()
-    made = written(writer, c.TextStart(id="0"), c.ReasoningStart(id="0"))
-    # Side by side, the blocks do not disturb each other.
-    for pair in zip(text, thought, strict=True):
-        made += written(writer, *pair)
-    made += writer.finish()
-    assert [chunk.delta for chunk in made if isinstance(chunk, c.TextDelta)] == out
-    assert [chunk.delta for chunk in made if isinstance(chunk, c.ReasoningDelta)] == out
+    sent = write_all(writer, c.TextStart(id="0"), c.ReasoningStart(id="0"))
+    # Interleaved blocks do not affect each other.
+    for pair in zip(text, reasoning, strict=True):
+        sent += write_all(writer, *pair)
+    sent += writer.finish()
+    assert [chunk.delta for chunk in sent if isinstance(chunk, c.TextDelta)] == out
+    assert [chunk.delta for chunk in sent if isinstance(chunk, c.ReasoningDelta)] == out
 
 
 def test_halves_in_a_tool_input_are_joined() -> None:
     writer = Writer()
     writer.write(c.ToolInputStart(tool_call_id="c", tool_name="t"))
     pieces = ['"\ud83d', '\ude00"']
-    made = written(
+    sent = write_all(
         writer, *(c.ToolInputDelta(tool_call_id="c", input_text_delta=piece) for piece in pieces)
     )
-    assert [chunk.input_text_delta for chunk in made if isinstance(chunk, c.ToolInputDelta)] == [
+    assert [chunk.input_text_delta for chunk in sent if isinstance(chunk, c.ToolInputDelta)] == [
         '"',
         '😀"',
     ]
@@ -390,7 +390,7 @@ def test_a_signature_on_an_empty_delta_is_kept_beside_half_an_emoji() -> None:
         (call(), True),
     ],
 )
-def test_started_is_whether_a_person_saw_anything(chunk: Chunk, started: bool) -> None:
+def test_started_is_whether_anything_visible_was_written(chunk: Chunk, started: bool) -> None:
     writer = Writer()
     assert not writer.started
     writer.write(chunk)

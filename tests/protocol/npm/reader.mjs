@@ -1,18 +1,18 @@
-// Reads finished streams with published clients, for tests of the protocol library: a JSON command
-// a line in, a JSON answer a line out, in the same order.
+// Reads finished streams with published clients, for tests of the protocol library. Each line of
+// the input is a JSON command, each line of the output its result, in the same order.
 import { createInterface } from 'node:readline';
 
 import { loadAi, predicates } from '../../clients/driver/releases.mjs';
 import { State, question } from './state.mjs';
 
-/** After so many requests a client would go on forever. */
-const ENOUGH = 3;
+/** A client that sends as many requests would send them forever. */
+const MAX_REQUESTS = 3;
 
 const commands = {
   /**
-   * What a client has when a response is over: the message with parts that it did not show yet, too,
-   * its finish reason, the error it stopped on, and the ids of the calls that it gave to
-   * `onToolCall`. `message` is what the response continues.
+   * What a client has at the end of a response: the message, with parts that are not visible yet,
+   * the finish reason, the error on which it stopped, and the ids of the calls that it passed to
+   * `onToolCall`. The response continues `message`.
    */
   async read({ release, body, message }) {
     const ai = await loadAi(release);
@@ -38,7 +38,7 @@ const commands = {
     };
   },
 
-  /** For each body, the error on which a client stops that reads nothing but chunks, or null. */
+  /** For each body, the error on which a client stops that only parses the chunks, or null. */
   async accept({ release, bodies }) {
     const ai = await loadAi(release);
     return Promise.all(
@@ -62,29 +62,29 @@ const commands = {
     );
   },
 
-  /** How often a client that continues automatically asks a server that always answers the same. */
+  /** How many requests an automatically continuing client sends if every response is the same. */
   async requests({ release, body, message }) {
     const ai = await loadAi(release);
     class Chat extends ai.AbstractChat {}
     const continues = Object.values(predicates(ai));
-    let asked = 0;
+    let count = 0;
     const chat = new Chat({
       state: new State(message ? [question, message] : [question]),
       generateId: () => 'generated',
-      sendAutomaticallyWhen: chat => asked < ENOUGH && continues.some(predicate => predicate(chat)),
+      sendAutomaticallyWhen: chat => count < MAX_REQUESTS && continues.some(predicate => predicate(chat)),
       transport: new ai.DefaultChatTransport({
         api: 'http://127.0.0.1/',
         fetch: async () => {
-          asked += 1;
+          count += 1;
           return new Response(body);
         },
       }),
     });
     await chat.sendMessage();
-    return asked;
+    return count;
   },
 
-  /** What a client makes of JSON texts that are not whole: `{value}`, or `{}` for nothing. */
+  /** What a client parses from incomplete JSON texts: `{value}`, or `{}` for nothing. */
   async parse({ release, texts }) {
     const ai = await loadAi(release);
     return Promise.all(

@@ -1,8 +1,8 @@
-// What AbstractChat needs around it, without a UI framework.
+// What AbstractChat requires, without a UI framework.
 
 export const question = { id: 'question', role: 'user', parts: [{ type: 'text', text: 'Hello' }] };
 
-/** The smallest state that AbstractChat asks for. */
+/** The smallest state that AbstractChat accepts. */
 export class State {
   status = 'ready';
   error;

@@ -1,4 +1,4 @@
-"""Chunks in any order, legal or not, about a few blocks and tool calls."""
+"""A strategy for chunks in any order, legal or not, that refer to a few blocks and tool calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ui_message_stream.messages import ToolPart, UIMessage
 
 from tests.protocol.strategies import chunks_of
 
-__all__ = ["wild_chunks"]
+__all__ = ["arbitrary_chunks"]
 
 _BLOCKS = (
     *(c.TextStart, c.TextDelta, c.TextEnd),
@@ -22,7 +22,7 @@ _CALLS: tuple[type[Chunk], ...] = (
     *(c.ToolInputStart, c.ToolInputDelta, c.ToolInputAvailable, c.ToolOutputAvailable),
     *(c.ToolOutputError, c.ToolApprovalRequest, c.ToolApprovalResponse),
 )
-#: The likelier the oftener: a list of any classes would hardly ever have a legal tool call.
+#: Weighted by repetition: a uniform choice would hardly ever make a legal tool call.
 _CLASSES: list[type[Chunk]] = [
     *CHUNK_TYPES.values(),
     *(_BLOCKS * 2),
@@ -31,8 +31,8 @@ _CLASSES: list[type[Chunk]] = [
 ]
 
 
-def wild_chunks(message: UIMessage | None = None) -> SearchStrategy[Chunk]:
-    """Any chunk, also about the tool calls of a message that is continued."""
+def arbitrary_chunks(message: UIMessage | None = None) -> SearchStrategy[Chunk]:
+    """Return a strategy for any chunk; some refer to the tool calls of a continued message."""
     parts = [part for part in message.parts if isinstance(part, ToolPart)] if message else []
     calls = ["c1", "c2", "c3", *(part.tool_call_id for part in parts)]
     approvals = ["a1", "a2", *(part.approval.id for part in parts if part.approval)]
