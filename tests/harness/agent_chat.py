@@ -132,7 +132,7 @@ class AgentChat:
     async def respond(self, turn: Turn) -> list[Chunk]:
         """Run a turn to its end. Return the chunks that its client reads, which are checked."""
         await self.start_run(turn)
-        chunks = await self.connect(turn.client_version).answer()
+        chunks = await self.connect(turn.client_version).read_chunks()
         state = StreamState(turn.continued, client_version=turn.client_version)
         for chunk in chunks:
             state.check(chunk)

@@ -1,4 +1,4 @@
-"""An ASGI host in this process whose client does what a test says."""
+"""AsgiHost: sends one request to an ASGI app in this process, with a client that tests control."""
 
 from __future__ import annotations
 
@@ -13,43 +13,46 @@ from ui_message_stream.sse import Decoder
 
 __all__ = ["LONG", "AsgiHost", "chunks_of"]
 
-#: Seconds that nothing takes unless it is broken.
+#: Seconds after which a test fails instead of waiting any longer.
 LONG = 10
 
 
 class AsgiHost:
     """One request and its client.
 
-    `tells`: the host reports a hang-up by `http.disconnect`, as all do that advertise ASGI 2.3.
-    `raises`: it reports it by an OSError from `send`, as the specification says from 2.4 on.
+    Args:
+        app: The app, or a response.
+        reports_disconnect: Whether the host sends `http.disconnect`, as hosts of ASGI 2.3 do.
+        raises_on_send: Whether `send` raises OSError after a disconnect, as specified since 2.4.
+        extensions: The extensions of the ASGI scope.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        tells: bool = True,
-        raises: bool = False,
+        reports_disconnect: bool = True,
+        raises_on_send: bool = False,
         extensions: Mapping[str, Any] | None = None,
     ) -> None:
         self.sent: list[Message] = []
-        #: cleared: the client does not read, and `send` waits
+        #: while it is cleared, the client does not read and `send` waits
         self.reading = asyncio.Event()
         self.reading.set()
         self._app = app
-        self._tells = tells
-        self._raises = raises
+        self._reports_disconnect = reports_disconnect
+        self._raises_on_send = raises_on_send
         self._extensions = extensions
-        self._left = asyncio.Event()
-        self._told = asyncio.Event()
+        self._disconnected = asyncio.Event()
+        self._noticed = asyncio.Event()
         self._sending = False
         self._changed = asyncio.Condition()
 
     def request(self) -> asyncio.Task[None]:
-        """Starts the request; the task ends when the app returns."""
+        """Start the request. The task ends when the app returns."""
         scope = {
             "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4" if self._raises else "2.3"},
+            "asgi": {"version": "3.0", "spec_version": "2.4" if self._raises_on_send else "2.3"},
             "http_version": "1.1",
             "method": "POST",
             "path": "/",
@@ -58,25 +61,26 @@ class AsgiHost:
         }
         return asyncio.create_task(self._run(scope))
 
-    async def answer(self) -> list[Chunk]:
-        """The whole answer, to a client that stays."""
+    async def read_chunks(self) -> list[Chunk]:
+        """Send the request and return all chunks of the response."""
         await asyncio.wait_for(self.request(), LONG)
         return self.chunks
 
-    def leave(self, *, told: bool = True) -> None:
-        """The client goes; without `told`, the host has not noticed yet but from its writes."""
-        self._left.set()
+    def disconnect(self, *, noticed: bool = True) -> None:
+        """Disconnect the client. Without `noticed`, only `send` shows it until
+        `notice_disconnect`."""
+        self._disconnected.set()
         self.reading.set()
-        if told:
-            self.tell()
+        if noticed:
+            self.notice_disconnect()
 
-    def tell(self) -> None:
-        self._told.set()
+    def notice_disconnect(self) -> None:
+        self._noticed.set()
 
-    async def until(self, seen: Callable[[bytes], bool]) -> None:
-        """Waits until the body so far is as wanted."""
+    async def wait_for_body(self, condition: Callable[[bytes], bool]) -> None:
+        """Wait until the condition is true of the body so far."""
         async with asyncio.timeout(LONG), self._changed:
-            await self._changed.wait_for(lambda: seen(self.body))
+            await self._changed.wait_for(lambda: condition(self.body))
 
     @property
     def body(self) -> bytes:
@@ -88,39 +92,39 @@ class AsgiHost:
 
     @property
     def complete(self) -> bool:
-        """Whether the host was told that the response is over."""
+        """Whether the app has ended the response."""
         return bool(self.sent) and not self.sent[-1].get("more_body", True)
 
     async def _run(self, scope: dict[str, Any]) -> None:
         await self._app(scope, self._receive, self._send)
 
     async def _receive(self) -> Message:
-        if self._tells:
-            await self._told.wait()
+        if self._reports_disconnect:
+            await self._noticed.wait()
             return {"type": "http.disconnect"}
         await asyncio.Event().wait()
         raise AssertionError
 
     async def _send(self, message: Message) -> None:
-        assert not self._sending, "two writes at once"
-        assert not self.complete, "a write after the last one"
+        assert not self._sending, "concurrent writes"
+        assert not self.complete, "a write after the response ended"
         self._sending = True
         try:
             await self.reading.wait()
-            if self._left.is_set():
-                if self._raises:
+            if self._disconnected.is_set():
+                if self._raises_on_send:
                     raise OSError("the client left")
                 return
             self.sent.append(message)
             async with self._changed:
                 self._changed.notify_all()
             if self.complete:
-                self.tell()  # what hosts say after the end, too
+                self.notice_disconnect()  # hosts report a disconnect after the end, too
         finally:
             self._sending = False
 
 
 def chunks_of(body: bytes) -> list[Chunk]:
-    """The chunks of an event stream."""
+    """Return the chunks of an event stream."""
     events = Decoder().feed(body)
     return [parse_chunk(json_codec.decode(event)) for event in events if event != "[DONE]"]

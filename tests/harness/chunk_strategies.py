@@ -1,4 +1,4 @@
-"""Chunks as a model or an app may make them, for property tests."""
+"""Hypothesis strategies of chunks that a model or a handler may write, legal or not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ui_message_stream.chunks import (
     ToolOutputAvailable,
 )
 
-__all__ = ["said"]
+__all__ = ["model_chunks"]
 
 CITATION = {
     "source": {"type": "source", "sourceType": "url", "id": "s", "url": "https://a.example"}
@@ -29,7 +29,7 @@ ids = st.sampled_from(["a", "b"])
 calls = st.sampled_from(["c", "d"])
 signature = st.sampled_from([None, {"anthropic": {"signature": "s"}}])
 #: One chunk; many are illegal where they come, which a writer refuses.
-said: st.SearchStrategy[Chunk] = st.one_of(
+model_chunks: st.SearchStrategy[Chunk] = st.one_of(
     st.builds(TextStart, id=ids),
     st.builds(TextDelta, id=ids, delta=st.text(max_size=8)),
     st.builds(TextDelta, id=ids, delta=st.text(max_size=8), provider_metadata=signature),

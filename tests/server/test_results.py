@@ -64,7 +64,7 @@ async def started(
 
 
 async def answer(run: StartedRun) -> list[Chunk]:
-    return await AsgiHost(run.response()).answer()
+    return await AsgiHost(run.response()).read_chunks()
 
 
 def told(chunks: list[Chunk]) -> Any:
@@ -83,7 +83,7 @@ async def test_a_stop_keeps_what_is_known_and_estimates_the_rest() -> None:
     run = await started([TEXT, asyncio.Event()])
     host = AsgiHost(run.response())
     request = host.request()
-    await host.until(lambda body: b"text-delta" in body)
+    await host.wait_for_body(lambda body: b"text-delta" in body)
     run.stop()
     await asyncio.wait_for(request, LONG)
     said = host.chunks
@@ -106,7 +106,7 @@ async def test_an_interrupted_answer_says_what_it_cost() -> None:
     run = await started([TEXT, asyncio.Event()], client_version=NEWEST_CLIENT_VERSION)
     host = AsgiHost(run.response())
     request = host.request()
-    await host.until(lambda body: b"text-delta" in body)
+    await host.wait_for_body(lambda body: b"text-delta" in body)
     run.interrupt()
     await asyncio.wait_for(request, LONG)
     said = host.chunks

@@ -30,7 +30,7 @@ class RunWriter:
     def __init__(self, turn: Turn, record: RunRecord, log: Log | None = None) -> None:
         self.turn = turn
         self.record = record
-        self.writer = Writer(
+        self.chunk_writer = Writer(
             message_id=turn.message_id, message=turn.continued, client_version=turn.client_version
         )
         #: waits until a process that takes over the run would find everything written so far
@@ -40,19 +40,19 @@ class RunWriter:
         self._closed = False
         if log is None:
             self.log = Log(turn.continued)
-            self.log.append(self.writer.write(Start(message_id=turn.message_id)))
+            self.log.append(self.chunk_writer.write(Start(message_id=turn.message_id)))
         else:
             self.log = log
             position = (0, 0)
             while log.is_behind(position):
                 variants, position = log.read_chunks(position)
                 for variant in variants:
-                    self.writer.write_variant(variant)
+                    self.chunk_writer.write_variant(variant)
 
     @property
     def in_step(self) -> bool:
         """Whether a step is open."""
-        return self.writer.in_step
+        return self.chunk_writer.in_step
 
     def append(self, batch: Sequence[ChunkVariant]) -> None:
         """Write chunks; once the run has ended, they are dropped. If the batch ends the stream,
@@ -64,20 +64,20 @@ class RunWriter:
         """
         if self._closed:
             return
-        writer = self.writer
+        chunk_writer = self.chunk_writer
         chunks: list[ChunkVariant] = []
         try:
             for variant in batch:
                 chunks += (
-                    writer.write_variant(variant)
+                    chunk_writer.write_variant(variant)
                     if isinstance(variant, VersionedChunk)
-                    else writer.write(variant)
+                    else chunk_writer.write(variant)
                 )
         finally:
             # After an exception too: the writer's state includes the chunks that it returned.
             if chunks:
                 self.record.chunks += len(chunks)
-                if writer.ended:
+                if chunk_writer.ended:
                     self.log.stage_end(chunks)
                 else:
                     self.log.append(chunks)

@@ -189,7 +189,7 @@ class Run:
             return
         self._outcome = outcome
         self._idle_timer.close()
-        usage_tracker, writer = self._usage_tracker, self._writer.writer
+        usage_tracker, writer = self._usage_tracker, self._writer.chunk_writer
         usage_tracker.end_call()
         if not writer.ended:  # else the response brought its own end
             metadata = usage_tracker.metadata(self._responder.metadata, outcome.outcome)

@@ -63,7 +63,7 @@ def double(number: int) -> int:
 
 async def message_and_finish(response: UIMessageStreamResponse) -> tuple[UIMessage, Finish]:
     host = AsgiHost(response)
-    chunks = await host.answer()
+    chunks = await host.read_chunks()
     assert check(host.body, NEWEST_CLIENT_VERSION) == []
     last = chunks[-1]
     assert isinstance(last, Finish), last
@@ -117,7 +117,7 @@ async def test_a_handler_can_catch_the_error_of_its_agent() -> None:
     async def without_fallback(turn: Turn, writer: StreamWriter) -> None:
         await writer.merge(Agent(ScriptedModel([ModelError("529", "overloaded")])).stream(turn))
 
-    last = (await AsgiHost(UIMessageStreamResponse.of(without_fallback, TURN)).answer())[-1]
+    last = (await AsgiHost(UIMessageStreamResponse.of(without_fallback, TURN)).read_chunks())[-1]
     assert isinstance(last, Error)
     assert "overloaded" in last.error_text
 
@@ -130,7 +130,7 @@ async def test_a_disconnect_closes_the_merged_agent_s_model_call() -> None:
 
     host = AsgiHost(UIMessageStreamResponse.of(handler, TURN))
     request = host.request()
-    await host.until(lambda body: b"Hel" in body)
-    host.leave()
+    await host.wait_for_body(lambda body: b"Hel" in body)
+    host.disconnect()
     await asyncio.wait_for(request, LONG)
     assert model.streams[0].closed.is_set()

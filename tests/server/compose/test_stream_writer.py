@@ -50,7 +50,7 @@ TURN = Turn(
 
 async def written_chunks(handler: ChatHandler, turn: Turn = TURN) -> list[Chunk]:
     host = AsgiHost(UIMessageStreamResponse.of(handler, turn))
-    chunks = await host.answer()
+    chunks = await host.read_chunks()
     assert check(host.body, turn.client_version, message=turn.continued) == []
     return chunks
 
@@ -128,7 +128,7 @@ async def test_chunks_arrive_while_the_handler_runs() -> None:
 
     host = AsgiHost(UIMessageStreamResponse.of(handler, TURN))
     request = host.request()
-    await host.until(lambda body: b"Hel" in body)
+    await host.wait_for_body(lambda body: b"Hel" in body)
     gate.set()
     await asyncio.wait_for(request, LONG)
     assert host.complete
@@ -352,8 +352,8 @@ async def test_a_disconnect_cancels_the_handler_and_closes_merged_streams() -> N
 
     host = AsgiHost(UIMessageStreamResponse.of(handler, TURN))
     request = host.request()
-    await host.until(lambda body: b"Hel" in body)
-    host.leave()
+    await host.wait_for_body(lambda body: b"Hel" in body)
+    host.disconnect()
     await asyncio.wait_for(request, LONG)
     assert closed.is_set()
     assert cleaned.is_set()

@@ -42,7 +42,7 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ChunkVariant, Clie
 from usechat_server import ChatError, StreamWriter, Turn, UIMessageStreamResponse
 
 from tests.harness.asgi_host import LONG, AsgiHost
-from tests.harness.chunk_strategies import said
+from tests.harness.chunk_strategies import model_chunks
 
 COMPLETED = UIMessage(
     id="m",
@@ -61,7 +61,7 @@ def call(name: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Cal
 
 
 chunk = st.one_of(
-    said,
+    model_chunks,
     st.sampled_from(
         [
             Start(message_id="other", message_metadata={"a": 1}),

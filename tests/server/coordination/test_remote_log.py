@@ -20,11 +20,11 @@ from usechat_server.coordination.redis.remote_log import RemoteLog
 from usechat_server.run_log import log as run_log
 from usechat_server.run_log.log import Log
 
-from tests.harness.chunk_strategies import said
+from tests.harness.chunk_strategies import model_chunks
 from tests.harness.redis_server import RedisServer
 
 ranges = st.sampled_from([None, ClientVersion(5, 0, 92), ClientVersion(6), ClientVersion(7, 0, 70)])
-variants = st.one_of(said, st.builds(VersionedChunk, said, ranges, ranges))
+variants = st.one_of(model_chunks, st.builds(VersionedChunk, model_chunks, ranges, ranges))
 
 
 @given(st.lists(variants, max_size=8))
@@ -52,7 +52,7 @@ class Process:
 #: Chunks to append, a write to Redis, an emptied Redis, or the number of a process that reads.
 acts = st.lists(
     st.one_of(
-        st.lists(said, max_size=6),
+        st.lists(model_chunks, max_size=6),
         st.sampled_from(["write", "write", "empty"]),
         st.integers(0, 2),
     ),

@@ -37,10 +37,10 @@ class Said:
 @pytest.mark.parametrize("raises", [False, True], ids=["2.3", "2.4"])
 async def test_a_silent_iterator_is_closed_when_the_host_tells(raises: bool) -> None:
     said = Said(pause=None)
-    host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises=raises)
+    host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises_on_send=raises)
     responder = host.request()
-    await host.until(lambda body: b"text-delta" in body)
-    host.leave()
+    await host.wait_for_body(lambda body: b"text-delta" in body)
+    host.disconnect()
     await asyncio.wait_for(responder, LONG)
     assert said.closed.is_set()
     assert not host.complete
@@ -48,10 +48,12 @@ async def test_a_silent_iterator_is_closed_when_the_host_tells(raises: bool) -> 
 
 async def test_a_host_that_only_raises_from_send_is_understood() -> None:
     said = Said(pause=0.001)
-    host = AsgiHost(UIMessageStreamResponse(said.chunks()), tells=False, raises=True)
+    host = AsgiHost(
+        UIMessageStreamResponse(said.chunks()), reports_disconnect=False, raises_on_send=True
+    )
     responder = host.request()
-    await host.until(lambda body: b"text-delta" in body)
-    host.leave()
+    await host.wait_for_body(lambda body: b"text-delta" in body)
+    host.disconnect()
     await asyncio.wait_for(responder, LONG)
     assert said.closed.is_set()
 
@@ -59,18 +61,18 @@ async def test_a_host_that_only_raises_from_send_is_understood() -> None:
 async def test_a_silent_stream_on_such_a_host_is_found_out_by_its_keep_alive() -> None:
     said = Said(pause=None)
     response = UIMessageStreamResponse(said.chunks(), keep_alive=0.02)
-    host = AsgiHost(response, tells=False, raises=True)
+    host = AsgiHost(response, reports_disconnect=False, raises_on_send=True)
     responder = host.request()
-    await host.until(lambda body: b"text-delta" in body)
-    host.leave()
+    await host.wait_for_body(lambda body: b"text-delta" in body)
+    host.disconnect()
     await asyncio.wait_for(responder, LONG)
     assert said.closed.is_set()
 
 
 async def test_a_client_that_left_before_the_answer_began_costs_nothing() -> None:
     said = Said(pause=None)
-    host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises=True)
-    host.leave()
+    host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises_on_send=True)
+    host.disconnect()
     await asyncio.wait_for(host.request(), LONG)
     assert host.sent == []
 
@@ -89,12 +91,12 @@ async def test_a_hang_up_that_is_noticed_twice_cancels_once() -> None:
             await asyncio.sleep(0.02)
             saved.set()
 
-    host = AsgiHost(UIMessageStreamResponse(saves()), raises=True)
+    host = AsgiHost(UIMessageStreamResponse(saves()), raises_on_send=True)
     responder = host.request()
-    await host.until(lambda body: b"text-start" in body)
-    host.leave(told=False)
+    await host.wait_for_body(lambda body: b"text-start" in body)
+    host.disconnect(noticed=False)
     await asyncio.wait_for(began_to_save.wait(), LONG)
-    host.tell()
+    host.notice_disconnect()
     await asyncio.wait_for(responder, LONG)
     assert saved.is_set()
 
@@ -113,9 +115,9 @@ async def test_what_the_iterator_does_at_its_end_is_not_cut(tells: bool) -> None
             saved.set()
 
     response = UIMessageStreamResponse(saves(), keep_alive=0.01, send_timeout=0.02)
-    host = AsgiHost(response, tells=tells, raises=True)
+    host = AsgiHost(response, reports_disconnect=tells, raises_on_send=True)
     responder = host.request()
-    await host.until(lambda body: b"text-start" in body)
-    host.leave()
+    await host.wait_for_body(lambda body: b"text-start" in body)
+    host.disconnect()
     await asyncio.wait_for(responder, LONG)
     assert saved.is_set()

@@ -31,11 +31,11 @@ async def test_comments_come_before_the_first_chunk_and_between_chunks() -> None
 
     host = AsgiHost(UIMessageStreamResponse(slow(), keep_alive=0.01))
     responder = host.request()
-    await host.until(lambda body: body.count(COMMENT) >= 3)
+    await host.wait_for_body(lambda body: body.count(COMMENT) >= 3)
     first.set()
-    await host.until(lambda body: b"text-start" in body)
+    await host.wait_for_body(lambda body: b"text-start" in body)
     before = host.body.count(COMMENT)
-    await host.until(lambda body: body.count(COMMENT) >= before + 3)
+    await host.wait_for_body(lambda body: body.count(COMMENT) >= before + 3)
     second.set()
     await asyncio.wait_for(responder, LONG)
 
@@ -57,7 +57,7 @@ async def test_the_default_is_the_setting(monkeypatch: pytest.MonkeyPatch) -> No
     finally:
         cached_settings.cache_clear()
     response = host.request()
-    await host.until(lambda body: COMMENT in body)
+    await host.wait_for_body(lambda body: COMMENT in body)
     released.set()
     await asyncio.wait_for(response, LONG)
 
@@ -84,7 +84,7 @@ async def test_a_chunk_waits_for_the_comment_that_is_being_written() -> None:
 
     host = AsgiHost(UIMessageStreamResponse(slow(), keep_alive=0.01))
     responder = host.request()
-    await host.until(lambda body: b"text-start" in body)
+    await host.wait_for_body(lambda body: b"text-start" in body)
     host.reading.clear()
     await asyncio.sleep(0.05)  # a comment is under way now
     go_on.set()

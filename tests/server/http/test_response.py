@@ -57,7 +57,7 @@ def only_error(answer: list[Chunk]) -> str:
 
 async def test_what_the_protocol_needs_is_added() -> None:
     host = AsgiHost(UIMessageStreamResponse(chunks(*HELLO), message_id="m"))
-    assert await host.answer() == [
+    assert await host.read_chunks() == [
         Start(message_id="m"),
         StartStep(),
         *HELLO,
@@ -78,15 +78,15 @@ async def test_what_the_iterator_says_itself_is_not_said_twice() -> None:
         FinishStep(),
         Finish(finish_reason="length"),
     ]
-    assert await AsgiHost(UIMessageStreamResponse(chunks(*whole))).answer() == whole
+    assert await AsgiHost(UIMessageStreamResponse(chunks(*whole))).read_chunks() == whole
     stopped: list[Chunk] = [*whole[:-1], Abort()]
-    assert await AsgiHost(UIMessageStreamResponse(chunks(*stopped))).answer() == stopped
+    assert await AsgiHost(UIMessageStreamResponse(chunks(*stopped))).read_chunks() == stopped
 
 
 async def test_the_answer_goes_on_with_the_message_that_is_continued() -> None:
     message = UIMessage(id="m", role="assistant", parts=[StepStartPart(), TextPart(text="a")])
     continuing = UIMessageStreamResponse(chunks(*HELLO), message=message)
-    assert (await AsgiHost(continuing).answer())[0] == Start(message_id="m")
+    assert (await AsgiHost(continuing).read_chunks())[0] == Start(message_id="m")
 
 
 async def test_an_exception_ends_the_stream_legally_and_tells_nothing(
@@ -94,7 +94,7 @@ async def test_an_exception_ends_the_stream_legally_and_tells_nothing(
 ) -> None:
     failing = chunks(*HELLO, RuntimeError("password=hunter2 in /srv/app.py"))
     host = AsgiHost(UIMessageStreamResponse(failing))
-    answer = await host.answer()
+    answer = await host.read_chunks()
 
     text = only_error(answer)
     assert TextEnd(id="0") in answer
@@ -110,7 +110,7 @@ async def test_an_exception_ends_the_stream_legally_and_tells_nothing(
 
 async def test_each_error_of_a_model_is_told_in_its_own_words() -> None:
     async def told(error: ModelError) -> str:
-        return only_error(await AsgiHost(UIMessageStreamResponse(chunks(error))).answer())
+        return only_error(await AsgiHost(UIMessageStreamResponse(chunks(error))).read_chunks())
 
     assert "overloaded" in await told(ModelError("529 {...}", "overloaded"))
     assert "too many requests" in await told(ModelError("429 {...}", "rate-limit"))
@@ -131,7 +131,7 @@ async def test_an_illegal_chunk_ends_the_stream_and_the_log_names_it(
             closed.set()
 
     host = AsgiHost(UIMessageStreamResponse(misuse()))
-    only_error(await host.answer())
+    only_error(await host.read_chunks())
     assert closed.is_set()
     assert "text-delta" in caplog.text
     assert "nobody" in caplog.text
@@ -141,7 +141,7 @@ async def test_an_illegal_chunk_ends_the_stream_and_the_log_names_it(
 
 async def test_what_is_no_chunk_at_all_is_an_error_too(caplog: pytest.LogCaptureFixture) -> None:
     wrong: AsyncIterator[Chunk] = chunks({"type": "text-start", "id": "0"})  # type: ignore[arg-type]
-    only_error(await AsgiHost(UIMessageStreamResponse(wrong)).answer())
+    only_error(await AsgiHost(UIMessageStreamResponse(wrong)).read_chunks())
     assert "Traceback" in caplog.text
 
 
@@ -153,11 +153,11 @@ def test_what_is_no_async_iterator_is_refused_where_it_is_given() -> None:
 async def test_a_value_without_a_json_form_is_an_error_and_nothing_before_it_is_lost() -> None:
     call = ToolInputAvailable(tool_call_id="c", tool_name="t", input={"x": object()})
     host = AsgiHost(UIMessageStreamResponse(chunks(call), message_id="m"))
-    assert [type(chunk) for chunk in await host.answer()] == [Start, Error]
+    assert [type(chunk) for chunk in await host.read_chunks()] == [Start, Error]
     assert host.chunks[0] == Start(message_id="m")
 
     signed = TextDelta(id="0", delta="!", provider_metadata={"acme": {"x": object()}})
-    answer = await AsgiHost(UIMessageStreamResponse(chunks(*HELLO, signed))).answer()
+    answer = await AsgiHost(UIMessageStreamResponse(chunks(*HELLO, signed))).read_chunks()
     assert answer[2:4] == HELLO
     assert [type(chunk) for chunk in answer[4:]] == [TextEnd, Error]
 
@@ -167,7 +167,7 @@ async def test_half_a_tool_input_is_closed_before_the_error() -> None:
         ToolInputStart(tool_call_id="c", tool_name="t"),
         ToolInputDelta(tool_call_id="c", input_text_delta='{"ci'),
     )
-    answer = await AsgiHost(UIMessageStreamResponse(chunks(*half, OSError("reset")))).answer()
+    answer = await AsgiHost(UIMessageStreamResponse(chunks(*half, OSError("reset")))).read_chunks()
     assert [type(chunk) for chunk in answer[-2:]] in (
         [ToolInputError, Error],
         [FinishStep, Error],
@@ -178,7 +178,7 @@ async def test_half_a_tool_input_is_closed_before_the_error() -> None:
 async def test_an_exception_after_finish_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     answer = await AsgiHost(
         UIMessageStreamResponse(chunks(*HELLO, Finish(), RuntimeError("late")))
-    ).answer()
+    ).read_chunks()
     assert isinstance(answer[-1], Finish)
     assert "late" in caplog.text
 
@@ -190,14 +190,16 @@ async def test_a_task_that_the_iterator_waits_for_and_that_is_cancelled_is_an_er
         asyncio.get_running_loop().call_soon(inner.cancel)
         await inner
 
-    only_error(await AsgiHost(UIMessageStreamResponse(waits())).answer())
+    only_error(await AsgiHost(UIMessageStreamResponse(waits())).read_chunks())
 
 
 async def test_a_client_version_decides_what_is_sent() -> None:
     custom = Custom(kind="acme.note")
-    assert custom not in await AsgiHost(UIMessageStreamResponse(chunks(custom, *HELLO))).answer()
+    assert (
+        custom not in await AsgiHost(UIMessageStreamResponse(chunks(custom, *HELLO))).read_chunks()
+    )
     newest = UIMessageStreamResponse(chunks(custom, *HELLO), client_version=NEWEST_CLIENT_VERSION)
-    assert custom in await AsgiHost(newest).answer()
+    assert custom in await AsgiHost(newest).read_chunks()
 
 
 async def test_each_chunk_is_one_write_and_waits_for_nothing() -> None:
@@ -212,14 +214,14 @@ async def test_each_chunk_is_one_write_and_waits_for_nothing() -> None:
     host = AsgiHost(UIMessageStreamResponse(said()))
     responder = host.request()
     # The first byte comes before the first chunk, the start with it.
-    await host.until(lambda body: b"text-start" in body)
+    await host.wait_for_body(lambda body: b"text-start" in body)
     assert [message["type"] for message in host.sent[:1]] == ["http.response.start"]
     assert host.sent[1]["body"] == b": stream-open\n\n"
     writes = len(host.sent)
     more.set()
-    await host.until(lambda body: b"text-delta" in body)
+    await host.wait_for_body(lambda body: b"text-delta" in body)
     assert len(host.sent) == writes + 1
-    host.leave()
+    host.disconnect()
     await responder
 
 
@@ -241,8 +243,8 @@ async def test_one_task_runs_the_iterator_from_first_step_to_close() -> None:
 
     host = AsgiHost(UIMessageStreamResponse(scoped()))
     responder = host.request()
-    await host.until(lambda body: b"text-start" in body)
-    host.leave()
+    await host.wait_for_body(lambda body: b"text-start" in body)
+    host.disconnect()
     await responder
     assert closed.is_set()
 
@@ -261,8 +263,8 @@ async def test_background_tasks_run_after_the_end_and_after_a_hang_up(stays: boo
 
     host = AsgiHost(UIMessageStreamResponse(said(), background=BackgroundTask(note)))
     responder = host.request()
-    await host.until(lambda body: b"text-start" in body)
-    host.leave()
+    await host.wait_for_body(lambda body: b"text-start" in body)
+    host.disconnect()
     await responder
     assert ran.is_set()
 
@@ -280,7 +282,7 @@ async def test_a_host_that_cancels_the_request_closes_the_iterator_after_a_legal
 
     host = AsgiHost(UIMessageStreamResponse(said()))
     responder = host.request()
-    await host.until(lambda body: b"text-start" in body)
+    await host.wait_for_body(lambda body: b"text-start" in body)
     responder.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(responder, LONG)
@@ -305,7 +307,7 @@ async def test_a_write_that_is_under_way_when_the_host_cancels_is_not_lost(
 
     host = AsgiHost(UIMessageStreamResponse(said(), keep_alive=3600))
     responder = host.request()
-    await host.until(lambda body: b"Hello" in body)
+    await host.wait_for_body(lambda body: b"Hello" in body)
     host.reading.clear()
     for _ in range(10):
         await asyncio.sleep(0)  # until a write waits
@@ -330,7 +332,7 @@ def test_an_event_loop_that_closes_ends_the_stream_legally() -> None:
     async def leave_running() -> AsgiHost:
         host = AsgiHost(UIMessageStreamResponse(waits()))
         host.request()
-        await host.until(lambda body: b"text-start" in body)
+        await host.wait_for_body(lambda body: b"text-start" in body)
         return host
 
     only_error(asyncio.run(leave_running()).chunks)
@@ -359,7 +361,7 @@ async def test_what_an_iterator_does_when_it_is_closed_is_not_cut_after_the_end(
     source = Closes()
     # Comments would be due meanwhile: the host takes none after the end.
     host = AsgiHost(UIMessageStreamResponse(source, keep_alive=0.01))
-    assert isinstance((await host.answer())[-1], Finish)
+    assert isinstance((await host.read_chunks())[-1], Finish)
     assert source.closed
 
 

@@ -32,7 +32,7 @@ async def test_a_write_that_does_not_go_through_ends_the_stream(silent: bool) ->
     )
     host = AsgiHost(response, extensions={"usechat.abort": dropped.set})
     responder = host.request()
-    await host.until(lambda body: b"text-start" in body)
+    await host.wait_for_body(lambda body: b"text-start" in body)
     host.reading.clear()
     await asyncio.wait_for(responder, LONG)
 

@@ -278,7 +278,7 @@ async def test_stopping_a_run_cancels_its_tools_and_ends_it_at_once(
     run = await chat.start_run(make_turn(client_version))
     host = chat.connect(client_version)
     responder = host.request()
-    await host.until(lambda body: b"tool-output-available" in body)
+    await host.wait_for_body(lambda body: b"tool-output-available" in body)
     await asyncio.wait_for(running.wait(), LONG)
     run.stop()
     assert run.log.has_ended
@@ -311,7 +311,7 @@ async def test_a_tool_in_a_thread_can_see_that_the_run_was_stopped() -> None:
     run.stop()
     assert await asyncio.to_thread(noticed.wait, LONG)
     host = chat.connect()
-    await host.answer()
+    await host.read_chunks()
     await chat.wait_settled()
 
 
@@ -335,7 +335,7 @@ async def test_a_tool_that_ignores_cancellation_does_not_block_the_run(
     run = await chat.start_run(make_turn())
     host = chat.connect()
     responder = host.request()
-    await host.until(lambda body: b"tool-input-available" in body)
+    await host.wait_for_body(lambda body: b"tool-input-available" in body)
     for _ in range(10):
         await asyncio.sleep(0)
     run.stop()

@@ -210,7 +210,7 @@ async def run_turn(chat: AgentChat, turn: Turn, event: tuple[int, str]) -> UIMes
     for _ in range(iterations):
         await asyncio.sleep(0)
     if what == "leave":
-        host.leave()
+        host.disconnect()
     elif what == "stop":
         run.stop()
     elif what == "drain":

@@ -32,7 +32,7 @@ def truncated() -> ModelError:
 
 
 async def wait_for_half(host: AsgiHost) -> None:
-    await host.until(lambda body: b'"Do"' in body)
+    await host.wait_for_body(lambda body: b'"Do"' in body)
 
 
 class FailingRun:

@@ -111,7 +111,7 @@ async def test_no_tool_runs_before_the_model_call_is_complete() -> None:
     await chat.start_run(make_turn())
     host = chat.connect()
     responder = host.request()
-    await host.until(lambda body: b"tool-input-available" in body)
+    await host.wait_for_body(lambda body: b"tool-input-available" in body)
     resume.set()
     await asyncio.wait_for(responder, LONG)
     # The response was truncated, so its tool calls may be incomplete.

@@ -59,7 +59,7 @@ class Successor:
         loop = AgentLoop(agent.spec, None, RetryPolicy(), SignedApprovals(None, MemoryNonces()))
         reason = await loop.respond(self.writer, UsageTracker(turn, log.text_bytes))
         await loop.aclose()
-        self.writer.close(self.writer.writer.finish(reason))
+        self.writer.close(self.writer.chunk_writer.finish(reason))
         log.end()
         self.message: UIMessage = log.message()
         data = log.reader(NEWEST_CLIENT_VERSION).read_nowait() or b""

@@ -41,7 +41,7 @@ from usechat_server.run_log import log as run_log
 from usechat_server.run_log.log import Log, Reader
 
 from tests.harness.asgi_host import chunks_of
-from tests.harness.chunk_strategies import said
+from tests.harness.chunk_strategies import model_chunks
 
 CLIENT_VERSIONS = [
     ClientVersion(5),
@@ -72,7 +72,7 @@ def log_of(*entries: Sequence[Chunk]) -> Log:
 
 #: An entry to append, or the number of a reader that reads (a new one, from the start, if that
 #: number has no reader yet).
-acts = st.lists(st.one_of(st.lists(said, max_size=6), st.integers(0, 4)), max_size=60)
+acts = st.lists(st.one_of(st.lists(model_chunks, max_size=6), st.integers(0, 4)), max_size=60)
 
 
 @settings(max_examples=200)
@@ -124,7 +124,7 @@ def test_every_reader_sees_the_same_message(acts: list[list[Chunk] | int], read_
 
 #: An entry to append, the number of a reader that reads, or a reset of the step.
 acts_with_resets = st.lists(
-    st.one_of(st.lists(said, max_size=6), st.integers(0, 4), st.just("reset")), max_size=40
+    st.one_of(st.lists(model_chunks, max_size=6), st.integers(0, 4), st.just("reset")), max_size=40
 )
 
 

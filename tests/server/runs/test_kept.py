@@ -191,7 +191,7 @@ async def test_an_answer_is_stored_again_and_again_while_it_is_made(
         while store.checkpoints[-1].parts[-1] != TextPart(text=said, state="streaming"):
             await store.until(store.attempts + 1)
         event.set()
-    await asyncio.wait_for(AsgiHost(run.response()).answer(), LONG)
+    await asyncio.wait_for(AsgiHost(run.response()).read_chunks(), LONG)
     await asyncio.wait_for(runs.aclose(), LONG)
     assert len(store.checkpoints) < 200  # it is time that counts, not what was said
     [(run_id, outcome, message)] = store.ends
@@ -214,7 +214,7 @@ async def test_nothing_new_is_not_stored_and_a_step_at_once(
     await store.until(1)
     assert store.checkpoints[0].parts[-1] == says("a")
     go_on.set()
-    await asyncio.wait_for(AsgiHost(run.response()).answer(), LONG)
+    await asyncio.wait_for(AsgiHost(run.response()).read_chunks(), LONG)
     assert len(store.checkpoints) == 1
     await runs.aclose()
 
@@ -228,7 +228,7 @@ async def test_a_slow_checkpoint_never_overtakes_the_end() -> None:
     await store.until(1)
     host = AsgiHost(run.response())
     answer = host.request()
-    await host.until(lambda body: b"start-step" in body)
+    await host.wait_for_body(lambda body: b"start-step" in body)
     assert not store.ends
     store.open.set()
     await asyncio.wait_for(answer, LONG)

@@ -201,7 +201,7 @@ class World:
         if there:
             reader = there[index % len(there)]
             reader.left = True
-            reader.host.leave()
+            reader.host.disconnect()
 
     def _read(self, opened: LogSubscription, *, from_start: bool = False) -> None:
         host = AsgiHost(

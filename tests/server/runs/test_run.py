@@ -77,7 +77,7 @@ class Scene:
         return await start_run(self.runs, of or turn(), Agent(self.model, tools=[where]), retry)
 
     async def answer(self, of: Turn | None = None) -> list[Chunk]:
-        return await AsgiHost((await self.start(of)).response()).answer()
+        return await AsgiHost((await self.start(of)).response()).read_chunks()
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ async def test_half_an_answer_never_looks_like_a_whole_one(
 ) -> None:
     scene = Scene([OPENING] if failure is None else [OPENING, failure])
     host = AsgiHost((await scene.start()).response())
-    answer = await host.answer()
+    answer = await host.read_chunks()
 
     assert isinstance(answer[-1], Error)
     assert TextEnd(id="0") in answer
@@ -245,7 +245,7 @@ async def test_a_value_without_a_json_form_ends_the_run(lines: list[logging.LogR
     for wrong in (signed, call):
         lines.clear()
         host = AsgiHost((await Scene([[*OPENING, wrong], DONE]).start()).response())
-        assert isinstance((await host.answer())[-1], Error)
+        assert isinstance((await host.read_chunks())[-1], Error)
         assert TextEnd(id="0") in host.chunks
         assert only(lines)["outcome"] == "failed"
 
@@ -282,8 +282,8 @@ async def test_a_hang_up_closes_the_provider_at_once(lines: list[logging.LogReco
     run = await scene.start()
     host = AsgiHost(run.response(keep_alive=3600))
     responder = host.request()
-    await host.until(lambda body: b"text-delta" in body)
-    host.leave()
+    await host.wait_for_body(lambda body: b"text-delta" in body)
+    host.disconnect()
     await asyncio.wait_for(responder, LONG)
     await asyncio.wait_for(scene.model.streams[0].closed.wait(), LONG)
 
@@ -297,8 +297,8 @@ async def test_a_hang_up_closes_the_provider_at_once(lines: list[logging.LogReco
 async def test_a_client_that_left_before_the_answer_began_starts_no_model() -> None:
     scene = Scene([OPENING, forever()])
     run = await scene.start()
-    host = AsgiHost(run.response(), raises=True)
-    host.leave()
+    host = AsgiHost(run.response(), raises_on_send=True)
+    host.disconnect()
     await asyncio.wait_for(host.request(), LONG)
     assert run.log.has_ended
     assert scene.runs.active_runs == []
@@ -308,8 +308,8 @@ async def test_nobody_waits_for_a_retry_that_nobody_reads() -> None:
     scene = Scene([busy(retry_after=50)], SPOKEN)
     host = AsgiHost((await scene.start()).response(keep_alive=0.01))
     responder = host.request()
-    await host.until(lambda body: b"keep-alive" in body)
-    host.leave()
+    await host.wait_for_body(lambda body: b"keep-alive" in body)
+    host.disconnect()
     await asyncio.wait_for(responder, LONG)
     await asyncio.wait_for(scene.runs.drain(LONG), LONG)
     assert len(scene.model.streams) == 1
@@ -352,7 +352,7 @@ async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
     hosts = [AsgiHost(run.response()) for run in (finishing, stuck)]
     responder = [host.request() for host in hosts]
     for host in hosts:
-        await host.until(lambda body: b"text-delta" in body)
+        await host.wait_for_body(lambda body: b"text-delta" in body)
 
     draining = asyncio.create_task(scene.runs.drain(1.0))
     await asyncio.sleep(0)
@@ -378,7 +378,7 @@ async def test_a_drain_waits_until_the_readers_have_the_end() -> None:
     scene = Scene([OPENING, forever()])
     host = AsgiHost((await scene.start()).response())
     responder = host.request()
-    await host.until(lambda body: b"text-delta" in body)
+    await host.wait_for_body(lambda body: b"text-delta" in body)
     host.reading.clear()
     draining = asyncio.create_task(scene.runs.drain(0))
     await asyncio.wait([draining], timeout=0.05)
@@ -399,7 +399,7 @@ def test_a_host_that_cancels_the_request_interrupts_the_run(
     async def leave_running() -> AsgiHost:
         host = AsgiHost((await Scene([OPENING, forever()]).start(turn(client_version))).response())
         responder = host.request()
-        await host.until(lambda body: b"text-delta" in body)
+        await host.wait_for_body(lambda body: b"text-delta" in body)
         if not closes:
             responder.cancel()
             await asyncio.wait([responder])
@@ -420,7 +420,7 @@ async def test_a_run_is_interrupted_and_not_stopped_while_a_write_is_under_way(
     go_on = asyncio.Event()
     host = AsgiHost((await Scene([OPENING, go_on, CLOSING, forever()]).start()).response())
     responder = host.request()
-    await host.until(lambda body: b"text-delta" in body)
+    await host.wait_for_body(lambda body: b"text-delta" in body)
     host.reading.clear()
     go_on.set()
     for _ in range(10):

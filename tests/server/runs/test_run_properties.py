@@ -18,7 +18,7 @@ from usechat_server.runs import RetryPolicy, Runs
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost, chunks_of
-from tests.harness.chunk_strategies import said
+from tests.harness.chunk_strategies import model_chunks
 from tests.harness.lifecycle import start_run
 from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 
@@ -54,7 +54,7 @@ events = st.tuples(
 
 @settings(max_examples=300)
 @given(
-    batches=st.lists(st.lists(said, max_size=4), max_size=6),
+    batches=st.lists(st.lists(model_chunks, max_size=4), max_size=6),
     end=ends,
     event=events,
     client_version=st.sampled_from(CLIENT_VERSIONS),
@@ -90,7 +90,7 @@ def test_every_log_is_legal_and_ends_once(
         for _ in range(turns):
             await asyncio.sleep(0)
         if what == "leave":
-            host.leave()
+            host.disconnect()
         if "stop" in what:
             run.stop()
         if "drain" in what or end == "silence":

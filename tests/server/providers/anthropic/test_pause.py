@@ -49,7 +49,7 @@ async def test_a_paused_search_is_one_answer_in_two_steps() -> None:
             message_id="m",
         )
         run = await start_run(Runs(), turn, Agent(model, max_tokens=100))
-        answer = await AsgiHost(run.response()).answer()
+        answer = await AsgiHost(run.response()).read_chunks()
 
         second = provider.requests[1].json
 
