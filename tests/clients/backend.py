@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,16 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from usechat_server import Agent, ClientTool, Settings, ToolContext, ToolError, create_app, tool
+from usechat_server import (
+    Agent,
+    ClientTool,
+    Settings,
+    ToolContext,
+    ToolError,
+    Turn,
+    create_app,
+    tool,
+)
 from usechat_server.approvals import Approve, Deny
 from usechat_server.loop.spec import AgentTool
 from usechat_server.mcp import mcp_stdio
@@ -109,7 +118,7 @@ def transfer(amount: int) -> dict[str, int]:
     return {"sent": amount}
 
 
-def _rule(arguments: dict[str, Any], turn: object) -> bool | Approve | Deny:
+def _rule(arguments: Mapping[str, Any], turn: Turn) -> bool | Approve | Deny:
     amount: int = arguments["amount"]
     if amount < 10:
         return Approve("It is little.")

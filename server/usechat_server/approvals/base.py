@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ui_message_stream.chunks import ToolInputAvailable
 
-from usechat_server.tools import FunctionTool
+from usechat_server.tools import Approve, Ask, Deny, FunctionTool
 from usechat_server.turn import Decision, Turn
 
 __all__ = ["LIFETIME", "ApprovalRequest", "Approvals", "Approve", "Ask", "Deny", "evaluate_policy"]
@@ -50,29 +50,6 @@ class Approvals(Protocol):
             ChatError: One of the decisions is not valid: then none of the calls may run.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """The user has to approve the call."""
-
-    #: why, shown to the user (AI SDK 7.0.82 and later)
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Approve:
-    """The app approved the call itself."""
-
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deny:
-    """The app denied the call itself."""
-
-    #: why, for the model and the client
-    reason: str | None = None
 
 
 async def evaluate_policy(

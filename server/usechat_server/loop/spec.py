@@ -155,7 +155,9 @@ class AgentSpec:
     @property
     def may_require_approval(self) -> bool:
         """Whether a call may wait for the user's approval."""
-        return _any_needs_approval(self.tools) or any(source.asks for source in self.sources)
+        return _any_needs_approval(self.tools) or any(
+            source.may_require_approval for source in self.sources
+        )
 
     @property
     def required_chunk_types(self) -> frozenset[str]:

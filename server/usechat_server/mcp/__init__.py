@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
     if error.name not in ("mcp", "mcp.types", "jsonschema", "jsonschema.exceptions"):
         raise
     raise ModuleNotFoundError(
-        "The tools of MCP servers need more packages: pip install 'usechat-server[mcp]'",
+        "usechat_server.mcp requires more packages: pip install 'usechat-server[mcp]'",
         name=error.name,
     ) from None
 

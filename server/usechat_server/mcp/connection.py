@@ -1,4 +1,4 @@
-"""One connection to an MCP server: opened, listened to and closed by one task of its own."""
+"""One connection to an MCP server, opened, used and closed by a task of its own."""
 
 from __future__ import annotations
 
@@ -20,96 +20,100 @@ __all__ = ["Connection"]
 
 _log = logging.getLogger("usechat.mcp")
 
-T = TypeVar("T")
+ToolsT = TypeVar("ToolsT")
 
-#: Seconds after which a server that does not answer is given up. (Nobody waits that long for it.)
-_GIVE_UP = 120.0
-#: Seconds that closing may take: a process is asked to end, told to, and killed.
-_CLOSING = 10.0
-#: Seconds before a subscription that was lost is renewed; doubled each time, up to the longest.
+#: Seconds after which the task gives up on a server that does not respond. Turns wait less.
+_RESPONSE_TIMEOUT = 120.0
+#: Seconds that closing may take: stdin of a process is closed, then it is terminated, then killed.
+_CLOSE_TIMEOUT = 10.0
+#: Seconds before a lost subscription is renewed, doubled each time up to the longest pause.
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
-#: Pages of a list that never ends.
-_MOST_PAGES = 100
+#: Limit for a list of tools whose pages never end.
+_MAX_PAGES = 100
 
 
-class Connection(Generic[T]):
-    """A connection to a server, and what is made of its list of tools.
+class Connection(Generic[ToolsT]):
+    """A connection to a server, with the current list of its tools.
 
-    `wait`: seconds that a caller waits for the server to be there, and for a list that changed. The
-    connection goes on without the caller, so that a slow server is there the next time.
+    Args:
+        name: Name of the server, for the log.
+        transport: Opens the transport.
+        convert: Converts the list of tools to what `tools` returns.
+        wait: Seconds that a caller waits for the connection, or for a changed list. Connecting goes
+            on after that, so that a slow server is connected for the next turn.
     """
 
     def __init__(
         self,
         name: str,
         transport: Callable[[], Transport],
-        made: Callable[[Sequence[Tool]], T],
+        convert: Callable[[Sequence[Tool]], ToolsT],
         *,
         wait: float,
     ) -> None:
         self.name = name
-        #: the loop's time when it ended; None while it may be used
+        #: the loop's time when the connection ended; None: it has not
         self.ended: float | None = None
-        #: whether it ever was there
+        #: whether the server ever was connected
         self.opened = False
         self._transport = transport
-        self._make = made
-        self._made: T | None = None
+        self._convert = convert
+        self._tools: ToolsT | None = None
         self._wait = wait
         self._client: Client | None = None
         self._closing = False
         self._stale = True
         self._stale_since = _now()
-        #: the list is what the server has, or the connection ended
-        self._settled = asyncio.Event()
-        #: there is something to do for the task
-        self._woken = asyncio.Event()
-        # (The spans and other context of the turn that comes first are not the connection's.)
+        #: set while the list is current, and when the connection has ended
+        self._ready = asyncio.Event()
+        #: set when there is something to do for the task
+        self._wake = asyncio.Event()
+        # In an empty context: the spans and other context variables of the first turn do not apply.
         self.task = asyncio.create_task(self._run(), context=Context())
 
-    async def tools(self) -> T | None:
-        """What was made of the list; None if the server is not there."""
-        await self._settle()
-        return self._made if self._client else None
+    async def tools(self) -> ToolsT | None:
+        """Return the converted list of tools, or None if the server is unavailable."""
+        await self._wait_until_ready()
+        return self._tools if self._client else None
 
     async def client(self) -> Client | None:
-        """The client; None if the server is not there."""
+        """Return the client, or None if the server is unavailable."""
         if self._client is None:
-            await self._settle()
+            await self._wait_until_ready()
         return self._client
 
     def drop(self) -> None:
-        """Ends it, without waiting for its end."""
+        """Start closing the connection, without waiting."""
         self._end()
         self._closing = True
-        self._woken.set()
+        self._wake.set()
 
     async def aclose(self) -> None:
-        """Ends it, the server's process too."""
+        """Close the connection, and end the server's process."""
         self._end()
         self.task.cancel()
-        await asyncio.wait([self.task], timeout=_CLOSING)
+        await asyncio.wait([self.task], timeout=_CLOSE_TIMEOUT)
 
-    async def _settle(self) -> None:
-        left = self._stale_since + self._wait - _now()
+    async def _wait_until_ready(self) -> None:
+        remaining = self._stale_since + self._wait - _now()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._settled.wait(), max(left, 0))
+            await asyncio.wait_for(self._ready.wait(), max(remaining, 0))
 
     async def _run(self) -> None:
         try:
-            transport = _watched(self._transport(), self.drop)
-            client = Client(transport, message_handler=self._heard, cache=None)
-            async with asyncio.timeout(_GIVE_UP) as limit, client:
+            transport = _with_end_callback(self._transport(), self.drop)
+            client = Client(transport, message_handler=self._handle_message, cache=None)
+            async with asyncio.timeout(_RESPONSE_TIMEOUT) as limit, client:
                 self._stale = False
-                self._made = self._make(await _listed(client))
+                self._tools = self._convert(await _list_tools(client))
                 limit.reschedule(None)
                 self.opened = True
                 self._client = client
                 if not self._stale:
-                    self._settled.set()
-                await self._live(client)
-                _log.warning("MCP server %s went away", self.name)
+                    self._ready.set()
+                await self._stay_connected(client)
+                _log.warning("MCP server %s closed the connection", self.name)
         except Exception as error:
             _log.warning("MCP server %s: %s", self.name, _reason(error))
         finally:
@@ -117,64 +121,66 @@ class Connection(Generic[T]):
 
     def _end(self) -> None:
         self._client = None
-        self._settled.set()
+        self._ready.set()
         if self.ended is None:
             self.ended = _now()
 
-    async def _live(self, client: Client) -> None:
+    async def _stay_connected(self, client: Client) -> None:
         async with anyio.create_task_group() as group:
             if client.protocol_version in MODERN_PROTOCOL_VERSIONS:
-                group.start_soon(self._follow, client)
+                group.start_soon(self._subscribe, client)
             while not self._closing:
-                await self._woken.wait()
-                self._woken.clear()
+                await self._wake.wait()
+                self._wake.clear()
                 while self._stale and not self._closing:
-                    await self._list_again(client)
-                self._settled.set()
+                    await self._refresh(client)
+                self._ready.set()
             group.cancel_scope.cancel()
 
-    async def _list_again(self, client: Client) -> None:
+    async def _refresh(self, client: Client) -> None:
         self._stale = False
         try:
-            async with asyncio.timeout(_GIVE_UP):
-                self._made = self._make(await _listed(client))
+            async with asyncio.timeout(_RESPONSE_TIMEOUT):
+                self._tools = self._convert(await _list_tools(client))
         except (MCPError, TimeoutError) as error:
-            _log.warning("MCP server %s: no new list: %s", self.name, _reason(error))
+            _log.warning("MCP server %s: cannot list its tools: %s", self.name, _reason(error))
 
-    async def _follow(self, client: Client) -> None:
-        """Hears of changes, from servers that tell only who asks (MCP 2026-07-28)."""
+    async def _subscribe(self, client: Client) -> None:
+        """Subscribe to changes of the list, as servers from MCP 2026-07-28 on require."""
         pause = _FIRST_PAUSE
         while True:
             try:
                 async with client.listen(tools_list_changed=True) as changes:
-                    # What changed between the first list and now was not told.
-                    self._changed()
+                    # Changes between the first list and the subscription were not reported.
+                    self._mark_stale()
                     async for _ in changes:
-                        self._changed()
+                        self._mark_stale()
             except MCPError as error:
-                _log.info("MCP server %s tells no changes: %s", self.name, error)
+                _log.info(
+                    "MCP server %s does not report changes of its tools: %s", self.name, error
+                )
                 return
             except SubscriptionLost:
                 pass
             await anyio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _heard(self, message: Any) -> None:
+    async def _handle_message(self, message: Any) -> None:
         if isinstance(message, ToolListChangedNotification):
-            self._changed()
+            self._mark_stale()
 
-    def _changed(self) -> None:
+    def _mark_stale(self) -> None:
         if self.ended is None:
             self._stale = True
             self._stale_since = _now()
-            self._settled.clear()
-            self._woken.set()
+            self._ready.clear()
+            self._wake.set()
 
 
-async def _listed(client: Client) -> list[Tool]:
+async def _list_tools(client: Client) -> list[Tool]:
     tools: list[Tool] = []
     cursor: str | None = None
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         page = await client.list_tools(cursor=cursor)
         tools += page.tools
         cursor = page.next_cursor
@@ -184,37 +190,37 @@ async def _listed(client: Client) -> list[Tool]:
 
 
 @asynccontextmanager
-async def _watched(
-    transport: Transport, lost: Callable[[], None]
+async def _with_end_callback(
+    transport: Transport, on_end: Callable[[], None]
 ) -> AsyncGenerator[TransportStreams]:
-    """The transport, which says when the server's end of it is gone. (The client does not.)"""
+    """Open a transport that reports when the server's end is closed, which the client does not."""
     async with transport as (read, write):
-        yield _WatchedStream(read, lost), write
+        yield _StreamWithEndCallback(read, on_end), write
 
 
-class _WatchedStream:
-    def __init__(self, stream: ReadStream[Any], lost: Callable[[], None]) -> None:
+class _StreamWithEndCallback:
+    def __init__(self, stream: ReadStream[Any], on_end: Callable[[], None]) -> None:
         self._stream = stream
-        self._lost = lost
+        self._on_end = on_end
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    async def __aenter__(self) -> _WatchedStream:
+    async def __aenter__(self) -> _StreamWithEndCallback:
         await self._stream.__aenter__()
         return self
 
     async def __aexit__(self, *error: Any) -> bool | None:
         return await self._stream.__aexit__(*error)
 
-    def __aiter__(self) -> _WatchedStream:
+    def __aiter__(self) -> _StreamWithEndCallback:
         return self
 
     async def __anext__(self) -> Any:
         try:
             return await anext(self._stream)
         except (StopAsyncIteration, anyio.ClosedResourceError):
-            self._lost()
+            self._on_end()
             raise
 
 

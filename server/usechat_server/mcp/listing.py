@@ -1,4 +1,4 @@
-"""The tools that an MCP server lists → tools of an agent."""
+"""The tools that an MCP server lists, as tools of an agent."""
 
 from __future__ import annotations
 
@@ -17,68 +17,75 @@ from referencing.exceptions import Unresolvable
 from ui_message_stream import json_codec
 
 from usechat_server.mcp.results import error_text, model_output, output
-from usechat_server.tools import FunctionTool, InvalidInput, ToolContext, ToolError, ToolOutput
-from usechat_server.tools.base import NeedsApproval
+from usechat_server.tools import (
+    FunctionTool,
+    InvalidInput,
+    NeedsApproval,
+    ToolContext,
+    ToolError,
+    ToolOutput,
+)
 from usechat_server.tools.outputs import to_json
 
 __all__ = ["Call", "MCPOptions", "function_tools", "is_idempotent"]
 
 _log = logging.getLogger("usechat.mcp")
 
+#: Seconds that a call may take, by default.
 _TIMEOUT = 60.0
 
-#: Calls a tool, by the server's name for it.
+#: Calls a tool of the server with arguments.
 Call = Callable[[Tool, dict[str, Any], ToolContext], Awaitable[CallToolResult]]
 
 
 class MCPOptions(TypedDict, total=False):
-    """On what terms a server is used."""
+    """How the tools of a server are used."""
 
-    #: for the log; the command's or the host's by default
+    #: name for the log; by default that of the command or host
     name: str
-    #: what the names of its tools begin with, such as "github_"
+    #: prefix of the names of its tools, such as "github_"
     prefix: str
-    #: which of its tools are used; all by default
+    #: whether a tool is used; by default all are
     only: Callable[[Tool], bool]
-    #: for all of its tools, or what a tool says of itself decides
+    #: see FunctionTool; or a function that returns it for each tool
     needs_approval: bool | Callable[[Tool], NeedsApproval]
-    #: seconds that a turn waits for the server to be there; 10 by default
+    #: seconds that a turn waits for the server to connect; 10 by default
     wait: float
     #: seconds that a call may take; 60 by default
     timeout: float | None
 
 
 def function_tools(
-    listed: Iterable[Tool], call: Call, options: MCPOptions
+    tools: Iterable[Tool], call: Call, options: MCPOptions
 ) -> tuple[FunctionTool, ...]:
-    """The tools. One that no provider would take is left out, with a warning."""
+    """Convert a server's tools. One that providers do not accept is skipped, with a warning."""
     prefix, only = options.get("prefix", ""), options.get("only")
-    made: dict[str, FunctionTool] = {}
-    for tool in listed:
+    converted: dict[str, FunctionTool] = {}
+    for tool in tools:
         if only and not only(tool):
             continue
-        name = _FOREIGN.sub("_", f"{prefix}{tool.name}")[:_NAME_LENGTH]
-        if problem := "its name is another's" if name in made else _problem(tool):
-            _log.warning("the MCP tool %s is left out: %s", tool.name, problem)
+        name = _INVALID_CHARACTER.sub("_", f"{prefix}{tool.name}")[:_MAX_NAME_LENGTH]
+        if problem := "duplicate name" if name in converted else _schema_problem(tool):
+            _log.warning("skipping the MCP tool %s: %s", tool.name, problem)
         else:
-            made[name] = _function_tool(name, tool, call, options)
-    return tuple(made.values())
+            converted[name] = _function_tool(name, tool, call, options)
+    return tuple(converted.values())
 
 
-#: What providers do not take in names, of tools and of properties.
-_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
-_NAME_LENGTH = 128
-_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
-#: What they do not take at the top of a schema. The server knows it all the same.
+#: What providers accept as names of tools and of properties.
+_INVALID_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
+_MAX_NAME_LENGTH = 128
+_PROPERTY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+#: Keys that they do not accept at the top of a schema. The server still validates against them.
 _NOT_AT_TOP = ("anyOf", "oneOf", "allOf", "not", "if", "then", "else")
 
 
-def _problem(tool: Tool) -> str | None:
+def _schema_problem(tool: Tool) -> str | None:
     properties = tool.input_schema.get("properties", {})
     if not isinstance(properties, dict):
-        return "its schema is none"
-    wrong = next((key for key in properties if not _PROPERTY.fullmatch(key)), None)
-    return None if wrong is None else f"no provider takes a property named {wrong!r}"
+        return "its input schema is not an object"
+    invalid = next((key for key in properties if not _PROPERTY_NAME.fullmatch(key)), None)
+    return None if invalid is None else f"providers do not accept the property name {invalid!r}"
 
 
 def _function_tool(name: str, tool: Tool, call: Call, options: MCPOptions) -> FunctionTool:
@@ -101,20 +108,20 @@ def _function_tool(name: str, tool: Tool, call: Call, options: MCPOptions) -> Fu
 
 
 def is_idempotent(tool: Tool) -> bool:
-    """Whether the server says that calling it twice is as good as once."""
+    """Whether the server declares that a repeated call does no harm."""
     hints = tool.annotations
     return bool(hints and (hints.read_only_hint or hints.idempotent_hint))
 
 
 def _metadata(tool: Tool) -> dict[str, Any] | None:
-    """What else the server says of the tool: its hints, icons, and `_meta`."""
-    kept = {"annotations", "icons", "meta"}
-    said = tool.model_dump(mode="json", by_alias=True, exclude_none=True, include=kept)
-    return to_json(said) or None
+    """Return the tool's annotations, icons and `_meta`, for the client."""
+    included = {"annotations", "icons", "meta"}
+    fields = tool.model_dump(mode="json", by_alias=True, exclude_none=True, include=included)
+    return to_json(fields) or None
 
 
 class _RemoteTool:
-    """A tool that runs at the server."""
+    """The implementation of a tool that runs on the MCP server."""
 
     def __init__(self, tool: Tool, call: Call) -> None:
         self._tool = tool
@@ -136,40 +143,41 @@ class _RemoteTool:
 
     def _problems(self, value: Any) -> Iterator[str]:
         if not isinstance(value, dict):
-            yield f"input: this has to be an object, not {_shown(value)}."
+            yield f"input: expected an object, got {_truncate_json(value)}."
         elif self._validator is not None:
             try:
                 for error in self._validator.iter_errors(value):
-                    yield f"{_place(error)}: {_shown_message(error)}."
+                    yield f"{_path(error)}: {_truncate(error)}."
             except Unresolvable:
-                # The server knows what its schema refers to.
+                # The server validates the rest: references are not fetched.
                 return
 
     @cached_property
     def _validator(self) -> Validator | None:
-        """None: the server's schema is none."""
-        kind = validator_for(self._tool.input_schema, default=Draft202012Validator)
+        """The validator of the input; None: the schema is not valid, so the server validates."""
+        validator = validator_for(self._tool.input_schema, default=Draft202012Validator)
         try:
-            kind.check_schema(self._tool.input_schema)
+            validator.check_schema(self._tool.input_schema)
         except SchemaError:
             return None
-        # Nothing is fetched for a reference.
-        return kind(self._tool.input_schema, registry=Registry())
+        # An empty registry: no reference is fetched.
+        return validator(self._tool.input_schema, registry=Registry())
 
 
-#: Characters of a value that is told to the model, which wrote it.
-_MOST_CHARACTERS = 200
+#: Characters of a value in an error text; the model knows the value.
+_MAX_VALUE_LENGTH = 200
 
 
-def _place(error: ValidationError) -> str:
+def _path(error: ValidationError) -> str:
     return ".".join(map(str, error.absolute_path)) or "input"
 
 
-def _shown_message(error: ValidationError) -> str:
+def _truncate(error: ValidationError) -> str:
+    """Return the message of an error, without the value if that is long."""
     text = error.message
-    return text if len(text) <= 2 * _MOST_CHARACTERS else f"not what {error.validator} asks for"
+    return text if len(text) <= 2 * _MAX_VALUE_LENGTH else f"does not match `{error.validator}`"
 
 
-def _shown(value: Any) -> str:
+def _truncate_json(value: Any) -> str:
     text = json_codec.encode(value).decode()
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}…"

@@ -1,4 +1,4 @@
-"""What an MCP server answered to a call → what the page and the model are shown."""
+"""Results of MCP calls as outputs for the client and content for the model."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from usechat_server.tools.outputs import ModelContent
 
 __all__ = ["error_text", "model_output", "output"]
 
-#: How the keys of `_meta` begin that are nobody's but the protocol's.
-_PROTOCOL = "io.modelcontextprotocol/"
+#: Prefix of the keys of `_meta` that belong to the protocol.
+_PROTOCOL_PREFIX = "io.modelcontextprotocol/"
 
 
 def output(result: CallToolResult) -> dict[str, Any]:
-    """What the page is shown: the result in MCP's own words, `content`, `structuredContent` and
-    `_meta`, without what the protocol itself says there."""
-    kept = {"content", "structured_content", "meta"}
-    shown = result.model_dump(mode="json", by_alias=True, exclude_none=True, include=kept)
-    meta = {k: v for k, v in shown.pop("_meta", {}).items() if not k.startswith(_PROTOCOL)}
-    return {**shown, **({"_meta": meta} if meta else {})}
+    """Return the output for the client: `content`, `structuredContent` and `_meta` of the result,
+    without the protocol's own keys of `_meta`."""
+    included = {"content", "structured_content", "meta"}
+    fields = result.model_dump(mode="json", by_alias=True, exclude_none=True, include=included)
+    meta = {k: v for k, v in fields.pop("_meta", {}).items() if not k.startswith(_PROTOCOL_PREFIX)}
+    return {**fields, **({"_meta": meta} if meta else {})}
 
 
 def error_text(result: CallToolResult) -> str:
-    """What a result with `isError` says."""
+    """Return the text of a result with `isError`."""
     pieces = map(_piece, output(result)["content"])
     texts = (piece.text for piece in pieces if isinstance(piece, TextPart))
     return "\n".join(text for text in texts if text.strip()) or "The tool failed."
 
 
-def model_output(shown: dict[str, Any]) -> list[ModelContent] | Any:
-    """What the model is shown of an output: its texts, images and files; of a result that has none,
-    the structured content."""
-    pieces = [_piece(block) for block in shown["content"]]
-    return pieces or shown.get("structuredContent", "")
+def model_output(output: dict[str, Any]) -> list[ModelContent] | Any:
+    """Return what the model gets for an output: its texts, images and files, or the structured
+    content if there are none."""
+    pieces = [_piece(block) for block in output["content"]]
+    return pieces or output.get("structuredContent", "")
 
 
 def _piece(block: dict[str, Any]) -> ModelContent:

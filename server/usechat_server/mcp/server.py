@@ -1,4 +1,4 @@
-"""MCPServer: the tools of an MCP server, for an agent."""
+"""`MCPServer`: the tools of an MCP server, for an agent."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ __all__ = ["MCPOptions", "MCPServer", "mcp_http", "mcp_stdio"]
 
 _log = logging.getLogger("usechat.mcp")
 
-#: Seconds before a server that could not be reached is tried again.
-_RETRY = 5.0
-#: Seconds that a turn waits for a server.
-_WAIT = 10.0
+#: Seconds before the next attempt to connect to a server.
+_RETRY_SECONDS = 5.0
+#: Seconds that a turn waits for a server, by default.
+_WAIT_SECONDS = 10.0
 
 
 def mcp_stdio(
@@ -39,22 +39,32 @@ def mcp_stdio(
     cwd: str | Path | None = None,
     **options: Unpack[MCPOptions],
 ) -> MCPServer:
-    """The tools of an MCP server that runs as a process of its own.
+    """Return the tools of an MCP server that runs as a process of its own.
 
-    `env` is added to the few variables that it gets (`PATH`, `HOME`, …). What it writes to stderr
-    goes to that of this process.
+    Args:
+        command: The program.
+        args: Its arguments.
+        env: Environment variables, added to the few that it inherits (`PATH`, `HOME`, …).
+        cwd: Its working directory; by default that of this process.
+        options: See MCPOptions.
     """
-    told = StdioServerParameters(
+    parameters = StdioServerParameters(
         command=command, args=list(args), env=dict(env) if env else None, cwd=cwd
     )
-    return MCPServer(Path(command).name, lambda: stdio_client(told), **options)
+    return MCPServer(Path(command).name, lambda: stdio_client(parameters), **options)
 
 
 def mcp_http(
     url: str, *, headers: Mapping[str, str] | None = None, **options: Unpack[MCPOptions]
 ) -> MCPServer:
-    """The tools of an MCP server at a URL (streamable HTTP). `headers` come with every request."""
-    # No read timeout: calls have limits of their own.
+    """Return the tools of an MCP server at a URL (streamable HTTP).
+
+    Args:
+        url: The URL.
+        headers: Headers of every request.
+        options: See MCPOptions.
+    """
+    # No read timeout: calls have their own time limits.
     timeout = httpx2.Timeout(10.0, read=None)
 
     @asynccontextmanager
@@ -69,10 +79,11 @@ def mcp_http(
 
 
 class MCPServer:
-    """The tools of an MCP server, as it lists them now. `mcp_stdio` and `mcp_http` make one.
+    """A ToolSource with the tools that an MCP server currently lists. `mcp_stdio` and `mcp_http`
+    create one.
 
-    Each event loop has a connection, opened when it is needed. A server that is not there has no
-    tools, and a warning is logged; it is tried again later.
+    Each event loop has a connection, which is opened on first use. While the server is unavailable
+    it has no tools, and a warning is logged.
     """
 
     def __init__(
@@ -85,23 +96,23 @@ class MCPServer:
         self.name = options.get("name", name)
         self._transport = transport
         self._options = options
-        #: newest last; those before are about to end
+        #: newest last; the others are closing
         self._connections: PerLoop[list[Connection[tuple[FunctionTool, ...]]]] = PerLoop(list)
 
     @property
-    def asks(self) -> bool:
-        """Whether a person may have to approve a call of any of its tools."""
+    def may_require_approval(self) -> bool:
+        """Whether the user may have to approve a call of one of its tools."""
         return self._options.get("needs_approval", False) is not False
 
     async def tools(self, turn: Turn) -> Sequence[FunctionTool]:
-        """The tools that the server has now."""
+        """Return the server's current tools."""
         tools = await self._connection().tools()
         if tools is None:
-            _log.warning("MCP server %s is not there: a turn goes without its tools", self.name)
+            _log.warning("MCP server %s unavailable; running the turn without its tools", self.name)
         return tools or ()
 
     async def aclose(self) -> None:
-        """Ends the connection of the running event loop, and the server's process."""
+        """Close the connection of the running event loop, and end the server's process."""
         connections = self._connections.pop() or []
         await asyncio.gather(*(connection.aclose() for connection in connections))
 
@@ -109,52 +120,58 @@ class MCPServer:
         connections = self._connections.get()
         connections[:-1] = [old for old in connections[:-1] if not old.task.done()]
         newest = connections[-1] if connections else None
-        if newest is None or (newest.ended is not None and (newest.opened or _is_over(newest))):
+        if newest is None or (newest.ended is not None and (newest.opened or _may_retry(newest))):
             newest = Connection(
-                self.name, self._transport, self._made, wait=self._options.get("wait", _WAIT)
+                self.name,
+                self._transport,
+                self._to_function_tools,
+                wait=self._options.get("wait", _WAIT_SECONDS),
             )
             connections.append(newest)
         return newest
 
-    def _made(self, listed: Sequence[Tool]) -> tuple[FunctionTool, ...]:
-        return function_tools(listed, self._call, self._options)
+    def _to_function_tools(self, tools: Sequence[Tool]) -> tuple[FunctionTool, ...]:
+        return function_tools(tools, self._call, self._options)
 
     async def _call(
         self, tool: Tool, arguments: dict[str, Any], context: ToolContext
     ) -> CallToolResult:
-        """Raises ToolError."""
+        """Call a tool of the server. Raises ToolError."""
 
-        async def heard(progress: float, total: float | None, message: str | None) -> None:
-            told: dict[str, Any] = {"toolCallId": context.tool_call_id, "progress": progress}
-            more = {"total": total, "message": message}
-            told |= {key: value for key, value in more.items() if value is not None}
-            context.data("tool-progress", told, transient=True)
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            data: dict[str, Any] = {"toolCallId": context.tool_call_id, "progress": progress}
+            optional = {"total": total, "message": message}
+            data |= {key: value for key, value in optional.items() if value is not None}
+            context.data("tool-progress", data, transient=True)
 
-        tries = 0
+        attempts = 0
         while True:
-            tries += 1
+            attempts += 1
             connection = self._connection()
             client = await connection.client()
             if client is None:
-                raise ToolError(f"The MCP server {self.name} cannot be reached.")
+                raise ToolError(f"The MCP server {self.name} is unavailable.")
             try:
-                return await client.call_tool(tool.name, arguments, progress_callback=heard)
+                return await client.call_tool(tool.name, arguments, progress_callback=on_progress)
             except MCPError as error:
-                forgotten = (error.code, error.message) == _FORGOTTEN
-                if not forgotten and (error.code, error.message) != _LOST:
+                session_lost = (error.code, error.message) == _SESSION_LOST
+                if not session_lost and (error.code, error.message) != _CONNECTION_LOST:
                     raise ToolError(error.message or "The tool failed.") from None
                 connection.drop()
-                # A server that forgot its sessions did nothing yet. One that went away may have.
-                if tries > 1 or not (forgotten or is_idempotent(tool)):
-                    raise ToolError(f"The MCP server {self.name} went away.") from None
+                # A server that does not know the session did not run the call; one whose connection
+                # was lost may have.
+                if attempts > 1 or not (session_lost or is_idempotent(tool)):
+                    raise ToolError(
+                        f"The connection to the MCP server {self.name} was lost."
+                    ) from None
 
 
-#: What the transports say when the server does not know the session any more, and when nobody is
-#: there. (The codes alone are used by servers, too.)
-_FORGOTTEN = (INVALID_REQUEST, "Session terminated")
-_LOST = (CONNECTION_CLOSED, "Connection closed")
+#: Errors of the transports: the server does not know the session any more; the connection is
+#: closed. (Servers use the same codes with other messages.)
+_SESSION_LOST = (INVALID_REQUEST, "Session terminated")
+_CONNECTION_LOST = (CONNECTION_CLOSED, "Connection closed")
 
 
-def _is_over(connection: Connection[Any]) -> bool:
+def _may_retry(connection: Connection[Any]) -> bool:
     now = asyncio.get_running_loop().time()
-    return connection.ended is not None and now - connection.ended >= _RETRY
+    return connection.ended is not None and now - connection.ended >= _RETRY_SECONDS

@@ -1,29 +1,30 @@
-"""What a running tool knows of its call, and how it tells the page about its progress."""
+"""`ToolContext`: what a running tool knows of its call, and how it reports progress."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ui_message_stream.chunks import Data
 
 from usechat_server.tools.outputs import to_json
-
-if TYPE_CHECKING:
-    from usechat_server.turn import Turn
+from usechat_server.turn import Turn
 
 __all__ = ["ToolContext"]
 
 
 class ToolContext:
-    """One tool call, for the tool: a parameter with this type gets it.
+    """The context of one tool call. A tool's parameter of this type gets it.
 
         @tool
         async def book(flight: str, ctx: ToolContext) -> str:
             ctx.data("progress", {"done": 0.5}, id=ctx.tool_call_id)
 
-    `write` gets the chunks, in the event loop in which the context was made.
+    Args:
+        turn: The turn that the call belongs to.
+        tool_call_id: Id of the call.
+        write: Gets the data chunks, in the event loop in which the context was created.
     """
 
     def __init__(self, turn: Turn, tool_call_id: str, write: Callable[[Data], None]) -> None:
@@ -35,7 +36,7 @@ class ToolContext:
 
     @property
     def user(self) -> str | None:
-        """Who is asking, as the app's `user=` said."""
+        """The user's id, as the app's `user=` returned it; None without it."""
         return self.turn.user
 
     @property
@@ -44,16 +45,24 @@ class ToolContext:
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for the output any more (stop, time is up). An async function is
-        cancelled besides; one that runs in a thread should look here now and then."""
+        """True once the call is no longer needed (stopped or timed out).
+
+        An async tool is cancelled as well; one that runs in a thread should check this."""
         return self._cancelled
 
     def data(self, name: str, data: Any, *, id: str | None = None, transient: bool = False) -> None:  # noqa: A002
-        """Sends the page a data part, `data-NAME`, at once; from any thread.
+        """Send the client a data part, `data-NAME`, at once. Can be called from any thread.
 
-        The same `id` again replaces the part. A `transient` one is not kept in the message: the
-        page gets it in `onData`. `data` is anything that a tool can return, as it is now. After the
-        call was cancelled or ended nothing is sent. Raises TypeError for what has no JSON form.
+        Nothing is sent after the call ended or was cancelled.
+
+        Args:
+            name: Name of the part, without `data-`.
+            data: Anything that a tool can return, in its current state.
+            id: A part with the id of an earlier one replaces it.
+            transient: Whether the part only reaches `onData` and is not kept in the message.
+
+        Raises:
+            TypeError: `data` has no JSON form.
         """
         chunk = Data(name=name, data=to_json(data), id=id, transient=transient or None)
         if self._loop is None or self._loop is _running_loop():
@@ -62,15 +71,15 @@ class ToolContext:
             self._loop.call_soon_threadsafe(self._send, chunk)
 
     def cancel(self) -> None:
-        """Tells the tool that it is not waited for."""
+        """Mark the call as no longer needed."""
         self._cancelled = True
 
     def _send(self, chunk: Data) -> None:
         if not self._cancelled:
             self._write(chunk)
 
-    def again(self) -> ToolContext:
-        """The same call, for another try."""
+    def for_attempt(self) -> ToolContext:
+        """Return a context for one attempt of the same call."""
         return ToolContext(self.turn, self.tool_call_id, self._write)
 
 

@@ -1,4 +1,4 @@
-"""`@tool`: a function becomes a tool."""
+"""`@tool`: creates a tool from a function."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
-from usechat_server.tools.base import FunctionTool, NeedsApproval
+from usechat_server.tools.approval_policy import NeedsApproval
+from usechat_server.tools.base import FunctionTool
 from usechat_server.tools.outputs import ToModelOutput
 from usechat_server.tools.python_function import PythonFunction
 
@@ -18,12 +19,13 @@ R = TypeVar("R")
 
 
 class ToolOptions(TypedDict, total=False):
-    """What `@tool(…)` takes: the fields of FunctionTool."""
+    """The options of `@tool(…)`: fields of FunctionTool."""
 
     name: str
     description: str
     title: str
     tool_metadata: Mapping[str, Any]
+    dynamic: bool
     needs_approval: NeedsApproval
     idempotent: bool
     timeout: float
@@ -35,7 +37,7 @@ class ToolOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DecoratedTool(FunctionTool, Generic[P, R]):
-    """A tool that is a function too: it can be called as before."""
+    """A tool that can still be called like the function that it was created from."""
 
     function: Callable[P, R]
 
@@ -50,7 +52,7 @@ def tool(
     **options: Unpack[ToolOptions],
 ) -> Callable[[Callable[P, R]], DecoratedTool[P, R]]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
-    """Makes a tool of a function, as a decorator (bare or with options) or by a call.
+    """Create a tool from a function, as a decorator (with or without options) or by a call.
 
         @tool
         async def weather(city: str, ctx: ToolContext) -> Weather:
@@ -58,37 +60,42 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
 
         find = tool(shop.find, name="find_products", title="Product search")
 
-    Name, description and input come from the function: its name, its docstring (whose words on the
-    parameters go to them, Google's, NumPy's or Sphinx' style) and its type hints, which may be
-    whatever pydantic can validate. A parameter of the type ToolContext gets the call's context.
+    Name, description and input schema come from the function's name, docstring and type hints. A
+    docstring in Google, NumPy or Sphinx style describes the parameters too. Hints may be anything
+    that pydantic can validate. A parameter of the type ToolContext gets the call's context.
 
-    It may be a plain function, which runs in a thread; an async one; an async generator, whose last
-    value is the output and whose others are shown until then; a bound method; or an instance of a
-    class with a `__call__` of any of these kinds, named after the class.
+    Args:
+        function: A function, which runs in a thread; an async function; an async generator, whose
+            last value is the output and whose other values are preliminary outputs; a bound method;
+            or an instance of a class with a `__call__` of one of these kinds, named after the
+            class.
+        options: Fields of FunctionTool, which override what comes from the function.
 
-    Raises TypeError or ValueError, which name the function, for what cannot be a tool.
+    Raises:
+        TypeError: It cannot be a tool; the message names the function.
+        ValueError: An option is out of range, or providers do not accept the name.
     """
-    # Where `@tool` stands: type hints that are strings may mean what is defined there.
-    local = sys._getframe(1).f_locals
+    # Type hints that are strings may refer to names that are local to the caller.
+    local_names = sys._getframe(1).f_locals
     if function is None:
-        return lambda function: _made(function, options, local)
-    return _made(function, options, local)
+        return lambda function: _create_tool(function, options, local_names)
+    return _create_tool(function, options, local_names)
 
 
-def _made(
-    function: Callable[..., Any], options: ToolOptions, local: Mapping[str, Any]
+def _create_tool(
+    function: Callable[..., Any], options: ToolOptions, local_names: Mapping[str, Any]
 ) -> DecoratedTool[..., Any]:
     try:
         if isinstance(function, FunctionTool) or not callable(function):
-            raise TypeError("only what can be called, and is no tool yet, becomes a tool")
-        made = PythonFunction(function, local)
-        given: dict[str, Any] = {
-            "name": made.name,
-            "description": made.description,
-            "input_schema": made.input_schema,
+            raise TypeError("expected a callable that is not already a tool")
+        implementation = PythonFunction(function, local_names)
+        fields: dict[str, Any] = {
+            "name": implementation.name,
+            "description": implementation.description,
+            "input_schema": implementation.input_schema,
             **options,
         }
-        return DecoratedTool(**given, implementation=made, function=function)
+        return DecoratedTool(**fields, implementation=implementation, function=function)
     except (TypeError, ValueError) as error:
         name = getattr(function, "__qualname__", None) or repr(function)
         raise type(error)(f"{name} cannot be a tool: {error}") from None

@@ -1,8 +1,8 @@
-"""What a tool returned → JSON, exactly as the page will have it."""
+"""The outputs of tools as JSON for the client, and as content for the model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,42 +16,59 @@ __all__ = ["ModelContent", "ToModelOutput", "ToolOutput", "model_content", "to_j
 
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
-    """What a call brought, as JSON."""
+    """An output of a tool call, as JSON."""
 
     value: Any
-    #: whether another one follows, which replaces it
+    #: whether another output follows, which replaces this one
     preliminary: bool = False
 
 
 def to_json(value: Any) -> Any:
-    """The value as JSON: whatever msgspec or pydantic has a JSON form for.
+    """Return a value as JSON, exactly as the client will have it.
 
-    Bytes become base64. What does not survive the way to the page (NaN, lone surrogates, keys on
-    which clients throw) is gone already, so that the model is shown the same. Raises TypeError for
-    a value without a JSON form.
+    What the client could not read (NaN, lone surrogates, keys that make it throw) is removed here,
+    so that the model gets the same.
+
+    Args:
+        value: Anything that msgspec or pydantic can convert. Bytes become base64.
+
+    Raises:
+        TypeError: The value has no JSON form.
     """
-    text = json_codec.encode(msgspec.to_builtins(value, enc_hook=_foreign, str_keys=True))
+    text = json_codec.encode(msgspec.to_builtins(value, enc_hook=_to_builtins, str_keys=True))
     return json_codec.sanitize(json_codec.decode(text))
 
 
-def _foreign(value: Any) -> Any:
-    """What msgspec does not know: pydantic models, generators, paths…"""
+def _to_builtins(value: Any) -> Any:
+    """Convert what msgspec does not know: pydantic models, generators, paths…"""
     return pydantic_core.to_jsonable_python(
         value, bytes_mode="base64", inf_nan_mode="null", fallback=msgspec.to_builtins
     )
 
 
-#: A piece of a result for the model. Files are images, PDFs and texts, as in a person's message:
-#: their `url` is a data URL, or one that the provider fetches.
+#: A piece of an output for the model. A file is an image, a PDF or a text, as in a user message;
+#: its `url` is a data URL, or one that the provider fetches.
 ModelContent = TextPart | FilePart
 
-#: What the page is shown → what the model is shown: a text, a piece, several, or other JSON.
-#: It is called again whenever the history is sent, so that it must depend on nothing else.
-ToModelOutput = Callable[[Any], "str | ModelContent | Sequence[str | ModelContent] | Any"]
+#: Converts an output, as JSON, to what the model gets: a text, a piece, a sequence of both, or
+#: other
+#: JSON. It is called each time the history is sent, so its result must depend on nothing else.
+ToModelOutput = Callable[
+    [Any],
+    ModelContent
+    | Sequence[str | ModelContent]
+    | Mapping[str, Any]
+    | list[Any]
+    | str
+    | int
+    | float
+    | bool
+    | None,
+]
 
 
 def model_content(value: Any) -> list[ModelContent]:
-    """The pieces that a value stands for; one of text for what is not made of pieces."""
+    """Return a value as pieces; other JSON becomes one text piece."""
     if isinstance(value, TextPart | FilePart):
         return [value]
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""A Python function as a tool: what the model is told of it, and how it runs."""
+"""A Python function as the implementation of a tool."""
 
 from __future__ import annotations
 
@@ -17,119 +17,127 @@ from usechat_server.aio import PerLoop
 from usechat_server.errors import InvalidInput
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.outputs import ToolOutput, to_json
-from usechat_server.tools.schema import code_of, described, parameters, without_partial
+from usechat_server.tools.schema import called_function, describe, parameters, unwrap_partial
 
 __all__ = ["PythonFunction"]
 
-#: How many functions may block a thread at once. Those of the web framework are not used up.
-_THREADS = 40
-_threads = PerLoop(lambda: CapacityLimiter(_THREADS))
+#: Functions that may run in threads at the same time. The web framework's threads stay free.
+_MAX_THREADS = 40
+_threads = PerLoop(lambda: CapacityLimiter(_MAX_THREADS))
 
 
 class PythonFunction:
-    """Runs a function, or anything else that can be called, with the arguments that a model gave.
+    """Runs a function, or another callable, with arguments from the model.
 
-    `local` are the names around it, for type hints that are strings. Raises TypeError for what
-    cannot be a tool.
+    Args:
+        function: The callable.
+        local_names: Names around its definition, for type hints that are strings.
+
+    Raises:
+        TypeError: It cannot be a tool.
     """
 
-    def __init__(self, function: Callable[..., Any], local: Mapping[str, Any]) -> None:
+    def __init__(self, function: Callable[..., Any], local_names: Mapping[str, Any]) -> None:
         if inspect.isclass(function):
-            raise TypeError("a class is no tool: give an instance of it, whose __call__ will run")
-        code = code_of(function)
-        if inspect.isgeneratorfunction(code):
-            raise TypeError("a generator has to be async")
+            raise TypeError("expected a function or a callable instance, got a class")
+        called = called_function(function)
+        if inspect.isgeneratorfunction(called):
+            raise TypeError("expected an async generator, got a generator")
         self.name = _name(function)
-        self.description, words = described(function)
-        self._parameters = parameters(function, words, local)
+        self.description, descriptions = describe(function)
+        self._parameters = parameters(function, descriptions, local_names)
         self.input_schema = self._parameters.json_schema()
         self._function = function
-        # Calling these only makes a coroutine or an async generator, which takes no thread.
+        # A call of these only creates a coroutine or an async generator, which needs no thread.
         kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
-        self._in_thread = not any(is_kind(code) for is_kind in kinds)
+        self._in_thread = not any(is_kind(called) for is_kind in kinds)
 
     def parse(self, input: Any) -> dict[str, Any]:  # noqa: A002
-        """The arguments. Strictly: a text is no number, and what nobody asked for is an error."""
+        """Return the arguments by name. Validation is strict: a text is not a number, and an
+        unknown parameter is an error."""
         try:
-            text = json_codec.encode(_as_page_has_it(input))
-            made = self._parameters.model.model_validate_json(text, strict=True)
+            text = json_codec.encode(_normalize_numbers(input))
+            model = self._parameters.model.model_validate_json(text, strict=True)
         except ValidationError as error:
-            raise InvalidInput(_readable(error)) from None
-        return {name: getattr(made, field) for field, name in self._parameters.names.items()}
+            raise InvalidInput(_error_text(error)) from None
+        return {name: getattr(model, field) for field, name in self._parameters.names.items()}
 
     async def call(
         self, arguments: dict[str, Any], context: ToolContext
     ) -> AsyncGenerator[ToolOutput]:
-        """Runs it: in a thread unless it is async. What an async generator yields is preliminary;
-        the last of it is the output."""
+        """Run the function, in a thread unless it is async. The values of an async generator are
+        preliminary outputs; the last one is the output."""
         run = partial(
             self._function, **arguments, **dict.fromkeys(self._parameters.context, context)
         )
         if self._in_thread:
-            made = await anyio.to_thread.run_sync(
-                lambda: _as_output(run()), abandon_on_cancel=True, limiter=_threads.get()
+            result = await anyio.to_thread.run_sync(
+                lambda: _to_output(run()), abandon_on_cancel=True, limiter=_threads.get()
             )
         else:
-            made = run()
-        if inspect.isawaitable(made):
-            made = _as_output(await made)
-        if isinstance(made, ToolOutput):
-            yield made
+            result = run()
+        if inspect.isawaitable(result):
+            result = _to_output(await result)
+        if isinstance(result, ToolOutput):
+            yield result
             return
         value = None
         try:
-            async for item in made:
+            async for item in result:
                 value = to_json(item)
                 yield ToolOutput(value, preliminary=True)
         finally:
-            await made.aclose()
+            await result.aclose()
         yield ToolOutput(value)
 
 
-def _as_output(made: Any) -> Any:
-    """What a function gave as an output, unless there is more to come of it."""
-    if inspect.isawaitable(made) or inspect.isasyncgen(made):
-        return made
-    return ToolOutput(to_json(made))
+def _to_output(result: Any) -> Any:
+    """Return a function's result as a ToolOutput, or as it is if it has to be awaited or iterated
+    first."""
+    if inspect.isawaitable(result) or inspect.isasyncgen(result):
+        return result
+    return ToolOutput(to_json(result))
 
 
-#: Beyond it, JavaScript's numbers have gaps.
+#: From here on, JavaScript's numbers have gaps.
 _SAFE_INTEGER = 2**53
 
 
-def _as_page_has_it(value: Any) -> Any:
-    """The input with whole numbers as integers, which 1.0 is to JSON Schema and to a page, whose
-    word for it comes back when a person allowed the call."""
+def _normalize_numbers(value: Any) -> Any:
+    """Return an input with whole floats as integers.
+
+    To JSON Schema and JavaScript 1.0 is an integer: a client that approves a call sends it as 1."""
     if isinstance(value, float) and value.is_integer() and abs(value) < _SAFE_INTEGER:
         return int(value)
     if isinstance(value, dict):
-        return {key: _as_page_has_it(item) for key, item in value.items()}
-    return [_as_page_has_it(item) for item in value] if isinstance(value, list) else value
+        return {key: _normalize_numbers(item) for key, item in value.items()}
+    return [_normalize_numbers(item) for item in value] if isinstance(value, list) else value
 
 
 def _name(function: Callable[..., Any]) -> str:
-    function = without_partial(function)
+    function = unwrap_partial(function)
     if inspect.isroutine(function):
         return function.__name__
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(function).__name__).lower()
 
 
-#: Of a hopeless input the model is told this much.
-_MOST_PROBLEMS = 10
-_MOST_CHARACTERS = 200
+#: Limits of the error text: the errors that it lists, and the characters of a value that it shows.
+_MAX_ERRORS = 10
+_MAX_VALUE_LENGTH = 200
 
 
-def _readable(error: ValidationError) -> str:
-    """What is wrong, a line for each place."""
+def _error_text(error: ValidationError) -> str:
+    """Return what is wrong, for the model: one line for each error."""
     lines = []
-    for problem in error.errors(include_url=False, include_context=False)[:_MOST_PROBLEMS]:
-        place = ".".join(map(str, problem["loc"])) or "input"
-        if problem["type"] == "missing":
-            lines.append(f"{place}: this is required.")
-        elif problem["type"] == "extra_forbidden":
-            lines.append(f"{place}: there is no such parameter.")
+    for detail in error.errors(include_url=False, include_context=False)[:_MAX_ERRORS]:
+        path = ".".join(map(str, detail["loc"])) or "input"
+        if detail["type"] == "missing":
+            lines.append(f"{path}: this is required.")
+        elif detail["type"] == "extra_forbidden":
+            lines.append(f"{path}: there is no such parameter.")
         else:
-            got = json_codec.encode(problem["input"]).decode()
-            shown = got if len(got) <= _MOST_CHARACTERS else f"{got[:_MOST_CHARACTERS]}…"
-            lines.append(f"{place}: {problem['msg']}, not {shown}.")
+            value = json_codec.encode(detail["input"]).decode()
+            if len(value) > _MAX_VALUE_LENGTH:
+                value = f"{value[:_MAX_VALUE_LENGTH]}…"
+            lines.append(f"{path}: {detail['msg']}, not {value}.")
     return "\n".join(["The input is not valid.", *lines])

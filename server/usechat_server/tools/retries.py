@@ -1,4 +1,4 @@
-"""How long a try of a tool may take, and when there is another one."""
+"""The attempts of a tool call: their time limit and their retries."""
 
 from __future__ import annotations
 
@@ -12,63 +12,76 @@ from usechat_server.errors import ToolError
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.outputs import ToolOutput
 
-__all__ = ["attempts"]
+__all__ = ["run_attempts"]
 
 _log = logging.getLogger("usechat.tools")
 
-#: Seconds before the second try; doubled for each further one, up to the longest.
+#: Seconds before the second attempt, doubled for each further one up to the longest pause.
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
 
-Try = Callable[[ToolContext], AsyncGenerator[ToolOutput]]
+Attempt = Callable[[ToolContext], AsyncGenerator[ToolOutput]]
 
 
-async def attempts(
-    name: str, begin: Try, context: ToolContext, *, timeout: float | None, retries: int
+async def run_attempts(
+    name: str, start: Attempt, context: ToolContext, *, timeout: float | None, retries: int
 ) -> AsyncGenerator[ToolOutput]:
-    """The outputs of the tries of a call, until one gets through. Outputs of a later try replace
-    those of an earlier one. Raises what the last try did, ToolError if it took too long."""
+    """Run attempts of a call until one succeeds, and yield their outputs.
+
+    Outputs of a later attempt replace those of an earlier one.
+
+    Args:
+        name: Name of the tool.
+        start: Starts an attempt with a context of its own.
+        context: The context of the call.
+        timeout: Seconds that one attempt may take.
+        retries: Attempts after the first.
+
+    Raises:
+        ToolError: The tool raised it, or the last attempt took too long.
+        Exception: Whatever the last attempt raised.
+    """
     pause = _FIRST_PAUSE
     for attempt in itertools.count(1):
-        own = context.again()
+        attempt_context = context.for_attempt()
         try:
-            async with aclosing(_within(timeout, begin(own))) as outputs:
+            async with aclosing(_limit_time(timeout, start(attempt_context))) as outputs:
                 async for output in outputs:
                     yield output
             return
         except ToolError:
             raise
         except Exception as error:
-            last = attempt > retries
-            if last and isinstance(error, _TimeIsUp):
+            is_last = attempt > retries
+            if is_last and isinstance(error, _TimedOut):
                 raise ToolError(f"{name} took longer than {timeout:g} seconds.") from None
-            if last:
+            if is_last:
                 raise
-            _log.warning("tool %s failed, trying again: %r", name, error)
+            _log.warning("tool %s failed, retrying: %r", name, error)
         finally:
-            own.cancel()
+            attempt_context.cancel()
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-class _TimeIsUp(Exception):
-    """Of this call. (A TimeoutError may be the tool's own.)"""
+class _TimedOut(Exception):
+    """The attempt took too long. (A TimeoutError may be the tool's own.)"""
 
 
-async def _within(
+async def _limit_time(
     seconds: float | None, outputs: AsyncGenerator[ToolOutput]
 ) -> AsyncGenerator[ToolOutput]:
-    """The outputs, if they come in time. (The time that the reader takes counts too.)"""
-    until = None if seconds is None else asyncio.get_running_loop().time() + seconds
+    """Yield the outputs until the time is up. The time that the consumer takes counts too."""
+    deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
     async with aclosing(outputs):
         while True:
             try:
-                # Around each step, not around them all: a scope must not be left open in a yield.
-                async with asyncio.timeout_at(until) as limit:
+                # Around each output, not around them all: no scope may stay open across a yield.
+                async with asyncio.timeout_at(deadline) as limit:
                     output = await anext(outputs, None)
             except TimeoutError:
                 if limit.expired():
-                    raise _TimeIsUp from None
+                    raise _TimedOut from None
                 raise
             if output is None:
                 return

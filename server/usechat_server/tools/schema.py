@@ -1,4 +1,5 @@
-"""A function's parameters → a pydantic model, which checks the input, and its JSON Schema."""
+"""The parameters of a function as a pydantic model, which validates the input, and its JSON
+Schema."""
 
 from __future__ import annotations
 
@@ -18,63 +19,69 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from usechat_server.tools.context import ToolContext
 
-__all__ = ["Parameters", "code_of", "described", "parameters", "without_partial"]
+__all__ = ["Parameters", "called_function", "describe", "parameters", "unwrap_partial"]
 
 
-def without_partial(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a `functools.partial` calls in the end."""
+def unwrap_partial(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the callable that a `functools.partial` calls in the end."""
     while isinstance(function, partial):
         function = function.func
     return function
 
 
-def code_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function or method that runs: of an object, its class's `__call__`."""
-    function = without_partial(function)
+def called_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function or method that runs: for an instance, its class's `__call__`."""
+    function = unwrap_partial(function)
     if inspect.isroutine(function):
         return function
-    found: Callable[..., Any] = type(function).__call__
-    return found
+    call: Callable[..., Any] = type(function).__call__
+    return call
 
 
-#: What providers take as the name of a property.
-_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
-#: a key on which every client throws
+#: The property names that providers accept.
+_PROPERTY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+#: A key that makes every client throw.
 _FORBIDDEN = "__proto__"
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a function takes."""
+    """The parameters of a function."""
 
-    #: the input; its fields are the function's parameters, which may have names that a model's
-    #: fields must not have, so that those are numbered
+    #: the input; its fields are numbered, since parameters may have names that a model's fields
+    #: must
+    #: not have
     model: type[BaseModel]
     #: field of the model → parameter
     names: Mapping[str, str]
-    #: the parameters that get the ToolContext
+    #: names of the parameters that get the ToolContext
     context: tuple[str, ...]
 
     def json_schema(self) -> dict[str, Any]:
-        """JSON Schema of the input. Raises TypeError for a type that has none."""
-        made = self.model.model_json_schema(schema_generator=_InputSchema)
-        del made["title"]
-        for name, defined in made.get("$defs", {}).items():
-            # The name of the class, which is in its key.
-            if re.sub(r"\W", "_", defined.get("title", "")) in name:
-                defined.pop("title", None)
-        return made
+        """Return the JSON Schema of the input. Raises TypeError for a type that has none."""
+        schema = self.model.model_json_schema(schema_generator=_InputSchema)
+        del schema["title"]
+        for name, definition in schema.get("$defs", {}).items():
+            # A title that pydantic made of the class's name repeats the key.
+            if re.sub(r"\W", "_", definition.get("title", "")) in name:
+                definition.pop("title", None)
+        return schema
 
 
 def parameters(
-    function: Callable[..., Any], described: Mapping[str, str], local: Mapping[str, Any]
+    function: Callable[..., Any], descriptions: Mapping[str, str], local_names: Mapping[str, Any]
 ) -> Parameters:
-    """The parameters of a function.
+    """Return the parameters of a function.
 
-    `described` has the docstring's words on them; `local` the names around the function, for hints
-    that are strings. Raises TypeError, which names the parameter, for what a model cannot give.
+    Args:
+        function: The callable.
+        descriptions: Parameter → its description, from the docstring.
+        local_names: Names around the function's definition, for type hints that are strings.
+
+    Raises:
+        TypeError: The model cannot provide a parameter, which the message names.
     """
-    hints = _hints(function, local)
+    hints = _type_hints(function, local_names)
     bound = function.keywords if isinstance(function, partial) else {}
     context: list[str] = []
     fields: dict[str, Any] = {}
@@ -83,34 +90,36 @@ def parameters(
         if name in bound:
             continue
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"{name} cannot be given by name")
+            raise TypeError(f"parameter {name} must be passable by keyword")
         if name not in hints:
-            raise TypeError(f"{name} has no type hint")
+            raise TypeError(f"parameter {name} has no type hint")
         if _is_context(hints[name]):
             context.append(name)
             continue
         field = f"parameter_{len(fields)}"
-        fields[field] = _field(hints[name], parameter.default, described.get(name))
+        fields[field] = _field(hints[name], parameter.default, descriptions.get(name))
         names[field] = name
-    # (Typed dicts inherit the config, whose keys stay as they are.)
+    # Typed dicts inherit this config: their keys stay as they are.
     config = ConfigDict(extra="forbid", alias_generator=lambda field: names.get(field, field))
     try:
         model = create_model("Input", __config__=config, **fields)
-        made = Parameters(model, names, tuple(context))
-        properties = made.json_schema()["properties"]
+        parameters = Parameters(model, names, tuple(context))
+        properties = parameters.json_schema()["properties"]
     except PydanticUserError as error:
-        raise TypeError(f"a parameter's type has no JSON Schema: {error.message}") from None
+        raise TypeError(f"the type of a parameter has no JSON Schema: {error.message}") from None
     for name in properties:
-        if not _NAME.fullmatch(name) or name == _FORBIDDEN:
-            raise TypeError(f"{name} is a name that providers or clients refuse")
-    return made
+        if not _PROPERTY_NAME.fullmatch(name) or name == _FORBIDDEN:
+            raise TypeError(f"parameter {name}: providers or clients do not accept this name")
+    return parameters
 
 
-def _hints(function: Callable[..., Any], local: Mapping[str, Any]) -> dict[str, Any]:
+def _type_hints(function: Callable[..., Any], local_names: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return get_type_hints(code_of(function), localns=dict(local), include_extras=True)
+        return get_type_hints(
+            called_function(function), localns=dict(local_names), include_extras=True
+        )
     except NameError as error:
-        raise TypeError(f"a type hint cannot be looked up: {error}") from None
+        raise TypeError(f"cannot resolve a type hint: {error}") from None
 
 
 def _is_context(hint: Any) -> bool:
@@ -120,39 +129,43 @@ def _is_context(hint: Any) -> bool:
     return kinds == [ToolContext]
 
 
-def _field(hint: Any, default: Any, described: str | None) -> tuple[Any, Any]:
-    given = ... if default is inspect.Parameter.empty else default
-    own = [*get_args(hint)[1:]] if get_origin(hint) is Annotated else []
-    told = any(isinstance(info, FieldInfo) and info.description for info in [*own, given])
-    return (hint if told or not described else Annotated[hint, Field(description=described)]), given
+def _field(hint: Any, default: Any, description: str | None) -> tuple[Any, Any]:
+    """Return the definition of a field, described by the docstring unless the hint or the default
+    has a description of its own."""
+    value = ... if default is inspect.Parameter.empty else default
+    metadata = [*get_args(hint)[1:]] if get_origin(hint) is Annotated else []
+    has_own = any(isinstance(info, FieldInfo) and info.description for info in [*metadata, value])
+    if description and not has_own:
+        hint = Annotated[hint, Field(description=description)]
+    return hint, value
 
 
 class _InputSchema(GenerateJsonSchema):
-    """JSON Schema without the titles that pydantic makes of names, which tell a model nothing."""
+    """JSON Schema without the titles that pydantic makes of names, which are no use to a model."""
 
-    # A default without a JSON form is not shown, which is no reason for a warning.
+    # A default without a JSON form is left out, without a warning.
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
-def described(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
-    """The description, and that of each parameter (Google's, NumPy's or Sphinx' style).
+def describe(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
+    """Return a function's description and those of its parameters, from its docstring.
 
-    Of a docstring that describes parameters, the other sections are left out; any other is the
-    description as it is.
+    A docstring that describes parameters (Google, NumPy or Sphinx style) loses its sections; any
+    other is the description as it is.
     """
     text = _docstring(function)
     try:
         parsed = docstring_parser.parse(text)
     except docstring_parser.ParseError:
         return text, {}
-    words = {found.arg_name: found.description for found in parsed.params if found.description}
-    return ((parsed.description or "").strip() if parsed.params else text), words
+    parameters = {param.arg_name: param.description for param in parsed.params if param.description}
+    return ((parsed.description or "").strip() if parsed.params else text), parameters
 
 
 def _docstring(function: Callable[..., Any]) -> str:
-    # What a call does says more than what the thing is.
-    found = inspect.getdoc(code_of(function))
-    return found or inspect.getdoc(without_partial(function)) or ""
+    # The docstring of `__call__` says more about a call than that of the class.
+    docstring = inspect.getdoc(called_function(function))
+    return docstring or inspect.getdoc(unwrap_partial(function)) or ""

@@ -123,7 +123,7 @@ async def test_parts_that_no_client_sends_are_rejected(part: JSON, expected: str
 class RuntimeSource:
     """A source of tools, such as an MCP server. It has none while `is_gone`."""
 
-    asks = False
+    may_require_approval = False
     is_gone = False
 
     async def tools(self, turn: Turn) -> Sequence[Tool]:

@@ -395,7 +395,7 @@ async def test_system_prompt_and_tools_can_depend_on_the_turn() -> None:
     class Source:
         closed = False
 
-        asks = False
+        may_require_approval = False
 
         async def tools(self, turn: Turn) -> Sequence[Tool]:
             return [double, WHERE]
@@ -431,7 +431,7 @@ async def test_tools_of_a_source_can_change_between_steps(caplog: pytest.LogCapt
         return tool(function, name=name, description="Returns a text.")
 
     class Source:
-        asks = False
+        may_require_approval = False
         listed: Sequence[Tool] = (make_tool("a", "old"), make_tool("b", "b"))
 
         async def tools(self, turn: Turn) -> Sequence[Tool]:

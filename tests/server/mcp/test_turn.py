@@ -87,7 +87,7 @@ def test_a_server_that_dies_or_is_not_there_does_not_break_the_turn(
     errors = [chunk for chunk in sent if chunk["type"].endswith("error")]
     # The process ended; and `echo` wants a text.
     assert [chunk["type"] for chunk in errors] == ["tool-output-error", "tool-input-error"]
-    assert errors[0]["errorText"].endswith("went away.")
+    assert errors[0]["errorText"].endswith("was lost.")
     assert "'text' is a required property" in errors[1]["errorText"]
     assert [chunk["delta"] for chunk in sent if chunk["type"] == "text-delta"] == ["Well."]
     assert sent[-1]["type"] == "finish"

@@ -295,19 +295,19 @@ class Uninstantiated:
     ("function", "why"),
     [
         (no_hint, "a has no type hint"),
-        (many, "args cannot"),
-        (named, "options cannot"),
-        (positional, "a cannot be given by name"),
+        (many, "parameter args must be passable by keyword"),
+        (named, "parameter options must"),
+        (positional, "parameter a must be passable by keyword"),
         (unknown, "Nowhere"),
         (shapeless, "JSON Schema"),
         (typeless, "FakeModule"),
         (forbidden, "__proto__"),
         (accented, "größe"),
         (blocking, "async"),
-        (Uninstantiated, "an instance"),
-        (forecast, "no tool yet"),
+        (Uninstantiated, "expected a function or a callable instance, got a class"),
+        (forecast, "not already a tool"),
         (lambda: None, "'<lambda>'"),
-        (3, "only what can be called"),
+        (3, "expected a callable"),
     ],
 )
 def test_what_cannot_be_a_tool_is_refused_at_once(function: Any, why: str) -> None:
@@ -319,9 +319,9 @@ def test_what_cannot_be_a_tool_is_refused_at_once(function: Any, why: str) -> No
 
 @pytest.mark.parametrize("name", ["", "get weather", "a.b", "ö", "x" * 129])
 def test_names_that_providers_refuse_are_refused_at_once(name: str) -> None:
-    with pytest.raises(ValueError, match="cannot be the name of a tool"):
+    with pytest.raises(ValueError, match="invalid tool name"):
         ClientTool(name, "", {"type": "object"})
-    with pytest.raises(ValueError, match="cannot be the name of a tool"):
+    with pytest.raises(ValueError, match="invalid tool name"):
         tool(name=name)(lambda: None)
 
 
