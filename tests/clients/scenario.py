@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from unittest.mock import ANY
 
+from tests.harness.common import JSON
 from tests.harness.fake_provider import Reply
 
 __all__ = [
@@ -45,7 +46,6 @@ __all__ = [
 #: Stands in every text of the provider that must not reach a client.
 SECRET = "SECRET-4711"
 
-JSON = dict[str, Any]
 #: One verb of the driver's `Actions`, and its argument.
 Action = dict[str, Any]
 

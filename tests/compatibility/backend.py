@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from anthropic import AsyncAnthropic
-from starlette.requests import Request
 from usechat_server import Agent, ClientTool, create_app, tool
 from usechat_server.anthropic import code_execution, web_search
 
+from tests.harness.common import JSON, user_from_header
 from tests.harness.fake_provider import FakeProvider, Reply, message, text
 from tests.harness.live import LiveServer, chunks
 
@@ -32,7 +32,6 @@ __all__ = [
     "user_message",
 ]
 
-JSON = dict[str, Any]
 
 DATA = Path(__file__).parent / "data" / "0.1.0"
 
@@ -92,7 +91,7 @@ def backend(
     tool_runs: list[tuple[Any, ...]] = []
     claude = AsyncAnthropic(base_url=provider.url, api_key="any", max_retries=0)
     agent = Agent("claude-sonnet-5-5", client=claude, tools=_tools(tool_runs), **options)
-    app = create_app(agent, store=store, user=None if user is None else _user)
+    app = create_app(agent, store=store, user=None if user is None else user_from_header)
     with LiveServer(app) as server:
         yield BackendClient(server, user, tool_runs=tool_runs)
 
@@ -141,10 +140,6 @@ def _tools(tool_runs: list[tuple[Any, ...]]) -> list[Any]:
 
     locate = ClientTool("locate", "Where the user is.", {"type": "object", "properties": {}})
     return [weather, send, charge, look, locate, web_search(), code_execution()]
-
-
-async def _user(request: Request) -> str | None:
-    return request.headers.get("x-user")
 
 
 def answer_all(provider: FakeProvider, reply: str = "Of course.") -> None:

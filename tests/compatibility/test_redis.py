@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,11 +17,10 @@ from tests.compatibility.backend import (
     upgrade,
 )
 from tests.compatibility.redis_dump import restore
+from tests.harness.common import JSON
 from tests.harness.fake_provider import FakeProvider
 from tests.harness.live import chunks
 from tests.harness.redis_server import RedisServer
-
-JSON = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,9 @@ from tests.compatibility.backend import (
 )
 from tests.compatibility.provider_blocks import ANSWER, CONTAINER, USER_FILES
 from tests.compatibility.redis_dump import restore
+from tests.harness.common import JSON
 from tests.harness.fake_provider import FakeProvider
 from tests.harness.redis_server import RedisServer
-
-JSON = dict[str, Any]
 
 _FILE = json.loads((DATA / "requests.json").read_text(encoding="utf-8"))
 REQUESTS: dict[str, JSON] = {request["name"]: request for request in _FILE["requests"]}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.compatibility.backend import (
@@ -16,9 +14,8 @@ from tests.compatibility.backend import (
     user_message,
 )
 from tests.compatibility.provider_blocks import ANSWER, CONTAINER, USER_FILES
+from tests.harness.common import JSON
 from tests.harness.fake_provider import FakeProvider
-
-JSON = dict[str, Any]
 
 FINISHED = [
     ["How warm is it in Bern?", "file", "file"],

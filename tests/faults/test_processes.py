@@ -24,6 +24,7 @@ import pytest
 from ui_message_stream.messages import ToolPart
 
 from tests.faults.persistent_client import PersistentClient
+from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import (
     FakeProvider,
     RecordedRequest,
@@ -40,7 +41,6 @@ TURNS = int(os.environ.get("USECHAT_FAULT_TURNS", "16"))
 SEED = int(os.environ.get("USECHAT_FAULT_SEED", "1"))
 #: Turns at the same time.
 CLIENTS = 4
-DEADLINE = 30.0
 
 CLIENT_VERSIONS = ("7.0.173", "6.0.324", "5.0.92")
 BEFORE = [f"b{number} " for number in range(15)]

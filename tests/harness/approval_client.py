@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from starlette.requests import Request
 from ui_message_stream.chunks import Chunk, ToolInputAvailable, parse_chunk
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reducer import reduce
@@ -19,6 +18,7 @@ from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Usage
 from usechat_server.tools import ClientTool, FunctionTool, ToolContext, tool
 
+from tests.harness.common import JSON
 from tests.harness.live import LiveServer, chunks, text, user
 
 __all__ = [
@@ -27,19 +27,12 @@ __all__ = [
     "PlanModel",
     "PlannedCall",
     "approval_tools",
-    "user_from_header",
 ]
 
-JSON = dict[str, Any]
 #: A tool's name and the input that the model gives it.
 PlannedCall = tuple[str, Any]
 
 LOCATE = ClientTool("locate", "Where the user is.", {"type": "object", "properties": {}})
-
-
-async def user_from_header(request: Request) -> str | None:
-    """Return the user of a request from its `x-user` header."""
-    return request.headers.get("x-user")
 
 
 def approval_tools(ran: list[tuple[str, JSON]]) -> list[FunctionTool | ClientTool]:

@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from tests.harness.common import DEADLINE
 from tests.harness.fake_provider_events import (
     Block,
     Event,
@@ -55,9 +56,6 @@ __all__ = [
     "thinking",
     "tool_use",
 ]
-
-#: Seconds after which waiting for something that should happen fails the test.
-DEADLINE = 20.0
 
 
 @dataclass

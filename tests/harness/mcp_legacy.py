@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-JSON = dict[str, Any]
+from tests.harness.common import JSON
 
 CHANGED: JSON = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
 tools: list[JSON] = [{"name": "grow", "inputSchema": {"type": "object"}}]

@@ -14,10 +14,9 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.reducer import reduce
 from ui_message_stream.state import StreamState
 
-__all__ = ["Page"]
+from tests.harness.common import DEADLINE
 
-#: Seconds after which something that must happen has not.
-DEADLINE = 30.0
+__all__ = ["Page"]
 
 
 class Page:

@@ -13,10 +13,9 @@ from typing import Self
 
 import pytest
 
-__all__ = ["RedisServer", "redis_server"]
+from tests.harness.common import DEADLINE
 
-#: Seconds after which something that must happen has not.
-DEADLINE = 20.0
+__all__ = ["RedisServer", "redis_server"]
 
 
 class RedisServer:

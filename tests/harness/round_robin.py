@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Self
 
-__all__ = ["RoundRobin"]
+from tests.harness.common import DEADLINE
 
-#: Seconds after which something that must happen has not.
-DEADLINE = 20.0
+__all__ = ["RoundRobin"]
 
 
 class RoundRobin:

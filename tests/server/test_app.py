@@ -23,7 +23,8 @@ from usechat_server.app import ChatApp
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
 
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, text, user
+from tests.harness.common import DEADLINE
+from tests.harness.live import LiveServer, ScriptedModel, chunks, text, user
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from usechat_server import ChatApp
 from usechat_server.cli import load
 from usechat_server.settings import describe
 
-from tests.harness.live import DEADLINE, chunks, user
+from tests.harness.common import DEADLINE
+from tests.harness.live import chunks, user
 from tests.harness.serving import serve
 
 ROOT = str(Path(__file__).parents[2])

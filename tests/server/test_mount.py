@@ -15,9 +15,10 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 from usechat_server import Agent, ChatApp, create_app
 
+from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider, Reply, message
 from tests.harness.fake_provider import text as provider_text
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, user
+from tests.harness.live import LiveServer, ScriptedModel, chunks, user
 from tests.harness.serving import serve
 
 

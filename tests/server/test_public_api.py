@@ -23,7 +23,8 @@ from usechat_server import (
     create_router,
 )
 
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, user
+from tests.harness.common import DEADLINE
+from tests.harness.live import LiveServer, ScriptedModel, chunks, user
 
 BODY = {"id": "c1", "messages": [user("Hello")]}
 

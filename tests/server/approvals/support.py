@@ -12,12 +12,8 @@ from ui_message_stream.versions import ClientVersion
 from usechat_server import Agent, create_app
 from usechat_server.settings import Settings
 
-from tests.harness.approval_client import (
-    ChatClient,
-    PlanModel,
-    approval_tools,
-    user_from_header,
-)
+from tests.harness.approval_client import ChatClient, PlanModel, approval_tools
+from tests.harness.common import user_from_header
 from tests.harness.live import LiveServer
 
 __all__ = ["SECRET", "ApprovalApp", "serve_app"]

@@ -10,15 +10,13 @@ import copy
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from tests.harness.approval_client import LOCATE, ChatClient
+from tests.harness.common import JSON
 from tests.harness.live import user
 from tests.server.approvals.support import ApprovalApp
-
-JSON = dict[str, Any]
 
 PAYMENT = {"to": "Ann", "amount": 2, "note": "rent"}
 PAID = ("send", PAYMENT)

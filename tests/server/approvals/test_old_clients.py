@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from ui_message_stream.checker import check
@@ -15,10 +14,9 @@ from usechat_server import Agent, create_app
 from usechat_server.settings import Settings
 
 from tests.harness.approval_client import LOCATE, ChatClient, PlanModel, approval_tools
+from tests.harness.common import JSON
 from tests.harness.live import LiveServer, chunks, user
 from tests.server.approvals.support import ApprovalApp, serve_app
-
-JSON = dict[str, Any]
 
 ANN = ("send", {"to": "Ann", "amount": 2})
 SENT = ("send", {"to": "Ann", "amount": 2, "note": ""})

@@ -12,7 +12,8 @@ from usechat_server.settings import Settings
 from usechat_server.tools import tool
 from usechat_server.turn import Turn
 
-from tests.harness.approval_client import ChatClient, PlanModel, user_from_header
+from tests.harness.approval_client import ChatClient, PlanModel
+from tests.harness.common import user_from_header
 from tests.harness.live import LiveServer
 
 Arguments = Mapping[str, Any]

@@ -11,15 +11,13 @@ from typing import Any, Self
 
 import httpx
 
+from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider
 from tests.harness.pages import Page
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import Served, serve
 
 __all__ = ["Cluster"]
-
-#: Seconds after which something that must happen has not.
-DEADLINE = 30.0
 
 
 class Cluster:

@@ -20,9 +20,9 @@ from usechat_server.coordination.redis.commands import (
 from usechat_server.coordination.redis.coordinator import RedisCoordinator
 from usechat_server.coordination.redis.subscriber import LogSubscriber
 
+from tests.harness.common import DEADLINE
 from tests.harness.redis_server import RedisServer
 
-DEADLINE = 20.0
 START = b'[{"type": "start", "messageId": "m1"}]'
 
 

@@ -18,9 +18,9 @@ from usechat_server.coordination.redis.coordinator import RedisCoordinator
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 
+from tests.harness.common import DEADLINE
 from tests.harness.redis_server import RedisServer
 
-DEADLINE = 20.0
 KEY, OTHER_KEY = ChatKey(None, "c"), ChatKey(None, "d")
 
 

@@ -11,12 +11,11 @@ import httpx
 import pytest
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 
+from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import Pause, Reply, message, text, tool_use
 from tests.harness.pages import Page
 from tests.harness.redis_server import RedisServer
 from tests.server.coordination.servers import Cluster
-
-DEADLINE = 30.0
 
 
 @pytest.fixture(scope="module")

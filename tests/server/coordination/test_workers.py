@@ -18,14 +18,13 @@ from usechat_server.aio import PerLoop
 from usechat_server.coordination.redis.commands import RedisCommands
 from usechat_server.coordination.redis.nonces import RedisNonces
 
+from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
 from tests.harness.pages import Page
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import Served, serve
 
 T = TypeVar("T")
-
-DEADLINE = 30.0
 
 
 def eventually(get: Callable[[], T], accept: Callable[[T], bool]) -> T:

@@ -20,11 +20,9 @@ from usechat_server.mcp import MCPOptions, MCPServer, mcp_http, mcp_stdio
 from usechat_server.tools import FunctionTool, InvalidInput, ToolError, ToolSource
 
 from tests.harness import mcp_legacy, mcp_server
+from tests.harness.common import DEADLINE
 from tests.harness.serving import serve
 from tests.harness.tool_runner import TURN, ToolRunner
-
-#: Seconds after which something that must happen has not.
-DEADLINE = 30.0
 
 Kind = Literal["stdio", "http"]
 

@@ -15,8 +15,9 @@ from usechat_server import Agent, create_app, tool
 from usechat_server.mcp import MCPServer, mcp_stdio
 
 from tests.harness import mcp_server
+from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider, Reply, message, text, tool_use
-from tests.harness.live import DEADLINE, LiveServer, chunks, user
+from tests.harness.live import LiveServer, chunks, user
 
 
 @tool

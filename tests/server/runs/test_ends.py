@@ -14,7 +14,8 @@ from usechat_server.results import RunResult
 from usechat_server.runs import run as run_module
 from usechat_server.turn import Turn
 
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
+from tests.harness.common import DEADLINE
+from tests.harness.live import LiveServer, ScriptedModel, text, user
 from tests.harness.pages import Page
 
 BODY = {"id": "c1", "messages": [user("Hello")]}

@@ -27,7 +27,8 @@ from usechat_server import (
 from usechat_server.providers.base import StepResult
 from usechat_server.results import RunResult, Usage
 
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, text, user
+from tests.harness.common import DEADLINE
+from tests.harness.live import LiveServer, ScriptedModel, chunks, text, user
 from tests.harness.scripted_model import ScriptedModel as Counting
 
 

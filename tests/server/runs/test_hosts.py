@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.harness.live import DEADLINE, user
+from tests.harness.common import DEADLINE
+from tests.harness.live import user
 from tests.harness.pages import Page
 from tests.harness.serving import HOSTS, Served, serve
 

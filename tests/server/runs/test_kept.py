@@ -23,8 +23,9 @@ from usechat_server.runs import run as run_module
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
+from tests.harness.common import DEADLINE
 from tests.harness.lifecycle import StartedRun, start_run
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
+from tests.harness.live import LiveServer, ScriptedModel, text, user
 from tests.harness.pages import Page
 from tests.harness.scripted_model import ScriptedModel as Script
 from tests.harness.scripted_model import ScriptEvent

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from usechat_server import Agent, Settings, create_app
 
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
+from tests.harness.common import DEADLINE
+from tests.harness.live import LiveServer, ScriptedModel, text, user
 from tests.harness.pages import Page
 
 

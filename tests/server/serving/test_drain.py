@@ -16,7 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from usechat_server import Agent, create_app
 
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks, user
+from tests.harness.common import DEADLINE
+from tests.harness.live import LiveServer, ScriptedModel, chunks, user
 from tests.harness.serving import Host, Served, serve
 
 

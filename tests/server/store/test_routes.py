@@ -15,19 +15,20 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from starlette.requests import Request
 from ui_message_stream.messages import UIMessage
-from usechat_server import Agent, create_app
-from usechat_server.store.base import StoredChat
+from usechat_server import Agent, ChatApp, create_app
+from usechat_server.store.base import ChatStore, StoredChat
 from usechat_server.store.sql import SqlChatStore
 
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, chunks
+from tests.harness.common import DEADLINE, user_from_header
+from tests.harness.live import LiveServer, ScriptedModel, chunks
 from tests.harness.postgres import PostgresServer
 from tests.harness.stores import answer, begun, call, opened, said, user
 
 
-async def who(request: Request) -> str | None:
-    return request.headers.get("x-user")
+def chat_app(model: ScriptedModel, store: str | ChatStore | None = None) -> ChatApp:
+    """Return an app whose users are named in the `x-user` header."""
+    return create_app(Agent(model), user=user_from_header, anonymous=True, store=store)
 
 
 class Page:
@@ -70,7 +71,7 @@ def store(tmp_path: Path) -> str:
 
 @pytest.fixture
 def server(model: ScriptedModel, store: str) -> Iterator[LiveServer]:
-    with LiveServer(create_app(Agent(model), user=who, anonymous=True, store=store)) as server:
+    with LiveServer(chat_app(model, store)) as server:
         yield server
 
 
@@ -212,7 +213,7 @@ def test_what_is_no_page_is_refused(ann: Page, query: str, says: str) -> None:
 
 def test_a_page_that_comes_back_gets_the_running_answer_once(store: str) -> None:
     model = ScriptedModel(hold=True)
-    with LiveServer(create_app(Agent(model), user=who, anonymous=True, store=store)) as server:
+    with LiveServer(chat_app(model, store)) as server:
         page = Page(server, "ann")
         with running(page) as lines:
             resumed = page.ask("GET", "/api/chat/c1?resume=1")
@@ -234,7 +235,7 @@ def test_a_page_that_comes_back_gets_the_running_answer_once(store: str) -> None
 
 def test_a_chat_that_is_deleted_stops(store: str) -> None:
     model = ScriptedModel(hold=True)
-    with LiveServer(create_app(Agent(model), user=who, anonymous=True, store=store)) as server:
+    with LiveServer(chat_app(model, store)) as server:
         page = Page(server, "ann")
         with running(page) as lines:
             page.ask("DELETE", "/api/chat/c1", status=204)
@@ -245,9 +246,7 @@ def test_a_chat_that_is_deleted_stops(store: str) -> None:
 
 
 def test_nobody_comes_back_to_an_answer_of_a_deleted_chat(store: str) -> None:
-    with LiveServer(
-        create_app(Agent(ScriptedModel(hold=True)), user=who, anonymous=True, store=store)
-    ) as server:
+    with LiveServer(chat_app(ScriptedModel(hold=True), store)) as server:
         page = Page(server, "ann")
         with running(page):
             pass  # it is gone before the end
@@ -267,7 +266,7 @@ def test_an_answer_that_ends_while_its_chat_is_read_is_shown_whole(store: str) -
 
     model = ScriptedModel(hold=True)
     with (
-        LiveServer(create_app(Agent(model), user=who, anonymous=True, store=Slow(store))) as server,
+        LiveServer(chat_app(model, Slow(store))) as server,
         ThreadPoolExecutor(1) as pool,
     ):
         page = Page(server, "ann")
@@ -319,7 +318,7 @@ def test_messages_are_written_for_the_reader(
         call("t1", "output-denied", approval=denied, title="Clock"),
         call("t2", "approval-responded", approval={"id": "p2", "approved": True}),
     )
-    with LiveServer(create_app(Agent(model), user=who, anonymous=True, store=store)) as server:
+    with LiveServer(chat_app(model, store)) as server:
         chat = Page(server, "ann").ask("GET", "/api/chat/c1", client_version=client_version)
     parts = chat["messages"][1]["parts"]
     assert [part["state"] for part in parts if part["type"] == "tool-clock"] == states
@@ -339,7 +338,7 @@ def test_an_answer_that_was_cut_is_closed_when_the_server_starts(
             assert await chats.checkpoint(turn, UIMessage.from_object(half), run_id="r1")
 
     asyncio.run(cut())
-    with LiveServer(create_app(Agent(model), user=who, anonymous=True, store=store)) as server:
+    with LiveServer(chat_app(model, store)) as server:
         page = Page(server, "ann")
         chat = page.ask("GET", "/api/chat/c1?resume=1")
         assert chat["activeRunId"] is None
@@ -356,9 +355,7 @@ def test_a_store_that_is_away_is_told(postgres: PostgresServer, model: ScriptedM
             pass
 
     asyncio.run(make())
-    with LiveServer(
-        create_app(Agent(model), user=who, anonymous=True, store=SqlChatStore(url))
-    ) as server:
+    with LiveServer(chat_app(model, SqlChatStore(url))) as server:
         page = Page(server, "ann")
         page.say("c1", "u1")
         postgres.stop()
@@ -374,7 +371,7 @@ def test_a_store_that_is_away_is_told(postgres: PostgresServer, model: ScriptedM
 
 
 def test_without_a_store_there_are_no_chats(model: ScriptedModel) -> None:
-    with LiveServer(create_app(Agent(model), user=who, anonymous=True)) as server:
+    with LiveServer(chat_app(model)) as server:
         page = Page(server, "ann")
         page.ask("GET", "/api/chats", status=404)
         page.ask("GET", "/api/chat/c1", status=404)

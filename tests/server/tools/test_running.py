@@ -14,10 +14,8 @@ import pytest
 from usechat_server import ToolContext, ToolError, tool
 from usechat_server.tools import ToolOutput
 
+from tests.harness.common import DEADLINE
 from tests.harness.tool_runner import ToolRunner, tool_outputs
-
-#: Seconds after which something that must happen has not.
-DEADLINE = 20.0
 
 speaker = contextvars.ContextVar("speaker", default="nobody")
 
