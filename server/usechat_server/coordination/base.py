@@ -11,7 +11,7 @@ an epoch, a number that grows with every claim and every takeover of the chat.
 | ended   | `Lease.end`                | –                            | the log                |
 
 The chat of an ended run can be acquired again. The run is forgotten when its end was
-acknowledged, or after `UNDELIVERED_SECONDS`.
+acknowledged, or after `UNACKNOWLEDGED_SECONDS`.
 
 An implementation, over Redis or over a store, keeps these rules:
 
@@ -43,7 +43,7 @@ from usechat_server.turn import Turn
 __all__ = [
     "COMPLETE_OUTCOMES",
     "STOP_SECONDS",
-    "UNDELIVERED_SECONDS",
+    "UNACKNOWLEDGED_SECONDS",
     "ChatKey",
     "Coordinator",
     "Lease",
@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 #: Seconds that a log is kept whose end no client has received.
-UNDELIVERED_SECONDS = 60.0
+UNACKNOWLEDGED_SECONDS = 60.0
 #: Seconds that a request to stop waits for the end of the run: a store may be slow.
 STOP_SECONDS = 5.0
 
@@ -94,7 +94,7 @@ class Coordinator(Protocol):
         """Return the run that a client can still follow.
 
         Returns:
-            A run whose lease has not ended, or ended less than `UNDELIVERED_SECONDS` ago without
+            A run whose lease has not ended, or ended less than `UNACKNOWLEDGED_SECONDS` ago without
             its end having been acknowledged. None if there is none.
         """
         ...
@@ -230,8 +230,9 @@ class Lease(Protocol):
         """Wait until a takeover would find everything that was appended so far.
 
         Returns:
-            Whether this process owns the run. True as well while the shared state is unavailable to
-            all processes, so that none of them can take the run over.
+            Whether this process owns the run. If the shared state is unavailable: True as long as
+            the lease is valid or the outage began while it was, since then no other process can
+            take the run over.
         """
         ...
 
@@ -242,7 +243,7 @@ class Lease(Protocol):
     async def end(self, outcome: Outcome) -> None:
         """Free the chat: the log has its end and the message is stored.
 
-        Waits a moment for other processes to be told, and for nothing else.
+        Waits a moment until other processes know, and for nothing else.
         """
         ...
 

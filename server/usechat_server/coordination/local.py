@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from usechat_server.coordination.base import (
     COMPLETE_OUTCOMES,
     STOP_SECONDS,
-    UNDELIVERED_SECONDS,
+    UNACKNOWLEDGED_SECONDS,
     ChatKey,
     LeasedRun,
     LogSubscription,
@@ -175,7 +175,7 @@ class _LocalRun:
             self.forget()
         else:
             loop = asyncio.get_running_loop()
-            self._expiry = loop.call_later(UNDELIVERED_SECONDS, self.forget)
+            self._expiry = loop.call_later(UNACKNOWLEDGED_SECONDS, self.forget)
 
 
 def _is_about(run: LeasedRun, message_id: str | None) -> bool:

@@ -37,7 +37,7 @@ READ_SIZE = 64 * 1024
 _CHUNK_SIZE = 64
 
 #: Error text for a reader that was sent what a reset took back, if its client does not know resets.
-BROKEN_OFF = "The answer began again. Reload the page to see it."
+BROKEN_OFF = "The response was restarted. Reload the page to see it."
 
 #: A place between chunks: the index of an item, and how many characters of it come before if it is
 #: a text.
@@ -305,9 +305,9 @@ class Reader:
         log.readers.add(self)
 
     def blocks_reset(self) -> bool:
-        """Whether its client was sent part of the current step and cannot be told to drop it."""
-        can_be_told = self._is_done or accepts(self._client_version, "reset-step")
-        return not can_be_told and self._log.is_in_step(self._position)
+        """Whether its client was sent part of the current step and does not know resets."""
+        knows_resets = self._is_done or accepts(self._client_version, "reset-step")
+        return not knows_resets and self._log.is_in_step(self._position)
 
     def close(self) -> None:
         """Stop reading."""

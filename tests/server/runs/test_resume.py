@@ -252,7 +252,7 @@ async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() 
 
 
 async def test_an_end_that_nobody_fetches_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_board, "UNDELIVERED_SECONDS", 0.05)
+    monkeypatch.setattr(local_board, "UNACKNOWLEDGED_SECONDS", 0.05)
     runs, responder = Runs(RunConfig(idle_timeout=3600)), Retracting()
     (await answered_by(responder, runs)).close()
     responder.shown.set()

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 from ui_message_stream import json_codec
 
-from usechat_server.coordination.base import UNDELIVERED_SECONDS, ChatKey
+from usechat_server.coordination.base import UNACKNOWLEDGED_SECONDS, ChatKey
 from usechat_server.coordination.redis import scripts
 
 __all__ = [
@@ -307,7 +307,7 @@ class RedisCommands:
         chat_digest, run_id, epoch = lease
         keys = [_chat(chat_digest), _LEASES, _log(run_id), _folded(run_id), _readers(run_id)]
         owed = "1" if is_unacknowledged else ""
-        arguments = [chat_digest, epoch, owed, _ms(UNDELIVERED_SECONDS)]
+        arguments = [chat_digest, epoch, owed, _ms(UNACKNOWLEDGED_SECONDS)]
         return await self._run_for_status(scripts.END_RUN, keys, arguments)
 
     # A log, as other processes read it

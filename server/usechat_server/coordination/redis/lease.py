@@ -60,7 +60,7 @@ class RedisLease:
         self._forget = forget
         self._published: PublishedLog | None = None
         self._stop_request = ""
-        #: other processes that read the log, as the run was last told
+        #: other processes that read the log, as the run knows them
         self._remote_readers: int | None = None
 
     @property

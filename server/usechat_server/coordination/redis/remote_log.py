@@ -12,7 +12,7 @@ from usechat_server.run_log.log import Log, Position
 __all__ = ["LOST", "RemoteLog", "load_log"]
 
 #: Error text for readers of a log that neither Redis nor an owner has any more.
-LOST = "The connection to this answer was lost. Reload the page to see what was kept of it."
+LOST = "The connection to this response was lost. Reload the page to see what was saved."
 
 
 class RemoteLog:
