@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal
 
-from pydantic import BaseModel
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.loop.handler_context import HandlerContext
@@ -19,7 +18,7 @@ from usechat_server.loop.spec import (
 )
 from usechat_server.loop.stream import agent_stream
 from usechat_server.providers.base import Model
-from usechat_server.results import MetadataHook, usage_metadata
+from usechat_server.results import MetadataHook, OutputT, usage_metadata
 from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
@@ -28,29 +27,36 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "NextStep"]
 
 
-class Agent:
-    """Answers turns with a model, in steps: a model call, then the tools that it called.
+class Agent(Generic[OutputT]):
+    """Responds to turns with a model, in steps: a model call, then the tools that it called.
 
-    `model` is the provider's model id (Anthropic's), `"demo"`, or a Model. `client` is a ready
-    `AsyncAnthropic` (or Bedrock, Vertex or Foundry) client, used as it is; without it one is made
-    from the standard variables; `options` are the provider's parameters. A Model has its own of
-    both. `max_tokens` limits one step's length in tokens.
+        agent = Agent("anthropic:claude-sonnet-5-5", system="Be brief.", tools=[search])
 
-    `system` is the system prompt, or a function that gives it for a turn. `fallback` names models
-    that are asked, in order, when the one before keeps failing.
+    Args:
+        model: `"anthropic:"` and a model id of Anthropic's; the bare id if it begins with
+            `claude-`; `"demo"`, a scripted model that needs no key; or a `Model`.
+        system: The system prompt, or a function, sync or async, that returns that of a turn.
+        tools: Functions, the results of `tool`, `ClientTool` and the provider's tools, MCP servers.
+        max_tokens: How many tokens the model may write in one step; by default as many as it can.
+        client: A ready `AsyncAnthropic` (or Bedrock, Vertex, Foundry) client, used as it is. By
+            default one is created from the SDK's environment variables. A `Model` has its own.
+        options: The provider's parameters. A `Model` has its own.
+        fallback: Models that are called, in this order, when the one before keeps failing.
+        max_steps: How many steps a run has at most. A run that reaches this, or one of the two
+            limits below, ends with the finish reason `length`.
+        max_total_tokens: Input and output tokens of all steps after which no further step begins.
+        timeout: Seconds after which a run is cut, its tools too.
+        on_step: Called before each step with the turn and the steps so far; returns a `NextStep`
+            that changes this one or ends the run, or None.
+        output: A pydantic model: the message is JSON of that shape. It is validated, and the model
+            may correct it once; else the run fails. It is `result.output` in `on_finish`.
+        approvals: How tool approvals are requested: by the protocol's own chunks, or, for clients
+            that do not support those, as the call of a client tool.
+        metadata: Returns the message metadata that is sent at the end of a run; by default
+            `usage_metadata`, the tokens. None: nothing is sent.
 
-    An answer has at most `max_steps` steps. When it has used `max_total_tokens` (of input and
-    output, of all its steps) no further step begins; after `timeout` seconds it is cut, its tools
-    too. At each of these limits it ends with the finish reason `length`. `on_step` is asked before
-    each step: it may change it, or end the answer.
-
-    With `output`, a pydantic model, the answer is JSON of that shape. It is validated: the model
-    may correct it once, else the answer fails. `on_finish` gets it as `answer.output`.
-
-    `metadata` says what the page is told at an answer's end, by default the tokens of it (see
-    `usage_metadata`); None: nothing.
-
-    Raises ValueError, which names the option, for what the model cannot be asked.
+    Raises:
+        ValueError: The model or an option cannot be used; the text names the option.
     """
 
     def __init__(
@@ -67,19 +73,19 @@ class Agent:
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         on_step: StepHook | None = None,
-        output: type[BaseModel] | None = None,
+        output: type[OutputT] | None = None,
         approvals: Literal["native", "client-tool"] = "native",
         metadata: MetadataHook | None = usage_metadata,
     ) -> None:
         if max_steps < 1:
-            raise ValueError("max_steps: an answer has at least one step")
+            raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
         self._client = client
         self._options = options
         #: the models that are known by a name only
         self._loaded: dict[str, Model] = {}
         primary, *others = [self._model(one) for one in (model, *fallback)]
         if not self._loaded and (client is not None or options is not None):
-            raise ValueError("client and options are the model's: give them to it")
+            raise ValueError("client and options require a model name: pass them to the Model")
         own_tools, sources = split_tools(tools)
         #: what the loop runs
         self.spec = AgentSpec(
@@ -102,17 +108,27 @@ class Agent:
             one.check(self.spec.build_call(self.spec.static_config, ()))
 
     def stream(self, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
-        """The answer to a turn as chunks, all its steps and tools: for `writer.merge` in plain
-        code, or for a UIMessageStreamResponse. Closing it ends the answer.
+        """Return the response to a turn as chunks, with all its steps and tools.
 
-        Raises ModelError, ChatError.
+        For `writer.merge` in a handler, or for a `UIMessageStreamResponse`. Closing it ends the
+        run.
+
+        Args:
+            turn: The turn, as the handler got it or `read_turn` returned it.
+
+        Returns:
+            An async generator of chunks.
+
+        Raises:
+            ModelError: A model call failed, and so did its retries and fallbacks.
+            ChatError: The turn cannot be answered.
         """
         if isinstance(turn.run_context, HandlerContext):
             turn.run_context.agents.add(self)
         return agent_stream(self.spec, turn)
 
     async def aclose(self) -> None:
-        """Closes what the agent opened in the running event loop. It can be used again."""
+        """Close what the agent opened in the running event loop. It can be used again."""
         models = {id(model): model for model in (*self._loaded.values(), *self._models)}
         for model in models.values():
             await model.aclose()
@@ -134,11 +150,14 @@ class Agent:
 def _load(name: str, client: Any, options: AnthropicOptions | None) -> Model:
     # Imported on use: an app with a model of its own needs no provider's SDK.
     if name == "demo":
-        if options is not None:
-            raise ValueError("options: the demo model has none")
+        if client is not None or options is not None:
+            raise ValueError("client and options: the demo model has none")
         from usechat_server.providers.demo import DemoModel
 
         return DemoModel()
-    from usechat_server.providers.anthropic import AnthropicModel
+    model_id = name.removeprefix("anthropic:")
+    if model_id and (model_id != name or name.startswith("claude-")):
+        from usechat_server.providers.anthropic import AnthropicModel
 
-    return AnthropicModel(name, options, client=client)
+        return AnthropicModel(model_id, options, client=client)
+    raise ValueError(f"model: expected 'anthropic:…', 'claude-…', 'demo' or a Model, got {name!r}")

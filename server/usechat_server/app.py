@@ -27,10 +27,12 @@ from usechat_server.http.routes.health import health_routes
 from usechat_server.http.routes.page import PageConfig, page_routes
 from usechat_server.http.security import is_loopback
 from usechat_server.http.state import AppState, UserHook
+from usechat_server.results import OutputT
 from usechat_server.runs import ChatCreatedHook, FinishHook, Hooks, MessageHook
 from usechat_server.runs.responder_factory import AgentHook
 from usechat_server.settings import Settings, default_settings
 from usechat_server.store.base import ChatStore
+from usechat_server.turn import BodyT
 
 if TYPE_CHECKING:
     from usechat_server.http.router import ChatRouter
@@ -41,20 +43,20 @@ logger = logging.getLogger("usechat.app")
 
 
 def create_app(
-    agent_object: Agent | None = None,
+    agent_object: Agent[OutputT] | None = None,
     /,
     *,
-    agent: Agent | AgentHook | None = None,
-    handler: ChatHandler | None = None,
+    agent: Agent[OutputT] | AgentHook[BodyT, OutputT] | None = None,
+    handler: ChatHandler[BodyT] | None = None,
     prefix: str = "/api",
     user: UserHook | None = None,
     anonymous: bool = False,
     settings: Settings | None = None,
     store: str | ChatStore | None = None,
-    body: type[BaseModel] | None = None,
-    on_message: MessageHook | None = None,
-    on_finish: FinishHook | None = None,
-    on_chat_created: ChatCreatedHook | None = None,
+    body: type[BodyT] | None = None,
+    on_message: MessageHook[BodyT] | None = None,
+    on_finish: FinishHook[OutputT] | None = None,
+    on_chat_created: ChatCreatedHook[BodyT] | None = None,
     headers: Mapping[str, str] | None = None,
     errors: ErrorFormat = "text",
 ) -> ChatApp:
@@ -119,20 +121,20 @@ def create_app(
 
 
 def create_router(
-    agent_object: Agent | None = None,
+    agent_object: Agent[OutputT] | None = None,
     /,
     *,
-    agent: Agent | AgentHook | None = None,
-    handler: ChatHandler | None = None,
+    agent: Agent[OutputT] | AgentHook[BodyT, OutputT] | None = None,
+    handler: ChatHandler[BodyT] | None = None,
     prefix: str = "/api",
     user: UserHook | None = None,
     anonymous: bool = False,
     settings: Settings | None = None,
     store: str | ChatStore | None = None,
-    body: type[BaseModel] | None = None,
-    on_message: MessageHook | None = None,
-    on_finish: FinishHook | None = None,
-    on_chat_created: ChatCreatedHook | None = None,
+    body: type[BodyT] | None = None,
+    on_message: MessageHook[BodyT] | None = None,
+    on_finish: FinishHook[OutputT] | None = None,
+    on_chat_created: ChatCreatedHook[BodyT] | None = None,
     headers: Mapping[str, str] | None = None,
     errors: ErrorFormat = "text",
 ) -> ChatRouter:
@@ -256,6 +258,7 @@ def _build_state(
     *,
     settings: Settings | None,
     store: str | ChatStore | None,
+    body: type[Any] | None,
     **options: Any,
 ) -> AppState:
     if agent_object is not None and not isinstance(agent_object, Agent):
@@ -272,12 +275,15 @@ def _build_state(
         )
     if handler is not None and not callable(handler):
         raise TypeError(f"handler: expected a function, got {type(handler).__name__}")
+    if body is not None and not (isinstance(body, type) and issubclass(body, BaseModel)):
+        raise TypeError(f"body: expected a pydantic model, got {getattr(body, '__name__', body)}")
     settings = settings or default_settings()
     store = store or settings.store
     state = build_state(
         settings,
         agent=agent_object or agent,
         handler=handler,
+        body=body,
         store=_open_store(store) if isinstance(store, str) else store,
         **options,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Generic, Literal
 
 from pydantic import BaseModel
+from typing_extensions import TypeVar
 from ui_message_stream.chunks import FinishReason
 
 from usechat_server.turn import Turn
@@ -14,6 +15,7 @@ from usechat_server.turn import Turn
 __all__ = [
     "MetadataHook",
     "Outcome",
+    "OutputT",
     "RunResult",
     "Step",
     "Usage",
@@ -58,19 +60,28 @@ class Step:
         return self.finish_reason is None and self.usage != Usage()
 
 
+#: What `result.output` is: an instance of the agent's `output=` model.
+OutputT = TypeVar("OutputT", bound=BaseModel, default=Any)
+
+
 @dataclass(frozen=True, slots=True)
-class RunResult:
-    """One answer to one POST, at its end."""
+class RunResult(Generic[OutputT]):
+    """What became of a run.
+
+    `RunResult[Answer]` is that of an agent with `output=Answer`.
+    """
 
     turn: Turn
     outcome: Outcome
     #: its model calls, also those that failed and were tried again
     steps: Sequence[Step]
     #: the object that the answer is, where the agent has `output=` and the answer is complete
-    output: BaseModel | None = None
+    output: OutputT | None = None
     #: when, in seconds since the turn was taken: the model was `called`, `first_read` and
     #: `first_token` came from it, and `last_read` so far; what did not happen is left out
     seconds: Mapping[str, float] = field(default_factory=dict)
+    #: why the message is complete; None: it is not, or nothing was said of it
+    finish_reason: FinishReason | None = None
 
     @property
     def usage(self) -> Usage:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, Generic, Self
 
 from pydantic import BaseModel
+from typing_extensions import TypeVar
 from ui_message_stream import json_codec
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 
-__all__ = ["Decision", "RunContext", "Turn"]
+__all__ = ["BodyT", "Decision", "RunContext", "Turn"]
+
+#: What `turn.body` is: an instance of the app's `body=` model, else a dict.
+BodyT = TypeVar("BodyT", default=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,11 @@ class RunContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """A request to respond to. It holds no connection, so another process can take it over."""
+class Turn(Generic[BodyT]):
+    """A request to respond to. It holds no connection, so another process can take it over.
+
+    `Turn[Options]` is one whose `body` is an instance of `Options`, the app's `body=` model.
+    """
 
     #: the user's id, as the app's `user=` returned it; None without it
     user: str | None
@@ -44,7 +51,7 @@ class Turn:
     trigger: str = "submit-message"
     #: the body's other keys: what the frontend's `body` option sent, or an instance of the
     #: app's own model
-    body: Any = field(default_factory=dict)
+    body: BodyT = field(default_factory=dict)  # type: ignore[assignment]
     #: tool call id → the decision about that open call of the continued message
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     #: ids of the continued message's calls whose output this request brought; None: without a store
@@ -64,7 +71,7 @@ class Turn:
 
     def to_json(self) -> bytes:
         """Return the turn as JSON text, for another process."""
-        body = self.body
+        body: Any = self.body
         if isinstance(body, BaseModel):
             body = body.model_dump(mode="json", by_alias=True)
         return json_codec.encode(
@@ -94,6 +101,7 @@ class Turn:
             body: The app's model of the body, if it has one.
         """
         value = json_codec.decode(text)
+        turn_body: Any = body.model_validate(value["body"]) if body else value["body"]
         return cls(
             user=value["user"],
             chat_id=value["chatId"],
@@ -101,7 +109,7 @@ class Turn:
             messages=[UIMessage.from_object(message) for message in value["messages"]],
             message_id=value["messageId"],
             trigger=value["trigger"],
-            body=body.model_validate(value["body"]) if body else value["body"],
+            body=turn_body,
             decisions={
                 call_id: Decision(**decision) for call_id, decision in value["decisions"].items()
             },

@@ -6,16 +6,19 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import ASGIApp
+from ui_message_stream import UIMessage
 from usechat_server import (
     Agent,
     ChatNotFound,
+    RunResult,
     Settings,
     StreamWriter,
     Turn,
@@ -24,7 +27,7 @@ from usechat_server import (
 )
 
 from tests.harness.common import DEADLINE
-from tests.harness.live import LiveServer, ScriptedModel, chunks, user
+from tests.harness.live import LiveServer, ScriptedModel, chunks, text, user
 
 BODY = {"id": "c1", "messages": [user("Hello")]}
 
@@ -259,3 +262,99 @@ def test_an_error_of_a_handler_has_its_own_text() -> None:
     with LiveServer(create_app(handler=refuse)) as server:
         [*_, error] = chunks(server.chat().text)
     assert error == {"type": "error", "errorText": "There is no such room."}
+
+
+# --- models by their names
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("anthropic:claude-sonnet-5-5", "claude-sonnet-5-5"),
+        ("claude-sonnet-5-5", "claude-sonnet-5-5"),
+        ("anthropic:eu.anthropic.claude-sonnet-5-5-v1:0", "eu.anthropic.claude-sonnet-5-5-v1:0"),
+        ("demo", "demo"),
+    ],
+)
+def test_a_model_by_its_name(name: str, model: str) -> None:
+    assert Agent(name).spec.model.name == model
+    assert Agent("demo", fallback=[name]).spec.fallback[0].name == model
+
+
+@pytest.mark.parametrize("name", ["gpt-5", "openai:gpt-5", "anthropic:", "", "Claude", "google:x"])
+def test_a_name_that_is_no_model(name: str) -> None:
+    with pytest.raises(ValueError, match=r"'anthropic:…', 'claude-…', 'demo' or a Model, got"):
+        Agent(name)
+    with pytest.raises(ValueError, match="got"):
+        Agent(ScriptedModel(), fallback=[name])
+
+
+# --- types, which mypy checks in this file
+
+
+class Options(BaseModel):
+    """What the frontend sends besides."""
+
+    model_config = {"extra": "ignore"}
+    city: str = "Rome"
+
+
+class Weather(BaseModel):
+    """What the agent returns."""
+
+    degrees: int
+
+
+def test_the_types_of_body_and_output() -> None:
+    results: list[RunResult[Weather]] = []
+    finished = threading.Event()
+
+    def system(turn: Turn[Options]) -> str:
+        assert_type(turn.body, Options)
+        return f"You are in {turn.body.city}."
+
+    def on_finish(result: RunResult[Weather]) -> None:
+        assert_type(result.output, Weather | None)
+        results.append(result)
+        finished.set()
+
+    def on_message(turn: Turn[Options], message: UIMessage) -> None:
+        assert_type(turn.body.city, str)
+
+    model = ScriptedModel(*text('{"degrees": ', "21}"))
+    typed = Agent(model, system=system, output=Weather)
+    assert_type(typed, Agent[Weather])
+    app = create_app(typed, body=Options, on_finish=on_finish, on_message=on_message)
+    with LiveServer(app) as server:
+        server.request("POST", "/api/chat", {**BODY, "city": "Oslo"})
+        assert finished.wait(DEADLINE)
+    [result] = results
+    assert result.output == Weather(degrees=21)
+    assert (result.outcome, result.finish_reason) == ("finished", "stop")
+    assert model.calls[0].system == "You are in Oslo."
+
+
+def test_the_type_of_a_handlers_body() -> None:
+    async def in_city(turn: Turn[Options], writer: StreamWriter) -> None:
+        writer.text(turn.body.city)
+
+    assert said(create_app(handler=in_city, body=Options)) == "Rome"
+    with pytest.raises(TypeError, match="body: expected a pydantic model, got dict"):
+        create_app(agent(), body=dict)
+
+
+def test_a_failed_run_has_no_finish_reason() -> None:
+    results: list[RunResult] = []
+    finished = threading.Event()
+
+    def on_finish(result: RunResult) -> None:
+        results.append(result)
+        finished.set()
+
+    async def fail(turn: Turn, writer: StreamWriter) -> None:
+        raise RuntimeError
+
+    with LiveServer(create_app(handler=fail, on_finish=on_finish)) as server:
+        server.chat()
+        assert finished.wait(DEADLINE)
+    assert (results[0].outcome, results[0].finish_reason) == ("failed", None)

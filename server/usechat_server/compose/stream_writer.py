@@ -13,7 +13,7 @@ from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChu
 
 from usechat_server.compose.merged_stream import BlockKey
 from usechat_server.compose.merger import Append, StreamMerger
-from usechat_server.turn import Turn
+from usechat_server.turn import BodyT, Turn
 
 __all__ = ["ChatHandler", "StreamWriter"]
 
@@ -293,7 +293,7 @@ class StreamWriter:
 
 
 #: Writes the response to a turn. Raise ChatError to end it with a text that the user reads.
-ChatHandler = Callable[[Turn, StreamWriter], Awaitable[None]]
+ChatHandler = Callable[[Turn[BodyT], StreamWriter], Awaitable[None]]
 
 
 def _new_id(kind: str) -> str:

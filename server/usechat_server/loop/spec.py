@@ -18,7 +18,7 @@ from usechat_server.errors import InvalidRequest
 from usechat_server.providers.base import Model, ModelCall, ModelStream
 from usechat_server.results import MetadataHook, Step
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource, tool
-from usechat_server.turn import Turn
+from usechat_server.turn import BodyT, Turn
 
 __all__ = [
     "AgentSpec",
@@ -42,7 +42,7 @@ _T = TypeVar("_T")
 AgentTool = Tool | ToolSource | Callable[..., Any]
 
 #: Returns the system prompt of a turn.
-SystemHook = Callable[[Turn], str | Awaitable[str | None] | None]
+SystemHook = Callable[[Turn[BodyT]], str | Awaitable[str | None] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class NextStep:
 
 #: Called before each step, including the first, with the turn as it is now and the steps of the run
 #: so far.
-StepHook = Callable[[Turn, Sequence[Step]], NextStep | Awaitable[NextStep | None] | None]
+StepHook = Callable[[Turn[BodyT], Sequence[Step]], NextStep | Awaitable[NextStep | None] | None]
 
 
 @dataclass(frozen=True, slots=True)

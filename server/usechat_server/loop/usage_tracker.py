@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from ui_message_stream import json_codec
+from ui_message_stream.chunks import FinishReason
 
 from usechat_server.providers.base import ModelStream
 from usechat_server.results import MetadataHook, Outcome, RunResult, Step, Usage
@@ -96,17 +97,28 @@ class UsageTracker:
         if self._parent is not None:
             self._parent.steps.append(step)
 
-    def result(self, outcome: Outcome) -> RunResult:
+    def result(self, outcome: Outcome, finish_reason: FinishReason | None = None) -> RunResult:
         """Return the result of the run for the app's hooks."""
-        steps = tuple(self.steps)
-        return RunResult(self._turn, outcome, steps, self.output, self._seconds())
+        return RunResult(
+            self._turn,
+            outcome,
+            tuple(self.steps),
+            self.output,
+            self._seconds(),
+            finish_reason,
+        )
 
-    def metadata(self, hook: MetadataHook | None, outcome: Outcome) -> dict[str, Any] | None:
+    def metadata(
+        self,
+        hook: MetadataHook | None,
+        outcome: Outcome,
+        finish_reason: FinishReason | None = None,
+    ) -> dict[str, Any] | None:
         """Return what the hook makes of the result; None if it fails, which is logged."""
         if hook is None:
             return None
         try:
-            value = hook(self.result(outcome))
+            value = hook(self.result(outcome, finish_reason))
             metadata = None if value is None else dict(value)
             json_codec.encode(metadata)
         except Exception:

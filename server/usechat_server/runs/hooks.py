@@ -10,8 +10,8 @@ from typing import Any
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.aio import call_hook
-from usechat_server.results import RunResult
-from usechat_server.turn import Turn
+from usechat_server.results import OutputT, RunResult
+from usechat_server.turn import BodyT, Turn
 
 __all__ = ["ChatCreatedHook", "FinishHook", "Hooks", "MessageHook"]
 
@@ -19,12 +19,12 @@ logger = logging.getLogger("usechat.run")
 
 #: Called at the end of a run, however it ended, with the whole message: for apps that save messages
 #: themselves. A sync function runs in a thread.
-MessageHook = Callable[[Turn, UIMessage], Awaitable[None] | None]
+MessageHook = Callable[[Turn[BodyT], UIMessage], Awaitable[None] | None]
 #: Called after `on_message`, with the run's outcome, model calls and tokens. A sync function runs
 #: in a thread.
-FinishHook = Callable[[RunResult], Awaitable[None] | None]
+FinishHook = Callable[[RunResult[OutputT]], Awaitable[None] | None]
 #: Called with the first turn of a new stored chat. A sync function runs in a thread.
-ChatCreatedHook = Callable[[Turn], Awaitable[None] | None]
+ChatCreatedHook = Callable[[Turn[BodyT]], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,17 @@ from usechat_server.errors import RESTARTING, InvalidRequest, ServiceUnavailable
 from usechat_server.loop.handler_context import Closable
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.retry import RetryPolicy
+from usechat_server.results import OutputT
 from usechat_server.runs.responder import HandlerResponder, Responder
 from usechat_server.trust import check_client_outputs
-from usechat_server.turn import Turn
+from usechat_server.turn import BodyT, Turn
 
 __all__ = ["AgentHook", "ResponderFactory"]
 
 _RETRY = RetryPolicy()
 
 #: Returns the agent of a turn.
-AgentHook: TypeAlias = Callable[[Turn], Agent | Awaitable[Agent]]
+AgentHook: TypeAlias = Callable[[Turn[BodyT]], Agent[OutputT] | Awaitable[Agent[OutputT]]]
 
 
 class ResponderFactory:

@@ -192,14 +192,16 @@ class Run:
         usage_tracker, writer = self._usage_tracker, self._writer.chunk_writer
         usage_tracker.end_call()
         if not writer.ended:  # else the response brought its own end
-            metadata = usage_tracker.metadata(self._responder.metadata, outcome.outcome)
+            metadata = usage_tracker.metadata(
+                self._responder.metadata, outcome.outcome, outcome.reason
+            )
             # Not in `finish`: the other ends could not hold it.
             last = writer.write(MessageMetadata(message_metadata=metadata)) if metadata else []
             self._writer.close([*last, *outcome.chunks(writer, self.turn.client_version)])
         self.record.log(outcome.outcome, usage_tracker.steps, outcome.error, outcome.reference)
         if not self._persistence.is_needed and not self._lease.epoch:
             self.publish_end()  # no other process can have it
-        result = usage_tracker.result(outcome.outcome)
+        result = usage_tracker.result(outcome.outcome, outcome.reason)
         self._end_task = asyncio.create_task(self._finalize(result), name=f"end of run {self.id}")
         self._end_task.add_done_callback(lambda _: self._notify_if_closed())
         if self._response_task is not None and self._response_task is not asyncio.current_task():

@@ -38,7 +38,7 @@ from usechat_server.compose import ChatHandler
 from tests.harness.asgi_host import LONG, AsgiHost
 
 QUESTION = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
-TURN = Turn(
+TURN: Turn = Turn(
     user=None,
     chat_id="c",
     client_version=NEWEST_CLIENT_VERSION,
@@ -162,7 +162,7 @@ async def test_a_call_without_output_is_continued_by_the_client() -> None:
     message = reduce(chunks)
     [part] = [part for part in message.parts if isinstance(part, ToolPart)]
     part.state, part.output = "output-available", 2
-    turn = Turn(
+    turn: Turn = Turn(
         user=None,
         chat_id="c",
         client_version=NEWEST_CLIENT_VERSION,
