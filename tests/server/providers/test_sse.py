@@ -1,4 +1,4 @@
-"""Bytes of an SSE body → payloads, beside the decoder that follows the standard line by line."""
+"""Decode SSE bodies: compared with the decoder that follows the standard line by line."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ _ends = st.sampled_from(["\n", "\n", "\r\n", "\r"])
     st.lists(st.integers(1, 30), min_size=1),
 )
 @example([("data: a", "\r\n"), ("", "\r\n"), ("data: b", "\r\n"), ("", "\r\n")], True, [1])
-def test_payloads_are_those_of_the_standard(
+def test_payloads_follow_the_standard(
     lines: list[tuple[str, str]], with_bom: bool, sizes: list[int]
 ) -> None:
     body = "".join(line + end for line, end in lines).encode()
     if with_bom:
         body = b"\xef\xbb\xbf" + body
-    decoder = Decoder()
-    expected = [data for data in decoder.feed(body) + decoder.end() if data]
+    standard_decoder = Decoder()
+    expected = [data for data in standard_decoder.feed(body) + standard_decoder.end() if data]
 
-    framing = SSEDecoder()
+    decoder = SSEDecoder()
     payloads: list[bytes] = []
     at = 0
     while at < len(body):
         size = sizes[at % len(sizes)]
-        payloads += framing.feed(body[at : at + size])
+        payloads += decoder.feed(body[at : at + size])
         at += size
     assert [payload.decode() for payload in payloads] == expected
 
 
 def test_an_event_in_many_pieces_takes_linear_time() -> None:
-    # 8 MB in pieces of 64 bytes: joining at every piece would copy half a terabyte.
+    # 8 MB in pieces of 64 bytes: joining them at every piece would copy half a terabyte.
     piece = b"x" * 64
-    framing = SSEDecoder()
-    assert framing.feed(b"data: ") == []
+    decoder = SSEDecoder()
+    assert decoder.feed(b"data: ") == []
     for _ in range(125_000):
-        assert framing.feed(piece) == []
-    assert framing.feed(b"\n\n") == [piece * 125_000]
+        assert decoder.feed(piece) == []
+    assert decoder.feed(b"\n\n") == [piece * 125_000]

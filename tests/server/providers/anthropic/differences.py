@@ -1,4 +1,4 @@
-"""Where our chunks are to differ from the reference's, each with the reason: one table."""
+"""The allowed differences of our chunks from the reference's, with reasons: one table."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _EXECUTION_ERRORS = (
 
 @dataclass
 class Pair:
-    """The chunks of the reference and ours, of one recording. A difference rewrites the first to
-    what we are to send, and takes from the second what the reference has no word for."""
+    """The reference's chunks and ours, of one recording. A difference rewrites the reference's to
+    what we should send, and removes from ours what the reference does not have."""
 
     recording: Recording
     major: int
@@ -46,11 +46,11 @@ def unreadable_events(pair: Pair) -> None:
             continue
         reference.append(chunk)
     if len(reference) < len(pair.reference):
-        answered = {chunk["toolCallId"] for chunk in reference if "tool-output" in chunk["type"]}
+        call_ids = {chunk["toolCallId"] for chunk in reference if "tool-output" in chunk["type"]}
         pair.ours = [
             chunk
             for chunk in pair.ours
-            if "tool-output" not in chunk["type"] or chunk["toolCallId"] in answered
+            if "tool-output" not in chunk["type"] or chunk["toolCallId"] in call_ids
         ]
     pair.reference = reference
 
@@ -64,7 +64,7 @@ def crash(pair: Pair) -> None:
 
 
 def content_in_start(pair: Pair) -> None:
-    started = (
+    blocks = (
         block for block in pair.recording.blocks if block["type"] in (*_PROSE, "redacted_thinking")
     )
     reference: Chunks = []
@@ -72,7 +72,7 @@ def content_in_start(pair: Pair) -> None:
         reference.append(chunk)
         if chunk["type"] not in ("text-start", "reasoning-start"):
             continue
-        block = next(started)
+        block = next(blocks)
         text = block.get("text") or block.get("thinking") or block.get("content")
         delta = {"type": chunk["type"].replace("start", "delta"), "id": chunk["id"]}
         if text and pair.reference[at + 1] != {**delta, "delta": text}:
@@ -84,9 +84,9 @@ def content_in_start(pair: Pair) -> None:
 
 
 def lost_citations(pair: Pair) -> None:
-    cited = iter(_citations(pair.recording))
+    citation_lists = iter(_citations(pair.recording))
     for chunk in pair.reference:
-        if chunk["type"] == "text-end" and (citations := next(cited, None)):
+        if chunk["type"] == "text-end" and (citations := next(citation_lists, None)):
             chunk["providerMetadata"] = {"anthropic": {"citations": citations}}
     if pair.major == 6:
         pair.ours = [
@@ -128,7 +128,7 @@ def execution_errors(pair: Pair) -> None:
     for chunk in _provider_errors(pair.ours):
         error = _json(chunk["errorText"])
         if isinstance(error, dict):
-            # Either spelling can go back to the provider as it came.
+            # Both spellings can be sent back to the provider unchanged.
             names = {"error_code": "errorCode", "error_message": "errorMessage"}
             error = {names.get(key, key): value for key, value in error.items()}
             error.pop("errorMessage", None)
@@ -161,7 +161,7 @@ def errors_end_the_stream(pair: Pair) -> None:
     if ends:
         del pair.reference[ends[0] :]
     elif not pair.recording.ends:
-        # What comes after the steps that ended: the last step's end, and the stream's.
+        # The end of the last step and of the stream.
         del pair.reference[-2:]
     else:
         return
@@ -216,7 +216,7 @@ class Difference:
     apply: Callable[[Pair], None]
 
 
-#: What the reference does, why we do otherwise, and how the two are compared all the same.
+#: What the reference does, why we differ, and how the two are compared nevertheless.
 DIFFERENCES = (
     Difference(
         "has no usage in message metadata, and nothing for container uploads and tool listings",
@@ -288,16 +288,16 @@ DIFFERENCES = (
 
 def _citations(recording: Recording) -> Iterator[list[Any]]:
     """The citations of each text block, in order."""
-    found: list[Any] | None = None
+    citations: list[Any] | None = None
     for event in recording.events:
         if event["type"] == "content_block_start":
             kind = event["content_block"]["type"]
-            found = [] if _PROSE.get(kind) == "text" else None
-        elif event.get("delta", {}).get("type") == "citations_delta" and found is not None:
-            found.append(event["delta"]["citation"])
-        elif event["type"] == "content_block_stop" and found is not None:
-            yield found
-            found = None
+            citations = [] if _PROSE.get(kind) == "text" else None
+        elif event.get("delta", {}).get("type") == "citations_delta" and citations is not None:
+            citations.append(event["delta"]["citation"])
+        elif event["type"] == "content_block_stop" and citations is not None:
+            yield citations
+            citations = None
 
 
 def _provider_errors(chunks: Chunks) -> Iterator[dict[str, Any]]:
@@ -307,7 +307,7 @@ def _provider_errors(chunks: Chunks) -> Iterator[dict[str, Any]]:
 
 
 def _json(text: str) -> Any:
-    """The value that a text holds; None if it is not JSON."""
+    """The JSON value of a text; None if it is not JSON."""
     with contextlib.suppress(ValueError):
         return json.loads(text)
     return None

@@ -1,4 +1,4 @@
-"""UI chunks in a form in which equal streams are equal values."""
+"""UI chunks in a normal form: equal streams are equal values."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _GENERATED = ("messageId", "sourceId")
 
 
 def normal_form(chunks: Sequence[dict[str, Any]]) -> Chunks:
-    """The chunks with ids in the order of their blocks, without generated ids, the deltas of a
-    block merged, and JSON in texts as values."""
-    made: Chunks = []
+    """Return the chunks with ids in the order of their blocks, without generated ids, with the
+    deltas of a block merged, and with JSON texts as values."""
+    normal: Chunks = []
     #: open block → how many blocks began before it
     ids: dict[tuple[str, str], str] = {}
     count = 0
-    for given in chunks:
-        chunk = {key: value for key, value in given.items() if key not in _GENERATED}
+    for original in chunks:
+        chunk = {key: value for key, value in original.items() if key not in _GENERATED}
         kind = chunk["type"]
         family = kind.rpartition("-")[0]
         if family in ("text", "reasoning"):
@@ -37,20 +37,20 @@ def normal_form(chunks: Sequence[dict[str, Any]]) -> Chunks:
                 ids[family, chunk["id"]] = f"#{count}"
                 count += 1
             chunk["id"] = ids.get((family, chunk["id"]), chunk["id"])
-        if kind in _DELTAS and _is_merged(made, chunk):
+        if kind in _DELTAS and _is_merged(normal, chunk):
             continue
-        made.append(chunk)
-    return [_with_json(chunk) for chunk in made]
+        normal.append(chunk)
+    return [_with_json(chunk) for chunk in normal]
 
 
-def _is_merged(made: Chunks, chunk: dict[str, Any]) -> bool:
-    """Whether a delta went into the one before it, or says nothing."""
+def _is_merged(normal: Chunks, chunk: dict[str, Any]) -> bool:
+    """Whether a delta was merged into the one before it, or is empty."""
     text, owner = _DELTAS[chunk["type"]]
     if chunk.get("providerMetadata"):
         return False
     if not chunk[text]:
         return True
-    before = made[-1] if made else {}
+    before = normal[-1] if normal else {}
     if before.get("type") != chunk["type"] or before[owner] != chunk[owner]:
         return False
     if before.get("providerMetadata"):
@@ -60,8 +60,8 @@ def _is_merged(made: Chunks, chunk: dict[str, Any]) -> bool:
 
 
 def _with_json(chunk: dict[str, Any]) -> dict[str, Any]:
-    """A call's streamed input, and the error of a call that the provider ran, as values: how the
-    JSON is spaced says nothing."""
+    """Return the chunk with a call's streamed input or error as a value: the spacing of JSON does
+    not matter."""
     for kind, key in (("tool-input-delta", "inputTextDelta"), ("tool-output-error", "errorText")):
         if chunk["type"] == kind:
             with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""What this project makes of a recording: the same conversation as the reference has."""
+"""The conversation of a recording with our model, as the reference has it."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from tests.server.providers.anthropic.recordings import Recording
 
 __all__ = ["OUTPUT", "RecordedConversation"]
 
-#: What every tool of the app answers.
+#: The output of every tool of the app.
 OUTPUT = "done"
 
-#: Chunks that say nothing of the answer itself.
-_FRAME = {"start", "start-step", "finish-step"}
-_MORE = {"role": "user", "parts": [{"type": "text", "text": "Go on."}]}
+#: Chunks without content.
+_FRAME_TYPES = {"start", "start-step", "finish-step"}
+_NEXT_MESSAGE = {"role": "user", "parts": [{"type": "text", "text": "Go on."}]}
 
 
 class RecordedConversation:
-    """One conversation with AnthropicModel, its provider's answers read from a recording."""
+    """A conversation with AnthropicModel whose provider replays a recording."""
 
     def __init__(self, recording: Recording, client_version: ClientVersion) -> None:
         #: the bodies of the requests
         self.requests: list[Any] = []
-        #: the chunks, as `flat` gives those of the reference
+        #: the chunks, in the form of `flatten` for the reference's
         self.chunks: Chunks = []
         self._recording = recording
         self._client_version = client_version
@@ -64,7 +64,7 @@ class RecordedConversation:
         )
 
     async def run(self, turns: Sequence[int]) -> None:
-        """Holds the conversation: `turns` says how many responses each turn takes."""
+        """Hold the conversation. `turns` has the number of responses of each turn."""
         reason = None
         for number, responses in enumerate(turns, 1):
             writer = Writer(message_id=f"answer-{number}", client_version=self._client_version)
@@ -77,14 +77,14 @@ class RecordedConversation:
                     self.chunks.append({"type": "error"})
                     return
             writer.finish(reason)
-            more = {**_MORE, "id": f"more-{number}"}
-            self.messages += [reducer.message, UIMessage.from_object(more)]
+            next_message = {**_NEXT_MESSAGE, "id": f"more-{number}"}
+            self.messages += [reducer.message, UIMessage.from_object(next_message)]
         self.chunks.append({"type": "finish", "finishReason": reason})
 
     async def _step(self, writer: Writer, reducer: Reducer) -> FinishReason:
-        """One call of the model; how it ended. Raises ModelError."""
+        """Call the model once, and return the finish reason. Raises ModelError."""
         messages = [*self.messages, reducer.message] if reducer.message.parts else self.messages
-        self._take(writer.write(StartStep()), reducer)
+        self._collect(writer.write(StartStep()), reducer)
         stream = self._model.stream(ModelCall(messages=messages, tools=self._tools))
         calls: list[Chunk] = []
         async for batch in stream:
@@ -98,22 +98,22 @@ class RecordedConversation:
                     if isinstance(chunk, VersionedChunk)
                     else writer.write(chunk)
                 )
-                self._take(variants, reducer)
+                self._collect(variants, reducer)
         for output in calls:
             writer.write(output)
             reducer.feed(output)
-        self._take(writer.write(FinishStep()), reducer)
+        self._collect(writer.write(FinishStep()), reducer)
         assert stream.result is not None
         if not self._recording.pauses_after(len(self.requests) - 1):
             self.chunks.append({"type": "finish-step"})
         return stream.result.finish_reason
 
-    def _take(self, variants: Sequence[ChunkVariant], reducer: Reducer) -> None:
+    def _collect(self, variants: Sequence[ChunkVariant], reducer: Reducer) -> None:
         for variant in variants:
             sent = downgrade(variant, self._client_version)
             if sent is not None:
                 reducer.feed(sent)
-                if sent.type not in _FRAME:
+                if sent.type not in _FRAME_TYPES:
                     self.chunks.append(sent.to_object())
 
     def _respond(self, request: httpx2.Request) -> httpx2.Response:

@@ -1,4 +1,4 @@
-"""Recorded streams of the Messages API: an event's payload a line, responses one after another."""
+"""Recorded streams of the Messages API: one line per event, responses one after another."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 __all__ = ["FIXTURES", "Recording", "others", "our_own"]
 
-#: Ours: one a block type, written from the types of the `anthropic` SDK.
+#: Ours: one per type of block, written by the types of the `anthropic` SDK.
 FIXTURES = Path(__file__).parent / "fixtures"
 
 _SUFFIX = ".chunks.txt"
 
-#: Tools that the provider runs by itself → the reference's tool for them, under the reference's
-#: name. (It has one tool for every kind of code execution.)
-_SERVER_TOOLS = {
+#: Provider-executed tool → the reference's name and factory of it. (The reference has one tool for
+#: all kinds of code execution.)
+_PROVIDER_TOOLS = {
     "web_search": ("web_search", "webSearch_20250305"),
     "web_fetch": ("web_fetch", "webFetch_20250910"),
     "code_execution": ("code_execution", "codeExecution_20260120"),
@@ -30,14 +30,14 @@ _SERVER_TOOLS = {
     "advisor": ("advisor", "advisor_20260301"),
 }
 _ARGUMENTS: dict[str, Any] = {"advisor": {"model": "claude-opus-5-5"}}
-#: Tools that the app runs, but that the provider defines.
+#: Tools that the provider defines and the app executes.
 _APP_TOOLS = {"memory": "memory_20250818"}
 _TOOLSETS = {"computer": "computerToolset_20260801"}
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One file."""
+    """One recorded conversation."""
 
     name: str
     #: each response's payloads
@@ -45,7 +45,7 @@ class Recording:
 
     @classmethod
     def read(cls, path: Path) -> Recording:
-        """Reads a file. A message that begins inside another one belongs to the same response."""
+        """Read a file. A message that begins inside another one belongs to the same response."""
         responses: list[list[str]] = []
         ended = True
         for line in path.read_text().splitlines():
@@ -70,7 +70,7 @@ class Recording:
 
     @cached_property
     def ends(self) -> bool:
-        """Whether the last response is complete, or says that it is not."""
+        """Whether the last response ends, complete or with an error."""
         last = [json.loads(line) for line in self.responses[-1]]
         return any(event["type"] in ("message_stop", "error") for event in last)
 
@@ -81,27 +81,27 @@ class Recording:
 
     @cached_property
     def client_tools(self) -> list[str]:
-        """Names of the tools that the app or the page runs, toolsets by their own name."""
+        """Names of the tools that the app or the client executes, toolsets by their own name."""
         calls = (block for block in self.blocks if block["type"] == "tool_use")
         return sorted({call.get("toolset_name") or call["name"] for call in calls})
 
     @cached_property
     def tools(self) -> dict[str, Any]:
         """The tools to declare to the reference, by name."""
-        made: dict[str, Any] = {}
+        tools: dict[str, Any] = {}
         for name in self.client_tools:
             factory = _APP_TOOLS.get(name) or _TOOLSETS.get(name)
-            made[name] = {"factory": factory, "args": {}, "run": True} if factory else {}
+            tools[name] = {"factory": factory, "args": {}, "run": True} if factory else {}
         for block in self.blocks:
-            if block["type"] == "server_tool_use" and block["name"] in _SERVER_TOOLS:
-                name, factory = _SERVER_TOOLS[block["name"]]
-                made[name] = {"factory": factory, "args": _ARGUMENTS.get(name, {})}
-        return made
+            if block["type"] == "server_tool_use" and block["name"] in _PROVIDER_TOOLS:
+                name, factory = _PROVIDER_TOOLS[block["name"]]
+                tools[name] = {"factory": factory, "args": _ARGUMENTS.get(name, {})}
+        return tools
 
     @cached_property
     def question(self) -> dict[str, Any]:
-        """A UI message to which the recording can be the answer: with the documents that are cited,
-        which the API numbers, unless they were fetched."""
+        """A user message that the recording can be the response to: with the documents that are
+        cited, which the API numbers, unless they were fetched."""
         parts: list[dict[str, Any]] = []
         fetched = any(block["type"] == "web_fetch_tool_result" for block in self.blocks)
         for event in [] if fetched else self.events:
@@ -131,9 +131,9 @@ def others() -> list[Recording]:
 
 
 def _read(folder: Path) -> list[Recording]:
-    found = [Recording.read(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))]
-    assert found, f"no recordings in {folder}"
-    return found
+    recordings = [Recording.read(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))]
+    assert recordings, f"no recordings in {folder}"
+    return recordings
 
 
 def _document(index: int, citation: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what a provider that speaks the Messages API may send."""
+"""Hypothesis strategies for what a provider may send over the Messages API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["event_sequences"]
 _names = st.sampled_from(["weather", "teleport", ""])
 _ids = st.sampled_from(["toolu_1", "toolu_2", ""])
 _servers = st.sampled_from(["web_search", "code_execution", "bash_code_execution", "new", ""])
-#: Integers that JavaScript has: pages send back what is kept of blocks that nobody knows.
+#: Integers that JavaScript can represent: clients send records of unknown blocks back.
 _integers = st.integers(1 - 2**53, 2**53 - 1)
 _values = st.none() | _integers | st.text(max_size=3) | st.lists(_integers, max_size=2)
 _contents = st.one_of(
@@ -137,8 +137,8 @@ _legal_blocks = st.lists(
 
 
 @st.composite
-def _answers(draw: st.DrawFn) -> list[Any]:
-    """An answer, mostly legal, into which other events fell and from which some were lost."""
+def _responses(draw: st.DrawFn) -> list[Any]:
+    """A response, mostly valid, with some events added and some removed."""
     events: list[Any] = message(*draw(_legal_blocks))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(events)))
@@ -149,7 +149,7 @@ def _answers(draw: st.DrawFn) -> list[Any]:
     return events
 
 
-#: Events in an order that is mostly right, or in no order at all.
+#: Events in a mostly valid order, or in any order.
 event_sequences: st.SearchStrategy[list[Event]] = st.one_of(
-    _answers(), st.lists(_events, max_size=12)
+    _responses(), st.lists(_events, max_size=12)
 )

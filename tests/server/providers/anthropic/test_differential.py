@@ -1,7 +1,7 @@
-"""Our chunks beside those of the AI SDK's own server, of the same recorded streams.
+"""Compare our chunks with those of the AI SDK's own server, for the same recorded streams.
 
-The project's own recordings are always read; with `ANTHROPIC_STREAMS=folder` those of the folder
-too. What may differ is in `differences`.
+The project's own recordings are always read, and those of the folder in the variable
+`ANTHROPIC_STREAMS` if it is set. Allowed differences are in `differences`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from tests.server.providers.anthropic.normal_form import Chunks, normal_form
 from tests.server.providers.anthropic.recorded_conversation import OUTPUT, RecordedConversation
 from tests.server.providers.anthropic.recordings import Recording, others, our_own
 
-#: What reads the chunks, by major.
+#: The client of each major.
 CLIENT_VERSIONS = {6: ClientVersion.parse("6.0.326"), 7: ClientVersion.parse("7.0.173")}
 
-PAGE = Path(__file__).parents[4] / "docs" / "anthropic.md"
+DOCS = Path(__file__).parents[4] / "docs" / "anthropic.md"
 
 CASES = [
     pytest.param(recording, major, id=f"{folder}{recording.name}-{major}")
@@ -44,7 +44,7 @@ def node() -> Iterator[NodeProcess]:
 async def test_chunks_are_those_of_the_reference(
     node: NodeProcess, recording: Recording, major: int
 ) -> None:
-    answer = node.call(
+    reference = node.call(
         "translate",
         major=major,
         responses=recording.responses,
@@ -53,8 +53,8 @@ async def test_chunks_are_those_of_the_reference(
         output=OUTPUT,
     )
     conversation = RecordedConversation(recording, CLIENT_VERSIONS[major])
-    await conversation.run([turn["responses"] for turn in answer["turns"]])
-    pair = Pair(recording, major, flat(answer["turns"], recording), conversation.chunks)
+    await conversation.run([turn["responses"] for turn in reference["turns"]])
+    pair = Pair(recording, major, flatten(reference["turns"], recording), conversation.chunks)
     for difference in DIFFERENCES:
         difference.apply(pair)
     expected, sent = normal_form(pair.reference), normal_form(pair.ours)
@@ -63,10 +63,10 @@ async def test_chunks_are_those_of_the_reference(
         pytest.fail("\n".join(lines), pytrace=False)
 
 
-def flat(turns: list[dict[str, Any]], recording: Recording) -> Chunks:
-    """The reference's turns as one stream: what they hold, an end after each step (unless the
+def flatten(turns: list[dict[str, Any]], recording: Recording) -> Chunks:
+    """The reference's turns as one stream: their chunks, an end after each step (unless the
     provider only paused), and the end of the last. Outputs of the app's tools are left out."""
-    made: Chunks = []
+    chunks: Chunks = []
     steps = 0
     for chunk in (chunk for turn in turns for chunk in turn["chunks"]):
         if chunk["type"] == "finish-step":
@@ -75,15 +75,15 @@ def flat(turns: list[dict[str, Any]], recording: Recording) -> Chunks:
                 continue
         by_the_app = chunk.get("output") == OUTPUT and not chunk.get("providerExecuted")
         if chunk["type"] not in ("start", "start-step", "finish") and not by_the_app:
-            made.append(chunk)
-    made += [chunk for chunk in turns[-1]["chunks"] if chunk["type"] == "finish"]
-    return made
+            chunks.append(chunk)
+    chunks += [chunk for chunk in turns[-1]["chunks"] if chunk["type"] == "finish"]
+    return chunks
 
 
 def _lines(chunks: Chunks) -> list[str]:
     return [json.dumps(chunk, ensure_ascii=False, sort_keys=True) for chunk in chunks]
 
 
-def test_the_page_lists_every_difference_and_no_other() -> None:
-    table = PAGE.read_text().rpartition("| --- | --- |\n")[2]
+def test_the_docs_list_every_difference_and_no_other() -> None:
+    table = DOCS.read_text().rpartition("| --- | --- |\n")[2]
     assert table == "".join(f"| {row.reference} | {row.reason} |\n" for row in DIFFERENCES)

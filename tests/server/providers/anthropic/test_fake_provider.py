@@ -1,4 +1,4 @@
-"""The fake provider is what the SDK takes for the real one, and refuses what the real one does."""
+"""The SDK can read the fake provider, which refuses what the real one refuses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ASKED = {"role": "assistant", "content": [CALL]}
 THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
 
 
-async def test_the_sdk_reads_it() -> None:
+async def test_the_sdk_can_read_the_fake_provider() -> None:
     with FakeProvider() as provider:
         provider.script(
             Reply(
@@ -45,18 +45,18 @@ async def test_the_sdk_reads_it() -> None:
             Reply([error_event("overloaded_error", "Overloaded")]),
         )
         async with AsyncAnthropic(base_url=provider.url, api_key="k", max_retries=0) as client:
-            asked: Any = {"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": [HI]}
-            async with client.messages.stream(**asked) as stream:
+            request: Any = {"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": [HI]}
+            async with client.messages.stream(**request) as stream:
                 answer = await stream.get_final_message()
             with pytest.raises(APIStatusError) as overloaded:
-                async with client.messages.stream(**asked) as stream:
+                async with client.messages.stream(**request) as stream:
                     await stream.get_final_message()
             listed = [model.id async for model in client.models.list()]
-            found = await client.models.retrieve("claude-sonnet-5-5")
+            model_info = await client.models.retrieve("claude-sonnet-5-5")
             with pytest.raises(NotFoundError):
                 await client.models.retrieve("claude-0")
             with pytest.raises(BadRequestError, match="first message must use the user role"):
-                await client.messages.create(**{**asked, "messages": [ASKED]})
+                await client.messages.create(**{**request, "messages": [ASKED]})
     content: list[Any] = list(answer.content)
     hm, redacted, hello, called = content
     assert (hm.type, hm.thinking, hm.signature) == ("thinking", "Hmm.", "c2ln")
@@ -67,7 +67,7 @@ async def test_the_sdk_reads_it() -> None:
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (7, 9)
     assert overloaded.value.type == "overloaded_error"
     assert listed == ["claude-sonnet-5-5"]
-    assert found.max_tokens == 64_000
+    assert model_info.max_tokens == 64_000
 
 
 def user(*content: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def assistant(*content: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("messages", "says"),
+    ("messages", "error_text"),
     [
         ([], "at least one message"),
         ([assistant({"type": "text", "text": "Hi"}), HI], "first message"),
@@ -109,12 +109,12 @@ def assistant(*content: dict[str, Any]) -> dict[str, Any]:
         ),
     ],
 )
-def test_what_the_api_refuses(messages: list[Any], says: str) -> None:
+def test_requests_that_the_api_refuses(messages: list[Any], error_text: str) -> None:
     request = {"model": "m", "max_tokens": 1, "messages": messages, "tools": [{"name": "weather"}]}
-    assert says in "; ".join(problems(request))
+    assert error_text in "; ".join(problems(request))
 
 
-def test_what_the_api_takes() -> None:
+def test_requests_that_the_api_accepts() -> None:
     messages = [HI, assistant(THOUGHT, CALL), user(RESULT, HI["content"][0])]
     request = {"model": "m", "max_tokens": 1, "messages": messages}
     assert problems({**request, "tools": [{"name": "weather"}]}) == []

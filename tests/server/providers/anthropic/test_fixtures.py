@@ -1,4 +1,4 @@
-"""Our own recordings are what the API may send, and leave out nothing that the SDK's types name."""
+"""Our own recordings are valid for the SDK's types, and cover everything that these name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tests.server.providers.anthropic.recordings import Recording, our_own
 
-#: Recordings of what nobody knows yet.
+#: Prefix of recordings of types that the SDK does not know.
 UNKNOWN = "unknown-"
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(BetaRawMessageStreamEvent)
@@ -24,22 +24,22 @@ _NOT_SHOWN = {"usage", "diagnostics", "input_transformations", "tool_changes"}
 
 
 @pytest.mark.parametrize("recording", our_own(), ids=lambda recording: recording.name)
-def test_a_recording_is_what_the_types_of_the_sdk_say(recording: Recording) -> None:
-    wrong = []
+def test_a_recording_is_valid_for_the_sdk(recording: Recording) -> None:
+    invalid_events = []
     for event in recording.events:
         if event["type"] in ("ping", "error"):
             continue
         try:
             EVENTS.validate_python(event)
         except ValidationError:
-            wrong.append(json.dumps(event))
-    assert bool(wrong) == recording.name.startswith(UNKNOWN), wrong
+            invalid_events.append(json.dumps(event))
+    assert bool(invalid_events) == recording.name.startswith(UNKNOWN), invalid_events
 
 
-def test_every_type_that_the_sdk_names_is_recorded() -> None:
-    recorded = {value for r in our_own() for event in r.events for value in _types(event)}
-    named = set(_named(BetaRawMessageStreamEvent, set()))
-    assert named - recorded == set()
+def test_every_type_of_the_sdk_is_recorded() -> None:
+    recorded_names = {value for r in our_own() for event in r.events for value in _types(event)}
+    sdk_names = set(_named(BetaRawMessageStreamEvent, set()))
+    assert sdk_names - recorded_names == set()
 
 
 def _types(value: Any) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _types(value: Any) -> Iterator[str]:
 
 
 def _named(annotation: Any, seen: set[Any]) -> Iterator[str]:
-    """The values that types below an annotation have for the same keys."""
+    """The values that the types within an annotation have for the same keys."""
     for argument in get_args(annotation):
         yield from _named(argument, seen)
     if (

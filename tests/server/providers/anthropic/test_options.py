@@ -1,4 +1,4 @@
-"""What an agent is set up with → what the provider is asked."""
+"""AnthropicOptions and provider tools → the request that the provider gets."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ from tests.harness.fake_provider import (
     model_info,
     text,
 )
+from tests.server.providers.anthropic.messages import (
+    STEP_START,
+    assistant_message,
+    text_part,
+    user_message,
+)
 
 MODEL = "claude-sonnet-5-5"
 CLOCK = ClientTool("clock", "The time.", {"type": "object"})
@@ -51,21 +57,12 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
         yield provider
 
 
-def user(*parts: dict[str, Any], message_id: str = "u") -> UIMessage:
-    return UIMessage.from_object({"id": message_id, "role": "user", "parts": list(parts)})
-
-
-def said(words: str) -> dict[str, Any]:
-    return {"type": "text", "text": words}
-
-
-def answer(*parts: dict[str, Any], message_id: str = "a") -> UIMessage:
-    made = {"id": message_id, "role": "assistant", "parts": [{"type": "step-start"}, *parts]}
-    return UIMessage.from_object(made)
+def response_message(*parts: dict[str, Any], message_id: str = "a") -> UIMessage:
+    return assistant_message(STEP_START, *parts, message_id=message_id)
 
 
 async def drain(agent: Agent, turn: Turn) -> None:
-    """Asks, and reads the answer."""
+    """Call the model, and read its response."""
     stream = agent.spec.first_call(turn)
     assert stream is not None
     async for _ in stream:
@@ -73,8 +70,8 @@ async def drain(agent: Agent, turn: Turn) -> None:
 
 
 def ask(provider: FakeProvider, agent: Agent, *history: UIMessage) -> RecordedRequest:
-    """The request that an agent makes for a history."""
-    messages = list(history) or [user(said("Hi"))]
+    """Return the request that an agent sends for a history."""
+    messages = list(history) or [user_message(text_part("Hi"))]
     turn = Turn(None, "c", DEFAULT_CLIENT_VERSION, messages, message_id="new")
 
     async def call() -> None:
@@ -127,7 +124,7 @@ def ask(provider: FakeProvider, agent: Agent, *history: UIMessage) -> RecordedRe
         ),
         ({"container": "container_1"}, {"container": "container_1"}, None),
         ({"betas": ["new-2027-01-01"]}, {}, "new-2027-01-01"),
-        # Whatever comes next: it goes before what we would say.
+        # Parameters that are not options: they override everything else.
         (
             {"effort": "low", "extra_body": {"output_config": {"effort": "tiny"}, "new": [1]}},
             {"output_config": {"effort": "tiny"}, "new": [1]},
@@ -135,27 +132,27 @@ def ask(provider: FakeProvider, agent: Agent, *history: UIMessage) -> RecordedRe
         ),
     ],
 )
-def test_an_option_is_a_parameter(
+def test_options_are_parameters_of_the_request(
     provider: FakeProvider, options: dict[str, Any], sent: dict[str, Any], beta: str | None
 ) -> None:
     plain = ask(provider, Agent(MODEL))
-    asked = ask(provider, Agent(MODEL, options=AnthropicOptions(**options)))
-    assert {**asked.json, "max_tokens": 0} == {**plain.json, "max_tokens": 0, **sent}
-    assert asked.headers.get("anthropic-beta") == beta
+    request = ask(provider, Agent(MODEL, options=AnthropicOptions(**options)))
+    assert {**request.json, "max_tokens": 0} == {**plain.json, "max_tokens": 0, **sent}
+    assert request.headers.get("anthropic-beta") == beta
 
 
-def test_a_header_of_the_apps_own(provider: FakeProvider) -> None:
+def test_extra_headers_are_sent(provider: FakeProvider) -> None:
     options = AnthropicOptions(extra_headers={"x-team": "blue"})
     model = AnthropicModel(MODEL, options)
     assert ask(provider, Agent(model)).headers["x-team"] == "blue"
 
 
-def test_an_answer_of_the_shape_of_a_model(provider: FakeProvider) -> None:
-    asked = ask(provider, Agent(MODEL, options=AnthropicOptions(output_format=City)))
-    schema = asked.json["output_config"]["format"]["schema"]
+def test_output_format_may_be_a_pydantic_model(provider: FakeProvider) -> None:
+    request = ask(provider, Agent(MODEL, options=AnthropicOptions(output_format=City)))
+    schema = request.json["output_config"]["format"]["schema"]
     assert schema["properties"]["name"]["type"] == "string"
     assert schema["required"] == ["name"]
-    # The API takes objects only if they are closed.
+    # The API accepts only objects without additional properties.
     assert schema["additionalProperties"] is False
 
 
@@ -215,13 +212,13 @@ def test_an_answer_of_the_shape_of_a_model(provider: FakeProvider) -> None:
         ),
     ],
 )
-def test_a_tool_is_an_entry_of_the_request(
+def test_tools_are_entries_of_the_request(
     provider: FakeProvider, tool: Tool, sent: dict[str, Any], beta: str | None
 ) -> None:
-    asked = ask(provider, Agent(MODEL, tools=[tool, CLOCK]))
-    assert asked.json["tools"][0] == sent
-    assert asked.json["tools"][1]["name"] == "clock"
-    assert asked.headers.get("anthropic-beta") == beta
+    request = ask(provider, Agent(MODEL, tools=[tool, CLOCK]))
+    assert request.json["tools"][0] == sent
+    assert request.json["tools"][1]["name"] == "clock"
+    assert request.headers.get("anthropic-beta") == beta
 
 
 def test_an_mcp_server_is_a_toolset_and_a_server(provider: FakeProvider) -> None:
@@ -234,8 +231,8 @@ def test_an_mcp_server_is_a_toolset_and_a_server(provider: FakeProvider) -> None
         ),
         mcp_server("all", url="https://all.example/mcp", defer_loading=True),
     ]
-    asked = ask(provider, Agent(MODEL, tools=tools, options=AnthropicOptions(cache=False)))
-    assert asked.json["mcp_servers"] == [
+    request = ask(provider, Agent(MODEL, tools=tools, options=AnthropicOptions(cache=False)))
+    assert request.json["mcp_servers"] == [
         {
             "type": "url",
             "name": "echo",
@@ -244,7 +241,7 @@ def test_an_mcp_server_is_a_toolset_and_a_server(provider: FakeProvider) -> None
         },
         {"type": "url", "name": "all", "url": "https://all.example/mcp"},
     ]
-    assert asked.json["tools"] == [
+    assert request.json["tools"] == [
         {
             "type": "mcp_toolset",
             "mcp_server_name": "echo",
@@ -257,22 +254,22 @@ def test_an_mcp_server_is_a_toolset_and_a_server(provider: FakeProvider) -> None
             "default_config": {"defer_loading": True},
         },
     ]
-    assert asked.headers["anthropic-beta"] == "mcp-client-2025-11-20"
+    assert request.headers["anthropic-beta"] == "mcp-client-2025-11-20"
 
 
 def test_skills_are_in_the_container(provider: FakeProvider) -> None:
     options = AnthropicOptions(
         skills=[{"type": "anthropic", "skill_id": "pptx"}], container="container_1"
     )
-    asked = ask(provider, Agent(MODEL, tools=[code_execution()], options=options))
-    assert asked.json["container"] == {
+    request = ask(provider, Agent(MODEL, tools=[code_execution()], options=options))
+    assert request.json["container"] == {
         "id": "container_1",
         "skills": [{"type": "anthropic", "skill_id": "pptx"}],
     }
 
 
 @pytest.mark.parametrize(
-    ("named", "wrong"),
+    ("name", "create_invalid"),
     [
         ("effort", lambda: AnthropicOptions(effort="huge")),  # type: ignore[arg-type]
         ("thinking", lambda: AnthropicOptions(thinking={"type": "on"})),  # type: ignore[arg-type]
@@ -318,12 +315,14 @@ def test_skills_are_in_the_container(provider: FakeProvider) -> None:
         ("options", lambda: Agent(AnthropicModel(MODEL), options=AnthropicOptions())),
     ],
 )
-def test_what_cannot_be_is_an_error_that_names_it(named: str, wrong: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match=named):
-        wrong()
+def test_invalid_options_raise_an_error_that_names_them(
+    name: str, create_invalid: Callable[[], object]
+) -> None:
+    with pytest.raises(ValueError, match=name):
+        create_invalid()
 
 
-def test_what_the_model_has_not_got_is_logged_by_name(
+def test_what_the_model_does_not_support_is_logged_by_name(
     provider: FakeProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
     no, yes = {"supported": False}, {"supported": True}
@@ -336,7 +335,9 @@ def test_what_the_model_has_not_got_is_logged_by_name(
     provider.models = [{**model_info(MODEL), "capabilities": capabilities}]
     options = AnthropicOptions(thinking={"type": "adaptive"}, effort="max", output_format=City)
     agent = Agent(MODEL, max_tokens=50, tools=[web_search(), web_fetch()], options=options)
-    turn = Turn(None, "c", DEFAULT_CLIENT_VERSION, [user(said("Hi"))], message_id="new")
+    turn = Turn(
+        None, "c", DEFAULT_CLIENT_VERSION, [user_message(text_part("Hi"))], message_id="new"
+    )
 
     async def call() -> None:
         await drain(agent, turn)
@@ -348,8 +349,8 @@ def test_what_the_model_has_not_got_is_logged_by_name(
 
     with caplog.at_level("ERROR", "usechat.anthropic"):
         asyncio.run(call())
-    found = [record.getMessage() for record in caplog.records]
-    assert found == [
+    messages_logged = [record.getMessage() for record in caplog.records]
+    assert messages_logged == [
         f"{MODEL} does not support {name} according to the model list"
         for name in ("thinking adaptive", "effort max", "web_search")
     ]
@@ -357,34 +358,42 @@ def test_what_the_model_has_not_got_is_logged_by_name(
 
 
 def breakpoints(body: dict[str, Any]) -> list[str]:
-    """Where a request has them, in the order in which the provider reads it."""
-    found = [f"tool {tool['name']}" for tool in body.get("tools", []) if "cache_control" in tool]
+    """Return where a request has cache breakpoints, in the order in which the provider reads it."""
+    places = [f"tool {tool['name']}" for tool in body.get("tools", []) if "cache_control" in tool]
     if isinstance(body.get("system"), list):
-        found += ["system" for block in body["system"] if "cache_control" in block]
+        places += ["system" for block in body["system"] if "cache_control" in block]
     for index, turn in enumerate(body["messages"]):
-        found += [
+        places += [
             f"turn {index}.{n}" for n, b in enumerate(turn["content"]) if "cache_control" in b
         ]
-    return found
+    return places
 
 
-def test_what_calls_have_in_common_is_cached(provider: FakeProvider) -> None:
+def test_tools_system_prompt_and_history_are_cached(provider: FakeProvider) -> None:
     agent = Agent(MODEL, system="Be brief.", tools=[web_search(), CLOCK])
-    first = [user(said("One"), said("more"))]
-    asked = ask(provider, agent, *first).json
-    assert breakpoints(asked) == ["tool clock", "system", "turn 0.1"]
-    assert asked["system"][0]["text"] == "Be brief."
-    assert asked["system"][0]["cache_control"] == {"type": "ephemeral"}
-    second = [*first, answer(said("Yes.")), user(said("Two"), message_id="u2")]
-    asked = ask(provider, agent, *second).json
-    # Where the call before had its last one, so that it is found however much came in between.
-    assert breakpoints(asked) == ["tool clock", "system", "turn 0.1", "turn 2.0"]
-    third = [*second, answer(said("Yes."), message_id="a2"), user(said("3"), message_id="u3")]
-    asked = ask(provider, agent, *third).json
-    assert breakpoints(asked) == ["tool clock", "system", "turn 2.0", "turn 4.0"]
+    first = [user_message(text_part("One"), text_part("more"))]
+    request = ask(provider, agent, *first).json
+    assert breakpoints(request) == ["tool clock", "system", "turn 0.1"]
+    assert request["system"][0]["text"] == "Be brief."
+    assert request["system"][0]["cache_control"] == {"type": "ephemeral"}
+    second = [
+        *first,
+        response_message(text_part("Yes.")),
+        user_message(text_part("Two"), message_id="u2"),
+    ]
+    request = ask(provider, agent, *second).json
+    # Where the previous call had its last one, so that its cache is found.
+    assert breakpoints(request) == ["tool clock", "system", "turn 0.1", "turn 2.0"]
+    third = [
+        *second,
+        response_message(text_part("Yes."), message_id="a2"),
+        user_message(text_part("3"), message_id="u3"),
+    ]
+    request = ask(provider, agent, *third).json
+    assert breakpoints(request) == ["tool clock", "system", "turn 2.0", "turn 4.0"]
 
 
-def test_a_breakpoint_in_a_loop_of_tool_calls(provider: FakeProvider) -> None:
+def test_tool_results_have_a_breakpoint(provider: FakeProvider) -> None:
     called = {
         "type": "tool-clock",
         "toolCallId": "toolu_1",
@@ -392,37 +401,46 @@ def test_a_breakpoint_in_a_loop_of_tool_calls(provider: FakeProvider) -> None:
         "input": {},
         "output": "noon",
     }
-    asked = ask(provider, Agent(MODEL, tools=[CLOCK]), user(said("Time?")), answer(called)).json
-    assert breakpoints(asked) == ["tool clock", "turn 0.0", "turn 2.0"]
-    assert asked["messages"][2]["content"][0]["type"] == "tool_result"
+    request = ask(
+        provider,
+        Agent(MODEL, tools=[CLOCK]),
+        user_message(text_part("Time?")),
+        response_message(called),
+    ).json
+    assert breakpoints(request) == ["tool clock", "turn 0.0", "turn 2.0"]
+    assert request["messages"][2]["content"][0]["type"] == "tool_result"
 
 
-def test_a_tool_that_is_not_in_the_prompt_has_no_breakpoint(provider: FakeProvider) -> None:
+def test_a_deferred_tool_has_no_breakpoint(provider: FakeProvider) -> None:
     late = ClientTool("late", "", {}, provider_options={"anthropic": {"defer_loading": True}})
-    asked = ask(provider, Agent(MODEL, tools=[tool_search(), late])).json
-    assert breakpoints(asked) == ["tool tool_search_tool_bm25", "turn 0.0"]
+    request = ask(provider, Agent(MODEL, tools=[tool_search(), late])).json
+    assert breakpoints(request) == ["tool tool_search_tool_bm25", "turn 0.0"]
 
 
-def test_an_mcp_server_that_is_not_in_the_prompt_has_no_breakpoint(
+def test_a_deferred_mcp_server_has_no_breakpoint(
     provider: FakeProvider,
 ) -> None:
     late = mcp_server("late", url="https://late.example/mcp", defer_loading=True)
-    asked = ask(provider, Agent(MODEL, tools=[CLOCK, late]))
-    assert ["cache_control" in tool for tool in asked.json["tools"]] == [True, False]
+    request = ask(provider, Agent(MODEL, tools=[CLOCK, late]))
+    assert ["cache_control" in tool for tool in request.json["tools"]] == [True, False]
 
 
 @pytest.mark.parametrize("own", [1, 2, 3, 4])
-def test_breakpoints_of_the_apps_own_count(provider: FakeProvider, own: int) -> None:
+def test_the_apps_own_breakpoints_count(provider: FakeProvider, own: int) -> None:
     marked = {"anthropic": {"cache_control": {"type": "ephemeral"}}}
     tools = [ClientTool(f"own{n}", "", {}, provider_options=marked) for n in range(own)]
     agent = Agent(MODEL, system="Be brief.", tools=[*tools, CLOCK])
-    history = [user(said("One")), answer(said("Yes.")), user(said("Two"), message_id="u2")]
-    found = breakpoints(ask(provider, agent, *history).json)
+    history = [
+        user_message(text_part("One")),
+        response_message(text_part("Yes.")),
+        user_message(text_part("Two"), message_id="u2"),
+    ]
+    places = breakpoints(ask(provider, agent, *history).json)
     ours = ["system", "turn 2.0", "turn 0.0"][: 4 - own]
-    assert sorted(found) == sorted([*(f"tool own{n}" for n in range(own)), *ours])
+    assert sorted(places) == sorted([*(f"tool own{n}" for n in range(own)), *ours])
 
 
-def test_no_secret_of_an_mcp_server_is_told() -> None:
+def test_the_token_of_an_mcp_server_is_in_no_error_or_repr() -> None:
     with pytest.raises(ValueError, match="url") as failure:
         mcp_server("x", authorization_token="SECRET")  # type: ignore[call-arg]
     assert "SECRET" not in str(failure.value)
@@ -430,41 +448,45 @@ def test_no_secret_of_an_mcp_server_is_told() -> None:
     assert "SECRET" not in repr(tool)
 
 
-def test_a_continuation_does_not_leak_its_breakpoint(provider: FakeProvider) -> None:
-    history = [user(said("Go")), answer(said("Half"))]
+def test_breakpoints_of_one_request_are_not_in_the_next(provider: FakeProvider) -> None:
+    history = [user_message(text_part("Go")), response_message(text_part("Half"))]
     agent = Agent(MODEL)
     assert breakpoints(ask(provider, agent, *history).json) == ["turn 0.0", "turn 2.0"]
     off = Agent(MODEL, options=AnthropicOptions(cache=False))
     assert breakpoints(ask(provider, off, *history).json) == []
 
 
-def test_an_hour_in_the_cache(provider: FakeProvider) -> None:
-    asked = ask(provider, Agent(MODEL, options=AnthropicOptions(cache="1h"))).json
-    sent = asked["messages"][0]["content"][0]["cache_control"]
+def test_cache_for_an_hour(provider: FakeProvider) -> None:
+    request = ask(provider, Agent(MODEL, options=AnthropicOptions(cache="1h"))).json
+    sent = request["messages"][0]["content"][0]["cache_control"]
     assert sent == {"type": "ephemeral", "ttl": "1h"}
 
 
-def test_documents_are_cited(provider: FakeProvider) -> None:
+def test_citations_option(provider: FakeProvider) -> None:
     note = {"type": "file", "mediaType": "text/plain", "url": "data:text/plain,Hello"}
     agent = Agent(MODEL, options=AnthropicOptions(citations=True))
-    asked = ask(provider, agent, user(said("Read"), note)).json
-    [words, document] = asked["messages"][0]["content"]
+    request = ask(provider, agent, user_message(text_part("Read"), note)).json
+    [words, document] = request["messages"][0]["content"]
     assert "citations" not in words
     assert document["citations"] == {"enabled": True}
-    assert "citations" not in str(ask(provider, Agent(MODEL), user(said("Read"), note)).json)
+    assert "citations" not in str(
+        ask(provider, Agent(MODEL), user_message(text_part("Read"), note)).json
+    )
 
 
-def test_a_page_may_ask_for_citations(provider: FakeProvider) -> None:
+def test_a_client_may_request_citations(provider: FakeProvider) -> None:
     note = {"type": "file", "mediaType": "text/plain", "url": "data:text/plain,Hello"}
     cited = {**note, "providerMetadata": {"anthropic": {"citations": {"enabled": True}}}}
-    asked = ask(provider, Agent(MODEL), user(said("Read"), note, cited)).json
-    # The API refuses a request that asks for some documents only.
-    assert [b.get("citations") for b in asked["messages"][0]["content"][1:]] == [
+    request = ask(provider, Agent(MODEL), user_message(text_part("Read"), note, cited)).json
+    # The API refuses citations of only some documents.
+    assert [b.get("citations") for b in request["messages"][0]["content"][1:]] == [
         {"enabled": True},
         {"enabled": True},
     ]
     shaped = Agent(MODEL, options=AnthropicOptions(output_format=City))
-    assert "citations" not in str(ask(provider, shaped, user(said("Read"), cited)).json)
+    assert "citations" not in str(
+        ask(provider, shaped, user_message(text_part("Read"), cited)).json
+    )
 
 
 def test_a_file_that_only_code_can_read(provider: FakeProvider) -> None:
@@ -474,9 +496,11 @@ def test_a_file_that_only_code_can_read(provider: FakeProvider) -> None:
         "url": "",
         "providerReference": {"anthropic": "file_1"},
     }
-    asked = ask(provider, Agent(MODEL, tools=[code_execution()]), user(said("Sum"), table)).json
-    upload = asked["messages"][0]["content"][1]
+    request = ask(
+        provider, Agent(MODEL, tools=[code_execution()]), user_message(text_part("Sum"), table)
+    ).json
+    upload = request["messages"][0]["content"][1]
     assert upload["type"] == "container_upload"
     assert upload["file_id"] == "file_1"
     with pytest.raises(ChatError, match="cannot be read"):
-        ask(provider, Agent(MODEL), user(said("Sum"), table))
+        ask(provider, Agent(MODEL), user_message(text_part("Sum"), table))

@@ -1,4 +1,4 @@
-"""A pause of the provider, from the page's side and from the provider's."""
+"""A pause of the provider (`pause_turn`), for the client and for the provider."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ CALL = {
     "name": "web_search",
     "input": {"query": "x"},
 }
-FOUND = {
+HIT = {
     "type": "web_search_result",
     "url": "https://example.com/",
     "title": "T",
     "page_age": None,
     "encrypted_content": "ZQ==",
 }
-RESULT = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [FOUND]}
+RESULT = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [HIT]}
 
 
-async def test_a_paused_search_is_one_answer_in_two_steps() -> None:
+async def test_a_paused_search_is_one_message_with_two_steps() -> None:
     with FakeProvider() as provider:
         provider.script(
             Reply(message(block(CALL), stop_reason="pause_turn", message_id="msg_1")),
@@ -49,14 +49,14 @@ async def test_a_paused_search_is_one_answer_in_two_steps() -> None:
             message_id="m",
         )
         run = await start_run(Runs(), turn, Agent(model, max_tokens=100))
-        answer = await AsgiHost(run.response()).read_chunks()
+        chunks = await AsgiHost(run.response()).read_chunks()
 
-        second = provider.requests[1].json
+        second_request = provider.requests[1].json
 
-    assert second["messages"][1:] == [{"role": "assistant", "content": [CALL]}]
-    assert problems(second) == []
-    assert [chunk.type for chunk in answer].count("finish") == 1
-    parts = reduce(answer).parts
+    assert second_request["messages"][1:] == [{"role": "assistant", "content": [CALL]}]
+    assert problems(second_request) == []
+    assert [chunk.type for chunk in chunks].count("finish") == 1
+    parts = reduce(chunks).parts
     [search] = [part for part in parts if isinstance(part, ToolPart)]
     assert search.state == "output-available"
     assert [part.text for part in parts if isinstance(part, TextPart)] == ["Found."]

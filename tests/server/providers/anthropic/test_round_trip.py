@@ -1,4 +1,4 @@
-"""There and back: the blocks that the provider sent are the blocks that it gets.
+"""Round trip: the blocks that the provider sent are the blocks that it gets back.
 
 Recorded responses become chunks, the chunks a message as a client of each major holds it, and the
 messages a request. The recordings are those of the differential test.
@@ -29,11 +29,11 @@ _THINKING = ("thinking", "redacted_thinking")
 
 
 def complete(recording: Recording) -> bool:
-    """Whether it is one answer after another, each with its end."""
+    """Whether all responses are complete."""
     kinds = [event["type"] for event in recording.events]
-    ended = [json.loads(lines[-1])["type"] == "message_stop" for lines in recording.responses]
+    have_ended = [json.loads(lines[-1])["type"] == "message_stop" for lines in recording.responses]
     ids = {e["message"]["id"] for e in recording.events if e["type"] == "message_start"}
-    return "error" not in kinds and all(ended) and len(ids) == len(recording.responses)
+    return "error" not in kinds and all(have_ended) and len(ids) == len(recording.responses)
 
 
 CASES = [
@@ -45,7 +45,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("recording", "client_version"), CASES)
-async def test_every_block_goes_back_as_it_came(
+async def test_every_block_is_sent_back_unchanged(
     recording: Recording, client_version: ClientVersion
 ) -> None:
     conversation = RecordedConversation(recording, client_version)
@@ -58,19 +58,21 @@ async def test_every_block_goes_back_as_it_came(
     assert problems(made) == []
     for body in conversation.requests:
         assert problems(body) == []
-    sent = [
+    sent_blocks = [
         block
         for turn in made["messages"]
         if turn["role"] == "assistant"
         for block in turn["content"]
     ]
-    came = [block for response in recording.responses for block in blocks(response)]
-    assert [comparable(block) for block in sent] == [comparable(block) for block in came]
+    received_blocks = [block for response in recording.responses for block in blocks(response)]
+    assert [comparable(block) for block in sent_blocks] == [
+        comparable(block) for block in received_blocks
+    ]
 
 
 def turns_of(recording: Recording) -> list[int]:
-    """How many responses each of the assistant's messages takes: a call of the app's tool and a
-    pause are answered within it."""
+    """The number of responses in each assistant message: a message continues after a call of the
+    app's tool and after a pause."""
     turns = [0]
     for response in recording.responses:
         turns[-1] += 1
@@ -83,8 +85,8 @@ def turns_of(recording: Recording) -> list[int]:
 
 
 def blocks(response: list[str]) -> list[dict[str, Any]]:
-    """The content of a response, put together as the API's documentation says; without blank text
-    and thinking at the end, which it refuses."""
+    """The content of a response, assembled as the API's documentation says, without what the API
+    refuses: blank text, and thinking at the end."""
     content: dict[int, dict[str, Any]] = {}
     pieces: dict[int, str] = {}
     for event in map(json.loads, response):
@@ -109,7 +111,7 @@ def blocks(response: list[str]) -> list[dict[str, Any]]:
                 case "signature_delta":
                     block["signature"] = delta["signature"]
                 case _ if "text" not in block:
-                    # Nobody knows what to make of it.
+                    # An unknown delta.
                     del content[event["index"]]
     for index, text in pieces.items():
         if text:
@@ -121,7 +123,7 @@ def blocks(response: list[str]) -> list[dict[str, Any]]:
 
 
 def parsed(text: str) -> Any:
-    """A tool's input. One that is cut goes back where the model sees what it wrote."""
+    """A tool's input; if it was cut off, wrapped so that the model sees what it wrote."""
     try:
         return json.loads(text)
     except ValueError:
@@ -129,7 +131,7 @@ def parsed(text: str) -> Any:
 
 
 def comparable(block: Any) -> Any:
-    """Null and an empty list of citations are as good as absent."""
+    """The block without null and empty citations, which mean the same as absent ones."""
     if isinstance(block, dict):
         return {
             key: comparable(value)

@@ -1,4 +1,4 @@
-"""The demo model: what a page can count on, without a key and without waiting."""
+"""The demo model, without its pauses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from usechat_server.providers.base import ModelCall, ModelStream, StepResult
 from usechat_server.providers.demo import DemoModel
 
 
-def user(text: str, message_id: str = "u1") -> UIMessage:
+def user_message(text: str, message_id: str = "u1") -> UIMessage:
     return UIMessage.from_object(
         {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}
     )
 
 
-def answered(output: dict[str, Any]) -> UIMessage:
+def message_with_call(output: dict[str, Any]) -> UIMessage:
     part = {"type": "tool-browser_time", "toolCallId": "demo-call-1", "input": {}, **output}
     return UIMessage.from_object(
         {"id": "a1", "role": "assistant", "parts": [{"type": "step-start"}, part]}
@@ -47,10 +47,10 @@ def text_of(batches: list[list[ChunkVariant]]) -> str:
     return "".join(c.delta for batch in batches for c in batch if isinstance(c, TextDelta))
 
 
-async def test_answers_the_same_way_twice_in_many_small_deltas() -> None:
-    batches, result = await ask(user("Show me some Markdown"))
+async def test_a_response_is_the_same_twice_and_has_many_small_deltas() -> None:
+    batches, result = await ask(user_message("Show me some Markdown"))
 
-    again, _ = await ask(user("Show me some Markdown"))
+    again, _ = await ask(user_message("Show me some Markdown"))
     assert batches == again
     assert result is not None
     assert result.finish_reason == "stop"
@@ -65,13 +65,13 @@ async def test_answers_the_same_way_twice_in_many_small_deltas() -> None:
 
 
 async def test_counts_a_token_for_each_chunk() -> None:
-    stream = DemoModel(pace=0).stream(ModelCall([user("Hello")]))
+    stream = DemoModel(pace=0).stream(ModelCall([user_message("Hello")]))
     chunks = [chunk async for batch in stream for chunk in batch]
     assert stream.usage.output == len(chunks)
 
 
-async def test_calls_the_tool_that_the_question_names_and_ends_the_step() -> None:
-    batches, result = await ask(user("What time is it here?"))
+async def test_calls_the_tool_that_the_question_mentions_and_ends_the_step() -> None:
+    batches, result = await ask(user_message("What time is it here?"))
 
     chunks = [chunk for batch in batches for chunk in batch]
     call = chunks[-1]
@@ -85,8 +85,10 @@ async def test_calls_the_tool_that_the_question_names_and_ends_the_step() -> Non
 
 
 async def test_a_second_call_in_one_chat_has_another_id() -> None:
-    first = answered({"state": "output-available", "output": {"time": "12:00"}})
-    batches, _ = await ask(user("What time is it?"), first, user("What time is it now?", "u2"))
+    first = message_with_call({"state": "output-available", "output": {"time": "12:00"}})
+    batches, _ = await ask(
+        user_message("What time is it?"), first, user_message("What time is it now?", "u2")
+    )
 
     call = batches[-1][-1]
     assert isinstance(call, ToolInputAvailable)
@@ -94,7 +96,7 @@ async def test_a_second_call_in_one_chat_has_another_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "response_text"),
     [
         ({"state": "output-available", "output": {"time": "12:34", "zone": "Asia/Tokyo"}}, "12:34"),
         ({"state": "output-available", "output": "noon"}, "noon"),
@@ -102,42 +104,44 @@ async def test_a_second_call_in_one_chat_has_another_id() -> None:
         ({"state": "output-error", "errorText": "no clock"}, "no clock"),
     ],
 )
-async def test_goes_on_with_what_the_page_answered(output: dict[str, Any], said: str) -> None:
-    batches, result = await ask(user("What time is it here?"), answered(output))
+async def test_continues_with_the_output_of_the_client(
+    output: dict[str, Any], response_text: str
+) -> None:
+    batches, result = await ask(user_message("What time is it here?"), message_with_call(output))
 
-    assert said in text_of(batches)
+    assert response_text in text_of(batches)
     assert result is not None
     assert result.finish_reason == "stop"
 
 
-async def test_a_question_for_an_error_fails_once_and_then_works() -> None:
+async def test_a_question_for_an_error_fails_once_and_works_on_retry() -> None:
     model = DemoModel(pace=0)
-    shown: list[ChunkVariant] = []
+    chunks: list[ChunkVariant] = []
 
     async def read(stream: ModelStream) -> None:
         async for batch in stream:
-            shown.extend(batch)
+            chunks.extend(batch)
 
-    stream = model.stream(ModelCall([user("/error")]))
+    stream = model.stream(ModelCall([user_message("/error")]))
     with pytest.raises(ModelError):
         await read(stream)
 
-    assert any(isinstance(chunk, TextDelta) for chunk in shown)
+    assert any(isinstance(chunk, TextDelta) for chunk in chunks)
     assert stream.result is None
-    _, result = await ask(user("/error"), model=model)
+    _, result = await ask(user_message("/error"), model=model)
     assert result is not None
     with pytest.raises(ModelError):
-        await ask(user("/error", "u2"), model=model)
+        await ask(user_message("/error", "u2"), model=model)
 
 
-async def test_any_other_question_gets_an_answer_that_quotes_it() -> None:
-    batches, _ = await ask(user("Where is\nmy hat?"))
+async def test_the_response_to_any_other_question_quotes_it() -> None:
+    batches, _ = await ask(user_message("Where is\nmy hat?"))
 
     assert "> Where is\n> my hat?" in text_of(batches)
 
 
-async def test_closing_ends_a_wait_at_once() -> None:
-    stream = DemoModel(pace=1_000_000).stream(ModelCall([user("Hello")]))
+async def test_closing_ends_a_pause_at_once() -> None:
+    stream = DemoModel(pace=1_000_000).stream(ModelCall([user_message("Hello")]))
     reading = asyncio.ensure_future(anext(aiter(stream)))
     await asyncio.sleep(0)
 
@@ -149,7 +153,7 @@ async def test_closing_ends_a_wait_at_once() -> None:
     assert stream.result is None
 
 
-def test_without_a_question_there_is_nothing_to_answer() -> None:
+def test_a_call_without_a_question_is_refused() -> None:
     with pytest.raises(ChatError):
         DemoModel().stream(ModelCall([]))
 

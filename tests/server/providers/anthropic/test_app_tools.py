@@ -1,4 +1,4 @@
-"""The app's tools: what the page is told of their calls, and the model of their outputs."""
+"""The app's tools: the chunks of their calls, and what the model gets of their outputs."""
 
 from __future__ import annotations
 
@@ -42,14 +42,18 @@ async def weather(city: City, days: int = 1) -> str:
 
 
 def chunks(name: str, tools: list[Any], pieces: list[str]) -> list[Any]:
-    translation = ResponseTranslator(tools)
-    said: list[ChunkVariant] = []
+    translator = ResponseTranslator(tools)
+    variants: list[ChunkVariant] = []
     events = message(tool_use("toolu_1", name, pieces=pieces), stop_reason="tool_use")
-    translation.feed(SSEDecoder().feed(b"".join(map(to_sse, events))), said)
-    return [shown for variant in said if (shown := downgrade(variant, NEWEST_CLIENT_VERSION))]
+    translator.feed(SSEDecoder().feed(b"".join(map(to_sse, events))), variants)
+    return [
+        model_output
+        for variant in variants
+        if (model_output := downgrade(variant, NEWEST_CLIENT_VERSION))
+    ]
 
 
-def test_the_page_is_told_of_the_tool_with_each_call() -> None:
+def test_chunks_of_a_call_have_the_title_and_metadata_of_the_tool() -> None:
     start, _, available, *_ = (
         chunk for chunk in chunks("weather", [weather], ["{}"]) if chunk.type != "custom"
     )
@@ -61,16 +65,16 @@ def test_the_page_is_told_of_the_tool_with_each_call() -> None:
     assert (failed.title, failed.tool_metadata) == ("Weather report", {"icon": "sun"})
 
 
-def test_a_dynamic_tool_has_dynamic_parts_and_is_no_unknown_one() -> None:
+def test_a_dynamic_tool_has_dynamic_parts_and_is_known() -> None:
     found = ClientTool("found", "", {"type": "object"}, dynamic=True)
-    told = [c for c in chunks("found", [found], ['{"a": 1}']) if hasattr(c, "dynamic")]
-    assert [chunk.type for chunk in told] == ["tool-input-start", "tool-input-available"]
-    assert [chunk.dynamic for chunk in told] == [True, True]
+    call_chunks = [c for c in chunks("found", [found], ['{"a": 1}']) if hasattr(c, "dynamic")]
+    assert [chunk.type for chunk in call_chunks] == ["tool-input-start", "tool-input-available"]
+    assert [chunk.dynamic for chunk in call_chunks] == [True, True]
 
 
-def test_the_request_defines_the_functions_of_the_app() -> None:
-    made = body([weather], part={"type": "text", "text": "Hi"})
-    assert made["tools"] == [
+def test_the_request_defines_the_apps_functions() -> None:
+    request = body([weather], part={"type": "text", "text": "Hi"})
+    assert request["tools"] == [
         {
             "name": "weather",
             "description": "The weather of a city.",
@@ -79,7 +83,7 @@ def test_the_request_defines_the_functions_of_the_app() -> None:
     ]
 
 
-def test_a_function_with_the_name_of_a_tool_of_the_provider_is_the_apps_own() -> None:
+def test_a_function_may_have_the_name_of_a_provider_tool() -> None:
     @tool(name="code_execution")
     def run_code(code: str) -> str:
         return code
@@ -96,21 +100,21 @@ def test_a_function_with_the_name_of_a_tool_of_the_provider_is_the_apps_own() ->
 
 
 def body(tools: list[Tool], part: dict[str, Any]) -> dict[str, Any]:
-    said = {"type": "text", "text": "Hi"}
+    variants = {"type": "text", "text": "Hi"}
     messages = [
-        UIMessage.from_object({"id": "u", "role": "user", "parts": [said]}),
+        UIMessage.from_object({"id": "u", "role": "user", "parts": [variants]}),
         UIMessage.from_object({"id": "a", "role": "assistant", "parts": [part]}),
-        UIMessage.from_object({"id": "v", "role": "user", "parts": [said]}),
+        UIMessage.from_object({"id": "v", "role": "user", "parts": [variants]}),
     ]
-    made = build_request(
+    request = build_request(
         ModelCall(messages, tools=tools), model="claude-sonnet-5-5", max_tokens=100
     )
-    assert problems(made) == []
-    return made
+    assert problems(request) == []
+    return request
 
 
 def result(tools: list[Tool], output: Any) -> Any:
-    """What the model is shown of an output of `draw`."""
+    """The content of the result of a call of `draw` with this output."""
     part = {"type": "tool-draw", "toolCallId": "c", "state": "output-available", "output": output}
     block = body(tools, {**part, "input": {}})["messages"][2]["content"][0]
     assert "is_error" not in block
@@ -118,7 +122,7 @@ def result(tools: list[Tool], output: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("shown", "content"),
+    ("model_output", "content"),
     [
         ("words", "words"),
         (TextPart(text="words"), "words"),
@@ -141,7 +145,7 @@ def result(tools: list[Tool], output: Any) -> Any:
                 }
             ],
         ),
-        # What the model cannot read is no reason to refuse the conversation.
+        # A file that the model cannot read does not make the request fail.
         (
             FilePart(media_type="audio/wav", url="data:audio/wav;base64,AAAA", filename="a.wav"),
             "(a.wav (audio/wav) cannot be read by the model. "
@@ -157,17 +161,17 @@ def result(tools: list[Tool], output: Any) -> Any:
         ),
     ],
 )
-def test_the_model_is_shown_what_the_tool_says_of_its_output(shown: Any, content: Any) -> None:
-    draw = ClientTool("draw", "", {"type": "object"}, to_model_output=lambda _: shown)
+def test_a_tool_decides_what_the_model_gets_of_its_output(model_output: Any, content: Any) -> None:
+    draw = ClientTool("draw", "", {"type": "object"}, to_model_output=lambda _: model_output)
     assert result([draw], {"id": 1}) == content
 
 
-def test_the_output_of_a_tool_that_is_gone_is_shown_as_it_is() -> None:
+def test_the_output_of_an_undeclared_tool_is_sent_as_it_is() -> None:
     assert result([weather], {"id": 1}) == '{"id":1}'
     assert result([], "words") == "words"
 
 
-async def test_the_model_keeps_notes_in_files_of_the_app(tmp_path: Path) -> None:
+async def test_the_memory_tool_keeps_notes_in_the_apps_files(tmp_path: Path) -> None:
     notes = memory(await asyncio.to_thread(BetaLocalFilesystemMemoryTool, str(tmp_path)))
     assert isinstance(notes, FunctionTool)
     runner = ToolRunner()

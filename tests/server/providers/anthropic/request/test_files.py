@@ -1,4 +1,4 @@
-"""A person's files → content blocks."""
+"""A user's files → content blocks."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def part(data: bytes | str, media_type: str, filename: str | None = None) -> Fil
     [
         (PNG, "image/png", "image/png"),
         (b"GIF89a rest", "image/gif", "image/gif"),
-        # The browser goes by the file's ending; the API by what is in it.
+        # Browsers go by the file's extension, the API by its content.
         (WEBP, "image/jpeg", "image/webp"),
         (JPEG, "image/*", "image/jpeg"),
         (JPEG, "", "image/jpeg"),
-        # Not known to us, but it may be to the provider.
+        # Unknown to this server, but the provider may know it.
         (b"\x00\x01", "image/png", "image/png"),
     ],
 )
@@ -66,7 +66,7 @@ def test_pdfs(declared: str) -> None:
         (b'{"a": 1}', "application/json", '{"a": 1}'),
         (b"a: 1", "application/x-yaml", "a: 1"),
         (b"<svg/>", "image/svg+xml", "<svg/>"),
-        # What Chromium says of .py, .ts and .md files.
+        # The types that Chromium gives .py, .ts and .md files.
         (b"print(1)", "", "print(1)"),
         (b"const a = 1", "video/mp2t", "const a = 1"),
         (b"# Title", "application/octet-stream", "# Title"),
@@ -105,7 +105,7 @@ def test_links_are_passed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refused", "says"),
+    ("refused", "error_text"),
     [
         (part(b"\x00\x00\x00\x18ftypheic", "image/heic", "cat.heic"), "cat.heic (image/heic)"),
         (part(b"PK\x03\x04\x00\xff", "application/zip", "all.zip"), "all.zip (application/zip)"),
@@ -117,15 +117,15 @@ def test_links_are_passed_on() -> None:
         (part("https://example.com/a.csv", "text/csv", "a.csv"), "a.csv (text/csv) cannot be"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_by_name(refused: FilePart, says: str) -> None:
+def test_unreadable_files_are_refused_by_name(refused: FilePart, error_text: str) -> None:
     with pytest.raises(ChatError) as caught:
         file_block(refused)
     assert caught.value.status == 400
-    assert caught.value.text.startswith(says)
+    assert caught.value.text.startswith(error_text)
 
 
-def test_a_refused_file_does_not_end_the_conversation() -> None:
-    # The page keeps the message that was refused, and sends it again with the next one.
+def test_a_refused_file_does_not_make_the_chat_unusable() -> None:
+    # The client keeps the refused message, and sends it again with the next one.
     heic = part(b"\x00\x00ftypheic", "image/heic", "cat.heic").to_object()
     hello: dict[str, Any] = {"type": "text", "text": "What is it?"}
     first = UIMessage.from_object({"id": "1", "role": "user", "parts": [heic, hello]})
@@ -133,9 +133,9 @@ def test_a_refused_file_does_not_end_the_conversation() -> None:
     with pytest.raises(ChatError):
         build_request(ModelCall([first]), model="m", max_tokens=1)
 
-    made = build_request(ModelCall([first, second]), model="m", max_tokens=1)
-    assert problems(made) == []
-    [turn] = made["messages"]
+    request = build_request(ModelCall([first, second]), model="m", max_tokens=1)
+    assert problems(request) == []
+    [turn] = request["messages"]
     assert [block["text"] for block in turn["content"]] == [
         "(cat.heic could not be read.)",
         "What is it?",
@@ -166,57 +166,57 @@ def test_a_refused_file_does_not_end_the_conversation() -> None:
         ("application/zip", {"type": "container_upload", "file_id": "file_1"}),
     ],
 )
-def test_a_file_that_the_provider_keeps(media_type: str, sent: dict[str, Any]) -> None:
-    kept = FilePart(
+def test_a_file_uploaded_to_the_provider(media_type: str, sent: dict[str, Any]) -> None:
+    file = FilePart(
         media_type=media_type,
         filename="the.file",
         url="",
         provider_reference={"openai": "f", "anthropic": "file_1"},
     )
-    assert file_block(kept) == sent
+    assert file_block(file) == sent
 
 
-def test_a_file_that_another_provider_keeps() -> None:
-    kept = FilePart(media_type="image/png", url="", provider_reference={"openai": "f"})
+def test_a_file_uploaded_to_another_provider_is_refused() -> None:
+    file = FilePart(media_type="image/png", url="", provider_reference={"openai": "f"})
     with pytest.raises(ChatError, match="another provider"):
-        file_block(kept)
+        file_block(file)
 
 
-def test_an_image_that_is_too_large() -> None:
+def test_an_image_that_is_too_large_is_refused() -> None:
     largest = PNG + bytes(5 * 1024 * 1024 * 3 // 4 - len(PNG))
     assert file_block(part(largest, "image/png"))["type"] == "image"
     with pytest.raises(ChatError, match=r"cat.png is too large.*3.75 MB") as refused:
         file_block(part(largest + b"\0", "image/png", "cat.png"))
     assert refused.value.status == 413
-    # A text of that size is the request's own limit to refuse.
+    # For text of that size only the limit of the request applies.
     assert file_block(part("data:text/plain," + "a" * 6_000_000, "text/plain"))
 
 
-def test_what_a_page_asks_for_with_a_document() -> None:
-    asked = part("data:text/plain,Hello", "text/plain", "notes.txt")
-    wanted = {"title": "My notes", "context": "From last week.", "citations": {"enabled": True}}
-    asked.provider_metadata = {"anthropic": wanted}
-    assert file_block(asked) == {
+def test_options_of_a_document() -> None:
+    file = part("data:text/plain,Hello", "text/plain", "notes.txt")
+    options = {"title": "My notes", "context": "From last week.", "citations": {"enabled": True}}
+    file.provider_metadata = {"anthropic": options}
+    assert file_block(file) == {
         "type": "document",
         "source": {"type": "text", "media_type": "text/plain", "data": "Hello"},
-        **wanted,
+        **options,
     }
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"title": None}, {"context": 5, "citations": "yes"}, {"citations": {}}]
+    "options", [{"title": None}, {"context": 5, "citations": "yes"}, {"citations": {}}]
 )
-def test_a_page_may_ask_for_nonsense(wanted: dict[str, Any]) -> None:
-    asked = part("data:text/plain,Hello", "text/plain")
-    asked.provider_metadata = {"anthropic": wanted}
-    assert set(file_block(asked)) == {"type", "source"}
+def test_invalid_options_of_a_document_are_ignored(options: dict[str, Any]) -> None:
+    file = part("data:text/plain,Hello", "text/plain")
+    file.provider_metadata = {"anthropic": options}
+    assert set(file_block(file)) == {"type", "source"}
 
 
-def test_a_page_may_ask_for_a_file_to_be_uploaded_for_code() -> None:
-    kept = FilePart(
+def test_an_uploaded_file_may_be_for_code() -> None:
+    file = FilePart(
         media_type="text/csv",
         url="",
         provider_reference={"anthropic": "file_1"},
         provider_metadata={"anthropic": {"containerUpload": True}},
     )
-    assert file_block(kept) == {"type": "container_upload", "file_id": "file_1"}
+    assert file_block(file) == {"type": "container_upload", "file_id": "file_1"}

@@ -1,4 +1,4 @@
-"""Calls over real sockets: the SDK's client against a provider that fails in every way."""
+"""Calls over real sockets: the SDK's client against a fake provider that fails in many ways."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ async def model(provider: FakeProvider) -> AsyncIterator[AnthropicModel]:
 
 
 def call(**fields: Any) -> ModelCall:
-    asked = UIMessage.from_object(
+    request = UIMessage.from_object(
         {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
     )
-    return ModelCall([asked], tools=[ClientTool("weather", "", {"type": "object"})], **fields)
+    return ModelCall([request], tools=[ClientTool("weather", "", {"type": "object"})], **fields)
 
 
 async def read(stream: AnthropicStream) -> tuple[list[Any], ModelError | None]:
-    """All chunks, and how it failed."""
+    """Return all chunks, and the error if there was one."""
     chunks: list[Any] = []
     try:
         async for batch in stream:
@@ -69,17 +69,17 @@ async def read(stream: AnthropicStream) -> tuple[list[Any], ModelError | None]:
     return chunks, None
 
 
-def shown(chunks: Sequence[ChunkVariant]) -> str:
+def text_of(chunks: Sequence[ChunkVariant]) -> str:
     return "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
 
 
-async def closed(provider: FakeProvider, index: int = 0) -> bool:
-    """Whether the provider saw that we hung up."""
+async def connection_closed(provider: FakeProvider, index: int = 0) -> bool:
+    """Whether the provider noticed that the connection was closed."""
     return await asyncio.to_thread(provider.request(index).closed.wait, DEADLINE)
 
 
 @pytest.mark.parametrize("chunk_bytes", [None, 1, 7])
-async def test_an_answer(
+async def test_a_response(
     provider: FakeProvider, model: AnthropicModel, chunk_bytes: int | None
 ) -> None:
     answer = message(
@@ -92,27 +92,27 @@ async def test_an_answer(
     stream = model.stream(call(max_tokens=50))
     chunks, error = await read(stream)
     assert error is None
-    assert shown(chunks) == "Héllo 😀"
+    assert text_of(chunks) == "Héllo 😀"
     assert stream.result is not None
     assert stream.result.finish_reason == "tool-calls"
     assert stream.details["request_id"] == "req_fake_1"
-    [asked] = provider.requests
-    assert asked.json["max_tokens"] == 50
-    assert asked.json["stream"] is True
-    assert "test-key" in str(asked.headers)
-    # Compressed bytes would come late, in lumps.
-    assert asked.headers["accept-encoding"] == "identity"
+    [request] = provider.requests
+    assert request.json["max_tokens"] == 50
+    assert request.json["stream"] is True
+    assert "test-key" in str(request.headers)
+    # Compressed bytes would arrive late, and many at a time.
+    assert request.headers["accept-encoding"] == "identity"
 
 
-async def test_each_piece_is_there_when_the_provider_sent_it(
+async def test_each_delta_arrives_as_soon_as_the_provider_sends_it(
     provider: FakeProvider, model: AnthropicModel
 ) -> None:
     provider.script(Reply(message(text("one", Pause(), "two", Pause(), "three"))))
     seen: list[str] = []
     async for batch in model.stream(call()):
-        for word in shown(batch).split():
+        for word in text_of(batch).split():
             seen.append(word)
-            # The provider says no more before this was read.
+            # The provider sends nothing more before this was read.
             provider.release()
     assert "".join(seen) == "onetwothree"
 
@@ -127,13 +127,11 @@ async def test_nothing_is_sent_before_the_first_read(
     assert provider.requests == []
 
 
-async def test_one_connection_serves_call_after_call(
-    provider: FakeProvider, model: AnthropicModel
-) -> None:
+async def test_calls_reuse_one_connection(provider: FakeProvider, model: AnthropicModel) -> None:
     for number in range(3):
         provider.script(Reply(message(text(f"{number}"))))
         chunks, error = await read(model.stream(call(max_tokens=9)))
-        assert (shown(chunks), error) == (f"{number}", None)
+        assert (text_of(chunks), error) == (f"{number}", None)
     assert len(provider.ports) == 1
 
 
@@ -150,7 +148,7 @@ async def test_one_connection_serves_call_after_call(
         (Reply(b"<html>teapot</html>", status=418), "request", False),
     ],
 )
-async def test_a_refused_call_is_not_repeated(
+async def test_a_refused_call_is_not_retried(
     provider: FakeProvider, model: AnthropicModel, reply: Reply, kind: str, retryable: bool
 ) -> None:
     provider.script(reply)
@@ -170,23 +168,23 @@ async def test_a_refused_call_is_not_repeated(
         (529, "overloaded_error", "overloaded"),
     ],
 )
-async def test_the_sdk_repeats_what_may_pass(
+async def test_the_sdk_retries_temporary_errors(
     provider: FakeProvider, model: AnthropicModel, status: int, name: str, kind: str
 ) -> None:
     failed = http_error(status, name, headers={"retry-after": "0.01"})
     provider.script(failed, failed, Reply(message(text("at last"))))
     chunks, error = await read(model.stream(call()))
-    assert (shown(chunks), error) == ("at last", None)
+    assert (text_of(chunks), error) == ("at last", None)
 
     provider.script(failed, failed, failed)
     _, error = await read(model.stream(call()))
     assert error is not None
-    # Enough is enough: nobody is to repeat the repetition.
+    # The SDK has retried already: the run does not retry again.
     assert (error.kind, error.retryable) == (kind, False)
     assert len(provider.requests) == 6
 
 
-async def test_the_time_to_wait_is_passed_on(provider: FakeProvider) -> None:
+async def test_retry_after_is_part_of_the_error(provider: FakeProvider) -> None:
     provider.script(http_error(429, "rate_limit_error", headers={"retry-after": "17.5"}))
     async with AsyncAnthropic(max_retries=0) as client:
         _, error = await read(AnthropicModel("claude-sonnet-5-5", client=client).stream(call()))
@@ -194,7 +192,7 @@ async def test_the_time_to_wait_is_passed_on(provider: FakeProvider) -> None:
     assert error.retry_after == 17.5
 
 
-async def test_nobody_waits_for_minutes_to_hear_that_it_was_too_much(
+async def test_a_long_retry_after_fails_at_once(
     provider: FakeProvider, model: AnthropicModel
 ) -> None:
     provider.script(http_error(429, "rate_limit_error", headers={"retry-after": "300"}))
@@ -205,7 +203,7 @@ async def test_nobody_waits_for_minutes_to_hear_that_it_was_too_much(
     assert len(provider.requests) == 1
 
 
-async def test_without_a_key_the_error_says_so(
+async def test_the_error_without_an_api_key_names_the_variable(
     provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
@@ -217,7 +215,7 @@ async def test_without_a_key_the_error_says_so(
     assert provider.requests == []
 
 
-async def test_something_else_at_the_address_is_not_asked_again(
+async def test_a_response_that_is_no_event_stream_is_not_retried(
     provider: FakeProvider, model: AnthropicModel
 ) -> None:
     provider.script(Reply(b"<h1>Sign in</h1>", headers={"content-type": "text/html"}))
@@ -228,7 +226,9 @@ async def test_something_else_at_the_address_is_not_asked_again(
     assert "text/html" in str(error)
 
 
-async def test_a_provider_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unreachable_provider_is_a_connection_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with FakeProvider() as gone:
         pass
     async with AsyncAnthropic(base_url=gone.url, api_key="k", max_retries=0) as client:
@@ -255,7 +255,7 @@ TRUNCATED_INPUT = message(tool_use("toolu_1", "weather", pieces=['{"city": "Pa']
         (Reply([*HALF, b"data: {half\n\n"]), "truncated", "Half an"),
     ],
 )
-async def test_a_cut_answer_is_an_error_after_what_came(
+async def test_a_truncated_response_is_an_error_after_its_chunks(
     provider: FakeProvider, model: AnthropicModel, reply: Reply, kind: str, text: str
 ) -> None:
     provider.script(reply)
@@ -264,11 +264,11 @@ async def test_a_cut_answer_is_an_error_after_what_came(
     assert error is not None
     assert (error.kind, error.retryable) == (kind, True)
     assert error.request_id is not None
-    assert shown(chunks) == text
+    assert text_of(chunks) == text
     assert stream.result is None
 
 
-async def test_usage_of_a_cut_answer_is_what_the_provider_said(
+async def test_usage_of_a_truncated_response_is_what_the_provider_counted(
     provider: FakeProvider, model: AnthropicModel
 ) -> None:
     provider.script(Reply(message(text("Half"), usage={"input_tokens": 42})[:-2], then="reset"))
@@ -278,14 +278,14 @@ async def test_usage_of_a_cut_answer_is_what_the_provider_said(
 
 
 @pytest.mark.parametrize(
-    ("reply", "says"),
+    ("reply", "error_text"),
     [
         (Reply(HALF, then="hang"), "no bytes for 1 s"),
         (Reply(HALF, then="hang", pings=0.1), "no content for 2 s, only pings"),
     ],
 )
-async def test_a_silent_provider_is_given_up(
-    provider: FakeProvider, reply: Reply, says: str
+async def test_a_silent_provider_is_a_timeout(
+    provider: FakeProvider, reply: Reply, error_text: str
 ) -> None:
     provider.script(reply)
     model = AnthropicModel("claude-sonnet-5-5", byte_timeout=1, content_timeout=2)
@@ -293,29 +293,29 @@ async def test_a_silent_provider_is_given_up(
     chunks, error = await read(model.stream(call(max_tokens=9)))
     assert error is not None
     assert (error.kind, error.retryable) == ("timeout", True)
-    assert says in str(error)
-    assert shown(chunks) == "Half an"
+    assert error_text in str(error)
+    assert text_of(chunks) == "Half an"
     assert 1 <= time.monotonic() - began < DEADLINE
-    assert await closed(provider)
+    assert await connection_closed(provider)
     await model.aclose()
 
 
-async def test_the_clocks_hold_for_a_client_that_the_app_brings(provider: FakeProvider) -> None:
+async def test_timeouts_apply_to_the_apps_own_client(provider: FakeProvider) -> None:
     provider.script(Reply(HALF, then="hang"))
     async with AsyncAnthropic() as client:
         model = AnthropicModel("claude-sonnet-5-5", client=client, byte_timeout=1)
         _, error = await read(model.stream(call()))
     assert error is not None
     assert "no bytes for 1 s" in str(error)
-    assert await closed(provider)
+    assert await connection_closed(provider)
 
 
-async def test_a_slow_reader_does_not_run_out_the_clocks(provider: FakeProvider) -> None:
+async def test_a_slow_reader_does_not_cause_a_timeout(provider: FakeProvider) -> None:
     provider.script(Reply(message(text("one", Pause(), "two"))))
     model = AnthropicModel("claude-sonnet-5-5", byte_timeout=1, content_timeout=1.5)
     words = []
     async for batch in model.stream(call(max_tokens=9)):
-        if word := shown(batch):
+        if word := text_of(batch):
             words.append(word)
             await asyncio.sleep(2)
             provider.release()
@@ -331,11 +331,11 @@ async def test_pings_keep_a_thinking_model_alive(provider: FakeProvider) -> None
     await asyncio.sleep(2.5)
     provider.release()
     chunks, error = await task
-    assert (shown(chunks), error) == ("onetwo", None)
+    assert (text_of(chunks), error) == ("onetwo", None)
     await model.aclose()
 
 
-async def test_whatever_is_said_sets_the_clock_back(provider: FakeProvider) -> None:
+async def test_content_restarts_the_content_timeout(provider: FakeProvider) -> None:
     words = text("one", Pause(), "two", Pause(), "three", Pause(), "four")
     provider.script(Reply(message(words), pings=0.1))
     model = AnthropicModel("claude-sonnet-5-5", content_timeout=2)
@@ -345,14 +345,14 @@ async def test_whatever_is_said_sets_the_clock_back(provider: FakeProvider) -> N
         await asyncio.sleep(1)
         provider.release()
     chunks, error = await task
-    assert (shown(chunks), error) == ("onetwothreefour", None)
+    assert (text_of(chunks), error) == ("onetwothreefour", None)
     await model.aclose()
 
 
 @pytest.mark.parametrize("own_client", [True, False])
 @pytest.mark.parametrize("when", ["before headers", "while silent"])
 @pytest.mark.parametrize("how", ["cancel", "scope", "aclose"])
-async def test_a_call_given_up_closes_the_provider_at_once(
+async def test_an_abandoned_call_closes_the_connection_at_once(
     provider: FakeProvider, how: str, when: str, own_client: bool
 ) -> None:
     gate = when == "before headers"
@@ -381,7 +381,7 @@ async def test_a_call_given_up_closes_the_provider_at_once(
         (scope if how == "scope" else task).cancel()
         await asyncio.wait([task], timeout=DEADLINE)
     assert task.cancelled() == (how == "cancel")
-    assert await closed(provider)
+    assert await connection_closed(provider)
     if not gate:
         assert stream.usage.input == 10
     await model.aclose()
@@ -389,7 +389,7 @@ async def test_a_call_given_up_closes_the_provider_at_once(
         await client.close()
 
 
-async def test_a_consumer_that_stops_reading_closes_the_provider(
+async def test_closing_the_stream_closes_the_connection(
     provider: FakeProvider, model: AnthropicModel
 ) -> None:
     provider.script(Reply(message(text("one", Pause(), "two"))))
@@ -398,19 +398,19 @@ async def test_a_consumer_that_stops_reading_closes_the_provider(
         break
     await stream.aclose()
     await stream.aclose()
-    assert await closed(provider)
+    assert await connection_closed(provider)
 
 
-async def test_a_body_that_does_not_end_does_not_hold_up_the_answer(
+async def test_a_body_that_does_not_end_does_not_delay_the_result(
     provider: FakeProvider, model: AnthropicModel
 ) -> None:
     provider.script(Reply(message(text("done")), then="hang"))
     chunks, error = await read(model.stream(call()))
-    assert (shown(chunks), error) == ("done", None)
-    assert await closed(provider)
+    assert (text_of(chunks), error) == ("done", None)
+    assert await connection_closed(provider)
 
 
-async def test_the_length_comes_from_the_model_list_once_it_is_known(
+async def test_max_tokens_comes_from_the_model_list_once_it_is_known(
     provider: FakeProvider, model: AnthropicModel
 ) -> None:
     answer = Reply(message(text("Hi")))
@@ -428,7 +428,7 @@ async def test_the_length_comes_from_the_model_list_once_it_is_known(
 
 
 @pytest.mark.parametrize("models", [[], [{"id": "claude-sonnet-5-5"}]])
-async def test_a_provider_without_a_model_list_serves_as_well(
+async def test_a_provider_needs_no_model_list(
     provider: FakeProvider, model: AnthropicModel, models: list[Any]
 ) -> None:
     provider.models = models
@@ -439,7 +439,7 @@ async def test_a_provider_without_a_model_list_serves_as_well(
     assert lengths == {DEFAULT_MAX_TOKENS}
 
 
-async def test_a_client_that_the_app_brings_is_used_and_left_open(provider: FakeProvider) -> None:
+async def test_the_apps_own_client_is_used_and_left_open(provider: FakeProvider) -> None:
     provider.script(Reply(message(text("Hi"))), Reply(message(text("Hi"))))
     async with AsyncAnthropic(api_key="theirs") as client:
         model = AnthropicModel("claude-sonnet-5-5", client=client)
@@ -464,11 +464,11 @@ def test_each_event_loop_has_its_own_connections(provider: FakeProvider) -> None
     assert asyncio.run(turn()) is None
 
 
-async def test_two_hundred_calls_at_once(provider: FakeProvider, model: AnthropicModel) -> None:
-    # The transport's default would let a hundred through and keep the others waiting.
+async def test_two_hundred_concurrent_calls(provider: FakeProvider, model: AnthropicModel) -> None:
+    # The transport's default would keep all but a hundred waiting.
     provider.on(lambda _: Reply(message(text("one", Pause(), "two"))))
     calls = [asyncio.create_task(read(model.stream(call(max_tokens=9)))) for _ in range(200)]
     await asyncio.to_thread(provider.request, 199)
     provider.release(200)
     answers = await asyncio.gather(*calls)
-    assert [(shown(chunks), error) for chunks, error in answers] == [("onetwo", None)] * 200
+    assert [(text_of(chunks), error) for chunks, error in answers] == [("onetwo", None)] * 200

@@ -1,4 +1,4 @@
-"""The provider's counts of tokens."""
+"""The provider's token counts → usage."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from usechat_server.providers.anthropic.response.usage import merge_usage
 from usechat_server.results import Usage
 
 
-def count(*said: dict[str, Any] | None) -> Usage:
+def merge_all(*all_counts: dict[str, Any] | None) -> Usage:
     usage = Usage()
-    for counts in said:
+    for counts in all_counts:
         usage = merge_usage(usage, counts)
     return usage
 
 
-def test_each_event_says_the_sum_so_far() -> None:
-    usage = count(
+def test_each_count_is_the_total_so_far() -> None:
+    usage = merge_all(
         {
             "input_tokens": 10,
             "output_tokens": 1,
@@ -31,24 +31,24 @@ def test_each_event_says_the_sum_so_far() -> None:
     assert usage == Usage(input=10, output=40, cache_read=500, cache_write=20, thinking=12)
 
 
-def test_a_compaction_is_billed_too() -> None:
+def test_tokens_of_a_compaction_count() -> None:
     iterations = [
         {"type": "compaction", "input_tokens": 1000, "output_tokens": 100},
         {"type": "message", "input_tokens": 50, "output_tokens": 5},
         {"type": "advisor_message", "input_tokens": 7, "output_tokens": 7},
     ]
-    usage = count({"input_tokens": 50, "output_tokens": 5, "iterations": iterations})
+    usage = merge_all({"input_tokens": 50, "output_tokens": 5, "iterations": iterations})
     assert (usage.input, usage.output) == (1050, 105)
 
 
-def test_a_compaction_reads_and_writes_the_cache_too() -> None:
+def test_cached_tokens_of_a_compaction_count() -> None:
     cached = {"cache_read_input_tokens": 9000, "cache_creation_input_tokens": 30}
     iterations = [
         {"type": "compaction", "input_tokens": 10, "output_tokens": 100, **cached},
         {"type": "message", "input_tokens": 50, "output_tokens": 5, "cache_read_input_tokens": 4},
     ]
-    sums = {"input_tokens": 50, "output_tokens": 5, "cache_read_input_tokens": 4}
-    usage = count({**sums, "cache_creation_input_tokens": 0, "iterations": iterations})
+    totals = {"input_tokens": 50, "output_tokens": 5, "cache_read_input_tokens": 4}
+    usage = merge_all({**totals, "cache_creation_input_tokens": 0, "iterations": iterations})
     assert usage == Usage(input=60, output=105, cache_read=9004, cache_write=30)
 
 
@@ -57,7 +57,7 @@ def test_a_compaction_reads_and_writes_the_cache_too() -> None:
     [
         None,
         [],
-        # The first one declined: what counts is the other model's answer.
+        # The first model declined: the other model's response is billed.
         [
             {"type": "message", "input_tokens": 50, "output_tokens": 0},
             {"type": "fallback_message", "input_tokens": 60, "output_tokens": 9},
@@ -67,6 +67,6 @@ def test_a_compaction_reads_and_writes_the_cache_too() -> None:
         [5],
     ],
 )
-def test_otherwise_the_sums_are_right_as_they_are(iterations: Any) -> None:
-    usage = count({"input_tokens": 60, "output_tokens": 9, "iterations": iterations})
+def test_without_a_compaction_the_totals_of_the_api_count(iterations: Any) -> None:
+    usage = merge_all({"input_tokens": 60, "output_tokens": 9, "iterations": iterations})
     assert (usage.input, usage.output) == (60, 9)

@@ -1,4 +1,4 @@
-"""Claude on Bedrock, Vertex and Foundry: the SDK's clients against servers of their framing."""
+"""Claude on Bedrock, Vertex and Foundry: the SDK's clients against fake servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ChunkVariant
 from usechat_server.anthropic import AnthropicModel, AnthropicOptions, mcp_server
 from usechat_server.errors import ModelError
-from usechat_server.providers.anthropic.response import aws_event_stream as event_stream
+from usechat_server.providers.anthropic.response import aws_event_stream
 from usechat_server.providers.anthropic.response.stream import AnthropicStream
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import Tool
@@ -39,7 +39,7 @@ OPTIONS = AnthropicOptions(effort="low", temperature=0.5)
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
     with FakeProvider() as provider:
-        # Their requests have the model in the URL.
+        # Requests of these platforms have the model in the URL.
         provider.strict = False
         yield provider
 
@@ -61,8 +61,8 @@ def foundry(url: str) -> Any:
 
 
 def ask(client: Any, *tools: Tool) -> AnthropicStream:
-    asked = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
-    call = ModelCall([UIMessage.from_object(asked)], tools=tools)
+    request = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    call = ModelCall([UIMessage.from_object(request)], tools=tools)
     return AnthropicModel(MODEL, OPTIONS, client=client).stream(call)
 
 
@@ -75,12 +75,12 @@ async def read(
     return chunks
 
 
-def shown(chunks: Sequence[ChunkVariant]) -> str:
+def text_of(chunks: Sequence[ChunkVariant]) -> str:
     return "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
 
 
 @pytest.mark.parametrize(
-    ("make", "framed", "path"),
+    ("create_client", "create_reply", "path"),
     [
         (bedrock, bedrock_reply, f"/model/{MODEL}/invoke-with-response-stream"),
         (vertex, Reply, f"/projects/p/locations/eu/publishers/anthropic/models/{MODEL}"),
@@ -88,41 +88,41 @@ def shown(chunks: Sequence[ChunkVariant]) -> str:
     ],
 )
 @pytest.mark.parametrize("chunk_bytes", [None, 1, 7])
-async def test_an_answer_is_the_same_from_everywhere(
+async def test_a_response_is_the_same_on_every_platform(
     provider: FakeProvider,
-    make: Callable[[str], Any],
-    framed: Callable[..., Reply],
+    create_client: Callable[[str], Any],
+    create_reply: Callable[..., Reply],
     path: str,
     chunk_bytes: int | None,
 ) -> None:
-    provider.script(framed(ANSWER, chunk_bytes=chunk_bytes))
+    provider.script(create_reply(ANSWER, chunk_bytes=chunk_bytes))
     server = mcp_server("echo", url="https://echo.example/mcp")
-    async with make(provider.url) as client:
+    async with create_client(provider.url) as client:
         stream = ask(client, server)
         chunks = await read(stream)
-    assert shown(chunks) == "Héllo 😀"
+    assert text_of(chunks) == "Héllo 😀"
     assert stream.result is not None
     assert stream.result.finish_reason == "tool-calls"
     assert (stream.usage.input, stream.usage.output) == (10, 5)
-    [asked] = provider.requests
-    assert asked.path.startswith(path)
-    assert asked.json["output_config"] == {"effort": "low"}
-    assert asked.json["temperature"] == 0.5
-    assert asked.json["mcp_servers"][0]["name"] == "echo"
-    # Bedrock reads it from the body.
-    betas = asked.json.get("anthropic_beta") or asked.headers["anthropic-beta"].split(",")
+    [request] = provider.requests
+    assert request.path.startswith(path)
+    assert request.json["output_config"] == {"effort": "low"}
+    assert request.json["temperature"] == 0.5
+    assert request.json["mcp_servers"][0]["name"] == "echo"
+    # Bedrock has the betas in the body.
+    betas = request.json.get("anthropic_beta") or request.headers["anthropic-beta"].split(",")
     assert betas == ["mcp-client-2025-11-20"]
 
 
-async def test_a_frame_is_read_when_it_comes(provider: FakeProvider) -> None:
+async def test_a_frame_is_read_as_soon_as_it_arrives(provider: FakeProvider) -> None:
     provider.script(bedrock_reply(message(text("one", Pause(), "two"))))
-    seen = ""
+    received = ""
     async with bedrock(provider.url) as client:
         async for batch in ask(client):
-            if said := shown(batch):
-                seen += said
+            if text_piece := text_of(batch):
+                received += text_piece
                 provider.release()
-    assert seen == "onetwo"
+    assert received == "onetwo"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_an_exception_is_an_error_event(
     async with bedrock(provider.url) as client:
         with pytest.raises(ModelError, match=f"{name}.*no") as failed:
             await read(ask(client), chunks)
-    assert shown(chunks) == "Half"
+    assert text_of(chunks) == "Half"
     assert (failed.value.kind, failed.value.retryable) == (kind, retryable)
 
 
@@ -160,7 +160,7 @@ async def test_an_exception_is_an_error_event(
     ],
     ids=["sse", "no bytes", "no base64", "no type", "checksum", "cut"],
 )
-async def test_what_came_before_a_broken_frame_is_shown(
+async def test_the_chunks_before_a_malformed_frame_are_kept(
     provider: FakeProvider, broken: bytes
 ) -> None:
     provider.script(bedrock_reply([*message(text("Half"))[:3], broken]))
@@ -168,29 +168,29 @@ async def test_what_came_before_a_broken_frame_is_shown(
     async with bedrock(provider.url) as client:
         with pytest.raises(ModelError) as failed:
             await read(ask(client), chunks)
-    assert shown(chunks) == "Half"
+    assert text_of(chunks) == "Half"
     assert failed.value.kind == "truncated"
 
 
-async def test_a_frame_of_another_kind_means_nothing(provider: FakeProvider) -> None:
+async def test_frames_of_other_types_are_ignored(provider: FakeProvider) -> None:
     other = bedrock_frame({":message-type": "event", ":event-type": "trace"}, b"{}")
     provider.script(bedrock_reply([other, *ANSWER]))
     async with bedrock(provider.url) as client:
-        assert shown(await read(ask(client))) == "Héllo 😀"
+        assert text_of(await read(ask(client))) == "Héllo 😀"
 
 
-async def test_hanging_up_on_bedrock_closes_the_call(provider: FakeProvider) -> None:
+async def test_closing_a_bedrock_stream_closes_the_connection(provider: FakeProvider) -> None:
     provider.script(bedrock_reply(message(text("one", Pause(), "two"))))
     async with bedrock(provider.url) as client:
         stream = ask(client)
         async for batch in stream:
-            if shown(batch):
+            if text_of(batch):
                 break
         await stream.aclose()
         assert await asyncio.to_thread(provider.request().closed.wait, 20)
 
 
-async def test_without_botocore_the_log_says_what_to_install(
+async def test_without_botocore_the_error_says_what_to_install(
     provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(name: str) -> Any:
@@ -199,7 +199,7 @@ async def test_without_botocore_the_log_says_what_to_install(
     provider.script(bedrock_reply(ANSWER))
     async with bedrock(provider.url) as client:
         stream = ask(client)
-        monkeypatch.setattr(event_stream, "import_module", missing)
+        monkeypatch.setattr(aws_event_stream, "import_module", missing)
         with pytest.raises(ModelError, match=r"usechat-server\[bedrock\]") as failed:
             await read(stream)
     assert not failed.value.retryable

@@ -1,4 +1,4 @@
-"""The provider's events → chunks: beside the AI SDK's own server, and whatever comes in."""
+"""The provider's events → chunks: compared with the AI SDK's server, and for broken streams."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from tests.harness.fake_provider_events import (
 )
 from tests.server.providers.anthropic.strategies import event_sequences
 
-#: What streamText of ai 6.0.324 and @ai-sdk/anthropic 3.0.139 made of these streams.
+#: The chunks of streamText in ai 6.0.324 with @ai-sdk/anthropic 3.0.139 for these streams.
 REFERENCE = json.loads(Path(__file__).with_name("reference_v6.json").read_text())
 
 _NOT_JSON = "The input of the tool weather is not valid JSON."
 
-#: Where we differ from the reference, and why. Per case: chunks of the reference to leave out (by
-#: type), and keys of its chunks that read otherwise here.
+#: Differences from the reference, with reasons. By case: types of the reference's chunks that we do
+#: not send, fields of its chunks with other values, and chunks that only we send.
 DIFFERENCES: dict[str, tuple[set[str], dict[str, dict[str, Any]], list[dict[str, Any]]]] = {
-    # A call that failed has one error, as in version 7; the text says which.
+    # A failed call has one error, as in version 7, and the text that the model gets.
     "input that is not JSON": (
         {"tool-output-error"},
         {"tool-input-error": {"errorText": _NOT_JSON}},
@@ -48,7 +48,7 @@ DIFFERENCES: dict[str, tuple[set[str], dict[str, dict[str, Any]], list[dict[str,
         {"tool-input-error": {"errorText": _NOT_JSON}},
         [],
     ),
-    # A call is dynamic from its start on: a flag that changes leaves two parts in the page.
+    # A call is dynamic from its start: a flag that changes would leave the client two parts.
     "a tool that nobody declared": (
         {"tool-output-error"},
         {
@@ -57,45 +57,47 @@ DIFFERENCES: dict[str, tuple[set[str], dict[str, dict[str, Any]], list[dict[str,
         },
         [],
     ),
-    # What the reference drops is part of the answer.
+    # The reference drops text that is part of the response.
     "text in the block's start": (
         set(),
         {},
         [{"type": "text-delta", "id": "0", "delta": "Hello "}],
     ),
-    # Every client ends at an error chunk; a newer API must not break older servers.
+    # Every client stops at an error chunk; a newer API must not break older servers.
     "a block and an event of unknown types": ({"error"}, {}, []),
 }
 
 
 def translate(events: list[Any], tools: list[ClientTool] | None = None) -> tuple[list[Any], Any]:
-    """The chunks of a whole body, as AI SDK 6 reads them, and its translation."""
-    translation = ResponseTranslator(tools or [])
-    said: list[ChunkVariant] = []
-    translation.feed(SSEDecoder().feed(b"".join(map(to_sse, events))), said)
-    translation.end_of_body()
-    chunks = [shown for variant in said if (shown := downgrade(variant, ClientVersion(6, 0, 324)))]
-    return [chunk for chunk in chunks if not isinstance(chunk, MessageMetadata)], translation
+    """The chunks of a whole body, as AI SDK 6 reads them, and its translator."""
+    translator = ResponseTranslator(tools or [])
+    variants: list[ChunkVariant] = []
+    translator.feed(SSEDecoder().feed(b"".join(map(to_sse, events))), variants)
+    translator.end_of_body()
+    chunks = [
+        chunk for variant in variants if (chunk := downgrade(variant, ClientVersion(6, 0, 324)))
+    ]
+    return [chunk for chunk in chunks if not isinstance(chunk, MessageMetadata)], translator
 
 
 @pytest.mark.parametrize("case", REFERENCE, ids=lambda case: case["name"])
 def test_chunks_are_those_of_the_reference(case: dict[str, Any]) -> None:
     tools = [ClientTool(tool["name"], "", {}, title=tool["title"]) for tool in case["tools"]]
-    chunks, translation = translate(case["events"], tools)
+    chunks, translator = translate(case["events"], tools)
 
-    left_out, otherwise, added = DIFFERENCES.get(case["name"], (set(), {}, []))
+    omitted_types, other_fields, added_chunks = DIFFERENCES.get(case["name"], (set(), {}, []))
     *expected, finish = [
-        {**chunk, **otherwise.get(chunk["type"], {})}
+        {**chunk, **other_fields.get(chunk["type"], {})}
         for chunk in case["chunks"]
-        if chunk["type"] not in {"start", "start-step", "finish-step"} | left_out
+        if chunk["type"] not in {"start", "start-step", "finish-step"} | omitted_types
     ]
-    for chunk in added:
+    for chunk in added_chunks:
         expected.insert(1, chunk)
     assert [chunk.to_object() for chunk in chunks] == expected
-    assert translation.result.finish_reason == finish["finishReason"]
+    assert translator.result.finish_reason == finish["finishReason"]
 
 
-def test_usage_is_known_from_the_first_event_and_right_at_the_end() -> None:
+def test_usage_is_known_from_the_first_event_and_final_at_the_end() -> None:
     usage = {
         "input_tokens": 7,
         "cache_read_input_tokens": 3,
@@ -103,23 +105,23 @@ def test_usage_is_known_from_the_first_event_and_right_at_the_end() -> None:
         "output_tokens": 9,
     }
     events = message(text("Hi"), usage=usage)
-    translation = ResponseTranslator()
-    framing = SSEDecoder()
+    translator = ResponseTranslator()
+    decoder = SSEDecoder()
 
-    translation.feed(framing.feed(to_sse(events[0])), [])
-    assert translation.usage == Usage(input=7, output=1, cache_read=3, cache_write=2)
-    assert translation.result is None
+    translator.feed(decoder.feed(to_sse(events[0])), [])
+    assert translator.usage == Usage(input=7, output=1, cache_read=3, cache_write=2)
+    assert translator.result is None
 
-    translation.feed(framing.feed(b"".join(map(to_sse, events[1:]))), [])
-    assert translation.usage == Usage(input=7, output=9, cache_read=3, cache_write=2)
-    assert translation.result is not None
-    assert translation.details["model"] == "claude-sonnet-5-5"
+    translator.feed(decoder.feed(b"".join(map(to_sse, events[1:]))), [])
+    assert translator.usage == Usage(input=7, output=9, cache_read=3, cache_write=2)
+    assert translator.result is not None
+    assert translator.details["model"] == "claude-sonnet-5-5"
 
 
-def test_an_answer_is_complete_without_message_stop() -> None:
-    # The stop reason came and no block is open: nothing is missing.
-    chunks, translation = translate(message(text("Hi"))[:-1])
-    assert translation.result.finish_reason == "stop"
+def test_a_response_is_complete_without_message_stop() -> None:
+    # There is a stop reason and no open block, so nothing is missing.
+    chunks, translator = translate(message(text("Hi"))[:-1])
+    assert translator.result.finish_reason == "stop"
     assert len(chunks) == 3
 
 
@@ -132,14 +134,14 @@ WHOLE = message(
 
 
 @pytest.mark.parametrize("count", range(len(WHOLE) - 2))
-def test_a_cut_answer_is_never_complete(count: int) -> None:
+def test_a_truncated_response_is_never_complete(count: int) -> None:
     with pytest.raises(ModelError) as caught:
         translate(WHOLE[:count])
     assert caught.value.kind == "truncated"
     assert caught.value.retryable
 
 
-def test_an_answer_with_an_open_block_is_not_complete() -> None:
+def test_a_response_with_an_open_block_is_not_complete() -> None:
     unclosed = [e for e in message(text("Half")) if e["type"] != "content_block_stop"]
     with pytest.raises(ModelError, match="inside a content block"):
         translate(unclosed)
@@ -151,7 +153,7 @@ def test_json_that_is_nested_too_deeply_is_a_model_error() -> None:
         translate([nested])
 
 
-def test_an_answer_without_a_stop_reason_is_not_complete() -> None:
+def test_a_response_without_a_stop_reason_is_not_complete() -> None:
     with pytest.raises(ModelError, match="stop reason"):
         translate(message(text("Hi"), stop_reason=None))
 
@@ -168,7 +170,7 @@ def test_an_answer_without_a_stop_reason_is_not_complete() -> None:
         ("brand_new_error", "internal", False),
     ],
 )
-def test_an_error_event_ends_the_answer_after_what_came_before(
+def test_an_error_event_ends_the_response_after_the_chunks_before_it(
     name: str, kind: str, retryable: bool
 ) -> None:
     events = [*message(text("Hel"))[:3], error_event(name, "Sorry"), *message(text("never"))]
@@ -181,7 +183,7 @@ def test_an_error_event_ends_the_answer_after_what_came_before(
 
 
 @pytest.mark.parametrize("error", ['"no capacity"', '{"message": "no capacity"}'])
-def test_an_error_of_a_gateway_needs_no_type(error: str) -> None:
+def test_a_gateways_error_needs_no_type(error: str) -> None:
     with pytest.raises(ModelError, match="no capacity"):
         translate([f'event: error\ndata: {{"error": {error}}}\n\n'.encode()])
 
@@ -192,8 +194,8 @@ def test_a_second_message_inside_the_first_is_an_error() -> None:
         translate([*first[:3], *second])
 
 
-def test_halves_of_an_emoji_reach_the_writer_which_joins_them() -> None:
-    # Escaped in JSON, as a proxy that cuts text anywhere sends them: fast codecs refuse these.
+def test_halves_of_a_surrogate_pair_reach_the_writer_which_joins_them() -> None:
+    # Escaped in JSON, as a proxy sends them that splits text anywhere: msgspec refuses these.
     delta = b'data: {"type":"content_block_delta","index":0,"delta":%b}\n\n'
     halves = [
         rb'{"type":"text_delta","text":"so \ud83d"}',
@@ -218,17 +220,17 @@ def test_a_large_input_is_parsed_once() -> None:
     assert chunks[-1].input == rows
 
 
-# Broken streams: whatever a provider or a proxy makes of an answer.
+# Broken streams: anything that a provider or a proxy may send.
 
 
 @settings(max_examples=400)
 @given(event_sequences, st.integers(1, 200))
-def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
+def test_any_stream_stays_within_the_grammar_or_is_a_model_error(
     events: list[Any], size: int
 ) -> None:
     body = b"".join(map(to_sse, events))
-    translation = ResponseTranslator([ClientTool("weather", "", {})])
-    framing = SSEDecoder()
+    translator = ResponseTranslator([ClientTool("weather", "", {})])
+    decoder = SSEDecoder()
     writer = Writer(message_id="msg_1")
     grammar = StreamState()
     sent: list[ChunkVariant] = []
@@ -236,7 +238,7 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
     for at in range(0, len(body), size):
         batch: list[ChunkVariant] = []
         try:
-            translation.feed(framing.feed(body[at : at + size]), batch)
+            translator.feed(decoder.feed(body[at : at + size]), batch)
         except ModelError:
             failed = True
         for chunk in batch:
@@ -245,14 +247,14 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
                 if isinstance(chunk, VersionedChunk)
                 else writer.write(chunk)
             )
-        if failed or translation.result:
+        if failed or translator.result:
             break
     try:
         if not failed:
-            translation.end_of_body()
+            translator.end_of_body()
     except ModelError:
         failed = True
-    assert failed == (translation.result is None)
+    assert failed == (translator.result is None)
     sent += writer.error("failed") if failed else writer.finish("stop")
     for chunk in sent:
         grammar.check(chunk.chunk if isinstance(chunk, VersionedChunk) else chunk)
@@ -260,34 +262,50 @@ def test_whatever_comes_in_stays_within_the_grammar_or_is_a_model_error(
 
 
 @pytest.mark.parametrize(
-    "cited",
+    "citation",
     [
         {"type": ["page_location"], "document_index": 0},
         {"type": "page_location", "document_index": -1},
         {"type": "web_search_result_location", "url": "https://a.example", "title": 5},
     ],
 )
-def test_a_citation_of_an_unknown_shape_is_kept_but_no_client_is_told(
-    cited: dict[str, Any],
+def test_a_malformed_citation_is_kept_but_not_sent_to_clients(
+    citation: dict[str, Any],
 ) -> None:
     events = message(
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "x"}},
         {
             "type": "content_block_delta",
             "index": 0,
-            "delta": {"type": "citations_delta", "citation": cited},
+            "delta": {"type": "citations_delta", "citation": citation},
         },
         {"type": "content_block_stop", "index": 0},
     )
     out: list[ChunkVariant] = []
     ResponseTranslator().feed(SSEDecoder().feed(b"".join(map(to_sse, events))), out)
-    shown = [downgrade(variant, ClientVersion(7, 0, 173)) for variant in out]
-    assert [chunk.type for chunk in shown if chunk] == [
+    chunks = [downgrade(variant, ClientVersion(7, 0, 173)) for variant in out]
+    assert [chunk.type for chunk in chunks if chunk] == [
         "custom",
         "text-start",
         "text-delta",
         "text-end",
     ]
-    ended = shown[-1].to_object() if shown[-1] else {}
-    assert ended["citations"] == []
-    assert ended["providerMetadata"] == {"anthropic": {"citations": [cited]}}
+    text_end = chunks[-1].to_object() if chunks[-1] else {}
+    assert text_end["citations"] == []
+    assert text_end["providerMetadata"] == {"anthropic": {"citations": [citation]}}
+
+
+def test_the_late_result_of_an_unknown_provider_tool_is_not_shown() -> None:
+    unknown = {"type": "server_tool_use", "id": "srvtoolu_9", "name": "novelty", "input": {}}
+    earlier_request = {"messages": [{"role": "assistant", "content": [unknown]}]}
+    result = {"type": "novelty_tool_result", "tool_use_id": "srvtoolu_9", "content": {"a": 1}}
+    out: list[Any] = []
+    events = message(
+        {"type": "content_block_start", "index": 0, "content_block": result},
+        {"type": "content_block_stop", "index": 0},
+    )
+    ResponseTranslator((), earlier_request).feed(
+        SSEDecoder().feed(b"".join(map(to_sse, events))), out
+    )
+    assert out
+    assert not any(getattr(chunk, "tool_call_id", None) for chunk in out)
