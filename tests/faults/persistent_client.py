@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from ui_message_stream.messages import TextPart, UIMessage
 
-from tests.harness.pages import Page
+from tests.harness.stream_client import StreamClient
 
 __all__ = ["PersistentClient"]
 
@@ -61,9 +61,9 @@ class PersistentClient:
 
     def _read(self, method: str, path: str, body: Any = None) -> bool:
         """Read a stream until it ends or the connection is lost. Return whether there was one."""
-        client = Page(method, self._url + path, body, self.client_version)
+        client = StreamClient(method, self._url + path, body, self.client_version)
         if self._chance.random() < 0.3:
-            client.wait_for_some(self._chance.randrange(1, 30))
+            client.wait_for_chunks(self._chance.randrange(1, 30))
             client.close()
         client.end(MAX_SECONDS)
         if client.done and client.chunks[-1]["type"] in {"finish", "abort"}:

@@ -25,7 +25,7 @@ from usechat_server.settings import Settings
 
 from tests.harness.common import DEADLINE
 
-__all__ = ["DEADLINE", "LiveServer", "ScriptedModel", "chunks", "text", "user"]
+__all__ = ["LiveServer", "ScriptedModel", "chunks", "text", "user"]
 
 #: Nothing here is encrypted, and each client would take 20 ms to read all certificates.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -20,10 +20,9 @@ from usechat_server.trust import check_client_outputs, merge_client_message
 from usechat_server.turn import Turn
 
 from tests.harness.approval_client import LOCATE, PlanModel, approval_tools
+from tests.harness.common import JSON
 from tests.harness.live import user
 from tests.server.approvals.support import ApprovalApp
-
-JSON = dict[str, Any]
 
 AGENT = Agent(PlanModel(), tools=approval_tools([]))
 

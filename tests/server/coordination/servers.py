@@ -13,9 +13,9 @@ import httpx
 
 from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider
-from tests.harness.pages import Page
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import Served, serve
+from tests.harness.stream_client import StreamClient
 
 __all__ = ["Cluster"]
 
@@ -62,15 +62,17 @@ class Cluster:
         served.process.send_signal(signal.SIGKILL)
         served.process.wait()
 
-    def post(self, server: Served, chat: str, text: str = "Hello", **options: Any) -> Page:
+    def post(self, server: Served, chat: str, text: str = "Hello", **options: Any) -> StreamClient:
         """Send a message to one of the servers."""
         parts = [{"type": "text", "text": text}]
         body = {"id": chat, "messages": [{"id": "u1", "role": "user", "parts": parts}]}
-        return self._clients.enter_context(Page("POST", f"{server.url}/api/chat", body, **options))
+        return self._clients.enter_context(
+            StreamClient("POST", f"{server.url}/api/chat", body, **options)
+        )
 
-    def resume(self, server: Served, chat: str, **options: Any) -> Page:
+    def resume(self, server: Served, chat: str, **options: Any) -> StreamClient:
         """Resume a chat at one of the servers."""
-        client = Page("GET", f"{server.url}/api/chat/{chat}/stream", **options)
+        client = StreamClient("GET", f"{server.url}/api/chat/{chat}/stream", **options)
         return self._clients.enter_context(client)
 
     def stop(self, server: Served, chat: str) -> None:

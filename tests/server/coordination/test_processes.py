@@ -13,8 +13,8 @@ from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 
 from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import Pause, Reply, message, text, tool_use
-from tests.harness.pages import Page
 from tests.harness.redis_server import RedisServer
+from tests.harness.stream_client import StreamClient
 from tests.server.coordination.servers import Cluster
 
 
@@ -33,7 +33,7 @@ def cluster(servers: Cluster) -> Iterator[Cluster]:
     servers.close_clients()
 
 
-def text_of(client: Page) -> str:
+def text_of(client: StreamClient) -> str:
     """Return the text that a client shows."""
     return "".join(part.text for part in client.message().parts if isinstance(part, TextPart))
 

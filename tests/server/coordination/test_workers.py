@@ -20,9 +20,9 @@ from usechat_server.coordination.redis.nonces import RedisNonces
 
 from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
-from tests.harness.pages import Page
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import Served, serve
+from tests.harness.stream_client import StreamClient
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ def test_one_signal_drains_all_workers(redis: RedisServer, tmp_path: Path) -> No
         eventually(lambda: served.output.count("startup complete"), lambda times: times == 2)
         parts = [{"type": "text", "text": "Hello"}]
         clients = [
-            Page(
+            StreamClient(
                 "POST",
                 f"{served.url}/api/chat",
                 {"id": f"c{number}", "messages": [{"id": "u", "role": "user", "parts": parts}]},

@@ -16,7 +16,7 @@ from usechat_server.turn import Turn
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import LiveServer, ScriptedModel, text, user
-from tests.harness.pages import Page
+from tests.harness.stream_client import StreamClient
 
 BODY = {"id": "c1", "messages": [user("Hello")]}
 
@@ -61,22 +61,22 @@ def test_the_app_gets_the_message_whatever_ended_it(end: str, outcome: str) -> N
         on_message=told.message,
         on_finish=told.finish,
     )
-    with LiveServer(app) as server, Page("POST", f"{server.url}/api/chat", BODY) as page:
-        page.wait_for_text("Hello")
+    with LiveServer(app) as server, StreamClient("POST", f"{server.url}/api/chat", BODY) as client:
+        client.wait_for_text("Hello")
         match end:
             case "finish":
                 model.release()
             case "stop":
                 server.request("POST", "/api/chat/c1/stop")
             case "hang-up":
-                page.close()
+                client.close()
             case "drain":
                 server.server.handle_exit(15, None)
         told.wait()
         if end != "hang-up":
-            assert page.end().done
-            # What is told is what the page has.
-            assert told.messages == [page.message()]
+            assert client.end().done
+            # What is told is what the client has.
+            assert told.messages == [client.message()]
         assert model.closed.wait(DEADLINE)
     [message], [answer] = told.messages, told.answers
     assert answer.outcome == outcome

@@ -10,8 +10,8 @@ import pytest
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import user
-from tests.harness.pages import Page
 from tests.harness.serving import HOSTS, Served, serve
+from tests.harness.stream_client import StreamClient
 
 CHAT = "/ai/api/chat"
 
@@ -33,20 +33,20 @@ def post(served: Served, path: str) -> int:
 @pytest.mark.parametrize("end", ["finish", "stop"])
 def test_a_page_comes_back_after_a_hang_up(served: Served, end: str) -> None:
     body = {"id": end, "messages": [user("Hello")]}
-    with Page("POST", served.url + CHAT, body) as lost:
+    with StreamClient("POST", served.url + CHAT, body) as lost:
         lost.wait_for_text("Hello there")
     stream = f"{served.url}{CHAT}/{end}/stream"
-    with Page("GET", stream) as page, Page("GET", stream) as second:
-        page.wait_for_text("Hello there")
+    with StreamClient("GET", stream) as client, StreamClient("GET", stream) as second:
+        client.wait_for_text("Hello there")
         second.wait_for_text("Hello there")
         if end == "stop":
             assert post(served, f"{CHAT}/{end}/stop") == 204
         else:
             assert post(served, "/release") == 200
-        assert page.end().message() == second.end().message()
-        assert page.run == lost.run
-        assert page.chunks[-1]["type"] == ("abort" if end == "stop" else "finish")
-    with Page("GET", stream) as late:
+        assert client.end().message() == second.end().message()
+        assert client.run_id == lost.run_id
+        assert client.chunks[-1]["type"] == ("abort" if end == "stop" else "finish")
+    with StreamClient("GET", stream) as late:
         assert late.end().status == 204
     [question, answer] = httpx.get(f"{served.url}{CHAT}/{end}", trust_env=False).json()["messages"]
     assert (question["id"], answer["id"]) == ("u1", lost.chunks[0]["messageId"])

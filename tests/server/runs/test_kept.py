@@ -26,10 +26,10 @@ from tests.harness.asgi_host import LONG, AsgiHost
 from tests.harness.common import DEADLINE
 from tests.harness.lifecycle import StartedRun, start_run
 from tests.harness.live import LiveServer, ScriptedModel, text, user
-from tests.harness.pages import Page
 from tests.harness.scripted_model import ScriptedModel as Script
 from tests.harness.scripted_model import ScriptEvent
 from tests.harness.serving import Served, serve
+from tests.harness.stream_client import StreamClient
 
 
 def ask(number: int = 1) -> dict[str, Any]:
@@ -40,8 +40,8 @@ def test_a_reload_right_after_the_end_shows_the_whole_answer(tmp_path: Path) -> 
     app = create_app(Agent(ScriptedModel()), store=f"sqlite:///{tmp_path}/chats.db")
     with LiveServer(app) as server:
         for number in range(1, 11):
-            with Page("POST", f"{server.url}/api/chat", ask(number)) as page:
-                message = page.end().message()
+            with StreamClient("POST", f"{server.url}/api/chat", ask(number)) as client:
+                message = client.end().message()
             chat = server.request("GET", "/api/chat/c1?resume=1").json()
             assert len(chat["messages"]) == 2 * number
             assert chat["messages"][-1]["id"] == message.id
@@ -55,16 +55,16 @@ def test_a_page_that_loads_a_running_chat_comes_for_the_rest_whoever_else_got_th
 ) -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
     app = create_app(Agent(model), store=f"sqlite:///{tmp_path}/chats.db")
-    with LiveServer(app) as server, Page("POST", f"{server.url}/api/chat", ask()) as first:
+    with LiveServer(app) as server, StreamClient("POST", f"{server.url}/api/chat", ask()) as first:
         first.wait_for_text("Hello")
         chat = server.request("GET", "/api/chat/c1?resume=1").json()
         assert [message["id"] for message in chat["messages"]] == ["u1"]
-        assert chat["activeRunId"] == first.run
+        assert chat["activeRunId"] == first.run_id
         # The answer ends, and another tab has the end, before this page comes for it.
         model.release()
         first.end()
-        with Page("GET", f"{server.url}/api/chat/c1/stream") as page:
-            assert page.end().message() == first.message()
+        with StreamClient("GET", f"{server.url}/api/chat/c1/stream") as client:
+            assert client.end().message() == first.message()
         assert server.request("GET", "/api/chat/c1/stream").status_code == 204
 
 
@@ -74,19 +74,19 @@ def test_a_process_that_is_killed_leaves_what_was_said_and_a_chat_that_goes_on(
     env = {"USECHAT_STORE": f"sqlite:///{tmp_path}/chats.db"}
     with (
         serve("tests.harness.apps:endless", "usechat", env=env) as served,
-        Page("POST", f"{served.url}/api/chat", ask()) as page,
+        StreamClient("POST", f"{served.url}/api/chat", ask()) as client,
     ):
-        page.wait_for_text("Hello there")
+        client.wait_for_text("Hello there")
         until_stored(served, "Hello there")
         served.process.kill()
     with serve("tests.harness.apps:agent", "usechat", env=env) as served:
         [_, answer] = get(served)["messages"]
         assert answer["parts"][-1] == {"type": "text", "text": "Hello there", "state": "done"}
         assert get(served)["activeRunId"] is None
-        with Page("GET", f"{served.url}/api/chat/c1/stream") as page:
-            assert page.end().status == 204
-        with Page("POST", f"{served.url}/api/chat", ask(2)) as page:
-            assert page.end().done
+        with StreamClient("GET", f"{served.url}/api/chat/c1/stream") as client:
+            assert client.end().status == 204
+        with StreamClient("POST", f"{served.url}/api/chat", ask(2)) as client:
+            assert client.end().done
         assert len(get(served)["messages"]) == 4
 
 

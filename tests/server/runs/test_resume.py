@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
-from starlette.requests import Request
 from ui_message_stream.chunks import (
     Error,
     Finish,
@@ -32,34 +31,31 @@ from usechat_server.runs.idle_timer import IdleTimer
 from usechat_server.runs.responder import Responder
 
 from tests.harness.asgi_host import LONG, AsgiHost
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
-from tests.harness.pages import Page
+from tests.harness.common import DEADLINE, user_from_header
+from tests.harness.live import LiveServer, ScriptedModel, text, user
+from tests.harness.stream_client import StreamClient
 
 KEY = ChatKey(None, "c")
 LOCATE = ClientTool("locate", "Where the person is.", {"type": "object"})
-
-
-async def who(request: Request) -> str | None:
-    return request.headers.get("x-user")
 
 
 @contextmanager
 def serving(model: ScriptedModel, **settings: Any) -> Iterator[LiveServer]:
     agent = Agent(model, tools=[LOCATE])
     with LiveServer(
-        create_app(agent, user=who, anonymous=True, settings=Settings(**settings))
+        create_app(agent, user=user_from_header, anonymous=True, settings=Settings(**settings))
     ) as server:
         yield server
         model.release()
 
 
-def ask(server: LiveServer, **fields: Any) -> Page:
+def ask(server: LiveServer, **fields: Any) -> StreamClient:
     body = {"id": "a/b", "messages": [user("Hello")], **fields}
-    return Page("POST", f"{server.url}/api/chat", body)
+    return StreamClient("POST", f"{server.url}/api/chat", body)
 
 
-def come_back(server: LiveServer, **options: Any) -> Page:
-    return Page("GET", f"{server.url}/api/chat/a%2Fb/stream", **options)
+def come_back(server: LiveServer, **options: Any) -> StreamClient:
+    return StreamClient("GET", f"{server.url}/api/chat/a%2Fb/stream", **options)
 
 
 def said(message: UIMessage) -> str:
@@ -69,8 +65,8 @@ def said(message: UIMessage) -> str:
 def test_without_resume_a_hang_up_closes_the_provider_and_nobody_comes_back() -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
     with serving(model) as server:
-        with ask(server) as page:
-            page.wait_for_text("Hello")
+        with ask(server) as client:
+            client.wait_for_text("Hello")
             with come_back(server) as second:
                 assert second.end().status == 204
         assert model.closed.wait(DEADLINE)
@@ -80,10 +76,10 @@ def test_without_resume_a_hang_up_closes_the_provider_and_nobody_comes_back() ->
 
 def test_a_page_comes_back_to_the_whole_message_and_then_goes_on_live() -> None:
     model = ScriptedModel(*text(*"Hello there"), hold=True)
-    with serving(model, resume=60) as server, ExitStack() as pages:
+    with serving(model, resume=60) as server, ExitStack() as clients:
         with ask(server) as lost:
             lost.wait_for_text("Hello there")
-        readers = [pages.enter_context(come_back(server)) for _ in range(3)]
+        readers = [clients.enter_context(come_back(server)) for _ in range(3)]
         for reader in readers:
             reader.wait_for_text("Hello there")
             # What was said while it was away is one delta.
@@ -92,7 +88,7 @@ def test_a_page_comes_back_to_the_whole_message_and_then_goes_on_live() -> None:
         assert not model.closed.is_set()
         model.release()
         whole = [reader.end().message() for reader in readers]
-        assert all(reader.done and reader.run == lost.run for reader in readers)
+        assert all(reader.done and reader.run_id == lost.run_id for reader in readers)
         assert whole[0] == whole[1] == whole[2]
         assert whole[0].id == lost.chunks[0]["messageId"]
         assert len(model.calls) == 1
@@ -107,9 +103,9 @@ def test_a_page_that_was_offline_at_the_end_gets_it_once() -> None:
             lost.wait_for_text("Hello")
         model.release()
         assert model.closed.wait(DEADLINE)
-        with come_back(server) as page:
-            assert page.end().chunks[-1] == {"type": "finish", "finishReason": "stop"}
-            assert said(page.message()) == "Hello"
+        with come_back(server) as client:
+            assert client.end().chunks[-1] == {"type": "finish", "finishReason": "stop"}
+            assert said(client.message()) == "Hello"
         with come_back(server) as late:
             assert late.end().status == 204
 
@@ -130,10 +126,10 @@ def test_a_continuation_is_replayed_with_the_message_that_it_continues() -> None
     with serving(model, resume=60) as server:
         with ask(server, messages=[user("?"), begun]) as lost:
             lost.wait_for_text("Hello")
-        with come_back(server) as page:
-            page.wait_for_text("Hello")
+        with come_back(server) as client:
+            client.wait_for_text("Hello")
             model.release()
-            message = page.end().message()
+            message = client.end().message()
         assert message.id == "m1"
         assert [part.type for part in message.parts] == [
             "step-start",
@@ -145,15 +141,15 @@ def test_a_continuation_is_replayed_with_the_message_that_it_continues() -> None
 
 def test_nobody_reads_the_chat_of_somebody_else() -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
-    with serving(model, resume=60) as server, ask(server) as page:
-        page.wait_for_text("Hello")
+    with serving(model, resume=60) as server, ask(server) as client:
+        client.wait_for_text("Hello")
         answer = server.request("GET", "/api/chat/a%2Fb/stream", headers={"x-user": "eve"})
         assert answer.status_code == 204
         stop = server.request("POST", "/api/chat/a%2Fb/stop", headers={"x-user": "eve"})
         assert stop.status_code == 204
         assert not model.closed.is_set()
         model.release()
-        assert page.end().chunks[-1]["type"] == "finish"
+        assert client.end().chunks[-1]["type"] == "finish"
 
 
 def test_an_answer_that_nobody_comes_back_to_ends_and_can_still_be_read() -> None:

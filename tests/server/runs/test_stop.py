@@ -11,19 +11,19 @@ from usechat_server import Agent, Settings, create_app
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import LiveServer, ScriptedModel, text, user
-from tests.harness.pages import Page
+from tests.harness.stream_client import StreamClient
 
 
 @contextmanager
-def responder(**settings: Any) -> Iterator[tuple[LiveServer, ScriptedModel, Page]]:
+def responder(**settings: Any) -> Iterator[tuple[LiveServer, ScriptedModel, StreamClient]]:
     """A chat with an answer under way, which says "Hello" and then nothing."""
     model = ScriptedModel(*text("Hello"), hold=True)
     app = create_app(Agent(model), settings=Settings(**settings))
     with LiveServer(app) as server:
         body = {"id": "a/b", "messages": [user("Hello")]}
-        with Page("POST", f"{server.url}/api/chat", body) as page:
-            page.wait_for_text("Hello")
-            yield server, model, page
+        with StreamClient("POST", f"{server.url}/api/chat", body) as client:
+            client.wait_for_text("Hello")
+            yield server, model, client
             model.release()
 
 
@@ -33,17 +33,17 @@ def stop(server: LiveServer, guard: Any = None, **options: Any) -> int:
 
 @pytest.mark.parametrize("resume", [0, 60])
 def test_a_stop_closes_the_provider_and_keeps_what_was_said(resume: float) -> None:
-    with responder(resume=resume) as (server, model, page):
+    with responder(resume=resume) as (server, model, client):
         assert stop(server) == 204
         # It has ended when the request to stop is answered: the next message can follow at once.
         assert model.closed.wait(DEADLINE)
-        assert page.end().chunks[-1]["type"] == "abort"
-        assert page.done
-        [_, said] = page.message().parts
+        assert client.end().chunks[-1]["type"] == "abort"
+        assert client.done
+        [_, said] = client.message().parts
         assert said.to_object() == {"type": "text", "text": "Hello", "state": "done"}
         assert stop(server) == 204
         again = {"id": "a/b", "messages": [user("And now?", id="u2")]}
-        with Page("POST", f"{server.url}/api/chat", again) as next_page:
+        with StreamClient("POST", f"{server.url}/api/chat", again) as next_page:
             next_page.wait_for_text("Hello")
 
 
@@ -56,33 +56,33 @@ def test_a_stop_closes_the_provider_and_keeps_what_was_said(resume: float) -> No
     ],
 )
 def test_a_guard_keeps_a_late_stop_from_the_next_answer(guard: Any) -> None:
-    with responder() as (server, model, page):
+    with responder() as (server, model, client):
         assert stop(server, guard) == 204
         assert not model.closed.is_set()
         model.release()
-        assert page.end().chunks[-1]["type"] == "finish"
+        assert client.end().chunks[-1]["type"] == "finish"
 
 
 @pytest.mark.parametrize("named", ["run", "question", "answer"])
 def test_a_guard_that_is_right_stops(named: str) -> None:
-    with responder() as (server, _, page):
+    with responder() as (server, _, client):
         guard = {
-            "run": {"runId": page.run},
+            "run": {"runId": client.run_id},
             "question": {"messageId": "u1"},
-            "answer": {"messageId": page.chunks[0]["messageId"]},
+            "answer": {"messageId": client.chunks[0]["messageId"]},
         }[named]
         assert stop(server, guard) == 204
-        assert page.end().chunks[-1]["type"] == "abort"
+        assert client.end().chunks[-1]["type"] == "abort"
 
 
 def test_who_may_not_stop() -> None:
-    with responder() as (server, model, page):
+    with responder() as (server, model, client):
         assert stop(server, headers={"origin": "https://evil.example"}) == 403
         assert stop(server, {"runId": 1}) == 400
         assert stop(server, ["runId"]) == 400
         assert not model.closed.is_set()
         model.release()
-        assert page.end().chunks[-1]["type"] == "finish"
+        assert client.end().chunks[-1]["type"] == "finish"
 
 
 def test_a_page_of_another_origin_may_read_which_run_it_is() -> None:

@@ -7,46 +7,42 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
-from starlette.requests import Request
 from usechat_server import Agent, ClientTool, Settings, create_app
 
-from tests.harness.live import DEADLINE, LiveServer, ScriptedModel, text, user
-from tests.harness.pages import Page
+from tests.harness.common import DEADLINE, user_from_header
+from tests.harness.live import LiveServer, ScriptedModel, text, user
+from tests.harness.stream_client import StreamClient
 
 LOCATE = ClientTool("locate", "Where the person is.", {"type": "object"})
-
-
-async def who(request: Request) -> str | None:
-    return request.headers.get("x-user")
 
 
 @contextmanager
 def serving(model: ScriptedModel, **settings: Any) -> Iterator[LiveServer]:
     agent = Agent(model, tools=[LOCATE])
     with LiveServer(
-        create_app(agent, user=who, anonymous=True, settings=Settings(**settings))
+        create_app(agent, user=user_from_header, anonymous=True, settings=Settings(**settings))
     ) as server:
         yield server
         model.release()
 
 
-def ask(server: LiveServer, said: str = "Hello", **fields: Any) -> Page:
+def ask(server: LiveServer, said: str = "Hello", **fields: Any) -> StreamClient:
     body = {"id": "a/b", "messages": [user(said, id=f"u-{said}")], **fields}
-    return Page("POST", f"{server.url}/api/chat", body)
+    return StreamClient("POST", f"{server.url}/api/chat", body)
 
 
 def test_a_double_click_is_answered_once() -> None:
     model = ScriptedModel(*text("Hel", "lo"), hold=True)
-    with serving(model) as server, ExitStack() as pages:
-        first = pages.enter_context(ask(server))
+    with serving(model) as server, ExitStack() as clients:
+        first = clients.enter_context(ask(server))
         first.wait_for_text("Hello")
-        second = pages.enter_context(ask(server))
+        second = clients.enter_context(ask(server))
         second.wait_for_text("Hello")
         model.release()
         assert first.end().message() == second.end().message()
         assert first.done
         assert second.done
-        assert first.run == second.run != ""
+        assert first.run_id == second.run_id != ""
         assert len(model.calls) == 1
 
 
@@ -66,10 +62,10 @@ def test_two_tabs_that_answer_one_call_are_answered_once() -> None:
     # The other tab loaded the message, so that its text says that it is done.
     loaded = {**answered, "parts": [dict(part) for part in answered["parts"]]}
     loaded["parts"][1]["state"] = "done"
-    with serving(model) as server, ExitStack() as pages:
-        first = pages.enter_context(ask(server, messages=[user("?"), answered]))
+    with serving(model) as server, ExitStack() as clients:
+        first = clients.enter_context(ask(server, messages=[user("?"), answered]))
         first.wait_for_text("Hello")
-        second = pages.enter_context(ask(server, messages=[user("?"), loaded]))
+        second = clients.enter_context(ask(server, messages=[user("?"), loaded]))
         second.wait_for_text("Hello")
         # It goes on with what the tab has: nothing of the message so far is said again.
         assert [chunk["type"] for chunk in second.chunks[:2]] == ["start", "start-step"]
@@ -115,8 +111,8 @@ def test_a_page_that_hangs_up_and_asks_again_at_once_is_not_refused() -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
     with serving(model) as server:
         for number in range(5):
-            with ask(server, f"Question {number}") as page:
-                page.wait_for_text("Hello")
+            with ask(server, f"Question {number}") as client:
+                client.wait_for_text("Hello")
 
 
 @pytest.mark.parametrize("trigger", ["submit-message", "regenerate-message"])
@@ -128,14 +124,14 @@ def test_a_request_whose_answer_was_lost_gets_it_without_a_second_call(trigger: 
         model.release()
         with ask(server, trigger=trigger) as again:
             assert again.end().chunks[-1]["type"] == "finish"
-            assert again.run == lost.run
+            assert again.run_id == lost.run_id
         assert len(model.calls) == 1
         # That was delivered: who asks now wants another answer.
         with ask(server, trigger=trigger) as new:
             new.wait_for_text("Hello")
             assert len(model.calls) == 2
             model.release()
-            assert new.end().run != lost.run
+            assert new.end().run_id != lost.run_id
         with ask(server, trigger=trigger) as newer:
             newer.wait_for_text("Hello")
             assert len(model.calls) == 3
@@ -149,5 +145,5 @@ def test_an_answer_that_was_stopped_is_not_given_again() -> None:
         assert server.request("POST", "/api/chat/a%2Fb/stop").status_code == 204
         with ask(server) as again:
             again.wait_for_text("Hello")
-            assert again.run != stopped.run
+            assert again.run_id != stopped.run_id
         assert len(model.calls) == 2

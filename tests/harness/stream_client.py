@@ -1,4 +1,4 @@
-"""A page on a chat: what it was sent so far, and the message that it shows."""
+"""A client of a stream that runs in a thread: its chunks so far, and the message they make."""
 
 from __future__ import annotations
 
@@ -19,62 +19,66 @@ from tests.harness.common import DEADLINE
 __all__ = ["Page"]
 
 
-class Page:
-    """One request for a stream, read in a thread from the moment that it is made.
+class StreamClient:
+    """One request for a stream, which a thread sends and reads at once.
 
-    with Page("POST", f"{url}/api/chat", body) as page:
-        page.wait(lambda chunks: len(chunks) > 3)
+    with Page("POST", f"{url}/api/chat", body) as client:
+        client.wait(lambda chunks: len(chunks) > 3)
     """
 
     def __init__(
         self, method: str, url: str, body: Any = None, client_version: str = "7.0.173"
     ) -> None:
         self.chunks: list[dict[str, Any]] = []
-        #: the response's; 0: none came
+        #: of the response; 0: there is none yet
         self.status = 0
-        #: id of the run that it reads
-        self.run = ""
-        #: of a response that is no stream
+        #: of the run that it reads
+        self.run_id = ""
+        #: the body of a response that is not a stream
         self.text = ""
-        #: whether `[DONE]` came
+        #: whether `[DONE]` was received
         self.done = False
         self._request = (method, url, body, {"x-usechat-client": client_version})
         self._change = threading.Condition()
-        self._over = False
+        self._has_ended = False
         self._response: httpx.Response | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
-    def wait(self, wanted: Callable[[list[dict[str, Any]]], bool]) -> None:
-        """Returns when it is true of the chunks. Fails if the response ends before."""
+    def wait(self, condition: Callable[[list[dict[str, Any]]], bool]) -> None:
+        """Return when the condition is true of the chunks. Fails if the response ends before."""
         with self._change:
-            found = self._change.wait_for(lambda: wanted(self.chunks) or self._over, DEADLINE)
-            assert found, f"waited in vain: {self.status} {self.chunks}"
-            assert wanted(self.chunks), f"it ended: {self.status} {self.text} {self.chunks}"
+            in_time = self._change.wait_for(
+                lambda: condition(self.chunks) or self._has_ended, DEADLINE
+            )
+            assert in_time, f"timed out: {self.status} {self.chunks}"
+            assert condition(self.chunks), (
+                f"the response ended: {self.status} {self.text} {self.chunks}"
+            )
 
     def wait_for_text(self, text: str) -> None:
-        """Returns when this was said."""
-        self.wait(lambda _: text in self.said)
+        """Return when the text deltas contain a text."""
+        self.wait(lambda _: text in self._text)
 
-    def wait_for_some(self, chunks: int) -> None:
-        """Returns when so many came, or the response has ended."""
+    def wait_for_chunks(self, chunks: int) -> None:
+        """Return when there are this many chunks, or the response has ended."""
         with self._change:
-            self._change.wait_for(lambda: len(self.chunks) >= chunks or self._over, DEADLINE)
+            self._change.wait_for(lambda: len(self.chunks) >= chunks or self._has_ended, DEADLINE)
 
     def end(self, deadline: float = DEADLINE) -> Self:
-        """Waits for the end of the response, whichever way it comes."""
+        """Wait for the end of the response, however it ends."""
         self._thread.join(deadline)
-        assert not self._thread.is_alive(), f"no end: {self.status} {self.chunks}"
+        assert not self._thread.is_alive(), f"timed out: {self.status} {self.chunks}"
         return self
 
     @property
-    def said(self) -> str:
-        """The text deltas so far, one after another."""
-        deltas = [c["delta"] for c in list(self.chunks) if c["type"] == "text-delta"]
-        return "".join(deltas)
+    def _text(self) -> str:
+        """The text deltas so far, joined."""
+        chunks = list(self.chunks)
+        return "".join(chunk["delta"] for chunk in chunks if chunk["type"] == "text-delta")
 
     def message(self) -> UIMessage:
-        """What the page shows now. The chunks must be legal."""
+        """Return the message so far. The chunks must be legal."""
         parsed = [parse_chunk(chunk) for chunk in list(self.chunks)]
         grammar = StreamState()
         for chunk in parsed:
@@ -82,7 +86,7 @@ class Page:
         return reduce(parsed)
 
     def close(self) -> None:
-        """Hangs up."""
+        """Close the connection."""
         response = self._response
         if response is not None:
             with suppress(Exception):
@@ -102,18 +106,18 @@ class Page:
             httpx.Client(trust_env=False, timeout=DEADLINE) as client,
             client.stream(method, url, json=body, headers=headers) as response,
         ):
-            self.run = response.headers.get("x-usechat-run", "")
+            self.run_id = response.headers.get("x-usechat-run", "")
             self._response, self.status = response, response.status_code
             if response.headers.get("content-type", "").startswith("text/event-stream"):
                 for line in response.iter_lines():
-                    self._take(line)
+                    self._add_line(line)
             else:
                 self.text = response.read().decode()
         with self._change:
-            self._over = True
+            self._has_ended = True
             self._change.notify_all()
 
-    def _take(self, line: str) -> None:
+    def _add_line(self, line: str) -> None:
         if not line.startswith("data: "):
             return
         with self._change:
