@@ -1,4 +1,4 @@
-"""The checker of foreign streams: what it finds, where, and how bad it is."""
+"""The checker of foreign streams: what it finds, where, and for which releases it is fatal."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def event(value: Any) -> bytes:
 
 
 def stream(*values: Any) -> bytes:
-    """A stream that is in order, with these events in its only step; they begin at event 3."""
+    """Return a correct stream with these events in its only step, from event 3 on."""
     return b"".join(map(event, [START, STEP, *values, STEP_END, FINISH, "[DONE]"]))
 
 
-def found(
+def problems(
     body: bytes, client_version: ClientVersion | None = None
 ) -> list[tuple[str, int, str | None]]:
     return [(finding.rule, finding.event, finding.fatal) for finding in check(body, client_version)]
@@ -51,15 +51,15 @@ def found(
     ),
 )
 @settings(max_examples=50)
-def test_nothing_is_wrong_with_a_log_that_is_made_for_the_client_version(
+def test_a_log_that_is_downgraded_for_the_client_version_has_no_problems(
     log: list[Chunk], client_version: ClientVersion
 ) -> None:
-    # What was reset cannot be told to a client without the chunk: a reader of its own ends there.
+    # There is no older form of `reset-step`.
     assume(
         client_version == NEWEST_CLIENT_VERSION
         or not any(isinstance(chunk, ResetStep) for chunk in log)
     )
-    # There is nothing to deny where there are no approvals.
+    # Without approvals, there are no denials.
     assume(
         client_version >= ClientVersion(6)
         or not any(isinstance(chunk, ToolOutputDenied) for chunk in log)
@@ -68,7 +68,7 @@ def test_nothing_is_wrong_with_a_log_that_is_made_for_the_client_version(
         frame(chunk) for each in log if (chunk := downgrade(each, client_version)) is not None
     ]
     body = b"".join([comment("stream-open"), *frames, comment(), DONE])
-    # The metadata of these blocks is anything, and what comes later does not repeat it.
+    # The metadata of these blocks is arbitrary: later chunks do not repeat it.
     assert [f for f in check(body, client_version) if f.rule != "metadata-lost"] == []
 
 
@@ -97,9 +97,9 @@ def test_nothing_is_wrong_with_a_log_that_is_made_for_the_client_version(
         (START, "start-once", None),
     ],
 )
-def test_one_thing_wrong(value: Any, rule: str, fatal: Any) -> None:
-    [(name, place, releases)] = found(stream(value))
-    assert (name, place) == (rule, 3)
+def test_a_single_problem(value: Any, rule: str, fatal: Any) -> None:
+    [(name, event_number, releases)] = problems(stream(value))
+    assert (name, event_number) == (rule, 3)
     if isinstance(fatal, str) and fatal.endswith("..."):
         assert releases is not None
         assert releases.startswith(fatal.removesuffix("..."))
@@ -116,7 +116,9 @@ def test_one_thing_wrong(value: Any, rule: str, fatal: Any) -> None:
         ("7.0.149", None),
     ],
 )
-def test_the_client_version_says_whose_errors_count(client_version: str, fatal: str | None) -> None:
+def test_only_releases_from_the_client_version_on_count(
+    client_version: str, fatal: str | None
+) -> None:
     finish = {"type": "finish", "finishReason": "interrupted"}
     body = b"".join(map(event, [START, finish, "[DONE]"]))
     fatals = [finding.fatal for finding in check(body, ClientVersion.parse(client_version))]
@@ -128,7 +130,7 @@ def test_the_client_version_says_whose_errors_count(client_version: str, fatal: 
 
 
 @pytest.mark.parametrize(
-    ("body", "rule", "place"),
+    ("body", "rule", "event_number"),
     [
         (b"", "no-events", 0),
         (b'{"error":"overloaded"}', "no-events", 0),
@@ -141,20 +143,20 @@ def test_the_client_version_says_whose_errors_count(client_version: str, fatal: 
         (b"".join(map(event, [START, STEP, STEP_END])), "no-finish", 0),
     ],
 )
-def test_framing_and_the_end(body: bytes, rule: str, place: int) -> None:
-    assert (rule, place, None) in found(body)
+def test_problems_of_the_framing_and_the_end(body: bytes, rule: str, event_number: int) -> None:
+    assert (rule, event_number, None) in problems(body)
 
 
-def test_a_stream_may_use_any_framing_that_clients_read() -> None:
+def test_any_framing_that_clients_read_is_accepted() -> None:
     body = stream({"type": "data-x", "data": "é"})
     crlf = b"\xef\xbb\xbf" + body.replace(b"\n", b"\r\n").replace(b"data: ", b"event: x\r\ndata:")
     assert check(crlf) == []
 
 
-def test_an_end_after_which_a_page_asks_again_and_again() -> None:
-    assert found(stream(CALL, OUTPUT)) == [("request-loop", 6, None)]
+def test_an_end_after_which_a_client_repeats_the_request() -> None:
+    assert problems(stream(CALL, OUTPUT)) == [("request-loop", 6, None)]
     cut = b"".join(map(event, [START, STEP, CALL, OUTPUT]))
-    assert ("request-loop", 0, None) in found(cut)
+    assert ("request-loop", 0, None) in problems(cut)
     part = {"type": "tool-t", "toolCallId": "c", "state": "output-available", "output": 1}
     message = UIMessage.from_object({"id": "m", "role": "assistant", "parts": [part]})
     empty = stream()
@@ -162,7 +164,7 @@ def test_an_end_after_which_a_page_asks_again_and_again() -> None:
     assert [finding.rule for finding in check(empty, message=message)] == ["request-loop"]
 
 
-def test_all_that_is_wrong_is_found_once() -> None:
+def test_each_problem_is_reported_once() -> None:
     body = b"".join(
         map(
             event,
@@ -177,7 +179,9 @@ def test_all_that_is_wrong_is_found_once() -> None:
             ],
         )
     )
-    assert [(rule, place) for rule, place, _ in found(body, NEWEST_CLIENT_VERSION)] == [
+    assert [
+        (rule, event_number) for rule, event_number, _ in problems(body, NEWEST_CLIENT_VERSION)
+    ] == [
         ("block-unknown", 1),
         ("start-first", 1),
         ("step-open", 6),
@@ -188,7 +192,7 @@ def test_all_that_is_wrong_is_found_once() -> None:
     ]
 
 
-def test_a_finding_reads_as_a_sentence() -> None:
+def test_the_text_of_a_finding() -> None:
     [finding] = check(stream({**CALL, "title": "T"}))
     assert str(finding) == (
         "event 3: tool-input-available: an unknown field `title` "
@@ -199,7 +203,7 @@ def test_a_finding_reads_as_a_sentence() -> None:
 
 @given(st.data())
 @settings(max_examples=20)
-def test_findings_do_not_depend_on_packets_and_come_as_soon_as_they_can(
+def test_findings_do_not_depend_on_how_bytes_are_split_and_come_early(
     data: st.DataObject,
 ) -> None:
     body = stream({"type": "ping"}, {"type": "data-x", "data": "é"}, OUTPUT)

@@ -1,4 +1,4 @@
-"""What servers of other projects get wrong, as far as it shows in a stream: each has a finding."""
+"""Mistakes of other projects' servers that a stream shows: the checker finds each."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ END = [STEP_END, FINISH, "[DONE]"]
 TEXT = {"type": "text-start", "id": "0"}
 DELTA = {"type": "text-delta", "id": "0", "delta": "a"}
 TEXT_END = {"type": "text-end", "id": "0"}
-WORDS = [TEXT, DELTA, TEXT_END]
+TEXT_BLOCK = [TEXT, DELTA, TEXT_END]
 CALL = {"toolCallId": "c", "toolName": "t"}
 INPUT = {"type": "tool-input-start", **CALL}
 AVAILABLE = {"type": "tool-input-available", **CALL, "input": {}}
 OUTPUT = {"type": "tool-output-available", "toolCallId": "c", "output": 1}
-THOUGHT = {"type": "reasoning-start", "id": "0"}
-SIGNED = {
+REASONING = {"type": "reasoning-start", "id": "0"}
+SIGNATURE = {
     "type": "reasoning-delta",
     "id": "0",
     "delta": "",
     "providerMetadata": {"anthropic": {"signature": "s"}},
 }
 
-#: A page gave the output of a tool call, and asks for the rest of the message.
+#: A message to continue: the client has the output of its last tool call.
 CONTINUED = UIMessage.from_object(
     {
         "id": "m",
@@ -44,7 +44,7 @@ CONTINUED = UIMessage.from_object(
 
 
 def stream(*events: Any) -> str:
-    """A whole stream, good but for these events in its step."""
+    """Return a stream that is correct except for these events in its step."""
     return body(START, STEP, *events, *END)
 
 
@@ -57,20 +57,22 @@ def rules(body: str, message: UIMessage | None = None) -> set[str]:
     return {finding.rule for finding in check(body.encode(), message=message)}
 
 
-def test_nothing_is_wrong_with_what_the_mistakes_are_made_of() -> None:
-    signed = [THOUGHT, SIGNED, {"type": "reasoning-end", "id": "0"}]
+def test_the_chunks_of_the_mistakes_are_correct_by_themselves() -> None:
+    signed = [REASONING, SIGNATURE, {"type": "reasoning-end", "id": "0"}]
     client_tool = [INPUT, AVAILABLE]
-    assert check(stream(*signed, *WORDS, *client_tool).encode()) == []
-    assert check(stream(*WORDS).encode(), message=CONTINUED) == []
+    assert check(stream(*signed, *TEXT_BLOCK, *client_tool).encode()) == []
+    assert check(stream(*TEXT_BLOCK).encode(), message=CONTINUED) == []
 
 
 @pytest.mark.parametrize(
     ("events", "rule"),
     [
         pytest.param(body(START, FINISH, "[DONE]"), "request-loop", id="no new step"),
-        pytest.param(stream(), "request-loop", id="a new step that does not show"),
+        pytest.param(stream(), "request-loop", id="an invisible new step"),
         pytest.param(
-            body({**START, "messageId": "n"}, STEP, *WORDS, *END), "same-message", id="a new id"
+            body({**START, "messageId": "n"}, STEP, *TEXT_BLOCK, *END),
+            "same-message",
+            id="a new id",
         ),
     ],
 )
@@ -99,34 +101,37 @@ def test_a_mistake_in_a_continuation_is_found(events: str, rule: str) -> None:
         # Blocks, calls and steps.
         (stream(TEXT, DELTA), "part-open"),
         (stream(TEXT, STEP_END, STEP, DELTA, TEXT_END), "block-left-open"),
-        (stream({**AVAILABLE, "dynamic": True}, OUTPUT, STEP_END, STEP, *WORDS), "output-dynamic"),
+        (
+            stream({**AVAILABLE, "dynamic": True}, OUTPUT, STEP_END, STEP, *TEXT_BLOCK),
+            "output-dynamic",
+        ),
         (stream(DELTA), "block-unknown"),
         (stream(TEXT, TEXT, DELTA, TEXT_END), "block-twice"),
         (stream({**INPUT, "dynamic": True}, AVAILABLE), "call-changed"),
         (stream(AVAILABLE, STEP_END, STEP, AVAILABLE), "call-twice"),
-        (body(START, STEP, *WORDS, STEP_END, START, STEP, *WORDS, *END), "start-once"),
-        (body(START, *WORDS, FINISH, "[DONE]"), "in-step"),
-        # No `start-step` between the model calls, or the provider's own tool not marked as such.
-        (stream(AVAILABLE, OUTPUT, *WORDS), "request-loop"),
-        # The signature of a thought does not come back to the provider.
+        (body(START, STEP, *TEXT_BLOCK, STEP_END, START, STEP, *TEXT_BLOCK, *END), "start-once"),
+        (body(START, *TEXT_BLOCK, FINISH, "[DONE]"), "in-step"),
+        # No `start-step` between model calls, or a provider's tool without `providerExecuted`.
+        (stream(AVAILABLE, OUTPUT, *TEXT_BLOCK), "request-loop"),
+        # A reasoning signature that the client does not send back.
         (
             stream(
-                THOUGHT,
-                SIGNED,
+                REASONING,
+                SIGNATURE,
                 {"type": "reasoning-end", "id": "0", "providerMetadata": {"anthropic": {"x": 1}}},
             ),
             "metadata-lost",
         ),
-        # The tail of a stream in the place of all of it.
+        # Only the end of a stream.
         (body(DELTA, TEXT_END, *END), "start-first"),
         # Ends.
         (body(START, {"type": "error", "errorText": "e"}, FINISH, "[DONE]"), "after-end"),
         (body(START, FINISH, "[DONE]", {"type": "data-late", "data": 1}), "after-done"),
         ('{"error": {"message": "Overloaded"}}', "no-events"),
-        (body(START, STEP, *WORDS), "no-finish"),
-        (stream(*WORDS).removesuffix("\n"), "unfinished-event"),
-        # Pings are comments.
-        ("event: ping\n" + body({}) + stream(*WORDS), "schema"),
+        (body(START, STEP, *TEXT_BLOCK), "no-finish"),
+        (stream(*TEXT_BLOCK).removesuffix("\n"), "unfinished-event"),
+        # Pings that are not comments.
+        ("event: ping\n" + body({}) + stream(*TEXT_BLOCK), "schema"),
         (stream({"type": "ping"}), "schema"),
     ],
 )
@@ -134,8 +139,8 @@ def test_a_mistake_is_found(events: str, rule: str) -> None:
     assert rule in rules(events)
 
 
-def test_findings_of_one_mistake_are_few() -> None:
-    # Whoever reads them shall see what to mend, not what follows from it.
-    assert rules(stream(DELTA, *WORDS)) == {"block-unknown"}
+def test_one_mistake_has_one_finding() -> None:
+    # Findings name the cause, not its consequences.
+    assert rules(stream(DELTA, *TEXT_BLOCK)) == {"block-unknown"}
     assert rules(stream(TEXT, DELTA)) == {"part-open"}
     assert rules('{"error": {"message": "Overloaded"}}') == {"no-events"}

@@ -1,4 +1,4 @@
-"""Chunks: every type of AI SDK 7.0.173, read as the client reads it, written safe."""
+"""Chunks: every type of AI SDK 7.0.173 is parsed as by the client, and encoded safely."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ FULL: list[dict[str, Any]] = [
 ]
 
 
-def written(chunk: c.Chunk) -> Any:
+def wire_value(chunk: c.Chunk) -> Any:
     return json.loads(encode_chunk(chunk))
 
 
@@ -80,21 +80,21 @@ def test_the_examples_are_every_type() -> None:
 
 
 @pytest.mark.parametrize("value", FULL, ids=lambda value: value["type"])
-def test_a_chunk_with_all_its_fields_is_written_as_it_was_read(value: dict[str, Any]) -> None:
+def test_a_chunk_with_all_fields_survives_a_round_trip(value: dict[str, Any]) -> None:
     chunk = parse_chunk(value)
     assert chunk.extra is None
     assert chunk.type == value["type"]
-    assert written(chunk) == value
+    assert wire_value(chunk) == value
 
 
 @pytest.mark.parametrize("value", FULL, ids=lambda value: value["type"])
 def test_unknown_keys_survive(value: dict[str, Any]) -> None:
     more = {**value, "extra": {"a": [1]}, "name": "n", "new": None}
-    assert written(parse_chunk(more)) == more
+    assert wire_value(parse_chunk(more)) == more
 
 
 @pytest.mark.parametrize("value", FULL, ids=lambda value: value["type"])
-def test_null_in_the_place_of_an_absent_field_is_refused_as_by_every_client(
+def test_null_in_the_place_of_an_absent_field_is_an_error_as_in_every_client(
     value: dict[str, Any],
 ) -> None:
     takes_null = {
@@ -129,9 +129,7 @@ def test_null_in_the_place_of_an_absent_field_is_refused_as_by_every_client(
         ({"type": "finish", "finishReason": "stop", "messageMetadata": 1, "a": 1}, None),
     ],
 )
-def test_what_no_client_reads_is_an_error_that_names_the_place(
-    value: Any, text: str | None
-) -> None:
+def test_an_invalid_chunk_is_an_error_that_names_the_place(value: Any, text: str | None) -> None:
     if text is None:
         parse_chunk(value)
         return
@@ -139,24 +137,24 @@ def test_what_no_client_reads_is_an_error_that_names_the_place(
         parse_chunk(value)
 
 
-def test_absent_fields_are_left_out_and_values_are_always_there() -> None:
-    assert written(c.Start()) == {"type": "start"}
-    assert written(c.Finish()) == {"type": "finish"}
-    assert written(c.ToolInputAvailable(tool_call_id="c", tool_name="t", input=None)) == {
+def test_absent_fields_are_omitted_and_null_values_are_not() -> None:
+    assert wire_value(c.Start()) == {"type": "start"}
+    assert wire_value(c.Finish()) == {"type": "finish"}
+    assert wire_value(c.ToolInputAvailable(tool_call_id="c", tool_name="t", input=None)) == {
         "type": "tool-input-available",
         "toolCallId": "c",
         "toolName": "t",
         "input": None,
     }
-    assert written(c.ToolOutputAvailable(tool_call_id="c", output=None))["output"] is None
-    assert written(c.Data(name="x", data=None)) == {"type": "data-x", "data": None}
+    assert wire_value(c.ToolOutputAvailable(tool_call_id="c", output=None))["output"] is None
+    assert wire_value(c.Data(name="x", data=None)) == {"type": "data-x", "data": None}
 
 
-def test_what_clients_throw_on_is_not_written() -> None:
+def test_values_on_which_clients_throw_are_removed() -> None:
     chunk = c.ToolOutputAvailable(
         tool_call_id="c", output={"__proto__": 1, "score": float("nan"), "text": "\ud83d"}
     )
-    assert written(chunk)["output"] == {"score": None, "text": "\ufffd"}
+    assert wire_value(chunk)["output"] == {"score": None, "text": "\ufffd"}
 
 
 @pytest.mark.parametrize(
@@ -167,8 +165,8 @@ def test_what_clients_throw_on_is_not_written() -> None:
         c.ToolInputDelta(tool_call_id="0", input_text_delta="a\ud83d"),
     ],
 )
-def test_half_an_emoji_in_a_delta_is_written_as_a_replacement_character(chunk: c.Chunk) -> None:
-    assert "a\ufffd" in written(chunk).values()
+def test_a_lone_surrogate_in_a_delta_becomes_a_replacement_character(chunk: c.Chunk) -> None:
+    assert "a\ufffd" in wire_value(chunk).values()
 
 
 _SIMPLE = st.one_of(st.none(), st.booleans(), st.integers(-2, 2), st.just(1.5), st.just("text"))
@@ -180,8 +178,8 @@ _VALUES = st.one_of(
 
 
 @st.composite
-def _broken(draw: st.DrawFn) -> dict[str, Any]:
-    """A chunk with a key less, or with any value somewhere."""
+def _altered_chunk(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a chunk without one of its keys, or with an arbitrary value somewhere."""
     chunk = json.loads(json.dumps(draw(st.sampled_from(FULL))))
     places: list[Any] = [chunk]
     for place in places:
@@ -196,9 +194,11 @@ def _broken(draw: st.DrawFn) -> dict[str, Any]:
     return chunk  # type: ignore[no-any-return]
 
 
-@given(st.lists(_broken(), min_size=20, max_size=20))
+@given(st.lists(_altered_chunk(), min_size=20, max_size=20))
 @settings(max_examples=30)
-def test_reading_is_as_lenient_as_the_client(reader: Reader, values: list[dict[str, Any]]) -> None:
+def test_parsing_is_as_lenient_as_in_the_client(
+    reader: Reader, values: list[dict[str, Any]]
+) -> None:
     bodies = [f"data: {json.dumps(value)}\n\n" for value in values]
     errors = reader.accept_bodies(bodies)
     for value, error in zip(values, errors, strict=True):

@@ -1,4 +1,4 @@
-"""A message as a page of any release would have it."""
+"""`downgrade_message`: a message as a client of any release can represent it."""
 
 from __future__ import annotations
 
@@ -24,28 +24,30 @@ def call(call_id: str, state: str, **fields: Any) -> dict[str, Any]:
 
 
 def message(*parts: dict[str, Any]) -> UIMessage:
-    told = [{"type": "step-start"}, *parts]
-    return UIMessage.from_object({"id": "a1", "role": "assistant", "parts": told})
+    with_step = [{"type": "step-start"}, *parts]
+    return UIMessage.from_object({"id": "a1", "role": "assistant", "parts": with_step})
 
 
 @given(messages())
-def test_the_newest_page_has_the_message_itself(stored: UIMessage) -> None:
+def test_the_newest_version_gets_the_message_itself(stored: UIMessage) -> None:
     assert downgrade_message(stored, NEWEST_CLIENT_VERSION) is stored
     assert downgrade_message(FOREIGN, NEWEST_CLIENT_VERSION) is FOREIGN
 
 
 @given(messages(interrupted=False), st.sampled_from(CLIENT_VERSIONS))
-def test_it_streams_as_the_message_does(stored: UIMessage, client_version: ClientVersion) -> None:
-    there = downgrade_message(stored, client_version)
-    streamed = [reduce(replay_chunks(one, client_version)).to_object() for one in (there, stored)]
-    assert streamed[0] == streamed[1]
-    # A page gives it back as it got it.
-    again = UIMessage.from_object(there.to_object())
-    assert downgrade_message(again, client_version).to_object() == there.to_object()
+def test_it_replays_as_the_message_does(stored: UIMessage, client_version: ClientVersion) -> None:
+    downgraded = downgrade_message(stored, client_version)
+    replayed = [
+        reduce(replay_chunks(each, client_version)).to_object() for each in (downgraded, stored)
+    ]
+    assert replayed[0] == replayed[1]
+    # A client sends it back unchanged.
+    again = UIMessage.from_object(downgraded.to_object())
+    assert downgrade_message(again, client_version).to_object() == downgraded.to_object()
 
 
 @given(messages(), st.sampled_from(CLIENT_VERSIONS))
-def test_the_message_that_is_kept_does_not_change(
+def test_the_given_message_does_not_change(
     stored: UIMessage, client_version: ClientVersion
 ) -> None:
     before = stored.to_object()
@@ -67,15 +69,15 @@ def test_the_message_that_is_kept_does_not_change(
         ),
     ],
 )
-def test_answers_of_people_are_told_where_they_are_known(
+def test_approval_responses_are_kept_where_clients_know_them(
     client_version: str, states: list[str]
 ) -> None:
-    yes = {"id": "p", "approved": True, "reason": "Why not?"}
+    approval = {"id": "p", "approved": True, "reason": "Why not?"}
     stored = message(
         call("1", "output-denied", approval={"id": "o", "approved": False}),
         call("2", "approval-requested", approval={"id": "q"}),
-        call("3", "approval-responded", approval=yes),
-        call("4", "output-available", output=1, approval={**yes, "id": "r"}),
+        call("3", "approval-responded", approval=approval),
+        call("4", "output-available", output=1, approval={**approval, "id": "r"}),
     )
     calls = [
         part
@@ -87,17 +89,17 @@ def test_answers_of_people_are_told_where_they_are_known(
     if client_version == "5.0.0":
         assert approvals == [None] * 4
     else:
-        assert approvals[2:] == [yes, {**yes, "id": "r"}]
-    # Who executed it is told as it is, so that a page does not wait for what is not its own.
+        assert approvals[2:] == [approval, {**approval, "id": "r"}]
+    # `providerExecuted` is unchanged: a client waits for its own calls only.
     assert calls[3].provider_executed is None
 
 
-def test_what_a_person_said_is_never_changed() -> None:
+def test_a_user_message_does_not_change() -> None:
     parts = [{"type": "file", "url": "", "mediaType": "a/b", "providerReference": {"x": "y"}}]
-    said = UIMessage.from_object({"id": "u1", "role": "user", "parts": parts})
-    assert downgrade_message(said, OLDEST_CLIENT_VERSION) is said
+    user_message = UIMessage.from_object({"id": "u1", "role": "user", "parts": parts})
+    assert downgrade_message(user_message, OLDEST_CLIENT_VERSION) is user_message
 
 
-def test_keys_of_the_message_stay() -> None:
+def test_unknown_keys_of_the_message_stay() -> None:
     stored = UIMessage.from_object({**message().to_object(), "createdAt": "today"})
     assert downgrade_message(stored, OLDEST_CLIENT_VERSION).to_object()["createdAt"] == "today"

@@ -1,4 +1,4 @@
-"""A `WireError` says in data where a value is wrong, and in its text too."""
+"""`WireError` has the path and the types of a wrong value, as data and in its text."""
 
 from __future__ import annotations
 

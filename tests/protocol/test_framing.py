@@ -1,4 +1,4 @@
-"""Any framing of a stream: our decoder and checker against every published client."""
+"""Framings of a stream: our decoder and checker, compared with every published client."""
 
 from __future__ import annotations
 
@@ -32,63 +32,68 @@ def delta(text: str) -> str:
     return json.dumps({"type": "text-delta", "id": "0", "delta": text})
 
 
-def within(event: str) -> str:
+def complete_stream(event: str) -> str:
     return BEFORE + event + AFTER + FINISH + DONE
 
 
 HELLO = f"data: {delta('Hello')}\n\n"
-WHOLE = within(HELLO)
+COMPLETE = complete_stream(HELLO)
 
 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize(
-    ("body", "shown"),
+    ("body", "text"),
     [
-        (WHOLE, "Hello"),
-        (WHOLE.replace("\n", "\r\n"), "Hello"),
-        (WHOLE.replace("\n", "\r"), "Hello"),
-        ("\ufeff" + WHOLE, "Hello"),
-        (WHOLE.replace("data: ", "data:"), "Hello"),
-        (WHOLE.replace("\n\n", "\n: keep-alive\n\n: again\n\n"), "Hello"),
-        (WHOLE.replace("data: ", "event: chunk\nid: 1\nretry: 5\ndata: "), "Hello"),
-        (within(HELLO.replace(",", ",\ndata: ")), "Hello"),
-        (within("event: ping\n\n" + HELLO), "Hello"),
-        (within(f"data: {delta('é' * 300_000)}\n\n"), "é" * 300_000),
-        (within(f"data: {delta(chr(0xD83D))}\n\ndata: {delta(chr(0xDE00))}\n\n"), "😀"),
-        (WHOLE.removesuffix(DONE), "Hello"),
+        (COMPLETE, "Hello"),
+        (COMPLETE.replace("\n", "\r\n"), "Hello"),
+        (COMPLETE.replace("\n", "\r"), "Hello"),
+        ("\ufeff" + COMPLETE, "Hello"),
+        (COMPLETE.replace("data: ", "data:"), "Hello"),
+        (COMPLETE.replace("\n\n", "\n: keep-alive\n\n: again\n\n"), "Hello"),
+        (COMPLETE.replace("data: ", "event: chunk\nid: 1\nretry: 5\ndata: "), "Hello"),
+        (complete_stream(HELLO.replace(",", ",\ndata: ")), "Hello"),
+        (complete_stream("event: ping\n\n" + HELLO), "Hello"),
+        (complete_stream(f"data: {delta('é' * 300_000)}\n\n"), "é" * 300_000),
+        (complete_stream(f"data: {delta(chr(0xD83D))}\n\ndata: {delta(chr(0xDE00))}\n\n"), "😀"),
+        (COMPLETE.removesuffix(DONE), "Hello"),
         (BEFORE + HELLO, "Hello"),
         (BEFORE + HELLO + HELLO.removesuffix("\n"), "Hello"),
         (BEFORE + DONE + HELLO + AFTER + FINISH, "Hello"),
         ('{"error":"overloaded"}', ""),
         ("", ""),
-        (within("data:\n\n"), None),
-        (within("data: Hello\n\n"), None),
-        (within('data: {"type":"data-x","data":NaN}\n\n'), None),
-        (within("data: []\n\n"), None),
-        (within("data: null\n\n"), None),
-        (within('data: {"type":"ping"}\n\n'), None),
-        (within("event: ping\ndata: {}\n\n"), None),
-        (within('data: {"type":"data-x","data":[{"__proto__":1}]}\n\n'), None),
-        (within('data: {"type":"data-x","data":{"constructor":{"prototype":1}}}\n\n'), None),
+        (complete_stream("data:\n\n"), None),
+        (complete_stream("data: Hello\n\n"), None),
+        (complete_stream('data: {"type":"data-x","data":NaN}\n\n'), None),
+        (complete_stream("data: []\n\n"), None),
+        (complete_stream("data: null\n\n"), None),
+        (complete_stream('data: {"type":"ping"}\n\n'), None),
+        (complete_stream("event: ping\ndata: {}\n\n"), None),
+        (complete_stream('data: {"type":"data-x","data":[{"__proto__":1}]}\n\n'), None),
+        (
+            complete_stream('data: {"type":"data-x","data":{"constructor":{"prototype":1}}}\n\n'),
+            None,
+        ),
     ],
 )
-def test_a_client_shows_what_we_read_and_throws_where_we_say_so(
-    reader: Reader, body: str, shown: str | None, release: str
+def test_clients_show_what_the_decoder_reads_and_throw_where_the_checker_says(
+    reader: Reader, body: str, text: str | None, release: str
 ) -> None:
-    answer = reader.read_body(body, release=release)
+    result = reader.read_body(body, release=release)
     fatal = [finding for finding in check(body.encode()) if finding.fatal]
-    if shown is None:
-        assert answer["error"] is not None
+    if text is None:
+        assert result["error"] is not None
         assert fatal
     else:
-        assert answer["error"] is None
+        assert result["error"] is None
         assert fatal == []
-        theirs = [p for p in answer["message"]["parts"] if answer["message"]["role"] == "assistant"]
-        assert "".join(part.get("text", "") for part in theirs) == shown
-        assert text_of(decoded(body)) == shown
+        client_parts = [
+            p for p in result["message"]["parts"] if result["message"]["role"] == "assistant"
+        ]
+        assert "".join(part.get("text", "") for part in client_parts) == text
+        assert text_of(decode_message(body)) == text
 
 
-def decoded(body: str) -> UIMessage:
+def decode_message(body: str) -> UIMessage:
     decoder = Decoder()
     events = [*decoder.feed(body.encode()), *decoder.end()]
     return reduce(parse_chunk(json_codec.decode(event)) for event in events if event != "[DONE]")

@@ -1,4 +1,4 @@
-"""JSON: any valid text is read, only what every client can read is written."""
+"""JSON: any valid text is decoded, only what every client accepts is encoded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ui_message_stream import json_codec
 
-#: Any string that a browser can send: with lone surrogates.
+#: Any string that a browser can send, lone surrogates included.
 _STRINGS = st.text(st.characters(exclude_categories=()), max_size=6)
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 _VALUES = st.recursive(
@@ -25,56 +25,56 @@ def as_browsers_decode(text: str) -> str:
 
 
 @given(_VALUES, st.booleans())
-def test_every_json_value_is_read_as_it_is(value: Any, escaped: bool) -> None:
+def test_every_json_value_is_decoded(value: Any, escaped: bool) -> None:
     text = json.dumps(value, ensure_ascii=escaped)
     assert json_codec.decode(text) == value
 
 
 @given(_VALUES)
-def test_what_is_written_is_json_in_utf8_of_the_same_value(value: Any) -> None:
-    written = json_codec.encode(value)
-    assert b"\n" not in written
+def test_values_are_encoded_as_one_line_of_utf8(value: Any) -> None:
+    encoded = json_codec.encode(value)
+    assert b"\n" not in encoded
     expected = json.loads(as_browsers_decode(json.dumps(value, ensure_ascii=False)))
-    assert json.loads(written.decode("utf-8", "strict")) == expected
+    assert json.loads(encoded.decode("utf-8", "strict")) == expected
 
 
-def test_an_emoji_cut_in_half_is_read_and_written_as_a_replacement_character() -> None:
-    half = json_codec.decode(b'{"text":"a\\ud83d"}')
-    assert half == {"text": "a\ud83d"}
-    assert json_codec.encode(half) == '{"text":"a\ufffd"}'.encode()
+def test_a_lone_surrogate_is_decoded_and_encoded_as_a_replacement_character() -> None:
+    value = json_codec.decode(b'{"text":"a\\ud83d"}')
+    assert value == {"text": "a\ud83d"}
+    assert json_codec.encode(value) == '{"text":"a\ufffd"}'.encode()
     assert json_codec.encode(["\ud83d\ude00"]) == '["😀"]'.encode()
 
 
 @pytest.mark.parametrize("text", ["NaN", '{"a":Infinity}', "[-Infinity]", "", "{", "01", "'a'"])
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_invalid_json_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"JSON|line 1"):
         json_codec.decode(text)
 
 
-def test_numbers_that_json_cannot_write_become_null() -> None:
+def test_numbers_without_a_json_form_become_null() -> None:
     assert json_codec.encode([float("nan"), float("inf"), 1.5]) == b"[null,null,1.5]"
 
 
-def test_integers_stay_exact_and_the_longest_are_read() -> None:
+def test_large_integers_stay_exact_and_the_largest_become_infinity() -> None:
     assert json_codec.encode(json_codec.decode(b"123456789012345678901234567890")) == (
         b"123456789012345678901234567890"
     )
-    # More digits than Python converts. A browser reads Infinity.
+    # More digits than Python converts. A browser decodes it as Infinity.
     assert json_codec.decode(b"1" * 5000) == float("inf")
 
 
-def test_bytes_that_are_not_utf8_and_a_bom_are_read_as_a_browser_reads_them() -> None:
+def test_invalid_utf8_and_a_bom_are_decoded_as_in_a_browser() -> None:
     assert json_codec.decode(b'\xef\xbb\xbf"a\xffb"') == "a\ufffdb"
 
 
-def test_nesting_without_end_is_an_error_and_not_a_crash() -> None:
+def test_deep_nesting_is_an_error() -> None:
     with pytest.raises(ValueError, match="deeply"):
         json_codec.decode(b"[" * 100_000 + b"]" * 100_000)
     deep = json_codec.decode(b"[" * 800 + b"]" * 800)
     assert json_codec.sanitize(deep) is deep
 
 
-def test_keys_on_which_clients_throw_are_removed_wherever_they_are() -> None:
+def test_keys_on_which_clients_throw_are_removed_at_any_depth() -> None:
     value = {
         "a": [{"__proto__": 1, "b": 2}],
         "constructor": {"prototype": {}},

@@ -1,4 +1,4 @@
-"""UI messages: histories that any release wrote load, and come back as they were."""
+"""UI messages: those that any release wrote are parsed, and survive a round trip."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ PARTS: list[dict[str, Any]] = [
             "new": 1,
         },
     },
-    # `toolName` and `dynamic` are no keys of a static part. They survive all the same.
+    # `toolName` and `dynamic` are not keys of a static part, but survive too.
     {
         "type": "tool-weather",
         "toolCallId": "5",
@@ -85,20 +85,20 @@ def message(*parts: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part["type"])
-def test_a_part_comes_back_as_it_was_read(part: dict[str, Any]) -> None:
+def test_a_part_survives_a_round_trip(part: dict[str, Any]) -> None:
     for value in (part, {**part, "new": {"a": None}, "extra": 1}):
         assert parse_part(value).to_object() == value
 
 
-def test_a_message_comes_back_as_it_was_read() -> None:
+def test_a_message_survives_a_round_trip() -> None:
     value = {**message(*PARTS), "metadata": None, "createdAt": "now"}
     assert UIMessage.from_object(value).to_object() == value
 
 
 @given(messages())
 @settings(max_examples=50)
-def test_messages_of_any_log_come_back_as_they_were(made: UIMessage) -> None:
-    value = json.loads(json_codec.encode(made.to_object()))
+def test_messages_of_any_log_survive_a_round_trip(parsed: UIMessage) -> None:
+    value = json.loads(json_codec.encode(parsed.to_object()))
     assert UIMessage.from_object(value).to_object() == value
 
 
@@ -109,7 +109,7 @@ def test_the_name_of_a_static_tool_is_its_type() -> None:
     assert not part.dynamic
 
 
-def test_keys_on_which_clients_throw_are_not_sent_back() -> None:
+def test_keys_on_which_clients_throw_are_removed() -> None:
     hostile = {"__proto__": 1, "fine": 2}
     parts = [
         {"type": "from-the-future", "a": hostile},
@@ -117,11 +117,11 @@ def test_keys_on_which_clients_throw_are_not_sent_back() -> None:
         {"type": "tool-t", "toolCallId": "2", "state": "input-available", "toolName": hostile},
         {"type": "data-x", "data": hostile, "name": hostile},
     ]
-    made = UIMessage.from_object({**message(*parts), "metadata": hostile, "more": hostile})
-    assert isinstance(made.parts[0], UnknownPart)
-    written = made.to_object()
-    assert not json_codec.has_forbidden_key(written)
-    assert written["parts"][0] == {"type": "from-the-future", "a": {"fine": 2}}
+    parsed = UIMessage.from_object({**message(*parts), "metadata": hostile, "more": hostile})
+    assert isinstance(parsed.parts[0], UnknownPart)
+    encoded = parsed.to_object()
+    assert not json_codec.has_forbidden_key(encoded)
+    assert encoded["parts"][0] == {"type": "from-the-future", "a": {"fine": 2}}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_keys_on_which_clients_throw_are_not_sent_back() -> None:
         (message({**PARTS[15], "approval": {}}), r"parts\[0\]\.approval\.id: missing"),
     ],
 )
-def test_what_is_no_message_is_an_error_that_names_the_place(value: Any, text: str) -> None:
+def test_an_invalid_message_is_an_error_that_names_the_place(value: Any, text: str) -> None:
     with pytest.raises(WireError, match=text):
         UIMessage.from_object(value)
 

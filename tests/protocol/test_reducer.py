@@ -1,4 +1,4 @@
-"""`reduce` gives what the newest client has: the same chunks go through the published package."""
+"""`reduce` returns what the newest client has: both get the same chunks."""
 
 from __future__ import annotations
 
@@ -22,58 +22,58 @@ from tests.protocol.strategies import FOREIGN, json_values, logs, messages
 
 
 def _with_floats(value: Any) -> Any:
-    """The value with the numbers that JavaScript has: integers above 2^53 are rounded."""
+    """Return the value with JavaScript's numbers: integers above 2^53 are rounded."""
     return json.loads(json_codec.encode(value), parse_int=float)
 
 
-def theirs(reader: Reader, chunks: list[Chunk], message: UIMessage | None = None) -> Any:
+def client_result(reader: Reader, chunks: list[Chunk], message: UIMessage | None = None) -> Any:
     answer = reader.read(chunks, message)
     return _with_floats([answer["message"], answer["finishReason"], answer["error"]])
 
 
-def ours(chunks: list[Chunk], message: UIMessage | None = None) -> Any:
+def our_result(chunks: list[Chunk], message: UIMessage | None = None) -> Any:
     reducer = Reducer(message or UIMessage(id="generated", role="assistant", parts=[]))
     for chunk in chunks:
         reducer.feed(chunk)
-    shown = reducer.message.to_object()
-    return _with_floats([shown, reducer.finish_reason, reducer.error_text])
+    message_object = reducer.message.to_object()
+    return _with_floats([message_object, reducer.finish_reason, reducer.error_text])
 
 
 @given(log=logs(), data=st.data())
 @settings(max_examples=150)
-def test_a_log_cut_anywhere_gives_the_message_that_the_client_has(
+def test_any_prefix_of_a_log_gives_the_message_of_the_client(
     reader: Reader, log: list[Chunk], data: st.DataObject
 ) -> None:
-    read_so_far = log[: data.draw(st.integers(1, len(log)))]
-    assert ours(read_so_far) == theirs(reader, read_so_far)
+    prefix = log[: data.draw(st.integers(1, len(log)))]
+    assert our_result(prefix) == client_result(reader, prefix)
 
 
 @given(message=messages(), data=st.data())
 @settings(max_examples=60)
-def test_a_continued_message_is_what_the_client_has(
+def test_a_continuation_gives_the_message_of_the_client(
     reader: Reader, message: UIMessage, data: st.DataObject
 ) -> None:
     log = data.draw(logs(message))
-    assert ours(log, message) == theirs(reader, log, message)
+    assert our_result(log, message) == client_result(reader, log, message)
 
 
 @given(log=logs(FOREIGN))
 @settings(max_examples=50)
-def test_a_foreign_message_that_is_continued_is_too(reader: Reader, log: list[Chunk]) -> None:
-    assert ours(log, FOREIGN) == theirs(reader, log, FOREIGN)
+def test_a_continuation_of_a_foreign_message_does_too(reader: Reader, log: list[Chunk]) -> None:
+    assert our_result(log, FOREIGN) == client_result(reader, log, FOREIGN)
 
 
 @given(log=logs(), data=st.data())
 @settings(max_examples=60)
-def test_looking_changes_nothing(log: list[Chunk], data: st.DataObject) -> None:
+def test_reading_the_message_changes_nothing(log: list[Chunk], data: st.DataObject) -> None:
     reducer = Reducer()
-    seen: list[tuple[UIMessage, dict[str, Any]]] = []
+    snapshots: list[tuple[UIMessage, dict[str, Any]]] = []
     for chunk in log:
         reducer.feed(chunk)
         if data.draw(st.booleans()):
-            seen.append((reducer.message, reducer.message.to_object()))
+            snapshots.append((reducer.message, reducer.message.to_object()))
     assert reducer.message.to_object() == reduce(log).to_object()
-    assert [snapshot.to_object() for snapshot, _ in seen] == [shown for _, shown in seen]
+    assert [snapshot.to_object() for snapshot, _ in snapshots] == [value for _, value in snapshots]
 
 
 def _chunks(*objects: dict[str, Any]) -> list[Chunk]:
@@ -84,7 +84,7 @@ CALL = {"toolCallId": "1", "toolName": "a"}
 START = {"type": "tool-input-start", **CALL}
 DELTA = {"type": "tool-input-delta", "toolCallId": "1", "inputTextDelta": '{"a": [1, 2'}
 AVAILABLE = {"type": "tool-input-available", **CALL, "input": {"a": 1}}
-FAILED = {"type": "tool-input-error", **CALL, "input": "{", "errorText": "bad"}
+INPUT_ERROR = {"type": "tool-input-error", **CALL, "input": "{", "errorText": "bad"}
 OUTPUT = {"type": "tool-output-available", "toolCallId": "1", "output": 1}
 OUTPUT_ERROR = {"type": "tool-output-error", "toolCallId": "1", "errorText": "bad"}
 REQUEST = {"type": "tool-approval-request", "toolCallId": "1", "approvalId": "x"}
@@ -104,7 +104,7 @@ REASONING = {"type": "reasoning-start", "id": "0"}
         [START, DELTA, OUTPUT, DELTA],
         [START, DELTA, AVAILABLE, DELTA],
         [START, DELTA, {**AVAILABLE, "dynamic": True}, OUTPUT],
-        [START, DELTA, {**FAILED, "dynamic": True}],
+        [START, DELTA, {**INPUT_ERROR, "dynamic": True}],
         [START, DELTA, {**START, "dynamic": True, "title": "A"}, DELTA],
         [START, DELTA, START, DELTA],
         [START, DELTA, {**AVAILABLE, "toolName": "b"}],
@@ -115,7 +115,7 @@ REASONING = {"type": "reasoning-start", "id": "0"}
         [{**START, "inputEncoding": "text"}, DELTA, STEP, DELTA],
         [AVAILABLE, OUTPUT, STEP, AVAILABLE, OUTPUT_ERROR],
         [AVAILABLE, OUTPUT, STEP, {**OUTPUT, "output": 2}],
-        [AVAILABLE, OUTPUT, {**OUTPUT, "preliminary": True}, FAILED],
+        [AVAILABLE, OUTPUT, {**OUTPUT, "preliminary": True}, INPUT_ERROR],
         [AVAILABLE, REQUEST, {**REQUEST, "approvalId": "y"}, OUTPUT],
         [{**AVAILABLE, "unknown": 1}, {"type": "file", "url": "u", "mediaType": "m", "id": "1"}],
         [TEXT, TEXT_DELTA, TEXT, TEXT_DELTA],
@@ -127,10 +127,10 @@ REASONING = {"type": "reasoning-start", "id": "0"}
         [{"type": "data-a", "id": "1", "data": 1, "unknown": 1}, {"type": "data-b", "data": 1}],
     ],
 )
-def test_what_no_server_should_send_is_read_as_the_client_does(
+def test_illegal_chunks_are_reduced_as_in_the_client(
     reader: Reader, chunks: list[dict[str, Any]]
 ) -> None:
-    assert ours(_chunks(*chunks)) == theirs(reader, _chunks(*chunks))
+    assert our_result(_chunks(*chunks)) == client_result(reader, _chunks(*chunks))
 
 
 @pytest.mark.parametrize(
@@ -156,15 +156,15 @@ def test_what_no_server_should_send_is_read_as_the_client_does(
         ],
     ],
 )
-def test_a_chunk_about_nothing_is_an_error_for_both(
+def test_a_chunk_about_something_unknown_is_an_error_for_both(
     reader: Reader, chunks: list[dict[str, Any]]
 ) -> None:
-    assert theirs(reader, _chunks(*chunks))[2] is not None
+    assert client_result(reader, _chunks(*chunks))[2] is not None
     with pytest.raises(ReduceError):
         reduce(_chunks(*chunks))
 
 
-# JavaScript would cut a string that is merged between the halves of a surrogate pair.
+# JavaScript would split merged strings between the halves of a surrogate pair.
 @given(values=st.lists(json_values.filter(lambda v: not isinstance(v, str) or v.isascii())))
 @settings(max_examples=60)
 @example(values=[[1, {"a": 1}], {"1": {"b": 2}}, {"1": None, "constructor": 1, "prototype": 1}])
@@ -172,11 +172,11 @@ def test_a_chunk_about_nothing_is_an_error_for_both(
 def test_metadata_merges_as_in_the_client(reader: Reader, values: list[Any]) -> None:
     chunks: list[Chunk] = [c.MessageMetadata(message_metadata=value) for value in values]
     try:
-        message = ours(chunks)[0]
+        message = our_result(chunks)[0]
     except ReduceError:
-        assert theirs(reader, chunks)[2] is not None
+        assert client_result(reader, chunks)[2] is not None
     else:
-        assert message == theirs(reader, chunks)[0]
+        assert message == client_result(reader, chunks)[0]
 
 
 _PIECES = st.one_of(
@@ -190,11 +190,11 @@ _PIECES = st.one_of(
 
 @given(text=st.lists(_PIECES, max_size=8).map("".join), data=st.data())
 @settings(max_examples=300)
-def test_half_a_tool_input_is_read_as_the_client_does(
+def test_a_partial_tool_input_is_parsed_as_in_the_client(
     reader: Reader, text: str, data: st.DataObject
 ) -> None:
-    looks = sorted(data.draw(st.sets(st.integers(0, len(text)), min_size=1, max_size=4)))
-    _same_values(reader, [text[:look] for look in looks])
+    sizes = sorted(data.draw(st.sets(st.integers(0, len(text)), min_size=1, max_size=4)))
+    _same_values(reader, [text[:size] for size in sizes])
 
 
 @pytest.mark.parametrize(
@@ -212,30 +212,30 @@ def test_half_a_tool_input_is_read_as_the_client_does(
         "nulx",
     ],
 )
-def test_every_prefix_of_half_a_tool_input_is(reader: Reader, text: str) -> None:
+def test_every_prefix_of_a_tool_input_is_parsed_as_in_the_client(reader: Reader, text: str) -> None:
     _same_values(reader, [text[:size] for size in range(len(text) + 1)])
 
 
 def _same_values(reader: Reader, prefixes: list[str]) -> None:
     growing = PartialJSON()
     values = [growing.value(text) for text in prefixes]
-    shown = [{} if v is UNSET else {"value": json_codec.sanitize(v)} for v in values]
-    assert _with_floats(shown) == _with_floats(reader.parse(prefixes))
+    results = [{} if v is UNSET else {"value": json_codec.sanitize(v)} for v in values]
+    assert _with_floats(results) == _with_floats(reader.parse(prefixes))
 
 
-def test_surrogate_halves_in_two_deltas_are_one_character() -> None:
+def test_surrogate_halves_in_two_deltas_are_joined() -> None:
     deltas = [c.TextDelta(id="0", delta="\ud83d"), c.TextDelta(id="0", delta="\ude00")]
     [part] = reduce([c.TextStart(id="0"), *deltas]).to_object()["parts"]
     assert part["text"] == "😀"
 
 
-def test_surrogate_halves_are_joined_in_a_tool_input_that_was_looked_at_in_between() -> None:
+def test_surrogate_halves_are_joined_in_a_tool_input_that_is_read_in_between() -> None:
     reducer = Reducer()
     reducer.feed(c.ToolInputStart(tool_call_id="1", tool_name="a"))
     for piece in ('{"\ud83d', '\ude00": "\ud83d', '\ude00"'):
         reducer.feed(c.ToolInputDelta(tool_call_id="1", input_text_delta=piece))
-        shown = reducer.message.to_object()["parts"][0]["input"]
-    assert shown == {"😀": "😀"}
+        tool_input = reducer.message.to_object()["parts"][0]["input"]
+    assert tool_input == {"😀": "😀"}
 
 
 @pytest.mark.parametrize("text", ['{"a": "%s"}', '{"a": [%s1]}'])
@@ -250,5 +250,5 @@ def test_feeding_a_long_tool_input_takes_linear_time(text: str) -> None:
         reduce([c.ToolInputStart(tool_call_id="1", tool_name="a"), *chunks])
         return time.process_time() - started
 
-    # Reading everything again at each delta would take a hundred times as long.
+    # Parsing everything again at each delta would take a hundred times as long.
     assert min(seconds(1_000_000) for _ in range(3)) < 30 * min(seconds(100_000) for _ in range(3))

@@ -29,8 +29,8 @@ from tests.protocol.strategies import FOREIGN, logs, messages
 RELEASES = ["5.0.0", "5.0.92", "5.0.216", "6.0.0", "6.0.230", "7.0.0", "7.0.31", "7.0.173"]
 
 
-def as_expanded(message: UIMessage) -> dict[str, Any]:
-    """The message without what no chunk can say: the list in `replay_chunks`'s own docstring."""
+def as_replayed(message: UIMessage) -> dict[str, Any]:
+    """Return the message without what chunks cannot express: see the docstring of `replay`."""
     parts: list[m.Part] = []
     for index, part in enumerate(map(copy, message.parts)):
         if isinstance(part, m.UnknownPart):
@@ -44,7 +44,7 @@ def as_expanded(message: UIMessage) -> dict[str, Any]:
         if isinstance(part, m.FilePart):
             part.filename = part.provider_reference = None
         if isinstance(part, m.ToolPart):
-            _as_expanded(part)
+            _normalize_call(part)
         outside = (m.StepStartPart, m.DataPart, m.SteeringMessagePart)
         if not (isinstance(part, outside) or any(isinstance(p, m.StepStartPart) for p in parts)):
             parts.append(m.StepStartPart())
@@ -53,7 +53,7 @@ def as_expanded(message: UIMessage) -> dict[str, Any]:
     return UIMessage(id=message.id, role="assistant", metadata=metadata, parts=parts).to_object()
 
 
-def _as_expanded(part: m.ToolPart) -> None:
+def _normalize_call(part: m.ToolPart) -> None:
     if part.state == "input-streaming":
         part.state = "output-error"
         part.error_text = TRUNCATED_INPUT
@@ -72,12 +72,12 @@ def _as_expanded(part: m.ToolPart) -> None:
 
 @given(message=messages())
 @settings(max_examples=100)
-def test_reduce_takes_back_what_expand_gives(message: UIMessage) -> None:
-    assert reduce(replay_chunks(message, NEWEST_CLIENT_VERSION)).to_object() == as_expanded(message)
+def test_reduce_is_the_inverse(message: UIMessage) -> None:
+    assert reduce(replay_chunks(message, NEWEST_CLIENT_VERSION)).to_object() == as_replayed(message)
 
 
-def test_a_foreign_message_loses_only_what_no_chunk_can_say() -> None:
-    assert reduce(replay_chunks(FOREIGN, NEWEST_CLIENT_VERSION)).to_object() == as_expanded(FOREIGN)
+def test_a_foreign_message_loses_only_what_chunks_cannot_express() -> None:
+    assert reduce(replay_chunks(FOREIGN, NEWEST_CLIENT_VERSION)).to_object() == as_replayed(FOREIGN)
 
 
 @given(message=messages(), data=st.data())
@@ -85,35 +85,35 @@ def test_a_foreign_message_loses_only_what_no_chunk_can_say() -> None:
 def test_the_chunks_are_legal_and_so_is_a_continuation_after_them(
     message: UIMessage, data: st.DataObject
 ) -> None:
-    grammar = StreamState()
+    stream = StreamState()
     for chunk in [*replay_chunks(message, NEWEST_CLIENT_VERSION), *data.draw(logs(message))[1:]]:
-        grammar.check(chunk)
+        stream.check(chunk)
 
 
 def test_a_foreign_message_becomes_legal() -> None:
-    grammar = StreamState()
+    stream = StreamState()
     for chunk in replay_chunks(FOREIGN, NEWEST_CLIENT_VERSION):
-        grammar.check(chunk)
-    assert grammar.state == "between steps"
+        stream.check(chunk)
+    assert stream.state == "between steps"
 
 
 @pytest.mark.parametrize("release", RELEASES)
 @given(message=messages())
 @settings(max_examples=15)
-def test_every_release_reads_a_message_expanded_for_it(
+def test_every_release_reads_a_message_replayed_for_it(
     reader: Reader, release: str, message: UIMessage
 ) -> None:
     client_version = ClientVersion.parse(release)
     chunks = replay_chunks(message, client_version)
     assert all(downgrade(chunk, client_version) is chunk for chunk in chunks)
-    answer = reader.read(chunks, release=release)
-    assert answer["error"] is None
-    texts = [p["text"] for p in answer["message"]["parts"] if p["type"] == "text"]
+    result = reader.read(chunks, release=release)
+    assert result["error"] is None
+    texts = [p["text"] for p in result["message"]["parts"] if p["type"] == "text"]
     assert texts == [part.text for part in message.parts if isinstance(part, m.TextPart)]
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_replay_does_not_run_a_page_s_tool_again(reader: Reader, release: str) -> None:
+def test_a_replay_does_not_run_client_tools_again(reader: Reader, release: str) -> None:
     call = {"type": "tool-locate", "input": {"exact": True}}
     message = UIMessage.from_object(
         {
@@ -128,18 +128,18 @@ def test_a_replay_does_not_run_a_page_s_tool_again(reader: Reader, release: str)
             ],
         }
     )
-    answer = reader.read(
+    result = reader.read(
         replay_chunks(message, min(ClientVersion.parse(release), DEFAULT_CLIENT_VERSION)),
         None,
         release,
     )
-    # 5.0.0 cannot be kept from it without being told something wrong.
-    assert answer["toolCalls"] == ["open"] or release == "5.0.0"
-    states = [(p["toolCallId"], p["state"]) for p in answer["message"]["parts"][1:]]
+    # 5.0.0 would need a wrong `providerExecuted` in the final part.
+    assert result["toolCalls"] == ["open"] or release == "5.0.0"
+    states = [(p["toolCallId"], p["state"]) for p in result["message"]["parts"][1:]]
     assert states == [
         ("answered", "output-available"),
         ("failed", "output-error"),
         ("denied", "output-error"),
         ("open", "input-available"),
     ]
-    assert not any(part.get("providerExecuted") for part in answer["message"]["parts"])
+    assert not any(part.get("providerExecuted") for part in result["message"]["parts"])

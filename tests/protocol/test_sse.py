@@ -1,4 +1,4 @@
-"""Server-sent events: the rows of the HTML standard, and bytes split anywhere."""
+"""Server-sent events: the examples of the HTML standard, and bytes split anywhere."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def decode(*packets: bytes) -> list[str]:
     return [event for packet in packets for event in decoder.feed(packet)] + decoder.end()
 
 
-def by_the_standard(text: str) -> list[str]:
-    """The events of a whole stream, as plainly as the HTML standard puts it."""
+def decode_by_the_standard(text: str) -> list[str]:
+    """Return the events of a complete stream, following the HTML standard literally."""
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     events, data = [], []
     for line in lines[:-1]:
@@ -48,7 +48,7 @@ def test_any_stream_split_anywhere_has_the_events_of_the_standard(
     body = "".join(pieces).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
     packets = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
-    assert decode(*packets) == by_the_standard("".join(pieces))
+    assert decode(*packets) == decode_by_the_standard("".join(pieces))
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_framing(body: bytes, events: list[str]) -> None:
     assert decode(*(body[i : i + 1] for i in range(len(body)))) == events
 
 
-def test_an_event_is_there_as_soon_as_its_blank_line_is() -> None:
+def test_an_event_is_returned_with_its_blank_line() -> None:
     decoder = Decoder()
     assert decoder.feed(b"data: a\n") == []
     assert decoder.feed(b"\n") == ["a"]
     assert decoder.feed(b"data: b\r\n\r") == []
     assert decoder.feed(b"\n") == ["b"]
-    # A CR of its own is a line end only when something else follows.
+    # A CR is a line end by itself only if something other than LF follows.
     assert decoder.feed(b"data: c\r\rdata") == ["c"]
 
 
@@ -102,7 +102,7 @@ def test_an_event_is_there_as_soon_as_its_blank_line_is() -> None:
         (b"data", True),
     ],
 )
-def test_an_unfinished_event_is_known_and_dropped(body: bytes, unfinished: bool) -> None:
+def test_an_unfinished_event_is_reported_and_dropped(body: bytes, unfinished: bool) -> None:
     decoder = Decoder()
     for at in range(len(body)):
         decoder.feed(body[at : at + 1])
@@ -110,8 +110,8 @@ def test_an_unfinished_event_is_known_and_dropped(body: bytes, unfinished: bool)
     assert decoder.has_unfinished_event is unfinished
 
 
-def test_a_long_event_in_many_packets_costs_what_its_length_costs() -> None:
-    # Joining what came so far at every packet would take this test over its time limit.
+def test_a_long_event_in_many_packets_takes_linear_time() -> None:
+    # With quadratic time, this test would exceed its time limit.
     decoder = Decoder()
     packet = b"x" * 8
     events = decoder.feed(b"data: ")
@@ -122,12 +122,12 @@ def test_a_long_event_in_many_packets_costs_what_its_length_costs() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_frame_is_one_event_whatever_the_text(text: str) -> None:
+def test_a_frame_is_one_event_for_any_text(text: str) -> None:
     [event] = decode(frame(TextDelta(id="0", delta=text)))
     assert json.loads(event) == {"type": "text-delta", "id": "0", "delta": text}
 
 
-def test_what_is_written_beside_chunks() -> None:
+def test_comments_done_and_headers() -> None:
     assert frame(Finish()) == b'data: {"type":"finish"}\n\n'
     assert decode(comment(), comment("stream-open"), DONE) == ["[DONE]"]
     assert dict(HEADERS) == {
