@@ -49,7 +49,7 @@ class Finding:
 
     def __str__(self) -> str:
         location = f"event {self.event}" if self.event else "response"
-        severity = f"fatal on {self.fatal}" if self.fatal else "contract"
+        severity = f"fatal on {self.fatal}" if self.fatal else "not fatal"
         return f"{location}: {self.text} [{self.rule}; {severity}]"
 
 

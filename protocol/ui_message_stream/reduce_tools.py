@@ -1,4 +1,4 @@
-"""Reduce the chunks of tool calls: the half of `Reducer` for tool parts."""
+"""Reduce the chunks of tool calls: what `Reducer` does for tool parts."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def test_the_text_of_a_finding() -> None:
         "event 3: tool-input-available: an unknown field `title` "
         "[unknown-field; fatal on 5.x before 5.0.217]"
     )
-    assert str(Finding("no-done", "no end", 0)) == "response: no end [no-done; contract]"
+    assert str(Finding("no-done", "no end", 0)) == "response: no end [no-done; not fatal]"
 
 
 @given(st.data())
