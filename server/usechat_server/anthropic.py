@@ -1,4 +1,4 @@
-"""What an agent on Claude is set up with: the model, its options, the provider's own tools."""
+"""Claude: the model, its options, and the tools that Anthropic executes."""
 
 from usechat_server.providers.anthropic.memory_tool import memory
 from usechat_server.providers.anthropic.model import AnthropicModel

@@ -47,7 +47,7 @@ async def test_the_sdk_can_read_the_fake_provider() -> None:
         async with AsyncAnthropic(base_url=provider.url, api_key="k", max_retries=0) as client:
             request: Any = {"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": [HI]}
             async with client.messages.stream(**request) as stream:
-                answer = await stream.get_final_message()
+                response = await stream.get_final_message()
             with pytest.raises(APIStatusError) as overloaded:
                 async with client.messages.stream(**request) as stream:
                     await stream.get_final_message()
@@ -57,14 +57,14 @@ async def test_the_sdk_can_read_the_fake_provider() -> None:
                 await client.models.retrieve("claude-0")
             with pytest.raises(BadRequestError, match="first message must use the user role"):
                 await client.messages.create(**{**request, "messages": [ASKED]})
-    content: list[Any] = list(answer.content)
+    content: list[Any] = list(response.content)
     hm, redacted, hello, called = content
     assert (hm.type, hm.thinking, hm.signature) == ("thinking", "Hmm.", "c2ln")
     assert (redacted.type, redacted.data) == ("redacted_thinking", "b3Bh")
     assert (hello.type, hello.text) == ("text", "Héllo")
     assert (called.type, called.input) == ("tool_use", {"city": "Paris"})
-    assert answer.stop_reason == "tool_use"
-    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (7, 9)
+    assert response.stop_reason == "tool_use"
+    assert (response.usage.input_tokens, response.usage.output_tokens) == (7, 9)
     assert overloaded.value.type == "overloaded_error"
     assert listed == ["claude-sonnet-5-5"]
     assert model_info.max_tokens == 64_000

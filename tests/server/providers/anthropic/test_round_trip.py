@@ -28,7 +28,7 @@ CLIENT_VERSIONS = [
 _THINKING = ("thinking", "redacted_thinking")
 
 
-def complete(recording: Recording) -> bool:
+def is_complete(recording: Recording) -> bool:
     """Whether all responses are complete."""
     kinds = [event["type"] for event in recording.events]
     have_ended = [json.loads(lines[-1])["type"] == "message_stop" for lines in recording.responses]
@@ -39,7 +39,7 @@ def complete(recording: Recording) -> bool:
 CASES = [
     pytest.param(recording, client_version, id=f"{recording.name}-{client_version.major}")
     for recording in our_own() + others()
-    if complete(recording)
+    if is_complete(recording)
     for client_version in CLIENT_VERSIONS
 ]
 
@@ -49,28 +49,30 @@ async def test_every_block_is_sent_back_unchanged(
     recording: Recording, client_version: ClientVersion
 ) -> None:
     conversation = RecordedConversation(recording, client_version)
-    await conversation.run(turns_of(recording))
+    await conversation.run(responses_per_message(recording))
 
     tools = [ClientTool(name, name, {"type": "object"}) for name in recording.client_tools]
     messages = [UIMessage.from_object(m.to_object()) for m in conversation.messages]
-    made = build_request(ModelCall(messages, tools=tools), model="m", max_tokens=100)
+    request = build_request(ModelCall(messages, tools=tools), model="m", max_tokens=100)
 
-    assert problems(made) == []
+    assert problems(request) == []
     for body in conversation.requests:
         assert problems(body) == []
     sent_blocks = [
         block
-        for turn in made["messages"]
-        if turn["role"] == "assistant"
-        for block in turn["content"]
+        for message in request["messages"]
+        if message["role"] == "assistant"
+        for block in message["content"]
     ]
-    received_blocks = [block for response in recording.responses for block in blocks(response)]
+    received_blocks = [
+        block for response in recording.responses for block in content_blocks(response)
+    ]
     assert [comparable(block) for block in sent_blocks] == [
         comparable(block) for block in received_blocks
     ]
 
 
-def turns_of(recording: Recording) -> list[int]:
+def responses_per_message(recording: Recording) -> list[int]:
     """The number of responses in each assistant message: a message continues after a call of the
     app's tool and after a pause."""
     turns = [0]
@@ -84,7 +86,7 @@ def turns_of(recording: Recording) -> list[int]:
     return [count for count in turns if count]
 
 
-def blocks(response: list[str]) -> list[dict[str, Any]]:
+def content_blocks(response: list[str]) -> list[dict[str, Any]]:
     """The content of a response, assembled as the API's documentation says, without what the API
     refuses: blank text, and thinking at the end."""
     content: dict[int, dict[str, Any]] = {}
@@ -115,14 +117,14 @@ def blocks(response: list[str]) -> list[dict[str, Any]]:
                     del content[event["index"]]
     for index, text in pieces.items():
         if text:
-            content[index]["input"] = parsed(text)
-    made = [block for block in content.values() if block.get("text", "x").strip()]
-    while made and made[-1]["type"] in _THINKING:
-        made.pop()
-    return made
+            content[index]["input"] = parse_input(text)
+    sendable = [block for block in content.values() if block.get("text", "x").strip()]
+    while sendable and sendable[-1]["type"] in _THINKING:
+        sendable.pop()
+    return sendable
 
 
-def parsed(text: str) -> Any:
+def parse_input(text: str) -> Any:
     """A tool's input; if it was cut off, wrapped so that the model sees what it wrote."""
     try:
         return json.loads(text)

@@ -82,13 +82,13 @@ async def connection_closed(provider: FakeProvider, index: int = 0) -> bool:
 async def test_a_response(
     provider: FakeProvider, model: AnthropicModel, chunk_bytes: int | None
 ) -> None:
-    answer = message(
+    events = message(
         thinking("Hm."),
         text("Hé", "llo 😀"),
         tool_use("toolu_1", "weather", {}),
         stop_reason="tool_use",
     )
-    provider.script(Reply(answer, chunk_bytes=chunk_bytes))
+    provider.script(Reply(events, chunk_bytes=chunk_bytes))
     stream = model.stream(call(max_tokens=50))
     chunks, error = await read(stream)
     assert error is None
@@ -413,8 +413,8 @@ async def test_a_body_that_does_not_end_does_not_delay_the_result(
 async def test_max_tokens_comes_from_the_model_list_once_it_is_known(
     provider: FakeProvider, model: AnthropicModel
 ) -> None:
-    answer = Reply(message(text("Hi")))
-    provider.script(answer, answer, answer)
+    reply = Reply(message(text("Hi")))
+    provider.script(reply, reply, reply)
     await read(model.stream(call()))
     deadline = time.monotonic() + DEADLINE
     while model.stream(call()).request["max_tokens"] == DEFAULT_MAX_TOKENS:
@@ -470,5 +470,5 @@ async def test_two_hundred_concurrent_calls(provider: FakeProvider, model: Anthr
     calls = [asyncio.create_task(read(model.stream(call(max_tokens=9)))) for _ in range(200)]
     await asyncio.to_thread(provider.request, 199)
     provider.release(200)
-    answers = await asyncio.gather(*calls)
-    assert [(text_of(chunks), error) for chunks, error in answers] == [("onetwo", None)] * 200
+    results = await asyncio.gather(*calls)
+    assert [(text_of(chunks), error) for chunks, error in results] == [("onetwo", None)] * 200
