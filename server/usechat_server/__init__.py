@@ -1,7 +1,17 @@
-"""The Python backend for React's useChat."""
+"""The Python backend for React's useChat.
+
+Everything that an application needs is exported here, apart from these modules:
+`usechat_server.anthropic` (Claude's tools and options), `usechat_server.mcp` (MCP servers),
+`usechat_server.store` (stored chats), and `ui_message_stream` (the protocol).
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from ui_message_stream.versions import ClientVersion
 
 from usechat_server.agent import Agent, NextStep
 from usechat_server.app import ChatApp, create_app, create_router
+from usechat_server.approvals import Approve, Ask, Deny
 from usechat_server.compose import StreamWriter
 from usechat_server.errors import (
     ChatConflict,
@@ -15,28 +25,52 @@ from usechat_server.errors import (
     RequestTimeout,
     ServiceUnavailable,
     StoreUnavailable,
+    UsechatDeprecationWarning,
 )
 from usechat_server.http.body import read_turn
+from usechat_server.http.respond import respond
 from usechat_server.http.response import UIMessageStreamResponse
-from usechat_server.results import RunResult
+from usechat_server.providers.base import Model, ModelCall, ModelStream, StepResult
+from usechat_server.results import RunResult, Step, Usage, usage_metadata
 from usechat_server.settings import Settings
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
-from usechat_server.turn import Turn
+from usechat_server.turn import Decision, Turn
 
 __all__ = [  # noqa: RUF022
+    # an agent and its tools
     "Agent",
+    "NextStep",
     "tool",
     "ToolContext",
     "ToolError",
     "ClientTool",
-    "NextStep",
+    "Approve",
+    "Ask",
+    "Deny",
+    # an app
     "create_app",
     "create_router",
     "ChatApp",
     "Settings",
+    # what hooks and handlers get
     "Turn",
-    "RunResult",
+    "Decision",
     "StreamWriter",
+    "RunResult",
+    "Step",
+    "Usage",
+    "usage_metadata",
+    # routes of one's own
+    "respond",
+    "read_turn",
+    "UIMessageStreamResponse",
+    "ClientVersion",
+    # a model of one's own
+    "Model",
+    "ModelCall",
+    "ModelStream",
+    "StepResult",
+    # errors
     "ModelError",
     "ChatError",
     "InvalidRequest",
@@ -48,6 +82,12 @@ __all__ = [  # noqa: RUF022
     "PayloadTooLarge",
     "ServiceUnavailable",
     "StoreUnavailable",
-    "UIMessageStreamResponse",
-    "read_turn",
+    "UsechatDeprecationWarning",
+    "__version__",
 ]
+
+try:
+    #: The version of this distribution; "unknown" where it is not installed.
+    __version__ = version("usechat-server")
+except PackageNotFoundError:
+    __version__ = "unknown"

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp
 from uvicorn.importer import ImportFromStringError, import_from_string
 
+from usechat_server import __version__
 from usechat_server.agent import Agent
 from usechat_server.app import create_app
 from usechat_server.serving.server import Config, run
@@ -154,6 +155,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     parser = argparse.ArgumentParser(
         prog="usechat-server", description="The Python backend for React's useChat."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     serve = commands.add_parser(
         "serve",

@@ -23,6 +23,7 @@ __all__ = [
     "ServiceUnavailable",
     "StoreUnavailable",
     "ToolError",
+    "UsechatDeprecationWarning",
     "public_error",
 ]
 
@@ -183,3 +184,10 @@ class ToolError(Exception):
 
 class InvalidInput(ToolError):
     """The input is not what the tool takes. The text is for the model, which may try again."""
+
+
+class UsechatDeprecationWarning(FutureWarning):
+    """Something that this release still does, and a later one will not. The text says what to use.
+
+    It is shown by default, unlike Python's own DeprecationWarning.
+    """

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretS
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 
+from usechat_server.errors import UsechatDeprecationWarning
+
 __all__ = ["Settings", "cached_settings", "default_settings", "describe", "set_default_settings"]
 
 _SECRET_LENGTH = 32
@@ -60,7 +62,9 @@ class Settings(BaseSettings):
         for variable, name in _RENAMED.items():
             if (value := os.environ.get(variable)) and name not in values:
                 new = f"USECHAT_{name.upper()}"
-                warnings.warn(f"{variable} is deprecated: use {new}", FutureWarning, stacklevel=2)
+                warnings.warn(
+                    f"{variable} is deprecated: use {new}", UsechatDeprecationWarning, stacklevel=2
+                )
                 values = {**values, name: value}
         return values
 

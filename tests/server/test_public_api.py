@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+import tomllib
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, assert_type
 
 import pytest
+import usechat_server
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
-from ui_message_stream import UIMessage
+from ui_message_stream import ToolInputAvailable, UIMessage
 from usechat_server import (
     Agent,
     ChatNotFound,
@@ -22,9 +26,15 @@ from usechat_server import (
     Settings,
     StreamWriter,
     Turn,
+    UIMessageStreamResponse,
+    UsechatDeprecationWarning,
     create_app,
     create_router,
+    read_turn,
+    respond,
+    tool,
 )
+from usechat_server.cli import main
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import LiveServer, ScriptedModel, chunks, text, user
@@ -358,3 +368,114 @@ def test_a_failed_run_has_no_finish_reason() -> None:
         server.chat()
         assert finished.wait(DEADLINE)
     assert (results[0].outcome, results[0].finish_reason) == ("failed", None)
+
+
+# --- a route of one's own
+
+
+def own_routes(routes: Mapping[str, Callable[[Request], Awaitable[Response]]]) -> LiveServer:
+    return LiveServer(
+        Starlette(routes=[Route(path, route, methods=["POST"]) for path, route in routes.items()])
+    )
+
+
+def test_respond_is_the_chat_route_in_a_route_of_ones_own() -> None:
+    model = ScriptedModel()
+    typed = Agent(model)
+
+    async def with_agent(request: Request) -> Response:
+        return await respond(request, agent=typed, user=request.headers.get("x-user"))
+
+    async def with_function(request: Request) -> Response:
+        return await respond(request, agent=choose, errors="json")
+
+    async def with_handler(request: Request) -> Response:
+        return await respond(request, handler=handler)
+
+    async def with_neither(request: Request) -> Response:
+        return await respond(request)
+
+    routes = {"/a": with_agent, "/f": with_function, "/h": with_handler, "/n": with_neither}
+    with own_routes(routes) as server:
+
+        def sent(path: str) -> str:
+            return server.request("POST", path, BODY).text
+
+        assert '"delta":"Hello there"' in sent("/a")
+        assert '"delta":"Hello there"' in sent("/f")
+        assert '"delta":"Handled"' in sent("/h")
+        assert chunks(sent("/a"))[-1] == {"type": "finish", "finishReason": "stop"}
+        refused = server.request("POST", "/a", {})
+        assert (refused.status_code, refused.text) == (400, "messages: expected a list, got null")
+        refused = server.request("POST", "/f", {})
+        message = "messages: expected a list, got null"
+        assert refused.json() == {"error": {"status": 400, "message": message}}
+        assert server.request("POST", "/n", BODY).status_code == 500
+
+
+def test_an_approval_counts_in_a_route_of_ones_own() -> None:
+    paid: list[int] = []
+
+    @tool(needs_approval=True)
+    def pay(amount: int) -> str:
+        """Pay somebody."""
+        paid.append(amount)
+        return "paid"
+
+    model = ScriptedModel(
+        [ToolInputAvailable(tool_call_id="t1", tool_name="pay", input={"amount": 5})]
+    )
+    asking = Agent(model, tools=[pay])
+
+    async def chat(request: Request) -> Response:
+        return await respond(request, agent=asking)
+
+    newest = {"x-usechat-client": "ai/7.0.173"}
+    with own_routes({"/chat": chat}) as server:
+        asked = chunks(server.request("POST", "/chat", BODY, newest).text)
+        [approval] = [chunk for chunk in asked if chunk["type"] == "tool-approval-request"]
+        [start] = [chunk for chunk in asked if chunk["type"] == "start"]
+        part = {
+            "type": "tool-pay",
+            "toolCallId": "t1",
+            "state": "approval-responded",
+            "input": {"amount": 5},
+            "approval": {"id": approval["approvalId"], "approved": True},
+        }
+        parts = [{"type": "step-start"}, part]
+        assistant = {"id": start["messageId"], "role": "assistant", "parts": parts}
+        model.batches = text("Done")
+        body = {"id": "c1", "messages": [user("Hello"), assistant]}
+        answer = server.request("POST", "/chat", body, newest)
+        assert answer.status_code == 200, answer.text
+        assert server.request("POST", "/chat", body, newest).status_code == 409
+    assert paid == [5]
+
+
+def test_the_types_of_a_route_of_ones_own() -> None:
+    async def chat(request: Request) -> Response:
+        turn = await read_turn(request, body=Options)
+        assert_type(turn, Turn[Options])
+
+        async def in_city(turn: Turn[Options], writer: StreamWriter) -> None:
+            writer.text(turn.body.city)
+
+        return UIMessageStreamResponse.from_handler(in_city, turn)
+
+    with own_routes({"/chat": chat}) as server:
+        assert '"delta":"Oslo"' in server.request("POST", "/chat", {**BODY, "city": "Oslo"}).text
+
+
+# --- the version
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"usechat-server {usechat_server.__version__}\n"
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert usechat_server.__version__ in {project["project"]["version"], "unknown"}
+
+
+def test_a_deprecation_is_shown_by_default() -> None:
+    assert issubclass(UsechatDeprecationWarning, FutureWarning)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import cast
 
 from pydantic import BaseModel
 from starlette.datastructures import Headers, QueryParams
@@ -15,7 +16,7 @@ from ui_message_stream.versions import ClientVersion
 from usechat_server.chat_request import parse_request, turn_of, validate_body
 from usechat_server.errors import ChatError, InvalidRequest, PayloadTooLarge, RequestTimeout
 from usechat_server.settings import Settings, cached_settings
-from usechat_server.turn import Turn
+from usechat_server.turn import BodyT, Turn
 
 __all__ = ["CLIENT_HEADER", "read_body", "read_turn", "requested_client_version"]
 
@@ -89,9 +90,9 @@ async def read_turn(
     request: Request,
     *,
     user: str | None = None,
-    body: type[BaseModel] | None = None,
+    body: type[BodyT] | None = None,
     settings: Settings | None = None,
-) -> Turn:
+) -> Turn[BodyT]:
     """Return the turn that a `useChat` request is for.
 
     The history and the tool outputs in it are client-supplied and unverified.
@@ -111,6 +112,7 @@ async def read_turn(
         client_version = requested_client_version(request.scope, settings.client_version)
         chat_request = parse_request(await read_body(request.scope, request.receive, settings))
         turn = turn_of(chat_request, user, client_version)
-        return replace(turn, body=validate_body(turn.body, body))
+        model = cast("type[BaseModel] | None", body)
+        return replace(turn, body=validate_body(turn.body, model))
     except ChatError as error:
         raise HTTPException(error.status, error.text) from None

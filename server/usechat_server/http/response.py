@@ -26,7 +26,7 @@ from usechat_server.compose import ChatHandler, handler_chunks
 from usechat_server.errors import RESTARTING, public_error
 from usechat_server.http.sse_response import OPEN_COMMENT, EventStreamResponse
 from usechat_server.settings import cached_settings
-from usechat_server.turn import Turn
+from usechat_server.turn import BodyT, Turn
 
 __all__ = ["UIMessageStreamResponse"]
 
@@ -89,10 +89,10 @@ class UIMessageStreamResponse(EventStreamResponse):
         )
 
     @classmethod
-    def of(
+    def from_handler(
         cls,
-        handler: ChatHandler,
-        turn: Turn,
+        handler: ChatHandler[BodyT],
+        turn: Turn[BodyT],
         *,
         keep_alive: float | None = None,
         send_timeout: float | None = None,
@@ -104,10 +104,22 @@ class UIMessageStreamResponse(EventStreamResponse):
             async def handler(turn: Turn, writer: StreamWriter) -> None:
                 writer.text("Hello")
 
-            return UIMessageStreamResponse.of(handler, await read_turn(request))
+            return UIMessageStreamResponse.from_handler(handler, await read_turn(request))
 
         The handler is cancelled when the client leaves. If it raises a ChatError, the stream ends
         with the error's text, which the user reads.
+
+        Args:
+            handler: Writes the response.
+            turn: The turn that `read_turn` returned.
+            keep_alive: Seconds of silence after which a comment is sent; by default the settings'.
+            send_timeout: Seconds after which a client that reads nothing is disconnected; by
+                default the settings'.
+            headers: Additional response headers.
+            background: Runs after the stream has ended.
+
+        Returns:
+            The response.
         """
         return cls(
             handler_chunks(handler, turn),

@@ -94,7 +94,7 @@ async def test_two_agents_merged_concurrently_between_texts_of_the_handler() -> 
         await asyncio.gather(writer.merge(first.stream(turn)), writer.merge(second.stream(turn)))
         writer.text("Done.")
 
-    message, _ = await message_and_finish(UIMessageStreamResponse.of(handler, TURN))
+    message, _ = await message_and_finish(UIMessageStreamResponse.from_handler(handler, TURN))
     texts = [part.text for part in message.parts if isinstance(part, TextPart)]
     assert sorted(texts) == ["Asking both.", "Done.", "One", "Two"]
     assert (texts[0], texts[-1]) == ("Asking both.", "Done.")
@@ -111,13 +111,15 @@ async def test_a_handler_can_catch_the_error_of_its_agent() -> None:
         except ModelError:
             writer.text("Try again later.")
 
-    message, _ = await message_and_finish(UIMessageStreamResponse.of(handler, TURN))
+    message, _ = await message_and_finish(UIMessageStreamResponse.from_handler(handler, TURN))
     assert [p.text for p in message.parts if isinstance(p, TextPart)][-1] == "Try again later."
 
     async def without_fallback(turn: Turn, writer: StreamWriter) -> None:
         await writer.merge(Agent(ScriptedModel([ModelError("529", "overloaded")])).stream(turn))
 
-    last = (await AsgiHost(UIMessageStreamResponse.of(without_fallback, TURN)).read_chunks())[-1]
+    last = (
+        await AsgiHost(UIMessageStreamResponse.from_handler(without_fallback, TURN)).read_chunks()
+    )[-1]
     assert isinstance(last, Error)
     assert "overloaded" in last.error_text
 
@@ -128,7 +130,7 @@ async def test_a_disconnect_closes_the_merged_agent_s_model_call() -> None:
     async def handler(turn: Turn, writer: StreamWriter) -> None:
         await writer.merge(Agent(model).stream(turn))
 
-    host = AsgiHost(UIMessageStreamResponse.of(handler, TURN))
+    host = AsgiHost(UIMessageStreamResponse.from_handler(handler, TURN))
     request = host.request()
     await host.wait_for_body(lambda body: b"Hel" in body)
     host.disconnect()

@@ -49,7 +49,7 @@ TURN: Turn = Turn(
 
 
 async def written_chunks(handler: ChatHandler, turn: Turn = TURN) -> list[Chunk]:
-    host = AsgiHost(UIMessageStreamResponse.of(handler, turn))
+    host = AsgiHost(UIMessageStreamResponse.from_handler(handler, turn))
     chunks = await host.read_chunks()
     assert check(host.body, turn.client_version, message=turn.continued) == []
     return chunks
@@ -126,7 +126,7 @@ async def test_chunks_arrive_while_the_handler_runs() -> None:
         await gate.wait()
         writer.text("lo")
 
-    host = AsgiHost(UIMessageStreamResponse.of(handler, TURN))
+    host = AsgiHost(UIMessageStreamResponse.from_handler(handler, TURN))
     request = host.request()
     await host.wait_for_body(lambda body: b"Hel" in body)
     gate.set()
@@ -350,7 +350,7 @@ async def test_a_disconnect_cancels_the_handler_and_closes_merged_streams() -> N
         finally:
             cleaned.set()
 
-    host = AsgiHost(UIMessageStreamResponse.of(handler, TURN))
+    host = AsgiHost(UIMessageStreamResponse.from_handler(handler, TURN))
     request = host.request()
     await host.wait_for_body(lambda body: b"Hel" in body)
     host.disconnect()

@@ -156,7 +156,7 @@ def test_calls_from_several_tasks_write_a_legal_stream(
             messages=[question, *([before] if before else [])],
             message_id="m",
         )
-        host = AsgiHost(UIMessageStreamResponse.of(handler, turn))
+        host = AsgiHost(UIMessageStreamResponse.from_handler(handler, turn))
         await asyncio.wait_for(host.request(), LONG)
         assert host.complete
         chunks.extend(host.chunks)
@@ -248,7 +248,7 @@ def test_legal_streams_are_merged_completely(
             messages=[question],
             message_id="m",
         )
-        host = AsgiHost(UIMessageStreamResponse.of(handler, turn))
+        host = AsgiHost(UIMessageStreamResponse.from_handler(handler, turn))
         await asyncio.wait_for(host.request(), LONG)
         return host
 

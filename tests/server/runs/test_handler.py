@@ -208,7 +208,7 @@ def test_a_route_of_the_app_s_own() -> None:
     @app.post("/chat")
     async def chat(request: Request) -> UIMessageStreamResponse:
         turn = await read_turn(request, user="ann", body=Places)
-        return UIMessageStreamResponse.of(answer, turn, headers={"x-own": "1"})
+        return UIMessageStreamResponse.from_handler(answer, turn, headers={"x-own": "1"})
 
     @app.post("/agent")
     async def agent(request: Request) -> UIMessageStreamResponse:

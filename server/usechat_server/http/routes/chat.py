@@ -28,7 +28,7 @@ from usechat_server.http.state import AppState
 from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
 
-__all__ = ["chat_routes"]
+__all__ = ["chat_routes", "start_run"]
 
 #: Bytes from which a body is parsed in a thread, since that would delay other streams.
 PARSE_IN_THREAD = 1_000_000
@@ -54,44 +54,10 @@ class _Routes:
         self._state = state
 
     async def start(self, request: Request) -> Response:
-        state = self._state
-        if state.draining:
+        if self._state.draining:
             raise ServiceUnavailable(RESTARTING)
-        user = await state.user(request.scope)
-        client_version = state.client_version_of(request.scope)
-        body = await read_body(request.scope, request.receive, state.settings)
-        if len(body) >= PARSE_IN_THREAD:
-            chat_request, digest = await asyncio.to_thread(_parse, body, state)
-        else:
-            chat_request, digest = _parse(body, state)
-        await state.ready()
-        key = ChatKey(user, chat_request.chat_id)
-
-        async def begin_turn(lease: Lease) -> tuple[Turn, Responder]:
-            """Return the turn and its responder. A request that is refused here changes nothing."""
-            store = state.store
-            if store is None:
-                turn = turn_of(chat_request, user, client_version)
-            else:
-                turn = await store.turn(chat_request, user, client_version)
-            # A stored history is as long as the chat, however short the body.
-            in_thread = len(body) >= PARSE_IN_THREAD or store is not None
-            responder = await state.responder_factory.for_request(turn, in_thread=in_thread)
-            decisions = await state.approvals.redeem(turn)
-            turn = replace(turn, decisions=decisions)
-            if store is not None:
-                try:
-                    await store.begin(turn, run_id=lease.run_id, epoch=lease.epoch)
-                except asyncio.CancelledError:
-                    # It may have been stored, and will never run.
-                    await store.interrupt([lease.run_id])
-                    raise
-                if turn.revision == 0:
-                    state.chat_created(turn)
-            return turn, responder
-
-        subscription = await state.runs.start_or_join(key, digest, begin_turn)
-        return self._stream(subscription, key, client_version)
+        user = await self._state.user(request.scope)
+        return await start_run(self._state, request, user)
 
     async def resume(self, request: Request) -> Response:
         state = self._state
@@ -100,7 +66,7 @@ class _Routes:
         subscription = await state.runs.resume(key) if state.can_resume else None
         if subscription is None:
             return Response(status_code=204)
-        return self._stream(subscription, key, client_version, from_start=True)
+        return _stream(state, subscription, key, client_version, from_start=True)
 
     async def stop(self, request: Request) -> Response:
         state = self._state
@@ -110,25 +76,64 @@ class _Routes:
         await state.runs.stop(key, run_id=run_id, message_id=message_id)
         return Response(status_code=204)
 
-    def _stream(
-        self,
-        subscription: LogSubscription,
-        key: ChatKey,
-        client_version: ClientVersion,
-        *,
-        from_start: bool = False,
-    ) -> Response:
-        """Return a stream of the run's log."""
-        settings = self._state.settings
-        return run_response(
-            subscription,
-            self._state.coordinator,
-            key,
-            client_version,
-            from_start=from_start,
-            keep_alive=settings.keep_alive,
-            send_timeout=settings.send_timeout,
-        )
+
+async def start_run(state: AppState, request: Request, user: str | None) -> Response:
+    """Start the run of a request, or join it if it is sent again, and return its stream."""
+    client_version = state.client_version_of(request.scope)
+    body = await read_body(request.scope, request.receive, state.settings)
+    if len(body) >= PARSE_IN_THREAD:
+        chat_request, digest = await asyncio.to_thread(_parse, body, state)
+    else:
+        chat_request, digest = _parse(body, state)
+    await state.ready()
+    key = ChatKey(user, chat_request.chat_id)
+
+    async def begin_turn(lease: Lease) -> tuple[Turn, Responder]:
+        """Return the turn and its responder. A request that is refused here changes nothing."""
+        store = state.store
+        if store is None:
+            turn = turn_of(chat_request, user, client_version)
+        else:
+            turn = await store.turn(chat_request, user, client_version)
+        # A stored history is as long as the chat, however short the body.
+        in_thread = len(body) >= PARSE_IN_THREAD or store is not None
+        responder = await state.responder_factory.for_request(turn, in_thread=in_thread)
+        decisions = await state.approvals.redeem(turn)
+        turn = replace(turn, decisions=decisions)
+        if store is not None:
+            try:
+                await store.begin(turn, run_id=lease.run_id, epoch=lease.epoch)
+            except asyncio.CancelledError:
+                # It may have been stored, and will never run.
+                await store.interrupt([lease.run_id])
+                raise
+            if turn.revision == 0:
+                state.chat_created(turn)
+        return turn, responder
+
+    subscription = await state.runs.start_or_join(key, digest, begin_turn)
+    return _stream(state, subscription, key, client_version)
+
+
+def _stream(
+    state: AppState,
+    subscription: LogSubscription,
+    key: ChatKey,
+    client_version: ClientVersion,
+    *,
+    from_start: bool = False,
+) -> Response:
+    """Return a stream of the run's log."""
+    settings = state.settings
+    return run_response(
+        subscription,
+        state.coordinator,
+        key,
+        client_version,
+        from_start=from_start,
+        keep_alive=settings.keep_alive,
+        send_timeout=settings.send_timeout,
+    )
 
 
 def _parse(body: bytes, state: AppState) -> tuple[ChatRequest, str]:
