@@ -100,16 +100,15 @@ class Writer:
         """Write a chunk.
 
         Missing chunks are added before it. An output gets the `dynamic` flag of its call. The two
-        halves of a surrogate pair are joined; a lone one becomes U+FFFD.
+        halves of a surrogate pair are joined; a lone one becomes U+FFFD. If the chunk is refused,
+        the state does not change.
 
         Returns:
-            The chunks to send now. None, if a delta only has half a surrogate pair.
+            The chunks to send now; an empty list after a delta with only half a surrogate pair.
 
         Raises:
             IllegalChunk: The chunk must not come here, and no added chunk would help.
             TypeError: A value in the chunk has no JSON form.
-
-            After an error, the state has not changed.
         """
         if isinstance(chunk, TextDelta):
             if chunk.id in self._open_text and chunk.provider_metadata is None:
@@ -142,8 +141,8 @@ class Writer:
     def write_variant(self, variant: ChunkVariant) -> list[ChunkVariant]:
         """Write a chunk that may be for some client versions only.
 
-        Only a chunk for this stream's client version changes the state. Another one is passed
-        through.
+        Only a chunk for the client version of this stream changes the state. Any other is returned
+        unchanged.
 
         Returns:
             The chunks to send now.
