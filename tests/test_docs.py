@@ -1,4 +1,4 @@
-"""Every snippet of docs/protocol.md says what the page says it says."""
+"""Every snippet of docs/protocol.md runs, and prints what the text says."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ui_message_stream.grammar import RULES
 
 from tests.harness.serving import serve
 
-PAGE = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text()
+TEXT = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text()
 
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-#: Python that prints something, and what it prints.
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+#: Snippets that print something, with their output.
 PRINTING = [
-    (code, said)
-    for (language, code), (follows, said) in pairwise(BLOCKS)
-    if (language, follows) == ("python", "text")
+    (code, output)
+    for (language, code), (next_language, output) in pairwise(BLOCKS)
+    if (language, next_language) == ("python", "text")
 ]
 TESTING = [code for language, code in BLOCKS if language == "python" and "def test_" in code]
 
@@ -31,30 +31,32 @@ def run(snippet: str) -> dict[str, Any]:
     return names
 
 
-def test_no_snippet_is_left_out() -> None:
-    assert PAGE.count("```python") == len(PRINTING) + len(TESTING)
+def test_every_snippet_is_run() -> None:
+    assert TEXT.count("```python") == len(PRINTING) + len(TESTING)
 
 
-@pytest.mark.parametrize(("snippet", "said"), PRINTING)
-def test_a_snippet_prints_what_the_page_says(
-    snippet: str, said: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("snippet", "output"), PRINTING)
+def test_a_snippet_prints_its_output(
+    snippet: str, output: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(snippet)
-    assert capsys.readouterr().out == said
+    assert capsys.readouterr().out == output
 
 
-def test_the_test_of_a_backend_passes_with_ours_and_fails_without_it() -> None:
+def test_the_test_of_a_backend_passes_only_with_a_working_backend() -> None:
     [snippet] = TESTING
     with serve("tests.harness.apps:agent", "usechat") as served:
         run(snippet.replace("http://127.0.0.1:8000", served.url))["test_chat"]()
-        wrong = run(snippet.replace("http://127.0.0.1:8000/api/chat", f"{served.url}/healthz"))
+        without_chat = run(
+            snippet.replace("http://127.0.0.1:8000/api/chat", f"{served.url}/healthz")
+        )
         with pytest.raises(AssertionError):
-            wrong["test_chat"]()
+            without_chat["test_chat"]()
 
 
-def test_the_page_names_every_rule() -> None:
+def test_every_rule_is_documented() -> None:
     rows = [f"| `{rule.name}` | {rule.text} | {rule.fatal or ''} |" for rule in RULES.values()]
-    assert "\n".join(rows).replace("|  |", "| |") in PAGE
-    named = re.findall(r'_add_finding\(\s*"([a-z0-9-]+)"', Path(checker.__file__).read_text())
-    assert len(named) > 10
-    assert [rule for rule in named if f"`{rule}`" not in PAGE] == []
+    assert "\n".join(rows).replace("|  |", "| |") in TEXT
+    rules = re.findall(r'_add_finding\(\s*"([a-z0-9-]+)"', Path(checker.__file__).read_text())
+    assert len(rules) > 10
+    assert [rule for rule in rules if f"`{rule}`" not in TEXT] == []
