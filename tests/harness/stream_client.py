@@ -16,13 +16,13 @@ from ui_message_stream.state import StreamState
 
 from tests.harness.common import DEADLINE
 
-__all__ = ["Page"]
+__all__ = ["StreamClient"]
 
 
 class StreamClient:
     """One request for a stream, which a thread sends and reads at once.
 
-    with Page("POST", f"{url}/api/chat", body) as client:
+    with StreamClient("POST", f"{url}/api/chat", body) as client:
         client.wait(lambda chunks: len(chunks) > 3)
     """
 

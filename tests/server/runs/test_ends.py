@@ -1,5 +1,4 @@
-"""Every ending is one path: whatever ends an answer, the app gets the message and what became of
-it, and nothing that the app does with them breaks the stream."""
+"""However a run ends, the hooks get its message and its result, and no hook breaks the stream."""
 
 from __future__ import annotations
 
@@ -21,20 +20,20 @@ from tests.harness.stream_client import StreamClient
 BODY = {"id": "c1", "messages": [user("Hello")]}
 
 
-class Told:
-    """What the hooks got."""
+class HookCalls:
+    """The arguments that the hooks were called with."""
 
     def __init__(self) -> None:
         self.messages: list[UIMessage] = []
-        self.answers: list[RunResult] = []
+        self.results: list[RunResult] = []
         self._finished = threading.Event()
 
     async def message(self, turn: Turn, message: UIMessage) -> None:
         assert turn.chat_id == "c1"
         self.messages.append(message)
 
-    def finish(self, answer: RunResult) -> None:
-        self.answers.append(answer)
+    def finish(self, result: RunResult) -> None:
+        self.results.append(result)
         self._finished.set()
 
     def wait(self) -> None:
@@ -46,20 +45,20 @@ class Told:
     [
         ("finish", "finished"),
         ("stop", "aborted"),
-        ("hang-up", "aborted"),
+        ("disconnect", "aborted"),
         ("error", "failed"),
         ("drain", "interrupted"),
     ],
 )
-def test_the_app_gets_the_message_whatever_ended_it(end: str, outcome: str) -> None:
-    told = Told()
+def test_the_hooks_get_the_message_and_the_outcome_of_every_end(end: str, outcome: str) -> None:
+    calls = HookCalls()
     wrong = [[ToolInputDelta(tool_call_id="none", input_text_delta="")]]
     model = ScriptedModel(*text("Hello"), *(wrong if end == "error" else []), hold=end != "error")
     app = create_app(
         Agent(model),
         settings=Settings(drain_grace=0),
-        on_message=told.message,
-        on_finish=told.finish,
+        on_message=calls.message,
+        on_finish=calls.finish,
     )
     with LiveServer(app) as server, StreamClient("POST", f"{server.url}/api/chat", BODY) as client:
         client.wait_for_text("Hello")
@@ -68,26 +67,26 @@ def test_the_app_gets_the_message_whatever_ended_it(end: str, outcome: str) -> N
                 model.release()
             case "stop":
                 server.request("POST", "/api/chat/c1/stop")
-            case "hang-up":
+            case "disconnect":
                 client.close()
             case "drain":
                 server.server.handle_exit(15, None)
-        told.wait()
-        if end != "hang-up":
+        calls.wait()
+        if end != "disconnect":
             assert client.end().done
-            # What is told is what the client has.
-            assert told.messages == [client.message()]
+            # The hook gets what the client has.
+            assert calls.messages == [client.message()]
         assert model.closed.wait(DEADLINE)
-    [message], [answer] = told.messages, told.answers
-    assert answer.outcome == outcome
-    assert answer.turn.message_id == message.id
+    [message], [result] = calls.messages, calls.results
+    assert result.outcome == outcome
+    assert result.turn.message_id == message.id
     assert message.parts[-1] == TextPart(text="Hello", state="done")
 
 
-def test_the_app_has_the_message_before_the_page_has_the_end() -> None:
+def test_on_message_is_called_before_the_client_has_the_end() -> None:
     saved: list[str] = []
 
-    def save(turn: Turn, message: UIMessage) -> None:  # in a thread: it may take its time
+    def save(turn: Turn, message: UIMessage) -> None:  # in a thread
         saved.append(message.id)
 
     with LiveServer(create_app(Agent(ScriptedModel()), on_message=save)) as server:
@@ -96,45 +95,45 @@ def test_the_app_has_the_message_before_the_page_has_the_end() -> None:
             assert len(saved) == number
 
 
-def test_a_hook_that_fails_or_hangs_breaks_no_answer(
+def test_a_hook_that_fails_or_hangs_does_not_break_the_stream(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(run_module, "STORED_SECONDS", 0.05)
-    go_on = threading.Event()
+    may_return = threading.Event()
     saved: list[str] = []
 
-    def slow(turn: Turn, message: UIMessage) -> None:
-        assert go_on.wait(DEADLINE)
+    def hang(turn: Turn, message: UIMessage) -> None:
+        assert may_return.wait(DEADLINE)
         saved.append(message.id)
 
-    def fails(*args: Any) -> None:
-        raise RuntimeError("what the log says")
+    def fail(*args: Any) -> None:
+        raise RuntimeError("logged error")
 
-    app = create_app(Agent(ScriptedModel()), on_message=slow, on_finish=fails)
+    app = create_app(Agent(ScriptedModel()), on_message=hang, on_finish=fail)
     with LiveServer(app) as server:
-        for _ in range(2):  # nor does it hold the chat up
+        for _ in range(2):  # nor does it keep the chat busy
             assert server.chat().text.endswith("data: [DONE]\n\n")
         assert not saved
-        go_on.set()
-    # A server that goes down waits for them.
+        may_return.set()
+    # A server that shuts down waits for them.
     assert len(saved) == 2
-    assert [record.exc_text for record in caplog.records if "what the log" in str(record.exc_text)]
+    assert [record.exc_text for record in caplog.records if "logged error" in str(record.exc_text)]
 
 
-def test_a_reader_that_is_slow_delays_no_hook() -> None:
-    told = Told()
+def test_a_slow_reader_does_not_delay_the_hooks() -> None:
+    calls = HookCalls()
     model = ScriptedModel(*text(*["x" * 50_000] * 200))
-    app = create_app(Agent(model), on_message=told.message, on_finish=told.finish)
+    app = create_app(Agent(model), on_message=calls.message, on_finish=calls.finish)
     with LiveServer(app) as server, server.connection() as client:
         content = b'{"messages":[{"id":"1","role":"user","parts":[]}],"id":"c1"}'
         head = (
             f"POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(content)}\r\n\r\n"
         )
         client.sendall(head.encode() + content)
-        told.wait()
-        assert isinstance(told.messages[0].parts[-1], TextPart)
-        assert len(told.messages[0].parts[-1].text) == 10_000_000
-        # All of it can still be read.
+        calls.wait()
+        assert isinstance(calls.messages[0].parts[-1], TextPart)
+        assert len(calls.messages[0].parts[-1].text) == 10_000_000
+        # The client can still read all of it.
         received = b""
         while b"[DONE]" not in received[-100:]:
             received += client.recv(1 << 20)

@@ -1,4 +1,4 @@
-"""Apps that answer in plain code, choose an agent for each turn, or give the body a shape."""
+"""Apps that response in plain code, choose an agent for each turn, or give the body a shape."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from usechat_server.results import RunResult, Usage
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import LiveServer, ScriptedModel, chunks, text, user
-from tests.harness.scripted_model import ScriptedModel as Counting
+from tests.harness.scripted_model import ScriptedModel as UsageModel
 
 
-def said(answer: httpx.Response) -> str:
-    assert answer.status_code == 200, answer.text
-    return "".join(chunk.get("delta", "") for chunk in chunks(answer.text))
+def text_of(response: httpx.Response) -> str:
+    assert response.status_code == 200, response.text
+    return "".join(chunk.get("delta", "") for chunk in chunks(response.text))
 
 
 def post(server: LiveServer, **fields: Any) -> httpx.Response:
@@ -43,45 +43,45 @@ def post(server: LiveServer, **fields: Any) -> httpx.Response:
 
 
 class Places(BaseModel):
-    """The custom fields of a page."""
+    """The custom fields of a request."""
 
     city: str
     radius_km: float = Field(5, gt=0, alias="radiusKm")
 
 
-def test_code_that_merges_agents_is_a_run_with_everything() -> None:
+def test_a_handler_that_merges_agents_has_hooks_usage_and_metadata() -> None:
     saved: list[UIMessage] = []
     finished: list[RunResult] = []
 
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
         writer.text("Both say: ")
         for piece in ("Hi", " there"):
-            agent = Agent(Counting([*text(piece), Usage(input=10), StepResult("stop")]))
+            agent = Agent(UsageModel([*text(piece), Usage(input=10), StepResult("stop")]))
             await writer.merge(agent.stream(turn))
 
     app = create_app(
-        handler=answer,
+        handler=handler,
         on_message=lambda turn, message: saved.append(message),
         on_finish=finished.append,
     )
     with LiveServer(app) as server:
-        sent = chunks(server.chat(user("Hello")).text)
-    assert "".join(chunk.get("delta", "") for chunk in sent) == "Both say: Hi there"
+        received = chunks(server.chat(user("Hello")).text)
+    assert "".join(chunk.get("delta", "") for chunk in received) == "Both say: Hi there"
     [message] = saved
-    assert sent[0] == {"type": "start", "messageId": message.id}
+    assert received[0] == {"type": "start", "messageId": message.id}
     [done] = finished
     assert (done.outcome, len(done.steps)) == ("finished", 2)
-    # The page is told of the tokens of both, once.
-    [told] = [chunk for chunk in sent if chunk["type"] == "message-metadata"]
-    assert len(told["messageMetadata"]["usage"]["steps"]) == 2
-    assert message.metadata == told["messageMetadata"]
+    # The client gets the usage of both, once.
+    [metadata] = [chunk for chunk in received if chunk["type"] == "message-metadata"]
+    assert len(metadata["messageMetadata"]["usage"]["steps"]) == 2
+    assert message.metadata == metadata["messageMetadata"]
 
 
-def test_stop_ends_the_code_and_the_agent_in_it() -> None:
+def test_stop_cancels_the_handler_and_its_agent() -> None:
     model = ScriptedModel(hold=True)
     ended = threading.Event()
 
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
         try:
             await writer.merge(Agent(model).stream(turn))
         except asyncio.CancelledError:
@@ -90,11 +90,11 @@ def test_stop_ends_the_code_and_the_agent_in_it() -> None:
 
     body = {"id": "c", "messages": [user("Hello")]}
     with (
-        LiveServer(create_app(handler=answer)) as server,
+        LiveServer(create_app(handler=handler)) as server,
         httpx.Client(base_url=server.url, trust_env=False, timeout=DEADLINE) as client,
-        client.stream("POST", "/api/chat", json=body) as responder,
+        client.stream("POST", "/api/chat", json=body) as response,
     ):
-        lines = responder.iter_lines()
+        lines = response.iter_lines()
         assert any("there" in line for line in lines)
         assert client.post("/api/chat/c/stop").status_code == 204
         assert [line for line in lines if line][-2:] == ['data: {"type":"abort"}', "data: [DONE]"]
@@ -102,16 +102,16 @@ def test_stop_ends_the_code_and_the_agent_in_it() -> None:
         assert model.closed.wait(DEADLINE)
 
 
-def test_a_page_can_come_back_to_what_code_writes() -> None:
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
+def test_a_client_can_resume_a_handlers_response() -> None:
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
         writer.text("Hel")
         began.set()
-        await asyncio.to_thread(go_on.result, DEADLINE)
+        await asyncio.to_thread(may_continue.result, DEADLINE)
         writer.text("lo")
 
     began = threading.Event()
-    go_on: Future[None] = Future()
-    app = create_app(handler=answer, settings=Settings(resume=DEADLINE))
+    may_continue: Future[None] = Future()
+    app = create_app(handler=handler, settings=Settings(resume=DEADLINE))
     with (
         LiveServer(app) as server,
         ThreadPoolExecutor() as pool,
@@ -122,24 +122,24 @@ def test_a_page_can_come_back_to_what_code_writes() -> None:
         with client.stream("GET", "/api/chat/c/stream") as second:
             lines = second.iter_lines()
             before = next(line for line in lines if "Hel" in line)
-            go_on.set_result(None)
+            may_continue.set_result(None)
             after = "\n".join(lines)
-        assert said(first.result(DEADLINE)) == "Hello"
+        assert text_of(first.result(DEADLINE)) == "Hello"
     assert before.endswith('"delta":"Hel"}')
     assert '"delta":"lo"}' in after
 
 
-def test_code_refuses_in_words_of_its_own() -> None:
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
+def test_a_handler_can_fail_with_a_text_of_its_own() -> None:
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
         raise ChatError("Your quota is used up.")
 
-    with LiveServer(create_app(handler=answer)) as server:
-        sent = chunks(server.chat(user("Hello")).text)
-    assert sent[-1] == {"type": "error", "errorText": "Your quota is used up."}
+    with LiveServer(create_app(handler=handler)) as server:
+        received = chunks(server.chat(user("Hello")).text)
+    assert received[-1] == {"type": "error", "errorText": "Your quota is used up."}
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-def test_an_agent_for_each_turn(is_async: bool) -> None:
+def test_an_agent_can_be_chosen_for_each_turn(is_async: bool) -> None:
     agents = {"a": Agent(ScriptedModel(*text("A"))), "b": Agent(ScriptedModel(*text("B")))}
 
     def choose(turn: Turn) -> Agent:
@@ -149,42 +149,42 @@ def test_an_agent_for_each_turn(is_async: bool) -> None:
         return agents[turn.body["agent"]]
 
     with LiveServer(create_app(agent=choose_later if is_async else choose)) as server:
-        assert said(post(server, agent="a")) == "A"
-        assert said(post(server, agent="b")) == "B"
+        assert text_of(post(server, agent="a")) == "A"
+        assert text_of(post(server, agent="b")) == "B"
 
 
-def test_an_agent_that_the_page_s_release_cannot_read_is_refused_when_it_is_chosen() -> None:
+def test_a_chosen_agent_that_the_client_does_not_support_is_rejected() -> None:
     demanding = Agent(ScriptedModel(requires=frozenset({"tool-approval-request"})))
     with LiveServer(create_app(agent=lambda turn: demanding)) as server:
-        answer = server.chat(user("Hello"))
-    assert answer.status_code == 400
-    assert "tool-approval-request" in answer.text
+        response = server.chat(user("Hello"))
+    assert response.status_code == 400
+    assert "tool-approval-request" in response.text
 
 
-def test_a_system_prompt_of_the_turn_and_a_body_of_the_app_s_own_shape() -> None:
+def test_a_system_prompt_can_depend_on_a_validated_body() -> None:
     model = ScriptedModel()
     bodies: list[Any] = []
 
     async def system(turn: Turn) -> str:
         bodies.append(turn.body)
-        return f"The person is within {turn.body.radius_km:g} km of {turn.body.city}."
+        return f"The user is within {turn.body.radius_km:g} km of {turn.body.city}."
 
     app = create_app(Agent(model, system=system), body=Places)
     with LiveServer(app) as server:
-        assert said(post(server, city="Paris", radiusKm=2)) == "Hello there"
+        assert text_of(post(server, city="Paris", radiusKm=2)) == "Hello there"
         wrong = post(server, city="Paris", radiusKm="far " * 1000)
         missing = post(server, radiusKm=2)
-    assert model.calls[0].system == "The person is within 2 km of Paris."
+    assert model.calls[0].system == "The user is within 2 km of Paris."
     assert isinstance(bodies[0], Places)
     assert len(model.calls) == 1
-    for answer, field in [(wrong, "radiusKm"), (missing, "city")]:
-        assert answer.status_code == 400
-        assert answer.headers["content-type"].startswith("text/plain")
-        assert answer.text.startswith(f"{field}: ")
-        assert len(answer.text) < 200
+    for response, field in [(wrong, "radiusKm"), (missing, "city")]:
+        assert response.status_code == 400
+        assert response.headers["content-type"].startswith("text/plain")
+        assert response.text.startswith(f"{field}: ")
+        assert len(response.text) < 200
 
 
-def test_a_body_of_the_app_s_own_shape_reaches_another_process() -> None:
+def test_a_validated_body_reaches_another_process() -> None:
     message = UIMessage.from_object(user("Hello"))
     turn = Turn(
         user="ann",
@@ -197,18 +197,18 @@ def test_a_body_of_the_app_s_own_shape_reaches_another_process() -> None:
     assert Turn.from_json(turn.to_json(), Places) == turn
 
 
-def test_a_route_of_the_app_s_own() -> None:
+def test_a_route_of_the_apps_own() -> None:
     app = FastAPI()
     turns: list[Turn] = []
 
-    async def answer(turn: Turn, writer: StreamWriter) -> None:
+    async def handler(turn: Turn, writer: StreamWriter) -> None:
         turns.append(turn)
         writer.text(f"Hello {turn.body.city}")
 
     @app.post("/chat")
     async def chat(request: Request) -> UIMessageStreamResponse:
         turn = await read_turn(request, user="ann", body=Places)
-        return UIMessageStreamResponse.from_handler(answer, turn, headers={"x-own": "1"})
+        return UIMessageStreamResponse.from_handler(handler, turn, headers={"x-own": "1"})
 
     @app.post("/agent")
     async def agent(request: Request) -> UIMessageStreamResponse:
@@ -222,11 +222,11 @@ def test_a_route_of_the_app_s_own() -> None:
         good = server.request("POST", "/chat", body)
         wrong = server.request("POST", "/chat", {"messages": [user("Hi")]})
         agents = server.request("POST", "/agent", body)
-    assert said(good) == "Hello Paris"
+    assert text_of(good) == "Hello Paris"
     assert good.headers["x-own"] == "1"
     [turn] = turns
     assert (turn.user, turn.chat_id) == ("ann", "c")
     assert chunks(good.text)[0]["messageId"] == turn.message_id
     assert wrong.status_code == 400
     assert "city: " in wrong.json()["detail"]
-    assert said(agents) == "Hello there"
+    assert text_of(agents) == "Hello there"

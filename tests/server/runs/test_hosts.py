@@ -1,4 +1,4 @@
-"""On every host: a page that hangs up comes back to the same answer, and can stop it."""
+"""On every host, a client that disconnects can resume the same run, and stop it."""
 
 from __future__ import annotations
 
@@ -30,24 +30,26 @@ def post(served: Served, path: str) -> int:
     return httpx.post(served.url + path, trust_env=False, timeout=DEADLINE).status_code
 
 
-@pytest.mark.parametrize("end", ["finish", "stop"])
-def test_a_page_comes_back_after_a_hang_up(served: Served, end: str) -> None:
-    body = {"id": end, "messages": [user("Hello")]}
-    with StreamClient("POST", served.url + CHAT, body) as lost:
-        lost.wait_for_text("Hello there")
-    stream = f"{served.url}{CHAT}/{end}/stream"
+@pytest.mark.parametrize("outcome", ["finish", "stop"])
+def test_a_client_resumes_after_a_disconnect(served: Served, outcome: str) -> None:
+    body = {"id": outcome, "messages": [user("Hello")]}
+    with StreamClient("POST", served.url + CHAT, body) as disconnected:
+        disconnected.wait_for_text("Hello there")
+    stream = f"{served.url}{CHAT}/{outcome}/stream"
     with StreamClient("GET", stream) as client, StreamClient("GET", stream) as second:
         client.wait_for_text("Hello there")
         second.wait_for_text("Hello there")
-        if end == "stop":
-            assert post(served, f"{CHAT}/{end}/stop") == 204
+        if outcome == "stop":
+            assert post(served, f"{CHAT}/{outcome}/stop") == 204
         else:
             assert post(served, "/release") == 200
         assert client.end().message() == second.end().message()
-        assert client.run_id == lost.run_id
-        assert client.chunks[-1]["type"] == ("abort" if end == "stop" else "finish")
+        assert client.run_id == disconnected.run_id
+        assert client.chunks[-1]["type"] == ("abort" if outcome == "stop" else "finish")
     with StreamClient("GET", stream) as late:
         assert late.end().status == 204
-    [question, answer] = httpx.get(f"{served.url}{CHAT}/{end}", trust_env=False).json()["messages"]
-    assert (question["id"], answer["id"]) == ("u1", lost.chunks[0]["messageId"])
-    assert answer["parts"][-1]["text"] == "Hello there"
+    [request, response] = httpx.get(f"{served.url}{CHAT}/{outcome}", trust_env=False).json()[
+        "messages"
+    ]
+    assert (request["id"], response["id"]) == ("u1", disconnected.chunks[0]["messageId"])
+    assert response["parts"][-1]["text"] == "Hello there"

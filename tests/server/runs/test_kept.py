@@ -1,4 +1,4 @@
-"""With a store: the answer is kept while it is made, and whatever becomes of the process."""
+"""With a store, a message is stored while it is written, and survives its process."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from tests.harness.serving import Served, serve
 from tests.harness.stream_client import StreamClient
 
 
-def ask(number: int = 1) -> dict[str, Any]:
+def post_body(number: int = 1) -> dict[str, Any]:
     return {"id": "c1", "messages": [user(f"Question {number}", id=f"u{number}")]}
 
 
-def test_a_reload_right_after_the_end_shows_the_whole_answer(tmp_path: Path) -> None:
+def test_a_reload_right_after_the_end_loads_the_whole_message(tmp_path: Path) -> None:
     app = create_app(Agent(ScriptedModel()), store=f"sqlite:///{tmp_path}/chats.db")
     with LiveServer(app) as server:
         for number in range(1, 11):
-            with StreamClient("POST", f"{server.url}/api/chat", ask(number)) as client:
+            with StreamClient("POST", f"{server.url}/api/chat", post_body(number)) as client:
                 message = client.end().message()
             chat = server.request("GET", "/api/chat/c1?resume=1").json()
             assert len(chat["messages"]) == 2 * number
@@ -50,17 +50,20 @@ def test_a_reload_right_after_the_end_shows_the_whole_answer(tmp_path: Path) -> 
             assert server.request("GET", "/api/chat/c1/stream").status_code == 204
 
 
-def test_a_page_that_loads_a_running_chat_comes_for_the_rest_whoever_else_got_the_end(
+def test_a_client_that_loads_a_running_chat_can_resume_it_even_if_another_got_the_end(
     tmp_path: Path,
 ) -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
     app = create_app(Agent(model), store=f"sqlite:///{tmp_path}/chats.db")
-    with LiveServer(app) as server, StreamClient("POST", f"{server.url}/api/chat", ask()) as first:
+    with (
+        LiveServer(app) as server,
+        StreamClient("POST", f"{server.url}/api/chat", post_body()) as first,
+    ):
         first.wait_for_text("Hello")
         chat = server.request("GET", "/api/chat/c1?resume=1").json()
         assert [message["id"] for message in chat["messages"]] == ["u1"]
         assert chat["activeRunId"] == first.run_id
-        # The answer ends, and another tab has the end, before this page comes for it.
+        # The run ends, and another tab has the end, before this client resumes it.
         model.release()
         first.end()
         with StreamClient("GET", f"{server.url}/api/chat/c1/stream") as client:
@@ -68,45 +71,45 @@ def test_a_page_that_loads_a_running_chat_comes_for_the_rest_whoever_else_got_th
         assert server.request("GET", "/api/chat/c1/stream").status_code == 204
 
 
-def test_a_process_that_is_killed_leaves_what_was_said_and_a_chat_that_goes_on(
+def test_a_killed_process_leaves_the_text_so_far_and_a_usable_chat(
     tmp_path: Path,
 ) -> None:
     env = {"USECHAT_STORE": f"sqlite:///{tmp_path}/chats.db"}
     with (
         serve("tests.harness.apps:endless", "usechat", env=env) as served,
-        StreamClient("POST", f"{served.url}/api/chat", ask()) as client,
+        StreamClient("POST", f"{served.url}/api/chat", post_body()) as client,
     ):
         client.wait_for_text("Hello there")
-        until_stored(served, "Hello there")
+        wait_until_stored(served, "Hello there")
         served.process.kill()
     with serve("tests.harness.apps:agent", "usechat", env=env) as served:
-        [_, answer] = get(served)["messages"]
-        assert answer["parts"][-1] == {"type": "text", "text": "Hello there", "state": "done"}
-        assert get(served)["activeRunId"] is None
+        [_, reading] = get_chat(served)["messages"]
+        assert reading["parts"][-1] == {"type": "text", "text": "Hello there", "state": "done"}
+        assert get_chat(served)["activeRunId"] is None
         with StreamClient("GET", f"{served.url}/api/chat/c1/stream") as client:
             assert client.end().status == 204
-        with StreamClient("POST", f"{served.url}/api/chat", ask(2)) as client:
+        with StreamClient("POST", f"{served.url}/api/chat", post_body(2)) as client:
             assert client.end().done
-        assert len(get(served)["messages"]) == 4
+        assert len(get_chat(served)["messages"]) == 4
 
 
-def get(served: Served) -> dict[str, Any]:
+def get_chat(served: Served) -> dict[str, Any]:
     chat: dict[str, Any] = httpx.get(f"{served.url}/api/chat/c1", trust_env=False).json()
     return chat
 
 
-def until_stored(served: Served, said: str) -> None:
+def wait_until_stored(served: Served, expected: str) -> None:
     deadline = time.monotonic() + DEADLINE
-    while said not in str(get(served)["messages"]):
+    while expected not in str(get_chat(served)["messages"]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
 class Store:
-    """The part of `ChatStore` that runs write to. A test makes it slow, or takes it away."""
+    """The part of `ChatStore` that runs write to. A test can make it slow or unavailable."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.is_unavailable = False
         self.open = asyncio.Event()
         self.open.set()
         self.checkpoints: list[UIMessage] = []
@@ -137,8 +140,8 @@ class Store:
         self.ends.append((run_id, outcome, message))
         return True
 
-    async def until(self, attempts: int) -> None:
-        """Waits until so many writes were tried."""
+    async def wait_for_attempts(self, attempts: int) -> None:
+        """Wait until so many writes were attempted."""
         async with asyncio.timeout(LONG), self._change:
             await self._change.wait_for(lambda: self.attempts >= attempts)
 
@@ -150,17 +153,17 @@ class Store:
                 self.attempts += 1
                 self._change.notify_all()
             await self.open.wait()
-            if self.away:
+            if self.is_unavailable:
                 raise StoreUnavailable
         finally:
             self._busy = False
 
 
-def says(said: str) -> TextPart:
-    return TextPart(text=said, state="done")
+def text_part(expected: str) -> TextPart:
+    return TextPart(text=expected, state="done")
 
 
-async def responder(store: Store, *script: ScriptEvent) -> tuple[Runs, StartedRun]:
+async def start_with_store(store: Store, *script: ScriptEvent) -> tuple[Runs, StartedRun]:
     runs = Runs(RunConfig(store=store))  # type: ignore[arg-type]
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     turn = Turn(
@@ -173,98 +176,98 @@ async def responder(store: Store, *script: ScriptEvent) -> tuple[Runs, StartedRu
     return runs, await start_run(runs, turn, Agent(Script([*script, StepResult("stop")])))
 
 
-async def test_an_answer_is_stored_again_and_again_while_it_is_made(
+async def test_a_message_in_progress_is_stored_at_intervals(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(persistence_module, "CHECKPOINT_SECONDS", 0.01)
-    go_on = [asyncio.Event() for _ in range(2)]
+    may_continue = [asyncio.Event() for _ in range(2)]
     store = Store()
-    runs, run = await responder(
+    runs, run = await start_with_store(
         store,
         [TextStart(id="0"), TextDelta(id="0", delta="a")],
-        go_on[0],
+        may_continue[0],
         *([TextDelta(id="0", delta="b")] for _ in range(2000)),
-        go_on[1],
+        may_continue[1],
         [TextEnd(id="0")],
     )
-    for event, said in zip(go_on, ("a", "a" + 2000 * "b"), strict=True):
-        await store.until(store.attempts + 1)
-        while store.checkpoints[-1].parts[-1] != TextPart(text=said, state="streaming"):
-            await store.until(store.attempts + 1)
+    for event, expected in zip(may_continue, ("a", "a" + 2000 * "b"), strict=True):
+        await store.wait_for_attempts(store.attempts + 1)
+        while store.checkpoints[-1].parts[-1] != TextPart(text=expected, state="streaming"):
+            await store.wait_for_attempts(store.attempts + 1)
         event.set()
     await asyncio.wait_for(AsgiHost(run.response()).read_chunks(), LONG)
     await asyncio.wait_for(runs.aclose(), LONG)
-    assert len(store.checkpoints) < 200  # it is time that counts, not what was said
+    assert len(store.checkpoints) < 200  # the interval counts, not the number of chunks
     [(run_id, outcome, message)] = store.ends
     assert (run_id, outcome) == (run.run.id, "finished")
-    assert message.parts[-1] == says("a" + 2000 * "b")
+    assert message.parts[-1] == text_part("a" + 2000 * "b")
 
 
-async def test_nothing_new_is_not_stored_and_a_step_at_once(
+async def test_a_step_is_stored_at_once_and_an_unchanged_message_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(persistence_module, "CHECKPOINT_SECONDS", LONG)
-    go_on = asyncio.Event()
+    may_continue = asyncio.Event()
     store = Store()
-    runs, run = await responder(
+    runs, run = await start_with_store(
         store,
         [TextStart(id="0"), TextDelta(id="0", delta="a"), TextEnd(id="0"), FinishStep()],
-        go_on,
+        may_continue,
         [StartStep(), TextStart(id="1")],
     )
-    await store.until(1)
-    assert store.checkpoints[0].parts[-1] == says("a")
-    go_on.set()
+    await store.wait_for_attempts(1)
+    assert store.checkpoints[0].parts[-1] == text_part("a")
+    may_continue.set()
     await asyncio.wait_for(AsgiHost(run.response()).read_chunks(), LONG)
     assert len(store.checkpoints) == 1
     await runs.aclose()
 
 
-async def test_a_slow_checkpoint_never_overtakes_the_end() -> None:
+async def test_a_slow_checkpoint_never_overwrites_the_end() -> None:
     store = Store()
     store.open.clear()
-    runs, run = await responder(
+    runs, run = await start_with_store(
         store, [TextStart(id="0"), TextEnd(id="0"), FinishStep()], [StartStep()]
     )
-    await store.until(1)
+    await store.wait_for_attempts(1)
     host = AsgiHost(run.response())
-    answer = host.request()
+    reading = host.request()
     await host.wait_for_body(lambda body: b"start-step" in body)
     assert not store.ends
     store.open.set()
-    await asyncio.wait_for(answer, LONG)
-    assert len(store.ends) == 1  # and before the page had the end
+    await asyncio.wait_for(reading, LONG)
+    assert len(store.ends) == 1  # and before the client had the end
     await runs.aclose()
 
 
-async def test_a_store_that_is_away_gets_the_answer_when_it_is_back(
+async def test_an_unavailable_store_gets_the_message_once_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(run_module, "STORED_SECONDS", 0.05)
     monkeypatch.setattr(persistence_module, "FIRST_PAUSE", 0.01)
     store = Store()
-    store.away = True
-    runs, run = await responder(store, [TextStart(id="0"), TextDelta(id="0", delta="a")])
-    # The page does not wait for it.
+    store.is_unavailable = True
+    runs, run = await start_with_store(store, [TextStart(id="0"), TextDelta(id="0", delta="a")])
+    # The client does not wait for it.
     host = AsgiHost(run.response())
     await asyncio.wait_for(host.request(), LONG)
     assert host.complete
-    await store.until(3)
-    store.away = False
-    await asyncio.wait_for(runs.drain(LONG), LONG)  # which waits for it
+    await store.wait_for_attempts(3)
+    store.is_unavailable = False
+    await asyncio.wait_for(runs.drain(LONG), LONG)  # waits for the store
     [(_, outcome, message)] = store.ends
     assert outcome == "finished"
-    assert message.parts[-1] == says("a")
+    assert message.parts[-1] == text_part("a")
 
 
-async def test_a_store_that_stays_away_does_not_keep_a_server_from_going_down(
+async def test_a_store_that_stays_unavailable_does_not_block_the_shutdown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("usechat_server.runs.registry.DELIVERY_SECONDS", 0.05)
     before = asyncio.all_tasks()
     store = Store()
-    store.away = True
-    runs, run = await responder(store, [TextStart(id="0")], asyncio.Event())
+    store.is_unavailable = True
+    runs, run = await start_with_store(store, [TextStart(id="0")], asyncio.Event())
     await asyncio.wait_for(runs.aclose(), LONG)
     assert run.log.has_ended
     assert asyncio.all_tasks() == before

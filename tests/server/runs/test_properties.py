@@ -1,5 +1,5 @@
-"""Whatever pages do, in whatever order: one call of the provider a turn, one turn a chat, and
-everybody who stays has the whole message."""
+"""Whatever clients do: a turn is one model call, a chat has one run at a time, and every reader
+that stays has the whole message."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NEVER = 3600.0
 
 
 class Provider:
-    """A model whose calls say a piece each time a test wants one."""
+    """A model whose calls write a piece each time that a test releases one."""
 
     name = "provider"
     requires: frozenset[str] = frozenset()
@@ -70,7 +70,7 @@ class Provider:
 
 
 class Call:
-    """Said in this order, as often as it is told to go on."""
+    """Writes the pieces in this order."""
 
     SCRIPT: tuple[Sequence[Chunk], ...] = (
         [TextStart(id="0")],
@@ -89,7 +89,7 @@ class Call:
         self._provider = provider
         self._steps = asyncio.Semaphore(0)
 
-    def go_on(self, pieces: int) -> None:
+    def release_pieces(self, pieces: int) -> None:
         for _ in range(pieces):
             self._steps.release()
 
@@ -107,29 +107,29 @@ class Call:
 
 @dataclass
 class Store:
-    """What was stored of each run."""
+    """Records what was stored of each run."""
 
     ends: dict[str, tuple[Outcome, UIMessage]] = field(default_factory=dict)
     #: writes that came after the end of their run
     late: int = 0
 
-    async def checkpoint(self, turn: Turn, message: UIMessage, **of: Any) -> bool:
+    async def checkpoint(self, turn: Turn, message: UIMessage, **fields: Any) -> bool:
         await asyncio.sleep(0)
-        self.late += of["run_id"] in self.ends
+        self.late += fields["run_id"] in self.ends
         return True
 
     async def finish(
-        self, turn: Turn, message: UIMessage, outcome: Outcome, steps: Sequence[Step], **of: Any
+        self, turn: Turn, message: UIMessage, outcome: Outcome, steps: Sequence[Step], **fields: Any
     ) -> bool:
         await asyncio.sleep(0)
-        self.late += of["run_id"] in self.ends
-        self.ends[of["run_id"]] = (outcome, message)
+        self.late += fields["run_id"] in self.ends
+        self.ends[fields["run_id"]] = (outcome, message)
         return True
 
 
 @dataclass
 class Reader:
-    """A page that reads a run."""
+    """A client that reads a run."""
 
     run_id: str
     host: AsgiHost
@@ -137,17 +137,17 @@ class Reader:
     left: bool = False
 
 
-class World:
-    """A chat, its pages and the provider. A page's next message is another question."""
+class ChatWorld:
+    """A chat, its clients and the provider."""
 
     def __init__(self, *, resume: bool, stored: bool, replace: bool) -> None:
         self.provider = Provider()
         self.store = Store()
-        self.answers: list[RunResult] = []
+        self.results: list[RunResult] = []
         self.readers: list[Reader] = []
         self.turns: list[str] = []
-        #: the status of posts that got no answer
-        self.refused: list[int] = []
+        #: the statuses of rejected posts
+        self.rejected: list[int] = []
         self._agent = Agent(self.provider)
         self._approvals = SignedApprovals(None, MemoryNonces())
         hooks = Hooks(on_finish=self._finished)
@@ -163,12 +163,12 @@ class World:
         async def begin(lease: Lease) -> tuple[Turn, Responder]:
             await asyncio.sleep(0)
             self.turns.append(lease.run_id)
-            said = UIMessage(id=f"u{question}", role="user", parts=[TextPart(text="?")])
+            message = UIMessage(id=f"u{question}", role="user", parts=[TextPart(text="?")])
             turn = Turn(
                 user="ann",
                 chat_id="c",
                 client_version=NEWEST_CLIENT_VERSION,
-                messages=[said],
+                messages=[message],
                 message_id=f"m-{lease.run_id}",
             )
             loop = AgentLoop(
@@ -177,16 +177,16 @@ class World:
             return turn, loop
 
         try:
-            opened = await self.runs.start_or_join(KEY, str(question), begin)
-        except ChatError as refused:
-            self.refused.append(refused.status)
+            subscription = await self.runs.start_or_join(KEY, str(question), begin)
+        except ChatError as rejection:
+            self.rejected.append(rejection.status)
         else:
-            self._read(opened)
+            self._read(subscription)
 
-    async def come_back(self) -> None:
-        opened = await self.runs.resume(KEY) if self.resume else None
-        if opened is not None:
-            self._read(opened, from_start=True)
+    async def resume_run(self) -> None:
+        subscription = await self.runs.resume(KEY) if self.resume else None
+        if subscription is not None:
+            self._read(subscription, from_start=True)
 
     async def stop(self, guarded: bool) -> None:
         before = await self.runs.coordinator.active_run_ids([KEY])
@@ -194,19 +194,19 @@ class World:
         await self.runs.stop(KEY, run_id=run_id)
         after = await self.runs.coordinator.active_run_ids([KEY])
         if not guarded and before:
-            assert after != before  # another turn may have begun
+            assert after != before  # another run may have started
 
-    def hang_up(self, index: int) -> None:
-        there = [reader for reader in self.readers if not reader.request.done()]
-        if there:
-            reader = there[index % len(there)]
+    def disconnect(self, index: int) -> None:
+        reading = [reader for reader in self.readers if not reader.request.done()]
+        if reading:
+            reader = reading[index % len(reading)]
             reader.left = True
             reader.host.disconnect()
 
-    def _read(self, opened: LogSubscription, *, from_start: bool = False) -> None:
+    def _read(self, subscription: LogSubscription, *, from_start: bool = False) -> None:
         host = AsgiHost(
             run_response(
-                opened,
+                subscription,
                 self.runs.coordinator,
                 KEY,
                 NEWEST_CLIENT_VERSION,
@@ -215,66 +215,66 @@ class World:
                 send_timeout=NEVER,
             )
         )
-        self.readers.append(Reader(opened.run_id, host, host.request()))
+        self.readers.append(Reader(subscription.run_id, host, host.request()))
 
-    async def _finished(self, answer: RunResult) -> None:
-        self.answers.append(answer)
+    async def _finished(self, result: RunResult) -> None:
+        self.results.append(result)
 
 
 ACTIONS = st.one_of(
     st.tuples(st.just("post"), st.integers(0, 2)),
-    st.tuples(st.just("come back"), st.just(0)),
-    st.tuples(st.just("hang up"), st.integers(0, 5)),
+    st.tuples(st.just("resume"), st.just(0)),
+    st.tuples(st.just("disconnect"), st.integers(0, 5)),
     st.tuples(st.just("stop"), st.booleans()),
-    st.tuples(st.just("go on"), st.integers(1, 6)),
-    st.tuples(st.just("turn"), st.integers(0, 12)),
+    st.tuples(st.just("write"), st.integers(1, 6)),
+    st.tuples(st.just("yield"), st.integers(0, 12)),
 )
 
 
-async def play(world: World, actions: list[tuple[str, int]], grace: bool) -> None:
-    asked: set[asyncio.Task[None]] = set()
+async def play(world: ChatWorld, actions: list[tuple[str, int]], grace: bool) -> None:
+    requests: set[asyncio.Task[None]] = set()
     for action, number in actions:
         match action:
             case "post":
-                asked.add(asyncio.create_task(world.post(number)))
-            case "come back":
-                asked.add(asyncio.create_task(world.come_back()))
+                requests.add(asyncio.create_task(world.post(number)))
+            case "resume":
+                requests.add(asyncio.create_task(world.resume_run()))
             case "stop":
-                asked.add(asyncio.create_task(world.stop(bool(number))))
-            case "hang up":
-                world.hang_up(number)
-            case "go on":
+                requests.add(asyncio.create_task(world.stop(bool(number))))
+            case "disconnect":
+                world.disconnect(number)
+            case "write":
                 for call in world.provider.open:
-                    call.go_on(number)
-            case "turn":
+                    call.release_pieces(number)
+            case "yield":
                 for _ in range(number):
                     await asyncio.sleep(0)
     if grace:
         for call in world.provider.open:
-            call.go_on(len(Call.SCRIPT))
+            call.release_pieces(len(Call.SCRIPT))
     await asyncio.wait_for(world.runs.drain(0.02 if grace else 0), LONG)
-    for task in asked:
+    for task in requests:
         await asyncio.wait_for(task, LONG)
     await asyncio.wait_for(world.runs.aclose(), LONG)
     for reader in world.readers:
         await asyncio.wait_for(reader.request, LONG)
 
 
-def check(world: World) -> None:
-    # Each turn was one call of the provider, if it was not stopped before, and each call is closed.
+def check(world: ChatWorld) -> None:
+    # Each turn is one model call, unless it was stopped before, and each call is closed.
     assert len(world.provider.calls) <= len(world.turns)
-    assert set(world.refused) <= {409, 503}
+    assert set(world.rejected) <= {409, 503}
     assert world.provider.open == []
     assert not world.provider.overlaps
     assert not world.store.late
     assert world.runs.active_runs == []
-    # Each turn had one end.
-    assert len(world.answers) == len(world.turns)
-    ids = {answer.turn.message_id for answer in world.answers}
+    # Each turn has one end.
+    assert len(world.results) == len(world.turns)
+    ids = {result.turn.message_id for result in world.results}
     assert ids == {f"m-{turn}" for turn in world.turns}
     if world.stored:
         assert world.store.ends.keys() == set(world.turns)
-    seen: dict[str, UIMessage] = {}
+    messages: dict[str, UIMessage] = {}
     for reader in world.readers:
         grammar = StreamState(client_version=NEWEST_CLIENT_VERSION)
         for chunk in reader.host.chunks:
@@ -285,7 +285,7 @@ def check(world: World) -> None:
         assert reader.host.body.endswith(b"data: [DONE]\n\n")
         assert isinstance(reader.host.chunks[-1], (Finish, Abort, Error))
         message = reduce(reader.host.chunks)
-        assert seen.setdefault(reader.run_id, message) == message
+        assert messages.setdefault(reader.run_id, message) == message
         if world.stored:
             assert world.store.ends[reader.run_id][1] == message
 
@@ -298,11 +298,11 @@ def check(world: World) -> None:
     st.booleans(),
     st.booleans(),
 )
-def test_every_turn_is_answered_once_and_everybody_has_it(
+def test_every_turn_is_one_run_and_every_reader_has_the_whole_message(
     actions: list[tuple[str, int]], resume: bool, stored: bool, replace: bool, grace: bool
 ) -> None:
     async def main() -> None:
-        world = World(resume=resume, stored=stored, replace=replace)
+        world = ChatWorld(resume=resume, stored=stored, replace=replace)
         await play(world, actions, grace)
         check(world)
         assert asyncio.all_tasks() == {asyncio.current_task()}

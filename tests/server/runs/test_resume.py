@@ -1,4 +1,4 @@
-"""GET /api/chat/{id}/stream: a page that comes back has the whole message, then what follows."""
+"""GET /api/chat/{id}/stream: a client that resumes gets the whole message, then what follows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, ClientTool, Settings, Turn, create_app
-from usechat_server.coordination import local as local_board
+from usechat_server.coordination import local as local_coordinator
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.http.run_response import run_response
 from usechat_server.loop.run_writer import RunWriter
@@ -36,11 +36,11 @@ from tests.harness.live import LiveServer, ScriptedModel, text, user
 from tests.harness.stream_client import StreamClient
 
 KEY = ChatKey(None, "c")
-LOCATE = ClientTool("locate", "Where the person is.", {"type": "object"})
+LOCATE = ClientTool("locate", "Where the user is.", {"type": "object"})
 
 
 @contextmanager
-def serving(model: ScriptedModel, **settings: Any) -> Iterator[LiveServer]:
+def serve_app(model: ScriptedModel, **settings: Any) -> Iterator[LiveServer]:
     agent = Agent(model, tools=[LOCATE])
     with LiveServer(
         create_app(agent, user=user_from_header, anonymous=True, settings=Settings(**settings))
@@ -49,68 +49,68 @@ def serving(model: ScriptedModel, **settings: Any) -> Iterator[LiveServer]:
         model.release()
 
 
-def ask(server: LiveServer, **fields: Any) -> StreamClient:
+def post(server: LiveServer, **fields: Any) -> StreamClient:
     body = {"id": "a/b", "messages": [user("Hello")], **fields}
     return StreamClient("POST", f"{server.url}/api/chat", body)
 
 
-def come_back(server: LiveServer, **options: Any) -> StreamClient:
+def resume(server: LiveServer, **options: Any) -> StreamClient:
     return StreamClient("GET", f"{server.url}/api/chat/a%2Fb/stream", **options)
 
 
-def said(message: UIMessage) -> str:
+def text_of(message: UIMessage) -> str:
     return "".join(part.text for part in message.parts if isinstance(part, TextPart))
 
 
-def test_without_resume_a_hang_up_closes_the_provider_and_nobody_comes_back() -> None:
+def test_without_resume_a_disconnect_closes_the_provider_and_ends_the_run() -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
-    with serving(model) as server:
-        with ask(server) as client:
+    with serve_app(model) as server:
+        with post(server) as client:
             client.wait_for_text("Hello")
-            with come_back(server) as second:
+            with resume(server) as second:
                 assert second.end().status == 204
         assert model.closed.wait(DEADLINE)
-        with come_back(server) as late:
+        with resume(server) as late:
             assert late.end().status == 204
 
 
-def test_a_page_comes_back_to_the_whole_message_and_then_goes_on_live() -> None:
+def test_a_client_resumes_the_whole_message_and_then_reads_live() -> None:
     model = ScriptedModel(*text(*"Hello there"), hold=True)
-    with serving(model, resume=60) as server, ExitStack() as clients:
-        with ask(server) as lost:
-            lost.wait_for_text("Hello there")
-        readers = [clients.enter_context(come_back(server)) for _ in range(3)]
+    with serve_app(model, resume=60) as server, ExitStack() as clients:
+        with post(server) as disconnected:
+            disconnected.wait_for_text("Hello there")
+        readers = [clients.enter_context(resume(server)) for _ in range(3)]
         for reader in readers:
             reader.wait_for_text("Hello there")
-            # What was said while it was away is one delta.
+            # The text that it missed is one delta.
             deltas = [chunk for chunk in reader.chunks if chunk["type"] == "text-delta"]
             assert len(deltas) == 1
         assert not model.closed.is_set()
         model.release()
-        whole = [reader.end().message() for reader in readers]
-        assert all(reader.done and reader.run_id == lost.run_id for reader in readers)
-        assert whole[0] == whole[1] == whole[2]
-        assert whole[0].id == lost.chunks[0]["messageId"]
+        messages = [reader.end().message() for reader in readers]
+        assert all(reader.done and reader.run_id == disconnected.run_id for reader in readers)
+        assert messages[0] == messages[1] == messages[2]
+        assert messages[0].id == disconnected.chunks[0]["messageId"]
         assert len(model.calls) == 1
-        with come_back(server) as late:
+        with resume(server) as late:
             assert late.end().status == 204
 
 
-def test_a_page_that_was_offline_at_the_end_gets_it_once() -> None:
+def test_a_client_that_was_offline_at_the_end_gets_it_once() -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
-    with serving(model, resume=60) as server:
-        with ask(server) as lost:
-            lost.wait_for_text("Hello")
+    with serve_app(model, resume=60) as server:
+        with post(server) as disconnected:
+            disconnected.wait_for_text("Hello")
         model.release()
         assert model.closed.wait(DEADLINE)
-        with come_back(server) as client:
+        with resume(server) as client:
             assert client.end().chunks[-1] == {"type": "finish", "finishReason": "stop"}
-            assert said(client.message()) == "Hello"
-        with come_back(server) as late:
+            assert text_of(client.message()) == "Hello"
+        with resume(server) as late:
             assert late.end().status == 204
 
 
-def test_a_continuation_is_replayed_with_the_message_that_it_continues() -> None:
+def test_a_resumed_continuation_begins_with_the_message_so_far() -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
     parts = [
         {"type": "step-start"},
@@ -122,11 +122,11 @@ def test_a_continuation_is_replayed_with_the_message_that_it_continues() -> None
             "output": "Paris",
         },
     ]
-    begun = {"id": "m1", "role": "assistant", "parts": parts}
-    with serving(model, resume=60) as server:
-        with ask(server, messages=[user("?"), begun]) as lost:
-            lost.wait_for_text("Hello")
-        with come_back(server) as client:
+    continued = {"id": "m1", "role": "assistant", "parts": parts}
+    with serve_app(model, resume=60) as server:
+        with post(server, messages=[user("?"), continued]) as disconnected:
+            disconnected.wait_for_text("Hello")
+        with resume(server) as client:
             client.wait_for_text("Hello")
             model.release()
             message = client.end().message()
@@ -139,12 +139,12 @@ def test_a_continuation_is_replayed_with_the_message_that_it_continues() -> None
         ]
 
 
-def test_nobody_reads_the_chat_of_somebody_else() -> None:
+def test_another_users_run_cannot_be_resumed_or_stopped() -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
-    with serving(model, resume=60) as server, ask(server) as client:
+    with serve_app(model, resume=60) as server, post(server) as client:
         client.wait_for_text("Hello")
-        answer = server.request("GET", "/api/chat/a%2Fb/stream", headers={"x-user": "eve"})
-        assert answer.status_code == 204
+        response = server.request("GET", "/api/chat/a%2Fb/stream", headers={"x-user": "eve"})
+        assert response.status_code == 204
         stop = server.request("POST", "/api/chat/a%2Fb/stop", headers={"x-user": "eve"})
         assert stop.status_code == 204
         assert not model.closed.is_set()
@@ -152,20 +152,20 @@ def test_nobody_reads_the_chat_of_somebody_else() -> None:
         assert client.end().chunks[-1]["type"] == "finish"
 
 
-def test_an_answer_that_nobody_comes_back_to_ends_and_can_still_be_read() -> None:
+def test_a_run_without_clients_times_out_and_can_still_be_read() -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
-    with serving(model, resume=0.05) as server:
-        with ask(server) as lost:
-            lost.wait_for_text("Hello")
+    with serve_app(model, resume=0.05) as server:
+        with post(server) as disconnected:
+            disconnected.wait_for_text("Hello")
         assert model.closed.wait(DEADLINE)
-        with come_back(server) as late:
+        with resume(server) as late:
             assert late.end().chunks[-1]["type"] == "abort"
-            assert said(late.message()) == "Hello"
+            assert text_of(late.message()) == "Hello"
 
 
-async def test_a_reader_that_comes_back_in_time_makes_the_countdown_nothing() -> None:
-    gone = asyncio.Event()
-    timer = IdleTimer(0.05, gone.set)
+async def test_a_reader_that_reconnects_in_time_cancels_the_countdown() -> None:
+    timed_out = asyncio.Event()
+    timer = IdleTimer(0.05, timed_out.set)
     timer.add_reader()
     for _ in range(3):
         timer.remove_reader()
@@ -174,33 +174,33 @@ async def test_a_reader_that_comes_back_in_time_makes_the_countdown_nothing() ->
     timer.set_remote_readers(1)
     timer.remove_reader()
     await asyncio.sleep(0.06)
-    assert not gone.is_set()
+    assert not timed_out.is_set()
     timer.set_remote_readers(0)
-    await asyncio.wait_for(gone.wait(), DEADLINE)
+    await asyncio.wait_for(timed_out.wait(), DEADLINE)
 
 
-class Retracting:
-    """An answer that takes its first words back, while it is read."""
+class ResettingResponder:
+    """Writes a text, resets the step while a client reads it, and writes another."""
 
     name = "retracting"
     metadata: MetadataHook | None = None
 
     def __init__(self) -> None:
-        self.shown = asyncio.Event()
-        self.go_on = asyncio.Event()
+        self.may_reset = asyncio.Event()
+        self.may_finish = asyncio.Event()
 
     async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason:
         writer.append([TextStart(id="0"), TextDelta(id="0", delta="Wrong")])
-        await self.shown.wait()
+        await self.may_reset.wait()
         writer.append([ResetStep(), TextStart(id="1"), TextDelta(id="1", delta="Right")])
-        await self.go_on.wait()
+        await self.may_finish.wait()
         return "stop"
 
     async def aclose(self) -> None:
         pass
 
 
-async def answered_by(responder: Retracting, runs: Runs) -> LogSubscription:
+async def start_run(responder: ResettingResponder, runs: Runs) -> LogSubscription:
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     turn = Turn(
         user=None,
@@ -216,43 +216,43 @@ async def answered_by(responder: Retracting, runs: Runs) -> LogSubscription:
     return await runs.start_or_join(KEY, "", begin)
 
 
-async def test_a_page_that_cannot_forget_is_broken_off_and_the_answer_goes_on() -> None:
-    runs, responder = Runs(RunConfig(idle_timeout=3600)), Retracting()
-    old = AsgiHost(
+async def test_a_client_that_cannot_discard_output_gets_an_error_and_the_run_continues() -> None:
+    runs, responder = Runs(RunConfig(idle_timeout=3600)), ResettingResponder()
+    old_client = AsgiHost(
         run_response(
-            await answered_by(responder, runs), runs.coordinator, KEY, DEFAULT_CLIENT_VERSION
+            await start_run(responder, runs), runs.coordinator, KEY, DEFAULT_CLIENT_VERSION
         )
     )
-    reading = old.request()
-    await old.wait_for_body(lambda body: b"Wrong" in body)
-    responder.shown.set()
-    await asyncio.wait_for(reading, LONG)
-    assert old.complete
-    assert isinstance(old.chunks[-1], Error)
-    assert old.body.count(b"[DONE]") == 1
-    [run] = runs.active_runs  # it goes on: the page that is reloaded has what is right
+    request = old_client.request()
+    await old_client.wait_for_body(lambda body: b"Wrong" in body)
+    responder.may_reset.set()
+    await asyncio.wait_for(request, LONG)
+    assert old_client.complete
+    assert isinstance(old_client.chunks[-1], Error)
+    assert old_client.body.count(b"[DONE]") == 1
+    [run] = runs.active_runs  # it continues: a client that reloads gets the right text
 
-    opened = await runs.resume(KEY)
-    assert opened is not None
-    reloaded = AsgiHost(
-        run_response(opened, runs.coordinator, KEY, DEFAULT_CLIENT_VERSION, from_start=True)
+    subscription = await runs.resume(KEY)
+    assert subscription is not None
+    new_client = AsgiHost(
+        run_response(subscription, runs.coordinator, KEY, DEFAULT_CLIENT_VERSION, from_start=True)
     )
-    reading = reloaded.request()
-    await reloaded.wait_for_body(lambda body: b"Right" in body)
-    responder.go_on.set()
-    await asyncio.wait_for(reading, LONG)
-    assert said(reduce(reloaded.chunks)) == "Right"
-    assert isinstance(reloaded.chunks[-1], Finish)
+    request = new_client.request()
+    await new_client.wait_for_body(lambda body: b"Right" in body)
+    responder.may_finish.set()
+    await asyncio.wait_for(request, LONG)
+    assert text_of(reduce(new_client.chunks)) == "Right"
+    assert isinstance(new_client.chunks[-1], Finish)
     assert run.log.has_ended
     await runs.aclose()
 
 
-async def test_an_end_that_nobody_fetches_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_board, "UNACKNOWLEDGED_SECONDS", 0.05)
-    runs, responder = Runs(RunConfig(idle_timeout=3600)), Retracting()
-    (await answered_by(responder, runs)).close()
-    responder.shown.set()
-    responder.go_on.set()
+async def test_an_undelivered_end_is_dropped_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_coordinator, "UNACKNOWLEDGED_SECONDS", 0.05)
+    runs, responder = Runs(RunConfig(idle_timeout=3600)), ResettingResponder()
+    (await start_run(responder, runs)).close()
+    responder.may_reset.set()
+    responder.may_finish.set()
     await asyncio.wait_for(runs.drain(LONG), LONG)
     assert await runs.coordinator.get(KEY) is not None
     await asyncio.sleep(0.1)

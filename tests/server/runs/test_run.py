@@ -1,4 +1,4 @@
-"""A run: whatever the model does and whoever leaves, it ends once, legally, and is logged once."""
+"""A run ends once, legally, and is logged once, whatever the model and the clients do."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 OPENING: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Hel")]
 CLOSING: list[Chunk] = [TextDelta(id="0", delta="lo"), TextEnd(id="0")]
 DONE = StepResult("stop")
-SPOKEN: list[ScriptEvent] = [OPENING, CLOSING, Usage(input=3, output=2), DONE]
+HELLO: list[ScriptEvent] = [OPENING, CLOSING, Usage(input=3, output=2), DONE]
 
 
-def busy(retry_after: float | None = None) -> ModelError:
+def overloaded(retry_after: float | None = None) -> ModelError:
     return ModelError("529 from api", "overloaded", retryable=True, retry_after=retry_after)
 
 
-def forever() -> asyncio.Event:
+def never() -> asyncio.Event:
     return asyncio.Event()
 
 
@@ -64,25 +64,27 @@ def turn(
     )
 
 
-class Scene:
-    """A registry and a model that follows scripts."""
+class RunHarness:
+    """A registry of runs, and a model that follows scripts."""
 
     def __init__(self, *scripts: Iterable[ScriptEvent]) -> None:
         self.model = ScriptedModel(*scripts)
         self.runs = Runs()
 
-    async def start(self, of: Turn | None = None) -> StartedRun:
+    async def start(self, turn_to_run: Turn | None = None) -> StartedRun:
         retry = RetryPolicy(attempts=3, first_wait=0.001)
-        where = ClientTool("where", "Where the page is.", {"type": "object"})
-        return await start_run(self.runs, of or turn(), Agent(self.model, tools=[where]), retry)
+        where = ClientTool("where", "Where the user is.", {"type": "object"})
+        return await start_run(
+            self.runs, turn_to_run or turn(), Agent(self.model, tools=[where]), retry
+        )
 
-    async def answer(self, of: Turn | None = None) -> list[Chunk]:
-        return await AsgiHost((await self.start(of)).response()).read_chunks()
+    async def answer(self, turn_to_run: Turn | None = None) -> list[Chunk]:
+        return await AsgiHost((await self.start(turn_to_run)).response()).read_chunks()
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
-    """The log lines of runs, as they come."""
+def records(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
+    """The log records of runs."""
     records: list[logging.LogRecord] = []
     logger, handler = logging.getLogger("usechat.run"), logging.Handler()
     monkeypatch.setattr(handler, "emit", records.append)
@@ -94,40 +96,44 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
     logger.setLevel(before)
 
 
-def only(lines: list[logging.LogRecord]) -> dict[str, Any]:
-    """What the one line says, which must be JSON."""
-    [line] = lines
-    fields: dict[str, Any] = json.loads(json.dumps(line.__dict__["run"]))
+def only_record(records: list[logging.LogRecord]) -> dict[str, Any]:
+    """Return the fields of the only record, which must be JSON."""
+    [record] = records
+    fields: dict[str, Any] = json.loads(json.dumps(record.__dict__["run"]))
     return fields
 
 
-async def test_an_answer_and_the_line_about_it(lines: list[logging.LogRecord]) -> None:
-    scene = Scene(SPOKEN)
-    answer = await scene.answer()
+async def test_a_response_and_its_log_record(records: list[logging.LogRecord]) -> None:
+    harness = RunHarness(HELLO)
+    answer = await harness.answer()
     assert [type(chunk) for chunk in (answer[0], *answer[-2:])] == [Start, FinishStep, Finish]
     assert reduce(answer).parts == [StepStartPart(), TextPart(text="Hello", state="done")]
 
-    line = only(lines)
-    assert line["outcome"] == "finished"
-    assert (line["user"], line["chat"], line["message"]) == ("ann", "c", "m")
-    assert (line["model"], line["client_version"], line["attempts"]) == ("scripted", "5.0.92", 1)
-    assert line["tokens"]["output"] == 2
-    assert line["provider"] == {"request_id": "req_1"}
-    hops = line["seconds"]
+    record = only_record(records)
+    assert record["outcome"] == "finished"
+    assert (record["user"], record["chat"], record["message"]) == ("ann", "c", "m")
+    assert (record["model"], record["client_version"], record["attempts"]) == (
+        "scripted",
+        "5.0.92",
+        1,
+    )
+    assert record["tokens"]["output"] == 2
+    assert record["provider"] == {"request_id": "req_1"}
+    hops = record["seconds"]
     assert hops["called"] <= hops["first_read"] <= hops["first_token"] <= hops["last_read"]
     assert hops["last_read"] <= hops["total"]
 
 
 async def test_start_can_be_read_before_the_model_is_called() -> None:
-    scene = Scene(SPOKEN)
-    run = await scene.start()
+    harness = RunHarness(HELLO)
+    run = await harness.start()
     data = await run.log.reader(DEFAULT_CLIENT_VERSION).read()
     assert data == b'data: {"type":"start","messageId":"m"}\n\n'
-    assert not scene.model.streams[0].called.is_set()
+    assert not harness.model.streams[0].called.is_set()
     run.stop()
 
 
-async def test_a_turn_that_cannot_be_answered_is_refused_before_anything_begins() -> None:
+async def test_a_turn_that_cannot_be_answered_is_rejected_before_the_run_starts() -> None:
     class Refuses(ScriptedModel):
         def stream(self, call: ModelCall) -> Any:
             raise ChatError("no images, please")
@@ -138,50 +144,50 @@ async def test_a_turn_that_cannot_be_answered_is_refused_before_anything_begins(
     assert runs.active_runs == []
 
 
-async def test_a_call_that_fails_before_it_said_anything_is_tried_again(
-    lines: list[logging.LogRecord],
+async def test_a_call_that_fails_before_its_first_output_is_retried(
+    records: list[logging.LogRecord],
 ) -> None:
-    scene = Scene([busy()], [[], busy()], SPOKEN)
-    answer = await scene.answer()
+    harness = RunHarness([overloaded()], [[], overloaded()], HELLO)
+    answer = await harness.answer()
     assert reduce(answer).parts[-1] == TextPart(text="Hello", state="done")
     assert not any(isinstance(chunk, Error) for chunk in answer)
-    line = only(lines)
-    assert (line["outcome"], line["attempts"]) == ("finished", 3)
-    assert line["retried"] == ["529 from api"] * 2
-    assert all(stream.closed.is_set() for stream in scene.model.streams)
+    record = only_record(records)
+    assert (record["outcome"], record["attempts"]) == ("finished", 3)
+    assert record["retried"] == ["529 from api"] * 2
+    assert all(stream.closed.is_set() for stream in harness.model.streams)
 
 
-async def test_it_is_not_tried_for_ever(lines: list[logging.LogRecord]) -> None:
-    scene = Scene([busy()])
-    answer = await scene.answer()
+async def test_retries_are_limited(records: list[logging.LogRecord]) -> None:
+    harness = RunHarness([overloaded()])
+    answer = await harness.answer()
     assert [type(chunk) for chunk in answer] == [Start, MessageMetadata, Error]
-    assert len(scene.model.streams) == 3
-    assert only(lines)["outcome"] == "failed"
+    assert len(harness.model.streams) == 3
+    assert only_record(records)["outcome"] == "failed"
 
 
 @pytest.mark.parametrize(
     "script",
     [
-        # (Turns of the event loop, in which the reader gets it.)
-        [OPENING, *[0.0] * 100, busy()],
+        # (Turns of the event loop, so that the reader gets it.)
+        [OPENING, *[0.0] * 100, overloaded()],
         [ModelError("400 from api", "request")],
     ],
-    ids=["something was shown", "it would fail again"],
+    ids=["after output", "permanent error"],
 )
-async def test_it_is_not_tried_again(script: list[ScriptEvent]) -> None:
-    scene = Scene(script, SPOKEN)
-    assert isinstance((await scene.answer())[-1], Error)
-    assert len(scene.model.streams) == 1
+async def test_a_call_is_not_retried(script: list[ScriptEvent]) -> None:
+    harness = RunHarness(script, HELLO)
+    assert isinstance((await harness.answer())[-1], Error)
+    assert len(harness.model.streams) == 1
 
 
-def test_how_long_a_retry_waits() -> None:
+def test_the_delay_before_a_retry() -> None:
     retry = RetryPolicy(attempts=4, first_wait=1, longest_wait=3, within=60)
-    assert all(0.5 <= (retry.delay(busy(), 1, 0) or 0) <= 1 for _ in range(50))
-    assert all(1.5 <= (retry.delay(busy(), 3, 0) or 0) <= 3 for _ in range(50))
-    assert len({retry.delay(busy(), 1, 0) for _ in range(50)}) > 1
-    assert retry.delay(busy(retry_after=20), 1, 0) == 20
-    assert retry.delay(busy(retry_after=20), 1, 41) is None
-    assert retry.delay(busy(), 4, 0) is None
+    assert all(0.5 <= (retry.delay(overloaded(), 1, 0) or 0) <= 1 for _ in range(50))
+    assert all(1.5 <= (retry.delay(overloaded(), 3, 0) or 0) <= 3 for _ in range(50))
+    assert len({retry.delay(overloaded(), 1, 0) for _ in range(50)}) > 1
+    assert retry.delay(overloaded(retry_after=20), 1, 0) == 20
+    assert retry.delay(overloaded(retry_after=20), 1, 41) is None
+    assert retry.delay(overloaded(), 4, 0) is None
     assert retry.delay(ModelError("no", "auth"), 1, 0) is None
 
 
@@ -193,147 +199,151 @@ def test_how_long_a_retry_waits() -> None:
         asyncio.CancelledError("not the run"),
         None,
     ],
-    ids=["cut", "bug", "a cancelled task of its own", "ended without a result"],
+    ids=["cut", "bug", "a cancelled inner task", "ended without a result"],
 )
-async def test_half_an_answer_never_looks_like_a_whole_one(
-    failure: BaseException | None, lines: list[logging.LogRecord]
+async def test_a_response_that_was_cut_off_does_not_look_complete(
+    failure: BaseException | None, records: list[logging.LogRecord]
 ) -> None:
-    scene = Scene([OPENING] if failure is None else [OPENING, failure])
-    host = AsgiHost((await scene.start()).response())
+    harness = RunHarness([OPENING] if failure is None else [OPENING, failure])
+    host = AsgiHost((await harness.start()).response())
     answer = await host.read_chunks()
 
     assert isinstance(answer[-1], Error)
     assert TextEnd(id="0") in answer
     assert host.body.endswith(b"data: [DONE]\n\n")
-    line = only(lines)
-    assert line["outcome"] == "failed"
-    assert line["provider"] == {"request_id": "req_1"}
-    assert line["reference"] in answer[-1].error_text
-    assert line["reference"] in lines[0].getMessage()
+    record = only_record(records)
+    assert record["outcome"] == "failed"
+    assert record["provider"] == {"request_id": "req_1"}
+    assert record["reference"] in answer[-1].error_text
+    assert record["reference"] in records[0].getMessage()
     if failure is not None:
         assert str(failure) not in answer[-1].error_text
-        assert line["error"] == str(failure)
-    # A traceback is for what nobody expected.
+        assert record["error"] == str(failure)
+    # Only unexpected errors have a traceback.
     bug = isinstance(failure, (RuntimeError, asyncio.CancelledError))
-    assert bool(lines[0].exc_info) == bug
+    assert bool(records[0].exc_info) == bug
 
 
-async def test_a_refused_call_is_found_by_the_providers_id(
-    lines: list[logging.LogRecord],
+async def test_the_log_has_the_providers_id_of_a_rejected_call(
+    records: list[logging.LogRecord],
 ) -> None:
-    scene = Scene([ModelError("400", "request", request_id="req_refused")])
-    await scene.answer()
-    assert only(lines)["provider"]["request_id"] == "req_refused"
+    harness = RunHarness([ModelError("400", "request", request_id="req_refused")])
+    await harness.answer()
+    assert only_record(records)["provider"]["request_id"] == "req_refused"
 
 
-async def test_no_client_fills_the_log_with_an_id(lines: list[logging.LogRecord]) -> None:
-    await Scene(SPOKEN).answer(replace(turn(), chat_id="c" * 1_000_000))
-    assert len(json.dumps(only(lines))) < 2_000
+async def test_a_long_chat_id_is_cut_in_the_log(records: list[logging.LogRecord]) -> None:
+    await RunHarness(HELLO).answer(replace(turn(), chat_id="c" * 1_000_000))
+    assert len(json.dumps(only_record(records))) < 2_000
 
 
 async def test_an_illegal_chunk_of_a_backend_is_named_in_the_log(
-    lines: list[logging.LogRecord],
+    records: list[logging.LogRecord],
 ) -> None:
-    scene = Scene([[TextDelta(id="nobody", delta="x")], DONE])
-    assert isinstance((await scene.answer())[-1], Error)
-    assert "nobody" in only(lines)["error"]
+    harness = RunHarness([[TextDelta(id="unknown-block", delta="x")], DONE])
+    assert isinstance((await harness.answer())[-1], Error)
+    assert "unknown-block" in only_record(records)["error"]
 
 
-async def test_a_value_without_a_json_form_ends_the_run(lines: list[logging.LogRecord]) -> None:
+async def test_a_value_without_a_json_form_ends_the_run(records: list[logging.LogRecord]) -> None:
     signed = TextDelta(id="0", delta="!", provider_metadata={"acme": {"x": object()}})
     call = ToolInputAvailable(tool_call_id="t", tool_name="where", input=object())
-    for wrong in (signed, call):
-        lines.clear()
-        host = AsgiHost((await Scene([[*OPENING, wrong], DONE]).start()).response())
+    for bad_chunk in (signed, call):
+        records.clear()
+        host = AsgiHost((await RunHarness([[*OPENING, bad_chunk], DONE]).start()).response())
         assert isinstance((await host.read_chunks())[-1], Error)
         assert TextEnd(id="0") in host.chunks
-        assert only(lines)["outcome"] == "failed"
+        assert only_record(records)["outcome"] == "failed"
 
 
 @pytest.mark.parametrize("end", [Finish(), Error(error_text="e"), Abort()])
 async def test_a_model_that_ends_the_stream_itself_does_not_keep_the_run(
-    end: Chunk, lines: list[logging.LogRecord]
+    end: Chunk, records: list[logging.LogRecord]
 ) -> None:
-    answer = await Scene([[*OPENING, end, *OPENING], DONE]).answer()
+    answer = await RunHarness([[*OPENING, end, *OPENING], DONE]).answer()
     assert answer[-1] == end
-    assert only(lines)["outcome"] == "failed"
+    assert only_record(records)["outcome"] == "failed"
 
 
-async def test_an_answer_that_needs_the_page_waits_for_it(lines: list[logging.LogRecord]) -> None:
+async def test_a_response_with_a_client_side_call_is_waiting(
+    records: list[logging.LogRecord],
+) -> None:
     call: list[Chunk] = [
         ToolInputStart(tool_call_id="t", tool_name="where"),
         ToolInputAvailable(tool_call_id="t", tool_name="where", input={}),
     ]
-    answer = await Scene([call, StepResult("tool-calls")]).answer()
+    answer = await RunHarness([call, StepResult("tool-calls")]).answer()
     assert answer[-1] == Finish(finish_reason="tool-calls")
-    assert only(lines)["outcome"] == "waiting"
+    assert only_record(records)["outcome"] == "waiting"
 
 
-async def test_a_model_that_says_nothing_still_shows_a_new_step() -> None:
-    # Else a page that continues automatically would ask again and again.
+async def test_an_empty_response_still_has_a_new_step() -> None:
+    # Else a client that continues automatically would send requests for ever.
     before = UIMessage(id="m", role="assistant", parts=[StepStartPart(), TextPart(text="a")])
-    answer = await Scene([DONE]).answer(turn(continued=before))
+    answer = await RunHarness([DONE]).answer(turn(continued=before))
     assert answer[0] == Start(message_id="m")
     assert isinstance(answer[-1], Finish)
 
 
-async def test_a_hang_up_closes_the_provider_at_once(lines: list[logging.LogRecord]) -> None:
-    scene = Scene([OPENING, forever()])
-    run = await scene.start()
+async def test_a_disconnect_closes_the_provider_at_once(records: list[logging.LogRecord]) -> None:
+    harness = RunHarness([OPENING, never()])
+    run = await harness.start()
     host = AsgiHost(run.response(keep_alive=3600))
     responder = host.request()
     await host.wait_for_body(lambda body: b"text-delta" in body)
     host.disconnect()
     await asyncio.wait_for(responder, LONG)
-    await asyncio.wait_for(scene.model.streams[0].closed.wait(), LONG)
+    await asyncio.wait_for(harness.model.streams[0].closed.wait(), LONG)
 
-    whole = await replay(run)
-    assert TextEnd(id="0") in whole
-    assert isinstance(whole[-1], Abort)
-    assert only(lines)["outcome"] == "aborted"
-    assert scene.runs.active_runs == []
+    chunks = await read_log(run)
+    assert TextEnd(id="0") in chunks
+    assert isinstance(chunks[-1], Abort)
+    assert only_record(records)["outcome"] == "aborted"
+    assert harness.runs.active_runs == []
 
 
-async def test_a_client_that_left_before_the_answer_began_starts_no_model() -> None:
-    scene = Scene([OPENING, forever()])
-    run = await scene.start()
+async def test_a_client_that_disconnects_before_the_start_causes_no_model_call() -> None:
+    harness = RunHarness([OPENING, never()])
+    run = await harness.start()
     host = AsgiHost(run.response(), raises_on_send=True)
     host.disconnect()
     await asyncio.wait_for(host.request(), LONG)
     assert run.log.has_ended
-    assert scene.runs.active_runs == []
+    assert harness.runs.active_runs == []
 
 
-async def test_nobody_waits_for_a_retry_that_nobody_reads() -> None:
-    scene = Scene([busy(retry_after=50)], SPOKEN)
-    host = AsgiHost((await scene.start()).response(keep_alive=0.01))
+async def test_a_disconnect_cancels_a_pending_retry() -> None:
+    harness = RunHarness([overloaded(retry_after=50)], HELLO)
+    host = AsgiHost((await harness.start()).response(keep_alive=0.01))
     responder = host.request()
     await host.wait_for_body(lambda body: b"keep-alive" in body)
     host.disconnect()
     await asyncio.wait_for(responder, LONG)
-    await asyncio.wait_for(scene.runs.drain(LONG), LONG)
-    assert len(scene.model.streams) == 1
+    await asyncio.wait_for(harness.runs.drain(LONG), LONG)
+    assert len(harness.model.streams) == 1
 
 
-async def test_a_run_ends_once_however_often_it_is_ended(lines: list[logging.LogRecord]) -> None:
-    scene = Scene([OPENING, forever()])
-    run = await scene.start()
-    await asyncio.wait_for(scene.model.streams[0].called.wait(), LONG)
+async def test_a_run_ends_once_even_if_it_is_stopped_repeatedly(
+    records: list[logging.LogRecord],
+) -> None:
+    harness = RunHarness([OPENING, never()])
+    run = await harness.start()
+    await asyncio.wait_for(harness.model.streams[0].called.wait(), LONG)
     run.stop()
     for _ in range(3):
         await asyncio.sleep(0)  # the provider's connection is being closed now
     run.interrupt()
     run.stop()
-    await asyncio.wait_for(scene.runs.aclose(), LONG)
-    assert scene.model.streams[0].closed.is_set()
-    assert [type(chunk) for chunk in await replay(run)].count(Abort) == 1
-    assert only(lines)["outcome"] == "aborted"
+    await asyncio.wait_for(harness.runs.aclose(), LONG)
+    assert harness.model.streams[0].closed.is_set()
+    assert [type(chunk) for chunk in await read_log(run)].count(Abort) == 1
+    assert only_record(records)["outcome"] == "aborted"
 
 
-async def test_a_run_that_is_stopped_before_it_began_ends_legally() -> None:
-    run = await Scene(SPOKEN).start()
+async def test_a_run_that_is_stopped_before_its_first_output_ends_legally() -> None:
+    run = await RunHarness(HELLO).start()
     run.stop()
-    assert isinstance((await replay(run))[-1], Abort)
+    assert isinstance((await read_log(run))[-1], Abort)
 
 
 @pytest.mark.parametrize(
@@ -341,25 +351,25 @@ async def test_a_run_that_is_stopped_before_it_began_ends_legally() -> None:
     [(DEFAULT_CLIENT_VERSION, Error), (NEWEST_CLIENT_VERSION, Finish)],
 )
 async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
-    client_version: ClientVersion, last: type[Chunk], lines: list[logging.LogRecord]
+    client_version: ClientVersion, last: type[Chunk], records: list[logging.LogRecord]
 ) -> None:
-    go_on = asyncio.Event()
-    scene = Scene([OPENING, go_on, CLOSING, DONE], [OPENING, forever()])
+    may_continue = asyncio.Event()
+    harness = RunHarness([OPENING, may_continue, CLOSING, DONE], [OPENING, never()])
     finishing, stuck = (
-        await scene.start(turn(client_version)),
-        await scene.start(turn(client_version)),
+        await harness.start(turn(client_version)),
+        await harness.start(turn(client_version)),
     )
     hosts = [AsgiHost(run.response()) for run in (finishing, stuck)]
     responder = [host.request() for host in hosts]
     for host in hosts:
         await host.wait_for_body(lambda body: b"text-delta" in body)
 
-    draining = asyncio.create_task(scene.runs.drain(1.0))
+    draining = asyncio.create_task(harness.runs.drain(1.0))
     await asyncio.sleep(0)
-    with pytest.raises(ChatError) as refused:
-        await scene.start()
-    assert refused.value.status == 503
-    go_on.set()
+    with pytest.raises(ChatError) as rejection:
+        await harness.start()
+    assert rejection.value.status == 503
+    may_continue.set()
     await asyncio.wait_for(draining, LONG)
     await asyncio.wait_for(asyncio.gather(*responder), LONG)
 
@@ -370,17 +380,20 @@ async def test_a_drain_lets_runs_finish_and_then_ends_them_legally(
         assert end.finish_reason == "interrupted"
     assert hosts[1].body.endswith(b"data: [DONE]\n\n")
     assert hosts[1].complete
-    assert sorted(line.__dict__["run"]["outcome"] for line in lines) == ["finished", "interrupted"]
-    assert scene.model.streams[1].closed.is_set()
+    assert sorted(record.__dict__["run"]["outcome"] for record in records) == [
+        "finished",
+        "interrupted",
+    ]
+    assert harness.model.streams[1].closed.is_set()
 
 
 async def test_a_drain_waits_until_the_readers_have_the_end() -> None:
-    scene = Scene([OPENING, forever()])
-    host = AsgiHost((await scene.start()).response())
+    harness = RunHarness([OPENING, never()])
+    host = AsgiHost((await harness.start()).response())
     responder = host.request()
     await host.wait_for_body(lambda body: b"text-delta" in body)
     host.reading.clear()
-    draining = asyncio.create_task(scene.runs.drain(0))
+    draining = asyncio.create_task(harness.runs.drain(0))
     await asyncio.wait([draining], timeout=0.05)
     assert not draining.done()
     host.reading.set()
@@ -394,10 +407,12 @@ async def test_a_drain_waits_until_the_readers_have_the_end() -> None:
 )
 @pytest.mark.parametrize("closes", [False, True], ids=["cancelled", "event loop closed"])
 def test_a_host_that_cancels_the_request_interrupts_the_run(
-    closes: bool, client_version: ClientVersion, last: type[Chunk], lines: list[logging.LogRecord]
+    closes: bool, client_version: ClientVersion, last: type[Chunk], records: list[logging.LogRecord]
 ) -> None:
     async def leave_running() -> AsgiHost:
-        host = AsgiHost((await Scene([OPENING, forever()]).start(turn(client_version))).response())
+        host = AsgiHost(
+            (await RunHarness([OPENING, never()]).start(turn(client_version))).response()
+        )
         responder = host.request()
         await host.wait_for_body(lambda body: b"text-delta" in body)
         if not closes:
@@ -406,23 +421,25 @@ def test_a_host_that_cancels_the_request_interrupts_the_run(
         return host
 
     for _ in range(20):  # an event loop cancels its tasks in any order
-        lines.clear()
+        records.clear()
         host = asyncio.run(leave_running())
         assert isinstance(host.chunks[-1], last)
         assert host.body.endswith(b"data: [DONE]\n\n")
         assert host.complete
-        assert only(lines)["outcome"] == "interrupted"
+        assert only_record(records)["outcome"] == "interrupted"
 
 
-async def test_a_run_is_interrupted_and_not_stopped_while_a_write_is_under_way(
-    lines: list[logging.LogRecord],
+async def test_a_request_that_is_cancelled_during_a_write_interrupts_the_run(
+    records: list[logging.LogRecord],
 ) -> None:
-    go_on = asyncio.Event()
-    host = AsgiHost((await Scene([OPENING, go_on, CLOSING, forever()]).start()).response())
+    may_continue = asyncio.Event()
+    host = AsgiHost(
+        (await RunHarness([OPENING, may_continue, CLOSING, never()]).start()).response()
+    )
     responder = host.request()
     await host.wait_for_body(lambda body: b"text-delta" in body)
     host.reading.clear()
-    go_on.set()
+    may_continue.set()
     for _ in range(10):
         await asyncio.sleep(0)  # until the write waits
     responder.cancel()
@@ -431,15 +448,15 @@ async def test_a_run_is_interrupted_and_not_stopped_while_a_write_is_under_way(
     await asyncio.wait([responder], timeout=LONG)
     assert reduce(host.chunks[:-1]).parts == [StepStartPart(), TextPart(text="Hello", state="done")]
     assert isinstance(host.chunks[-1], Error)
-    assert only(lines)["outcome"] == "interrupted"
+    assert only_record(records)["outcome"] == "interrupted"
 
 
-async def test_readers_at_different_speeds_see_the_same_answer() -> None:
+async def test_readers_at_different_speeds_get_the_same_message() -> None:
     words: list[ScriptEvent] = [[TextDelta(id="0", delta=f"{number} ")] for number in range(500)]
     pauses = itertools.repeat(0.0)
     script = [OPENING, *itertools.chain(*zip(words, pauses, strict=False)), CLOSING, DONE]
-    scene = Scene(script)
-    run = await scene.start()
+    harness = RunHarness(script)
+    run = await harness.start()
     fast, slow = run.log.reader(DEFAULT_CLIENT_VERSION), run.log.reader(DEFAULT_CLIENT_VERSION)
 
     async def read_all(wait: float | None) -> list[bytes]:
@@ -456,7 +473,7 @@ async def test_readers_at_different_speeds_see_the_same_answer() -> None:
     assert reduce(chunks_of(b"".join(quick))) == reduce(chunks_of(b"".join(lagging)))
 
 
-async def replay(run: StartedRun) -> list[Chunk]:
+async def read_log(run: StartedRun) -> list[Chunk]:
     pieces = []
     reader = run.log.reader(NEWEST_CLIENT_VERSION)
     while (piece := await asyncio.wait_for(reader.read(), LONG)) is not None:
@@ -465,30 +482,30 @@ async def replay(run: StartedRun) -> list[Chunk]:
 
 
 PAUSED = replace(DONE, paused=True)
-BEGUN = UIMessage(
+CONTINUED = UIMessage(
     id="m", role="assistant", parts=[StepStartPart(), TextPart(text="So", state="done")]
 )
 
 
-@pytest.mark.parametrize("continued", [None, BEGUN])
-async def test_when_the_provider_pauses_it_is_asked_to_go_on(continued: UIMessage | None) -> None:
-    scene = Scene([OPENING, CLOSING, PAUSED], SPOKEN)
-    of = turn(continued=continued)
-    answer = await scene.answer(of)
+@pytest.mark.parametrize("continued", [None, CONTINUED])
+async def test_a_paused_response_is_continued_by_another_call(continued: UIMessage | None) -> None:
+    harness = RunHarness([OPENING, CLOSING, PAUSED], HELLO)
+    turn_to_run = turn(continued=continued)
+    answer = await harness.answer(turn_to_run)
 
-    said = [StepStartPart(), TextPart(text="Hello", state="done")]
+    parts = [StepStartPart(), TextPart(text="Hello", state="done")]
     before = continued.parts if continued else []
-    assert reduce(answer, continued).parts == [*before, *said, *said]
+    assert reduce(answer, continued).parts == [*before, *parts, *parts]
     assert [chunk.type for chunk in answer].count("finish") == 1
-    first, second = scene.model.calls
-    assert first.messages == of.messages
-    so_far = UIMessage(id="m", role="assistant", parts=[*before, *said])
-    assert second.messages == [of.messages[0], so_far]
-    assert all(stream.closed.is_set() for stream in scene.model.streams)
+    first, second = harness.model.calls
+    assert first.messages == turn_to_run.messages
+    message_so_far = UIMessage(id="m", role="assistant", parts=[*before, *parts])
+    assert second.messages == [turn_to_run.messages[0], message_so_far]
+    assert all(stream.closed.is_set() for stream in harness.model.streams)
 
 
-async def test_a_provider_that_does_nothing_but_pause_is_not_asked_for_ever() -> None:
-    scene = Scene([OPENING, CLOSING, PAUSED])
-    answer = await scene.answer()
+async def test_continuations_of_paused_responses_are_limited() -> None:
+    harness = RunHarness([OPENING, CLOSING, PAUSED])
+    answer = await harness.answer()
     assert answer[-1].type == "finish"
-    assert len(scene.model.calls) < 100
+    assert len(harness.model.calls) < 100

@@ -1,4 +1,4 @@
-"""Whatever a model says, and whoever ends it when: the log is legal and ends once."""
+"""Whatever a model writes, and however it is ended: the log is legal and ends once."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ CLIENT_VERSIONS = [
     NEWEST_CLIENT_VERSION,
 ]
 
-answered = ToolPart(
+resolved_call = ToolPart(
     tool_name="t", tool_call_id="before", state="output-available", input={}, output=1
 )
 continued = st.sampled_from(
-    [None, UIMessage(id="m", role="assistant", parts=[StepStartPart(), answered])]
+    [None, UIMessage(id="m", role="assistant", parts=[StepStartPart(), resolved_call])]
 )
 ends = st.sampled_from(
     [
@@ -46,9 +46,10 @@ ends = st.sampled_from(
         "no result",
     ]
 )
-#: What happens from outside, after how many turns of the event loop.
+#: An action, and after how many turns of the event loop it happens.
 events = st.tuples(
-    st.integers(0, 30), st.sampled_from(["nothing", "leave", "stop", "drain", "stop and drain"])
+    st.integers(0, 30),
+    st.sampled_from(["nothing", "disconnect", "stop", "drain", "stop and drain"]),
 )
 
 
@@ -58,16 +59,16 @@ events = st.tuples(
     end=ends,
     event=events,
     client_version=st.sampled_from(CLIENT_VERSIONS),
-    before=continued,
+    continued_message=continued,
 )
 def test_every_log_is_legal_and_ends_once(
     batches: list[list[Chunk]],
     end: StepResult | Exception | str,
     event: tuple[int, str],
     client_version: ClientVersion,
-    before: UIMessage | None,
+    continued_message: UIMessage | None,
 ) -> None:
-    lines: list[logging.LogRecord] = []
+    records: list[logging.LogRecord] = []
 
     async def play() -> None:
         script: list[ScriptEvent] = [event for batch in batches for event in (batch, 0.0)]
@@ -77,7 +78,7 @@ def test_every_log_is_legal_and_ends_once(
             script.append(asyncio.Event())
         model = ScriptedModel(script)
         question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
-        messages = [question, *([before] if before else [])]
+        messages = [question, *([continued_message] if continued_message else [])]
         turn = Turn(
             user=None, chat_id="c", client_version=client_version, messages=messages, message_id="m"
         )
@@ -86,14 +87,14 @@ def test_every_log_is_legal_and_ends_once(
         host = AsgiHost(run.response())
         responder = host.request()
 
-        turns, what = event
+        turns, action = event
         for _ in range(turns):
             await asyncio.sleep(0)
-        if what == "leave":
+        if action == "disconnect":
             host.disconnect()
-        if "stop" in what:
+        if "stop" in action:
             run.stop()
-        if "drain" in what or end == "silence":
+        if "drain" in action or end == "silence":
             await asyncio.wait_for(runs.drain(0), LONG)
         await asyncio.wait_for(responder, LONG)
         await asyncio.wait_for(runs.aclose(), LONG)
@@ -102,25 +103,25 @@ def test_every_log_is_legal_and_ends_once(
         reader = run.log.reader(NEWEST_CLIENT_VERSION)
         while (piece := await reader.read()) is not None:
             data += piece
-        grammar = StreamState(before, client_version=client_version)
-        whole = chunks_of(data)
-        for chunk in whole:
+        grammar = StreamState(continued_message, client_version=client_version)
+        log_chunks = chunks_of(data)
+        for chunk in log_chunks:
             grammar.check(chunk)
-        assert isinstance(whole[-1], (Finish, Abort, Error))
+        assert isinstance(log_chunks[-1], (Finish, Abort, Error))
         if end != StepResult("stop") and end != StepResult("tool-calls"):
-            assert whole[-1] not in (
+            assert log_chunks[-1] not in (
                 Finish(finish_reason="stop"),
                 Finish(finish_reason="tool-calls"),
             )
-        assert len(lines) == 1
+        assert len(records) == 1
         for stream in model.streams:
             assert stream.closed.is_set() or not stream.called.is_set()
-        if what != "leave":
+        if action != "disconnect":
             assert host.complete
             assert host.body.endswith(b"data: [DONE]\n\n")
 
     logger, handler = logging.getLogger("usechat.run"), logging.Handler()
-    handler.emit = lines.append  # type: ignore[method-assign, assignment]
+    handler.emit = records.append  # type: ignore[method-assign, assignment]
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:

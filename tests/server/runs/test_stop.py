@@ -1,4 +1,4 @@
-"""POST /api/chat/{id}/stop: the answer ends where it is, whoever reads it."""
+"""POST /api/chat/{id}/stop ends the run for all of its readers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.harness.stream_client import StreamClient
 
 
 @contextmanager
-def responder(**settings: Any) -> Iterator[tuple[LiveServer, ScriptedModel, StreamClient]]:
-    """A chat with an answer under way, which says "Hello" and then nothing."""
+def started_run(**settings: Any) -> Iterator[tuple[LiveServer, ScriptedModel, StreamClient]]:
+    """Start a run that writes "Hello" and then waits."""
     model = ScriptedModel(*text("Hello"), hold=True)
     app = create_app(Agent(model), settings=Settings(**settings))
     with LiveServer(app) as server:
@@ -32,51 +32,51 @@ def stop(server: LiveServer, guard: Any = None, **options: Any) -> int:
 
 
 @pytest.mark.parametrize("resume", [0, 60])
-def test_a_stop_closes_the_provider_and_keeps_what_was_said(resume: float) -> None:
-    with responder(resume=resume) as (server, model, client):
+def test_a_stop_closes_the_provider_and_keeps_the_text_so_far(resume: float) -> None:
+    with started_run(resume=resume) as (server, model, client):
         assert stop(server) == 204
-        # It has ended when the request to stop is answered: the next message can follow at once.
+        # The run has ended once the stop request returns: the next message can follow at once.
         assert model.closed.wait(DEADLINE)
         assert client.end().chunks[-1]["type"] == "abort"
         assert client.done
-        [_, said] = client.message().parts
-        assert said.to_object() == {"type": "text", "text": "Hello", "state": "done"}
+        [_, part] = client.message().parts
+        assert part.to_object() == {"type": "text", "text": "Hello", "state": "done"}
         assert stop(server) == 204
-        again = {"id": "a/b", "messages": [user("And now?", id="u2")]}
-        with StreamClient("POST", f"{server.url}/api/chat", again) as next_page:
-            next_page.wait_for_text("Hello")
+        next_body = {"id": "a/b", "messages": [user("And now?", id="u2")]}
+        with StreamClient("POST", f"{server.url}/api/chat", next_body) as next_client:
+            next_client.wait_for_text("Hello")
 
 
 @pytest.mark.parametrize(
     "guard",
     [
-        {"runId": "of the turn before"},
-        {"messageId": "of the turn before"},
-        {"runId": "of the turn before", "messageId": "u1"},
+        {"runId": "of an earlier turn"},
+        {"messageId": "of an earlier turn"},
+        {"runId": "of an earlier turn", "messageId": "u1"},
     ],
 )
-def test_a_guard_keeps_a_late_stop_from_the_next_answer(guard: Any) -> None:
-    with responder() as (server, model, client):
+def test_a_guard_protects_the_next_run_from_a_late_stop(guard: Any) -> None:
+    with started_run() as (server, model, client):
         assert stop(server, guard) == 204
         assert not model.closed.is_set()
         model.release()
         assert client.end().chunks[-1]["type"] == "finish"
 
 
-@pytest.mark.parametrize("named", ["run", "question", "answer"])
-def test_a_guard_that_is_right_stops(named: str) -> None:
-    with responder() as (server, _, client):
+@pytest.mark.parametrize("target", ["run", "user message", "assistant message"])
+def test_a_matching_guard_stops_the_run(target: str) -> None:
+    with started_run() as (server, _, client):
         guard = {
             "run": {"runId": client.run_id},
-            "question": {"messageId": "u1"},
-            "answer": {"messageId": client.chunks[0]["messageId"]},
-        }[named]
+            "user message": {"messageId": "u1"},
+            "assistant message": {"messageId": client.chunks[0]["messageId"]},
+        }[target]
         assert stop(server, guard) == 204
         assert client.end().chunks[-1]["type"] == "abort"
 
 
-def test_who_may_not_stop() -> None:
-    with responder() as (server, model, client):
+def test_an_invalid_stop_is_rejected() -> None:
+    with started_run() as (server, model, client):
         assert stop(server, headers={"origin": "https://evil.example"}) == 403
         assert stop(server, {"runId": 1}) == 400
         assert stop(server, ["runId"]) == 400
@@ -85,10 +85,10 @@ def test_who_may_not_stop() -> None:
         assert client.end().chunks[-1]["type"] == "finish"
 
 
-def test_a_page_of_another_origin_may_read_which_run_it_is() -> None:
+def test_a_client_of_an_allowed_origin_can_read_the_run_header() -> None:
     model = ScriptedModel()
     settings = Settings(allowed_origins=["https://chat.example.com"])
     with LiveServer(create_app(Agent(model), settings=settings)) as server:
-        answer = server.chat(headers={"origin": "https://chat.example.com"})
-    assert answer.headers["x-usechat-run"]
-    assert "x-usechat-run" in answer.headers["access-control-expose-headers"]
+        response = server.chat(headers={"origin": "https://chat.example.com"})
+    assert response.headers["x-usechat-run"]
+    assert "x-usechat-run" in response.headers["access-control-expose-headers"]
