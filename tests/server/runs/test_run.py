@@ -78,7 +78,7 @@ class RunHarness:
             self.runs, turn_to_run or turn(), Agent(self.model, tools=[where]), retry
         )
 
-    async def answer(self, turn_to_run: Turn | None = None) -> list[Chunk]:
+    async def run(self, turn_to_run: Turn | None = None) -> list[Chunk]:
         return await AsgiHost((await self.start(turn_to_run)).response()).read_chunks()
 
 
@@ -105,9 +105,9 @@ def only_record(records: list[logging.LogRecord]) -> dict[str, Any]:
 
 async def test_a_response_and_its_log_record(records: list[logging.LogRecord]) -> None:
     harness = RunHarness(HELLO)
-    answer = await harness.answer()
-    assert [type(chunk) for chunk in (answer[0], *answer[-2:])] == [Start, FinishStep, Finish]
-    assert reduce(answer).parts == [StepStartPart(), TextPart(text="Hello", state="done")]
+    chunks = await harness.run()
+    assert [type(chunk) for chunk in (chunks[0], *chunks[-2:])] == [Start, FinishStep, Finish]
+    assert reduce(chunks).parts == [StepStartPart(), TextPart(text="Hello", state="done")]
 
     record = only_record(records)
     assert record["outcome"] == "finished"
@@ -148,9 +148,9 @@ async def test_a_call_that_fails_before_its_first_output_is_retried(
     records: list[logging.LogRecord],
 ) -> None:
     harness = RunHarness([overloaded()], [[], overloaded()], HELLO)
-    answer = await harness.answer()
-    assert reduce(answer).parts[-1] == TextPart(text="Hello", state="done")
-    assert not any(isinstance(chunk, Error) for chunk in answer)
+    chunks = await harness.run()
+    assert reduce(chunks).parts[-1] == TextPart(text="Hello", state="done")
+    assert not any(isinstance(chunk, Error) for chunk in chunks)
     record = only_record(records)
     assert (record["outcome"], record["attempts"]) == ("finished", 3)
     assert record["retried"] == ["529 from api"] * 2
@@ -159,8 +159,8 @@ async def test_a_call_that_fails_before_its_first_output_is_retried(
 
 async def test_retries_are_limited(records: list[logging.LogRecord]) -> None:
     harness = RunHarness([overloaded()])
-    answer = await harness.answer()
-    assert [type(chunk) for chunk in answer] == [Start, MessageMetadata, Error]
+    chunks = await harness.run()
+    assert [type(chunk) for chunk in chunks] == [Start, MessageMetadata, Error]
     assert len(harness.model.streams) == 3
     assert only_record(records)["outcome"] == "failed"
 
@@ -176,7 +176,7 @@ async def test_retries_are_limited(records: list[logging.LogRecord]) -> None:
 )
 async def test_a_call_is_not_retried(script: list[ScriptEvent]) -> None:
     harness = RunHarness(script, HELLO)
-    assert isinstance((await harness.answer())[-1], Error)
+    assert isinstance((await harness.run())[-1], Error)
     assert len(harness.model.streams) == 1
 
 
@@ -206,18 +206,18 @@ async def test_a_response_that_was_cut_off_does_not_look_complete(
 ) -> None:
     harness = RunHarness([OPENING] if failure is None else [OPENING, failure])
     host = AsgiHost((await harness.start()).response())
-    answer = await host.read_chunks()
+    chunks = await host.read_chunks()
 
-    assert isinstance(answer[-1], Error)
-    assert TextEnd(id="0") in answer
+    assert isinstance(chunks[-1], Error)
+    assert TextEnd(id="0") in chunks
     assert host.body.endswith(b"data: [DONE]\n\n")
     record = only_record(records)
     assert record["outcome"] == "failed"
     assert record["provider"] == {"request_id": "req_1"}
-    assert record["reference"] in answer[-1].error_text
+    assert record["reference"] in chunks[-1].error_text
     assert record["reference"] in records[0].getMessage()
     if failure is not None:
-        assert str(failure) not in answer[-1].error_text
+        assert str(failure) not in chunks[-1].error_text
         assert record["error"] == str(failure)
     # Only unexpected errors have a traceback.
     bug = isinstance(failure, (RuntimeError, asyncio.CancelledError))
@@ -228,12 +228,12 @@ async def test_the_log_has_the_providers_id_of_a_rejected_call(
     records: list[logging.LogRecord],
 ) -> None:
     harness = RunHarness([ModelError("400", "request", request_id="req_refused")])
-    await harness.answer()
+    await harness.run()
     assert only_record(records)["provider"]["request_id"] == "req_refused"
 
 
 async def test_a_long_chat_id_is_cut_in_the_log(records: list[logging.LogRecord]) -> None:
-    await RunHarness(HELLO).answer(replace(turn(), chat_id="c" * 1_000_000))
+    await RunHarness(HELLO).run(replace(turn(), chat_id="c" * 1_000_000))
     assert len(json.dumps(only_record(records))) < 2_000
 
 
@@ -241,7 +241,7 @@ async def test_an_illegal_chunk_of_a_backend_is_named_in_the_log(
     records: list[logging.LogRecord],
 ) -> None:
     harness = RunHarness([[TextDelta(id="unknown-block", delta="x")], DONE])
-    assert isinstance((await harness.answer())[-1], Error)
+    assert isinstance((await harness.run())[-1], Error)
     assert "unknown-block" in only_record(records)["error"]
 
 
@@ -260,8 +260,8 @@ async def test_a_value_without_a_json_form_ends_the_run(records: list[logging.Lo
 async def test_a_model_that_ends_the_stream_itself_does_not_keep_the_run(
     end: Chunk, records: list[logging.LogRecord]
 ) -> None:
-    answer = await RunHarness([[*OPENING, end, *OPENING], DONE]).answer()
-    assert answer[-1] == end
+    chunks = await RunHarness([[*OPENING, end, *OPENING], DONE]).run()
+    assert chunks[-1] == end
     assert only_record(records)["outcome"] == "failed"
 
 
@@ -272,17 +272,17 @@ async def test_a_response_with_a_client_side_call_is_waiting(
         ToolInputStart(tool_call_id="t", tool_name="where"),
         ToolInputAvailable(tool_call_id="t", tool_name="where", input={}),
     ]
-    answer = await RunHarness([call, StepResult("tool-calls")]).answer()
-    assert answer[-1] == Finish(finish_reason="tool-calls")
+    chunks = await RunHarness([call, StepResult("tool-calls")]).run()
+    assert chunks[-1] == Finish(finish_reason="tool-calls")
     assert only_record(records)["outcome"] == "waiting"
 
 
 async def test_an_empty_response_still_has_a_new_step() -> None:
     # Else a client that continues automatically would send requests for ever.
     before = UIMessage(id="m", role="assistant", parts=[StepStartPart(), TextPart(text="a")])
-    answer = await RunHarness([DONE]).answer(turn(continued=before))
-    assert answer[0] == Start(message_id="m")
-    assert isinstance(answer[-1], Finish)
+    chunks = await RunHarness([DONE]).run(turn(continued=before))
+    assert chunks[0] == Start(message_id="m")
+    assert isinstance(chunks[-1], Finish)
 
 
 async def test_a_disconnect_closes_the_provider_at_once(records: list[logging.LogRecord]) -> None:
@@ -295,9 +295,9 @@ async def test_a_disconnect_closes_the_provider_at_once(records: list[logging.Lo
     await asyncio.wait_for(responder, LONG)
     await asyncio.wait_for(harness.model.streams[0].closed.wait(), LONG)
 
-    chunks = await read_log(run)
-    assert TextEnd(id="0") in chunks
-    assert isinstance(chunks[-1], Abort)
+    log_chunks = await read_log(run)
+    assert TextEnd(id="0") in log_chunks
+    assert isinstance(log_chunks[-1], Abort)
     assert only_record(records)["outcome"] == "aborted"
     assert harness.runs.active_runs == []
 
@@ -491,12 +491,12 @@ CONTINUED = UIMessage(
 async def test_a_paused_response_is_continued_by_another_call(continued: UIMessage | None) -> None:
     harness = RunHarness([OPENING, CLOSING, PAUSED], HELLO)
     turn_to_run = turn(continued=continued)
-    answer = await harness.answer(turn_to_run)
+    chunks = await harness.run(turn_to_run)
 
     parts = [StepStartPart(), TextPart(text="Hello", state="done")]
     before = continued.parts if continued else []
-    assert reduce(answer, continued).parts == [*before, *parts, *parts]
-    assert [chunk.type for chunk in answer].count("finish") == 1
+    assert reduce(chunks, continued).parts == [*before, *parts, *parts]
+    assert [chunk.type for chunk in chunks].count("finish") == 1
     first, second = harness.model.calls
     assert first.messages == turn_to_run.messages
     message_so_far = UIMessage(id="m", role="assistant", parts=[*before, *parts])
@@ -506,6 +506,6 @@ async def test_a_paused_response_is_continued_by_another_call(continued: UIMessa
 
 async def test_continuations_of_paused_responses_are_limited() -> None:
     harness = RunHarness([OPENING, CLOSING, PAUSED])
-    answer = await harness.answer()
-    assert answer[-1].type == "finish"
+    chunks = await harness.run()
+    assert chunks[-1].type == "finish"
     assert len(harness.model.calls) < 100
