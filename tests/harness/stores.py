@@ -1,4 +1,4 @@
-"""Stores for tests, and the requests and answers that fill them."""
+"""Stores for tests, and the requests and messages that fill them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,22 @@ from usechat_server.store import schema
 from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Turn
 
-__all__ = ["answer", "asked", "begun", "call", "ids", "opened", "said", "texts", "user"]
+__all__ = [
+    "assistant_message",
+    "begin_turn",
+    "chat_request",
+    "complete_turn",
+    "describe_messages",
+    "message_ids",
+    "open_store",
+    "tool_call",
+    "user_message",
+]
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[SqlChatStore]:
-    """A store whose tables are made, until the block ends."""
+async def open_store(url: str) -> AsyncIterator[SqlChatStore]:
+    """Open a store whose tables exist, until the block ends."""
     store = SqlChatStore(url)
     await schema.upgrade(store.database)
     try:
@@ -29,67 +39,73 @@ async def opened(url: str) -> AsyncIterator[SqlChatStore]:
         await store.aclose()
 
 
-def user(message_id: str, text: str = "Hello", **fields: Any) -> dict[str, Any]:
-    """A message of the user, as `useChat` sends it."""
-    said = {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}
-    return {**said, **fields}
+def user_message(message_id: str, text: str = "Hello", **fields: Any) -> dict[str, Any]:
+    """Return a message of the user, as `useChat` sends it."""
+    message = {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}
+    return {**message, **fields}
 
 
-def call(call_id: str, state: str = "input-available", **fields: Any) -> dict[str, Any]:
-    """A call of the tool `clock`."""
-    made = {"type": "tool-clock", "toolCallId": call_id, "state": state, "input": {"zone": "UTC"}}
-    return {**made, **fields}
+def tool_call(call_id: str, state: str = "input-available", **fields: Any) -> dict[str, Any]:
+    """Return a call of the tool `clock`."""
+    part = {"type": "tool-clock", "toolCallId": call_id, "state": state, "input": {"zone": "UTC"}}
+    return {**part, **fields}
 
 
-def answer(message_id: str, *parts: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A message of the assistant: one step with these parts, or with a text."""
-    told = parts or ({"type": "text", "text": "Fine.", "state": "done"},)
-    head = {"id": message_id, "role": "assistant", "parts": [{"type": "step-start"}, *told]}
-    return {**head, **fields}
+def assistant_message(message_id: str, *parts: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return a message of the assistant: one step with these parts, or with a text."""
+    content = parts or ({"type": "text", "text": "Fine.", "state": "done"},)
+    message = {"id": message_id, "role": "assistant", "parts": [{"type": "step-start"}, *content]}
+    return {**message, **fields}
 
 
-def asked(chat_id: str = "c1", **body: Any) -> ChatRequest:
-    """A request, as its body says."""
+def chat_request(chat_id: str = "c1", **body: Any) -> ChatRequest:
+    """Return the request of a body."""
     return parse_request(json.dumps({"id": chat_id, **body}).encode())
 
 
-async def begun(
-    chats: SqlChatStore, run_id: str, person: str | None = None, chat_id: str = "c1", **body: Any
+async def begin_turn(
+    store: SqlChatStore, run_id: str, user_id: str | None = None, chat_id: str = "c1", **body: Any
 ) -> Turn:
-    """A turn that runs."""
-    turn = await chats.turn(asked(chat_id, **body), person, NEWEST_CLIENT_VERSION)
-    await chats.begin(turn, run_id=run_id)
+    """Begin a turn."""
+    turn = await store.turn(chat_request(chat_id, **body), user_id, NEWEST_CLIENT_VERSION)
+    await store.begin(turn, run_id=run_id)
     return turn
 
 
-async def said(
-    chats: SqlChatStore,
+async def complete_turn(
+    store: SqlChatStore,
     run_id: str,
     *parts: dict[str, Any],
-    person: str | None = None,
+    user_id: str | None = None,
     outcome: Outcome = "finished",
     **body: Any,
 ) -> Turn:
-    """A turn that ended with an answer of these parts, or with a text."""
-    turn = await begun(chats, run_id, person, **body)
-    message = UIMessage.from_object(answer(turn.message_id, *parts))
-    assert await chats.finish(turn, message, outcome, (), run_id=run_id)
+    """Begin a turn and finish it with a message of these parts, or with a text."""
+    turn = await begin_turn(store, run_id, user_id, **body)
+    message = UIMessage.from_object(assistant_message(turn.message_id, *parts))
+    assert await store.finish(turn, message, outcome, (), run_id=run_id)
     return turn
 
 
-async def texts(chats: SqlChatStore, person: str | None = None, chat_id: str = "c1") -> list[str]:
-    """What is stored of a chat, in short: role and text (or the states of the calls)."""
-    stored = await chats.get(person, chat_id)
-    return [] if stored is None else [_short(message) for message in stored.messages]
+async def describe_messages(
+    store: SqlChatStore, user_id: str | None = None, chat_id: str = "c1"
+) -> list[str]:
+    """Describe the stored messages of a chat: role and texts, or the states of the calls."""
+    stored = await store.get(user_id, chat_id)
+    return [] if stored is None else [_describe(message) for message in stored.messages]
 
 
-async def ids(chats: SqlChatStore, person: str | None = None, chat_id: str = "c1") -> list[str]:
-    """The ids of a chat's messages."""
-    stored = await chats.get(person, chat_id)
+async def message_ids(
+    store: SqlChatStore, user_id: str | None = None, chat_id: str = "c1"
+) -> list[str]:
+    """Return the ids of a chat's messages."""
+    stored = await store.get(user_id, chat_id)
     return [] if stored is None else [message.id for message in stored.messages]
 
 
-def _short(message: UIMessage) -> str:
+def _describe(message: UIMessage) -> str:
     parts = (part.to_object() for part in message.parts)
-    told = [part.get("text") or part.get("state") for part in parts if part["type"] != "step-start"]
-    return f"{message.role}: {', '.join(map(str, told))}"
+    texts = [
+        part.get("text") or part.get("state") for part in parts if part["type"] != "step-start"
+    ]
+    return f"{message.role}: {', '.join(map(str, texts))}"

@@ -9,7 +9,7 @@ import pytest
 from usechat_server.store.sql import SqlChatStore
 
 from tests.harness.postgres import NOT_INSTALLED, PostgresServer, found, postgres_server
-from tests.harness.stores import opened
+from tests.harness.stores import open_store
 
 
 @pytest.fixture(scope="session")
@@ -32,5 +32,5 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def chats(url: str) -> AsyncIterator[SqlChatStore]:
     """A store that is ready."""
-    async with opened(url) as store:
+    async with open_store(url) as store:
         yield store

@@ -17,14 +17,22 @@ from usechat_server.store.approvals import StoredApprovals
 from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Decision
 
-from tests.harness.stores import answer, asked, begun, call, opened, said, user
+from tests.harness.stores import (
+    assistant_message,
+    begin_turn,
+    chat_request,
+    complete_turn,
+    open_store,
+    tool_call,
+    user_message,
+)
 
 INPUT = {"zone": "UTC", "big": 2**60 + 1, "one": 1.0}
 
 
 async def question(chats: SqlChatStore, *call_ids: str) -> list[str]:
     """A turn that ended with questions about calls: the ids of its message and of the questions."""
-    turn = await begun(chats, "asks", "ann", message=user(f"u{call_ids[0]}"))
+    turn = await begin_turn(chats, "asks", "ann", message=user_message(f"u{call_ids[0]}"))
     issued = [
         await chats.approvals.request(
             turn, ToolInputAvailable(tool_call_id=one, tool_name="clock", input=INPUT)
@@ -33,18 +41,20 @@ async def question(chats: SqlChatStore, *call_ids: str) -> list[str]:
     ]
     approval_ids = [one.approval_id for one in issued]
     parts = [
-        call(one, "approval-requested", input=INPUT, approval={"id": approval_id})
+        tool_call(one, "approval-requested", input=INPUT, approval={"id": approval_id})
         for one, approval_id in zip(call_ids, approval_ids, strict=True)
     ]
-    message = UIMessage.from_object(answer(turn.message_id, *parts))
+    message = UIMessage.from_object(assistant_message(turn.message_id, *parts))
     assert await chats.finish(turn, message, "waiting", (), run_id="asks")
     return [turn.message_id, *approval_ids]
 
 
 async def answered(chats: SqlChatStore, message_id: str, **approvals: Any) -> Turn:
     """The turn of a page that answers: call id → the answer."""
-    parts = [call(one, "approval-responded", approval=given) for one, given in approvals.items()]
-    request = asked(message=answer(message_id, *parts))
+    parts = [
+        tool_call(one, "approval-responded", approval=given) for one, given in approvals.items()
+    ]
+    request = chat_request(message=assistant_message(message_id, *parts))
     return await chats.turn(request, "ann", NEWEST_CLIENT_VERSION)
 
 
@@ -68,7 +78,7 @@ async def test_an_answer_counts_once(chats: SqlChatStore) -> None:
 async def test_of_many_processes_one_takes_an_answer(chats: SqlChatStore, url: str) -> None:
     message, one = await question(chats, "t1")
     turn = await answered(chats, message, t1={"id": one, "approved": True})
-    async with opened(url) as other:
+    async with open_store(url) as other:
         stores = [chats, other] * 4
         outcomes = await asyncio.gather(
             *(store.approvals.redeem(turn) for store in stores), return_exceptions=True
@@ -108,7 +118,7 @@ async def test_it_is_the_answer_to_one_call(chats: SqlChatStore, changed: dict[s
 async def test_it_is_an_answer_in_one_users_chat(chats: SqlChatStore) -> None:
     message, one = await question(chats, "t1")
     turn = await answered(chats, message, t1={"id": one, "approved": True})
-    await said(chats, "bob", message=user("u1"), person="bob")
+    await complete_turn(chats, "bob", message=user_message("u1"), user_id="bob")
     for other in (replace(turn, user="bob"), replace(turn, chat_id="c2"), replace(turn, user=None)):
         with pytest.raises(ChatError) as refusal:
             await chats.approvals.redeem(other)

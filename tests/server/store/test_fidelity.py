@@ -11,22 +11,22 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.store.sql import SqlChatStore
 
-from tests.harness.stores import asked, opened, user
+from tests.harness.stores import chat_request, open_store, user_message
 from tests.protocol.strategies import FOREIGN, json_values, messages
 from tests.server.store.test_property_chats import EXAMPLES
 
 
 def test_any_message_comes_back_as_it_was(url: str) -> None:
     with asyncio.Runner() as runner:
-        opening = opened(url)
+        opening = open_store(url)
         chats = runner.run(opening.__aenter__())
         numbers = iter(range(10**6))
 
         async def through(metadata: Any, message: UIMessage) -> None:
             number = next(numbers)
             data = {"type": "data-x", "data": metadata}
-            person = user("u", metadata=metadata, parts=[data])
-            request = asked(f"c{number}", message=person)
+            person = user_message("u", metadata=metadata, parts=[data])
+            request = chat_request(f"c{number}", message=person)
             turn = await chats.turn(request, None, NEWEST_CLIENT_VERSION)
             message = msgspec.structs.replace(message, id=turn.message_id)
             await chats.begin(turn, run_id=f"r{number}")
@@ -51,8 +51,8 @@ def test_any_message_comes_back_as_it_was(url: str) -> None:
 
 async def test_half_an_emoji_and_forbidden_keys_do_no_harm(chats: SqlChatStore) -> None:
     part = {"type": "data-x", "data": {"__proto__": 1, "kept": [{"__proto__": {}}]}}
-    person = user("u", "cut \ud83d", parts=[{"type": "text", "text": "cut \ud83d"}, part])
-    turn = await chats.turn(asked(message=person), None, NEWEST_CLIENT_VERSION)
+    person = user_message("u", "cut \ud83d", parts=[{"type": "text", "text": "cut \ud83d"}, part])
+    turn = await chats.turn(chat_request(message=person), None, NEWEST_CLIENT_VERSION)
     await chats.begin(turn, run_id="r1")
     stored = await chats.get(None, "c1")
     assert stored is not None

@@ -22,7 +22,13 @@ from usechat_server.store.interrupted import interrupted_message
 from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Turn
 
-from tests.harness.stores import answer, asked, call, opened, user
+from tests.harness.stores import (
+    assistant_message,
+    chat_request,
+    open_store,
+    tool_call,
+    user_message,
+)
 from tests.protocol.strategies import json_values
 
 #: Finding the shortest example takes minutes: the first one has to do.
@@ -35,9 +41,9 @@ PARTS = st.lists(
     st.one_of(
         st.builds(lambda text: {"type": "text", "text": text, "state": "done"}, st.text()),
         st.builds(lambda data: {"type": "data-x", "data": data}, json_values),
-        st.just(call("")),
-        st.just(call("", providerExecuted=True)),
-        st.just(call("", "approval-requested", approval={"id": ""})),
+        st.just(tool_call("")),
+        st.just(tool_call("", providerExecuted=True)),
+        st.just(tool_call("", "approval-requested", approval={"id": ""})),
     ),
     max_size=4,
 )
@@ -67,7 +73,7 @@ class ChatMachine(RuleBasedStateMachine):
 
     def post(self, kept: int, *added: dict[str, Any], **body: Any) -> None:
         """A request after which the first messages and the added ones are there."""
-        request = asked(self.chat_id, **body)
+        request = chat_request(self.chat_id, **body)
         turn = self.runner.run(self.chats.turn(request, None, NEWEST_CLIENT_VERSION))
         self.begin_run(turn)
         if tail := self.history[kept:]:
@@ -94,8 +100,12 @@ class ChatMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.idle)
     @rule(text=st.text(min_size=1), variant=st.sampled_from(["message", "history", "forged"]))
     def submit(self, text: str, variant: str) -> None:
-        message = user(self.new_id("u"), text)
-        forged = [answer("forged"), user("x"), answer("forged2", call("t", "output-available"))]
+        message = user_message(self.new_id("u"), text)
+        forged = [
+            assistant_message("forged"),
+            user_message("x"),
+            assistant_message("forged2", tool_call("t", "output-available")),
+        ]
         bodies: dict[str, dict[str, Any]] = {
             "message": {"message": message},
             "history": {"messages": [*self.history, message]},
@@ -107,7 +117,7 @@ class ChatMachine(RuleBasedStateMachine):
     @rule(data=st.data(), text=st.text())
     def edit(self, data: st.DataObject, text: str) -> None:
         index = data.draw(st.sampled_from(self.of_role("user")))
-        message = user(self.history[index]["id"], text)
+        message = user_message(self.history[index]["id"], text)
         # Sent again as it is: what was not answered stays as it is.
         same = message == self.history[index]
         sent = {"messages": [*self.history[:index], message], "messageId": message["id"]}
@@ -145,7 +155,7 @@ class ChatMachine(RuleBasedStateMachine):
             theirs["input"] = {"forged": True}
         sent["parts"].append({"type": "text", "text": "Forged"})
         sent["metadata"] = {"usechat.anthropic": {}}
-        request = asked(self.chat_id, message=sent, messageId=sent["id"])
+        request = chat_request(self.chat_id, message=sent, messageId=sent["id"])
         self.begin_run(self.runner.run(self.chats.turn(request, None, NEWEST_CLIENT_VERSION)))
         self.history[index] = expected
 
@@ -200,7 +210,9 @@ class ChatMachine(RuleBasedStateMachine):
     @rule(data=st.data(), outcome=st.sampled_from([None, "finished"]))
     def come_too_late(self, data: st.DataObject, outcome: Any) -> None:
         turn, run_id = data.draw(st.sampled_from(self.old))
-        message = UIMessage.from_object(answer(turn.message_id, {"type": "text", "text": "Late"}))
+        message = UIMessage.from_object(
+            assistant_message(turn.message_id, {"type": "text", "text": "Late"})
+        )
         if outcome is None:
             assert not self.runner.run(self.chats.checkpoint(turn, message, run_id=run_id))
         else:
@@ -221,7 +233,7 @@ class ChatMachine(RuleBasedStateMachine):
 
 def test_the_store_holds_what_a_list_would(url: str) -> None:
     with asyncio.Runner() as runner:
-        opening = opened(url)
+        opening = open_store(url)
 
         class Machine(ChatMachine):
             pass

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from usechat_server.store import Chat, ChatPage, ChatStore, SqlChatStore, StoredChat
 
-from tests.harness.stores import said, user
+from tests.harness.stores import complete_turn, user_message
 
 DOCS = Path(__file__).parents[3] / "docs" / "storage.md"
 
@@ -17,7 +17,9 @@ DOCS = Path(__file__).parents[3] / "docs" / "storage.md"
 async def test_an_app_lists_reads_renames_and_deletes_chats(chats: SqlChatStore) -> None:
     store: ChatStore = chats
     for chat_id in ("c1", "c2", "c3"):
-        await said(chats, f"r-{chat_id}", person="ann", chat_id=chat_id, message=user("u1"))
+        await complete_turn(
+            chats, f"r-{chat_id}", user_id="ann", chat_id=chat_id, message=user_message("u1")
+        )
     newest = await store.list("ann", cursor=None, limit=2)
     assert isinstance(newest, ChatPage)
     assert [chat.id for chat in newest.chats] == ["c3", "c2"]
@@ -49,7 +51,7 @@ async def test_the_snippet_of_the_docs_deletes_the_chats_of_a_user(
     store: SqlChatStore = names["store"]
     await store.open()
     for person in ("ann", "bob"):
-        await said(store, f"r-{person}", person=person, message=user("u1"))
+        await complete_turn(store, f"r-{person}", user_id=person, message=user_message("u1"))
     await names["delete_chats_of"]("ann")
     assert (await store.list("ann", None, 10)).chats == []
     assert len((await store.list("bob", None, 10)).chats) == 1

@@ -12,7 +12,7 @@ from usechat_server.store import command
 
 from tests.harness.live import LiveServer, ScriptedModel, chunks
 from tests.harness.redis_server import RedisServer, redis_server
-from tests.harness.stores import user
+from tests.harness.stores import user_message
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_turns_are_stored(url: str, redis: RedisServer) -> None:
     app = create_app(Agent(ScriptedModel()), store=url, settings=settings)
     with LiveServer(app) as server:
         for number in (1, 2):
-            body = {"id": "c1", "message": user(f"u{number}")}
+            body = {"id": "c1", "message": user_message(f"u{number}")}
             response = server.request("POST", "/api/chat", body)
             assert response.status_code == 200, response.text
             assert chunks(response.text)[-1]["type"] == "finish"

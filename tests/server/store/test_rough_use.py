@@ -18,15 +18,26 @@ from usechat_server.store import tables
 from usechat_server.store.sql import SqlChatStore
 
 from tests.harness.live import ScriptedModel
-from tests.harness.stores import answer, asked, begun, call, opened, said, texts, user
+from tests.harness.stores import (
+    assistant_message,
+    begin_turn,
+    chat_request,
+    complete_turn,
+    describe_messages,
+    open_store,
+    tool_call,
+    user_message,
+)
 
 
 async def test_whoever_is_cancelled_leaves_nothing_half_done(chats: SqlChatStore) -> None:
     """A person who leaves cancels the request, wherever it is."""
     chance = random.Random(1)
     for number in range(40):
-        before = await texts(chats)
-        turn = await chats.turn(asked(message=user(f"u{number}")), None, NEWEST_CLIENT_VERSION)
+        before = await describe_messages(chats)
+        turn = await chats.turn(
+            chat_request(message=user_message(f"u{number}")), None, NEWEST_CLIENT_VERSION
+        )
         task = asyncio.create_task(chats.begin(turn, run_id=f"r{number}"))
         for _ in range(chance.randrange(60)):
             await asyncio.sleep(0)
@@ -34,19 +45,25 @@ async def test_whoever_is_cancelled_leaves_nothing_half_done(chats: SqlChatStore
         await asyncio.wait([task])
         open_turns = [one.run_id for one in await chats.open_turns()]
         grown = [*before, "user: Hello"]
-        assert (await texts(chats), open_turns) in [(before, []), (grown, [f"r{number}"])]
+        assert (await describe_messages(chats), open_turns) in [
+            (before, []),
+            (grown, [f"r{number}"]),
+        ]
         await chats.interrupt(open_turns)
     # More were cancelled than there are connections.
     await asyncio.gather(
-        *(said(chats, f"s{n}", chat_id=f"s{n}", message=user("u")) for n in range(20))
+        *(
+            complete_turn(chats, f"s{n}", chat_id=f"s{n}", message=user_message("u"))
+            for n in range(20)
+        )
     )
 
 
 async def test_writers_of_one_chat_wait_for_each_other(chats: SqlChatStore, url: str) -> None:
-    async with opened(url) as other:
+    async with open_store(url) as other:
         for number in range(10):
-            turn = await begun(chats, f"r{number}", message=user("u1"))
-            message = UIMessage.from_object(answer(turn.message_id, call("t1")))
+            turn = await begin_turn(chats, f"r{number}", message=user_message("u1"))
+            message = UIMessage.from_object(assistant_message(turn.message_id, tool_call("t1")))
             asking = ToolInputAvailable(tool_call_id="t1", tool_name="clock", input={})
             await asyncio.gather(
                 chats.checkpoint(turn, message, run_id=f"r{number}"),
@@ -72,18 +89,18 @@ async def test_nobody_is_passed_over_who_waits_to_write(tmp_path: Path) -> None:
 
         await store.database.write(work)
 
-    async with opened(f"sqlite:///{tmp_path}/chats.db") as store:
+    async with open_store(f"sqlite:///{tmp_path}/chats.db") as store:
         await asyncio.gather(*(write(store, number) for number in range(40)))
     assert written == list(range(40))
 
 
 async def test_a_long_chat_goes_on(chats: SqlChatStore) -> None:
     told = {"type": "text", "text": "y" * 4000}
-    history = [user("u0")]
+    history = [user_message("u0")]
     for number in range(150):
-        history += [answer(f"a{number}", told), user(f"v{number}", "x" * 4000)]
-    await said(chats, "r1", messages=history)
-    await said(chats, "r2", message=user("new"))
+        history += [assistant_message(f"a{number}", told), user_message(f"v{number}", "x" * 4000)]
+    await complete_turn(chats, "r1", messages=history)
+    await complete_turn(chats, "r2", message=user_message("new"))
     stored = await chats.get(None, "c1")
     assert stored is not None
     assert len(stored.messages) == 304
@@ -95,7 +112,7 @@ async def test_a_request_that_is_cancelled_leaves_no_turn_open(chats: SqlChatSto
     app = create_app(Agent(ScriptedModel()), store=chats)
     chance = random.Random(2)
     for number in range(20):
-        body = json.dumps({"id": f"c{number}", "message": user("u1")}).encode()
+        body = json.dumps({"id": f"c{number}", "message": user_message("u1")}).encode()
         request = asyncio.create_task(post(app, body))
         await asyncio.sleep(0)
         for _ in range(chance.randrange(150)):

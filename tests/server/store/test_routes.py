@@ -23,7 +23,14 @@ from usechat_server.store.sql import SqlChatStore
 from tests.harness.common import DEADLINE, user_from_header
 from tests.harness.live import LiveServer, ScriptedModel, chunks
 from tests.harness.postgres import PostgresServer
-from tests.harness.stores import answer, begun, call, opened, said, user
+from tests.harness.stores import (
+    assistant_message,
+    begin_turn,
+    complete_turn,
+    open_store,
+    tool_call,
+    user_message,
+)
 
 
 def chat_app(model: ScriptedModel, store: str | ChatStore | None = None) -> ChatApp:
@@ -55,7 +62,7 @@ class Page:
 
     def say(self, chat_id: str, message_id: str, text: str = "Hello", **body: Any) -> Any:
         """A turn, read to its end."""
-        body = {"id": chat_id, "message": user(message_id, text), **body}
+        body = {"id": chat_id, "message": user_message(message_id, text), **body}
         return chunks(self.ask("POST", "/api/chat", body))
 
 
@@ -83,7 +90,7 @@ def ann(server: LiveServer) -> Page:
 @contextmanager
 def running(page: Page) -> Iterator[Iterator[str]]:
     """A turn in the chat c1 that has said all it has to say, and goes on: the lines that follow."""
-    body = {"id": "c1", "message": user("u1")}
+    body = {"id": "c1", "message": user_message("u1")}
     url = f"{page.server.url}/api/chat"
     with httpx.stream("POST", url, json=body, headers=page.headers, timeout=DEADLINE) as answered:
         lines = answered.iter_lines()
@@ -96,8 +103,10 @@ def filled(store: str, *parts: dict[str, Any]) -> str:
     """Stores an answer of these parts in Ann's chat c1; its id."""
 
     async def fill() -> str:
-        async with opened(store) as chats:
-            return (await said(chats, "r0", *parts, person="ann", message=user("u0"))).message_id
+        async with open_store(store) as chats:
+            return (
+                await complete_turn(chats, "r0", *parts, user_id="ann", message=user_message("u0"))
+            ).message_id
 
     return asyncio.run(fill())
 
@@ -115,8 +124,8 @@ def test_a_chat_as_it_is_kept(ann: Page, model: ScriptedModel) -> None:
     assert before.isoformat()[:19] <= chat["createdAt"] < chat["updatedAt"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", chat["updatedAt"])
     first, told, second, _ = chat["messages"]
-    assert first == user("u1", "What is\n the time?")
-    assert second == user("u2", "And now?")
+    assert first == user_message("u1", "What is\n the time?")
+    assert second == user_message("u2", "And now?")
     assert told["id"] == start["messageId"]
     assert told["parts"] == [
         {"type": "step-start"},
@@ -173,7 +182,7 @@ def test_a_chat_of_somebody_else_is_like_none(server: LiveServer, ann: Page) -> 
     # The id is free for a chat of his own.
     bob.say("c1", "u1", "Mine")
     assert len(bob.ask("GET", "/api/chat/c1")["messages"]) == 2
-    assert ann.ask("GET", "/api/chat/c1")["messages"][0] == user("u1", "Secret")
+    assert ann.ask("GET", "/api/chat/c1")["messages"][0] == user_message("u1", "Secret")
 
 
 def test_the_list_is_read_in_pages_while_chats_come_and_change(ann: Page) -> None:
@@ -296,7 +305,7 @@ def test_what_was_replaced_can_be_read(ann: Page) -> None:
     ann.say("c1", "u1", "Eins", messageId="u1")
     [branch] = ann.ask("GET", "/api/chat/c1/branches")["branches"]
     assert (branch["number"], branch["after"]) == (1, None)
-    assert branch["messages"][0] == user("u1", "One")
+    assert branch["messages"][0] == user_message("u1", "One")
     assert branch["messages"][1]["role"] == "assistant"
 
 
@@ -315,8 +324,8 @@ def test_messages_are_written_for_the_reader(
     filled(
         store,
         {"type": "custom", "kind": "anthropic.fallback"},
-        call("t1", "output-denied", approval=denied, title="Clock"),
-        call("t2", "approval-responded", approval={"id": "p2", "approved": True}),
+        tool_call("t1", "output-denied", approval=denied, title="Clock"),
+        tool_call("t2", "approval-responded", approval={"id": "p2", "approved": True}),
     )
     with LiveServer(chat_app(model, store)) as server:
         chat = Page(server, "ann").ask("GET", "/api/chat/c1", client_version=client_version)
@@ -332,9 +341,11 @@ def test_an_answer_that_was_cut_is_closed_when_the_server_starts(
     store: str, model: ScriptedModel
 ) -> None:
     async def cut() -> None:
-        async with opened(store) as chats:
-            turn = await begun(chats, "r1", "ann", message=user("u1"))
-            half = answer(turn.message_id, {"type": "text", "text": "Hel", "state": "streaming"})
+        async with open_store(store) as chats:
+            turn = await begin_turn(chats, "r1", "ann", message=user_message("u1"))
+            half = assistant_message(
+                turn.message_id, {"type": "text", "text": "Hel", "state": "streaming"}
+            )
             assert await chats.checkpoint(turn, UIMessage.from_object(half), run_id="r1")
 
     asyncio.run(cut())
@@ -351,7 +362,7 @@ def test_a_store_that_is_away_is_told(postgres: PostgresServer, model: ScriptedM
     url = postgres.database()
 
     async def make() -> None:
-        async with opened(url):
+        async with open_store(url):
             pass
 
     asyncio.run(make())
@@ -362,7 +373,7 @@ def test_a_store_that_is_away_is_told(postgres: PostgresServer, model: ScriptedM
         try:
             for method, path in [("GET", "/api/chats"), ("GET", "/api/chat/c1")]:
                 assert "try again" in page.ask(method, path, status=503)
-            said_now = {"id": "c1", "message": user("u2")}
+            said_now = {"id": "c1", "message": user_message("u2")}
             assert "try again" in page.ask("POST", "/api/chat", said_now, status=503)
         finally:
             postgres.start()
@@ -376,5 +387,5 @@ def test_without_a_store_there_are_no_chats(model: ScriptedModel) -> None:
         page.ask("GET", "/api/chats", status=404)
         page.ask("GET", "/api/chat/c1", status=404)
         assert "stores no chats" in page.ask(
-            "POST", "/api/chat", {"message": user("u1")}, status=400
+            "POST", "/api/chat", {"message": user_message("u1")}, status=400
         )

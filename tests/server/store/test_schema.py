@@ -25,7 +25,13 @@ from usechat_server.store.sql import SqlChatStore
 from usechat_server.store.tables import metadata
 
 from tests.harness.postgres import PostgresServer
-from tests.harness.stores import answer, begun, said, texts, user
+from tests.harness.stores import (
+    assistant_message,
+    begin_turn,
+    complete_turn,
+    describe_messages,
+    user_message,
+)
 
 
 def differences(connection: Connection) -> list[object]:
@@ -74,8 +80,8 @@ async def test_an_upgrade_that_fails_leaves_nothing_behind(url: str) -> None:
 async def test_a_new_file_needs_no_command(tmp_path: Path) -> None:
     chats = SqlChatStore(f"sqlite:///{tmp_path}/new.db")
     await chats.open()
-    await said(chats, "r1", message=user("u1"))
-    assert await texts(chats) == ["user: Hello", "assistant: Fine."]
+    await complete_turn(chats, "r1", message=user_message("u1"))
+    assert await describe_messages(chats) == ["user: Hello", "assistant: Fine."]
     await chats.aclose()
 
 
@@ -203,7 +209,7 @@ def test_the_command_says_what_is_wrong(arguments: tuple[str, ...], says: str) -
 async def test_a_database_that_is_away_is_told_and_used_again(postgres: PostgresServer) -> None:
     chats = SqlChatStore(postgres.database())
     await schema.upgrade(chats.database)
-    await said(chats, "r1", message=user("u1"))
+    await complete_turn(chats, "r1", message=user_message("u1"))
     postgres.stop()
     try:
         for _ in range(2):
@@ -213,7 +219,7 @@ async def test_a_database_that_is_away_is_told_and_used_again(postgres: Postgres
             assert "test1" not in away.value.text
     finally:
         postgres.start()
-    assert await texts(chats) == ["user: Hello", "assistant: Fine."]
+    assert await describe_messages(chats) == ["user: Hello", "assistant: Fine."]
     await chats.aclose()
 
 
@@ -221,8 +227,8 @@ async def test_the_query_of_the_docs_tells_what_a_user_cost(chats: SqlChatStore)
     page = (Path(__file__).parents[3] / "docs" / "storage.md").read_text()
     [query] = re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     for run, person in (("r1", "ann"), ("r2", "ann"), ("r3", "bob")):
-        turn = await begun(chats, run, person, message=user(f"u{run}"))
-        message = UIMessage.from_object(answer(turn.message_id))
+        turn = await begin_turn(chats, run, person, message=user_message(f"u{run}"))
+        message = UIMessage.from_object(assistant_message(turn.message_id))
         steps = [Step("small", Usage(input=2, output=3)), Step("big", Usage(input=5))]
         assert await chats.finish(turn, message, "finished", steps, run_id=run)
     found = await chats.database.read(lambda there: there.execute(text(query)))
@@ -235,9 +241,9 @@ def test_a_store_works_in_any_event_loop(url: str) -> None:
     async def once(number: int) -> list[str]:
         if number == 0:
             await schema.upgrade(chats.database)
-        await said(chats, f"r{number}", message=user(f"u{number}"))
+        await complete_turn(chats, f"r{number}", message=user_message(f"u{number}"))
         await chats.aclose()
-        found = await texts(chats)  # it can be used again, too
+        found = await describe_messages(chats)  # it can be used again, too
         await chats.aclose()
         return found
 
