@@ -194,5 +194,5 @@ class Usage:
     output: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
-    #: part of the output; nobody may have seen it
+    #: included in output; may be hidden from the user
     thinking: int | None = None

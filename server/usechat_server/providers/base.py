@@ -67,7 +67,7 @@ class ModelStream(Protocol):
         only after a complete response.
 
         Raises:
-            ModelError: the call failed or was cut off.
+            ModelError: The call failed or was cut off.
         """
         ...
 
@@ -88,7 +88,7 @@ class Model(Protocol):
         """Check what an agent was set up with, whatever the messages will be.
 
         Raises:
-            ValueError: no call with these tools and options can succeed.
+            ValueError: No call with these tools and options can succeed.
         """
         ...
 
@@ -96,7 +96,7 @@ class Model(Protocol):
         """Build the provider's request, without I/O; iterating the result sends it.
 
         Raises:
-            ChatError: the messages cannot be sent to this model; the text is for the user.
+            ChatError: The messages cannot be sent to this model; the text is for the user.
         """
         ...
 

@@ -28,9 +28,9 @@ class RetryPolicy:
         """Return the seconds to wait before the next call; None if there is no further one.
 
         Args:
-            error: why the last call failed.
-            attempt: number of calls so far.
-            elapsed: seconds since the start of the step.
+            error: Why the last call failed.
+            attempt: Number of calls so far.
+            elapsed: Seconds since the start of the step.
         """
         if not error.retryable or attempt >= self.attempts:
             return None

@@ -48,8 +48,8 @@ def error_from_exception(error: Exception, *, request_id: str | None = None) -> 
     """Convert an exception of the SDK or of its transport.
 
     Args:
-        error: the exception.
-        request_id: the provider's id of the request, if it is known already.
+        error: The exception.
+        request_id: The provider's id of the request, if it is known already.
     """
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, anthropic.APIStatusError):

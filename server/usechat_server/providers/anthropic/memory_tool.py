@@ -23,7 +23,7 @@ def memory(
     """Let the model keep notes in files that you store.
 
     Args:
-        files: a memory tool of the SDK (`anthropic.tools`), such as
+        files: A memory tool of the SDK (`anthropic.tools`), such as
             `BetaLocalFilesystemMemoryTool("notes")`. Without it, the calls are left to the
             client, like those of any `ClientTool`.
 

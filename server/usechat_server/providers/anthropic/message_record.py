@@ -89,11 +89,11 @@ def record_metadata(
     """Return the metadata to merge into the message; None if the parts hold everything.
 
     Args:
-        response_id: the provider's id of the response.
-        slots: where each block of the response is kept, in order.
-        provider_call_ids: ids of the tool calls that the provider executes.
-        paused: whether the provider only paused.
-        container: the response's container, as the API describes it.
+        response_id: The provider's id of the response.
+        slots: Where each block of the response is kept, in order.
+        provider_call_ids: Ids of the tool calls that the provider executes.
+        paused: Whether the provider only paused.
+        container: The response's container, as the API describes it.
     """
     record: JSONObject = {}
     if paused or not _are_parts_enough(slots, provider_call_ids):

@@ -39,14 +39,14 @@ class AnthropicModel:
         Agent(AnthropicModel("claude-sonnet-5-5", AnthropicOptions(effort="low")))
 
     Args:
-        name: the model's name in the API, such as `claude-sonnet-5-5`.
-        options: parameters of the Messages API; default: none.
-        client: a ready `AsyncAnthropic`, or its Bedrock, Vertex or Foundry variant. It is used as
+        name: The model's name in the API, such as `claude-sonnet-5-5`.
+        options: Parameters of the Messages API; default: none.
+        client: A ready `AsyncAnthropic`, or its Bedrock, Vertex or Foundry variant. It is used as
             it is and never closed. Default: one client per event loop, configured by the standard
             variables (`ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`).
-        byte_timeout: seconds without a single byte from the provider after which a call fails; the
+        byte_timeout: Seconds without a single byte from the provider after which a call fails; the
             provider's pings count as bytes.
-        content_timeout: seconds without content from the provider after which a call fails. Long
+        content_timeout: Seconds without content from the provider after which a call fails. Long
             thinking may send nothing but pings for minutes.
     """
 
@@ -73,7 +73,7 @@ class AnthropicModel:
         """Check that the tools and options can be used together.
 
         Raises:
-            ValueError: names the tool or option that cannot.
+            ValueError: Names the tool or option that cannot.
         """
         check_parameters(self._options(call), call.tools, call.max_tokens or DEFAULT_MAX_TOKENS)
 
@@ -85,7 +85,7 @@ class AnthropicModel:
         """Build the request, without I/O; iterating the result sends it.
 
         Raises:
-            ChatError: the messages cannot be sent to this model; the text is for the user.
+            ChatError: The messages cannot be sent to this model; the text is for the user.
         """
         options = self._options(call)
         max_tokens = call.max_tokens or self._info.max_tokens

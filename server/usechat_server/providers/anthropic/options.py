@@ -47,31 +47,31 @@ class AnthropicOptions:
     in the header `anthropic-beta` add it.
 
     Args:
-        thinking: extended thinking, such as `{"type": "adaptive"}` or
+        thinking: Extended thinking, such as `{"type": "adaptive"}` or
             `{"type": "enabled", "budget_tokens": 4096}`.
-        effort: how much work the model puts into a response.
-        output_format: the response is JSON: a pydantic model, or a JSON Schema.
-        stop_sequences: texts that end the response.
-        temperature: randomness, from 0 to 1, for models that accept it.
-        top_p: nucleus sampling, from 0 to 1, for models that accept it.
-        top_k: sample only from this many tokens, for models that accept it.
-        service_tier: whether priority capacity may be used.
+        effort: How much work the model puts into a response.
+        output_format: The response is JSON: a pydantic model, or a JSON Schema.
+        stop_sequences: Texts that end the response.
+        temperature: Randomness, from 0 to 1, for models that accept it.
+        top_p: Nucleus sampling, from 0 to 1, for models that accept it.
+        top_k: Sample only from this many tokens, for models that accept it.
+        service_tier: Whether priority capacity may be used.
         speed: `"fast"` for faster output at a higher price.
-        task_budget: tokens that the model may plan a long task with.
-        fallbacks: models that respond when the first one declines, or the provider's choice.
-        context_management: edits of a long context, `{"edits": [{"type": "compact_20260112"}]}`.
-        skills: skills in the container of `code_execution()`, such as
+        task_budget: Tokens that the model may plan a long task with.
+        fallbacks: Models that respond when the first one declines, or the provider's choice.
+        context_management: Edits of a long context, `{"edits": [{"type": "compact_20260112"}]}`.
+        skills: Skills in the container of `code_execution()`, such as
             `[{"type": "anthropic", "skill_id": "pptx"}]`.
-        container: id of an existing container for `code_execution()`.
-        cache: prompt caching for tools, system prompt and history: for 5 minutes (`True` or
+        container: Id of an existing container for `code_execution()`.
+        cache: Prompt caching for tools, system prompt and history: for 5 minutes (`True` or
             `"5m"`), for an hour (`"1h"`), or none (`False`).
-        citations: the model cites the documents that users send.
-        betas: further values of the header `anthropic-beta`.
-        extra_headers: further headers of the request.
-        extra_body: further parameters of the request; they override everything else.
+        citations: The model cites the documents that users send.
+        betas: Further values of the header `anthropic-beta`.
+        extra_headers: Further headers of the request.
+        extra_body: Further parameters of the request; they override everything else.
 
     Raises:
-        ValueError: no model accepts this; the text names the option.
+        ValueError: No model accepts this; the text names the option.
     """
 
     thinking: Unchanged[Thinking] | None = None

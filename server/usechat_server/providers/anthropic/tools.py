@@ -75,13 +75,13 @@ def web_search(
     """Let the model search the web.
 
     Args:
-        max_uses: the most searches in one request.
-        allowed_domains: search only these, without a scheme: `example.com/blog`.
-        blocked_domains: never search these. Give one of the two lists, not both.
-        user_location: where the user is, for local results.
-        allowed_callers: who may search, the model or its code.
-        version: every model supports the default; later versions filter the results with code.
-        extra: further keys of the tool's definition.
+        max_uses: The most searches in one request.
+        allowed_domains: Search only these, without a scheme: `example.com/blog`.
+        blocked_domains: Never search these. Give one of the two lists, not both.
+        user_location: Where the user is, for local results.
+        allowed_callers: Who may search, the model or its code.
+        version: Every model supports the default; later versions filter the results with code.
+        extra: Further keys of the tool's definition.
     """
     _check_domain_lists(allowed_domains, blocked_domains)
     return _anthropic_tool(
@@ -111,14 +111,14 @@ def web_fetch(
     """Let the model read web pages and PDFs whose URLs are in the conversation.
 
     Args:
-        max_uses: the most fetches in one request.
-        allowed_domains: fetch only from these, without a scheme: `example.com/blog`.
-        blocked_domains: never fetch from these. Give one of the two lists, not both.
-        citations: whether the model cites what it fetched.
-        max_content_tokens: the most tokens of one document.
-        allowed_callers: who may fetch, the model or its code.
-        version: every model supports the default; later versions filter the content with code.
-        extra: further keys of the tool's definition.
+        max_uses: The most fetches in one request.
+        allowed_domains: Fetch only from these, without a scheme: `example.com/blog`.
+        blocked_domains: Never fetch from these. Give one of the two lists, not both.
+        citations: Whether the model cites what it fetched.
+        max_content_tokens: The most tokens of one document.
+        allowed_callers: Who may fetch, the model or its code.
+        version: Every model supports the default; later versions filter the content with code.
+        extra: Further keys of the tool's definition.
     """
     _check_domain_lists(allowed_domains, blocked_domains)
     return _anthropic_tool(
@@ -145,8 +145,8 @@ def code_execution(
     `AnthropicOptions.skills` need this tool.
 
     Args:
-        version: every model supports the default.
-        extra: further keys of the tool's definition.
+        version: Every model supports the default.
+        extra: Further keys of the tool's definition.
     """
     return _anthropic_tool("code_execution", f"code_execution_{version}", extra)
 
@@ -160,8 +160,8 @@ def tool_search(
     Those are the tools with `provider_options={"anthropic": {"defer_loading": True}}`.
 
     Args:
-        algorithm: search by words (`"bm25"`) or by a regular expression (`"regex"`).
-        extra: further keys of the tool's definition.
+        algorithm: Search by words (`"bm25"`) or by a regular expression (`"regex"`).
+        extra: Further keys of the tool's definition.
     """
     name = f"tool_search_tool_{algorithm}"
     return _anthropic_tool(name, f"{name}_20251119", extra)
@@ -178,10 +178,10 @@ def advisor(
     """Let the model ask another model for advice.
 
     Args:
-        model: the other model's name.
-        max_uses: the most questions in one request.
-        max_tokens: the most tokens of one piece of advice.
-        extra: further keys of the tool's definition.
+        model: The other model's name.
+        max_uses: The most questions in one request.
+        max_tokens: The most tokens of one piece of advice.
+        extra: Further keys of the tool's definition.
     """
     return _anthropic_tool(
         "advisor",
@@ -207,12 +207,12 @@ def mcp_server(
     """Let the model use the tools of an MCP server. The provider calls that server.
 
     Args:
-        name: a name of your choice for the server.
-        url: where the provider reaches the server.
-        authorization_token: the OAuth token that the provider sends to the server.
-        allowed_tools: names of the only tools that the model may use; default: all.
-        defer_loading: keep the tools out of the prompt until `tool_search` finds them.
-        extra: further keys of the toolset's definition.
+        name: A name of your choice for the server.
+        url: Where the provider reaches the server.
+        authorization_token: The OAuth token that the provider sends to the server.
+        allowed_tools: Names of the only tools that the model may use; default: all.
+        defer_loading: Keep the tools out of the prompt until `tool_search` finds them.
+        extra: Further keys of the toolset's definition.
     """
     default_config = without_none({"defer_loading": defer_loading})
     configs = None

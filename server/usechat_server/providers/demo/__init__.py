@@ -20,7 +20,7 @@ class DemoModel:
     It calls the tools of the demo, and any other tool that a question mentions.
 
     Args:
-        pace: stretches the pauses between deltas: 1 is a real model's speed, 0 leaves them out.
+        pace: Stretches the pauses between deltas: 1 is a real model's speed, 0 leaves them out.
     """
 
     name = "demo"
@@ -36,7 +36,7 @@ class DemoModel:
         """Check what the agent was set up with.
 
         Raises:
-            ValueError: there is an output type, or a tool that a provider would have to execute.
+            ValueError: There is an output type, or a tool that a provider would have to execute.
         """
         if call.output is not None:
             raise ValueError("output: the demo model responds with text only")
@@ -48,7 +48,7 @@ class DemoModel:
         """Choose the response.
 
         Raises:
-            InvalidRequest: there is no user message.
+            InvalidRequest: There is no user message.
         """
         question = read_question(call)
         if question is None:

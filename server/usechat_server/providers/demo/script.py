@@ -44,8 +44,8 @@ def choose_script(question: Question, *, fail: bool) -> list[ScriptEvent]:
     """Return the script of the next step.
 
     Args:
-        question: the question, and the steps of the response so far.
-        fail: whether the step fails on purpose.
+        question: The question, and the steps of the response so far.
+        fail: Whether the step fails on purpose.
     """
     text = question.text
     if fail:

@@ -126,10 +126,10 @@ class DemoStream:
     """A ModelStream that plays a script.
 
     Args:
-        script: the events of this step.
-        question: the question that it answers.
-        messages: the conversation, for the number of input tokens.
-        pace: stretches the pauses.
+        script: The events of this step.
+        question: The question that it answers.
+        messages: The conversation, for the number of input tokens.
+        pace: Stretches the pauses.
     """
 
     def __init__(

@@ -46,10 +46,10 @@ def assistant_steps(
     """Yield the model calls that a message consists of.
 
     Args:
-        message: the assistant message.
-        ids: the ids of the request's tool calls.
-        tools: the declared tools by name; they decide what the model sees of their outputs.
-        newest: whether this is the last message: the provider may still be executing calls of it.
+        message: The assistant message.
+        ids: The ids of the request's tool calls.
+        tools: The declared tools by name; they decide what the model sees of their outputs.
+        newest: Whether this is the last message: the provider may still be executing calls of it.
     """
     part_groups = list(_split_into_steps(message.parts))
     records = _match_records(part_groups, list(read_record(message).responses.values()))

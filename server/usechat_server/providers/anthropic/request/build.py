@@ -43,12 +43,12 @@ def build_request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, 
     """Return the request body for a model call.
 
     Args:
-        call: the messages, the system prompt and the tools.
-        model: the model's name.
-        max_tokens: the most tokens of the response.
+        call: The messages, the system prompt and the tools.
+        model: The model's name.
+        max_tokens: The most tokens of the response.
 
     Raises:
-        ChatError: the messages cannot be sent; the text is for the user.
+        ChatError: The messages cannot be sent; the text is for the user.
     """
     try:
         body: dict[str, Any] = json_codec.replace_surrogates(_request_body(call, model, max_tokens))

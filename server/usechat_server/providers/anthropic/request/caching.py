@@ -24,8 +24,8 @@ def add_cache_breakpoints(request: dict[str, Any], ttl: Literal["5m", "1h"]) -> 
     twenty blocks.
 
     Args:
-        request: the request body, changed in place.
-        ttl: how long the provider keeps the cache.
+        request: The request body, changed in place.
+        ttl: How long the provider keeps the cache.
     """
     # Five minutes is the API's default.
     cache_control = {"type": "ephemeral", **({"ttl": ttl} if ttl == "1h" else {})}

@@ -35,7 +35,7 @@ def file_block(part: FilePart) -> dict[str, Any]:
     """Return the content block of a file.
 
     Raises:
-        ChatError: the model cannot read the file; the text names it.
+        ChatError: The model cannot read the file; the text names it.
     """
     name = part.filename or "The file"
     if part.provider_reference:

@@ -20,7 +20,7 @@ def check_parameters(options: AnthropicOptions, tools: Sequence[Tool], max_token
     """Check that options and tools can be used together.
 
     Raises:
-        ValueError: names the option or the tool that cannot.
+        ValueError: Names the option or the tool that cannot.
     """
     names = [tool.name for tool in tools]
     if duplicates := {name for name in names if names.count(name) > 1}:
@@ -46,12 +46,12 @@ def request_parameters(
     has. The method is the stable one with every client: betas are named in the header alone.
 
     Args:
-        body: the request body that `build_request` made; changed in place.
-        tools: the call's tools.
-        options: the agent's options.
+        body: The request body that `build_request` made; changed in place.
+        tools: The call's tools.
+        options: The agent's options.
 
     Raises:
-        InvalidRequest: the new message has a file that only code could read, and there is no code
+        InvalidRequest: The new message has a file that only code could read, and there is no code
             execution.
     """
     provider_tools = [tool for tool in tools if isinstance(tool, AnthropicTool)]

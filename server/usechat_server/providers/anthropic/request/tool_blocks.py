@@ -79,9 +79,9 @@ def tool_result(part: ToolPart, call_id: str, tool: DeclaredTool | None) -> dict
     """Return the result of the call; an error if there is no output.
 
     Args:
-        part: the tool part.
-        call_id: the call's id in this request.
-        tool: the tool; None if it is no longer declared: the model gets its output as JSON.
+        part: The tool part.
+        call_id: The call's id in this request.
+        tool: The tool; None if it is no longer declared: the model gets its output as JSON.
     """
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call_id}
     if toolset := _toolset_name(part):

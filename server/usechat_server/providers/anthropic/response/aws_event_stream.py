@@ -35,7 +35,7 @@ class AWSEventStreamDecoder:
     """Decodes a body that arrives in pieces of any size.
 
     Raises:
-        ModelError: botocore is not installed.
+        ModelError: `botocore` is not installed.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class AWSEventStreamDecoder:
         """Yield the payloads of the events that this piece completes.
 
         Raises:
-            ModelError: a frame is malformed; the payloads before it were yielded.
+            ModelError: A frame is malformed; the payloads before it were yielded.
         """
         self._buffer.add_data(data)
         try:

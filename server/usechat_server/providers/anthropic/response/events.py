@@ -148,7 +148,7 @@ def decode(payload: bytes) -> Event | None:
     """Decode the payload of an event; None if its type is unknown.
 
     Raises:
-        MalformedEvent: the API sends no such payload.
+        MalformedEvent: The API sends no such payload.
     """
     try:
         return _decoder.decode(payload)

@@ -38,12 +38,12 @@ class AnthropicStream:
     helper parses a tool's whole input again on every delta. Both cost more than everything here.
 
     Args:
-        request: the arguments of `messages.create`.
-        translator: what turns the events into chunks.
-        get_client: called when the call begins.
-        on_open: called with the client when the response has begun.
-        byte_timeout: seconds without a byte after which the call fails.
-        content_timeout: seconds without content after which the call fails.
+        request: The arguments of `messages.create`.
+        translator: What turns the events into chunks.
+        get_client: Called when the call begins.
+        on_open: Called with the client when the response has begun.
+        byte_timeout: Seconds without a byte after which the call fails.
+        content_timeout: Seconds without content after which the call fails.
     """
 
     def __init__(

@@ -41,8 +41,8 @@ class ResponseTranslator:
     """Translates one response. `result` is set when the response is complete.
 
     Args:
-        tools: the tools that the app or the client executes.
-        request: the request body that this is the response to.
+        tools: The tools that the app or the client executes.
+        request: The request body that this is the response to.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ResponseTranslator:
         """Append the chunks of some events to `out`.
 
         Raises:
-            ModelError: the provider failed, or sent what it never sends; the chunks of the events
+            ModelError: The provider failed, or sent what it never sends; the chunks of the events
                 before are in `out`.
         """
         open_blocks = self._open_blocks
@@ -93,7 +93,7 @@ class ResponseTranslator:
         """Note that the body has ended.
 
         Raises:
-            ModelError: the response is not complete.
+            ModelError: The response is not complete.
         """
         if self.result is None:
             self._complete()

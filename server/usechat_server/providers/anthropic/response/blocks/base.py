@@ -52,8 +52,8 @@ class ResponseContext:
     """What the blocks of one response share.
 
     Args:
-        tools: the tools that the app or the client executes, by name.
-        request: the request body that this is the response to.
+        tools: The tools that the app or the client executes, by name.
+        request: The request body that this is the response to.
     """
 
     def __init__(
