@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, ClientTool, Turn
 from usechat_server.anthropic import (
@@ -27,60 +26,22 @@ from usechat_server.tools import ProviderTool, Tool
 
 from tests.harness.fake_provider import (
     FakeProvider,
-    RecordedRequest,
-    Reply,
-    message,
     model_info,
-    text,
+)
+from tests.server.providers.anthropic.agent_requests import (
+    CLOCK,
+    MODEL,
+    read_response,
+    sent_request,
 )
 from tests.server.providers.anthropic.messages import (
-    STEP_START,
-    assistant_message,
     text_part,
     user_message,
 )
 
-MODEL = "claude-sonnet-5-5"
-CLOCK = ClientTool("clock", "The time.", {"type": "object"})
-
 
 class City(BaseModel):
     name: str
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    with FakeProvider() as provider:
-        provider.on(lambda _: Reply(message(text("Hello"))))
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
-        yield provider
-
-
-def response_message(*parts: dict[str, Any], message_id: str = "a") -> UIMessage:
-    return assistant_message(STEP_START, *parts, message_id=message_id)
-
-
-async def drain(agent: Agent, turn: Turn) -> None:
-    """Call the model, and read its response."""
-    stream = agent.spec.first_call(turn)
-    assert stream is not None
-    async for _ in stream:
-        pass
-
-
-def ask(provider: FakeProvider, agent: Agent, *history: UIMessage) -> RecordedRequest:
-    """Return the request that an agent sends for a history."""
-    messages = list(history) or [user_message(text_part("Hi"))]
-    turn = Turn(None, "c", DEFAULT_CLIENT_VERSION, messages, message_id="new")
-
-    async def call() -> None:
-        await drain(agent, turn)
-        await agent.spec.model.aclose()
-
-    before = len(provider.requests)
-    asyncio.run(call())
-    return next(r for r in provider.requests[before:] if r.path.endswith("/messages"))
 
 
 @pytest.mark.parametrize(
@@ -135,8 +96,8 @@ def ask(provider: FakeProvider, agent: Agent, *history: UIMessage) -> RecordedRe
 def test_options_are_parameters_of_the_request(
     provider: FakeProvider, options: dict[str, Any], sent: dict[str, Any], beta: str | None
 ) -> None:
-    plain = ask(provider, Agent(MODEL))
-    request = ask(provider, Agent(MODEL, options=AnthropicOptions(**options)))
+    plain = sent_request(provider, Agent(MODEL))
+    request = sent_request(provider, Agent(MODEL, options=AnthropicOptions(**options)))
     assert {**request.json, "max_tokens": 0} == {**plain.json, "max_tokens": 0, **sent}
     assert request.headers.get("anthropic-beta") == beta
 
@@ -144,11 +105,11 @@ def test_options_are_parameters_of_the_request(
 def test_extra_headers_are_sent(provider: FakeProvider) -> None:
     options = AnthropicOptions(extra_headers={"x-team": "blue"})
     model = AnthropicModel(MODEL, options)
-    assert ask(provider, Agent(model)).headers["x-team"] == "blue"
+    assert sent_request(provider, Agent(model)).headers["x-team"] == "blue"
 
 
 def test_output_format_may_be_a_pydantic_model(provider: FakeProvider) -> None:
-    request = ask(provider, Agent(MODEL, options=AnthropicOptions(output_format=City)))
+    request = sent_request(provider, Agent(MODEL, options=AnthropicOptions(output_format=City)))
     schema = request.json["output_config"]["format"]["schema"]
     assert schema["properties"]["name"]["type"] == "string"
     assert schema["required"] == ["name"]
@@ -215,7 +176,7 @@ def test_output_format_may_be_a_pydantic_model(provider: FakeProvider) -> None:
 def test_tools_are_entries_of_the_request(
     provider: FakeProvider, tool: Tool, sent: dict[str, Any], beta: str | None
 ) -> None:
-    request = ask(provider, Agent(MODEL, tools=[tool, CLOCK]))
+    request = sent_request(provider, Agent(MODEL, tools=[tool, CLOCK]))
     assert request.json["tools"][0] == sent
     assert request.json["tools"][1]["name"] == "clock"
     assert request.headers.get("anthropic-beta") == beta
@@ -231,7 +192,9 @@ def test_an_mcp_server_is_a_toolset_and_a_server(provider: FakeProvider) -> None
         ),
         mcp_server("all", url="https://all.example/mcp", defer_loading=True),
     ]
-    request = ask(provider, Agent(MODEL, tools=tools, options=AnthropicOptions(cache=False)))
+    request = sent_request(
+        provider, Agent(MODEL, tools=tools, options=AnthropicOptions(cache=False))
+    )
     assert request.json["mcp_servers"] == [
         {
             "type": "url",
@@ -261,7 +224,7 @@ def test_skills_are_in_the_container(provider: FakeProvider) -> None:
     options = AnthropicOptions(
         skills=[{"type": "anthropic", "skill_id": "pptx"}], container="container_1"
     )
-    request = ask(provider, Agent(MODEL, tools=[code_execution()], options=options))
+    request = sent_request(provider, Agent(MODEL, tools=[code_execution()], options=options))
     assert request.json["container"] == {
         "id": "container_1",
         "skills": [{"type": "anthropic", "skill_id": "pptx"}],
@@ -340,11 +303,11 @@ def test_what_the_model_does_not_support_is_logged_by_name(
     )
 
     async def call() -> None:
-        await drain(agent, turn)
+        await read_response(agent, turn)
         async with asyncio.timeout(20):
             while len(caplog.records) < 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        await drain(agent, turn)
+        await read_response(agent, turn)
         await agent.spec.model.aclose()
 
     with caplog.at_level("ERROR", "usechat.anthropic"):
@@ -357,89 +320,6 @@ def test_what_the_model_does_not_support_is_logged_by_name(
     assert len(provider.model_requests) == 1
 
 
-def breakpoints(body: dict[str, Any]) -> list[str]:
-    """Return where a request has cache breakpoints, in the order in which the provider reads it."""
-    places = [f"tool {tool['name']}" for tool in body.get("tools", []) if "cache_control" in tool]
-    if isinstance(body.get("system"), list):
-        places += ["system" for block in body["system"] if "cache_control" in block]
-    for index, turn in enumerate(body["messages"]):
-        places += [
-            f"turn {index}.{n}" for n, b in enumerate(turn["content"]) if "cache_control" in b
-        ]
-    return places
-
-
-def test_tools_system_prompt_and_history_are_cached(provider: FakeProvider) -> None:
-    agent = Agent(MODEL, system="Be brief.", tools=[web_search(), CLOCK])
-    first = [user_message(text_part("One"), text_part("more"))]
-    request = ask(provider, agent, *first).json
-    assert breakpoints(request) == ["tool clock", "system", "turn 0.1"]
-    assert request["system"][0]["text"] == "Be brief."
-    assert request["system"][0]["cache_control"] == {"type": "ephemeral"}
-    second = [
-        *first,
-        response_message(text_part("Yes.")),
-        user_message(text_part("Two"), message_id="u2"),
-    ]
-    request = ask(provider, agent, *second).json
-    # Where the previous call had its last one, so that its cache is found.
-    assert breakpoints(request) == ["tool clock", "system", "turn 0.1", "turn 2.0"]
-    third = [
-        *second,
-        response_message(text_part("Yes."), message_id="a2"),
-        user_message(text_part("3"), message_id="u3"),
-    ]
-    request = ask(provider, agent, *third).json
-    assert breakpoints(request) == ["tool clock", "system", "turn 2.0", "turn 4.0"]
-
-
-def test_tool_results_have_a_breakpoint(provider: FakeProvider) -> None:
-    called = {
-        "type": "tool-clock",
-        "toolCallId": "toolu_1",
-        "state": "output-available",
-        "input": {},
-        "output": "noon",
-    }
-    request = ask(
-        provider,
-        Agent(MODEL, tools=[CLOCK]),
-        user_message(text_part("Time?")),
-        response_message(called),
-    ).json
-    assert breakpoints(request) == ["tool clock", "turn 0.0", "turn 2.0"]
-    assert request["messages"][2]["content"][0]["type"] == "tool_result"
-
-
-def test_a_deferred_tool_has_no_breakpoint(provider: FakeProvider) -> None:
-    late = ClientTool("late", "", {}, provider_options={"anthropic": {"defer_loading": True}})
-    request = ask(provider, Agent(MODEL, tools=[tool_search(), late])).json
-    assert breakpoints(request) == ["tool tool_search_tool_bm25", "turn 0.0"]
-
-
-def test_a_deferred_mcp_server_has_no_breakpoint(
-    provider: FakeProvider,
-) -> None:
-    late = mcp_server("late", url="https://late.example/mcp", defer_loading=True)
-    request = ask(provider, Agent(MODEL, tools=[CLOCK, late]))
-    assert ["cache_control" in tool for tool in request.json["tools"]] == [True, False]
-
-
-@pytest.mark.parametrize("own", [1, 2, 3, 4])
-def test_the_apps_own_breakpoints_count(provider: FakeProvider, own: int) -> None:
-    marked = {"anthropic": {"cache_control": {"type": "ephemeral"}}}
-    tools = [ClientTool(f"own{n}", "", {}, provider_options=marked) for n in range(own)]
-    agent = Agent(MODEL, system="Be brief.", tools=[*tools, CLOCK])
-    history = [
-        user_message(text_part("One")),
-        response_message(text_part("Yes.")),
-        user_message(text_part("Two"), message_id="u2"),
-    ]
-    places = breakpoints(ask(provider, agent, *history).json)
-    ours = ["system", "turn 2.0", "turn 0.0"][: 4 - own]
-    assert sorted(places) == sorted([*(f"tool own{n}" for n in range(own)), *ours])
-
-
 def test_the_token_of_an_mcp_server_is_in_no_error_or_repr() -> None:
     with pytest.raises(ValueError, match="url") as failure:
         mcp_server("x", authorization_token="SECRET")  # type: ignore[call-arg]
@@ -448,36 +328,24 @@ def test_the_token_of_an_mcp_server_is_in_no_error_or_repr() -> None:
     assert "SECRET" not in repr(tool)
 
 
-def test_breakpoints_of_one_request_are_not_in_the_next(provider: FakeProvider) -> None:
-    history = [user_message(text_part("Go")), response_message(text_part("Half"))]
-    agent = Agent(MODEL)
-    assert breakpoints(ask(provider, agent, *history).json) == ["turn 0.0", "turn 2.0"]
-    off = Agent(MODEL, options=AnthropicOptions(cache=False))
-    assert breakpoints(ask(provider, off, *history).json) == []
-
-
-def test_cache_for_an_hour(provider: FakeProvider) -> None:
-    request = ask(provider, Agent(MODEL, options=AnthropicOptions(cache="1h"))).json
-    sent = request["messages"][0]["content"][0]["cache_control"]
-    assert sent == {"type": "ephemeral", "ttl": "1h"}
-
-
 def test_citations_option(provider: FakeProvider) -> None:
     note = {"type": "file", "mediaType": "text/plain", "url": "data:text/plain,Hello"}
     agent = Agent(MODEL, options=AnthropicOptions(citations=True))
-    request = ask(provider, agent, user_message(text_part("Read"), note)).json
+    request = sent_request(provider, agent, user_message(text_part("Read"), note)).json
     [words, document] = request["messages"][0]["content"]
     assert "citations" not in words
     assert document["citations"] == {"enabled": True}
     assert "citations" not in str(
-        ask(provider, Agent(MODEL), user_message(text_part("Read"), note)).json
+        sent_request(provider, Agent(MODEL), user_message(text_part("Read"), note)).json
     )
 
 
 def test_a_client_may_request_citations(provider: FakeProvider) -> None:
     note = {"type": "file", "mediaType": "text/plain", "url": "data:text/plain,Hello"}
     cited = {**note, "providerMetadata": {"anthropic": {"citations": {"enabled": True}}}}
-    request = ask(provider, Agent(MODEL), user_message(text_part("Read"), note, cited)).json
+    request = sent_request(
+        provider, Agent(MODEL), user_message(text_part("Read"), note, cited)
+    ).json
     # The API refuses citations of only some documents.
     assert [b.get("citations") for b in request["messages"][0]["content"][1:]] == [
         {"enabled": True},
@@ -485,7 +353,7 @@ def test_a_client_may_request_citations(provider: FakeProvider) -> None:
     ]
     shaped = Agent(MODEL, options=AnthropicOptions(output_format=City))
     assert "citations" not in str(
-        ask(provider, shaped, user_message(text_part("Read"), cited)).json
+        sent_request(provider, shaped, user_message(text_part("Read"), cited)).json
     )
 
 
@@ -496,11 +364,11 @@ def test_a_file_that_only_code_can_read(provider: FakeProvider) -> None:
         "url": "",
         "providerReference": {"anthropic": "file_1"},
     }
-    request = ask(
+    request = sent_request(
         provider, Agent(MODEL, tools=[code_execution()]), user_message(text_part("Sum"), table)
     ).json
     upload = request["messages"][0]["content"][1]
     assert upload["type"] == "container_upload"
     assert upload["file_id"] == "file_1"
     with pytest.raises(ChatError, match="cannot be read"):
-        ask(provider, Agent(MODEL), user_message(text_part("Sum"), table))
+        sent_request(provider, Agent(MODEL), user_message(text_part("Sum"), table))
