@@ -32,7 +32,7 @@ class WireError(ValueError):
         got: str = "",
     ) -> None:
         self.path = path
-        self.problem = problem or f"expected {expected}" + (f", got {got}" if got else "")
+        self.problem: str = problem or f"expected {expected}" + (f", got {got}" if got else "")
         self.expected = expected
         self.got = got
         location = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)

@@ -74,7 +74,7 @@ class Writer:
         client_version: ClientVersion = OLDEST_CLIENT_VERSION,
     ) -> None:
         #: whether anything visible to the user was written
-        self.started = False
+        self.started: bool = False
         self._message_id = message.id if message is not None else message_id
         self._state = StreamState(message, client_version=client_version)
         # The same objects as the state's, one attribute away on the hot path.

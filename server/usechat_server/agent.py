@@ -88,7 +88,7 @@ class Agent(Generic[OutputT]):
             raise ValueError("client and options require a model name: pass them to the Model")
         own_tools, sources = split_tools(tools)
         #: what the loop runs
-        self.spec = AgentSpec(
+        self.spec: AgentSpec = AgentSpec(
             model=primary,
             fallback=tuple(others),
             load_model=self._model,

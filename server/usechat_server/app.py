@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatApp", "create_app", "create_router"]
 
-logger = logging.getLogger("usechat.app")
+logger: logging.Logger = logging.getLogger("usechat.app")
 
 
 def create_app(

@@ -26,7 +26,7 @@ from usechat_server.settings import Settings, describe, set_default_settings
 
 __all__ = ["load", "main"]
 
-logger = logging.getLogger("usechat.serve")
+logger: logging.Logger = logging.getLogger("usechat.serve")
 
 DEFAULT_TARGET = "usechat_server.demo:default_agent"
 #: Where a Next.js project in development is.

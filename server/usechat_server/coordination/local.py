@@ -91,7 +91,7 @@ class _LocalRun:
         self.request_digest = request_digest
         self.is_acknowledged = False
         #: clients that will still come to read it
-        self.expected_readers = 0
+        self.expected_readers: int = 0
         self._coordinator = coordinator
         self._run: LeasedRun | None = None
         self._outcome: Outcome | None = None

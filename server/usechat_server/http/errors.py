@@ -20,7 +20,7 @@ from usechat_server.errors import ChatError, RequestTimeout, ServiceUnavailable,
 
 __all__ = ["ErrorFormat", "ErrorRenderer", "is_refusal"]
 
-logger = logging.getLogger("usechat.app")
+logger: logging.Logger = logging.getLogger("usechat.app")
 
 ErrorFormat = Literal["text", "json"]
 

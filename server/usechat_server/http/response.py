@@ -30,7 +30,7 @@ from usechat_server.turn import BodyT, Turn
 
 __all__ = ["UIMessageStreamResponse"]
 
-logger = logging.getLogger("usechat.response")
+logger: logging.Logger = logging.getLogger("usechat.response")
 
 
 class UIMessageStreamResponse(EventStreamResponse):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AppState", "UserHook"]
 
-logger = logging.getLogger("usechat.app")
+logger: logging.Logger = logging.getLogger("usechat.app")
 
 #: Returns the app's own id of the user who sends a request; None or "": not signed in. It has the
 #: headers; the body has not been read. A sync function runs in a thread.
@@ -73,7 +73,7 @@ class AppState:
         self.store = store
         self.approvals = approvals
         self.responder_factory = responder_factory
-        self.draining = False
+        self.draining: bool = False
         self._user = user
         self._anonymous = anonymous
         self._run_config = run_config

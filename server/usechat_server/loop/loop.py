@@ -21,7 +21,7 @@ from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import Model, ModelStream
 from usechat_server.providers.retry import RetryPolicy
-from usechat_server.results import total_usage
+from usechat_server.results import MetadataHook, total_usage
 
 __all__ = ["AgentLoop"]
 
@@ -50,8 +50,8 @@ class AgentLoop:
         retry: RetryPolicy,
         approvals: Approvals,
     ) -> None:
-        self.name = spec.model.name
-        self.metadata = spec.metadata
+        self.name: str = spec.model.name
+        self.metadata: MetadataHook | None = spec.metadata
         self._spec = spec
         self._first_call = stream
         self._retry = retry

@@ -30,16 +30,16 @@ class RunWriter:
     def __init__(self, turn: Turn, record: RunRecord, log: Log | None = None) -> None:
         self.turn = turn
         self.record = record
-        self.chunk_writer = Writer(
+        self.chunk_writer: Writer = Writer(
             message_id=turn.message_id, message=turn.continued, client_version=turn.client_version
         )
         #: waits until a process that takes over the run would find everything written so far
         self.wait_until_durable: Callable[[], Awaitable[None]] = _durable_in_memory
         #: whether another process began the run
-        self.taken_over = log is not None
+        self.taken_over: bool = log is not None
         self._closed = False
         if log is None:
-            self.log = Log(turn.continued)
+            self.log: Log = Log(turn.continued)
             self.log.append(self.chunk_writer.write(Start(message_id=turn.message_id)))
         else:
             self.log = log

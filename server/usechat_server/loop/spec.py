@@ -31,7 +31,7 @@ __all__ = [
     "with_source_tools",
 ]
 
-logger = logging.getLogger("usechat.agent")
+logger: logging.Logger = logging.getLogger("usechat.agent")
 
 #: The chunk types that a client needs for approval requests and denials.
 _APPROVAL = ("tool-approval-request", "tool-output-denied")

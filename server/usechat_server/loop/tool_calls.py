@@ -33,7 +33,7 @@ from usechat_server.tools import FunctionTool, Tool, ToolContext, ToolError
 
 __all__ = ["ToolCalls"]
 
-logger = logging.getLogger("usechat.tools")
+logger: logging.Logger = logging.getLogger("usechat.tools")
 
 #: Seconds that a cancelled tool has to clean up.
 CLEANUP = 5.0
@@ -70,9 +70,9 @@ class ToolCalls:
     def __init__(self, writer: RunWriter, approvals: Approvals, tools: Sequence[Tool]) -> None:
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         #: whether a call waits for the client to run it, or for the user to approve it
-        self.waits_for_client = False
+        self.waits_for_client: bool = False
         #: whether there are outputs or errors that the model has not seen
-        self.has_results = False
+        self.has_results: bool = False
         self._writer = writer
         self._approvals = approvals
         #: calls without an output, by id

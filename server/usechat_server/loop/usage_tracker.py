@@ -17,7 +17,7 @@ from usechat_server.turn import Turn
 
 __all__ = ["UsageTracker"]
 
-logger = logging.getLogger("usechat.run")
+logger: logging.Logger = logging.getLogger("usechat.run")
 
 #: Bytes of text that make about one token.
 _BYTES_PER_TOKEN = 4

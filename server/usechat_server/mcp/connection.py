@@ -56,7 +56,7 @@ class Connection(Generic[ToolsT]):
         #: the loop's time when the connection ended; None: it has not
         self.ended: float | None = None
         #: whether the server ever was connected
-        self.opened = False
+        self.opened: bool = False
         self._transport = transport
         self._convert = convert
         self._tools: ToolsT | None = None
@@ -70,7 +70,7 @@ class Connection(Generic[ToolsT]):
         #: set when there is something to do for the task
         self._wake = asyncio.Event()
         # In an empty context: the spans and other context variables of the first turn do not apply.
-        self.task = asyncio.create_task(self._run(), context=Context())
+        self.task: asyncio.Task[None] = asyncio.create_task(self._run(), context=Context())
 
     async def tools(self) -> ToolsT | None:
         """Return the converted list of tools, or None if the server is unavailable."""

@@ -93,7 +93,7 @@ class MCPServer:
         /,
         **options: Unpack[MCPOptions],
     ) -> None:
-        self.name = options.get("name", name)
+        self.name: str = options.get("name", name)
         self._transport = transport
         self._options = options
         #: newest last; the others are closing

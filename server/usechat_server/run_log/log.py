@@ -63,7 +63,7 @@ class Log:
             continued: the message that the run continues. A reader from the start gets it first, as
                 the chunks that rebuild it.
         """
-        self.has_ended = False
+        self.has_ended: bool = False
         self._continued = continued
         self._items: list[ChunkVariant | TextBuffer] = []
         #: the last item, if it is a text that may still grow
@@ -75,7 +75,7 @@ class Log:
         self._newest_frames: dict[ClientVersion, bytes] = {}
         self._waiters: list[asyncio.Future[None]] = []
         #: set when a step has ended; its one waiter clears it
-        self.step_ended = asyncio.Event()
+        self.step_ended: asyncio.Event = asyncio.Event()
         self._staged: Sequence[ChunkVariant] = ()
         #: the readers that were not closed
         self.readers: set[Reader] = set()
@@ -301,7 +301,7 @@ class Reader:
         self._preamble = preamble
         self._is_done = False
         #: whether it has read the whole log, without being broken off
-        self.has_read_all = False
+        self.has_read_all: bool = False
         log.readers.add(self)
 
     def blocks_reset(self) -> bool:

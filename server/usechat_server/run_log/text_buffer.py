@@ -36,7 +36,7 @@ class TextBuffer:
         self._buffer = StringIO()
         self._frozen: str | None = None
         #: characters so far
-        self.length = self._buffer.write(text)
+        self.length: int = self._buffer.write(text)
 
     def try_append(self, chunk_type: type[Chunk], block_id: str, text: str) -> bool:
         """Append the text of the next delta; False if that is of another block."""

@@ -15,7 +15,7 @@ from usechat_server.turn import BodyT, Turn
 
 __all__ = ["ChatCreatedHook", "FinishHook", "Hooks", "MessageHook"]
 
-logger = logging.getLogger("usechat.run")
+logger: logging.Logger = logging.getLogger("usechat.run")
 
 #: Called at the end of a run, however it ended, with the whole message: for apps that save messages
 #: themselves. A sync function runs in a thread.

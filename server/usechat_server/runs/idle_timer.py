@@ -17,7 +17,7 @@ class IdleTimer:
 
     def __init__(self, idle_timeout: float, on_idle: Callable[[], None]) -> None:
         #: readers in this process
-        self.local_readers = 0
+        self.local_readers: int = 0
         self._remote_readers = 0
         self._idle_timeout = idle_timeout
         self._on_idle = on_idle

@@ -17,7 +17,7 @@ from usechat_server.turn import Turn
 
 __all__ = ["Persistence"]
 
-logger = logging.getLogger("usechat.run")
+logger: logging.Logger = logging.getLogger("usechat.run")
 
 #: Seconds between two checkpoints of a message that grows: together with the time of the write, a
 #: process that is killed loses at most two seconds of a response.

@@ -61,7 +61,7 @@ class Runs:
             responder: Returns the responder of a run that is taken over.
         """
         #: whether new runs are refused, because the server shuts down
-        self.draining = False
+        self.draining: bool = False
         #: when a drain stops waiting for readers, stores and hooks
         self._drain_deadline = 0.0
         self._config = config or RunConfig()

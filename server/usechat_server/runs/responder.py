@@ -81,7 +81,7 @@ class HandlerResponder:
             approvals: Where streamed agents request approvals.
             agents: The streamed agents are added to it.
         """
-        self.name = getattr(handler, "__name__", type(handler).__name__)
+        self.name: str = getattr(handler, "__name__", type(handler).__name__)
         self._context = HandlerContext(approvals, agents)
         self._handler = handler
 

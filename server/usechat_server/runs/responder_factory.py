@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from weakref import WeakSet
 
 from ui_message_stream.versions import missing
@@ -47,7 +47,7 @@ class ResponderFactory:
         handler: ChatHandler | None = None,
     ) -> None:
         #: the agent of every turn; None: it depends on the turn
-        self.agent = agent if isinstance(agent, Agent) else None
+        self.agent: Agent[Any] | None = agent if isinstance(agent, Agent) else None
         self.approvals = approvals
         self._agent_hook = None if isinstance(agent, Agent) else agent
         self._handler = handler

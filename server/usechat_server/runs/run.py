@@ -28,7 +28,7 @@ from usechat_server.turn import Turn
 
 __all__ = ["Run", "RunConfig"]
 
-logger = logging.getLogger("usechat.run")
+logger: logging.Logger = logging.getLogger("usechat.run")
 
 #: Seconds that the end waits for the message to be stored, before readers see it all the same.
 STORED_SECONDS = 2.0
@@ -78,9 +78,9 @@ class Run:
                 left.
             log: The log that another process wrote, if this run takes one over.
         """
-        self.id = lease.run_id
+        self.id: str = lease.run_id
         self.turn = turn
-        self.record = RunRecord(
+        self.record: RunRecord = RunRecord(
             run=self.id,
             user=turn.user,
             chat=turn.chat_id,
@@ -90,7 +90,7 @@ class Run:
         )
         self._writer = RunWriter(turn, self.record, log)
         self._writer.wait_until_durable = self._wait_until_durable
-        self.log = self._writer.log
+        self.log: Log = self._writer.log
         self._responder = responder
         self._usage_tracker = UsageTracker(turn, self.log.text_bytes, seconds=self.record.seconds)
         self._lease = lease
@@ -259,8 +259,8 @@ class RunReader:
     """A reader of a run's log: its hold on the run."""
 
     def __init__(self, run: Run) -> None:
-        self.run_id = run.id
-        self.log = run.log
+        self.run_id: str = run.id
+        self.log: Log = run.log
         self._run = run
         self._open = True
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "HTTPProtocol", "Server", "run", "streaming_protocol"]
 
-logger = logging.getLogger("usechat.serve")
+logger: logging.Logger = logging.getLogger("usechat.serve")
 
 #: Seconds for responses to end after the runs have; the rest is cancelled.
 SHUTDOWN_SECONDS = 2
@@ -57,8 +57,8 @@ class Config(uvicorn.Config):
             "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
         }
         super().__init__(factory, factory=True, **{**defaults, **options})
-        self.drain_grace = settings.drain_grace
-        self.processes = settings.workers
+        self.drain_grace: float = settings.drain_grace
+        self.processes: int = settings.workers
 
     @property
     def should_reload(self) -> bool:
@@ -124,7 +124,7 @@ class Server(uvicorn.Server):
         for result in results:
             if isinstance(result, BaseException):
                 logger.error("an app failed to drain", exc_info=result)
-        self.should_exit = True
+        self.should_exit: bool = True
 
     async def _wait_for_responses(self) -> None:
         """Wait for all responses, such as those of the user's own routes."""
@@ -179,7 +179,7 @@ def _unchunked(send: Any) -> Send:
     return send_until_close
 
 
-HTTPProtocol = streaming_protocol(AutoHTTPProtocol)
+HTTPProtocol: type[asyncio.Protocol] = streaming_protocol(AutoHTTPProtocol)
 
 
 def run(config: Config, listener: socket.socket) -> None:

@@ -24,7 +24,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 __all__ = ["Workers"]
 
-logger = logging.getLogger("usechat.serve")
+logger: logging.Logger = logging.getLogger("usechat.serve")
 
 _spawn = multiprocessing.get_context("spawn")
 

@@ -20,7 +20,7 @@ from usechat_server.errors import StoreUnavailable
 
 __all__ = ["Database"]
 
-logger = logging.getLogger("usechat.chats")
+logger: logging.Logger = logging.getLogger("usechat.chats")
 
 Result = TypeVar("Result")
 #: The statements of one transaction. It must await nothing but the database.
@@ -51,8 +51,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = _parse_url(url)
-        self.is_file = self.url.get_backend_name() == "sqlite"
+        self.url: URL = _parse_url(url)
+        self.is_file: bool = self.url.get_backend_name() == "sqlite"
         if self.is_file:
             _require_folder(Path(self.url.database or "").absolute().parent)
         else:

@@ -56,7 +56,7 @@ class SqlChatStore:
     """
 
     def __init__(self, url: str) -> None:
-        self.database = Database(url)
+        self.database: Database = Database(url)
         self.approvals: Approvals = StoredApprovals(self.database)
 
     async def open(self) -> None:

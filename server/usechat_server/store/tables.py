@@ -20,7 +20,7 @@ from sqlalchemy import (
 __all__ = ["approvals", "chats", "messages", "metadata", "steps", "turns"]
 
 #: Constraints and indexes get names, since a later migration has to name what it changes.
-metadata = MetaData(
+metadata: MetaData = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -43,7 +43,7 @@ def _of(table: str, *, primary_key: bool = False) -> Column[int]:
     return Column(table[:-1], _Int64, foreign, nullable=False, primary_key=primary_key)
 
 
-chats = Table(
+chats: Table = Table(
     "usechat_chats",
     metadata,
     _key(),
@@ -66,7 +66,7 @@ chats = Table(
     Index(None, "owner", "updated_at", "key"),
 )
 
-messages = Table(
+messages: Table = Table(
     "usechat_messages",
     metadata,
     _key(),
@@ -85,7 +85,7 @@ messages = Table(
     UniqueConstraint("chat", "branch", "id"),
 )
 
-turns = Table(
+turns: Table = Table(
     "usechat_turns",
     metadata,
     _key(),
@@ -108,7 +108,7 @@ Index(
     postgresql_where=turns.c.outcome.is_(None),
 )
 
-steps = Table(
+steps: Table = Table(
     "usechat_steps",
     metadata,
     _of("turns", primary_key=True),
@@ -122,7 +122,7 @@ steps = Table(
     Column("thinking", BigInteger),
 )
 
-approvals = Table(
+approvals: Table = Table(
     "usechat_approvals",
     metadata,
     _key(),

@@ -16,7 +16,7 @@ from usechat_server.results import Outcome, Step, total_usage
 
 __all__ = ["RunRecord"]
 
-logger = logging.getLogger("usechat.run")
+logger: logging.Logger = logging.getLogger("usechat.run")
 
 _LEVELS = {"failed": logging.ERROR, "interrupted": logging.WARNING}
 

@@ -43,10 +43,11 @@ class PythonFunction:
         called = called_function(function)
         if inspect.isgeneratorfunction(called):
             raise TypeError("expected an async generator, got a generator")
-        self.name = _name(function)
-        self.description, descriptions = describe(function)
+        self.name: str = _name(function)
+        description, descriptions = describe(function)
+        self.description: str = description
         self._parameters = parameters(function, descriptions, local_names)
-        self.input_schema = self._parameters.json_schema()
+        self.input_schema: dict[str, Any] = self._parameters.json_schema()
         self._function = function
         # A call of these only creates a coroutine or an async generator, which needs no thread.
         kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)

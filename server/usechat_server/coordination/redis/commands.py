@@ -153,7 +153,7 @@ class RedisCommands:
 
     def __init__(self, url: str) -> None:
         #: id of this process among the others
-        self.process = secrets.token_hex(8)
+        self.process: str = secrets.token_hex(8)
         # One retry at once: an idle connection may have been closed meanwhile.
         retry = Retry(NoBackoff(), 1)
         # Blocking: the usual pool raises when all of its connections are in use.

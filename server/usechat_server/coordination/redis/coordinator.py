@@ -35,7 +35,7 @@ from usechat_server.turn import Turn
 
 __all__ = ["UNREACHABLE", "RedisCoordinator"]
 
-logger = logging.getLogger("usechat.coordination")
+logger: logging.Logger = logging.getLogger("usechat.coordination")
 
 #: Error text of a request that needs the other processes while Redis is unavailable.
 UNREACHABLE = "The chat cannot be reached right now. Please try again in a moment."
@@ -235,10 +235,10 @@ class RedisRunHandle:
     """See `RunHandle`."""
 
     def __init__(self, coordinator: RedisCoordinator, key: ChatKey, state: RunState) -> None:
-        self.run_id = state.run_id
-        self.request_digest = state.request_digest
-        self.has_ended = state.has_ended
-        self.is_acknowledged = state.is_acknowledged
+        self.run_id: str = state.run_id
+        self.request_digest: str = state.request_digest
+        self.has_ended: bool = state.has_ended
+        self.is_acknowledged: bool = state.is_acknowledged
         self._coordinator = coordinator
         self._key = key
         self._state = state.state

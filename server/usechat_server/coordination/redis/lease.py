@@ -49,8 +49,8 @@ class RedisLease:
         """
         self.key = key
         self.held = held
-        self.run_id = held.run_id
-        self.epoch = held.epoch
+        self.run_id: str = held.run_id
+        self.epoch: int = held.epoch
         self.request_digest = request_digest
         self.run: LeasedRun | None = None
         #: whether a client of this process has received the end

@@ -38,23 +38,23 @@ class PublishedLog:
         self.lease = lease
         self.log = log
         #: whether Redis has the log's end
-        self.has_log_end = False
+        self.has_log_end: bool = False
         #: called when Redis has freed the chat; None while the chat must not be freed
         self.on_freed: Callable[[], None] | None = None
         #: whether the same request gets this response until its end is acknowledged
         self.is_unacknowledged = False
         #: whether Redis has freed the chat
-        self.has_ended = False
+        self.has_ended: bool = False
         #: whether another process owns the run
-        self.is_lost = False
+        self.is_lost: bool = False
         #: the last moment at which this process is known to have owned the run
         self._owned_at = monotonic()
         #: set whenever a reply came; its waiters clear it
-        self.progress = asyncio.Event()
+        self.progress: asyncio.Event = asyncio.Event()
         self._fields = fields
         self._on_lost = on_lost
         #: whether Redis has nothing yet that was written under this lease
-        self.needs_rewrite = True
+        self.needs_rewrite: bool = True
         #: up to where Redis has the log
         self._position: Position = (0, 0)
         #: up to where it is folded, and what was written since

@@ -16,7 +16,7 @@ from usechat_server.coordination.redis.published_log import PublishedLog
 
 __all__ = ["LogPublisher"]
 
-logger = logging.getLogger("usechat.coordination")
+logger: logging.Logger = logging.getLogger("usechat.coordination")
 
 #: Seconds between two writes unless a run waits for one. A write costs about as much as a delta
 #: does; readers in other processes see chunks this much later.
@@ -30,7 +30,7 @@ class LogPublisher:
 
     def __init__(self, commands: RedisCommands) -> None:
         #: whether the last attempt did not reach Redis
-        self.is_unavailable = False
+        self.is_unavailable: bool = False
         self.commands = commands
         self._pending: set[PublishedLog] = set()
         self._has_pending = asyncio.Event()

@@ -25,7 +25,7 @@ class RemoteLog:
     def __init__(self, chat_digest: str, run_id: str, continued: UIMessage | None) -> None:
         self.chat_digest = chat_digest
         self.run_id = run_id
-        self.log = Log(continued)
+        self.log: Log = Log(continued)
         #: readers in this process
         self.readers = 0
 

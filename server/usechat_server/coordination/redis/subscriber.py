@@ -13,7 +13,7 @@ from usechat_server.turn import Turn
 
 __all__ = ["LogSubscriber"]
 
-logger = logging.getLogger("usechat.coordination")
+logger: logging.Logger = logging.getLogger("usechat.coordination")
 
 #: Seconds until the next attempt while Redis is unavailable.
 _RETRY = 0.25
@@ -24,7 +24,7 @@ class LogSubscriber:
 
     def __init__(self, commands: RedisCommands) -> None:
         #: set when another process has woken this one; the heartbeat clears it
-        self.woken = asyncio.Event()
+        self.woken: asyncio.Event = asyncio.Event()
         self._commands = commands
         self._remote_logs: dict[str, RemoteLog] = {}
         self._leave_tasks: set[asyncio.Task[None]] = set()

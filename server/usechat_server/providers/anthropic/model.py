@@ -63,7 +63,7 @@ class AnthropicModel:
         content_timeout: float = 600.0,
     ) -> None:
         self.name = name
-        self.options = options or AnthropicOptions()
+        self.options: AnthropicOptions = options or AnthropicOptions()
         self._clients = ClientPerLoop(client)
         self._info = ModelInfo(name)
         self._byte_timeout = byte_timeout

@@ -143,7 +143,7 @@ class DemoStream:
         self.details: dict[str, Any] = {}
         # Most models count about four characters of English as a token.
         history_bytes = sum(len(json_codec.encode(message.to_object())) for message in messages)
-        self.usage = Usage(input=history_bytes // 4, output=0)
+        self.usage: Usage = Usage(input=history_bytes // 4, output=0)
         self._script = script
         self._pace = pace
         self._batches = _timed_batches(script, question)

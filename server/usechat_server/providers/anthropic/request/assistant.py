@@ -169,9 +169,11 @@ class AssistantStep:
 
     def __init__(self, parts: list[Part], record: ResponseRecord | None, calls: _ToolCalls) -> None:
         #: a user message that interrupted the assistant; then there is nothing else in this step
-        self.steering = next((p for p in parts if isinstance(p, SteeringMessagePart)), None)
+        self.steering: SteeringMessagePart | None = next(
+            (p for p in parts if isinstance(p, SteeringMessagePart)), None
+        )
         #: whether the provider continues this step when it is called again
-        self.paused = record is not None and record.paused
+        self.paused: bool = record is not None and record.paused
         self.content: ContentBlocks = []
         #: results of the tools that the app or the client executes
         self.tool_results: ContentBlocks = []

@@ -57,7 +57,7 @@ class AnthropicStream:
         content_timeout: float,
     ) -> None:
         #: the arguments of `messages.create`; empty once they are sent
-        self.request = request
+        self.request: dict[str, Any] = request
         self._translator = translator
         self._get_client = get_client
         self._on_open = on_open

@@ -49,7 +49,7 @@ class ResponseTranslator:
         self, tools: Sequence[DeclaredTool] = (), request: Mapping[str, Any] | None = None
     ) -> None:
         self.result: StepResult | None = None
-        self.usage = Usage()
+        self.usage: Usage = Usage()
         #: the provider's ids and reasons, for the log line of the run
         self.details: dict[str, Any] = {}
         self._context = ResponseContext({tool.name: tool for tool in tools}, request)

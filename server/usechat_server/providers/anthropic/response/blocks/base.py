@@ -64,13 +64,13 @@ class ResponseContext:
         self.tools = tools
         request = request or {"messages": []}
         #: provider tools that the request did not name: other tools bring them along
-        self.implied_tools = _implied_tools(request)
+        self.implied_tools: Collection[str] = _implied_tools(request)
         #: the order is that of their numbers in citations: first the request's documents, then
         #: those that the model fetches
-        self.documents = _citable_documents(request)
+        self.documents: list[CitableDocument] = _citable_documents(request)
         #: provider-executed calls without a result, also of earlier responses → the metadata of
         #: their results
-        self.pending_calls = _pending_calls(request)
+        self.pending_calls: dict[str, ProviderMetadata | None] = _pending_calls(request)
         #: sources that newer clients get at the end, unless search results have already been
         #: sources
         self.late_sources: list[ChunkVariant] = []

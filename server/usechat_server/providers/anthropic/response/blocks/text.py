@@ -28,11 +28,11 @@ class TextBlock(msgspec.Struct):
 
 
 class TextTranslator:
-    slot = BlockSlot("text")
+    slot: BlockSlot = BlockSlot("text")
 
     def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
         self.id = block_id
-        self.block = msgspec.convert(content, TextBlock)
+        self.block: TextBlock = msgspec.convert(content, TextBlock)
         self.context = context
         self.citations: list[dict[str, Any]] = []
 
@@ -79,7 +79,7 @@ class CompactionTranslator:
 
     def __init__(self, block_id: str, content: dict[str, Any], _: ResponseContext) -> None:
         self.id = block_id
-        self.block = msgspec.convert(content, CompactionBlock)
+        self.block: CompactionBlock = msgspec.convert(content, CompactionBlock)
         self.encrypted_content = self.block.encrypted_content
 
     @property

@@ -23,11 +23,11 @@ class ThinkingBlock(msgspec.Struct):
 
 
 class ThinkingTranslator:
-    slot = BlockSlot("reasoning")
+    slot: BlockSlot = BlockSlot("reasoning")
 
     def __init__(self, block_id: str, content: dict[str, Any], _: ResponseContext) -> None:
         self.id = block_id
-        self.block = msgspec.convert(content, ThinkingBlock)
+        self.block: ThinkingBlock = msgspec.convert(content, ThinkingBlock)
 
     def start(self) -> Sequence[ChunkVariant]:
         variants: list[ChunkVariant] = [ReasoningStart(id=self.id)]
@@ -59,11 +59,11 @@ class RedactedThinkingBlock(msgspec.Struct):
 
 
 class RedactedThinkingTranslator:
-    slot = BlockSlot("reasoning")
+    slot: BlockSlot = BlockSlot("reasoning")
 
     def __init__(self, block_id: str, content: dict[str, Any], _: ResponseContext) -> None:
         self.id = block_id
-        self.block = msgspec.convert(content, RedactedThinkingBlock)
+        self.block: RedactedThinkingBlock = msgspec.convert(content, RedactedThinkingBlock)
 
     def start(self) -> Sequence[ChunkVariant]:
         metadata = anthropic_metadata(redactedData=self.block.data)

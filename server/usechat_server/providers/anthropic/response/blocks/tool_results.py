@@ -55,13 +55,13 @@ class ProviderResultTranslator:
 
     def __init__(self, _: str, content: dict[str, Any], context: ResponseContext) -> None:
         self.content = content
-        self.block = msgspec.convert(content, ToolResultBlock)
+        self.block: ToolResultBlock = msgspec.convert(content, ToolResultBlock)
         self.context = context
-        self.has_failed = is_error(self.block.content)
+        self.has_failed: bool = is_error(self.block.content)
         if not self.has_failed:
             msgspec.convert(self.block.content, self.ContentType)
-        self.output = output_from_content(self.block.type, self.block.content)
-        self.has_call = self.block.tool_use_id in context.pending_calls
+        self.output: Any = output_from_content(self.block.type, self.block.content)
+        self.has_call: bool = self.block.tool_use_id in context.pending_calls
         self.metadata = context.pending_calls.pop(self.block.tool_use_id, None)
         if caller := caller_metadata(self.block.caller):
             self.metadata = anthropic_metadata(caller=caller)
@@ -189,12 +189,12 @@ class AdvisorResultTranslator(ProviderResultTranslator):
 class McpResultTranslator(ProviderResultTranslator):
     """The output is the content that the MCP server returned."""
 
-    dynamic = True
+    dynamic: bool = True
 
     def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
         super().__init__(block_id, content, context)
-        self.output = self.block.content
-        self.has_failed = self.block.is_error
+        self.output: Any = self.block.content
+        self.has_failed: bool = self.block.is_error
 
     def _result_slot(self) -> BlockSlot:
         return BlockSlot("result", self.block.tool_use_id)

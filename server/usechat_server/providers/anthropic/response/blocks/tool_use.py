@@ -65,9 +65,9 @@ class _CallTranslator:
     tool_metadata: JSONObject | None = None
 
     def __init__(self, _: str, content: dict[str, Any], context: ResponseContext) -> None:
-        self.block = msgspec.convert(content, ToolUseBlock)
+        self.block: ToolUseBlock = msgspec.convert(content, ToolUseBlock)
         #: the client's name of the tool
-        self.name = self.block.name
+        self.name: str = self.block.name
         self.slot: BlockSlot | None = BlockSlot("call", self.block.id)
         self.input_pieces: list[str] = []
 
@@ -143,12 +143,14 @@ class ToolUseTranslator(_CallTranslator):
 
     def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
         super().__init__(block_id, content, context)
-        self.name = self.block.toolset_name or self.block.name
-        self.is_known = bool(self.block.toolset_name)
+        self.name: str = self.block.toolset_name or self.block.name
+        self.is_known: bool = bool(self.block.toolset_name)
         if tool := context.tools.get(self.name):
             self.is_known = True
-            self.title = tool.title
-            self.tool_metadata = dict(tool.tool_metadata) if tool.tool_metadata else None
+            self.title: str | None = tool.title
+            self.tool_metadata: JSONObject | None = (
+                dict(tool.tool_metadata) if tool.tool_metadata else None
+            )
             self.dynamic = tool.dynamic or None
         elif not self.is_known:
             # The client has no static part for a name that the model made up.
@@ -191,11 +193,11 @@ class ProviderToolUseTranslator(_CallTranslator):
         "code_execution": "programmatic-tool-call",
     }
 
-    provider_executed = True
+    provider_executed: bool = True
 
     def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
         super().__init__(block_id, content, context)
-        self.input_type = self._CODE_INPUT_TYPES.get(self.block.name)
+        self.input_type: str | None = self._CODE_INPUT_TYPES.get(self.block.name)
         if self.input_type:
             self.name = "code_execution"
         self.dynamic = self.name in context.implied_tools or None
@@ -256,12 +258,12 @@ def provider_tool_use_translator(
 class McpToolUseTranslator(_CallTranslator):
     """A call of an MCP server's tool, shown once its input is complete."""
 
-    provider_executed = True
-    dynamic = True
+    provider_executed: bool = True
+    dynamic: bool = True
 
     def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
         super().__init__(block_id, content, context)
-        self.server_name = content.get("server_name")
+        self.server_name: Any | None = content.get("server_name")
         context.pending_calls[self.block.id] = self.metadata
 
     @property
