@@ -33,8 +33,8 @@ BUSY_SECONDS = 1.0
 #: Seconds more that it waits for a run that has ended and is not stored yet.
 STORE_SECONDS = 4.0
 
-BUSY = "This chat is still answering. Please wait for the answer, or stop it first."
-UNSAVED = "The last answer of this chat could not be saved yet. Please try again in a moment."
+BUSY = "This chat is still responding. Please wait for the response, or stop it first."
+UNSAVED = "The last response of this chat could not be saved yet. Please try again in a moment."
 
 #: What happens to a turn while its chat has another active run.
 OnBusy = Literal["refuse", "replace"]

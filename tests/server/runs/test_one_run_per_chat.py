@@ -81,7 +81,7 @@ def test_another_message_is_rejected_until_the_run_has_ended() -> None:
         first.wait_for_text("Hello")
         with post(server, "Another one") as second:
             assert second.end().status == 409
-            assert second.text.startswith("This chat is still answering.")
+            assert second.text.startswith("This chat is still responding.")
         # Other chats are not affected.
         with post(server, "Another one", id="c2") as other_chat:
             other_chat.wait_for_text("Hello")
