@@ -1,4 +1,4 @@
-"""An app for real servers. Its streams tell, on another connection, what became of them."""
+"""An app for real servers. Another request returns how its last stream of a kind ended."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from usechat_server.turn import Turn
 from tests.harness.lifecycle import start_run
 from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 
-#: By default, neither a keep-alive nor a timeout can be what notices anything.
+#: Seconds that are never over in a test: by default no keep-alive or timeout notices a disconnect.
 NEVER = 3600.0
 
-#: What a stream says, and after how many seconds again: nothing more, little, or too much to read.
+#: kind of stream → its delta, and the seconds until the next one; None: there is only one
 DELTAS: dict[str, tuple[str, float | None]] = {
     "silent": ("x", None),
     "talking": ("x", 0.01),
@@ -36,15 +36,15 @@ DELTAS: dict[str, tuple[str, float | None]] = {
 }
 
 
-class Ending:
-    """What became of the last stream of a kind."""
+class EndReport:
+    """How the last stream of a kind ended."""
 
     def __init__(self) -> None:
-        self.happened = asyncio.Event()
-        self.report: dict[str, object] = {}
+        self.ended = asyncio.Event()
+        self.fields: dict[str, object] = {}
 
 
-endings: dict[str, Ending] = {}
+reports: dict[str, EndReport] = {}
 runs = Runs()
 
 
@@ -53,42 +53,42 @@ class Timing(TypedDict):
     send_timeout: float
 
 
-def timing(request: Request) -> Timing:
-    asked = request.query_params
+def timing_of(request: Request) -> Timing:
+    query = request.query_params
     return {
-        "keep_alive": float(asked.get("keep_alive", NEVER)),
-        "send_timeout": float(asked.get("send_timeout", NEVER)),
+        "keep_alive": float(query.get("keep_alive", NEVER)),
+        "send_timeout": float(query.get("send_timeout", NEVER)),
     }
 
 
 async def own_chunks(request: Request) -> Response:
     kind = request.path_params["kind"]
-    ending = endings[kind] = Ending()
-    chunks = say(*DELTAS[kind], ending)
-    return UIMessageStreamResponse(chunks, **timing(request))
+    report = reports[kind] = EndReport()
+    chunks = write_deltas(*DELTAS[kind], report)
+    return UIMessageStreamResponse(chunks, **timing_of(request))
 
 
-async def say(delta: str, pause: float | None, ending: Ending) -> AsyncIterator[Chunk]:
-    task, by, said = asyncio.current_task(), "nothing", 0
+async def write_deltas(delta: str, pause: float | None, report: EndReport) -> AsyncIterator[Chunk]:
+    task, ended_by, written = asyncio.current_task(), "nothing", 0
     try:
         yield TextStart(id="0")
         while True:
-            said += len(delta)
+            written += len(delta)
             yield TextDelta(id="0", delta=delta)
             await (asyncio.Event().wait() if pause is None else asyncio.sleep(pause))
     except BaseException as error:
-        by = type(error).__name__
+        ended_by = type(error).__name__
         raise
     finally:
-        at = monotonic()
-        # Cleaning up may take its time: nothing cancels it a second time.
+        ended_at = monotonic()
+        # Clean-up may await: it is not cancelled a second time.
         await asyncio.sleep(0.01)
-        one_task = asyncio.current_task() is task
-        ending.report = {"at": at, "by": by, "one_task": one_task, "said": said}
-        ending.happened.set()
+        same_task = asyncio.current_task() is task
+        report.fields = {"at": ended_at, "by": ended_by, "same_task": same_task, "written": written}
+        report.ended.set()
 
 
-async def short(request: Request) -> Response:
+async def short_chunks(request: Request) -> Response:
     async def chunks() -> AsyncIterator[Chunk]:
         yield TextStart(id="0")
         yield TextDelta(id="0", delta="x")
@@ -96,10 +96,10 @@ async def short(request: Request) -> Response:
     return UIMessageStreamResponse(chunks())
 
 
-async def run(request: Request) -> Response:
+async def run_agent(request: Request) -> Response:
     kind = request.path_params["kind"]
     delta, pause = DELTAS[kind]
-    ending = endings[kind] = Ending()
+    report = reports[kind] = EndReport()
     more: Iterable[ScriptEvent] = (
         [asyncio.Event()]
         if pause is None
@@ -115,35 +115,37 @@ async def run(request: Request) -> Response:
         message_id="m",
     )
     started = await start_run(runs, turn, Agent(model))
-    asyncio.get_running_loop().create_task(report_run(model, ending))
-    return started.response(**timing(request))
+    asyncio.get_running_loop().create_task(report_run(model, report))
+    return started.response(**timing_of(request))
 
 
-async def report_run(model: ScriptedModel, ending: Ending) -> None:
+async def report_run(model: ScriptedModel, report: EndReport) -> None:
     stream = model.streams[0]
     await stream.closed.wait()
-    ending.report = {"at": stream.closed_at}
-    ending.happened.set()
+    report.fields = {"at": stream.closed_at}
+    report.ended.set()
 
 
-async def ended(request: Request) -> Response:
-    """Waits for the end of the last stream of a kind and tells about it."""
-    ending = endings[request.path_params["kind"]]
-    await ending.happened.wait()
-    return JSONResponse(ending.report)
+async def wait_for_end(request: Request) -> Response:
+    """Wait until the last stream of a kind has ended, and return its report."""
+    report = reports[request.path_params["kind"]]
+    await report.ended.wait()
+    return JSONResponse(report.fields)
 
 
-class Pass(BaseHTTPMiddleware):
+class PassThrough(BaseHTTPMiddleware):
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         return await call_next(request)
 
 
 routes = [
-    Route("/chunks/short", short, methods=["POST"]),
+    Route("/chunks/short", short_chunks, methods=["POST"]),
     Route("/chunks/{kind}", own_chunks, methods=["POST"]),
-    Route("/run/{kind}", run, methods=["POST"]),
-    Route("/ended/{kind}", ended),
+    Route("/run/{kind}", run_agent, methods=["POST"]),
+    Route("/ended/{kind}", wait_for_end),
 ]
 #: What `@app.middleware("http")` makes of a FastAPI app.
-wrapped = Starlette(routes=routes, middleware=[Middleware(Pass), Middleware(Pass)])
-app = Starlette(routes=[*routes, Mount("/wrapped", wrapped)])
+wrapped_app = Starlette(
+    routes=routes, middleware=[Middleware(PassThrough), Middleware(PassThrough)]
+)
+app = Starlette(routes=[*routes, Mount("/wrapped", wrapped_app)])

@@ -1,4 +1,4 @@
-"""Claude behind a host, as an app would write it."""
+"""A chat with Claude, as an app defines it."""
 
 from usechat_server import Agent, create_app
 

@@ -1,4 +1,4 @@
-"""What a client sees, and what it costs after the client left, on every ASGI server."""
+"""Streams on every ASGI server: what a client receives, and when a disconnect is noticed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.harness.serving import HOSTS, Served, serve
 
 APP = "tests.hosts.apps:app"
-#: Seconds that nothing here takes unless it is broken.
+#: Seconds after which a test fails instead of waiting any longer.
 LONG = 20
 #: Seconds within which something happens "at once", on a machine that is busy with other things.
 AT_ONCE = 2.0
@@ -29,53 +29,53 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
 
 @pytest.mark.parametrize("kind", ["silent", "talking"])
 @pytest.mark.parametrize("source", ["chunks", "run", "wrapped/chunks"])
-def test_a_hang_up_ends_the_stream_at_once(served: Served, source: str, kind: str) -> None:
+def test_a_disconnect_ends_the_stream_at_once(served: Served, source: str, kind: str) -> None:
     with httpx.stream("POST", f"{served.url}/{source}/{kind}", timeout=LONG) as response:
         lines = response.iter_lines()
         assert any("text-delta" in line for line in lines)
-        left = monotonic()
-    ending = ended(served, kind)
-    assert ending["at"] - left < AT_ONCE
-    assert ending.get("one_task", True)
+        disconnected_at = monotonic()
+    report = end_report(served, kind)
+    assert report["at"] - disconnected_at < AT_ONCE
+    assert report.get("same_task", True)
     if kind == "silent" and source != "run":
-        assert ending["by"] == "CancelledError"
+        assert report["by"] == "CancelledError"
 
 
-def test_a_hang_up_before_the_first_byte_is_read_is_noticed_too(served: Served) -> None:
+def test_a_disconnect_right_after_the_first_byte_is_noticed(served: Served) -> None:
     with socket.create_connection(("127.0.0.1", served.port)) as client:
         client.sendall(request("/run/silent"))
         assert client.recv(1)
-        left = monotonic()
-    assert ended(served, "silent")["at"] - left < AT_ONCE
+        disconnected_at = monotonic()
+    assert end_report(served, "silent")["at"] - disconnected_at < AT_ONCE
 
 
-def test_a_silent_stream_is_kept_alive_and_not_disturbed(served: Served) -> None:
+def test_a_silent_stream_is_kept_alive_without_exceptions(served: Served) -> None:
     url = f"{served.url}/chunks/silent?keep_alive=0.2"
     with httpx.stream("POST", url, timeout=LONG) as response:
         assert response.headers["content-type"] == "text/event-stream"
         assert response.headers["x-accel-buffering"] == "no"
         lines = filter(None, response.iter_lines())
         first = list(islice(lines, 8))
-        left = monotonic()
+        disconnected_at = monotonic()
     assert first[-2:] == [": keep-alive", ": keep-alive"]
-    # The comments did not come as exceptions to the iterator: it ran until the client left.
-    assert ended(served, "silent")["at"] >= left
+    # Keep-alives raised nothing in the iterator: it ran until the client disconnected.
+    assert end_report(served, "silent")["at"] >= disconnected_at
 
 
 @pytest.mark.parametrize("source", ["chunks", "run"])
-def test_a_client_that_stops_reading_is_dropped(served: Served, source: str) -> None:
+def test_a_client_that_stops_reading_is_disconnected(served: Served, source: str) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=LONG) as client:
         client.sendall(request(f"/{source}/flooding?send_timeout=0.5"))
-        ending = ended(served, "flooding")
-        # What was said fits the buffers between the two: nothing piled up behind a dead reader.
-        assert ending.get("said", 0) < 32 * 1024 * 1024
-        rest = read_rest(client)
-    # It comes back to a connection that is closed, and half an answer does not look like a whole.
-    assert b"[DONE]" not in rest
-    assert not rest.endswith(b"0\r\n\r\n")
+        report = end_report(served, "flooding")
+        # What was written fits the buffers in between: nothing is queued for a dead reader.
+        assert report.get("written", 0) < 32 * 1024 * 1024
+        received = read_rest(client)
+    # The connection is closed, and the incomplete response does not look complete.
+    assert b"[DONE]" not in received
+    assert not received.endswith(b"0\r\n\r\n")
 
 
-def test_a_client_of_http_1_0_is_served_and_then_hung_up_on(served: Served) -> None:
+def test_an_http_1_0_client_is_served_and_then_disconnected(served: Served) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=LONG) as client:
         client.sendall(b"POST /chunks/short HTTP/1.0\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
         data = read_rest(client)
@@ -84,11 +84,11 @@ def test_a_client_of_http_1_0_is_served_and_then_hung_up_on(served: Served) -> N
     assert body.index(b": stream-open\n\n") < body.index(b"text-delta") < body.index(b"[DONE]")
 
 
-def test_a_connection_serves_one_answer_after_the_other(served: Served) -> None:
+def test_a_connection_serves_several_responses(served: Served) -> None:
     with httpx.Client(timeout=LONG, limits=httpx.Limits(max_connections=1)) as client:
         for _ in range(3):
-            answer = client.post(f"{served.url}/chunks/short")
-            assert answer.text.endswith("data: [DONE]\n\n")
+            response = client.post(f"{served.url}/chunks/short")
+            assert response.text.endswith("data: [DONE]\n\n")
 
 
 def request(path: str) -> bytes:
@@ -103,6 +103,6 @@ def read_rest(client: socket.socket) -> bytes:
     return bytes(data)
 
 
-def ended(served: Served, kind: str) -> dict[str, Any]:
+def end_report(served: Served, kind: str) -> dict[str, Any]:
     report: dict[str, Any] = httpx.get(f"{served.url}/ended/{kind}", timeout=LONG).json()
     return report

@@ -1,4 +1,4 @@
-"""The bill stops when the page goes: from a real client's hang-up to the provider's socket."""
+"""A client that disconnects closes the connection to the provider, on every ASGI server."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.harness.serving import HOSTS, Served, serve
 
 LONG = 20
 AT_ONCE = 2.0
-QUESTION = {"id": "u", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
-BODY = {"id": "c", "trigger": "submit-message", "messages": [QUESTION]}
+USER_MESSAGE = {"id": "u", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+BODY = {"id": "c", "trigger": "submit-message", "messages": [USER_MESSAGE]}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def served(request: pytest.FixtureRequest, provider: FakeProvider) -> Iterator[S
         yield served
 
 
-WAITS = {
+REPLIES = {
     "before the headers": Reply(gate=True),
     "before the first token": Reply([*message()[:1], Pause()]),
     "in the middle": Reply(message(text("Hel", Pause(), "lo"))),
@@ -42,19 +42,19 @@ WAITS = {
 }
 
 
-@pytest.mark.parametrize("when", WAITS)
-def test_a_hang_up_reaches_the_provider_at_once(
-    served: Served, provider: FakeProvider, when: str
+@pytest.mark.parametrize("moment", REPLIES)
+def test_a_disconnect_closes_the_provider_request_at_once(
+    served: Served, provider: FakeProvider, moment: str
 ) -> None:
-    provider.script(WAITS[when])
-    before = len(provider.requests)
-    said = "Hel" if "middle" in when else '"start"'
+    provider.script(REPLIES[moment])
+    index = len(provider.requests)
+    expected = "Hel" if "middle" in moment else '"start"'
     with httpx.stream("POST", f"{served.url}/api/chat", json=BODY, timeout=LONG) as response:
         assert response.status_code == 200
         lines = response.iter_lines()
-        assert any(said in line for line in lines)
-        asked = provider.request(before)
-        left = monotonic()
-    assert asked.closed.wait(LONG)
-    assert asked.closed_at is not None
-    assert asked.closed_at - left < AT_ONCE
+        assert any(expected in line for line in lines)
+        provider_request = provider.request(index)
+        disconnected_at = monotonic()
+    assert provider_request.closed.wait(LONG)
+    assert provider_request.closed_at is not None
+    assert provider_request.closed_at - disconnected_at < AT_ONCE
