@@ -1,4 +1,4 @@
-"""The app that the proxies stand in front of."""
+"""The app behind the proxies."""
 
 from usechat_server import Agent, create_app
 

@@ -48,7 +48,7 @@ BODY = {
 
 @contextmanager
 def nginx(upstream: str, folder: Path, extra: str = "") -> Iterator[str]:
-    """nginx in front of a server, until the block ends. Gives its URL."""
+    """Run nginx in front of a server until the block ends. Yields its URL."""
     assert NGINX is not None
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -89,15 +89,15 @@ def chat_server(provider: FakeProvider) -> Iterator[Served]:
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_each_delta_passes_as_it_is_said(
+def test_each_delta_passes_at_once(
     provider: FakeProvider, served: Served, tmp_path: Path, encoding: str
 ) -> None:
     words = ["one ", "two ", "three"]
-    said = message(text(*words))
-    deltas = [i for i, event in enumerate(said) if "content_block_delta" in str(event)]
+    events = message(text(*words))
+    deltas = [i for i, event in enumerate(events) if "content_block_delta" in str(event)]
     for index in reversed(deltas):
-        said.insert(index + 1, Pause())
-    provider.script(Reply(said))
+        events.insert(index + 1, Pause())
+    provider.script(Reply(events))
 
     with (
         nginx(served.url, tmp_path) as url,
@@ -117,24 +117,24 @@ def test_each_delta_passes_as_it_is_said(
     assert seen.rstrip().endswith("data: [DONE]")
 
 
-def test_a_reader_that_leaves_ends_the_providers_call(
+def test_a_client_that_leaves_ends_the_call_of_the_provider(
     provider: FakeProvider, served: Served, tmp_path: Path
 ) -> None:
-    asked = len(provider.requests)
+    requests_before = len(provider.requests)
     provider.script(Reply(message(text("one"))[:3], then="hang"))
     with nginx(served.url, tmp_path) as url:
         with httpx.stream("POST", f"{url}/api/chat", json=BODY, timeout=20) as response:
             for piece in response.iter_text():
                 if "one" in piece:
                     break
-        assert provider.request(asked).closed.wait(20), "the provider still waits"
+        assert provider.request(requests_before).closed.wait(20), "the provider still waits"
 
 
-def test_a_silent_model_outlives_the_proxys_read_timeout(
+def test_keep_alive_comments_prevent_the_read_timeout(
     provider: FakeProvider, served: Served, tmp_path: Path
 ) -> None:
-    said = message(text("at last"))
-    provider.script(Reply([Pause(), *said]))
+    events = message(text("at last"))
+    provider.script(Reply([Pause(), *events]))
     with (
         nginx(served.url, tmp_path, extra="proxy_read_timeout 1s;") as url,
         httpx.stream("POST", f"{url}/api/chat", json=BODY, timeout=20) as response,
@@ -151,10 +151,10 @@ def test_a_silent_model_outlives_the_proxys_read_timeout(
     assert seen.rstrip().endswith("data: [DONE]")
 
 
-def test_a_forwarded_page_of_the_same_site_may_ask(
+def test_a_forwarded_request_of_the_same_origin_is_allowed(
     provider: FakeProvider, served: Served, tmp_path: Path
 ) -> None:
-    asked = len(provider.requests)
+    requests_before = len(provider.requests)
     provider.script(Reply(message(text("hello"))))
     with nginx(served.url, tmp_path) as url:
         same = httpx.post(f"{url}/api/chat", json=BODY, headers={"origin": url}, timeout=20)
@@ -163,4 +163,4 @@ def test_a_forwarded_page_of_the_same_site_may_ask(
         )
     assert same.status_code == 200
     assert foreign.status_code == 403
-    assert len(provider.requests) == asked + 1
+    assert len(provider.requests) == requests_before + 1

@@ -1,4 +1,4 @@
-"""`usechat-server serve` as a person types it."""
+"""The command line."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_names_every_setting() -> None:
-    done = run("serve", "--help", COLUMNS="80")
-    assert done.returncode == 0
+    completed = run("serve", "--help", COLUMNS="80")
+    assert completed.returncode == 0
     for option in ("MODULE:NAME", "--host", "--port", "--reload"):
-        assert option in done.stdout
-    told = " ".join(done.stdout.split())
+        assert option in completed.stdout
+    help_text = " ".join(completed.stdout.split())
     for variable, default, text in describe():
-        assert f"{variable} (default: {default or 'none'}) {text.replace('`', '')}" in told
+        assert f"{variable} (default: {default or 'none'}) {text.replace('`', '')}" in help_text
 
 
 @pytest.mark.parametrize(
-    ("arguments", "env", "told"),
+    ("arguments", "env", "error"),
     [
         (["nowhere:app"], {}, 'usechat-server: Could not import module "nowhere".'),
         (["json:app"], {}, 'usechat-server: Attribute "app" not found in module "json".'),
@@ -65,22 +65,22 @@ def test_help_names_every_setting() -> None:
         ([], {"USECHAT_PORT": "http"}, "USECHAT_PORT: "),
     ],
 )
-def test_mistakes_are_told_in_a_line(arguments: list[str], env: dict[str, str], told: str) -> None:
-    done = run("serve", *arguments, **{"USECHAT_PORT": "0", **env})
-    assert done.returncode in {1, 2}
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+def test_an_error_is_one_line(arguments: list[str], env: dict[str, str], error: str) -> None:
+    completed = run("serve", *arguments, **{"USECHAT_PORT": "0", **env})
+    assert completed.returncode in {1, 2}
+    assert error in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
-def test_a_port_in_use_is_told() -> None:
+def test_a_port_in_use_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run("serve", "tests.harness.apps:agent", "--port", str(port), PYTHONPATH=ROOT)
-    assert done.returncode == 2
-    assert f"cannot listen on 127.0.0.1:{port}: Address already in use\n" in done.stderr
+        completed = run("serve", "tests.harness.apps:agent", "--port", str(port), PYTHONPATH=ROOT)
+    assert completed.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use\n" in completed.stderr
 
 
-def test_nothing_is_accepted_until_the_app_is_there(tmp_path: Path) -> None:
+def test_connections_are_refused_until_the_app_is_loaded(tmp_path: Path) -> None:
     module = (
         "import pathlib, time\n"
         "while not pathlib.Path('go').exists(): time.sleep(0.01)\n"
@@ -121,8 +121,8 @@ def test_targets() -> None:
 def test_an_agent_is_served_and_every_run_logged() -> None:
     with serve("tests.harness.apps:make_agent", "usechat") as served:
         body = {"id": "c1", "messages": [user("Hello")]}
-        answer = httpx.post(f"{served.url}/api/chat", json=body, trust_env=False)
-        assert chunks(answer.text)[-1]["type"] == "finish"
+        response = httpx.post(f"{served.url}/api/chat", json=body, trust_env=False)
+        assert chunks(response.text)[-1]["type"] == "finish"
         assert httpx.get(f"{served.url}/", trust_env=False).status_code == 404
         line = next(line for line in served.output.splitlines() if " finished after " in line)
     fields = json.loads(line[line.index("{") :])
@@ -131,7 +131,7 @@ def test_an_agent_is_served_and_every_run_logged() -> None:
 
 @contextmanager
 def serving(*arguments: str, cwd: Path, **env: str) -> Iterator[str]:
-    """The URL of a server that was started in a folder, on a port it chose."""
+    """Start a server in a directory, on a free port, until the block ends. Yields its URL."""
     log = cwd / "log"
     clean = {name: value for name, value in os.environ.items() if name != "ANTHROPIC_API_KEY"}
     with log.open("w") as file:
@@ -143,11 +143,11 @@ def serving(*arguments: str, cwd: Path, **env: str) -> Iterator[str]:
         )
     try:
         deadline = time.monotonic() + DEADLINE
-        while not (found := re.search(r"listening on (http://\S+)", log.read_text())):
+        while not (match := re.search(r"listening on (http://\S+)", log.read_text())):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        yield found[1]
+        yield match[1]
     finally:
         process.terminate()
         process.wait(DEADLINE)
@@ -177,9 +177,9 @@ def test_without_a_target_the_demo_is_served(tmp_path: Path) -> None:
     with serving(cwd=tmp_path) as url:
         headers = {"origin": "http://localhost:3000"}
         body = {"messages": [user("Hello")]}
-        answer = httpx.post(f"{url}/api/chat", json=body, headers=headers, trust_env=False)
-        assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
-        assert chunks(answer.text)[-1]["type"] == "finish"
+        response = httpx.post(f"{url}/api/chat", json=body, headers=headers, trust_env=False)
+        assert response.headers["access-control-allow-origin"] == "http://localhost:3000"
+        assert chunks(response.text)[-1]["type"] == "finish"
         page = httpx.get(url, trust_env=False)
         assert page.headers["content-type"].startswith("text/html")
     assert "ANTHROPIC_API_KEY is not set: serving the demo model" in (tmp_path / "log").read_text()

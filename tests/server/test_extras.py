@@ -1,4 +1,4 @@
-"""What is not installed by itself is asked for by name."""
+"""An error names the extra that is not installed."""
 
 from __future__ import annotations
 

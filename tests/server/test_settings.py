@@ -1,4 +1,4 @@
-"""The settings: one class, one table, the same everywhere."""
+"""The settings, and their table in the README."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_renamed_variable_is_read_with_a_warning(monkeypatch: pytest.MonkeyPat
     assert Settings().client_version == ClientVersion(7, 0, 0)
 
 
-def test_arguments_win_and_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_take_precedence_and_are_validated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USECHAT_KEEP_ALIVE", "2.5")
     settings = Settings(
         keep_alive=1, client_version=ClientVersion.parse("7"), allowed_hosts=["a.example"]
@@ -47,7 +47,7 @@ def test_arguments_win_and_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "error"),
     [
         ("USECHAT_CLIENT_VERSION", "4.3", "the version of @ai-sdk/react"),
         ("USECHAT_CLIENT_VERSION", "1.9", "a different protocol"),
@@ -57,11 +57,11 @@ def test_arguments_win_and_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
         ("USECHAT_SECRET", "x" * 31, "at least 32 characters"),
     ],
 )
-def test_a_wrong_variable_is_told(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+def test_an_invalid_variable_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, error: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(ValidationError, match=told):
+    with pytest.raises(ValidationError, match=error):
         Settings()
 
 
@@ -70,7 +70,7 @@ def test_default_settings_are_the_variables(monkeypatch: pytest.MonkeyPatch) -> 
     assert default_settings().keep_alive == 2.5
 
 
-def test_settings_go_to_other_processes() -> None:
+def test_settings_can_be_pickled() -> None:
     settings = Settings(secret="s" * 32, client_version="6.0", port=0)  # type: ignore[arg-type]
     copy = pickle.loads(pickle.dumps(settings))
     assert (copy, copy.model_fields_set) == (settings, settings.model_fields_set)
@@ -89,7 +89,7 @@ def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "too-short" not in str(raised.value)
 
 
-def test_the_defaults_stay_what_they_promise() -> None:
+def test_the_defaults() -> None:
     settings = Settings()
     assert settings.client_version == DEFAULT_CLIENT_VERSION
     assert (settings.host, settings.max_body_bytes) == ("127.0.0.1", 32 * 1024 * 1024)

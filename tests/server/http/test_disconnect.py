@@ -1,4 +1,4 @@
-"""The client leaves: the iterator, or the run and its provider, are closed at once.
+"""When the client leaves, the iterator, or the run and its provider, are closed at once.
 
 The same over real sockets and servers is in `tests/hosts`.
 """
@@ -15,8 +15,8 @@ from usechat_server.http.response import UIMessageStreamResponse
 from tests.harness.asgi_host import LONG, AsgiHost
 
 
-class Said:
-    """Chunks, and when they were given up."""
+class SlowChunks:
+    """An iterator of chunks that records when it was closed."""
 
     def __init__(self, pause: float | None) -> None:
         self.closed = asyncio.Event()
@@ -35,49 +35,53 @@ class Said:
 
 
 @pytest.mark.parametrize("raises", [False, True], ids=["2.3", "2.4"])
-async def test_a_silent_iterator_is_closed_when_the_host_tells(raises: bool) -> None:
-    said = Said(pause=None)
-    host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises_on_send=raises)
-    responder = host.request()
-    await host.wait_for_body(lambda body: b"text-delta" in body)
-    host.disconnect()
-    await asyncio.wait_for(responder, LONG)
-    assert said.closed.is_set()
-    assert not host.complete
-
-
-async def test_a_host_that_only_raises_from_send_is_understood() -> None:
-    said = Said(pause=0.001)
+async def test_a_silent_iterator_is_closed_when_the_host_reports_the_disconnect(
+    raises: bool,
+) -> None:
+    source = SlowChunks(pause=None)
     host = AsgiHost(
-        UIMessageStreamResponse(said.chunks()), reports_disconnect=False, raises_on_send=True
+        UIMessageStreamResponse(source.chunks(), keep_alive=3600), raises_on_send=raises
     )
     responder = host.request()
     await host.wait_for_body(lambda body: b"text-delta" in body)
     host.disconnect()
     await asyncio.wait_for(responder, LONG)
-    assert said.closed.is_set()
+    assert source.closed.is_set()
+    assert not host.complete
 
 
-async def test_a_silent_stream_on_such_a_host_is_found_out_by_its_keep_alive() -> None:
-    said = Said(pause=None)
-    response = UIMessageStreamResponse(said.chunks(), keep_alive=0.02)
+async def test_an_error_of_send_is_a_disconnect() -> None:
+    source = SlowChunks(pause=0.001)
+    host = AsgiHost(
+        UIMessageStreamResponse(source.chunks()), reports_disconnect=False, raises_on_send=True
+    )
+    responder = host.request()
+    await host.wait_for_body(lambda body: b"text-delta" in body)
+    host.disconnect()
+    await asyncio.wait_for(responder, LONG)
+    assert source.closed.is_set()
+
+
+async def test_a_keep_alive_comment_notices_the_disconnect_of_a_silent_stream() -> None:
+    source = SlowChunks(pause=None)
+    response = UIMessageStreamResponse(source.chunks(), keep_alive=0.02)
     host = AsgiHost(response, reports_disconnect=False, raises_on_send=True)
     responder = host.request()
     await host.wait_for_body(lambda body: b"text-delta" in body)
     host.disconnect()
     await asyncio.wait_for(responder, LONG)
-    assert said.closed.is_set()
+    assert source.closed.is_set()
 
 
-async def test_a_client_that_left_before_the_answer_began_costs_nothing() -> None:
-    said = Said(pause=None)
-    host = AsgiHost(UIMessageStreamResponse(said.chunks(), keep_alive=3600), raises_on_send=True)
+async def test_nothing_runs_for_a_client_that_left_before() -> None:
+    source = SlowChunks(pause=None)
+    host = AsgiHost(UIMessageStreamResponse(source.chunks(), keep_alive=3600), raises_on_send=True)
     host.disconnect()
     await asyncio.wait_for(host.request(), LONG)
     assert host.sent == []
 
 
-async def test_a_hang_up_that_is_noticed_twice_cancels_once() -> None:
+async def test_a_disconnect_that_is_noticed_twice_cancels_once() -> None:
     began_to_save, saved = asyncio.Event(), asyncio.Event()
 
     async def saves() -> AsyncIterator[Chunk]:
@@ -101,8 +105,8 @@ async def test_a_hang_up_that_is_noticed_twice_cancels_once() -> None:
     assert saved.is_set()
 
 
-@pytest.mark.parametrize("tells", [True, False], ids=["told", "found out"])
-async def test_what_the_iterator_does_at_its_end_is_not_cut(tells: bool) -> None:
+@pytest.mark.parametrize("tells", [True, False], ids=["reported", "noticed"])
+async def test_the_cleanup_of_the_iterator_is_not_cancelled(tells: bool) -> None:
     saved = asyncio.Event()
 
     async def saves() -> AsyncIterator[Chunk]:

@@ -1,4 +1,4 @@
-"""A stream is never silent for long, and what keeps it alive does not touch the iterator."""
+"""Keep-alive comments are sent during silence, without disturbing the iterator."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ async def test_the_default_is_the_setting(monkeypatch: pytest.MonkeyPatch) -> No
     await asyncio.wait_for(response, LONG)
 
 
-async def test_a_stream_that_talks_needs_no_comments() -> None:
-    async def talks() -> AsyncIterator[Chunk]:
+async def test_a_stream_without_silence_gets_no_comments() -> None:
+    async def frequent() -> AsyncIterator[Chunk]:
         yield TextStart(id="0")
         for _ in range(55):
             await asyncio.sleep(0.02)
             yield TextDelta(id="0", delta="x")
 
-    host = AsgiHost(UIMessageStreamResponse(talks(), keep_alive=1.0))
+    host = AsgiHost(UIMessageStreamResponse(frequent(), keep_alive=1.0))
     await asyncio.wait_for(host.request(), LONG)
     assert COMMENT not in host.body
 

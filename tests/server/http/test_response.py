@@ -1,4 +1,4 @@
-"""UIMessageStreamResponse: whatever an iterator of chunks does, the client gets a legal stream."""
+"""UIMessageStreamResponse sends a legal stream, whatever the iterator of chunks does."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ from tests.harness.asgi_host import LONG, AsgiHost
 HELLO: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="Hello")]
 
 
-async def chunks(*said: Chunk | BaseException) -> AsyncIterator[Chunk]:
-    for chunk in said:
+async def chunks(*items: Chunk | BaseException) -> AsyncIterator[Chunk]:
+    for chunk in items:
         if isinstance(chunk, BaseException):
             raise chunk
         yield chunk
 
 
-def only_error(answer: list[Chunk]) -> str:
-    """The text of the error that ends an answer."""
-    assert isinstance(answer[-1], Error)
-    return answer[-1].error_text
+def only_error(response: list[Chunk]) -> str:
+    """Return the text of the error that ends a stream."""
+    assert isinstance(response[-1], Error)
+    return response[-1].error_text
 
 
-async def test_what_the_protocol_needs_is_added() -> None:
+async def test_missing_chunks_are_added() -> None:
     host = AsgiHost(UIMessageStreamResponse(chunks(*HELLO), message_id="m"))
     assert await host.read_chunks() == [
         Start(message_id="m"),
@@ -69,7 +69,7 @@ async def test_what_the_protocol_needs_is_added() -> None:
     assert host.complete
 
 
-async def test_what_the_iterator_says_itself_is_not_said_twice() -> None:
+async def test_chunks_of_the_iterator_are_not_added_twice() -> None:
     whole: list[Chunk] = [
         Start(message_id="own"),
         StartStep(),
@@ -83,21 +83,21 @@ async def test_what_the_iterator_says_itself_is_not_said_twice() -> None:
     assert await AsgiHost(UIMessageStreamResponse(chunks(*stopped))).read_chunks() == stopped
 
 
-async def test_the_answer_goes_on_with_the_message_that_is_continued() -> None:
+async def test_a_message_is_continued() -> None:
     message = UIMessage(id="m", role="assistant", parts=[StepStartPart(), TextPart(text="a")])
     continuing = UIMessageStreamResponse(chunks(*HELLO), message=message)
     assert (await AsgiHost(continuing).read_chunks())[0] == Start(message_id="m")
 
 
-async def test_an_exception_ends_the_stream_legally_and_tells_nothing(
+async def test_an_exception_ends_the_stream_legally_without_details(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     failing = chunks(*HELLO, RuntimeError("password=hunter2 in /srv/app.py"))
     host = AsgiHost(UIMessageStreamResponse(failing))
-    answer = await host.read_chunks()
+    response = await host.read_chunks()
 
-    text = only_error(answer)
-    assert TextEnd(id="0") in answer
+    text = only_error(response)
+    assert TextEnd(id="0") in response
     assert b"hunter2" not in host.body
     assert b"/srv" not in host.body
     assert host.body.endswith(b"data: [DONE]\n\n")
@@ -108,13 +108,13 @@ async def test_an_exception_ends_the_stream_legally_and_tells_nothing(
     assert "hunter2" in str(record.exc_info[1])
 
 
-async def test_each_error_of_a_model_is_told_in_its_own_words() -> None:
-    async def told(error: ModelError) -> str:
+async def test_each_kind_of_model_error_has_its_text() -> None:
+    async def error_text(error: ModelError) -> str:
         return only_error(await AsgiHost(UIMessageStreamResponse(chunks(error))).read_chunks())
 
-    assert "overloaded" in await told(ModelError("529 {...}", "overloaded"))
-    assert "too many requests" in await told(ModelError("429 {...}", "rate-limit"))
-    assert "broke off" in await told(ModelError("EOF", "truncated"))
+    assert "overloaded" in await error_text(ModelError("529 {...}", "overloaded"))
+    assert "too many requests" in await error_text(ModelError("429 {...}", "rate-limit"))
+    assert "broke off" in await error_text(ModelError("EOF", "truncated"))
 
 
 async def test_an_illegal_chunk_ends_the_stream_and_the_log_names_it(
@@ -126,7 +126,7 @@ async def test_an_illegal_chunk_ends_the_stream_and_the_log_names_it(
         try:
             yield TextStart(id="0")
             yield TextDelta(id="nobody", delta="secret words")
-            yield TextDelta(id="0", delta="never asked for")
+            yield TextDelta(id="0", delta="never read")
         finally:
             closed.set()
 
@@ -136,54 +136,56 @@ async def test_an_illegal_chunk_ends_the_stream_and_the_log_names_it(
     assert "text-delta" in caplog.text
     assert "nobody" in caplog.text
     assert "in a step" in caplog.text
-    assert b"never asked for" not in host.body
+    assert b"never read" not in host.body
 
 
-async def test_what_is_no_chunk_at_all_is_an_error_too(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_item_that_is_not_a_chunk_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     wrong: AsyncIterator[Chunk] = chunks({"type": "text-start", "id": "0"})  # type: ignore[arg-type]
     only_error(await AsgiHost(UIMessageStreamResponse(wrong)).read_chunks())
     assert "Traceback" in caplog.text
 
 
-def test_what_is_no_async_iterator_is_refused_where_it_is_given() -> None:
+def test_a_list_of_chunks_is_rejected_at_construction() -> None:
     with pytest.raises(TypeError, match="list"):
         UIMessageStreamResponse(HELLO)  # type: ignore[arg-type]
 
 
-async def test_a_value_without_a_json_form_is_an_error_and_nothing_before_it_is_lost() -> None:
+async def test_a_value_that_is_not_json_is_an_error_after_the_chunks_before_it() -> None:
     call = ToolInputAvailable(tool_call_id="c", tool_name="t", input={"x": object()})
     host = AsgiHost(UIMessageStreamResponse(chunks(call), message_id="m"))
     assert [type(chunk) for chunk in await host.read_chunks()] == [Start, Error]
     assert host.chunks[0] == Start(message_id="m")
 
     signed = TextDelta(id="0", delta="!", provider_metadata={"acme": {"x": object()}})
-    answer = await AsgiHost(UIMessageStreamResponse(chunks(*HELLO, signed))).read_chunks()
-    assert answer[2:4] == HELLO
-    assert [type(chunk) for chunk in answer[4:]] == [TextEnd, Error]
+    response = await AsgiHost(UIMessageStreamResponse(chunks(*HELLO, signed))).read_chunks()
+    assert response[2:4] == HELLO
+    assert [type(chunk) for chunk in response[4:]] == [TextEnd, Error]
 
 
-async def test_half_a_tool_input_is_closed_before_the_error() -> None:
+async def test_an_incomplete_tool_input_is_closed_before_the_error() -> None:
     half = (
         ToolInputStart(tool_call_id="c", tool_name="t"),
         ToolInputDelta(tool_call_id="c", input_text_delta='{"ci'),
     )
-    answer = await AsgiHost(UIMessageStreamResponse(chunks(*half, OSError("reset")))).read_chunks()
-    assert [type(chunk) for chunk in answer[-2:]] in (
+    response = await AsgiHost(
+        UIMessageStreamResponse(chunks(*half, OSError("reset")))
+    ).read_chunks()
+    assert [type(chunk) for chunk in response[-2:]] in (
         [ToolInputError, Error],
         [FinishStep, Error],
     )
-    assert any(isinstance(chunk, ToolInputError) for chunk in answer)
+    assert any(isinstance(chunk, ToolInputError) for chunk in response)
 
 
 async def test_an_exception_after_finish_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    answer = await AsgiHost(
+    response = await AsgiHost(
         UIMessageStreamResponse(chunks(*HELLO, Finish(), RuntimeError("late")))
     ).read_chunks()
-    assert isinstance(answer[-1], Finish)
+    assert isinstance(response[-1], Finish)
     assert "late" in caplog.text
 
 
-async def test_a_task_that_the_iterator_waits_for_and_that_is_cancelled_is_an_error() -> None:
+async def test_a_cancelled_task_of_the_iterator_is_an_error() -> None:
     async def waits() -> AsyncIterator[Chunk]:
         yield HELLO[0]
         inner = asyncio.create_task(asyncio.Event().wait())
@@ -205,13 +207,13 @@ async def test_a_client_version_decides_what_is_sent() -> None:
 async def test_each_chunk_is_one_write_and_waits_for_nothing() -> None:
     more = asyncio.Event()
 
-    async def said() -> AsyncIterator[Chunk]:
+    async def slow_chunks() -> AsyncIterator[Chunk]:
         yield TextStart(id="0")
         await more.wait()
         yield TextDelta(id="0", delta="a")
         await asyncio.Event().wait()
 
-    host = AsgiHost(UIMessageStreamResponse(said()))
+    host = AsgiHost(UIMessageStreamResponse(slow_chunks()))
     responder = host.request()
     # The first byte comes before the first chunk, the start with it.
     await host.wait_for_body(lambda body: b"text-start" in body)
@@ -253,7 +255,7 @@ async def test_one_task_runs_the_iterator_from_first_step_to_close() -> None:
 async def test_background_tasks_run_after_the_end_and_after_a_hang_up(stays: bool) -> None:
     ran = asyncio.Event()
 
-    async def said() -> AsyncIterator[Chunk]:
+    async def slow_chunks() -> AsyncIterator[Chunk]:
         yield HELLO[0]
         if not stays:
             await asyncio.Event().wait()
@@ -261,7 +263,7 @@ async def test_background_tasks_run_after_the_end_and_after_a_hang_up(stays: boo
     async def note() -> None:
         ran.set()
 
-    host = AsgiHost(UIMessageStreamResponse(said(), background=BackgroundTask(note)))
+    host = AsgiHost(UIMessageStreamResponse(slow_chunks(), background=BackgroundTask(note)))
     responder = host.request()
     await host.wait_for_body(lambda body: b"text-start" in body)
     host.disconnect()
@@ -272,7 +274,7 @@ async def test_background_tasks_run_after_the_end_and_after_a_hang_up(stays: boo
 async def test_a_host_that_cancels_the_request_closes_the_iterator_after_a_legal_end() -> None:
     closed = asyncio.Event()
 
-    async def said() -> AsyncIterator[Chunk]:
+    async def slow_chunks() -> AsyncIterator[Chunk]:
         try:
             yield HELLO[0]
             await asyncio.Event().wait()
@@ -280,7 +282,7 @@ async def test_a_host_that_cancels_the_request_closes_the_iterator_after_a_legal
             assert host.complete
             closed.set()
 
-    host = AsgiHost(UIMessageStreamResponse(said()))
+    host = AsgiHost(UIMessageStreamResponse(slow_chunks()))
     responder = host.request()
     await host.wait_for_body(lambda body: b"text-start" in body)
     responder.cancel()
@@ -293,19 +295,19 @@ async def test_a_host_that_cancels_the_request_closes_the_iterator_after_a_legal
 
 
 @pytest.mark.parametrize("reads_again", [True, False])
-async def test_a_write_that_is_under_way_when_the_host_cancels_is_not_lost(
+async def test_a_write_in_progress_completes_when_the_host_cancels(
     reads_again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse_response, "_INTERRUPT_SECONDS", LONG / 2 if reads_again else 0.05)
 
-    async def said() -> AsyncIterator[Chunk]:
+    async def slow_chunks() -> AsyncIterator[Chunk]:
         for chunk in HELLO:
             yield chunk
         for number in range(1000):
             yield TextDelta(id="0", delta=str(number))
             await asyncio.sleep(0)
 
-    host = AsgiHost(UIMessageStreamResponse(said(), keep_alive=3600))
+    host = AsgiHost(UIMessageStreamResponse(slow_chunks(), keep_alive=3600))
     responder = host.request()
     await host.wait_for_body(lambda body: b"Hello" in body)
     host.reading.clear()
@@ -338,9 +340,9 @@ def test_an_event_loop_that_closes_ends_the_stream_legally() -> None:
     only_error(asyncio.run(leave_running()).chunks)
 
 
-async def test_what_an_iterator_does_when_it_is_closed_is_not_cut_after_the_end() -> None:
+async def test_a_slow_close_after_the_end_is_not_cancelled() -> None:
     class Closes:
-        """An iterator of its own, which takes its time to close."""
+        """An iterator that is slow to close."""
 
         def __init__(self) -> None:
             self._said = iter(HELLO)
@@ -365,7 +367,7 @@ async def test_what_an_iterator_does_when_it_is_closed_is_not_cut_after_the_end(
     assert source.closed
 
 
-def test_fastapi_passes_it_through_with_what_the_app_sets() -> None:
+def test_fastapi_keeps_the_status_headers_and_cookies_of_the_app() -> None:
     app = FastAPI()
 
     @app.post("/chat")
@@ -376,19 +378,19 @@ def test_fastapi_passes_it_through_with_what_the_app_sets() -> None:
         response.set_cookie("a", "b")
         return response
 
-    answer = TestClient(app).post("/chat")
-    assert answer.status_code == 201
-    assert answer.headers["content-type"] == "text/event-stream"
-    assert answer.headers["x-accel-buffering"] == "no"
-    assert answer.headers["x-vercel-ai-ui-message-stream"] == "v1"
-    assert answer.headers["x-own"] == "1"
-    assert answer.headers.get_list("cache-control") == ["no-store"]
-    assert answer.cookies["a"] == "b"
-    assert "content-length" not in answer.headers
-    assert "Hello" in answer.text
+    response = TestClient(app).post("/chat")
+    assert response.status_code == 201
+    assert response.headers["content-type"] == "text/event-stream"
+    assert response.headers["x-accel-buffering"] == "no"
+    assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"
+    assert response.headers["x-own"] == "1"
+    assert response.headers.get_list("cache-control") == ["no-store"]
+    assert response.cookies["a"] == "b"
+    assert "content-length" not in response.headers
+    assert "Hello" in response.text
 
 
-def test_importing_it_brings_no_provider_and_no_database() -> None:
+def test_importing_it_imports_no_provider_and_no_database() -> None:
     code = "import usechat_server.http.response, sys; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "starlette.responses" in run.stdout

@@ -1,4 +1,4 @@
-"""Which sites a browser may let talk to the server."""
+"""Which origins and hosts are allowed, and their CORS headers."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ def server(model: ScriptedModel) -> Iterator[LiveServer]:
         yield server
 
 
-def refused(answer: httpx.Response) -> bool:
-    assert "access-control-allow-origin" not in answer.headers
-    if answer.status_code == 403:
-        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-        assert "USECHAT_ALLOWED_" in answer.text
-    return answer.status_code == 403
+def is_refused(response: httpx.Response) -> bool:
+    assert "access-control-allow-origin" not in response.headers
+    if response.status_code == 403:
+        assert response.headers["content-type"] == "text/plain; charset=utf-8"
+        assert "USECHAT_ALLOWED_" in response.text
+    return response.status_code == 403
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 @pytest.mark.parametrize("path", ["/api/chat", "/healthz", "/nowhere"])
 def test_a_foreign_origin_is_refused(server: LiveServer, method: str, path: str) -> None:
-    answer = server.request(method, path, headers={"origin": EVIL})
-    assert answer.status_code == 403
-    assert method == "HEAD" or refused(answer)
+    response = server.request(method, path, headers={"origin": EVIL})
+    assert response.status_code == 403
+    assert method == "HEAD" or is_refused(response)
 
 
-def test_a_form_of_another_site_reaches_no_model(server: LiveServer, model: ScriptedModel) -> None:
+def test_a_form_of_another_site_calls_no_model(server: LiveServer, model: ScriptedModel) -> None:
     """A text/plain POST needs no preflight, so the refusal must not depend on one."""
     before = len(model.calls)
     body = {"id": "c1", "messages": [user("Pay them")]}
     for origin in (EVIL, "null", "https://chat.example.com.evil.example", "file://", "x"):
         headers = {"content-type": "text/plain", "origin": origin}
-        assert refused(server.request("POST", "/api/chat", body, headers)), origin
+        assert is_refused(server.request("POST", "/api/chat", body, headers)), origin
     assert len(model.calls) == before
 
 
-def test_it_is_refused_before_its_body(server: LiveServer) -> None:
+def test_a_request_is_refused_before_its_body_is_read(server: LiveServer) -> None:
     with server.connection() as client:
         client.sendall(
             b"POST /api/chat HTTP/1.1\r\nhost: localhost\r\norigin: https://evil.example\r\n"
@@ -81,7 +81,7 @@ def test_it_is_refused_before_its_body(server: LiveServer) -> None:
         pytest.param({"origin": FRONTEND, "sec-fetch-site": "cross-site"}, id="allowed"),
     ],
 )
-def test_who_is_let_in(server: LiveServer, headers: dict[str, str]) -> None:
+def test_allowed_requests(server: LiveServer, headers: dict[str, str]) -> None:
     host = f"127.0.0.1:{server.port}"
     filled = {name: value.replace("{host}", host) for name, value in headers.items()}
     assert chunks(server.chat(headers=filled).text)
@@ -99,8 +99,8 @@ def test_who_is_let_in(server: LiveServer, headers: dict[str, str]) -> None:
         {"origin": "", "x-forwarded-host": ""},
     ],
 )
-def test_who_is_not(server: LiveServer, headers: dict[str, str]) -> None:
-    assert refused(server.chat(headers=headers))
+def test_rejected_requests(server: LiveServer, headers: dict[str, str]) -> None:
+    assert is_refused(server.chat(headers=headers))
 
 
 @pytest.mark.parametrize(
@@ -121,26 +121,26 @@ def test_who_is_not(server: LiveServer, headers: dict[str, str]) -> None:
         ("", False),
     ],
 )
-def test_a_name_that_was_pointed_at_loopback_is_refused(
+def test_a_host_name_that_resolves_to_loopback_is_rejected(
     server: LiveServer, host: str, let_in: bool
 ) -> None:
     # The page of such a name is of the same origin, and may claim what it likes.
     headers = {"host": host, "origin": f"http://{host}", "x-forwarded-host": "localhost"}
-    answer = server.chat(headers=headers)
-    assert answer.status_code == 200 if let_in else refused(answer)
+    response = server.chat(headers=headers)
+    assert response.status_code == 200 if let_in else is_refused(response)
 
 
-def test_elsewhere_any_host_will_do(model: ScriptedModel) -> None:
+def test_any_host_name_is_allowed_on_another_address(model: ScriptedModel) -> None:
     everywhere = Settings(host="0.0.0.0")
     starred = Settings(allowed_hosts=["*"])
     for settings in (everywhere, starred):
         with LiveServer(create_app(Agent(model), settings=settings)) as server:
             assert server.chat(headers={"host": "chat.example.com"}).status_code == 200
-            assert refused(server.chat(headers={"host": "chat.example.com", "origin": EVIL}))
+            assert is_refused(server.chat(headers={"host": "chat.example.com", "origin": EVIL}))
 
 
 def test_preflight(server: LiveServer) -> None:
-    answer = server.request(
+    response = server.request(
         "OPTIONS",
         "/api/chat",
         headers={
@@ -150,44 +150,44 @@ def test_preflight(server: LiveServer) -> None:
             "x-usechat-client",
         },
     )
-    assert answer.status_code == 200
-    assert answer.headers["access-control-allow-origin"] == FRONTEND
-    assert answer.headers["access-control-allow-credentials"] == "true"
-    assert {"GET", "POST"} <= set(answer.headers["access-control-allow-methods"].split(", "))
-    allowed = answer.headers["access-control-allow-headers"].replace(" ", "").split(",")
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == FRONTEND
+    assert response.headers["access-control-allow-credentials"] == "true"
+    assert {"GET", "POST"} <= set(response.headers["access-control-allow-methods"].split(", "))
+    allowed = response.headers["access-control-allow-headers"].replace(" ", "").split(",")
     assert {"authorization", "content-type", "user-agent", "x-my-own"} <= set(allowed)
 
 
-def test_an_allowed_page_can_read_answers_and_errors(server: LiveServer) -> None:
+def test_an_allowed_origin_can_read_responses_and_errors(server: LiveServer) -> None:
     for path, method in [
         ("/api/chat", "POST"),
         ("/nowhere", "GET"),
         ("/api/chat/c1/stream", "GET"),
     ]:
-        answer = server.request(method, path, headers={"origin": FRONTEND})
-        assert answer.headers["access-control-allow-origin"] == FRONTEND, path
-        assert "origin" in answer.headers["vary"].lower()
+        response = server.request(method, path, headers={"origin": FRONTEND})
+        assert response.headers["access-control-allow-origin"] == FRONTEND, path
+        assert "origin" in response.headers["vary"].lower()
     streamed = server.chat(headers={"origin": FRONTEND})
     assert streamed.headers["access-control-allow-origin"] == FRONTEND
     assert chunks(streamed.text)
 
 
-def test_an_allowed_page_can_read_what_went_wrong_inside() -> None:
+def test_an_allowed_origin_can_read_internal_errors() -> None:
     class Broken(ScriptedModel):
         def stream(self, call: object) -> object:  # type: ignore[override]
             raise RuntimeError("secret detail")
 
     settings = Settings(allowed_origins=[FRONTEND])
     with LiveServer(create_app(Agent(Broken()), settings=settings)) as server:  # type: ignore[arg-type]
-        answer = server.chat(headers={"origin": FRONTEND})
-    assert answer.status_code == 500
-    assert answer.headers["access-control-allow-origin"] == FRONTEND
-    assert "secret" not in answer.text
-    assert "reference" in answer.text
+        response = server.chat(headers={"origin": FRONTEND})
+    assert response.status_code == 500
+    assert response.headers["access-control-allow-origin"] == FRONTEND
+    assert "secret" not in response.text
+    assert "reference" in response.text
 
 
-def test_a_star_lets_every_site_in_without_cookies(model: ScriptedModel) -> None:
+def test_a_star_allows_every_origin_without_cookies(model: ScriptedModel) -> None:
     with LiveServer(create_app(Agent(model), settings=Settings(allowed_origins=["*"]))) as server:
-        answer = server.chat(headers={"origin": EVIL})
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert "access-control-allow-credentials" not in answer.headers
+        response = server.chat(headers={"origin": EVIL})
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in response.headers

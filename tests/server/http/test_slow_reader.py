@@ -1,4 +1,4 @@
-"""A client that reads slowly is waited for; one that does not read at all is dropped."""
+"""The stream waits for a slow client, and disconnects one that reads nothing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.harness.asgi_host import LONG, AsgiHost
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["in a delta", "in a keep-alive"])
-async def test_a_write_that_does_not_go_through_ends_the_stream(silent: bool) -> None:
+async def test_a_write_that_takes_too_long_ends_the_stream(silent: bool) -> None:
     closed, dropped = asyncio.Event(), asyncio.Event()
 
-    async def said() -> AsyncIterator[Chunk]:
+    async def sent_chunks() -> AsyncIterator[Chunk]:
         try:
             yield TextStart(id="0")
             while True:
@@ -28,7 +28,7 @@ async def test_a_write_that_does_not_go_through_ends_the_stream(silent: bool) ->
 
     # The timeout holds whether or not a keep-alive would have been due before it.
     response = UIMessageStreamResponse(
-        said(), keep_alive=0.01 if silent else 3600, send_timeout=0.1
+        sent_chunks(), keep_alive=0.01 if silent else 3600, send_timeout=0.1
     )
     host = AsgiHost(response, extensions={"usechat.abort": dropped.set})
     responder = host.request()
@@ -38,21 +38,21 @@ async def test_a_write_that_does_not_go_through_ends_the_stream(silent: bool) ->
 
     assert closed.is_set()
     assert dropped.is_set()  # the socket too, where the host offers that
-    assert not host.complete  # half an answer must not look like a whole one
+    assert not host.complete  # a part must not look like the whole response
 
 
-async def test_the_end_of_the_response_is_a_write_like_any_other() -> None:
+async def test_the_last_write_has_a_timeout_too() -> None:
     class StopsReading(AsgiHost):
         async def _send(self, message: Message) -> None:
             if message.get("more_body") is False:
                 self.reading.clear()
             await super()._send(message)
 
-    async def said() -> AsyncIterator[Chunk]:
+    async def sent_chunks() -> AsyncIterator[Chunk]:
         yield TextStart(id="0")
 
     dropped = asyncio.Event()
-    response = UIMessageStreamResponse(said(), send_timeout=0.1)
+    response = UIMessageStreamResponse(sent_chunks(), send_timeout=0.1)
     await asyncio.wait_for(
         StopsReading(response, extensions={"usechat.abort": dropped.set}).request(), LONG
     )
@@ -60,21 +60,21 @@ async def test_the_end_of_the_response_is_a_write_like_any_other() -> None:
 
 
 async def test_the_iterator_waits_for_the_client_and_goes_on_when_it_reads() -> None:
-    said = 0
+    sent_chunks = 0
 
     async def counts() -> AsyncIterator[Chunk]:
-        nonlocal said
+        nonlocal sent_chunks
         yield TextStart(id="0")
         for _ in range(20):
-            said += 1
+            sent_chunks += 1
             yield TextDelta(id="0", delta="x")
 
     host = AsgiHost(UIMessageStreamResponse(counts(), keep_alive=0.01, send_timeout=LONG))
     host.reading.clear()
     responder = host.request()
     await asyncio.sleep(0.05)  # several keep-alive intervals, in which nothing may be written
-    assert said == 0
+    assert sent_chunks == 0
     host.reading.set()
     await asyncio.wait_for(responder, LONG)
     assert isinstance(host.chunks[-1], Finish)
-    assert said == 20
+    assert sent_chunks == 20

@@ -1,4 +1,4 @@
-"""Going down: the first signal lets answers end, and ends the rest legally; the second is final."""
+"""Shutdown: after the first signal responses may finish, the second one ends the process."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from tests.harness.live import LiveServer, ScriptedModel, chunks, user
 from tests.harness.serving import Host, Served, serve
 
 
-def until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-class Streaming:
-    """A POST whose answer has begun: what came so far is in `text`."""
+class StreamedResponse:
+    """A response that has begun; `text` is what was received so far."""
 
-    def __init__(self, answer: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response) -> None:
         self.text = ""
-        self._pieces = answer.iter_text()
+        self._pieces = response.iter_text()
         while ' there"' not in self.text:
             self.text += next(self._pieces)
 
-    def rest(self) -> str:
+    def read_rest(self) -> str:
         return self.text + "".join(self._pieces)
 
 
 @contextmanager
 def streaming(
     client: httpx.Client, url: str, headers: dict[str, str] | None = None
-) -> Iterator[Streaming]:
+) -> Iterator[StreamedResponse]:
     body = {"id": "c1", "messages": [user("Hello")]}
-    with client.stream("POST", url, json=body, headers=headers) as answer:
-        assert answer.status_code == 200
-        yield Streaming(answer)
+    with client.stream("POST", url, json=body, headers=headers) as response:
+        assert response.status_code == 200
+        yield StreamedResponse(response)
 
 
 @pytest.fixture
@@ -57,17 +57,17 @@ def client() -> Iterator[httpx.Client]:
         yield client
 
 
-def drains(client: httpx.Client, served: Served) -> bool:
+def is_draining(client: httpx.Client, served: Served) -> bool:
     return client.get(f"{served.url}/ai/readyz").status_code == 503
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_answers_under_way_are_let_end(client: httpx.Client, sent: signal.Signals) -> None:
+def test_active_runs_may_finish(client: httpx.Client, sent: signal.Signals) -> None:
     with serve("tests.harness.apps:held", "usechat") as served:
-        with streaming(client, f"{served.url}/ai/api/chat") as answer:
+        with streaming(client, f"{served.url}/ai/api/chat") as response:
             assert client.get(f"{served.url}/ai/readyz").status_code == 200
             served.process.send_signal(sent)
-            until(lambda: drains(client, served))
+            wait_until(lambda: is_draining(client, served))
             assert client.get(f"{served.url}/ai/healthz").status_code == 200
             refused = client.post(f"{served.url}/ai/api/chat", json={"messages": [user("Hi")]})
             assert refused.status_code == 503
@@ -75,18 +75,18 @@ def test_answers_under_way_are_let_end(client: httpx.Client, sent: signal.Signal
             assert refused.text == "The server is restarting. Please try again in a moment."
             assert served.process.poll() is None
             client.post(f"{served.url}/release")
-            assert chunks(answer.rest())[-1] == {"type": "finish", "finishReason": "stop"}
+            assert chunks(response.read_rest())[-1] == {"type": "finish", "finishReason": "stop"}
         assert served.process.wait(DEADLINE) == 0
         assert "Traceback" not in served.output
 
 
-def test_responses_of_the_users_own_are_let_end_too(client: httpx.Client) -> None:
+def test_responses_of_own_routes_may_finish(client: httpx.Client) -> None:
     with serve("tests.harness.apps:held", "usechat") as served:
-        with streaming(client, f"{served.url}/own") as answer:
+        with streaming(client, f"{served.url}/own") as response:
             served.process.send_signal(signal.SIGTERM)
-            until(lambda: drains(client, served))
+            wait_until(lambda: is_draining(client, served))
             client.post(f"{served.url}/release")
-            assert chunks(answer.rest())[-1]["type"] == "finish"
+            assert chunks(response.read_rest())[-1]["type"] == "finish"
         assert served.process.wait(DEADLINE) == 0
 
 
@@ -99,7 +99,7 @@ def test_responses_of_the_users_own_are_let_end_too(client: httpx.Client) -> Non
         ("ai/api/chat", "7.0.173", {"type": "finish", "finishReason": "interrupted"}),
     ],
 )
-def test_what_is_left_after_the_grace_is_ended_legally(
+def test_streams_get_a_legal_end_after_the_grace(
     client: httpx.Client, host: Host, path: str, client_version: str, end: dict[str, str]
 ) -> None:
     env = {"USECHAT_DRAIN_GRACE": "0.3"}
@@ -107,25 +107,25 @@ def test_what_is_left_after_the_grace_is_ended_legally(
     with serve("tests.harness.apps:held", host, env=env, args=args) as served:
         with streaming(
             client, f"{served.url}/{path}", {"x-usechat-client": client_version}
-        ) as answer:
+        ) as response:
             served.process.send_signal(signal.SIGTERM)
-            sent = chunks(answer.rest())
+            sent = chunks(response.read_rest())
         assert sent[-1].items() >= end.items()
         assert "text-end" in {chunk["type"] for chunk in sent}
         assert served.process.wait(DEADLINE) in (0, -signal.SIGTERM)
 
 
-def test_the_second_signal_is_final(client: httpx.Client) -> None:
+def test_the_second_signal_ends_the_process_at_once(client: httpx.Client) -> None:
     with (
         serve("tests.harness.apps:held", "usechat", env={"USECHAT_DRAIN_GRACE": "600"}) as served,
-        streaming(client, f"{served.url}/ai/api/chat") as answer,
+        streaming(client, f"{served.url}/ai/api/chat") as response,
     ):
         served.process.send_signal(signal.SIGTERM)
-        until(lambda: drains(client, served))
+        wait_until(lambda: is_draining(client, served))
         served.process.send_signal(signal.SIGTERM)
         assert served.process.wait(DEADLINE) == -signal.SIGTERM
         with pytest.raises(httpx.RemoteProtocolError):
-            answer.rest()
+            response.read_rest()
 
 
 def test_an_idle_server_ends_at_once(client: httpx.Client) -> None:
@@ -135,7 +135,7 @@ def test_an_idle_server_ends_at_once(client: httpx.Client) -> None:
         assert served.process.wait(DEADLINE) == 0
 
 
-def test_elsewhere_the_app_drains_itself(client: httpx.Client) -> None:
+def test_under_another_server_the_app_drains_itself(client: httpx.Client) -> None:
     chat = create_app(Agent(ScriptedModel(hold=True)))
     drained = asyncio.Event()
 
@@ -146,8 +146,8 @@ def test_elsewhere_the_app_drains_itself(client: httpx.Client) -> None:
 
     app = Starlette(routes=[Route("/drain", drain, methods=["POST"]), Mount("/", chat)])
     with LiveServer(app) as server:
-        with streaming(client, f"{server.url}/api/chat") as answer:
+        with streaming(client, f"{server.url}/api/chat") as response:
             client.post(f"{server.url}/drain")
             assert drained.is_set()
-            assert chunks(answer.rest())[-1]["type"] == "error"
+            assert chunks(response.read_rest())[-1]["type"] == "error"
         assert client.get(f"{server.url}/readyz").status_code == 503

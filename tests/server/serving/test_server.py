@@ -1,4 +1,4 @@
-"""What `serve` adds to uvicorn, with each of its HTTP parsers."""
+"""What `usechat-server serve` adds to each HTTP protocol of uvicorn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_all(client: socket.socket) -> bytes:
     return received
 
 
-def test_an_app_can_drop_a_connection(protocol: Any) -> None:
+def test_an_app_can_abort_a_connection(protocol: Any) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return
@@ -47,7 +47,7 @@ def test_an_app_can_drop_a_connection(protocol: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_http_1_0_knows_no_chunks(protocol: Any, method: str) -> None:
+def test_http_1_0_gets_no_chunked_encoding(protocol: Any, method: str) -> None:
     async def pieces() -> Any:
         yield b"one "
         yield b"two"
