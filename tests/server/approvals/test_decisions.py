@@ -59,11 +59,11 @@ def test_each_of_several_calls_has_its_own_decision(app: ApprovalApp) -> None:
     client.send(ANN, ("wipe", {"path": "/a"}), ("read", {"path": "/b"}), (LOCATE.name, {}))
     assert client.tool_part("read")["state"] == "output-available", "it needs no approval"
     client.decide("send", True)
-    asked = len(app.model.calls)
+    calls_before = len(app.model.calls)
     client.send_continuation()
     assert app.executed == [SENT]
     assert client.tool_part("wipe")["state"] == "approval-requested"
-    assert len(app.model.calls) == asked, "the model waits for the other decisions"
+    assert len(app.model.calls) == calls_before, "the model waits for the other decisions"
     client.decide("wipe", False)
     client.add_output(LOCATE.name, "here")
     client.send_continuation()
@@ -112,10 +112,10 @@ def test_a_client_that_keeps_signatures_gets_the_ai_sdks(
 def test_a_continuation_without_a_decision_keeps_the_request_pending(app: ApprovalApp) -> None:
     client: ChatClient = app.new_client()
     client.send(ANN)
-    asked = len(app.model.calls)
+    calls_before = len(app.model.calls)
     client.send_continuation()
     assert client.tool_part("send")["state"] == "approval-requested"
-    assert len(app.model.calls) == asked
+    assert len(app.model.calls) == calls_before
     client.decide("send", True)
     client.send_continuation()
     assert app.executed == [SENT]
