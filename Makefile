@@ -55,8 +55,8 @@ check: $(VENV)/.installed-check $(VENV)/.installed-test web-demo/node_modules/.i
 	@$(PY) -m mypy --explicit-package-bases tests
 	@$(PY) -m deptry server protocol
 	@for package in usechat_server ui_message_stream; do \
-		web-demo/node_modules/.bin/pyright --pythonpath $(PY) --ignoreexternal \
-			--verifytypes $$package || exit 1; done
+		report=$$(PATH="$(abspath $(VENV)/bin):$$PATH" web-demo/node_modules/.bin/pyright \
+			--verifytypes $$package --ignoreexternal) || { echo "$$report"; exit 1; }; done
 	@$(NPM) run --silent check
 	@echo "All checks passed."
 
