@@ -33,6 +33,7 @@ PAGES = (
     "responses",
     "hooks",
     "errors",
+    "api",
 )
 OPTIONS = "\n".join((ROOT / "docs" / f"{page}.md").read_text() for page in PAGES)
 
