@@ -1,5 +1,7 @@
-"""The server under test, as `usechat-server serve clients.backend:app` runs it: several apps, each
-below a path of its own, and moments on which a page and a tool can wait for each other."""
+"""The server under test: several apps, each below its own path.
+
+A client and a tool can wait for each other through events, below `/moments`.
+"""
 
 from __future__ import annotations
 
@@ -36,31 +38,31 @@ from tests.clients.scenario import SECRET
 
 __all__ = ["agent", "app"]
 
-# Nobody is served better when the tests wait longer.
+# Longer waits would only make the tests slower.
 responder_factory._RETRY = RetryPolicy(first_wait=0.02)
 
-#: Seconds that nothing takes unless it is broken.
+#: Seconds after which something that must happen is an error.
 LONG = 20.0
 
 weather = ClientTool(
     name="weather",
-    description="The weather in a city, as the page knows it.",
+    description="The weather in a city.",
     input_schema={"type": "object", "properties": {"city": {"type": "string"}}},
 )
 agent = Agent("claude-sonnet-5-5", tools=[weather])
 
 
-_moments: dict[tuple[str, str], asyncio.Event] = {}
+_events: dict[tuple[str, str], asyncio.Event] = {}
 
 
-def moment(name: str, chat: str) -> asyncio.Event:
-    """Something that happens in a chat once."""
-    return _moments.setdefault((name, chat), asyncio.Event())
+def event_of(name: str, chat: str) -> asyncio.Event:
+    """Return an event of a chat."""
+    return _events.setdefault((name, chat), asyncio.Event())
 
 
-async def _moment(request: Request) -> Response:
-    """POST: it happens now. GET: answers when it has happened."""
-    event = moment(**request.path_params)
+async def _event_route(request: Request) -> Response:
+    """POST triggers an event, GET waits for it."""
+    event = event_of(**request.path_params)
     if request.method == "POST":
         event.set()
     async with asyncio.timeout(LONG):
@@ -100,13 +102,13 @@ async def count(upto: int) -> AsyncIterator[dict[str, int]]:
 
 @tool
 async def wait(context: ToolContext) -> str:
-    """Waits until the page says go."""
+    """Waits for the event `go`."""
     context.data("progress", {"done": 0}, id="progress")
     try:
         async with asyncio.timeout(LONG):
-            await moment("go", context.chat_id).wait()
+            await event_of("go", context.chat_id).wait()
     except asyncio.CancelledError:
-        moment("cancelled", context.chat_id).set()
+        event_of("cancelled", context.chat_id).set()
         raise
     context.data("progress", {"done": 1}, id="progress")
     return "gone"
@@ -118,14 +120,14 @@ def transfer(amount: int) -> dict[str, int]:
     return {"sent": amount}
 
 
-def _rule(arguments: Mapping[str, Any], turn: Turn) -> bool | Approve | Deny:
+def _payment_policy(arguments: Mapping[str, Any], turn: Turn) -> bool | Approve | Deny:
     amount: int = arguments["amount"]
     if amount < 10:
         return Approve("It is little.")
     return Deny("It is too much.") if amount > 1000 else True
 
 
-@tool(needs_approval=_rule)
+@tool(needs_approval=_payment_policy)
 def pay(amount: int) -> dict[str, int]:
     """Pays."""
     return {"paid": amount}
@@ -133,26 +135,26 @@ def pay(amount: int) -> dict[str, int]:
 
 @tool(needs_approval=True)
 async def wait_allowed(context: ToolContext) -> str:
-    """Waits, once a person has allowed it."""
-    said: str = await wait(context)
-    return said
+    """Waits like `wait`, once it is approved."""
+    output: str = await wait(context)
+    return output
 
 
-def _finished(answer: RunResult) -> None:
-    moment("ended", answer.turn.chat_id).set()
+def _trigger_ended(result: RunResult) -> None:
+    event_of("ended", result.turn.chat_id).set()
 
 
 MODEL = "claude-sonnet-5-5"
 MCP = mcp_stdio(sys.executable, str(Path(tests.harness.mcp_server.__file__)), name="testing")
-LOOP: list[AgentTool] = [weather, forecast, archive, broken, count, wait]
-ASKING: list[AgentTool] = [weather, forecast, transfer, pay, wait_allowed]
+LOOP_TOOLS: list[AgentTool] = [weather, forecast, archive, broken, count, wait]
+APPROVAL_TOOLS: list[AgentTool] = [weather, forecast, transfer, pay, wait_allowed]
 APPS = {
-    "loop": create_app(Agent(MODEL, tools=[*LOOP, MCP]), on_finish=_finished),
-    "limited": create_app(Agent(MODEL, tools=LOOP, max_steps=2)),
-    "asking": create_app(Agent(MODEL, tools=ASKING)),
-    "asking-page": create_app(Agent(MODEL, tools=ASKING, approvals="client-tool")),
+    "loop": create_app(Agent(MODEL, tools=[*LOOP_TOOLS, MCP]), on_finish=_trigger_ended),
+    "limited": create_app(Agent(MODEL, tools=LOOP_TOOLS, max_steps=2)),
+    "asking": create_app(Agent(MODEL, tools=APPROVAL_TOOLS)),
+    "asking-page": create_app(Agent(MODEL, tools=APPROVAL_TOOLS, approvals="client-tool")),
     "resumable": create_app(
-        Agent(MODEL, tools=LOOP), settings=Settings(resume=LONG), on_finish=_finished
+        Agent(MODEL, tools=LOOP_TOOLS), settings=Settings(resume=LONG), on_finish=_trigger_ended
     ),
     "": create_app(agent),
 }
@@ -168,7 +170,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 app = Starlette(
     routes=[
-        Route("/moments/{name}/{chat}", _moment, methods=["GET", "POST"]),
+        Route("/moments/{name}/{chat}", _event_route, methods=["GET", "POST"]),
         *(Mount(f"/{path}" if path else "/", mounted) for path, mounted in APPS.items()),
     ],
     lifespan=_lifespan,

@@ -1,4 +1,4 @@
-"""Runs scenarios: the client's side in Node, the provider's side in the fake provider."""
+"""Runs scenarios: the client in Node, against the fake provider."""
 
 from __future__ import annotations
 
@@ -25,16 +25,15 @@ RELEASES = (
 )
 NEWEST = ("5.0.277", "6.0.326", "7.0.173")
 
-#: Seconds within which a conversation must be over.
+#: Seconds after which a conversation that has not ended is an error.
 DEADLINE = 60.0
-#: What starts every text of a person's, so that the provider knows the conversation.
+#: Every user message begins with it, so that the fake provider knows the conversation.
 _TOKEN = re.compile(r"chat-\d+: ")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A client release, and the client version that its requests ask for (None: the backend's
-    default)."""
+    """A client release, and the client version that its requests name (None: the default)."""
 
     release: str
     client_version: str | None
@@ -52,21 +51,25 @@ class Conversation:
 
     scenario: Scenario
     token: str
-    asked: list[RecordedRequest] = field(default_factory=list)
+    provider_requests: list[RecordedRequest] = field(default_factory=list)
     _future: Future[Any] = field(default_factory=Future)
 
     def transcript(self) -> Any:
-        """What the page went through. Raises RuntimeError if it did not get to its end."""
+        """Return what the client recorded.
+
+        Raises:
+            RuntimeError: The scenario did not complete.
+        """
         return self._plain(self._future.result(DEADLINE))
 
     def turns(self) -> list[Any]:
-        """The turns of each request to the provider, in one spelling of many that mean the same."""
+        """Return the turns of each request to the provider, in a normal form."""
         return [
             [
                 {"role": turn["role"], "content": _blocks(turn["content"])}
                 for turn in self._plain(request.json)["messages"]
             ]
-            for request in self.asked
+            for request in self.provider_requests
         ]
 
     def _plain(self, value: Any) -> Any:
@@ -74,7 +77,7 @@ class Conversation:
 
 
 def _blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Content blocks without cache marks, tool results as the values that they are."""
+    """Return content blocks without cache marks, and tool results as decoded values."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     blocks = [{k: v for k, v in block.items() if k != "cache_control"} for block in content]
@@ -96,7 +99,7 @@ def _value(content: str | list[dict[str, Any]]) -> Any:
 
 
 class Conversations:
-    """Runs any number of them side by side, against one backend and its provider."""
+    """Runs conversations concurrently, against one backend and its provider."""
 
     def __init__(self, node: NodeProcess, provider: FakeProvider, url: str) -> None:
         self.provider = provider
@@ -107,7 +110,7 @@ class Conversations:
         provider.on(self._reply)
 
     def start(self, scenario: Scenario, target: Target) -> Conversation:
-        """Starts a scenario with a client."""
+        """Start a scenario with a client."""
         with self._lock:
             token = f"chat-{len(self._by_token)}: "
             conversation = self._by_token[token] = Conversation(scenario, token)
@@ -118,35 +121,35 @@ class Conversations:
             hook=target.hook,
             headers={"x-usechat-client": target.client_version} if target.client_version else {},
             chatId=_chat_id(token),
-            pageTools=scenario.page_tools or {},
+            pageTools=scenario.client_tools or {},
             resume=scenario.resume,
             messages=list(scenario.messages),
-            actions=[_addressed(action, token) for action in scenario.actions],
+            actions=[_with_token(action, token) for action in scenario.actions],
         )
         return conversation
 
-    def happened(self, moment: str, conversation: Conversation) -> None:
-        """Waits for a moment of the backend (see `happens`)."""
-        url = f"{self._url}/moments/{moment}/{_chat_id(conversation.token)}"
+    def wait_for_event(self, name: str, conversation: Conversation) -> None:
+        """Wait for an event of the backend."""
+        url = f"{self._url}/moments/{name}/{_chat_id(conversation.token)}"
         httpx.get(url, timeout=DEADLINE).raise_for_status()
 
     def _reply(self, request: RecordedRequest) -> Reply:
-        found = _TOKEN.search(request.body.decode())
-        conversation = self._by_token[found[0]] if found else None
+        match = _TOKEN.search(request.body.decode())
+        conversation = self._by_token[match[0]] if match else None
         if conversation is None:
-            return http_error(400, text="no conversation asks this")
-        conversation.asked.append(request)
+            return http_error(400, text="expected a known conversation")
+        conversation.provider_requests.append(request)
         replies = conversation.scenario.replies
-        if len(conversation.asked) > len(replies):
-            return http_error(400, text=f"{SECRET}: no reply is left")
-        return replies[len(conversation.asked) - 1]
+        if len(conversation.provider_requests) > len(replies):
+            return http_error(400, text=f"{SECRET}: unexpected request")
+        return replies[len(conversation.provider_requests) - 1]
 
 
 def _chat_id(token: str) -> str:
     return token.strip(": ")
 
 
-def _addressed(action: dict[str, Any], token: str) -> dict[str, Any]:
+def _with_token(action: dict[str, Any], token: str) -> dict[str, Any]:
     [(verb, argument)] = action.items()
     if verb in ("send", "start", "edit"):
         argument = {**argument, "text": token + argument["text"]}

@@ -1,6 +1,6 @@
-"""What a scenario is made of: what the provider answers, what the person does, what must come out.
+"""A scenario: the replies of the provider, the actions of the user, and the expected result.
 
-Nothing here knows a backend: it is a URL that a page posts to, and whose provider is the fake one.
+Scenarios know nothing of the backend but its URL.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ __all__ = [
     "STEP",
     "Action",
     "Scenario",
-    "answer",
+    "add_tool_error",
+    "add_tool_output",
     "approve",
-    "away",
-    "called",
+    "close_until",
     "deny",
     "edit",
-    "fail",
-    "halt",
-    "happened",
-    "happens",
-    "model",
+    "model_turn",
+    "open_tab",
+    "reasoning_part",
     "regenerate",
     "reload",
     "resume",
-    "said",
-    "seen",
     "send",
     "start",
     "stop",
-    "tab",
-    "thought",
-    "user",
+    "stop_on_server",
+    "text_part",
+    "tool_part",
+    "trigger_event",
+    "user_turn",
+    "wait_for_event",
+    "wait_for_text",
 ]
 
-#: Stands in every text of the provider that must not reach a client.
+#: Part of every text of the provider that must not reach a client.
 SECRET = "SECRET-4711"
 
 #: One verb of the driver's `Actions`, and its argument.
@@ -52,78 +52,78 @@ Action = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One conversation. The page continues by itself whenever a client's own predicate says so."""
+    """One conversation. The client continues automatically when its own predicate says so."""
 
     name: str
-    #: what the provider answers to one request after another
+    #: of the provider, one for each request
     replies: Sequence[Reply] = ()
     actions: Sequence[Action]
-    #: requests that the page made, in all
+    #: the number of requests of the client
     requests: int = 1
     status: Literal["ready", "error"] = "ready"
-    #: every status in turn; None: not looked at
+    #: every status in order; None: not checked
     statuses: Sequence[str] | None = None
-    #: parts of the last message; None: not looked at
+    #: parts of the last message; None: not checked
     parts: Sequence[JSON] | None = None
     #: roles of all messages
     roles: Sequence[str] = ("user", "assistant")
-    #: for each request to the provider its turns; None: not looked at
-    asked: Sequence[Sequence[JSON] | None] | None = None
-    #: what `onFinish` hears of the last answer, where the release tells it
+    #: the turns of each request to the provider; None: not checked
+    provider_turns: Sequence[Sequence[JSON] | None] | None = None
+    #: of the last response, if the release passes it to `onFinish`
     finish_reason: str | None = None
-    #: requests to the provider that the backend itself closed
-    hung_up: Sequence[int] = ()
-    #: outputs that the page gives by itself as soon as a tool is called
-    page_tools: JSON | None = None
-    #: the first release whose own code can do it
+    #: indexes of the requests to the provider that the backend closed
+    closed_requests: Sequence[int] = ()
+    #: outputs that the client adds as soon as a tool is called
+    client_tools: JSON | None = None
+    #: the first release that supports it
     since: str = "5.0.0"
-    #: whether useChat looks for an answer under way as soon as the page is opened
+    #: whether useChat resumes as soon as it is created
     resume: bool = False
-    #: messages that the page starts with
+    #: the initial messages
     messages: Sequence[JSON] = ()
-    #: which of the backend's apps the page talks to
+    #: the name of the backend's app
     app: str = ""
-    #: whether all tabs that are open at the end show the same
+    #: whether all open tabs must show the same messages at the end
     same_in_all_tabs: bool = False
-    #: the first release from which on it is not tried: its own code does otherwise
+    #: the first release that behaves differently, so that it is skipped
     until: str | None = None
 
 
-# What a person does.
+# Actions.
 
 
 def send(text: str, *, files: Sequence[JSON] = ()) -> Action:
-    """Sends a message and waits until the page is at rest."""
+    """Send a message and wait until the response has ended."""
     return {"send": {"text": text, **({"files": list(files)} if files else {})}}
 
 
 def start(text: str) -> Action:
-    """Sends a message and goes on while the answer is on its way."""
+    """Send a message without waiting for the response."""
     return {"start": {"text": text}}
 
 
-def seen(text: str) -> Action:
-    """Waits until a text stands anywhere in the last message."""
+def wait_for_text(text: str) -> Action:
+    """Wait until the last message contains a text."""
     return {"seen": text}
 
 
-def answer(tool: str, output: Any) -> Action:
-    """The page answers every open call of a tool."""
+def add_tool_output(tool: str, output: Any) -> Action:
+    """Add an output to every open call of a tool."""
     return {"answer": {"tool": tool, "output": output}}
 
 
-def fail(tool: str, text: str) -> Action:
-    """The page says that a tool failed."""
+def add_tool_error(tool: str, text: str) -> Action:
+    """Add an error to every open call of a tool."""
     return {"answer": {"tool": tool, "errorText": text}}
 
 
 def edit(index: int, text: str) -> Action:
-    """Replaces the user message of that index among the user messages."""
+    """Replace a user message; the index counts user messages only."""
     return {"edit": {"index": index, "text": text}}
 
 
 def approve(call: str | None = None) -> Action:
-    """The person allows what waits for it: one call, or all."""
+    """Approve one call, or all that wait for an approval."""
     return {"approve": {"call": call} if call else {}}
 
 
@@ -132,27 +132,27 @@ def deny(call: str | None = None, reason: str | None = None) -> Action:
     return {"deny": {name: value for name, value in fields.items() if value is not None}}
 
 
-def happens(moment: str) -> Action:
-    """Lets a moment come for which the backend waits."""
-    return {"moment": {"name": moment, "method": "POST"}}
+def trigger_event(name: str) -> Action:
+    """Trigger an event that the backend waits for."""
+    return {"moment": {"name": name, "method": "POST"}}
 
 
-def happened(moment: str) -> Action:
-    """Waits for a moment of the backend."""
-    return {"moment": {"name": moment}}
+def wait_for_event(name: str) -> Action:
+    """Wait for an event of the backend."""
+    return {"moment": {"name": name}}
 
 
-def away(*until: Action) -> Action:
-    """Closes the page, and opens it again after these moments."""
-    return {"away": {"until": [action["moment"] for action in until]}}
+def close_until(*events: Action) -> Action:
+    """Close the page, and open it again after these events."""
+    return {"away": {"until": [action["moment"] for action in events]}}
 
 
 regenerate: Action = {"regenerate": {}}
 stop: Action = {"stop": {}}
 resume: Action = {"resume": {}}
-#: The page's stop lines: the stop route, then the client's own stop.
-halt: Action = {"halt": {}}
-tab: Action = {"tab": {}}
+#: The stop route, then the client's own stop, as the documentation shows.
+stop_on_server: Action = {"halt": {}}
+open_tab: Action = {"tab": {}}
 reload: Action = {"reload": {}}
 
 # Parts of a UI message.
@@ -160,27 +160,27 @@ reload: Action = {"reload": {}}
 STEP: JSON = {"type": "step-start"}
 
 
-def said(text: str, state: str = "done") -> JSON:
+def text_part(text: str, state: str = "done") -> JSON:
     return {"type": "text", "text": text, "state": state}
 
 
-def thought(text: str, metadata: JSON | None = None, state: str = "done") -> JSON:
+def reasoning_part(text: str, metadata: JSON | None = None, state: str = "done") -> JSON:
     part = {"type": "reasoning", "text": text, "state": state}
     return {**part, "providerMetadata": {"anthropic": metadata}} if metadata else part
 
 
-def called(tool: str, call_id: str, state: str, **fields: Any) -> JSON:
+def tool_part(tool: str, call_id: str, state: str, **fields: Any) -> JSON:
     return {"type": f"tool-{tool}", "toolCallId": call_id, "state": state, **fields}
 
 
 # Turns of a request to the provider.
 
 
-def user(*content: str | JSON) -> JSON:
+def user_turn(*content: str | JSON) -> JSON:
     return {"role": "user", "content": _blocks(content)}
 
 
-def model(*content: str | JSON) -> JSON:
+def model_turn(*content: str | JSON) -> JSON:
     return {"role": "assistant", "content": _blocks(content)}
 
 

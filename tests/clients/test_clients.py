@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from tests.clients.conversation import NEWEST, RELEASES, Conversation, Conversations, Target
-from tests.clients.scenario import SECRET, STEP, Scenario, happens, resume, said, seen, start, stop
+from tests.clients.scenario import (
+    SECRET,
+    STEP,
+    Scenario,
+    resume,
+    start,
+    stop,
+    text_part,
+    trigger_event,
+    wait_for_text,
+)
 from tests.clients.scenarios import SCENARIOS
 from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
 from tests.harness.node import CLIENTS, NodeProcess
@@ -35,32 +45,32 @@ def conversations() -> Iterator[Conversations]:
 
 
 @pytest.mark.parametrize("hook", [False, True])
-def test_a_page_forgets_what_a_failed_call_showed(
+def test_the_client_discards_the_output_of_a_failed_call(
     conversations: Conversations, *, hook: bool
 ) -> None:
-    """The newest page is told to; an older one would get an error (see FAULTS)."""
+    """Only the newest clients can; older ones get an error (see FAULTS)."""
     shown = [*message(text("Hel"))[:-3], Pause()]
-    again = Scenario(
+    scenario = Scenario(
         name="again",
         replies=[Reply(shown, then="reset"), Reply(message(text("Well")))],
-        actions=[start("Hi"), seen("Hel"), happens("shown"), seen("Well")],
+        actions=[start("Hi"), wait_for_text("Hel"), trigger_event("shown"), wait_for_text("Well")],
     )
-    conversation = conversations.start(again, Target(NEWEST[-1], NEWEST[-1], hook=hook))
-    conversations.happened("shown", conversation)
+    conversation = conversations.start(scenario, Target(NEWEST[-1], NEWEST[-1], hook=hook))
+    conversations.wait_for_event("shown", conversation)
     conversations.provider.release()
     transcript = conversation.transcript()
     assert transcript["status"] == "ready"
     assert len(transcript["requests"]) == 1
-    [_, answer] = transcript["messages"]
-    assert parts_of(answer) == [STEP, said("Well")]
+    [_, response] = transcript["messages"]
+    assert parts_of(response) == [STEP, text_part("Well")]
 
 
 def environment(provider: FakeProvider) -> Mapping[str, str]:
     return {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": "any"}
 
 
-def able(target: Target) -> list[Scenario]:
-    """The scenarios that the client's own code can do."""
+def supported_scenarios(target: Target) -> list[Scenario]:
+    """Return the scenarios that the client supports."""
     release = RELEASES.index(target.release)
     return [
         scenario
@@ -77,9 +87,14 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.fixture(scope="module")
-def started(conversations: Conversations, target: Target) -> Mapping[str, Conversation]:
-    """All scenarios of a client, side by side."""
-    return {scenario.name: conversations.start(scenario, target) for scenario in able(target)}
+def conversations_by_name(
+    conversations: Conversations, target: Target
+) -> Mapping[str, Conversation]:
+    """Start all scenarios of a client, concurrently."""
+    return {
+        scenario.name: conversations.start(scenario, target)
+        for scenario in supported_scenarios(target)
+    }
 
 
 @pytest.mark.parametrize(
@@ -87,14 +102,16 @@ def started(conversations: Conversations, target: Target) -> Mapping[str, Conver
     [
         pytest.param(target, scenario, id=f"{target} {scenario.name}")
         for target in TARGETS
-        for scenario in able(target)
+        for scenario in supported_scenarios(target)
     ],
     indirect=["target"],
-    # Else all scenarios would start again for each of them.
+    # Otherwise each test would start all scenarios again.
     scope="module",
 )
-def test_scenario(target: Target, scenario: Scenario, started: Mapping[str, Conversation]) -> None:
-    conversation = started[scenario.name]
+def test_scenario(
+    target: Target, scenario: Scenario, conversations_by_name: Mapping[str, Conversation]
+) -> None:
+    conversation = conversations_by_name[scenario.name]
     transcript = conversation.transcript()
     messages = transcript["messages"]
 
@@ -106,25 +123,27 @@ def test_scenario(target: Target, scenario: Scenario, started: Mapping[str, Conv
     assert len({message["id"] for message in messages}) == len(messages)
     if scenario.parts is not None:
         assert parts_of(messages[-1]) == list(scenario.parts)
-    if scenario.asked is not None:
-        check_asked(scenario, conversation.turns())
-    for index in scenario.hung_up:
-        assert conversation.asked[index].closed.wait(20), "the provider's connection stays open"
+    if scenario.provider_turns is not None:
+        check_provider_turns(scenario, conversation.turns())
+    for index in scenario.closed_requests:
+        assert conversation.provider_requests[index].closed.wait(20), (
+            "the provider's connection stays open"
+        )
     if scenario.same_in_all_tabs:
         assert all(other == messages for other in transcript["others"])
     check_finish(scenario, transcript)
     check_error(transcript)
 
 
-def check_asked(scenario: Scenario, turns: list[Any]) -> None:
-    assert scenario.asked is not None
-    assert len(turns) == len(scenario.asked)
-    for made, wanted in zip(turns, scenario.asked, strict=True):
-        assert wanted is None or made == wanted
+def check_provider_turns(scenario: Scenario, turns: list[Any]) -> None:
+    assert scenario.provider_turns is not None
+    assert len(turns) == len(scenario.provider_turns)
+    for turn, expected in zip(turns, scenario.provider_turns, strict=True):
+        assert expected is None or turn == expected
 
 
 def check_finish(scenario: Scenario, transcript: Any) -> None:
-    """What `onFinish` hears of the last answer, as far as the release tells it."""
+    """Check what `onFinish` received for the last response, as far as the release passes it."""
     if not transcript["finishes"]:
         # Old releases do not call it after a stop or an error.
         assert scenario.status == "error" or scenario.actions[-1] in (stop, resume)
@@ -137,7 +156,7 @@ def check_finish(scenario: Scenario, transcript: Any) -> None:
 
 
 def check_error(transcript: Any) -> None:
-    """The page tells of an error, says enough, and nothing of the provider."""
+    """Check that an error has a helpful text, without details of the provider."""
     assert SECRET not in repr(transcript)
     if transcript["status"] != "error":
         assert transcript["error"] is None
@@ -148,11 +167,11 @@ def check_error(transcript: Any) -> None:
     assert not set("<>{}") & set(text)
     last = transcript["requests"][-1]
     if last["status"] != 200:
-        assert text == last["answer"], "the client shows the body as it is"
+        assert text == last["answer"], "the client uses the body as the message"
 
 
 def parts_of(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is to be seen of a message, without what only some releases keep in its parts."""
+    """Return the parts of a message without fields that only some releases keep."""
     parts = message["parts"]
     parts = [_common(part) for part in parts if part.get("text") != "" and part["type"] != "custom"]
     while parts and parts[-1] == STEP:
@@ -172,9 +191,11 @@ def _common(part: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("release", NEWEST)
-def test_a_page_that_resumes_when_it_is_opened(conversations: Conversations, release: str) -> None:
-    opened = Scenario(name="open", actions=[], resume=True)
-    transcript = conversations.start(opened, Target(release, None, hook=True)).transcript()
+def test_a_client_that_resumes_when_it_is_created(
+    conversations: Conversations, release: str
+) -> None:
+    scenario = Scenario(name="open", actions=[], resume=True)
+    transcript = conversations.start(scenario, Target(release, None, hook=True)).transcript()
     assert [(r["method"], r["status"]) for r in transcript["requests"]] == [("GET", 204)]
     assert transcript["status"] == "ready"
     assert transcript["messages"] == []

@@ -1,4 +1,4 @@
-"""Whatever a provider sends and whoever ends the run, every client reads the log as it is meant."""
+"""Every client reads every log, whatever the provider sends and however the run ends."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.harness.lifecycle import start_run
 from tests.harness.node import CLIENTS, NodeProcess
 from tests.server.providers.anthropic.strategies import event_sequences
 
-#: Before 5.0.31 a page continues automatically after an error, too.
+#: Before 5.0.31 a client continues automatically after an error, too.
 LOOPS_ON_ERRORS = ClientVersion(5, 0, 31)
 QUESTION = {"id": "q", "role": "user", "parts": [{"type": "text", "text": "Weather?"}]}
 ANSWERED: list[dict[str, Any]] = [
@@ -47,36 +47,36 @@ APPROVED: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """What the provider sends, and who ends the run before its end."""
+class ProviderResponse:
+    """What the provider sends, and what ends the run early."""
 
     #: the pieces of the body
     pieces: Sequence[bytes]
-    #: whether the connection breaks off after them
+    #: whether the connection is reset after them
     breaks: bool
-    #: the run's method that ends it, after so many reads
+    #: the method of the run that ends it after this many reads
     end: Literal["stop", "interrupt"] | None
     after: int
 
 
 class Provider(httpx2.AsyncBaseTransport):
-    """Gives the same answer to every request."""
+    """Sends the same response to every request."""
 
-    answer: RunResult
+    response: ProviderResponse
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         headers = {"content-type": "text/event-stream"}
         return httpx2.Response(200, headers=headers, content=self._body())
 
     async def _body(self) -> AsyncIterator[bytes]:
-        for piece in self.answer.pieces:
+        for piece in self.response.pieces:
             yield piece
-        if self.answer.breaks:
+        if self.response.breaks:
             raise httpx2.ReadError("reset by the test")
 
 
 class Server:
-    """Runs against that provider, in an event loop that outlives the examples."""
+    """Runs against that provider, in one event loop for all examples."""
 
     def __init__(self, runner: asyncio.Runner) -> None:
         self._provider = Provider()
@@ -90,20 +90,20 @@ class Server:
             max_tokens=100,
         )
 
-    def send(self, turn: Turn, answer: RunResult) -> bytes:
-        """What the client of a turn gets."""
-        self._provider.answer = answer
-        return self._runner.run(self._send(turn, answer))
+    def send(self, turn: Turn, response: ProviderResponse) -> bytes:
+        """Return the stream of a turn."""
+        self._provider.response = response
+        return self._runner.run(self._send(turn, response))
 
-    async def _send(self, turn: Turn, answer: RunResult) -> bytes:
+    async def _send(self, turn: Turn, response: ProviderResponse) -> bytes:
         run = await start_run(Runs(), turn, self._agent, RetryPolicy(attempts=1))
         reader = run.log.reader(turn.client_version)
         pieces: list[bytes] = []
         while True:
-            if len(pieces) == answer.after:
-                if answer.end == "stop":
+            if len(pieces) == response.after:
+                if response.end == "stop":
                     run.stop()
-                elif answer.end == "interrupt":
+                elif response.end == "interrupt":
                     run.interrupt()
             data = await reader.read()
             if data is None:
@@ -125,15 +125,15 @@ def server() -> Iterator[Server]:
 
 @st.composite
 def turns(draw: st.DrawFn) -> Turn:
-    """A question, or the outputs that a page gave to the tool calls of an answer."""
+    """A turn with a question, or with outputs of tool calls."""
     client_version = ClientVersion.parse(draw(st.sampled_from(RELEASES)))
     history = [UIMessage.from_object(QUESTION)]
     states = [*ANSWERED, APPROVED] if client_version >= (6,) else ANSWERED
-    settled = draw(st.lists(st.sampled_from(states), max_size=2))
-    if settled:
+    call_states = draw(st.lists(st.sampled_from(states), max_size=2))
+    if call_states:
         calls = [
             {"type": "tool-weather", "toolCallId": f"toolu_before_{number}", **state}
-            for number, state in enumerate(settled)
+            for number, state in enumerate(call_states)
         ]
         parts = [{"type": "step-start"}, *calls]
         message = {"id": "msg_1", "role": "assistant", "parts": parts}
@@ -142,11 +142,11 @@ def turns(draw: st.DrawFn) -> Turn:
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> RunResult:
+def responses(draw: st.DrawFn) -> ProviderResponse:
     events = draw(event_sequences)
     body = b"".join(to_sse(event) for event in events if not isinstance(event, Pause))
     size = draw(st.integers(20, 2000))
-    return RunResult(
+    return ProviderResponse(
         pieces=[body[at : at + size] for at in range(0, len(body), size)],
         breaks=draw(st.booleans()),
         end=draw(st.sampled_from([None, None, "stop", "interrupt"])),
@@ -154,13 +154,13 @@ def answers(draw: st.DrawFn) -> RunResult:
     )
 
 
-@given(turn=turns(), answer=answers())
+@given(turn=turns(), response=responses())
 @settings(max_examples=250)
 def test_every_client_reads_every_log(
-    node: NodeProcess, server: Server, turn: Turn, answer: RunResult
+    node: NodeProcess, server: Server, turn: Turn, response: ProviderResponse
 ) -> None:
-    sent = server.send(turn, answer)
-    chunks = parsed(sent)
+    sent = server.send(turn, response)
+    chunks = parse_stream(sent)
     if turn.client_version >= DEFAULT_CLIENT_VERSION:
         grammar = StreamState(turn.continued, client_version=turn.client_version)
         for chunk in chunks:
@@ -175,16 +175,16 @@ def test_every_client_reads_every_log(
     ]
     for release, read in zip(releases, node.call("validate", streams=streams), strict=True):
         error = read["error"] and read["error"]["message"]
-        told = chunks[-1].error_text if isinstance(chunks[-1], Error) else None
-        assert error == told, f"{release} does not accept the stream"
+        sent_error = chunks[-1].error_text if isinstance(chunks[-1], Error) else None
+        assert error == sent_error, f"{release} does not accept the stream"
         assert read["messageCount"] == 2
-        if told is None or turn.client_version < LOOPS_ON_ERRORS:
-            assert not read["again"], f"{release} would send the same request for ever"
+        if sent_error is None or turn.client_version < LOOPS_ON_ERRORS:
+            assert not read["again"], f"{release} would repeat the same request"
     # The last release is the newest, which our reducer is to equal.
     assert read["message"] == reduce(chunks, turn.continued).to_object()
 
 
-def parsed(sent: bytes) -> list[Chunk]:
+def parse_stream(sent: bytes) -> list[Chunk]:
     decoder = Decoder()
     payloads = [*decoder.feed(sent), *decoder.end()]
     return [parse_chunk(json.loads(payload)) for payload in payloads if payload != "[DONE]"]

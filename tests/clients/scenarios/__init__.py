@@ -1,4 +1,4 @@
-"""Every conversation that each published client must get through."""
+"""All scenarios."""
 
 from __future__ import annotations
 

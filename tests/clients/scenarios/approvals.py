@@ -1,4 +1,4 @@
-"""Calls that a person has to allow first."""
+"""Tool calls that require approval."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ from tests.clients.scenario import (
     ANY,
     STEP,
     Scenario,
-    answer,
+    add_tool_output,
     approve,
-    called,
     deny,
-    happened,
-    happens,
-    said,
-    seen,
     send,
     stop,
-    user,
+    text_part,
+    tool_part,
+    trigger_event,
+    user_turn,
+    wait_for_event,
+    wait_for_text,
 )
-from tests.clients.scenarios.replies import PARIS, SUNNY, WEATHER, call, replied, result
+from tests.clients.scenarios.replies import (
+    PARIS,
+    SUNNY,
+    WEATHER,
+    reply,
+    tool_call_reply,
+    tool_result,
+)
 from tests.harness.fake_provider import text, tool_use
 
 __all__ = ["APPROVALS"]
@@ -36,11 +43,11 @@ def transfer(call_id: str, amount: int = 10) -> Any:
 
 def sent(call_id: str, **fields: Any) -> Any:
     fields = {"input": TEN, "output": {"sent": 10}, **fields}
-    return called("transfer", call_id, "output-available", approval=ANY, **fields)
+    return tool_part("transfer", call_id, "output-available", approval=ANY, **fields)
 
 
 def denied(call_id: str) -> Any:
-    return called("transfer", call_id, "output-denied", input=TEN, approval=ANY)
+    return tool_part("transfer", call_id, "output-denied", input=TEN, approval=ANY)
 
 
 def asking(**fields: Any) -> Scenario:
@@ -48,53 +55,56 @@ def asking(**fields: Any) -> Scenario:
 
 
 def asking_page(**fields: Any) -> Scenario:
-    """The same for pages that know no approvals: they answer a call with what the person says."""
+    """Return a scenario for clients without approvals: the decision is a tool output."""
     return Scenario(app="asking-page", until="6.0.0", **fields)
 
 
 NATIVE = [
     asking(
-        name="a call that is allowed",
-        replies=[call(transfer("toolu_1")), replied(text("Sent"))],
+        name="an approved call",
+        replies=[tool_call_reply(transfer("toolu_1")), reply(text("Sent"))],
         actions=[send("Pay"), approve()],
         requests=2,
-        parts=[STEP, sent("toolu_1"), STEP, said("Sent")],
-        asked=[None, [ANY, ANY, user(result({"sent": 10}))]],
+        parts=[STEP, sent("toolu_1"), STEP, text_part("Sent")],
+        provider_turns=[None, [ANY, ANY, user_turn(tool_result({"sent": 10}))]],
         finish_reason="stop",
     ),
     asking(
-        name="a call that is denied",
-        replies=[call(transfer("toolu_1")), replied(text("As you like"))],
+        name="a denied call",
+        replies=[tool_call_reply(transfer("toolu_1")), reply(text("As you like"))],
         actions=[send("Pay"), deny(reason="Too dear.")],
         requests=2,
-        parts=[STEP, denied("toolu_1"), STEP, said("As you like")],
-        asked=[None, [ANY, ANY, user(result("Too dear.", is_error=True))]],
+        parts=[STEP, denied("toolu_1"), STEP, text_part("As you like")],
+        provider_turns=[None, [ANY, ANY, user_turn(tool_result("Too dear.", is_error=True))]],
     ),
     asking(
-        name="two calls, allowed one after another",
-        replies=[call(transfer("toolu_1"), transfer("toolu_2")), replied(text("Sent"))],
+        name="two calls, approved one after another",
+        replies=[tool_call_reply(transfer("toolu_1"), transfer("toolu_2")), reply(text("Sent"))],
         actions=[send("Pay"), approve("toolu_2"), approve("toolu_1")],
         requests=2,
-        parts=[STEP, sent("toolu_1"), sent("toolu_2"), STEP, said("Sent")],
+        parts=[STEP, sent("toolu_1"), sent("toolu_2"), STEP, text_part("Sent")],
     ),
     asking(
-        name="one call allowed and one denied",
-        replies=[call(transfer("toolu_1"), transfer("toolu_2")), replied(text("One sent"))],
+        name="one call approved and one denied",
+        replies=[
+            tool_call_reply(transfer("toolu_1"), transfer("toolu_2")),
+            reply(text("One sent")),
+        ],
         actions=[send("Pay"), approve("toolu_1"), deny("toolu_2")],
         requests=2,
-        parts=[STEP, sent("toolu_1"), denied("toolu_2"), STEP, said("One sent")],
+        parts=[STEP, sent("toolu_1"), denied("toolu_2"), STEP, text_part("One sent")],
     ),
     asking(
-        name="a call that is allowed beside one that just runs",
+        name="an approved call beside one that needs no approval",
         replies=[
-            call(tool_use("toolu_f", "forecast", PARIS), transfer("toolu_1")),
-            replied(text("Sent")),
+            tool_call_reply(tool_use("toolu_f", "forecast", PARIS), transfer("toolu_1")),
+            reply(text("Sent")),
         ],
         actions=[send("Pay"), approve()],
         requests=2,
         parts=[
             STEP,
-            called(
+            tool_part(
                 "forecast",
                 "toolu_f",
                 "output-available",
@@ -103,77 +113,85 @@ NATIVE = [
             ),
             sent("toolu_1"),
             STEP,
-            said("Sent"),
+            text_part("Sent"),
         ],
     ),
     asking(
-        name="a call to allow beside one for the page",
-        replies=[call(WEATHER, transfer("toolu_2")), replied(text("Sent"))],
-        actions=[send("Pay"), answer("weather", SUNNY), approve()],
+        name="an approval beside a client-side tool",
+        replies=[tool_call_reply(WEATHER, transfer("toolu_2")), reply(text("Sent"))],
+        actions=[send("Pay"), add_tool_output("weather", SUNNY), approve()],
         requests=2,
         parts=[
             STEP,
-            called("weather", "toolu_1", "output-available", input=PARIS, output=SUNNY),
+            tool_part("weather", "toolu_1", "output-available", input=PARIS, output=SUNNY),
             sent("toolu_2"),
             STEP,
-            said("Sent"),
+            text_part("Sent"),
         ],
     ),
     asking(
-        name="a call to allow after another",
-        replies=[call(transfer("toolu_1")), call(transfer("toolu_2")), replied(text("Sent"))],
+        name="an approval after another",
+        replies=[
+            tool_call_reply(transfer("toolu_1")),
+            tool_call_reply(transfer("toolu_2")),
+            reply(text("Sent")),
+        ],
         actions=[send("Pay"), approve(), approve()],
         requests=3,
-        parts=[STEP, sent("toolu_1"), STEP, sent("toolu_2"), STEP, said("Sent")],
+        parts=[STEP, sent("toolu_1"), STEP, sent("toolu_2"), STEP, text_part("Sent")],
     ),
     asking(
-        name="calls that the app decides itself",
+        name="calls that the policy decides",
         replies=[
-            call(
+            tool_call_reply(
                 tool_use("toolu_1", "pay", {"amount": 1}),
                 tool_use("toolu_2", "pay", {"amount": 5000}),
             ),
-            replied(text("Half of it")),
+            reply(text("Half of it")),
         ],
         actions=[send("Pay")],
-        asked=[
+        provider_turns=[
             None,
-            [ANY, ANY, user(result({"paid": 1}), result(ANY, "toolu_2", is_error=True))],
+            [
+                ANY,
+                ANY,
+                user_turn(tool_result({"paid": 1}), tool_result(ANY, "toolu_2", is_error=True)),
+            ],
         ],
     ),
     asking(
-        name="a call that nobody decides",
-        replies=[call(transfer("toolu_1")), replied(text("Fine"))],
+        name="a call that is never decided",
+        replies=[tool_call_reply(transfer("toolu_1")), reply(text("Fine"))],
         actions=[send("Pay"), send("Never mind")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
-        asked=[None, [ANY, ANY, user(result(ANY, is_error=True), "Never mind")]],
+        parts=[STEP, text_part("Fine")],
+        provider_turns=[None, [ANY, ANY, user_turn(tool_result(ANY, is_error=True), "Never mind")]],
     ),
     asking(
-        name="stop while an allowed tool runs, then go on",
-        replies=[call(tool_use("toolu_1", "wait_allowed")), replied(text("Fine"))],
+        name="stop while an approved tool runs, then continue",
+        replies=[tool_call_reply(tool_use("toolu_1", "wait_allowed")), reply(text("Fine"))],
         actions=[
             send("Wait"),
             {"decide": {"approved": True}},
-            seen("progress"),
+            wait_for_text("progress"),
             stop,
-            happened("cancelled"),
+            wait_for_event("cancelled"),
             send("Go on"),
         ],
         requests=3,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
+        parts=[STEP, text_part("Fine")],
     ),
     asking(
-        name="an allowed tool that takes its time",
-        replies=[call(tool_use("toolu_1", "wait_allowed")), replied(text("Done"))],
+        name="a slow approved tool",
+        replies=[tool_call_reply(tool_use("toolu_1", "wait_allowed")), reply(text("Done"))],
         actions=[
             send("Wait"),
             {"decide": {"approved": True}},
-            seen("progress"),
-            happens("go"),
-            seen("Done"),
+            wait_for_text("progress"),
+            trigger_event("go"),
+            wait_for_text("Done"),
         ],
         requests=2,
     ),
@@ -181,34 +199,43 @@ NATIVE = [
 
 BY_THE_PAGE = [
     asking_page(
-        name="a call that the page allows",
-        replies=[call(transfer("toolu_1")), replied(text("Sent"))],
-        actions=[send("Pay"), answer("transfer", {"approved": True})],
+        name="an approval as a tool output",
+        replies=[tool_call_reply(transfer("toolu_1")), reply(text("Sent"))],
+        actions=[send("Pay"), add_tool_output("transfer", {"approved": True})],
         requests=2,
-        asked=[None, [ANY, ANY, user(result({"sent": 10}))]],
+        provider_turns=[None, [ANY, ANY, user_turn(tool_result({"sent": 10}))]],
         finish_reason="stop",
     ),
     asking_page(
-        name="a call that the page denies",
-        replies=[call(transfer("toolu_1")), replied(text("As you like"))],
-        actions=[send("Pay"), answer("transfer", {"approved": False, "reason": "Too dear."})],
+        name="a denial as a tool output",
+        replies=[tool_call_reply(transfer("toolu_1")), reply(text("As you like"))],
+        actions=[
+            send("Pay"),
+            add_tool_output("transfer", {"approved": False, "reason": "Too dear."}),
+        ],
         requests=2,
-        asked=[None, [ANY, ANY, user(result(f"{DENIED_TEXT} Too dear.", is_error=True))]],
+        provider_turns=[
+            None,
+            [ANY, ANY, user_turn(tool_result(f"{DENIED_TEXT} Too dear.", is_error=True))],
+        ],
     ),
     asking_page(
-        name="two calls that the page allows",
-        replies=[call(transfer("toolu_1"), transfer("toolu_2")), replied(text("Sent"))],
-        actions=[send("Pay"), answer("transfer", {"approved": True})],
+        name="two approvals as tool outputs",
+        replies=[tool_call_reply(transfer("toolu_1"), transfer("toolu_2")), reply(text("Sent"))],
+        actions=[send("Pay"), add_tool_output("transfer", {"approved": True})],
         requests=2,
-        asked=[None, [ANY, ANY, user(result({"sent": 10}), result({"sent": 10}, "toolu_2"))]],
+        provider_turns=[
+            None,
+            [ANY, ANY, user_turn(tool_result({"sent": 10}), tool_result({"sent": 10}, "toolu_2"))],
+        ],
     ),
     asking_page(
-        name="a call that the page never decides",
-        replies=[call(transfer("toolu_1")), replied(text("Fine"))],
+        name="a decision that the client never sends",
+        replies=[tool_call_reply(transfer("toolu_1")), reply(text("Fine"))],
         actions=[send("Pay"), send("Never mind")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
+        parts=[STEP, text_part("Fine")],
     ),
 ]
 

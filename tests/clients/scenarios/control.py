@@ -8,24 +8,24 @@ from tests.clients.scenario import (
     ANY,
     STEP,
     Scenario,
-    called,
     edit,
-    model,
+    model_turn,
     regenerate,
     resume,
-    said,
-    seen,
     send,
     start,
     stop,
-    user,
+    text_part,
+    tool_part,
+    user_turn,
+    wait_for_text,
 )
-from tests.clients.scenarios.replies import HALF, USED, cut, replied, result
+from tests.clients.scenarios.replies import HALF, USED, cut_reply, reply, tool_result
 from tests.harness.fake_provider import text, thinking
 
 __all__ = ["CONTROL"]
 
-#: What other releases and other servers leave in a page.
+#: A history that other releases and other servers have written.
 HISTORY: list[dict[str, Any]] = [
     {"id": "q", "role": "user", "parts": [{"type": "text", "text": "Weather?"}]},
     {
@@ -36,115 +36,119 @@ HISTORY: list[dict[str, Any]] = [
             STEP,
             {"type": "reasoning", "text": "Unsigned", "state": "streaming"},
             {"type": "custom", "kind": "other.start"},
-            said("One moment."),
-            called("weather", "toolu_1", "output-error", rawInput='{"city": "Pa', errorText="Cut"),
-            called("weather", "toolu_2", "input-streaming", input={"city": "Ro"}),
+            text_part("One moment."),
+            tool_part(
+                "weather", "toolu_1", "output-error", rawInput='{"city": "Pa', errorText="Cut"
+            ),
+            tool_part("weather", "toolu_2", "input-streaming", input={"city": "Ro"}),
             {"type": "data-map", "id": "m", "data": {"zoom": 3}},
             {"type": "hologram", "depth": 3},
             STEP,
             {"type": "source-url", "sourceId": "s", "url": "https://example.com"},
-            said("It is warm."),
+            text_part("It is warm."),
             STEP,
-            said(""),
+            text_part(""),
         ],
     },
 ]
 
 CONTROL = [
     Scenario(
-        name="stop, then go on",
-        replies=[cut(text("Hel"), then="hang"), replied(text("Fine"))],
-        actions=[start("Hi"), seen("Hel"), stop, send("Go on")],
+        name="stop, then continue",
+        replies=[cut_reply(text("Hel"), then="hang"), reply(text("Fine"))],
+        actions=[start("Hi"), wait_for_text("Hel"), stop, send("Go on")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
-        asked=[None, [user("Hi"), model("Hel"), user("Go on")]],
-        hung_up=[0],
+        parts=[STEP, text_part("Fine")],
+        provider_turns=[None, [user_turn("Hi"), model_turn("Hel"), user_turn("Go on")]],
+        closed_requests=[0],
     ),
     Scenario(
-        name="stop keeps what was shown",
-        replies=[cut(text("Hel"), then="hang")],
-        actions=[start("Hi"), seen("Hel"), stop],
+        name="stop keeps the received text",
+        replies=[cut_reply(text("Hel"), then="hang")],
+        actions=[start("Hi"), wait_for_text("Hel"), stop],
         statuses=["ready", "submitted", "streaming", "ready"],
-        parts=[STEP, said("Hel", "streaming")],
-        hung_up=[0],
+        parts=[STEP, text_part("Hel", "streaming")],
+        closed_requests=[0],
     ),
     Scenario(
-        name="stop while thinking, then go on",
+        name="stop while thinking, then continue",
         replies=[
-            cut(thinking("Hm", signature=None), then="hang"),
-            replied(text("Fine")),
+            cut_reply(thinking("Hm", signature=None), then="hang"),
+            reply(text("Fine")),
         ],
-        actions=[start("Hi"), seen("Hm"), stop, send("Go on")],
+        actions=[start("Hi"), wait_for_text("Hm"), stop, send("Go on")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
-        hung_up=[0],
+        parts=[STEP, text_part("Fine")],
+        closed_requests=[0],
     ),
     Scenario(
-        name="stop within a tool input, then go on",
+        name="stop within a tool input, then continue",
         replies=[
-            cut(HALF, then="hang"),
-            replied(text("Fine")),
+            cut_reply(HALF, then="hang"),
+            reply(text("Fine")),
         ],
-        actions=[start("Weather?"), seen("toolu_1"), stop, send("Go on")],
+        actions=[start("Weather?"), wait_for_text("toolu_1"), stop, send("Go on")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
-        hung_up=[0],
+        parts=[STEP, text_part("Fine")],
+        closed_requests=[0],
     ),
     Scenario(
         name="regenerate",
-        replies=[replied(text("One")), replied(text("Two"))],
+        replies=[reply(text("One")), reply(text("Two"))],
         actions=[send("Hi"), regenerate],
         requests=2,
-        parts=[STEP, said("Two")],
-        asked=[[user("Hi")], [user("Hi")]],
+        parts=[STEP, text_part("Two")],
+        provider_turns=[[user_turn("Hi")], [user_turn("Hi")]],
     ),
     Scenario(
-        name="regenerate while an answer is open",
-        replies=[cut(text("One"), then="hang"), replied(text("Two"))],
-        actions=[start("Hi"), seen("One"), stop, regenerate],
+        name="regenerate while a response is streamed",
+        replies=[cut_reply(text("One"), then="hang"), reply(text("Two"))],
+        actions=[start("Hi"), wait_for_text("One"), stop, regenerate],
         requests=2,
-        parts=[STEP, said("Two")],
-        asked=[[user("Hi")], [user("Hi")]],
-        hung_up=[0],
+        parts=[STEP, text_part("Two")],
+        provider_turns=[[user_turn("Hi")], [user_turn("Hi")]],
+        closed_requests=[0],
     ),
     Scenario(
-        name="history from elsewhere",
-        replies=[replied(text("Fine"))],
+        name="history of another server",
+        replies=[reply(text("Fine"))],
         messages=HISTORY,
         actions=[send("And now?")],
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
-        asked=[
+        parts=[STEP, text_part("Fine")],
+        provider_turns=[
             [
-                user("Weather?"),
-                model(
+                user_turn("Weather?"),
+                model_turn(
                     "One moment.",
                     {**USED, "input": ANY},
                     {**USED, "id": "toolu_2", "input": ANY},
                 ),
-                user(result("Cut", is_error=True), result(ANY, "toolu_2", is_error=True)),
-                model("It is warm."),
-                user("And now?"),
+                user_turn(
+                    tool_result("Cut", is_error=True), tool_result(ANY, "toolu_2", is_error=True)
+                ),
+                model_turn("It is warm."),
+                user_turn("And now?"),
             ]
         ],
     ),
     Scenario(
         name="edit",
-        replies=[replied(text("One")), replied(text("Two")), replied(text("Three"))],
+        replies=[reply(text("One")), reply(text("Two")), reply(text("Three"))],
         actions=[send("A"), send("B"), edit(0, "C")],
         requests=3,
-        parts=[STEP, said("Three")],
-        asked=[None, None, [user("C")]],
+        parts=[STEP, text_part("Three")],
+        provider_turns=[None, None, [user_turn("C")]],
     ),
     Scenario(
         name="resume",
-        # 5.0.0 itself waits for ever when there is nothing to resume.
+        # 5.0.0 waits forever when there is nothing to resume.
         since="5.0.92",
         actions=[resume],
         roles=[],
-        asked=[],
+        provider_turns=[],
     ),
 ]

@@ -1,4 +1,4 @@
-"""A provider that fails, before the answer and in the middle of it."""
+"""Failures of the provider, before the response and within it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from tests.clients.scenario import (
     SECRET,
     STEP,
     Scenario,
-    called,
     regenerate,
-    said,
     send,
-    user,
+    text_part,
+    tool_part,
+    user_turn,
 )
-from tests.clients.scenarios.replies import HALF, cut, file, replied
+from tests.clients.scenarios.replies import HALF, cut_reply, file, reply
 from tests.harness.fake_provider import Reply, error_event, http_error, message, text
 
 __all__ = ["FAULTS"]
 
-#: Asks the provider's SDK to try again at once.
+#: Makes the provider's SDK retry at once.
 AT_ONCE = {"retry-after-ms": "1"}
 OVERLOADED = http_error(529, "overloaded_error", SECRET, headers=AT_ONCE)
 
 
 def always(reply: Reply) -> list[Reply]:
-    """What fails however often it is tried: where the page was shown nothing yet, or can forget it,
-    it is tried again."""
+    """Return the replies of a failure that persists: calls are retried unless the client has
+    received output that it cannot discard."""
     return [reply] * 3
 
 
 FAULTS = [
     Scenario(
-        name="error before the answer",
+        name="error before the response",
         replies=[http_error(401, "authentication_error", SECRET)],
         actions=[send("Hi")],
         status="error",
@@ -39,27 +39,27 @@ FAULTS = [
     ),
     Scenario(
         name="retry after an error",
-        replies=[http_error(400, "invalid_request_error", SECRET), replied(text("Hello"))],
+        replies=[http_error(400, "invalid_request_error", SECRET), reply(text("Hello"))],
         actions=[send("Hi"), regenerate],
         requests=2,
-        parts=[STEP, said("Hello")],
+        parts=[STEP, text_part("Hello")],
     ),
     Scenario(
-        name="overloaded, then well",
-        replies=[OVERLOADED, replied(text("Hello"))],
+        name="overloaded, then a response",
+        replies=[OVERLOADED, reply(text("Hello"))],
         actions=[send("Hi")],
-        parts=[STEP, said("Hello")],
-        asked=[[user("Hi")]] * 2,
+        parts=[STEP, text_part("Hello")],
+        provider_turns=[[user_turn("Hi")]] * 2,
     ),
     Scenario(
-        name="overloaded within the stream, before anything is shown",
+        name="overloaded within the stream, before any output",
         replies=[
             Reply([*message()[:1], error_event("overloaded_error", SECRET)]),
-            replied(text("Hello")),
+            reply(text("Hello")),
         ],
         actions=[send("Hi")],
-        parts=[STEP, said("Hello")],
-        asked=[[user("Hi")]] * 2,
+        parts=[STEP, text_part("Hello")],
+        provider_turns=[[user_turn("Hi")]] * 2,
     ),
     Scenario(
         name="overloaded in the middle",
@@ -68,35 +68,35 @@ FAULTS = [
         ),
         actions=[send("Hi")],
         status="error",
-        parts=[STEP, said("Hel")],
+        parts=[STEP, text_part("Hel")],
     ),
     Scenario(
         name="reset in the middle",
-        replies=always(cut(text("Hel"), then="reset")),
+        replies=always(cut_reply(text("Hel"), then="reset")),
         actions=[send("Hi")],
         status="error",
-        parts=[STEP, said("Hel")],
+        parts=[STEP, text_part("Hel")],
     ),
     Scenario(
         name="end without a stop reason",
-        replies=always(cut(text("Hel"), then="eof")),
+        replies=always(cut_reply(text("Hel"), then="eof")),
         actions=[send("Hi")],
         status="error",
-        parts=[STEP, said("Hel")],
+        parts=[STEP, text_part("Hel")],
     ),
     Scenario(
         name="end within a tool input",
-        replies=always(cut(HALF, then="close")),
+        replies=always(cut_reply(HALF, then="close")),
         actions=[send("Weather?")],
         status="error",
-        parts=[STEP, called("weather", "toolu_1", "output-error", errorText=ANY)],
+        parts=[STEP, tool_part("weather", "toolu_1", "output-error", errorText=ANY)],
     ),
     Scenario(
-        name="a file that no model reads",
+        name="an unsupported file",
         actions=[send("Look", files=[file("a.zip", "application/zip", b"PK\x03\x04\0")])],
         status="error",
         statuses=["ready", "submitted", "error"],
         roles=["user"],
-        asked=[],
+        provider_turns=[],
     ),
 ]

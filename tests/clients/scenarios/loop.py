@@ -1,4 +1,4 @@
-"""Tools that the server runs, step after step, in one answer to one request."""
+"""Server-side tools: several steps in the response to one request."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from tests.clients.scenario import (
     ANY,
     STEP,
     Scenario,
-    answer,
-    called,
-    happened,
-    happens,
-    model,
-    said,
-    seen,
+    add_tool_output,
+    model_turn,
     send,
     start,
     stop,
-    user,
+    text_part,
+    tool_part,
+    trigger_event,
+    user_turn,
+    wait_for_event,
+    wait_for_text,
 )
-from tests.clients.scenarios.replies import PARIS, SUNNY, WEATHER, call, replied, result
+from tests.clients.scenarios.replies import (
+    PARIS,
+    SUNNY,
+    WEATHER,
+    reply,
+    tool_call_reply,
+    tool_result,
+)
 from tests.harness.fake_provider import Reply, message, text, tool_use
 
 __all__ = ["LOOP"]
@@ -26,7 +33,7 @@ __all__ = ["LOOP"]
 FORECAST = tool_use("toolu_f", "forecast", PARIS)
 USED_FORECAST = {"type": "tool_use", "id": "toolu_f", "name": "forecast", "input": PARIS}
 MILD = {"city": "Paris", "degrees": 21}
-FORECAST_DONE = called("forecast", "toolu_f", "output-available", input=PARIS, output=MILD)
+FORECAST_DONE = tool_part("forecast", "toolu_f", "output-available", input=PARIS, output=MILD)
 WAIT = tool_use("toolu_w", "wait")
 PROGRESS = {"type": "data-progress", "id": "progress", "data": {"done": 0}}
 
@@ -37,95 +44,101 @@ def done(data: int) -> dict[str, object]:
 
 LOOP = [
     Scenario(
-        name="tool of the server",
+        name="server-side tool",
         app="loop",
-        replies=[call(text("Let me see."), FORECAST), replied(text("21 degrees"))],
+        replies=[tool_call_reply(text("Let me see."), FORECAST), reply(text("21 degrees"))],
         actions=[send("Weather?")],
-        parts=[STEP, said("Let me see."), FORECAST_DONE, STEP, said("21 degrees")],
-        asked=[
+        parts=[STEP, text_part("Let me see."), FORECAST_DONE, STEP, text_part("21 degrees")],
+        provider_turns=[
             None,
-            [user("Weather?"), model("Let me see.", USED_FORECAST), user(result(MILD, "toolu_f"))],
+            [
+                user_turn("Weather?"),
+                model_turn("Let me see.", USED_FORECAST),
+                user_turn(tool_result(MILD, "toolu_f")),
+            ],
         ],
         finish_reason="stop",
     ),
     Scenario(
-        name="tool of the server, then another turn",
+        name="server-side tool, then another turn",
         app="loop",
-        replies=[call(FORECAST), replied(text("21 degrees")), replied(text("Sure"))],
+        replies=[tool_call_reply(FORECAST), reply(text("21 degrees")), reply(text("Sure"))],
         actions=[send("Weather?"), send("Sure?")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Sure")],
-        asked=[
+        parts=[STEP, text_part("Sure")],
+        provider_turns=[
             None,
             None,
             [
-                user("Weather?"),
-                model(USED_FORECAST),
-                user(result(MILD, "toolu_f")),
-                model("21 degrees"),
-                user("Sure?"),
+                user_turn("Weather?"),
+                model_turn(USED_FORECAST),
+                user_turn(tool_result(MILD, "toolu_f")),
+                model_turn("21 degrees"),
+                user_turn("Sure?"),
             ],
         ],
     ),
     Scenario(
-        name="parallel tools of the server, some of which fail",
+        name="parallel server-side tools, some of which fail",
         app="loop",
         replies=[
-            call(
+            tool_call_reply(
                 FORECAST,
                 tool_use("toolu_a", "archive", PARIS),
                 tool_use("toolu_b", "broken", PARIS),
             ),
-            replied(text("21 degrees")),
+            reply(text("21 degrees")),
         ],
         actions=[send("Weather?")],
         parts=[
             STEP,
             FORECAST_DONE,
-            called("archive", "toolu_a", "output-error", errorText="There is no archive of Paris."),
-            called("broken", "toolu_b", "output-error", errorText=ANY),
+            tool_part(
+                "archive", "toolu_a", "output-error", errorText="There is no archive of Paris."
+            ),
+            tool_part("broken", "toolu_b", "output-error", errorText=ANY),
             STEP,
-            said("21 degrees"),
+            text_part("21 degrees"),
         ],
-        asked=[
+        provider_turns=[
             None,
             [
                 ANY,
                 ANY,
-                user(
-                    result(MILD, "toolu_f"),
-                    result("There is no archive of Paris.", "toolu_a", is_error=True),
-                    result(ANY, "toolu_b", is_error=True),
+                user_turn(
+                    tool_result(MILD, "toolu_f"),
+                    tool_result("There is no archive of Paris.", "toolu_a", is_error=True),
+                    tool_result(ANY, "toolu_b", is_error=True),
                 ),
             ],
         ],
     ),
     Scenario(
-        name="bad input, repaired",
+        name="invalid input, then a valid one",
         app="loop",
         replies=[
-            call(tool_use("toolu_1", "forecast", {"town": "Paris"})),
-            call(FORECAST),
-            replied(text("21 degrees")),
+            tool_call_reply(tool_use("toolu_1", "forecast", {"town": "Paris"})),
+            tool_call_reply(FORECAST),
+            reply(text("21 degrees")),
         ],
         actions=[send("Weather?")],
         parts=[
             STEP,
-            called("forecast", "toolu_1", "output-error", errorText=ANY),
+            tool_part("forecast", "toolu_1", "output-error", errorText=ANY),
             STEP,
             FORECAST_DONE,
             STEP,
-            said("21 degrees"),
+            text_part("21 degrees"),
         ],
     ),
     Scenario(
-        name="a tool that nobody has",
+        name="an unknown tool",
         app="loop",
         replies=[
-            call(tool_use("toolu_1", "teleport", {})),
-            replied(text("Sorry")),
-            replied(text("Fine")),
+            tool_call_reply(tool_use("toolu_1", "teleport", {})),
+            reply(text("Sorry")),
+            reply(text("Fine")),
         ],
         actions=[send("Go!"), send("And now?")],
         requests=2,
@@ -134,22 +147,25 @@ LOOP = [
     Scenario(
         name="preliminary outputs",
         app="loop",
-        replies=[call(tool_use("toolu_c", "count", {"upto": 3})), replied(text("Three"))],
+        replies=[tool_call_reply(tool_use("toolu_c", "count", {"upto": 3})), reply(text("Three"))],
         actions=[send("Count")],
         parts=[
             STEP,
-            called(
+            tool_part(
                 "count", "toolu_c", "output-available", input={"upto": 3}, output={"counted": 3}
             ),
             STEP,
-            said("Three"),
+            text_part("Three"),
         ],
-        asked=[None, [ANY, ANY, user(result({"counted": 3}, "toolu_c"))]],
+        provider_turns=[None, [ANY, ANY, user_turn(tool_result({"counted": 3}, "toolu_c"))]],
     ),
     Scenario(
         name="dynamic tool of an MCP server",
         app="loop",
-        replies=[call(tool_use("toolu_e", "echo", {"text": "hi"})), replied(text("It said hi"))],
+        replies=[
+            tool_call_reply(tool_use("toolu_e", "echo", {"text": "hi"})),
+            reply(text("It said hi")),
+        ],
         actions=[send("Echo")],
         parts=[
             STEP,
@@ -162,88 +178,105 @@ LOOP = [
                 "output": ANY,
             },
             STEP,
-            said("It said hi"),
+            text_part("It said hi"),
         ],
     ),
     Scenario(
         name="step limit",
         app="limited",
         replies=[
-            call(FORECAST),
-            call(tool_use("toolu_g", "forecast", PARIS)),
+            tool_call_reply(FORECAST),
+            tool_call_reply(tool_use("toolu_g", "forecast", PARIS)),
         ],
         actions=[send("Weather?"), send("Go on")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        status="error",  # of the second turn: no reply is left
+        status="error",  # of the second turn, for which there is no reply
     ),
     Scenario(
-        name="step limit ends the page's requests",
+        name="step limit ends the automatic requests",
         app="limited",
-        replies=[call(FORECAST), call(tool_use("toolu_g", "forecast", PARIS))],
+        replies=[
+            tool_call_reply(FORECAST),
+            tool_call_reply(tool_use("toolu_g", "forecast", PARIS)),
+        ],
         actions=[send("Weather?")],
         parts=[STEP, FORECAST_DONE, STEP, {**FORECAST_DONE, "toolCallId": "toolu_g"}],
         finish_reason="length",
     ),
     Scenario(
-        name="a tool of the server beside one of the page",
+        name="a server-side tool beside a client-side one",
         app="loop",
-        replies=[call(WEATHER, FORECAST), replied(text("21 degrees"))],
-        actions=[send("Weather?"), answer("weather", SUNNY)],
+        replies=[tool_call_reply(WEATHER, FORECAST), reply(text("21 degrees"))],
+        actions=[send("Weather?"), add_tool_output("weather", SUNNY)],
         requests=2,
         parts=[
             STEP,
-            called("weather", "toolu_1", "output-available", input=PARIS, output=SUNNY),
+            tool_part("weather", "toolu_1", "output-available", input=PARIS, output=SUNNY),
             FORECAST_DONE,
             STEP,
-            said("21 degrees"),
+            text_part("21 degrees"),
         ],
-        asked=[None, [ANY, ANY, user(result(SUNNY), result(MILD, "toolu_f"))]],
+        provider_turns=[
+            None,
+            [ANY, ANY, user_turn(tool_result(SUNNY), tool_result(MILD, "toolu_f"))],
+        ],
     ),
     Scenario(
-        name="a tool of the server beside one that the page runs by itself",
+        name="a server-side tool beside an automatic client-side one",
         app="loop",
-        replies=[call(FORECAST, WEATHER), replied(text("21 degrees"))],
+        replies=[tool_call_reply(FORECAST, WEATHER), reply(text("21 degrees"))],
         actions=[send("Weather?")],
-        page_tools={"weather": SUNNY},
+        client_tools={"weather": SUNNY},
         requests=2,
     ),
     Scenario(
-        name="a tool that shows its progress",
+        name="a tool with progress data",
         app="loop",
-        replies=[call(WAIT), replied(text("Done"))],
-        actions=[start("Wait"), seen("progress"), happens("go"), seen("Done")],
+        replies=[tool_call_reply(WAIT), reply(text("Done"))],
+        actions=[
+            start("Wait"),
+            wait_for_text("progress"),
+            trigger_event("go"),
+            wait_for_text("Done"),
+        ],
         parts=[
             STEP,
-            called("wait", "toolu_w", "output-available", input={}, output="gone"),
+            tool_part("wait", "toolu_w", "output-available", input={}, output="gone"),
             done(1),
             STEP,
-            said("Done"),
+            text_part("Done"),
         ],
     ),
     Scenario(
-        name="stop while a tool runs, then go on",
+        name="stop while a tool runs, then continue",
         app="loop",
-        replies=[call(WAIT), replied(text("Fine"))],
-        actions=[start("Wait"), seen("progress"), stop, happened("cancelled"), send("Go on")],
+        replies=[tool_call_reply(WAIT), reply(text("Fine"))],
+        actions=[
+            start("Wait"),
+            wait_for_text("progress"),
+            stop,
+            wait_for_event("cancelled"),
+            send("Go on"),
+        ],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
-        asked=[
+        parts=[STEP, text_part("Fine")],
+        provider_turns=[
             None,
             [
-                user("Wait"),
-                model({"type": "tool_use", "id": "toolu_w", "name": "wait", "input": {}}),
-                user(result(ANY, "toolu_w", is_error=True), "Go on"),
+                user_turn("Wait"),
+                model_turn({"type": "tool_use", "id": "toolu_w", "name": "wait", "input": {}}),
+                user_turn(tool_result(ANY, "toolu_w", is_error=True), "Go on"),
             ],
         ],
     ),
     Scenario(
         name="stop after a tool",
         app="loop",
-        replies=[call(FORECAST), Reply(message(text("Warm"))[:-3], then="hang")],
-        actions=[start("Weather?"), seen("Warm"), stop],
-        parts=[STEP, FORECAST_DONE, STEP, said("Warm", "streaming")],
-        hung_up=[1],
+        replies=[tool_call_reply(FORECAST), Reply(message(text("Warm"))[:-3], then="hang")],
+        actions=[start("Weather?"), wait_for_text("Warm"), stop],
+        parts=[STEP, FORECAST_DONE, STEP, text_part("Warm", "streaming")],
+        closed_requests=[1],
     ),
 ]

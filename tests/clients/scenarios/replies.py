@@ -1,4 +1,4 @@
-"""What the provider says in more than one scenario."""
+"""Replies of the provider that several scenarios use."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ __all__ = [
     "SUNNY",
     "USED",
     "WEATHER",
-    "call",
-    "cut",
+    "cut_reply",
+    "escaped_event",
     "file",
-    "raw",
-    "replied",
-    "result",
+    "reply",
+    "tool_call_reply",
+    "tool_result",
 ]
 
 PARIS = {"city": "Paris"}
 SUNNY = {"sky": "clear", "degrees": 21}
 WEATHER = tool_use("toolu_1", "weather", PARIS, pieces=['{"ci', 'ty": "Par', 'is"}'])
-#: A call whose input does not come to its end, if it is cut.
+#: A call whose input is incomplete if the reply is cut.
 HALF = tool_use("toolu_1", "weather", pieces=['{"city": "Pa'])
 USED = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": PARIS}
 
 
-def replied(*blocks: Block | Event, **options: Any) -> Reply:
+def reply(*blocks: Block | Event, **options: Any) -> Reply:
     return Reply(message(*blocks, **options))
 
 
-def cut(*blocks: Block, then: Any) -> Reply:
-    """An answer that ends before its last block does."""
+def cut_reply(*blocks: Block, then: Any) -> Reply:
+    """Return a reply that ends within its last block."""
     return Reply(message(*blocks)[:-3], then=then)
 
 
-def call(block: Block = WEATHER, *more: Block) -> Reply:
-    return replied(block, *more, stop_reason="tool_use")
+def tool_call_reply(block: Block = WEATHER, *more: Block) -> Reply:
+    return reply(block, *more, stop_reason="tool_use")
 
 
-def result(output: Any, call_id: str = "toolu_1", **fields: Any) -> dict[str, Any]:
+def tool_result(output: Any, call_id: str = "toolu_1", **fields: Any) -> dict[str, Any]:
     return {"type": "tool_result", "tool_use_id": call_id, "content": output, **fields}
 
 
@@ -56,6 +56,6 @@ def file(name: str, media_type: str, content: bytes) -> dict[str, str]:
     return {"type": "file", "mediaType": media_type, "filename": name, "url": url}
 
 
-def raw(event: dict[str, Any]) -> bytes:
-    """An event with everything but ASCII as \\u escapes, surrogates one by one."""
+def escaped_event(event: dict[str, Any]) -> bytes:
+    """Encode an event with \\u escapes for all but ASCII, surrogates separately."""
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()

@@ -1,4 +1,4 @@
-"""Answers that go on without their page: reload, a second tab, and the stop lines."""
+"""Runs that continue without their client: reload, a second tab, and stop."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any
 from tests.clients.scenario import (
     STEP,
     Scenario,
-    away,
-    called,
-    halt,
-    happened,
-    happens,
+    close_until,
+    open_tab,
     reload,
-    said,
-    seen,
     send,
     start,
-    tab,
+    stop_on_server,
+    text_part,
+    tool_part,
+    trigger_event,
+    wait_for_event,
+    wait_for_text,
 )
-from tests.clients.scenarios.replies import PARIS, SUNNY, call, cut, replied
+from tests.clients.scenarios.replies import PARIS, SUNNY, cut_reply, reply, tool_call_reply
 from tests.harness.fake_provider import text, tool_use
 
 __all__ = ["RESUMING"]
 
-WAIT = call(text("One moment."), tool_use("toolu_w", "wait"))
+WAIT = tool_call_reply(text("One moment."), tool_use("toolu_w", "wait"))
 PROGRESS = {"type": "data-progress", "id": "progress", "data": {"done": 1}}
 DONE = [
     STEP,
-    said("One moment."),
-    called("wait", "toolu_w", "output-available", input={}, output="gone"),
+    text_part("One moment."),
+    tool_part("wait", "toolu_w", "output-available", input={}, output="gone"),
     PROGRESS,
     STEP,
-    said("Done"),
+    text_part("Done"),
 ]
 
 
@@ -43,76 +43,82 @@ def resumable(**fields: Any) -> Scenario:
 RESUMING = [
     resumable(
         name="reload while a tool runs",
-        replies=[WAIT, replied(text("Done"))],
+        replies=[WAIT, reply(text("Done"))],
         actions=[
             start("Wait"),
-            seen("progress"),
+            wait_for_text("progress"),
             reload,
-            seen("progress"),
-            happens("go"),
-            seen("Done"),
+            wait_for_text("progress"),
+            trigger_event("go"),
+            wait_for_text("Done"),
         ],
         requests=2,
         parts=DONE,
     ),
     resumable(
         name="a second tab",
-        replies=[WAIT, replied(text("Done"))],
+        replies=[WAIT, reply(text("Done"))],
         actions=[
             start("Wait"),
-            seen("progress"),
-            tab,
-            seen("progress"),
-            happens("go"),
-            seen("Done"),
+            wait_for_text("progress"),
+            open_tab,
+            wait_for_text("progress"),
+            trigger_event("go"),
+            wait_for_text("Done"),
         ],
         requests=2,
         parts=DONE,
         same_in_all_tabs=True,
     ),
     resumable(
-        name="an answer that ended while the page was away",
-        replies=[WAIT, replied(text("Done"))],
+        name="a run that ended while the page was closed",
+        replies=[WAIT, reply(text("Done"))],
         actions=[
             start("Wait"),
-            seen("progress"),
-            away(happens("go"), happened("ended")),
+            wait_for_text("progress"),
+            close_until(trigger_event("go"), wait_for_event("ended")),
         ],
         requests=2,
         parts=DONE,
     ),
     resumable(
         name="reload during a continuation",
-        replies=[call(tool_use("toolu_1", "weather", PARIS)), WAIT, replied(text("Done"))],
+        replies=[tool_call_reply(tool_use("toolu_1", "weather", PARIS)), WAIT, reply(text("Done"))],
         actions=[
             send("Wait"),
             {"startAnswer": {"tool": "weather", "output": SUNNY}},
-            seen("progress"),
+            wait_for_text("progress"),
             reload,
-            seen("progress"),
-            happens("go"),
-            seen("Done"),
+            wait_for_text("progress"),
+            trigger_event("go"),
+            wait_for_text("Done"),
         ],
         requests=3,
         parts=[
             STEP,
-            called("weather", "toolu_1", "output-available", input=PARIS, output=SUNNY),
+            tool_part("weather", "toolu_1", "output-available", input=PARIS, output=SUNNY),
             *DONE,
         ],
     ),
     resumable(
-        name="stop lines",
-        replies=[WAIT, replied(text("Fine"))],
-        actions=[start("Wait"), seen("progress"), halt, happened("cancelled"), send("Go on")],
+        name="stop on the server",
+        replies=[WAIT, reply(text("Fine"))],
+        actions=[
+            start("Wait"),
+            wait_for_text("progress"),
+            stop_on_server,
+            wait_for_event("cancelled"),
+            send("Go on"),
+        ],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
+        parts=[STEP, text_part("Fine")],
     ),
     resumable(
-        name="stop lines after a reload",
-        replies=[cut(text("Hel"), then="hang")],
-        actions=[start("Hi"), seen("Hel"), reload, seen("Hel"), halt],
+        name="stop on the server after a reload",
+        replies=[cut_reply(text("Hel"), then="hang")],
+        actions=[start("Hi"), wait_for_text("Hel"), reload, wait_for_text("Hel"), stop_on_server],
         requests=2,
-        hung_up=[0],
+        closed_requests=[0],
     ),
 ]

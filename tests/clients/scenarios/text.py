@@ -1,11 +1,19 @@
-"""Answers of text: what comes through, and what the next request says of it."""
+"""Responses of text, and the history that the next request contains."""
 
 from __future__ import annotations
 
 import base64
 
-from tests.clients.scenario import STEP, Scenario, model, said, send, thought, user
-from tests.clients.scenarios.replies import file, raw, replied
+from tests.clients.scenario import (
+    STEP,
+    Scenario,
+    model_turn,
+    reasoning_part,
+    send,
+    text_part,
+    user_turn,
+)
+from tests.clients.scenarios.replies import escaped_event, file, reply
 from tests.harness.fake_provider import Reply, block, message, redacted_thinking, text, thinking
 
 __all__ = ["TEXT"]
@@ -19,82 +27,85 @@ LONG = [f"{number} green bottles, " for number in range(1000)]
 TEXT = [
     Scenario(
         name="text",
-        replies=[replied(text("Hel", "lo"))],
+        replies=[reply(text("Hel", "lo"))],
         actions=[send("Hi")],
         statuses=["ready", "submitted", "streaming", "ready"],
-        parts=[STEP, said("Hello")],
-        asked=[[user("Hi")]],
+        parts=[STEP, text_part("Hello")],
+        provider_turns=[[user_turn("Hi")]],
         finish_reason="stop",
     ),
     Scenario(
         name="two turns",
-        replies=[replied(text("Hello")), replied(text("Fine"))],
+        replies=[reply(text("Hello")), reply(text("Fine"))],
         actions=[send("Hi"), send("How are you?")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
-        asked=[[user("Hi")], [user("Hi"), model("Hello"), user("How are you?")]],
+        parts=[STEP, text_part("Fine")],
+        provider_turns=[
+            [user_turn("Hi")],
+            [user_turn("Hi"), model_turn("Hello"), user_turn("How are you?")],
+        ],
     ),
     Scenario(
         name="thinking",
         replies=[
-            replied(thinking("Let ", "me see.", signature="c2ln"), text("Hello")),
-            replied(text("Fine")),
+            reply(thinking("Let ", "me see.", signature="c2ln"), text("Hello")),
+            reply(text("Fine")),
         ],
         actions=[send("Hi"), send("Sure?")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Fine")],
-        asked=[
+        parts=[STEP, text_part("Fine")],
+        provider_turns=[
             None,
             [
-                user("Hi"),
-                model(
+                user_turn("Hi"),
+                model_turn(
                     {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"}, "Hello"
                 ),
-                user("Sure?"),
+                user_turn("Sure?"),
             ],
         ],
     ),
     Scenario(
-        name="thinking is shown",
-        replies=[replied(thinking("Let ", "me see.", signature="c2ln"), text("Hello"))],
+        name="thinking is streamed",
+        replies=[reply(thinking("Let ", "me see.", signature="c2ln"), text("Hello"))],
         actions=[send("Hi")],
-        parts=[STEP, thought("Let me see.", {"signature": "c2ln"}), said("Hello")],
+        parts=[STEP, reasoning_part("Let me see.", {"signature": "c2ln"}), text_part("Hello")],
     ),
     Scenario(
         name="redacted thinking",
-        replies=[replied(redacted_thinking("aGlkZGVu"), text("Hello")), replied(text("Fine"))],
+        replies=[reply(redacted_thinking("aGlkZGVu"), text("Hello")), reply(text("Fine"))],
         actions=[send("Hi"), send("Sure?")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        asked=[
+        provider_turns=[
             None,
             [
-                user("Hi"),
-                model({"type": "redacted_thinking", "data": "aGlkZGVu"}, "Hello"),
-                user("Sure?"),
+                user_turn("Hi"),
+                model_turn({"type": "redacted_thinking", "data": "aGlkZGVu"}, "Hello"),
+                user_turn("Sure?"),
             ],
         ],
     ),
     Scenario(
-        name="very long answer",
-        replies=[replied(text(*LONG))],
+        name="very long response",
+        replies=[reply(text(*LONG))],
         actions=[send("Sing")],
-        parts=[STEP, said("".join(LONG))],
+        parts=[STEP, text_part("".join(LONG))],
     ),
     Scenario(
         name="one byte at a time",
         replies=[Reply(message(text("Grüße, ", "世界", " 👋🏽")), chunk_bytes=1)],
         actions=[send("Hallö 👋")],
-        parts=[STEP, said("Grüße, 世界 👋🏽")],
-        asked=[[user("Hallö 👋")]],
+        parts=[STEP, text_part("Grüße, 世界 👋🏽")],
+        provider_turns=[[user_turn("Hallö 👋")]],
     ),
     Scenario(
         name="emoji cut in half",
         replies=[
-            replied(
-                raw(
+            reply(
+                escaped_event(
                     {
                         "type": "content_block_start",
                         "index": 0,
@@ -102,7 +113,7 @@ TEXT = [
                     }
                 ),
                 *(
-                    raw(
+                    escaped_event(
                         {
                             "type": "content_block_delta",
                             "index": 0,
@@ -111,50 +122,50 @@ TEXT = [
                     )
                     for piece in ("Hi \ud83d", "\ude00 and half: \ud83d", "!")
                 ),
-                raw({"type": "content_block_stop", "index": 0}),
+                escaped_event({"type": "content_block_stop", "index": 0}),
             )
         ],
         actions=[send("Smile \ud83d")],
-        parts=[STEP, said("Hi 😀 and half: \ufffd!")],
-        asked=[[user("Smile \ufffd")]],
+        parts=[STEP, text_part("Hi 😀 and half: \ufffd!")],
+        provider_turns=[[user_turn("Smile \ufffd")]],
     ),
     Scenario(
         name="max tokens",
-        replies=[replied(text("Hel"), stop_reason="max_tokens")],
+        replies=[reply(text("Hel"), stop_reason="max_tokens")],
         actions=[send("Hi")],
-        parts=[STEP, said("Hel")],
+        parts=[STEP, text_part("Hel")],
         finish_reason="length",
     ),
     Scenario(
         name="refusal",
-        replies=[replied(stop_reason="refusal")],
+        replies=[reply(stop_reason="refusal")],
         actions=[send("Hi")],
         finish_reason="content-filter",
     ),
     Scenario(
-        name="empty answer, then another",
-        replies=[replied(), replied(text("Hello"))],
+        name="empty response, then another",
+        replies=[reply(), reply(text("Hello"))],
         actions=[send("Hi"), send("Hm?")],
         requests=2,
         roles=["user", "assistant"] * 2,
-        parts=[STEP, said("Hello")],
+        parts=[STEP, text_part("Hello")],
     ),
     Scenario(
         name="unknown blocks and events",
         replies=[
-            replied(
+            reply(
                 {"type": "weather_report", "index": 0},
                 block({"type": "hologram", "data": "x"}, {"type": "hologram_delta", "data": "y"}),
                 text("Hello"),
             )
         ],
         actions=[send("Hi")],
-        parts=[STEP, said("Hello")],
+        parts=[STEP, text_part("Hello")],
         finish_reason="stop",
     ),
     Scenario(
         name="files",
-        replies=[replied(text("Nice"))],
+        replies=[reply(text("Nice"))],
         actions=[
             send(
                 "Look",
@@ -165,10 +176,10 @@ TEXT = [
                 ],
             )
         ],
-        parts=[STEP, said("Nice")],
-        asked=[
+        parts=[STEP, text_part("Nice")],
+        provider_turns=[
             [
-                user(
+                user_turn(
                     {
                         "type": "image",
                         "source": {
