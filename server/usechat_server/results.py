@@ -1,4 +1,4 @@
-"""What the frontend is told of an answer beside its parts: the metadata of the message."""
+"""What became of a run, and the message metadata that the frontend gets of it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ __all__ = [
     "usage_metadata",
 ]
 
-#: finished: complete. waiting: complete, and the page has tool calls to answer. aborted: the last
-#: reader left, or it was stopped. interrupted: the server went down. failed: everything else.
+#: finished: the message is complete. waiting: it is, and the client has tool calls to resolve.
+#: aborted: a client stopped the run, or the last reader left. interrupted: the server shut down.
+#: failed: everything else.
 Outcome = Literal["finished", "waiting", "aborted", "interrupted", "failed"]
 
-#: The provider's words for how a call ended → ours.
+#: A key of the provider's details on how a call ended → its key in the metadata.
 _STOP = {
     "stop_reason": "stopReason",
     "stop_sequence": "stopSequence",
@@ -44,19 +45,23 @@ _DETAILS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One model call."""
+    """One model call of a run.
 
-    #: as the provider names it
+    Attributes:
+        model: The model's name, as the provider gives it.
+        usage: The tokens of the call.
+        finish_reason: Why it ended; None: it was cut off.
+        details: The provider's ids, timings and reasons, as JSON values.
+    """
+
     model: str
     usage: Usage
-    #: None: it was cut
     finish_reason: FinishReason | None = None
-    #: the provider's own ids and words
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def estimated(self) -> bool:
-        """Whether the output is a guess: the provider counts it at the end."""
+        """Whether the output tokens are an estimate: providers count them at the end of a call."""
         return self.finish_reason is None and self.usage != Usage()
 
 
@@ -66,70 +71,88 @@ OutputT = TypeVar("OutputT", bound=BaseModel, default=Any)
 
 @dataclass(frozen=True, slots=True)
 class RunResult(Generic[OutputT]):
-    """What became of a run.
+    """What became of a run, for `on_finish` and `metadata`.
 
-    `RunResult[Answer]` is that of an agent with `output=Answer`.
+    `RunResult[Answer]` is the result of an agent with `output=Answer`.
+
+    Attributes:
+        turn: The turn that the run responded to.
+        outcome: How the run ended.
+        steps: Its model calls in order, also those that failed and were retried.
+        output: The instance of the agent's `output=` model, if the message is complete.
+        seconds: When things happened, in seconds since the turn began: `called` (the first model
+            call), `first_read` (its first byte), `first_token`, `last_read`. What did not happen is
+            left out.
+        finish_reason: Why the message is complete; None: it is not, or no reason was given.
     """
 
     turn: Turn
     outcome: Outcome
-    #: its model calls, also those that failed and were tried again
     steps: Sequence[Step]
-    #: the object that the answer is, where the agent has `output=` and the answer is complete
     output: OutputT | None = None
-    #: when, in seconds since the turn was taken: the model was `called`, `first_read` and
-    #: `first_token` came from it, and `last_read` so far; what did not happen is left out
     seconds: Mapping[str, float] = field(default_factory=dict)
-    #: why the message is complete; None: it is not, or nothing was said of it
     finish_reason: FinishReason | None = None
 
     @property
     def usage(self) -> Usage:
-        """Tokens of all calls."""
+        """The tokens of all steps."""
         return total_usage(self.steps)
 
 
 def total_usage(steps: Sequence[Step]) -> Usage:
-    """Tokens of all calls; None where the provider said nothing of any."""
-    names = [one.name for one in fields(Usage)]
+    """Return the tokens of all steps; a count is None if no provider reported it."""
+    names = [count.name for count in fields(Usage)]
     return Usage(**{name: _sum([getattr(step.usage, name) for step in steps]) for name in names})
 
 
-#: Gives the metadata to send at an answer's end, JSON values; None: nothing. It must not wait.
-#: The client merges it deeply into what the message has; only lists are replaced.
+#: Returns the metadata to send at the end of a run, as JSON values; None: nothing is sent. It must
+#: not block. The client merges it deeply into the message's metadata; lists are replaced.
 MetadataHook = Callable[[RunResult], Mapping[str, Any] | None]
 
 
-def usage_metadata(answer: RunResult) -> dict[str, Any] | None:
-    """`{"usage": …}`: the tokens of the message so far, of this and each earlier answer to it, with
-    the names of the AI SDK's `LanguageModelUsage` (`inputTokens` include cached ones), `estimated`
-    if any of it is, and `steps`: the same for each model call, its model and how it ended."""
-    steps = [step_metadata(step) for step in answer.steps if step.usage != Usage()]
+def usage_metadata(result: RunResult) -> dict[str, Any] | None:
+    """Return the tokens of the message as message metadata: the default of `Agent(metadata=…)`.
+
+    Args:
+        result: The result of the run.
+
+    Returns:
+        `{"usage": …}` with the counts of the AI SDK's `LanguageModelUsage` (`inputTokens` includes
+        cached tokens), `estimated`, and `steps`, which has the same for each model call, with its
+        `model` and `finishReason`. Earlier runs on the same message are included. None: no tokens
+        were counted.
+
+    Source: `LanguageModelUsage` in `ai/src/types/usage.ts`.
+    """
+    steps = [step_metadata(step) for step in result.steps if step.usage != Usage()]
     if not steps:
         return None
-    steps = [*_earlier(answer.turn), *steps]
+    steps = [*_earlier_steps(result.turn), *steps]
     total = _total([step["usage"] for step in steps])
     return {"usage": {**total, "steps": steps}}
 
 
 def step_metadata(step: Step) -> dict[str, Any]:
-    """One element of the `steps` of `usage_metadata`."""
-    told = {
+    """Return the element of `steps` in `usage_metadata` for a step."""
+    metadata = {
         "model": step.model,
         "finishReason": step.finish_reason,
-        **{ours: step.details.get(theirs) for theirs, ours in _STOP.items()},
+        **{name: step.details.get(key) for key, name in _STOP.items()},
     }
-    return {**_known(told), "usage": {**_counts(step.usage), "estimated": step.estimated}}
+    return {
+        **_without_none(metadata),
+        "usage": {**_counts(step.usage), "estimated": step.estimated},
+    }
 
 
 def _counts(usage: Usage) -> dict[str, Any]:
     input_all = _sum([usage.input, usage.cache_read, usage.cache_write])
     known_text = usage.output is not None and usage.thinking is not None
     text = (usage.output or 0) - (usage.thinking or 0) if known_text else None
-    return _known(
+    return _without_none(
         {
             "inputTokens": input_all,
-            "inputTokenDetails": _known(
+            "inputTokenDetails": _without_none(
                 {
                     "noCacheTokens": usage.input,
                     "cacheReadTokens": usage.cache_read,
@@ -137,15 +160,17 @@ def _counts(usage: Usage) -> dict[str, Any]:
                 }
             ),
             "outputTokens": usage.output,
-            "outputTokenDetails": _known({"textTokens": text, "reasoningTokens": usage.thinking}),
+            "outputTokenDetails": _without_none(
+                {"textTokens": text, "reasoningTokens": usage.thinking}
+            ),
             "totalTokens": _sum([input_all, usage.output]),
         }
     )
 
 
-def _earlier(turn: Turn) -> list[dict[str, Any]]:
-    """The steps that the continued message says it had. They come from the client, like the rest
-    of the history."""
+def _earlier_steps(turn: Turn) -> list[dict[str, Any]]:
+    """Return the steps in the continued message's metadata. Without a store they come from the
+    client, unverified, like the rest of the history."""
     metadata = turn.continued.metadata if turn.continued else None
     usage = metadata.get("usage") if isinstance(metadata, dict) else None
     steps = usage.get("steps") if isinstance(usage, dict) else None
@@ -159,7 +184,7 @@ def _earlier(turn: Turn) -> list[dict[str, Any]]:
 def _total(usages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     details = {
         outer: _sums(
-            [inside for usage in usages if isinstance(inside := usage.get(outer), dict)], names
+            [counts for usage in usages if isinstance(counts := usage.get(outer), dict)], names
         )
         for outer, names in _DETAILS.items()
     }
@@ -168,10 +193,10 @@ def _total(usages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _sums(objects: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, int]:
-    """The counts of these names, added up."""
-    return _known(
+    """Return the sum of each count."""
+    return _without_none(
         {
-            name: _sum([count for one in objects if type(count := one.get(name)) is int])
+            name: _sum([count for each in objects if type(count := each.get(name)) is int])
             for name in names
         }
     )
@@ -182,17 +207,24 @@ def _sum(counts: Sequence[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one model call. None where the provider did not say."""
+    """Tokens of one model call, or of several. None: the provider did not report it.
+
+    Attributes:
+        input: Input tokens that were neither read from a cache nor written to it.
+        output: Output tokens.
+        cache_read: Input tokens read from the provider's cache.
+        cache_write: Input tokens written to the provider's cache.
+        thinking: The part of `output` that is thinking; it may be hidden from the user.
+    """
 
     input: int | None = None
     output: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
-    #: included in output; may be hidden from the user
     thinking: int | None = None
