@@ -1,4 +1,4 @@
-"""What becomes of the tools that servers list, whatever they are, and of their results."""
+"""Conversion of the tools that servers list, and of their results."""
 
 from __future__ import annotations
 
@@ -18,32 +18,34 @@ from tests.harness.fake_provider_rules import problems
 from tests.harness.tool_runner import ToolRunner
 
 
-async def nothing(tool: Tool, arguments: dict[str, Any], context: ToolContext) -> CallToolResult:
+async def unused_call(
+    tool: Tool, arguments: dict[str, Any], context: ToolContext
+) -> CallToolResult:
     raise AssertionError("not called")
 
 
-def made(*tools: Tool, **options: Any) -> list[FunctionTool]:
-    given: MCPOptions = {**options}  # type: ignore[typeddict-item]
-    found = list(function_tools(tools, nothing, given))
-    request = {"tools": [tool_definition(tool) for tool in found], "messages": []}
+def convert(*tools: Tool, **options: Any) -> list[FunctionTool]:
+    mcp_options: MCPOptions = {**options}  # type: ignore[typeddict-item]
+    converted = list(function_tools(tools, unused_call, mcp_options))
+    request = {"tools": [tool_definition(tool) for tool in converted], "messages": []}
     assert all("tools" not in problem and "schema" not in problem for problem in problems(request))
-    return found
+    return converted
 
 
-def listed(name: str, **schema: Any) -> Tool:
+def mcp_tool(name: str, **schema: Any) -> Tool:
     return Tool(name=name, input_schema={"type": "object", **schema})
 
 
-def test_one_tool_that_no_provider_takes_does_not_cost_the_others(
+def test_a_tool_that_providers_refuse_is_skipped(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    tools = made(
-        listed("good"),
-        listed("files/read.text"),
-        listed("files_read_text"),
-        listed("ümlaut", properties={"größe": {}}),
-        listed("odd", properties=[]),
-        listed("x" * 200),
+    tools = convert(
+        mcp_tool("good"),
+        mcp_tool("files/read.text"),
+        mcp_tool("files_read_text"),
+        mcp_tool("ümlaut", properties={"größe": {}}),
+        mcp_tool("odd", properties=[]),
+        mcp_tool("x" * 200),
     )
     assert [tool.name for tool in tools] == ["good", "files_read_text", "x" * 128]
     assert [record.args[0] for record in caplog.records if isinstance(record.args, tuple)] == [
@@ -51,11 +53,11 @@ def test_one_tool_that_no_provider_takes_does_not_cost_the_others(
     ]
 
 
-def test_a_schema_that_providers_refuse_is_told_as_far_as_they_take_it() -> None:
+def test_keys_that_providers_refuse_are_removed_from_the_schema() -> None:
     either = {"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}
-    [tool] = made(listed("either", properties={"a": {}, "b": {}}, **either))
+    [tool] = convert(mcp_tool("either", properties={"a": {}, "b": {}}, **either))
     assert tool.input_schema == {"type": "object", "properties": {"a": {}, "b": {}}}
-    # It is kept to all the same.
+    # Validation still uses the whole schema.
     assert tool.parse({"b": 1}) == {"b": 1}
     with pytest.raises(InvalidInput, match="is not valid"):
         tool.parse({})
@@ -70,14 +72,14 @@ def test_a_schema_that_providers_refuse_is_told_as_far_as_they_take_it() -> None
         {"$schema": "https://example.com/unheard-of"},
     ],
 )
-def test_a_schema_that_is_none_is_for_the_server_to_check(schema: dict[str, Any]) -> None:
-    [tool] = made(listed("odd", **schema))
+def test_an_invalid_schema_is_left_to_the_server(schema: dict[str, Any]) -> None:
+    [tool] = convert(mcp_tool("odd", **schema))
     assert tool.parse({"a": 1}) == {"a": 1}
 
 
-def test_titles_come_from_where_servers_put_them() -> None:
+def test_titles_come_from_the_tool_or_its_annotations() -> None:
     hints = ToolAnnotations(title="Of the hints", destructive_hint=False)
-    both = made(
+    both = convert(
         Tool(name="a", title="Its own", input_schema={}, annotations=hints),
         Tool(name="b", input_schema={}, annotations=hints),
         Tool(name="c", input_schema={}),
@@ -120,20 +122,20 @@ RESULTS = st.fixed_dictionaries(
 
 
 @given(RESULTS)
-async def test_whatever_a_server_answers_is_shown(said: dict[str, Any]) -> None:
-    result = CallToolResult.model_validate(said)
+async def test_any_result_can_be_sent_to_client_and_model(fields: dict[str, Any]) -> None:
+    result = CallToolResult.model_validate(fields)
 
-    async def answer(*_: Any) -> CallToolResult:
+    async def call(*_: Any) -> CallToolResult:
         return result
 
-    [tool] = function_tools([listed("any")], answer, {})
+    [tool] = function_tools([mcp_tool("any")], call, {})
     if result.is_error:
         with pytest.raises(ToolError, match=r"(?s).+"):
             await ToolRunner().run(tool)
         return
-    shown = await ToolRunner().run(tool)
-    # The page can be told, and the model is shown something of each piece.
-    assert json_codec.decode(json_codec.encode(shown)) == shown
-    pieces = tool.model_output(shown)
+    output = await ToolRunner().run(tool)
+    # The client can read it, and the model gets something for each piece.
+    assert json_codec.decode(json_codec.encode(output)) == output
+    pieces = tool.model_output(output)
     assert all(isinstance(piece, TextPart | FilePart) for piece in pieces)
     assert len(pieces) == max(1, len(result.content))

@@ -37,8 +37,8 @@ def legacy() -> MCPServer:
 
 
 @asynccontextmanager
-async def running(kind: Kind, **options: Unpack[MCPOptions]) -> AsyncIterator[MCPServer]:
-    """The tools of a server, which ends with the block."""
+async def open_server(kind: Kind, **options: Unpack[MCPOptions]) -> AsyncIterator[MCPServer]:
+    """Start a server and yield its tools, until the block ends."""
     if kind == "stdio":
         server = stdio(**options)
         try:
@@ -55,21 +55,21 @@ async def running(kind: Kind, **options: Unpack[MCPOptions]) -> AsyncIterator[MC
             await server.aclose()
 
 
-async def listed(server: MCPServer) -> dict[str, FunctionTool]:
+async def list_tools(server: MCPServer) -> dict[str, FunctionTool]:
     return {tool.name: tool for tool in await server.tools(TURN)}
 
 
-async def until(happened: Callable[[], Awaitable[bool]]) -> None:
+async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(DEADLINE):
-        while not await happened():  # noqa: ASYNC110
+        while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("kind", ["stdio", "http"])
-async def test_a_server_from_its_first_tool_to_its_death(
+async def test_a_server_lists_calls_changes_and_dies(
     kind: Kind, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(kind) as server:
+    async with open_server(kind) as server:
         assert isinstance(server, ToolSource)
         await _lists_and_calls(server)
         await _changes(server)
@@ -78,7 +78,7 @@ async def test_a_server_from_its_first_tool_to_its_death(
 
 
 async def _lists_and_calls(server: MCPServer) -> None:
-    tools = await listed(server)
+    tools = await list_tools(server)
     echo = tools["echo"]
     assert (echo.title, echo.description, echo.dynamic) == ("Echo", "Says it again.", True)
     assert echo.idempotent
@@ -88,7 +88,7 @@ async def _lists_and_calls(server: MCPServer) -> None:
     }
     assert echo.input_schema["properties"]["text"]["type"] == "string"
     # A second turn has the list already.
-    assert [*(await listed(server)).values()] == [*tools.values()]
+    assert [*(await list_tools(server)).values()] == [*tools.values()]
 
     runner = ToolRunner()
     assert await runner.run(echo, text="héllo") == {
@@ -100,10 +100,10 @@ async def _lists_and_calls(server: MCPServer) -> None:
     with pytest.raises(InvalidInput, match="expected an object, got"):
         echo.parse([])
 
-    # A dot is nothing for a provider.
-    shown = await runner.run(tools["pictures_show"])
-    assert [block["type"] for block in shown["content"]] == ["text", "image", "resource"]
-    text, image, note = tools["pictures_show"].model_output(shown)
+    # Providers do not accept the dot in its name.
+    output = await runner.run(tools["pictures_show"])
+    assert [block["type"] for block in output["content"]] == ["text", "image", "resource"]
+    text, image, note = tools["pictures_show"].model_output(output)
     assert isinstance(image, FilePart)
     assert image.media_type == "image/png"
     assert image.url.startswith("data:image/png;base64,iVBOR")
@@ -130,65 +130,65 @@ async def _lists_and_calls(server: MCPServer) -> None:
 
 async def _changes(server: MCPServer) -> None:
     """The list changes in the middle of a turn."""
-    tools = await listed(server)
+    tools = await list_tools(server)
     assert "grown" not in tools
     await ToolRunner().run(tools["grow"])
 
     async def has_grown() -> bool:
-        return "grown" in await listed(server)
+        return "grown" in await list_tools(server)
 
-    await until(has_grown)
-    assert (await ToolRunner().run((await listed(server))["grown"]))["content"][0][
+    await wait_until(has_grown)
+    assert (await ToolRunner().run((await list_tools(server))["grown"]))["content"][0][
         "text"
     ] == "grown"
-    # What a step knew before still works.
+    # Tools of the earlier list still work.
     await ToolRunner().run(tools["echo"], text="still here")
 
 
 async def _cancels(server: MCPServer) -> None:
-    """A call that nobody waits for is cancelled at the server."""
-    tools = await listed(server)
+    """A cancelled call is cancelled on the server."""
+    tools = await list_tools(server)
 
     def in_state(key: str) -> Callable[[], Awaitable[bool]]:
-        async def told() -> bool:
+        async def is_listed() -> bool:
             state = await ToolRunner().run(tools["state"])
             return "walk" in state["structuredContent"][key]
 
-        return told
+        return is_listed
 
     task = asyncio.create_task(ToolRunner().run(tools["hang"], name="walk"))
-    await until(in_state("waiting"))
+    await wait_until(in_state("waiting"))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await until(in_state("cancelled"))
+    await wait_until(in_state("cancelled"))
 
 
 async def _dies(kind: Kind, server: MCPServer, caplog: pytest.LogCaptureFixture) -> None:
     """The process ends inside a call: that one and those beside it fail, readably."""
-    tools = await listed(server)
+    tools = await list_tools(server)
     beside = asyncio.create_task(ToolRunner().run(tools["hang"], name="beside"))
     with pytest.raises(ToolError):
         await asyncio.wait_for(ToolRunner().run(tools["die"]), DEADLINE)
     with pytest.raises(ToolError):
         await asyncio.wait_for(beside, DEADLINE)
     if kind == "stdio":
-        # It is started again, by the next turn or a call of a tool that a step knew before.
-        shown = await ToolRunner().run(tools["echo"], text="again")
-        assert shown["content"][0]["text"] == "again"
-        assert "echo" in await listed(server)
+        # It is started again by the next turn, or by a call of a tool of the earlier list.
+        output = await ToolRunner().run(tools["echo"], text="again")
+        assert output["content"][0]["text"] == "again"
+        assert "echo" in await list_tools(server)
     else:
 
         async def is_gone() -> bool:
-            return not await listed(server)
+            return not await list_tools(server)
 
-        await until(is_gone)
+        await wait_until(is_gone)
         with pytest.raises(ToolError, match=r"The MCP server .* is unavailable\."):
             await ToolRunner().run(tools["echo"], text="again")
         assert "running the turn without its tools" in caplog.text
 
 
-async def test_a_server_that_is_slow_or_missing_does_not_keep_a_turn_waiting(
+async def test_a_turn_does_not_wait_for_a_slow_or_missing_server(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     begins = tmp_path / "begins"
@@ -198,19 +198,19 @@ async def test_a_server_that_is_slow_or_missing_does_not_keep_a_turn_waiting(
         assert await slow.tools(TURN) == ()
         assert await missing.tools(TURN) == ()
         assert "MCP server no-such-command unavailable" in caplog.text
-        # It goes on without the turn, so that a later one has it.
+        # Connecting goes on, so that a later turn has the tools.
         begins.touch()
 
         async def is_there() -> bool:
             return bool(await slow.tools(TURN))
 
-        await until(is_there)
+        await wait_until(is_there)
     finally:
         await slow.aclose()
         await missing.aclose()
 
 
-async def test_a_server_that_never_answers_is_ended_with_the_app(tmp_path: Path) -> None:
+async def test_a_server_that_never_responds_is_closed(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     server = mcp_stdio("sh", "-c", f"echo $$ > {pid}; exec sleep 1000", wait=0.01)
 
@@ -218,68 +218,68 @@ async def test_a_server_that_never_answers_is_ended_with_the_app(tmp_path: Path)
         await server.tools(TURN)
         return pid.exists() and bool(pid.read_text())
 
-    await until(has_begun)
+    await wait_until(has_begun)
     await asyncio.wait_for(server.aclose(), DEADLINE)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
 
 
-async def test_the_process_ends_with_the_app_and_comes_back_when_it_is_needed() -> None:
+async def test_a_closed_server_is_started_again() -> None:
     server = legacy()
-    await ToolRunner().run((await listed(server))["grow"])
-    assert [*await listed(server)] == ["grow", "tool1"]
+    await ToolRunner().run((await list_tools(server))["grow"])
+    assert [*await list_tools(server)] == ["grow", "tool1"]
     await server.aclose()
     await server.aclose()
     # Another process, which knows nothing of the first.
-    assert [*await listed(server)] == ["grow"]
+    assert [*await list_tools(server)] == ["grow"]
     await server.aclose()
 
 
-async def test_an_http_server_that_went_away_is_found_again() -> None:
+async def test_an_http_server_is_reconnected() -> None:
     urls: list[str] = []
     server = MCPServer("moving", lambda: streamable_http_client(urls[-1]), wait=DEADLINE)
     try:
         with serve("tests.harness.mcp_server:app") as served:
             urls.append(f"{served.url}/mcp")
-            echo = (await listed(server))["echo"]
+            echo = (await list_tools(server))["echo"]
             served.process.kill()
         with serve("tests.harness.mcp_server:app") as served:
             urls.append(f"{served.url}/mcp")
 
             async def is_back() -> bool:
-                return "echo" in await listed(server)
+                return "echo" in await list_tools(server)
 
-            await until(is_back)
-            # (Maybe it is noticed only now.)
-            shown = await ToolRunner().run(echo, text="hi")
-            assert shown["structuredContent"] == {"result": "hi"}
+            await wait_until(is_back)
+            # The lost connection may be noticed only now.
+            output = await ToolRunner().run(echo, text="hi")
+            assert output["structuredContent"] == {"result": "hi"}
             served.process.kill()
     finally:
         await server.aclose()
 
 
-async def test_a_server_with_sessions_forgets_them() -> None:
+async def test_a_lost_session_is_opened_again() -> None:
     with serve("tests.harness.mcp_legacy:app") as served:
         server = mcp_http(f"{served.url}/mcp", wait=DEADLINE)
-        grow = (await listed(server))["grow"]
+        grow = (await list_tools(server))["grow"]
         await ToolRunner().run(grow)
         async with httpx.AsyncClient() as client:
             await client.post(f"{served.url}/mcp", json={"method": "restart"})
         # The call was not run yet, so that it can be run in a new session.
-        shown = await ToolRunner().run(grow)
-        assert shown == {"content": [{"type": "text", "text": "grow was called"}]}
-        assert [*await listed(server)] == ["grow", "tool1"]
+        output = await ToolRunner().run(grow)
+        assert output == {"content": [{"type": "text", "text": "grow was called"}]}
+        assert [*await list_tools(server)] == ["grow", "tool1"]
         await server.aclose()
 
 
-async def test_a_server_that_tells_changes_by_itself_is_heard() -> None:
+async def test_list_changed_notifications_are_handled() -> None:
     server = legacy()
     try:
-        grow = (await listed(server))["grow"]
+        grow = (await list_tools(server))["grow"]
         for count in (1, 2):
             await ToolRunner().run(grow)
-            # The news came before the call's answer, so that the next step has it.
-            assert len(await listed(server)) == count + 1
+            # The notification came before the call's result, so the next step has the new list.
+            assert len(await list_tools(server)) == count + 1
     finally:
         await server.aclose()
 
@@ -287,40 +287,40 @@ async def test_a_server_that_tells_changes_by_itself_is_heard() -> None:
 async def test_each_event_loop_has_a_connection_of_its_own() -> None:
     server = legacy()
 
-    async def used() -> list[str]:
+    async def use() -> list[str]:
         try:
-            tools = await listed(server)
+            tools = await list_tools(server)
             await ToolRunner().run(tools["grow"])
             return sorted(tools)
         finally:
             await server.aclose()
 
-    there = await used()
-    assert there == await asyncio.to_thread(asyncio.run, used()) == ["grow"]
+    tools = await use()
+    assert tools == await asyncio.to_thread(asyncio.run, use()) == ["grow"]
 
 
-async def test_the_app_says_which_tools_it_wants_and_on_what_terms() -> None:
+async def test_options_filter_and_configure_the_tools() -> None:
     def reads(tool: Tool) -> bool:
         return bool(tool.annotations and tool.annotations.read_only_hint)
 
-    def asks(tool: Tool) -> Any:
+    def policy(tool: Tool) -> Any:
         return not reads(tool)
 
-    async with running(
+    async with open_server(
         "stdio",
         prefix="tests_",
         only=lambda tool: tool.name in ("echo", "add"),
-        needs_approval=asks,
+        needs_approval=policy,
         timeout=5,
     ) as server:
-        tools = await listed(server)
+        tools = await list_tools(server)
         assert {name: tool.needs_approval for name, tool in tools.items()} == {
             "tests_echo": False,
             "tests_add": True,
         }
         assert {tool.timeout for tool in tools.values()} == {5}
-        shown = await ToolRunner().run(tools["tests_add"], a=1, b=2)
-        assert shown["structuredContent"] == {"sum": 3}
+        output = await ToolRunner().run(tools["tests_add"], a=1, b=2)
+        assert output["structuredContent"] == {"sum": 3}
 
 
 async def test_secrets_of_a_server_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:

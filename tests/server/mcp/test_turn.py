@@ -1,4 +1,4 @@
-"""An agent with the tools of an MCP server: what the page sees, and what the model."""
+"""An agent with the tools of an MCP server: what the client and the model get."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def clock() -> str:
     return "noon"
 
 
-def called(*names: str) -> Reply:
+def tool_calls(*names: str) -> Reply:
     blocks = [tool_use(f"toolu_{name}", name, {}) for name in names]
     return Reply(message(*blocks, stop_reason="tool_use"))
 
@@ -48,14 +48,16 @@ def mcp(**options: Any) -> MCPServer:
     return mcp_stdio(sys.executable, path, wait=DEADLINE, **options)
 
 
-def asked(server: LiveServer) -> list[dict[str, Any]]:
+def send(server: LiveServer) -> list[dict[str, Any]]:
     return chunks(server.chat(user("Go")).text)
 
 
-def test_pictures_of_a_server_reach_the_page_and_the_model(provider: FakeProvider) -> None:
-    provider.script(called("t_pictures_show", "clock", "t_state"), Reply(message(text("A pixel."))))
+def test_images_reach_the_client_and_the_model(provider: FakeProvider) -> None:
+    provider.script(
+        tool_calls("t_pictures_show", "clock", "t_state"), Reply(message(text("A pixel.")))
+    )
     with served(provider, mcp(prefix="t_")) as server:
-        sent = asked(server)
+        sent = send(server)
     start, static, _ = (chunk for chunk in sent if chunk["type"] == "tool-input-start")
     assert (start["dynamic"], static.get("dynamic")) == (True, None)
     outputs = {
@@ -74,17 +76,17 @@ def test_pictures_of_a_server_reach_the_page_and_the_model(provider: FakeProvide
     names = [entry["name"] for entry in provider.request(0).json["tools"]]
     assert names[:2] == ["clock", "t_echo"]
     results = provider.request(1).json["messages"][-1]["content"]
-    shown = next(r for r in results if r["tool_use_id"] == "toolu_t_pictures_show")
-    assert [block["type"] for block in shown["content"]] == ["text", "image", "text"]
+    result = next(r for r in results if r["tool_use_id"] == "toolu_t_pictures_show")
+    assert [block["type"] for block in result["content"]] == ["text", "image", "text"]
 
 
-def test_a_server_that_dies_or_is_not_there_does_not_break_the_turn(
+def test_a_dying_or_missing_server_does_not_break_the_turn(
     provider: FakeProvider, tmp_path: Path
 ) -> None:
     missing = mcp_stdio(str(tmp_path / "no-such-command"))
-    provider.script(called("die"), called("echo", "clock"), Reply(message(text("Well."))))
+    provider.script(tool_calls("die"), tool_calls("echo", "clock"), Reply(message(text("Well."))))
     with served(provider, missing, mcp()) as server:
-        sent = asked(server)
+        sent = send(server)
     errors = [chunk for chunk in sent if chunk["type"].endswith("error")]
     # The process ended; and `echo` wants a text.
     assert [chunk["type"] for chunk in errors] == ["tool-output-error", "tool-input-error"]

@@ -30,7 +30,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def chats(url: str) -> AsyncIterator[SqlChatStore]:
+async def store(url: str) -> AsyncIterator[SqlChatStore]:
     """A store that is ready."""
     async with open_store(url) as store:
         yield store

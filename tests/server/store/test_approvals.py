@@ -1,4 +1,4 @@
-"""An approval that is a record counts once, for the call that was asked about."""
+"""Approvals in a store: each decision is redeemed once, for the call that was requested."""
 
 from __future__ import annotations
 
@@ -30,56 +30,57 @@ from tests.harness.stores import (
 INPUT = {"zone": "UTC", "big": 2**60 + 1, "one": 1.0}
 
 
-async def question(chats: SqlChatStore, *call_ids: str) -> list[str]:
-    """A turn that ended with questions about calls: the ids of its message and of the questions."""
-    turn = await begin_turn(chats, "asks", "ann", message=user_message(f"u{call_ids[0]}"))
-    issued = [
-        await chats.approvals.request(
-            turn, ToolInputAvailable(tool_call_id=one, tool_name="clock", input=INPUT)
+async def request_approvals(store: SqlChatStore, *call_ids: str) -> list[str]:
+    """Run a turn that ends with approval requests; return the ids of its message and of these."""
+    turn = await begin_turn(store, "r1", "ann", message=user_message(f"u{call_ids[0]}"))
+    requests = [
+        await store.approvals.request(
+            turn, ToolInputAvailable(tool_call_id=call_id, tool_name="clock", input=INPUT)
         )
-        for one in call_ids
+        for call_id in call_ids
     ]
-    approval_ids = [one.approval_id for one in issued]
+    approval_ids = [request.approval_id for request in requests]
     parts = [
-        tool_call(one, "approval-requested", input=INPUT, approval={"id": approval_id})
-        for one, approval_id in zip(call_ids, approval_ids, strict=True)
+        tool_call(call_id, "approval-requested", input=INPUT, approval={"id": approval_id})
+        for call_id, approval_id in zip(call_ids, approval_ids, strict=True)
     ]
     message = UIMessage.from_object(assistant_message(turn.message_id, *parts))
-    assert await chats.finish(turn, message, "waiting", (), run_id="asks")
+    assert await store.finish(turn, message, "waiting", (), run_id="r1")
     return [turn.message_id, *approval_ids]
 
 
-async def answered(chats: SqlChatStore, message_id: str, **approvals: Any) -> Turn:
-    """The turn of a page that answers: call id → the answer."""
+async def decided_turn(store: SqlChatStore, message_id: str, **approvals: Any) -> Turn:
+    """Return the turn of a client that decides: call id → the decision."""
     parts = [
-        tool_call(one, "approval-responded", approval=given) for one, given in approvals.items()
+        tool_call(call_id, "approval-responded", approval=decision)
+        for call_id, decision in approvals.items()
     ]
     request = chat_request(message=assistant_message(message_id, *parts))
-    return await chats.turn(request, "ann", NEWEST_CLIENT_VERSION)
+    return await store.turn(request, "ann", NEWEST_CLIENT_VERSION)
 
 
-async def test_an_answer_counts_once(chats: SqlChatStore) -> None:
-    message, one, two = await question(chats, "t1", "t2")
-    turn = await answered(
-        chats,
+async def test_a_decision_is_redeemed_once(store: SqlChatStore) -> None:
+    message, one, two = await request_approvals(store, "t1", "t2")
+    turn = await decided_turn(
+        store,
         message,
         t1={"id": one, "approved": True},
         t2={"id": two, "approved": False, "reason": "No."},
     )
-    assert await chats.approvals.redeem(turn) == {
+    assert await store.approvals.redeem(turn) == {
         "t1": Decision(approved=True),
         "t2": Decision(approved=False, reason="No."),
     }
     with pytest.raises(ChatError, match="already used") as refusal:
-        await chats.approvals.redeem(turn)
+        await store.approvals.redeem(turn)
     assert refusal.value.status == 409
 
 
-async def test_of_many_processes_one_takes_an_answer(chats: SqlChatStore, url: str) -> None:
-    message, one = await question(chats, "t1")
-    turn = await answered(chats, message, t1={"id": one, "approved": True})
+async def test_one_of_many_processes_redeems_a_decision(store: SqlChatStore, url: str) -> None:
+    message, one = await request_approvals(store, "t1")
+    turn = await decided_turn(store, message, t1={"id": one, "approved": True})
     async with open_store(url) as other:
-        stores = [chats, other] * 4
+        stores = [store, other] * 4
         outcomes = await asyncio.gather(
             *(store.approvals.redeem(turn) for store in stores), return_exceptions=True
         )
@@ -88,7 +89,7 @@ async def test_of_many_processes_one_takes_an_answer(chats: SqlChatStore, url: s
 
 
 def with_call(turn: Turn, **fields: Any) -> Turn:
-    """The turn, had its call been changed behind the store's back."""
+    """Return the turn with another call than the stored one."""
     assert turn.continued is not None
     value = turn.continued.to_object()
     value["parts"][-1].update(fields)
@@ -105,47 +106,49 @@ def with_call(turn: Turn, **fields: Any) -> Turn:
         {"approval": {"id": "approval_made_up", "approved": True}},
     ],
 )
-async def test_it_is_the_answer_to_one_call(chats: SqlChatStore, changed: dict[str, Any]) -> None:
-    message, one = await question(chats, "t1")
-    turn = await answered(chats, message, t1={"id": one, "approved": True})
+async def test_a_decision_is_valid_for_one_call(
+    store: SqlChatStore, changed: dict[str, Any]
+) -> None:
+    message, one = await request_approvals(store, "t1")
+    turn = await decided_turn(store, message, t1={"id": one, "approved": True})
     with pytest.raises(ChatError) as refusal:
-        await chats.approvals.redeem(with_call(turn, **changed))
+        await store.approvals.redeem(with_call(turn, **changed))
     assert refusal.value.status == 403
     # It was not used up by that.
-    assert await chats.approvals.redeem(turn) == {"t1": Decision(approved=True)}
+    assert await store.approvals.redeem(turn) == {"t1": Decision(approved=True)}
 
 
-async def test_it_is_an_answer_in_one_users_chat(chats: SqlChatStore) -> None:
-    message, one = await question(chats, "t1")
-    turn = await answered(chats, message, t1={"id": one, "approved": True})
-    await complete_turn(chats, "bob", message=user_message("u1"), user_id="bob")
+async def test_a_decision_is_valid_in_one_chat_of_one_user(store: SqlChatStore) -> None:
+    message, one = await request_approvals(store, "t1")
+    turn = await decided_turn(store, message, t1={"id": one, "approved": True})
+    await complete_turn(store, "bob", message=user_message("u1"), user_id="bob")
     for other in (replace(turn, user="bob"), replace(turn, chat_id="c2"), replace(turn, user=None)):
         with pytest.raises(ChatError) as refusal:
-            await chats.approvals.redeem(other)
+            await store.approvals.redeem(other)
         assert refusal.value.status == 403
 
 
-async def test_of_several_answers_all_count_or_none(chats: SqlChatStore) -> None:
-    message, one, two = await question(chats, "t1", "t2")
+async def test_decisions_are_redeemed_all_or_none(store: SqlChatStore) -> None:
+    message, one, two = await request_approvals(store, "t1", "t2")
     good = {"t1": {"id": one, "approved": True}}
-    turn = await answered(chats, message, **good, t2={"id": two, "approved": True})
+    turn = await decided_turn(store, message, **good, t2={"id": two, "approved": True})
     with pytest.raises(ChatError):
-        await chats.approvals.redeem(with_call(turn, input={"zone": "CET"}))
-    alone = await answered(chats, message, **good)
-    assert await chats.approvals.redeem(alone) == {"t1": Decision(approved=True)}
+        await store.approvals.redeem(with_call(turn, input={"zone": "CET"}))
+    alone = await decided_turn(store, message, **good)
+    assert await store.approvals.redeem(alone) == {"t1": Decision(approved=True)}
 
 
-async def test_it_counts_for_some_time(chats: SqlChatStore) -> None:
-    message, one = await question(chats, "t1")
-    turn = await answered(chats, message, t1={"id": one, "approved": True})
-    late = StoredApprovals(chats.database, clock=lambda: time() + LIFETIME + 1)
+async def test_an_approval_request_expires(store: SqlChatStore) -> None:
+    message, one = await request_approvals(store, "t1")
+    turn = await decided_turn(store, message, t1={"id": one, "approved": True})
+    late = StoredApprovals(store.database, clock=lambda: time() + LIFETIME + 1)
     with pytest.raises(ChatError, match="has expired") as refusal:
         await late.redeem(turn)
     assert refusal.value.status == 409
 
 
-async def test_another_approval_id_is_refused_before(chats: SqlChatStore) -> None:
-    message, _ = await question(chats, "t1")
+async def test_an_unknown_approval_id_is_refused(store: SqlChatStore) -> None:
+    message, _ = await request_approvals(store, "t1")
     with pytest.raises(ChatError) as refusal:
-        await answered(chats, message, t1={"id": "approval_made_up", "approved": True})
+        await decided_turn(store, message, t1={"id": "approval_made_up", "approved": True})
     assert refusal.value.status == 403

@@ -16,24 +16,24 @@ from tests.protocol.strategies import FOREIGN, json_values, messages
 from tests.server.store.test_property_chats import EXAMPLES
 
 
-def test_any_message_comes_back_as_it_was(url: str) -> None:
+def test_any_message_is_stored_unchanged(url: str) -> None:
     with asyncio.Runner() as runner:
         opening = open_store(url)
-        chats = runner.run(opening.__aenter__())
+        store = runner.run(opening.__aenter__())
         numbers = iter(range(10**6))
 
         async def through(metadata: Any, message: UIMessage) -> None:
             number = next(numbers)
             data = {"type": "data-x", "data": metadata}
-            person = user_message("u", metadata=metadata, parts=[data])
-            request = chat_request(f"c{number}", message=person)
-            turn = await chats.turn(request, None, NEWEST_CLIENT_VERSION)
+            sent = user_message("u", metadata=metadata, parts=[data])
+            request = chat_request(f"c{number}", message=sent)
+            turn = await store.turn(request, None, NEWEST_CLIENT_VERSION)
             message = msgspec.structs.replace(message, id=turn.message_id)
-            await chats.begin(turn, run_id=f"r{number}")
-            await chats.finish(turn, message, "finished", (), run_id=f"r{number}")
-            stored = await chats.get(None, f"c{number}")
+            await store.begin(turn, run_id=f"r{number}")
+            await store.finish(turn, message, "finished", (), run_id=f"r{number}")
+            stored = await store.get(None, f"c{number}")
             assert stored is not None
-            assert [one.to_object() for one in stored.messages] == [person, message.to_object()]
+            assert [one.to_object() for one in stored.messages] == [sent, message.to_object()]
 
         @settings(parent=EXAMPLES, max_examples=60)
         @given(json_values, messages())
@@ -49,12 +49,12 @@ def test_any_message_comes_back_as_it_was(url: str) -> None:
             runner.run(opening.__aexit__(None, None, None))
 
 
-async def test_half_an_emoji_and_forbidden_keys_do_no_harm(chats: SqlChatStore) -> None:
+async def test_lone_surrogates_and_forbidden_keys_are_replaced(store: SqlChatStore) -> None:
     part = {"type": "data-x", "data": {"__proto__": 1, "kept": [{"__proto__": {}}]}}
-    person = user_message("u", "cut \ud83d", parts=[{"type": "text", "text": "cut \ud83d"}, part])
-    turn = await chats.turn(chat_request(message=person), None, NEWEST_CLIENT_VERSION)
-    await chats.begin(turn, run_id="r1")
-    stored = await chats.get(None, "c1")
+    sent = user_message("u", "cut \ud83d", parts=[{"type": "text", "text": "cut \ud83d"}, part])
+    turn = await store.turn(chat_request(message=sent), None, NEWEST_CLIENT_VERSION)
+    await store.begin(turn, run_id="r1")
+    stored = await store.get(None, "c1")
     assert stored is not None
     assert stored.messages[0].to_object()["parts"] == [
         {"type": "text", "text": "cut \ufffd"},

@@ -52,7 +52,7 @@ PARTS = st.lists(
 class ChatMachine(RuleBasedStateMachine):
     """One chat and a list beside it. A page sends requests while no run is active."""
 
-    chats: SqlChatStore
+    store: SqlChatStore
     runner: asyncio.Runner
     #: chats of all examples so far
     examples = 0
@@ -74,7 +74,7 @@ class ChatMachine(RuleBasedStateMachine):
     def post(self, kept: int, *added: dict[str, Any], **body: Any) -> None:
         """A request after which the first messages and the added ones are there."""
         request = chat_request(self.chat_id, **body)
-        turn = self.runner.run(self.chats.turn(request, None, NEWEST_CLIENT_VERSION))
+        turn = self.runner.run(self.store.turn(request, None, NEWEST_CLIENT_VERSION))
         self.begin_run(turn)
         if tail := self.history[kept:]:
             self.replaced.append(tail)
@@ -82,7 +82,7 @@ class ChatMachine(RuleBasedStateMachine):
 
     def begin_run(self, turn: Turn) -> None:
         run_id = f"{self.chat_id}-{self.new_id('r')}"
-        self.runner.run(self.chats.begin(turn, run_id=run_id))
+        self.runner.run(self.store.begin(turn, run_id=run_id))
         self.active = (turn, run_id)
 
     @property
@@ -156,7 +156,7 @@ class ChatMachine(RuleBasedStateMachine):
         sent["parts"].append({"type": "text", "text": "Forged"})
         sent["metadata"] = {"usechat.anthropic": {}}
         request = chat_request(self.chat_id, message=sent, messageId=sent["id"])
-        self.begin_run(self.runner.run(self.chats.turn(request, None, NEWEST_CLIENT_VERSION)))
+        self.begin_run(self.runner.run(self.store.turn(request, None, NEWEST_CLIENT_VERSION)))
         self.history[index] = expected
 
     def written(self, parts: Objects) -> UIMessage:
@@ -182,14 +182,14 @@ class ChatMachine(RuleBasedStateMachine):
     def write(self, parts: Objects) -> None:
         turn, run_id = self.running
         message = self.written(parts)
-        assert self.runner.run(self.chats.checkpoint(turn, message, run_id=run_id))
+        assert self.runner.run(self.store.checkpoint(turn, message, run_id=run_id))
 
     @precondition(lambda self: not self.idle)
     @rule(parts=PARTS, outcome=st.sampled_from(["finished", "waiting", "aborted", "failed"]))
     def end(self, parts: Objects, outcome: Any) -> None:
         turn, run_id = self.running
         message = self.written(parts)
-        assert self.runner.run(self.chats.finish(turn, message, outcome, (), run_id=run_id))
+        assert self.runner.run(self.store.finish(turn, message, outcome, (), run_id=run_id))
         self.old.append((turn, run_id))
         self.active = None
 
@@ -197,7 +197,7 @@ class ChatMachine(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         turn, run_id = self.running
-        self.runner.run(self.chats.interrupt([run_id]))
+        self.runner.run(self.store.interrupt([run_id]))
         for index, message in enumerate(self.history):
             if message["id"] == turn.message_id:
                 self.history[index] = interrupted_message(
@@ -214,31 +214,31 @@ class ChatMachine(RuleBasedStateMachine):
             assistant_message(turn.message_id, {"type": "text", "text": "Late"})
         )
         if outcome is None:
-            assert not self.runner.run(self.chats.checkpoint(turn, message, run_id=run_id))
+            assert not self.runner.run(self.store.checkpoint(turn, message, run_id=run_id))
         else:
-            self.runner.run(self.chats.finish(turn, message, outcome, (), run_id=run_id))
+            self.runner.run(self.store.finish(turn, message, outcome, (), run_id=run_id))
 
     @invariant()
     def the_store_holds_the_list(self) -> None:
         if not self.count:
             return
-        stored = self.runner.run(self.chats.get(None, self.chat_id))
+        stored = self.runner.run(self.store.get(None, self.chat_id))
         assert stored is not None
         assert [message.to_object() for message in stored.messages] == self.history
         assert stored.chat.active_run_id == (self.active[1] if self.active else None)
-        branches = self.runner.run(self.chats.branches(None, self.chat_id)) or []
+        branches = self.runner.run(self.store.branches(None, self.chat_id)) or []
         told = [[message.to_object() for message in branch.messages] for branch in branches]
         assert told == self.replaced
 
 
-def test_the_store_holds_what_a_list_would(url: str) -> None:
+def test_a_store_behaves_like_a_list(url: str) -> None:
     with asyncio.Runner() as runner:
         opening = open_store(url)
 
         class Machine(ChatMachine):
             pass
 
-        Machine.chats = runner.run(opening.__aenter__())
+        Machine.store = runner.run(opening.__aenter__())
         Machine.runner = runner
         try:
             run_state_machine_as_test(Machine, settings=EXAMPLES)

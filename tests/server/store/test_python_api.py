@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from usechat_server.store import Chat, ChatPage, ChatStore, SqlChatStore, StoredChat
+from usechat_server.store import Chat, ChatPage, SqlChatStore, StoredChat
 
 from tests.harness.stores import complete_turn, user_message
 
 DOCS = Path(__file__).parents[3] / "docs" / "storage.md"
 
 
-async def test_an_app_lists_reads_renames_and_deletes_chats(chats: SqlChatStore) -> None:
-    store: ChatStore = chats
+async def test_an_app_lists_reads_renames_and_deletes_chats(store: SqlChatStore) -> None:
     for chat_id in ("c1", "c2", "c3"):
         await complete_turn(
-            chats, f"r-{chat_id}", user_id="ann", chat_id=chat_id, message=user_message("u1")
+            store, f"r-{chat_id}", user_id="ann", chat_id=chat_id, message=user_message("u1")
         )
     newest = await store.list("ann", cursor=None, limit=2)
     assert isinstance(newest, ChatPage)
@@ -50,8 +49,8 @@ async def test_the_snippet_of_the_docs_deletes_the_chats_of_a_user(
     exec(snippet, names)
     store: SqlChatStore = names["store"]
     await store.open()
-    for person in ("ann", "bob"):
-        await complete_turn(store, f"r-{person}", user_id=person, message=user_message("u1"))
+    for user in ("ann", "bob"):
+        await complete_turn(store, f"r-{user}", user_id=user, message=user_message("u1"))
     await names["delete_chats_of"]("ann")
     assert (await store.list("ann", None, 10)).chats == []
     assert len((await store.list("bob", None, 10)).chats) == 1

@@ -30,55 +30,55 @@ from tests.harness.stores import (
 )
 
 
-async def test_whoever_is_cancelled_leaves_nothing_half_done(chats: SqlChatStore) -> None:
-    """A person who leaves cancels the request, wherever it is."""
+async def test_a_cancelled_write_happens_fully_or_not_at_all(store: SqlChatStore) -> None:
+    """A user who leaves cancels the request, wherever it is."""
     chance = random.Random(1)
     for number in range(40):
-        before = await describe_messages(chats)
-        turn = await chats.turn(
+        before = await describe_messages(store)
+        turn = await store.turn(
             chat_request(message=user_message(f"u{number}")), None, NEWEST_CLIENT_VERSION
         )
-        task = asyncio.create_task(chats.begin(turn, run_id=f"r{number}"))
+        task = asyncio.create_task(store.begin(turn, run_id=f"r{number}"))
         for _ in range(chance.randrange(60)):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
-        open_turns = [one.run_id for one in await chats.open_turns()]
+        open_turns = [one.run_id for one in await store.open_turns()]
         grown = [*before, "user: Hello"]
-        assert (await describe_messages(chats), open_turns) in [
+        assert (await describe_messages(store), open_turns) in [
             (before, []),
             (grown, [f"r{number}"]),
         ]
-        await chats.interrupt(open_turns)
+        await store.interrupt(open_turns)
     # More were cancelled than there are connections.
     await asyncio.gather(
         *(
-            complete_turn(chats, f"s{n}", chat_id=f"s{n}", message=user_message("u"))
+            complete_turn(store, f"s{n}", chat_id=f"s{n}", message=user_message("u"))
             for n in range(20)
         )
     )
 
 
-async def test_writers_of_one_chat_wait_for_each_other(chats: SqlChatStore, url: str) -> None:
+async def test_writers_of_one_chat_wait_for_each_other(store: SqlChatStore, url: str) -> None:
     async with open_store(url) as other:
         for number in range(10):
-            turn = await begin_turn(chats, f"r{number}", message=user_message("u1"))
+            turn = await begin_turn(store, f"r{number}", message=user_message("u1"))
             message = UIMessage.from_object(assistant_message(turn.message_id, tool_call("t1")))
             asking = ToolInputAvailable(tool_call_id="t1", tool_name="clock", input={})
             await asyncio.gather(
-                chats.checkpoint(turn, message, run_id=f"r{number}"),
+                store.checkpoint(turn, message, run_id=f"r{number}"),
                 other.approvals.request(turn, asking),
-                chats.approvals.request(turn, asking),
+                store.approvals.request(turn, asking),
                 other.rename(None, "c1", "Title"),
                 other.finish(turn, message, "aborted", (), run_id=f"r{number}"),
-                chats.interrupt([f"r{number}"]),
+                store.interrupt([f"r{number}"]),
                 other.delete(None, "c1"),
             )
-            assert await chats.get(None, "c1") is None
-            assert await chats.open_turns() == []
+            assert await store.get(None, "c1") is None
+            assert await store.open_turns() == []
 
 
-async def test_nobody_is_passed_over_who_waits_to_write(tmp_path: Path) -> None:
+async def test_writers_of_a_file_get_their_turn_in_order(tmp_path: Path) -> None:
     """SQLite itself lets whoever asks at the right moment go first, some after many seconds."""
     written: list[int] = []
 
@@ -94,22 +94,22 @@ async def test_nobody_is_passed_over_who_waits_to_write(tmp_path: Path) -> None:
     assert written == list(range(40))
 
 
-async def test_a_long_chat_goes_on(chats: SqlChatStore) -> None:
+async def test_a_long_chat_can_be_continued(store: SqlChatStore) -> None:
     told = {"type": "text", "text": "y" * 4000}
     history = [user_message("u0")]
     for number in range(150):
         history += [assistant_message(f"a{number}", told), user_message(f"v{number}", "x" * 4000)]
-    await complete_turn(chats, "r1", messages=history)
-    await complete_turn(chats, "r2", message=user_message("new"))
-    stored = await chats.get(None, "c1")
+    await complete_turn(store, "r1", messages=history)
+    await complete_turn(store, "r2", message=user_message("new"))
+    stored = await store.get(None, "c1")
     assert stored is not None
     assert len(stored.messages) == 304
     assert [one.to_object() for one in stored.messages[:301]] == history
 
 
-async def test_a_request_that_is_cancelled_leaves_no_turn_open(chats: SqlChatStore) -> None:
+async def test_a_cancelled_request_leaves_no_open_turn(store: SqlChatStore) -> None:
     """Some servers cancel the request of a page that has left, wherever it is."""
-    app = create_app(Agent(ScriptedModel()), store=chats)
+    app = create_app(Agent(ScriptedModel()), store=store)
     chance = random.Random(2)
     for number in range(20):
         body = json.dumps({"id": f"c{number}", "message": user_message("u1")}).encode()
@@ -120,7 +120,7 @@ async def test_a_request_that_is_cancelled_leaves_no_turn_open(chats: SqlChatSto
         request.cancel()
         await asyncio.wait([request])
     await app.drain(20)
-    assert await chats.open_turns() == []
+    assert await store.open_turns() == []
 
 
 async def post(app: ASGIApp, body: bytes) -> None:

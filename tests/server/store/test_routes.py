@@ -1,4 +1,4 @@
-"""What a page asks of a server that keeps its chats, over real sockets."""
+"""The endpoints of stored chats, over real sockets."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def chat_app(model: ScriptedModel, store: str | ChatStore | None = None) -> Chat
     return create_app(Agent(model), user=user_from_header, anonymous=True, store=store)
 
 
-class Page:
-    """A signed-in person's page."""
+class ChatClient:
+    """A client of one user."""
 
-    def __init__(self, server: LiveServer, person: str) -> None:
+    def __init__(self, server: LiveServer, user_id: str) -> None:
         self.server = server
-        self.headers = {"x-user": person}
+        self.headers = {"x-user": user_id}
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -53,17 +53,17 @@ class Page:
         status: int = 200,
         client_version: str = "7.0.173",
     ) -> Any:
-        """An answer of this status: its JSON, or its text."""
+        """Send a request and return the JSON or the text of its response, which has this status."""
         headers = {**self.headers, "x-usechat-client": client_version}
-        answered = self.server.request(method, path, body, headers)
-        assert answered.status_code == status, answered.text
-        kind = answered.headers.get("content-type", "")
-        return answered.json() if kind == "application/json" else answered.text
+        response = self.server.request(method, path, body, headers)
+        assert response.status_code == status, response.text
+        kind = response.headers.get("content-type", "")
+        return response.json() if kind == "application/json" else response.text
 
-    def say(self, chat_id: str, message_id: str, text: str = "Hello", **body: Any) -> Any:
-        """A turn, read to its end."""
+    def send(self, chat_id: str, message_id: str, text: str = "Hello", **body: Any) -> Any:
+        """Send a message and return the chunks of the whole response."""
         body = {"id": chat_id, "message": user_message(message_id, text), **body}
-        return chunks(self.ask("POST", "/api/chat", body))
+        return chunks(self.request("POST", "/api/chat", body))
 
 
 @pytest.fixture
@@ -72,50 +72,50 @@ def model() -> ScriptedModel:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> str:
+def store_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/chats.db"
 
 
 @pytest.fixture
-def server(model: ScriptedModel, store: str) -> Iterator[LiveServer]:
-    with LiveServer(chat_app(model, store)) as server:
+def server(model: ScriptedModel, store_url: str) -> Iterator[LiveServer]:
+    with LiveServer(chat_app(model, store_url)) as server:
         yield server
 
 
 @pytest.fixture
-def ann(server: LiveServer) -> Page:
-    return Page(server, "ann")
+def ann(server: LiveServer) -> ChatClient:
+    return ChatClient(server, "ann")
 
 
 @contextmanager
-def running(page: Page) -> Iterator[Iterator[str]]:
-    """A turn in the chat c1 that has said all it has to say, and goes on: the lines that follow."""
+def running_turn(client: ChatClient) -> Iterator[Iterator[str]]:
+    """Run a turn in the chat c1 that has written its text and goes on; yield the next lines."""
     body = {"id": "c1", "message": user_message("u1")}
-    url = f"{page.server.url}/api/chat"
-    with httpx.stream("POST", url, json=body, headers=page.headers, timeout=DEADLINE) as answered:
-        lines = answered.iter_lines()
+    url = f"{client.server.url}/api/chat"
+    with httpx.stream("POST", url, json=body, headers=client.headers, timeout=DEADLINE) as response:
+        lines = response.iter_lines()
         while "there" not in next(lines):
             pass
         yield lines
 
 
-def filled(store: str, *parts: dict[str, Any]) -> str:
-    """Stores an answer of these parts in Ann's chat c1; its id."""
+def store_response(store_url: str, *parts: dict[str, Any]) -> str:
+    """Store a response with these parts in Ann's chat c1 and return its message id."""
 
-    async def fill() -> str:
-        async with open_store(store) as chats:
+    async def run() -> str:
+        async with open_store(store_url) as store:
             return (
-                await complete_turn(chats, "r0", *parts, user_id="ann", message=user_message("u0"))
+                await complete_turn(store, "r0", *parts, user_id="ann", message=user_message("u0"))
             ).message_id
 
-    return asyncio.run(fill())
+    return asyncio.run(run())
 
 
-def test_a_chat_as_it_is_kept(ann: Page, model: ScriptedModel) -> None:
+def test_a_stored_chat_can_be_loaded(ann: ChatClient, model: ScriptedModel) -> None:
     before = datetime.now(UTC)
-    start, *_ = ann.say("c1", "u1", "What is\n the time?")
-    ann.say("c1", "u2", "And now?")
-    chat = ann.ask("GET", "/api/chat/c1")
+    start, *_ = ann.send("c1", "u1", "What is\n the time?")
+    ann.send("c1", "u2", "And now?")
+    chat = ann.request("GET", "/api/chat/c1")
     assert {key: chat[key] for key in ("id", "title", "activeRunId")} == {
         "id": "c1",
         "title": "What is the time?",
@@ -123,51 +123,51 @@ def test_a_chat_as_it_is_kept(ann: Page, model: ScriptedModel) -> None:
     }
     assert before.isoformat()[:19] <= chat["createdAt"] < chat["updatedAt"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", chat["updatedAt"])
-    first, told, second, _ = chat["messages"]
+    first, response, second, _ = chat["messages"]
     assert first == user_message("u1", "What is\n the time?")
     assert second == user_message("u2", "And now?")
-    assert told["id"] == start["messageId"]
-    assert told["parts"] == [
+    assert response["id"] == start["messageId"]
+    assert response["parts"] == [
         {"type": "step-start"},
         {"type": "text", "text": "Hello there", "state": "done"},
     ]
-    # The model was told what is kept, though the page sent the newest message only.
-    assert [one.id for one in model.calls[1].messages] == ["u1", told["id"], "u2"]
+    # The model got the stored history, although the client sent only the newest message.
+    assert [message.id for message in model.calls[1].messages] == ["u1", response["id"], "u2"]
 
 
 @pytest.mark.parametrize("chat_id", ["a/b", "a b", "ä/stop/x", "100%", "chats?x=1#y", "..x"])
-def test_any_chat_id_can_be_asked_for(ann: Page, chat_id: str) -> None:
-    ann.say(chat_id, "u1")
+def test_a_chat_id_may_have_any_characters(ann: ChatClient, chat_id: str) -> None:
+    ann.send(chat_id, "u1")
     path = f"/api/chat/{quote(chat_id, safe='')}"
-    assert ann.ask("GET", path)["id"] == chat_id
-    assert len(ann.ask("GET", f"{path}/branches")["branches"]) == 0
-    ann.ask("DELETE", path, status=204)
-    ann.ask("GET", path, status=404)
+    assert ann.request("GET", path)["id"] == chat_id
+    assert len(ann.request("GET", f"{path}/branches")["branches"]) == 0
+    ann.request("DELETE", path, status=204)
+    ann.request("GET", path, status=404)
 
 
-def test_a_new_title_stays(ann: Page) -> None:
-    ann.say("c1", "u1", "Hello " * 50)
-    [listed] = ann.ask("GET", "/api/chats")["chats"]
+def test_a_new_title_stays(ann: ChatClient) -> None:
+    ann.send("c1", "u1", "Hello " * 50)
+    [listed] = ann.request("GET", "/api/chats")["chats"]
     assert len(listed["title"]) == 80
     assert listed["title"].endswith("…")
-    renamed = ann.ask("PATCH", "/api/chat/c1", {"title": "  Täglich\0 \n 1 "})
+    renamed = ann.request("PATCH", "/api/chat/c1", {"title": "  Täglich\0 \n 1 "})
     assert renamed["title"] == "Täglich 1"
-    ann.say("c1", "u1", "Edited", messageId="u1")
-    assert ann.ask("GET", "/api/chat/c1")["title"] == "Täglich 1"
-    refused: list[Any] = [{}, {"title": 1}, {"title": " "}, {"title": "x" * 201}, [], "x"]
-    for wrong in refused:
-        assert "title" in ann.ask("PATCH", "/api/chat/c1", wrong, status=400)
+    ann.send("c1", "u1", "Edited", messageId="u1")
+    assert ann.request("GET", "/api/chat/c1")["title"] == "Täglich 1"
+    invalid: list[Any] = [{}, {"title": 1}, {"title": " "}, {"title": "x" * 201}, [], "x"]
+    for body in invalid:
+        assert "title" in ann.request("PATCH", "/api/chat/c1", body, status=400)
 
 
-def test_the_title_is_that_of_the_text_that_is_there(ann: Page) -> None:
-    ann.say("c1", "u1", "One")
-    ann.say("c1", "u1", "Eins", messageId="u1")
-    assert ann.ask("GET", "/api/chat/c1")["title"] == "Eins"
+def test_the_title_is_that_of_the_current_text(ann: ChatClient) -> None:
+    ann.send("c1", "u1", "One")
+    ann.send("c1", "u1", "Eins", messageId="u1")
+    assert ann.request("GET", "/api/chat/c1")["title"] == "Eins"
 
 
-def test_a_chat_of_somebody_else_is_like_none(server: LiveServer, ann: Page) -> None:
-    ann.say("c1", "u1", "Secret")
-    bob = Page(server, "bob")
+def test_another_users_chat_is_not_found(server: LiveServer, ann: ChatClient) -> None:
+    ann.send("c1", "u1", "Secret")
+    bob = ChatClient(server, "bob")
     for method, path, body in [
         ("GET", "/api/chat/{}", None),
         ("GET", "/api/chat/{}?resume=1", None),
@@ -175,30 +175,30 @@ def test_a_chat_of_somebody_else_is_like_none(server: LiveServer, ann: Page) -> 
         ("PATCH", "/api/chat/{}", {"title": "Mine"}),
         ("DELETE", "/api/chat/{}", None),
     ]:
-        foreign = bob.ask(method, path.format("c1"), body, status=404)
-        assert foreign == bob.ask(method, path.format("none"), body, status=404)
+        foreign = bob.request(method, path.format("c1"), body, status=404)
+        assert foreign == bob.request(method, path.format("none"), body, status=404)
         assert foreign == "There is no such chat."
-    assert bob.ask("GET", "/api/chats")["chats"] == []
+    assert bob.request("GET", "/api/chats")["chats"] == []
     # The id is free for a chat of his own.
-    bob.say("c1", "u1", "Mine")
-    assert len(bob.ask("GET", "/api/chat/c1")["messages"]) == 2
-    assert ann.ask("GET", "/api/chat/c1")["messages"][0] == user_message("u1", "Secret")
+    bob.send("c1", "u1", "Mine")
+    assert len(bob.request("GET", "/api/chat/c1")["messages"]) == 2
+    assert ann.request("GET", "/api/chat/c1")["messages"][0] == user_message("u1", "Secret")
 
 
-def test_the_list_is_read_in_pages_while_chats_come_and_change(ann: Page) -> None:
+def test_the_list_can_be_paged_while_chats_change(ann: ChatClient) -> None:
     for number in range(7):
-        ann.say(f"c{number}", "u1")
-    first = ann.ask("GET", "/api/chats?limit=3")
+        ann.send(f"c{number}", "u1")
+    first = ann.request("GET", "/api/chats?limit=3")
     assert [chat["id"] for chat in first["chats"]] == ["c6", "c5", "c4"]
-    ann.say("c7", "u1")  # a new one
-    ann.say("c5", "u2")  # one that was told moves to the front
-    ann.ask("DELETE", "/api/chat/c4", status=204)  # where the page ended
-    second = ann.ask("GET", f"/api/chats?limit=3&cursor={first['nextCursor']}")
+    ann.send("c7", "u1")  # a new one
+    ann.send("c5", "u2")  # a message moves a chat to the front
+    ann.request("DELETE", "/api/chat/c4", status=204)  # where the page ended
+    second = ann.request("GET", f"/api/chats?limit=3&cursor={first['nextCursor']}")
     assert [chat["id"] for chat in second["chats"]] == ["c3", "c2", "c1"]
-    last = ann.ask("GET", f"/api/chats?limit=3&cursor={second['nextCursor']}")
+    last = ann.request("GET", f"/api/chats?limit=3&cursor={second['nextCursor']}")
     assert [chat["id"] for chat in last["chats"]] == ["c0"]
     assert last["nextCursor"] is None
-    anew = ann.ask("GET", "/api/chats")
+    anew = ann.request("GET", "/api/chats")
     assert [chat["id"] for chat in anew["chats"]][:3] == ["c5", "c7", "c6"]
     assert "messages" not in anew["chats"][0]
 
@@ -216,71 +216,71 @@ def test_the_list_is_read_in_pages_while_chats_come_and_change(ann: Page) -> Non
         ("cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OS4x", "cursor"),
     ],
 )
-def test_what_is_no_page_is_refused(ann: Page, query: str, says: str) -> None:
-    assert says in ann.ask("GET", f"/api/chats?{query}", status=400)
+def test_an_invalid_limit_or_cursor_is_refused(ann: ChatClient, query: str, says: str) -> None:
+    assert says in ann.request("GET", f"/api/chats?{query}", status=400)
 
 
-def test_a_page_that_comes_back_gets_the_running_answer_once(store: str) -> None:
+def test_a_client_that_reconnects_gets_the_running_response_once(store_url: str) -> None:
     model = ScriptedModel(hold=True)
-    with LiveServer(chat_app(model, store)) as server:
-        page = Page(server, "ann")
-        with running(page) as lines:
-            resumed = page.ask("GET", "/api/chat/c1?resume=1")
+    with LiveServer(chat_app(model, store_url)) as server:
+        client = ChatClient(server, "ann")
+        with running_turn(client) as lines:
+            resumed = client.request("GET", "/api/chat/c1?resume=1")
             assert [message["id"] for message in resumed["messages"]] == ["u1"]
             assert resumed["activeRunId"]
-            [listed] = page.ask("GET", "/api/chats")["chats"]
+            [listed] = client.request("GET", "/api/chats")["chats"]
             assert listed["activeRunId"] == resumed["activeRunId"]
             model.release()
             rest = "\n".join(lines)
         assert '"finish"' in rest
-        # Somebody else has got the end, and this page gets all of it all the same.
-        whole = chunks(page.ask("GET", "/api/chat/c1/stream"))
+        # Another client received the end, and this one still gets all of it.
+        whole = chunks(client.request("GET", "/api/chat/c1/stream"))
         assert "".join(chunk.get("delta", "") for chunk in whole) == "Hello there"
-        fetched = page.ask("GET", "/api/chat/c1?resume=1")
+        fetched = client.request("GET", "/api/chat/c1?resume=1")
         assert [message["role"] for message in fetched["messages"]] == ["user", "assistant"]
         assert fetched["activeRunId"] is None
-        page.ask("GET", "/api/chat/c1/stream", status=204)
+        client.request("GET", "/api/chat/c1/stream", status=204)
 
 
-def test_a_chat_that_is_deleted_stops(store: str) -> None:
+def test_deleting_a_chat_stops_its_run(store_url: str) -> None:
     model = ScriptedModel(hold=True)
-    with LiveServer(chat_app(model, store)) as server:
-        page = Page(server, "ann")
-        with running(page) as lines:
-            page.ask("DELETE", "/api/chat/c1", status=204)
+    with LiveServer(chat_app(model, store_url)) as server:
+        client = ChatClient(server, "ann")
+        with running_turn(client) as lines:
+            client.request("DELETE", "/api/chat/c1", status=204)
             assert model.closed.wait(DEADLINE)
             assert "[DONE]" in "\n".join(lines)
-        page.ask("GET", "/api/chat/c1", status=404)
-        assert page.ask("GET", "/api/chats")["chats"] == []
+        client.request("GET", "/api/chat/c1", status=404)
+        assert client.request("GET", "/api/chats")["chats"] == []
 
 
-def test_nobody_comes_back_to_an_answer_of_a_deleted_chat(store: str) -> None:
-    with LiveServer(chat_app(ScriptedModel(hold=True), store)) as server:
-        page = Page(server, "ann")
-        with running(page):
-            pass  # it is gone before the end
-        page.ask("DELETE", "/api/chat/c1", status=204)
-        page.ask("GET", "/api/chat/c1/stream", status=204)
+def test_the_response_of_a_deleted_chat_cannot_be_resumed(store_url: str) -> None:
+    with LiveServer(chat_app(ScriptedModel(hold=True), store_url)) as server:
+        client = ChatClient(server, "ann")
+        with running_turn(client):
+            pass  # the client disconnects before the end
+        client.request("DELETE", "/api/chat/c1", status=204)
+        client.request("GET", "/api/chat/c1/stream", status=204)
 
 
-def test_an_answer_that_ends_while_its_chat_is_read_is_shown_whole(store: str) -> None:
+def test_a_run_that_ends_while_its_chat_is_loaded_is_shown_whole(store_url: str) -> None:
     read, ended = threading.Event(), threading.Event()
 
     class Slow(SqlChatStore):
-        async def get(self, person: str | None, chat_id: str) -> StoredChat | None:
-            found = await super().get(person, chat_id)
+        async def get(self, user: str | None, chat_id: str) -> StoredChat | None:
+            stored = await super().get(user, chat_id)
             read.set()
             assert await asyncio.to_thread(ended.wait, DEADLINE)
-            return found
+            return stored
 
     model = ScriptedModel(hold=True)
     with (
-        LiveServer(chat_app(model, Slow(store))) as server,
+        LiveServer(chat_app(model, Slow(store_url))) as server,
         ThreadPoolExecutor(1) as pool,
     ):
-        page = Page(server, "ann")
-        with running(page) as lines:
-            loading = pool.submit(page.ask, "GET", "/api/chat/c1")
+        client = ChatClient(server, "ann")
+        with running_turn(client) as lines:
+            loading = pool.submit(client.request, "GET", "/api/chat/c1")
             assert read.wait(DEADLINE)
             model.release()
             assert "[DONE]" in "\n".join(lines)
@@ -291,19 +291,19 @@ def test_an_answer_that_ends_while_its_chat_is_read_is_shown_whole(store: str) -
         assert loaded["messages"][1]["parts"][-1]["state"] == "done"
 
 
-def test_what_a_chat_cost_can_be_read(ann: Page) -> None:
-    start, *_ = ann.say("c1", "u1")
-    [turn] = ann.ask("GET", "/api/chat/c1/usage")["turns"]
+def test_the_usage_of_a_chat_can_be_read(ann: ChatClient) -> None:
+    start, *_ = ann.send("c1", "u1")
+    [turn] = ann.request("GET", "/api/chat/c1/usage")["turns"]
     assert (turn["messageId"], turn["outcome"]) == (start["messageId"], "finished")
     assert turn["startedAt"] <= turn["endedAt"]
     assert [step["model"] for step in turn["steps"]] == ["scripted"]
-    Page(ann.server, "bob").ask("GET", "/api/chat/c1/usage", status=404)
+    ChatClient(ann.server, "bob").request("GET", "/api/chat/c1/usage", status=404)
 
 
-def test_what_was_replaced_can_be_read(ann: Page) -> None:
-    ann.say("c1", "u1", "One")
-    ann.say("c1", "u1", "Eins", messageId="u1")
-    [branch] = ann.ask("GET", "/api/chat/c1/branches")["branches"]
+def test_branches_can_be_read(ann: ChatClient) -> None:
+    ann.send("c1", "u1", "One")
+    ann.send("c1", "u1", "Eins", messageId="u1")
+    [branch] = ann.request("GET", "/api/chat/c1/branches")["branches"]
     assert (branch["number"], branch["after"]) == (1, None)
     assert branch["messages"][0] == user_message("u1", "One")
     assert branch["messages"][1]["role"] == "assistant"
@@ -317,18 +317,20 @@ def test_what_was_replaced_can_be_read(ann: Page) -> None:
         ("7.0.173", ["output-denied", "approval-responded"], ["custom"]),
     ],
 )
-def test_messages_are_written_for_the_reader(
-    model: ScriptedModel, store: str, client_version: str, states: list[str], kinds: list[str]
+def test_messages_fit_the_client_version(
+    model: ScriptedModel, store_url: str, client_version: str, states: list[str], kinds: list[str]
 ) -> None:
     denied = {"id": "p1", "approved": False, "reason": "No."}
-    filled(
-        store,
+    store_response(
+        store_url,
         {"type": "custom", "kind": "anthropic.fallback"},
         tool_call("t1", "output-denied", approval=denied, title="Clock"),
         tool_call("t2", "approval-responded", approval={"id": "p2", "approved": True}),
     )
-    with LiveServer(chat_app(model, store)) as server:
-        chat = Page(server, "ann").ask("GET", "/api/chat/c1", client_version=client_version)
+    with LiveServer(chat_app(model, store_url)) as server:
+        chat = ChatClient(server, "ann").request(
+            "GET", "/api/chat/c1", client_version=client_version
+        )
     parts = chat["messages"][1]["parts"]
     assert [part["state"] for part in parts if part["type"] == "tool-clock"] == states
     assert [part["type"] for part in parts if part["type"] == "custom"] == kinds
@@ -337,55 +339,55 @@ def test_messages_are_written_for_the_reader(
         assert parts[-2]["approval"] == denied
 
 
-def test_an_answer_that_was_cut_is_closed_when_the_server_starts(
-    store: str, model: ScriptedModel
+def test_an_interrupted_response_is_completed_when_the_server_starts(
+    store_url: str, model: ScriptedModel
 ) -> None:
-    async def cut() -> None:
-        async with open_store(store) as chats:
-            turn = await begin_turn(chats, "r1", "ann", message=user_message("u1"))
-            half = assistant_message(
+    async def run_and_crash() -> None:
+        async with open_store(store_url) as store:
+            turn = await begin_turn(store, "r1", "ann", message=user_message("u1"))
+            partial = assistant_message(
                 turn.message_id, {"type": "text", "text": "Hel", "state": "streaming"}
             )
-            assert await chats.checkpoint(turn, UIMessage.from_object(half), run_id="r1")
+            assert await store.checkpoint(turn, UIMessage.from_object(partial), run_id="r1")
 
-    asyncio.run(cut())
-    with LiveServer(chat_app(model, store)) as server:
-        page = Page(server, "ann")
-        chat = page.ask("GET", "/api/chat/c1?resume=1")
+    asyncio.run(run_and_crash())
+    with LiveServer(chat_app(model, store_url)) as server:
+        client = ChatClient(server, "ann")
+        chat = client.request("GET", "/api/chat/c1?resume=1")
         assert chat["activeRunId"] is None
         assert chat["messages"][1]["parts"][-1] == {"type": "text", "text": "Hel", "state": "done"}
-        page.say("c1", "u2", "Go on")
-        assert len(page.ask("GET", "/api/chat/c1")["messages"]) == 4
+        client.send("c1", "u2", "Go on")
+        assert len(client.request("GET", "/api/chat/c1")["messages"]) == 4
 
 
-def test_a_store_that_is_away_is_told(postgres: PostgresServer, model: ScriptedModel) -> None:
+def test_an_unavailable_store_is_reported(postgres: PostgresServer, model: ScriptedModel) -> None:
     url = postgres.database()
 
-    async def make() -> None:
+    async def create_tables() -> None:
         async with open_store(url):
             pass
 
-    asyncio.run(make())
+    asyncio.run(create_tables())
     with LiveServer(chat_app(model, SqlChatStore(url))) as server:
-        page = Page(server, "ann")
-        page.say("c1", "u1")
+        client = ChatClient(server, "ann")
+        client.send("c1", "u1")
         postgres.stop()
         try:
             for method, path in [("GET", "/api/chats"), ("GET", "/api/chat/c1")]:
-                assert "try again" in page.ask(method, path, status=503)
-            said_now = {"id": "c1", "message": user_message("u2")}
-            assert "try again" in page.ask("POST", "/api/chat", said_now, status=503)
+                assert "try again" in client.request(method, path, status=503)
+            body = {"id": "c1", "message": user_message("u2")}
+            assert "try again" in client.request("POST", "/api/chat", body, status=503)
         finally:
             postgres.start()
-        page.say("c1", "u2")
-        assert len(page.ask("GET", "/api/chat/c1")["messages"]) == 4
+        client.send("c1", "u2")
+        assert len(client.request("GET", "/api/chat/c1")["messages"]) == 4
 
 
 def test_without_a_store_there_are_no_chats(model: ScriptedModel) -> None:
     with LiveServer(chat_app(model)) as server:
-        page = Page(server, "ann")
-        page.ask("GET", "/api/chats", status=404)
-        page.ask("GET", "/api/chat/c1", status=404)
-        assert "stores no chats" in page.ask(
+        client = ChatClient(server, "ann")
+        client.request("GET", "/api/chats", status=404)
+        client.request("GET", "/api/chat/c1", status=404)
+        assert "stores no chats" in client.request(
             "POST", "/api/chat", {"message": user_message("u1")}, status=400
         )

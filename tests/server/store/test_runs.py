@@ -31,113 +31,113 @@ def partial(turn: Turn, text: str, state: str = "streaming") -> UIMessage:
     return UIMessage.from_object(assistant_message(turn.message_id, part))
 
 
-async def test_a_running_answer_is_there_as_far_as_it_was_saved(chats: SqlChatStore) -> None:
-    turn = await begin_turn(chats, "r1", message=user_message("u1"))
-    stored = await chats.get(None, "c1")
+async def test_a_running_response_is_readable_as_of_its_checkpoint(store: SqlChatStore) -> None:
+    turn = await begin_turn(store, "r1", message=user_message("u1"))
+    stored = await store.get(None, "c1")
     assert stored is not None
     assert (stored.chat.active_run_id, stored.active_message_id) == ("r1", turn.message_id)
     for text in ("He", "Hello"):
-        assert await chats.checkpoint(turn, partial(turn, text), run_id="r1")
-        assert (await describe_messages(chats))[-1] == f"assistant: {text}"
-    assert await chats.finish(turn, partial(turn, "Hello!", "done"), "finished", (), run_id="r1")
-    stored = await chats.get(None, "c1")
+        assert await store.checkpoint(turn, partial(turn, text), run_id="r1")
+        assert (await describe_messages(store))[-1] == f"assistant: {text}"
+    assert await store.finish(turn, partial(turn, "Hello!", "done"), "finished", (), run_id="r1")
+    stored = await store.get(None, "c1")
     assert stored is not None
     assert (stored.chat.active_run_id, stored.active_message_id) == (None, None)
-    assert (await describe_messages(chats))[-1] == "assistant: Hello!"
+    assert (await describe_messages(store))[-1] == "assistant: Hello!"
 
 
-async def test_a_turn_ends_once(chats: SqlChatStore) -> None:
-    turn = await begin_turn(chats, "r1", message=user_message("u1"))
+async def test_a_turn_ends_once(store: SqlChatStore) -> None:
+    turn = await begin_turn(store, "r1", message=user_message("u1"))
     whole = partial(turn, "Whole", "done")
-    assert await chats.finish(turn, whole, "aborted", (), run_id="r1")
+    assert await store.finish(turn, whole, "aborted", (), run_id="r1")
     # Again, since nobody knew whether it was written: it says so, and changes nothing.
-    assert await chats.finish(turn, partial(turn, "Other"), "failed", (), run_id="r1")
-    assert not await chats.checkpoint(turn, partial(turn, "Late"), run_id="r1")
-    assert (await describe_messages(chats))[-1] == "assistant: Whole"
-    [stored] = await chats.turns(None, "c1") or []
+    assert await store.finish(turn, partial(turn, "Other"), "failed", (), run_id="r1")
+    assert not await store.checkpoint(turn, partial(turn, "Late"), run_id="r1")
+    assert (await describe_messages(store))[-1] == "assistant: Whole"
+    [stored] = await store.turns(None, "c1") or []
     assert stored.outcome == "aborted"
 
 
-async def test_what_a_turn_cost_is_kept_of_each_call(chats: SqlChatStore) -> None:
-    turn = await begin_turn(chats, "r1", message=user_message("u1"))
+async def test_the_usage_of_each_model_call_is_stored(store: SqlChatStore) -> None:
+    turn = await begin_turn(store, "r1", message=user_message("u1"))
     steps = [
         Step("big", Usage(input=10, output=20, cache_read=3, cache_write=4, thinking=5), "stop"),
         Step("small", Usage(input=2**40)),
     ]
-    assert await chats.finish(turn, partial(turn, "Hi"), "finished", steps, run_id="r1")
-    [stored] = await chats.turns(None, "c1") or []
+    assert await store.finish(turn, partial(turn, "Hi"), "finished", steps, run_id="r1")
+    [stored] = await store.turns(None, "c1") or []
     assert list(stored.steps) == steps
     assert stored.message_id == turn.message_id
     assert stored.ended_at is not None
     assert stored.started_at <= stored.ended_at
 
 
-async def test_a_late_write_of_an_older_run_changes_nothing(chats: SqlChatStore) -> None:
-    old = await begin_turn(chats, "r1", message=user_message("u1"))
-    assert await chats.checkpoint(old, partial(old, "Old"), run_id="r1")
-    new = await begin_turn(chats, "r2", trigger="regenerate-message")
-    assert await chats.checkpoint(new, partial(new, "New"), run_id="r2")
-    assert not await chats.checkpoint(old, partial(old, "Late"), run_id="r1")
+async def test_a_late_write_of_an_older_run_changes_nothing(store: SqlChatStore) -> None:
+    old = await begin_turn(store, "r1", message=user_message("u1"))
+    assert await store.checkpoint(old, partial(old, "Old"), run_id="r1")
+    new = await begin_turn(store, "r2", trigger="regenerate-message")
+    assert await store.checkpoint(new, partial(new, "New"), run_id="r2")
+    assert not await store.checkpoint(old, partial(old, "Late"), run_id="r1")
     # Its end is known all the same, and the other one goes on.
-    assert await chats.finish(old, partial(old, "Late"), "aborted", (), run_id="r1")
-    assert await describe_messages(chats) == ["user: Hello", "assistant: New"]
-    stored = await chats.get(None, "c1")
+    assert await store.finish(old, partial(old, "Late"), "aborted", (), run_id="r1")
+    assert await describe_messages(store) == ["user: Hello", "assistant: New"]
+    stored = await store.get(None, "c1")
     assert stored is not None
     assert stored.chat.active_run_id == "r2"
 
 
-async def test_a_late_write_to_a_continued_message_changes_nothing(chats: SqlChatStore) -> None:
-    old = await begin_turn(chats, "r1", message=user_message("u1"))
+async def test_a_late_write_to_a_continued_message_changes_nothing(store: SqlChatStore) -> None:
+    old = await begin_turn(store, "r1", message=user_message("u1"))
     waiting = UIMessage.from_object(assistant_message(old.message_id, tool_call("t1")))
-    assert await chats.checkpoint(old, waiting, run_id="r1")
+    assert await store.checkpoint(old, waiting, run_id="r1")
     done = assistant_message(old.message_id, tool_call("t1", "output-available", output=1))
-    await begin_turn(chats, "r2", message=done)
-    assert not await chats.checkpoint(old, waiting, run_id="r1")
-    assert (await describe_messages(chats))[-1] == "assistant: output-available"
+    await begin_turn(store, "r2", message=done)
+    assert not await store.checkpoint(old, waiting, run_id="r1")
+    assert (await describe_messages(store))[-1] == "assistant: output-available"
 
 
 @pytest.mark.parametrize("first", [0, 2**53 - 2], ids=["one process", "Redis"])
-async def test_a_run_that_was_taken_over_writes_no_more(chats: SqlChatStore, first: int) -> None:
-    turn = await chats.turn(chat_request(message=user_message("u1")), None, NEWEST_CLIENT_VERSION)
-    await chats.begin(turn, run_id="r1", epoch=first)
+async def test_a_run_that_was_taken_over_writes_no_more(store: SqlChatStore, first: int) -> None:
+    turn = await store.turn(chat_request(message=user_message("u1")), None, NEWEST_CLIENT_VERSION)
+    await store.begin(turn, run_id="r1", epoch=first)
     one, two, end, late = (partial(turn, text) for text in ("One", "Two", "End", "Late"))
-    assert await chats.checkpoint(turn, one, run_id="r1", epoch=first)
-    assert await chats.checkpoint(turn, two, run_id="r1", epoch=first + 1)
-    assert not await chats.checkpoint(turn, late, run_id="r1", epoch=first)
-    assert not await chats.finish(turn, late, "failed", (), run_id="r1", epoch=first)
-    assert await chats.finish(turn, end, "finished", (), run_id="r1", epoch=first + 1)
-    assert not await chats.finish(turn, late, "failed", (), run_id="r1", epoch=first)
-    assert (await describe_messages(chats))[-1] == "assistant: End"
+    assert await store.checkpoint(turn, one, run_id="r1", epoch=first)
+    assert await store.checkpoint(turn, two, run_id="r1", epoch=first + 1)
+    assert not await store.checkpoint(turn, late, run_id="r1", epoch=first)
+    assert not await store.finish(turn, late, "failed", (), run_id="r1", epoch=first)
+    assert await store.finish(turn, end, "finished", (), run_id="r1", epoch=first + 1)
+    assert not await store.finish(turn, late, "failed", (), run_id="r1", epoch=first)
+    assert (await describe_messages(store))[-1] == "assistant: End"
 
 
-async def test_a_run_writes_nothing_into_a_deleted_chat(chats: SqlChatStore) -> None:
-    turn = await begin_turn(chats, "r1", message=user_message("u1"))
-    assert await chats.delete(None, "c1")
-    assert not await chats.checkpoint(turn, partial(turn, "Late"), run_id="r1")
-    assert not await chats.finish(turn, partial(turn, "Late"), "finished", (), run_id="r1")
-    assert await chats.get(None, "c1") is None
-    await complete_turn(chats, "r2", message=user_message("u1", "Anew"))
-    assert await describe_messages(chats) == ["user: Anew", "assistant: Fine."]
+async def test_a_run_writes_nothing_into_a_deleted_chat(store: SqlChatStore) -> None:
+    turn = await begin_turn(store, "r1", message=user_message("u1"))
+    assert await store.delete(None, "c1")
+    assert not await store.checkpoint(turn, partial(turn, "Late"), run_id="r1")
+    assert not await store.finish(turn, partial(turn, "Late"), "finished", (), run_id="r1")
+    assert await store.get(None, "c1") is None
+    await complete_turn(store, "r2", message=user_message("u1", "Anew"))
+    assert await describe_messages(store) == ["user: Anew", "assistant: Fine."]
 
 
-async def test_turns_that_nobody_runs_are_closed(chats: SqlChatStore) -> None:
-    cut = await begin_turn(chats, "r1", chat_id="c1", message=user_message("u1"))
+async def test_orphaned_turns_are_interrupted(store: SqlChatStore) -> None:
+    cut = await begin_turn(store, "r1", chat_id="c1", message=user_message("u1"))
     half = tool_call("t2", "input-streaming", input={"zo": "n"}, rawInput='{"zo":"n')
     told = [{"type": "text", "text": "Hel", "state": "streaming"}, half]
-    assert await chats.checkpoint(
+    assert await store.checkpoint(
         cut, UIMessage.from_object(assistant_message(cut.message_id, *told)), run_id="r1"
     )
-    await begin_turn(chats, "r2", "ann", "c2", message=user_message("u2"))
-    await begin_turn(chats, "r3", chat_id="c3", message=user_message("u3"))
-    found = {one.run_id: one for one in await chats.open_turns()}
+    await begin_turn(store, "r2", "ann", "c2", message=user_message("u2"))
+    await begin_turn(store, "r3", chat_id="c3", message=user_message("u3"))
+    found = {one.run_id: one for one in await store.open_turns()}
     assert set(found) == {"r1", "r2", "r3"}
     assert (found["r2"].user, found["r2"].chat_id) == ("ann", "c2")
     assert found["r1"].message_id == cut.message_id
 
-    await chats.interrupt(["r1", "r2", "gone"])
-    await chats.interrupt(["r1"])
-    assert [one.run_id for one in await chats.open_turns()] == ["r3"]
-    stored = await chats.get(None, "c1")
+    await store.interrupt(["r1", "r2", "gone"])
+    await store.interrupt(["r1"])
+    assert [one.run_id for one in await store.open_turns()] == ["r3"]
+    stored = await store.get(None, "c1")
     assert stored is not None
     assert stored.chat.active_run_id is None
     text, broken, *_ = stored.messages[-1].to_object()["parts"][1:]
@@ -148,49 +148,51 @@ async def test_turns_that_nobody_runs_are_closed(chats: SqlChatStore) -> None:
         {"type": "step-start"},
         {"type": "text", "text": "", "state": "done"},
     ]
-    assert [turn.outcome for turn in await chats.turns(None, "c1") or []] == ["interrupted"]
-    assert await describe_messages(chats, "ann", "c2") == ["user: Hello"]
+    assert [turn.outcome for turn in await store.turns(None, "c1") or []] == ["interrupted"]
+    assert await describe_messages(store, "ann", "c2") == ["user: Hello"]
 
 
-async def test_a_call_that_waits_for_the_page_waits_after_a_crash_too(chats: SqlChatStore) -> None:
-    cut = await begin_turn(chats, "r1", message=user_message("u1"))
+async def test_a_call_that_waits_for_the_client_still_waits_after_a_crash(
+    store: SqlChatStore,
+) -> None:
+    cut = await begin_turn(store, "r1", message=user_message("u1"))
     waiting = UIMessage.from_object(assistant_message(cut.message_id, tool_call("t1")))
-    assert await chats.checkpoint(cut, waiting, run_id="r1")
-    await chats.interrupt(["r1"])
+    assert await store.checkpoint(cut, waiting, run_id="r1")
+    await store.interrupt(["r1"])
     done = assistant_message(cut.message_id, tool_call("t1", "output-available", output=1))
-    turn = await begin_turn(chats, "r2", message=done)
+    turn = await begin_turn(store, "r2", message=done)
     assert turn.client_outputs == frozenset({"t1"})
 
 
 @pytest.mark.parametrize("stored", [False, True])
-async def test_a_turn_of_a_state_that_is_past_does_not_begin(
-    chats: SqlChatStore, stored: bool
+async def test_a_turn_made_from_an_older_state_does_not_begin(
+    store: SqlChatStore, stored: bool
 ) -> None:
     if stored:
-        await complete_turn(chats, "r1", message=user_message("u1"))
-    stale = await chats.turn(
+        await complete_turn(store, "r1", message=user_message("u1"))
+    stale = await store.turn(
         chat_request(message=user_message("u9", "Mine")), None, NEWEST_CLIENT_VERSION
     )
-    await complete_turn(chats, "r2", message=user_message("u2"))
-    before = await describe_messages(chats)
+    await complete_turn(store, "r2", message=user_message("u2"))
+    before = await describe_messages(store)
     with pytest.raises(ChatChanged):
-        await chats.begin(stale, run_id="r3")
-    assert await describe_messages(chats) == before
-    assert await chats.open_turns() == []
+        await store.begin(stale, run_id="r3")
+    assert await describe_messages(store) == before
+    assert await store.open_turns() == []
 
 
-async def test_a_turn_that_saw_half_an_answer_does_not_begin(chats: SqlChatStore) -> None:
-    running = await begin_turn(chats, "r1", message=user_message("u1"))
-    assert await chats.checkpoint(running, partial(running, "Ha"), run_id="r1")
-    early = await chats.turn(chat_request(message=user_message("u2")), None, NEWEST_CLIENT_VERSION)
-    assert await chats.finish(running, partial(running, "Half"), "finished", (), run_id="r1")
+async def test_a_turn_made_from_a_checkpoint_does_not_begin(store: SqlChatStore) -> None:
+    running = await begin_turn(store, "r1", message=user_message("u1"))
+    assert await store.checkpoint(running, partial(running, "Ha"), run_id="r1")
+    early = await store.turn(chat_request(message=user_message("u2")), None, NEWEST_CLIENT_VERSION)
+    assert await store.finish(running, partial(running, "Half"), "finished", (), run_id="r1")
     with pytest.raises(ChatChanged):
-        await chats.begin(early, run_id="r2")
+        await store.begin(early, run_id="r2")
 
 
-async def test_of_many_processes_one_begins(chats: SqlChatStore, url: str) -> None:
+async def test_one_of_many_processes_begins_a_turn(store: SqlChatStore, url: str) -> None:
     async with open_store(url) as other:
-        stores = [chats, other] * 4
+        stores = [store, other] * 4
         for message_id in ("u1", "u2"):
             request = chat_request(message=user_message(message_id))
             turns = [await store.turn(request, None, NEWEST_CLIENT_VERSION) for store in stores]
@@ -205,13 +207,13 @@ async def test_of_many_processes_one_begins(chats: SqlChatStore, url: str) -> No
             refused = [one for one in outcomes if isinstance(one, ChatChanged)]
             assert len(refused) == len(stores) - 1, outcomes
             winner = outcomes.index(None)
-            assert [one.run_id for one in await chats.open_turns()] == [runs[winner]]
+            assert [one.run_id for one in await store.open_turns()] == [runs[winner]]
             end = partial(turns[winner], "End", "done")
             assert await other.finish(turns[winner], end, "finished", (), run_id=runs[winner])
-        assert await describe_messages(chats) == ["user: Hello", "assistant: End"] * 2
+        assert await describe_messages(store) == ["user: Hello", "assistant: End"] * 2
 
 
-async def test_many_chats_are_written_at_once(chats: SqlChatStore, url: str) -> None:
+async def test_many_chats_are_written_concurrently(store: SqlChatStore, url: str) -> None:
     async def talk(store: SqlChatStore, chat_id: str) -> None:
         for number in range(3):
             run = f"{chat_id}-{number}"
@@ -221,19 +223,19 @@ async def test_many_chats_are_written_at_once(chats: SqlChatStore, url: str) -> 
             assert await store.finish(turn, partial(turn, "Hi!"), "finished", (), run_id=run)
 
     async with open_store(url) as other:
-        await asyncio.gather(*(talk((chats, other)[n % 2], f"c{n}") for n in range(12)))
+        await asyncio.gather(*(talk((store, other)[n % 2], f"c{n}") for n in range(12)))
     for n in range(12):
         assert (
-            await describe_messages(chats, None, f"c{n}") == ["user: Hello", "assistant: Hi!"] * 3
+            await describe_messages(store, None, f"c{n}") == ["user: Hello", "assistant: Hi!"] * 3
         )
 
 
-async def test_two_checkpoints_at_once_make_one_message(chats: SqlChatStore, url: str) -> None:
-    turn = await begin_turn(chats, "r1", message=user_message("u1"))
+async def test_concurrent_checkpoints_store_one_message(store: SqlChatStore, url: str) -> None:
+    turn = await begin_turn(store, "r1", message=user_message("u1"))
     async with open_store(url) as other:
         saved = await asyncio.gather(
-            *((chats, other)[n % 2].checkpoint(turn, partial(turn, "Hi"), run_id="r1")
+            *((store, other)[n % 2].checkpoint(turn, partial(turn, "Hi"), run_id="r1")
               for n in range(6))
         )  # fmt: skip
     assert all(saved)
-    assert await message_ids(chats) == ["u1", turn.message_id]
+    assert await message_ids(store) == ["u1", turn.message_id]

@@ -43,7 +43,7 @@ async def execute(database: Database, statement: str) -> None:
     await database.write(lambda connection: connection.execute(text(statement)))
 
 
-async def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
+async def test_the_migrations_create_the_tables_of_the_code(url: str) -> None:
     database = Database(url)
     await schema.upgrade(database)
     assert await database.read(lambda there: there.run_sync(differences)) == []
@@ -56,7 +56,7 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> No
     await database.aclose()
 
 
-async def test_processes_that_upgrade_at_once_wait_for_each_other(url: str) -> None:
+async def test_concurrent_upgrades_wait_for_each_other(url: str) -> None:
     databases = [Database(url) for _ in range(8)]
     await asyncio.gather(*map(schema.upgrade, databases))
     assert [await schema.current(one) for one in databases] == [schema.newest()] * 8
@@ -64,7 +64,7 @@ async def test_processes_that_upgrade_at_once_wait_for_each_other(url: str) -> N
         await one.aclose()
 
 
-async def test_an_upgrade_that_fails_leaves_nothing_behind(url: str) -> None:
+async def test_a_failed_upgrade_leaves_nothing_behind(url: str) -> None:
     database = Database(url)
     # The last table that the first migration makes.
     await execute(database, "CREATE TABLE usechat_approvals (id INTEGER)")
@@ -78,20 +78,20 @@ async def test_an_upgrade_that_fails_leaves_nothing_behind(url: str) -> None:
 
 
 async def test_a_new_file_needs_no_command(tmp_path: Path) -> None:
-    chats = SqlChatStore(f"sqlite:///{tmp_path}/new.db")
-    await chats.open()
-    await complete_turn(chats, "r1", message=user_message("u1"))
-    assert await describe_messages(chats) == ["user: Hello", "assistant: Fine."]
-    await chats.aclose()
+    store = SqlChatStore(f"sqlite:///{tmp_path}/new.db")
+    await store.open()
+    await complete_turn(store, "r1", message=user_message("u1"))
+    assert await describe_messages(store) == ["user: Hello", "assistant: Fine."]
+    await store.aclose()
 
 
 async def test_a_new_postgresql_database_needs_the_command(postgres: PostgresServer) -> None:
-    chats = SqlChatStore(postgres.database())
+    store = SqlChatStore(postgres.database())
     with pytest.raises(ValueError, match="Run: usechat-server db upgrade"):
-        await chats.open()
-    await schema.upgrade(chats.database)
-    await chats.open()
-    await chats.aclose()
+        await store.open()
+    await schema.upgrade(store.database)
+    await store.open()
+    await store.aclose()
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ async def test_the_tables_of_another_release_are_not_used(
     await execute(database, f"DELETE FROM {schema.VERSION_TABLE}")
     if revision is not None:
         await execute(database, f"INSERT INTO {schema.VERSION_TABLE} VALUES ('{revision}')")
-    chats = SqlChatStore(url)
+    store = SqlChatStore(url)
     with pytest.raises(ValueError, match=says):
-        await chats.open()
-    await chats.aclose()
+        await store.open()
+    await store.aclose()
     await database.aclose()
 
 
-async def test_the_newest_tables_can_be_made_those_of_an_older_release(url: str) -> None:
+async def test_the_tables_can_be_downgraded(url: str) -> None:
     database = Database(url)
     await schema.upgrade(database)
 
@@ -135,7 +135,7 @@ async def test_the_newest_tables_can_be_made_those_of_an_older_release(url: str)
     await database.aclose()
 
 
-def test_an_app_beside_it_has_its_own_migrations(url: str) -> None:
+def test_the_apps_own_migrations_do_not_collide(url: str) -> None:
     # Both may use Alembic in one database; ours are named so that they do not meet.
     assert {table.name.partition("_")[0] for table in metadata.sorted_tables} == {"usechat"}
     assert schema.VERSION_TABLE.startswith("usechat_")
@@ -152,7 +152,7 @@ def test_an_app_beside_it_has_its_own_migrations(url: str) -> None:
         ("", "invalid store URL"),
     ],
 )
-def test_another_url_is_refused_readably(wrong: str, says: str) -> None:
+def test_an_unsupported_url_is_refused(wrong: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         SqlChatStore(wrong)
 
@@ -174,7 +174,7 @@ def run_db(*arguments: str, store: str = "") -> subprocess.CompletedProcess[str]
     )
 
 
-def test_the_command_says_what_is_missing_and_makes_it(tmp_path: Path) -> None:
+def test_the_command_checks_and_creates_the_tables(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/chats.db"
     missing = run_db("check", store=url)
     assert missing.returncode == 2
@@ -206,45 +206,45 @@ def test_the_command_says_what_is_wrong(arguments: tuple[str, ...], says: str) -
     assert "hush" not in failed.stderr
 
 
-async def test_a_database_that_is_away_is_told_and_used_again(postgres: PostgresServer) -> None:
-    chats = SqlChatStore(postgres.database())
-    await schema.upgrade(chats.database)
-    await complete_turn(chats, "r1", message=user_message("u1"))
+async def test_an_unavailable_database_is_reported_and_used_again(postgres: PostgresServer) -> None:
+    store = SqlChatStore(postgres.database())
+    await schema.upgrade(store.database)
+    await complete_turn(store, "r1", message=user_message("u1"))
     postgres.stop()
     try:
         for _ in range(2):
             with pytest.raises(StoreUnavailable) as away:
-                await chats.get(None, "c1")
+                await store.get(None, "c1")
             assert away.value.status == 503
             assert "test1" not in away.value.text
     finally:
         postgres.start()
-    assert await describe_messages(chats) == ["user: Hello", "assistant: Fine."]
-    await chats.aclose()
+    assert await describe_messages(store) == ["user: Hello", "assistant: Fine."]
+    await store.aclose()
 
 
-async def test_the_query_of_the_docs_tells_what_a_user_cost(chats: SqlChatStore) -> None:
+async def test_the_query_of_the_docs_returns_the_usage_of_a_user(store: SqlChatStore) -> None:
     page = (Path(__file__).parents[3] / "docs" / "storage.md").read_text()
     [query] = re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    for run, person in (("r1", "ann"), ("r2", "ann"), ("r3", "bob")):
-        turn = await begin_turn(chats, run, person, message=user_message(f"u{run}"))
+    for run, user in (("r1", "ann"), ("r2", "ann"), ("r3", "bob")):
+        turn = await begin_turn(store, run, user, message=user_message(f"u{run}"))
         message = UIMessage.from_object(assistant_message(turn.message_id))
         steps = [Step("small", Usage(input=2, output=3)), Step("big", Usage(input=5))]
-        assert await chats.finish(turn, message, "finished", steps, run_id=run)
-    found = await chats.database.read(lambda there: there.execute(text(query)))
+        assert await store.finish(turn, message, "finished", steps, run_id=run)
+    found = await store.database.read(lambda there: there.execute(text(query)))
     assert sorted(map(tuple, found)) == [("big", 10, None), ("small", 4, 6)]
 
 
 def test_a_store_works_in_any_event_loop(url: str) -> None:
-    chats = SqlChatStore(url)
+    store = SqlChatStore(url)
 
     async def once(number: int) -> list[str]:
         if number == 0:
-            await schema.upgrade(chats.database)
-        await complete_turn(chats, f"r{number}", message=user_message(f"u{number}"))
-        await chats.aclose()
-        found = await describe_messages(chats)  # it can be used again, too
-        await chats.aclose()
+            await schema.upgrade(store.database)
+        await complete_turn(store, f"r{number}", message=user_message(f"u{number}"))
+        await store.aclose()
+        found = await describe_messages(store)  # it can be used again, too
+        await store.aclose()
         return found
 
     for number in range(2):

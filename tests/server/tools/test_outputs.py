@@ -76,7 +76,7 @@ SKY_JSON = {"cloudCover": 0.5, "seen": "2026-02-28T12:00:00Z"}
         ({"constructor": "a name"}, {"constructor": "a name"}),
     ],
 )
-async def test_the_page_gets_json_of_whatever_has_a_json_form(value: Any, shown: Any) -> None:
+async def test_outputs_become_json(value: Any, shown: Any) -> None:
     @tool
     async def made() -> Any:
         return value
@@ -84,7 +84,7 @@ async def test_the_page_gets_json_of_whatever_has_a_json_form(value: Any, shown:
     assert await tool_outputs(made) == [shown]
 
 
-async def test_what_has_no_json_form_is_an_error() -> None:
+async def test_an_output_without_a_json_form_is_an_error() -> None:
     @tool
     def made() -> object:
         return object()
@@ -106,7 +106,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_an_output_survives_the_way_to_the_page(value: Any) -> None:
+def test_an_output_reaches_the_client_unchanged(value: Any) -> None:
     shown = to_json(value)
     assert json_codec.decode(json_codec.encode(shown)) == shown
     assert not json_codec.has_forbidden_key(shown)
@@ -127,7 +127,7 @@ PIXEL = FilePart(media_type="image/png", url="data:image/png;base64,aGk=")
         ([], [TextPart(text="[]")]),
     ],
 )
-def test_the_model_can_be_shown_something_else(made: Any, pieces: list[Any]) -> None:
+def test_to_model_output_converts_for_the_model(made: Any, pieces: list[Any]) -> None:
     @tool(to_model_output=lambda output: made if output == {"id": 7} else "another")
     def draw() -> str:
         return ""
@@ -137,12 +137,12 @@ def test_the_model_can_be_shown_something_else(made: Any, pieces: list[Any]) -> 
     assert page.model_output(None) == pieces
 
 
-def test_without_a_say_the_model_is_shown_the_output() -> None:
+def test_the_model_gets_the_json_by_default() -> None:
     plain = ClientTool("plain", "", {"type": "object"})
     assert plain.model_output("words") == [TextPart(text="words")]
     assert plain.model_output([1, "a"]) == [TextPart(text='[1,"a"]')]
 
 
-def test_an_output_that_is_not_as_expected_does_not_end_the_conversation() -> None:
+def test_a_failing_to_model_output_does_not_break_the_chat() -> None:
     broken = ClientTool("broken", "", {"type": "object"}, to_model_output=lambda o: o["image"])
     assert broken.model_output({"other": 1}) == [TextPart(text='{"other":1}')]

@@ -85,7 +85,7 @@ PARAMETERS = st.dictionaries(NAMES, st.tuples(KINDS, st.booleans()), max_size=3)
 
 
 @given(PARAMETERS, st.data())
-def test_the_schema_lets_through_what_gets_through(
+def test_the_schema_accepts_what_validation_accepts(
     parameters: dict[str, tuple[Kind, bool]], data: st.DataObject
 ) -> None:
     made = _tool(parameters)

@@ -76,7 +76,7 @@ def forecast(  # noqa: PLR0917
     return f"{ctx.chat_id} {place} {day} {pet} {window} {unit} {size} {title} {hours} {copy}"
 
 
-def test_the_model_is_told_what_the_function_takes() -> None:
+def test_the_schema_describes_the_parameters() -> None:
     assert forecast.name == "forecast"
     assert forecast.description == "The weather to come.\n\nFor the next days only."
     schema = forecast.input_schema
@@ -112,7 +112,7 @@ def _titles(schema: Any) -> list[str]:
     return own + [title for item in schema.values() for title in _titles(item)]
 
 
-def test_the_function_gets_what_its_hints_say() -> None:
+def test_the_function_gets_arguments_of_its_hints() -> None:
     given = {
         "place": {"name": "Rome", "near": [{"name": "Ostia"}]},
         "day": "2026-02-28",
@@ -212,7 +212,7 @@ def test_a_function_without_parameters_takes_an_empty_object() -> None:
     assert now.parse({}) == {}
 
 
-def test_a_tool_is_made_of_whatever_can_be_called() -> None:
+def test_any_callable_can_be_a_tool() -> None:
     class WeatherStation:
         """A station."""
 
@@ -310,7 +310,7 @@ class Uninstantiated:
         (3, "expected a callable"),
     ],
 )
-def test_what_cannot_be_a_tool_is_refused_at_once(function: Any, why: str) -> None:
+def test_what_cannot_be_a_tool_is_refused(function: Any, why: str) -> None:
     with pytest.raises((TypeError, ValueError)) as caught:
         tool(function)
     assert "cannot be a tool" in str(caught.value)
@@ -318,7 +318,7 @@ def test_what_cannot_be_a_tool_is_refused_at_once(function: Any, why: str) -> No
 
 
 @pytest.mark.parametrize("name", ["", "get weather", "a.b", "ö", "x" * 129])
-def test_names_that_providers_refuse_are_refused_at_once(name: str) -> None:
+def test_invalid_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="invalid tool name"):
         ClientTool(name, "", {"type": "object"})
     with pytest.raises(ValueError, match="invalid tool name"):
@@ -328,6 +328,6 @@ def test_names_that_providers_refuse_are_refused_at_once(name: str) -> None:
 @pytest.mark.parametrize(
     "options", [{"timeout": 0}, {"timeout": -1}, {"retries": -1}, {"concurrency": 0}]
 )
-def test_limits_that_mean_nothing_are_refused_at_once(options: dict[str, Any]) -> None:
+def test_invalid_limits_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         tool(name="idle", **options)(lambda: None)

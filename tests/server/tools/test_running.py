@@ -52,7 +52,7 @@ async def test_an_async_function_runs_in_the_loop() -> None:
     assert await tool_outputs(where) == [threading.current_thread().name]
 
 
-async def test_what_an_async_generator_yields_is_preliminary_until_the_last() -> None:
+async def test_the_values_of_an_async_generator_are_preliminary_outputs() -> None:
     @tool
     async def count(to: int) -> AsyncIterator[int]:
         for number in range(to):
@@ -64,7 +64,7 @@ async def test_what_an_async_generator_yields_is_preliminary_until_the_last() ->
     assert await tool_outputs(count, to=0) == [None]
 
 
-async def test_preliminary_outputs_come_at_once() -> None:
+async def test_preliminary_outputs_are_not_held_back() -> None:
     go_on = asyncio.Event()
 
     @tool
@@ -79,7 +79,7 @@ async def test_preliminary_outputs_come_at_once() -> None:
         assert [output.value async for output in made] == ["done", "done"]
 
 
-async def test_objects_and_wrapped_functions_run_as_what_they_are() -> None:
+async def test_instances_methods_and_lambdas_run() -> None:
     class Adder:
         def __init__(self, more: int) -> None:
             self.more = more
@@ -97,7 +97,7 @@ async def test_objects_and_wrapped_functions_run_as_what_they_are() -> None:
     assert await tool_outputs(tool(hidden, name="hidden")) == [8]
 
 
-async def test_failures_come_out_as_they_are() -> None:
+async def test_errors_are_raised_unchanged() -> None:
     @tool
     async def late() -> AsyncIterator[str]:
         yield "so far"
@@ -121,7 +121,7 @@ async def test_failures_come_out_as_they_are() -> None:
         await runner.run(slow)
 
 
-async def test_a_call_that_takes_too_long_is_stopped_and_told_so() -> None:
+async def test_a_call_is_cancelled_when_its_time_is_up() -> None:
     stopped = asyncio.Event()
 
     @tool(timeout=0.05)
@@ -145,7 +145,7 @@ async def test_a_call_that_takes_too_long_is_stopped_and_told_so() -> None:
         await tool_outputs(drip)
 
 
-async def test_a_thread_is_told_that_nobody_waits_any_more() -> None:
+async def test_a_tool_in_a_thread_sees_that_it_was_cancelled() -> None:
     told = threading.Event()
 
     @tool(timeout=0.05)
@@ -210,7 +210,7 @@ async def test_closing_ends_an_async_generator() -> None:
     assert closed.is_set()
 
 
-async def test_failures_are_tried_again_but_not_what_was_said_on_purpose() -> None:
+async def test_errors_are_retried_except_tool_errors() -> None:
     tries: list[str] = []
 
     @tool(retries=2)
@@ -237,7 +237,7 @@ async def test_failures_are_tried_again_but_not_what_was_said_on_purpose() -> No
     assert tries == ["certain"]
 
 
-async def test_a_try_that_took_too_long_is_followed_by_another() -> None:
+async def test_an_attempt_that_times_out_is_retried() -> None:
     contexts: list[ToolContext] = []
 
     @tool(timeout=0.05, retries=1)
@@ -252,7 +252,7 @@ async def test_a_try_that_took_too_long_is_followed_by_another() -> None:
     assert [context.cancelled for context in contexts] == [True, True]
 
 
-async def test_no_more_calls_run_at_once_than_allowed() -> None:
+async def test_concurrency_limits_running_calls() -> None:
     running: list[int] = []
     most = 0
     full, go_on = asyncio.Event(), asyncio.Event()
