@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.harness.common import JSON
+# Not from the other helpers: as a script it does not see them.
+JSON = dict[str, Any]
 
 CHANGED: JSON = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
 tools: list[JSON] = [{"name": "grow", "inputSchema": {"type": "object"}}]
