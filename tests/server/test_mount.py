@@ -1,4 +1,4 @@
-"""The chat inside another app: any path, any number of event loops, its lifespan passed on."""
+"""The app mounted in another one: any path, several event loops, its lifespan passed on."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ MOUNTS = [in_starlette, in_fastapi, without_lifespan]
 def test_every_route_is_below_the_path(mount: Callable[[ChatApp], ASGIApp]) -> None:
     body = {"messages": [user("Hello")]}
     with LiveServer(mount(create_app(Agent(ScriptedModel())))) as server:
-        answer = server.request("POST", "/deep/ai/api/chat", body)
-        assert chunks(answer.text)[-1]["type"] == "finish"
+        response = server.request("POST", "/deep/ai/api/chat", body)
+        assert chunks(response.text)[-1]["type"] == "finish"
         assert server.request("GET", "/deep/ai/api/chat/a%2Fb/stream").status_code == 204
         assert server.request("GET", "/deep/ai/healthz").text == "ok"
-        told = server.request("POST", "/deep/ai/api/chats", body)
-        assert told.text == "Not found. The chat is at POST /deep/ai/api/chat."
+        response = server.request("POST", "/deep/ai/api/chats", body)
+        assert response.text == "Not found. The chat is at POST /deep/ai/api/chat."
         foreign = server.request("POST", "/deep/ai/api/chat", body, {"origin": "https://x.example"})
         assert foreign.status_code == 403
         assert server.request("POST", "/api/chat", body).status_code == 404
@@ -67,20 +67,20 @@ def test_one_app_in_two_event_loops(mount: Callable[[ChatApp], ASGIApp]) -> None
     with LiveServer(app) as one, LiveServer(app) as two, httpx.Client(trust_env=False) as client:
         urls = [f"{server.url}/deep/ai/api/chat" for server in (one, two, one)]
         requests = [client.build_request("POST", url, json=body) for url in urls]
-        answers = [client.send(request, stream=True) for request in requests]
-        pieces = [answer.iter_text() for answer in answers]
-        said = ["", "", ""]
+        responses = [client.send(request, stream=True) for request in requests]
+        pieces = [response.iter_text() for response in responses]
+        texts = ["", "", ""]
         for index in range(3):
-            while ' there"' not in said[index]:
-                said[index] += next(pieces[index])
+            while ' there"' not in texts[index]:
+                texts[index] += next(pieces[index])
         model.release()
         for index in range(3):
-            said[index] += "".join(pieces[index])
-            assert chunks(said[index])[-1]["type"] == "finish"
+            texts[index] += "".join(pieces[index])
+            assert chunks(texts[index])[-1]["type"] == "finish"
 
 
-async def test_the_lifespan_ends_what_runs() -> None:
-    """As an ASGI host does it: requests first, then the end of the lifespan, in one loop."""
+async def test_the_end_of_the_lifespan_ends_active_runs() -> None:
+    """As in an ASGI host: requests, then the end of the lifespan, in one event loop."""
     model = ScriptedModel(hold=True)
     chat = create_app(Agent(model))
     sent: list[dict[str, Any]] = []
@@ -127,8 +127,8 @@ async def test_the_lifespan_closes_the_connections_to_the_provider(
         transport = httpx.ASGITransport(chat)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             async with chat.lifespan():
-                answer = await client.post("/api/chat", json={"messages": [user("Hello")]})
-                assert chunks(answer.text)[-1]["type"] == "finish"
+                response = await client.post("/api/chat", json={"messages": [user("Hello")]})
+                assert chunks(response.text)[-1]["type"] == "finish"
                 assert not provider.wait_disconnected(deadline=0), "it is kept for the next turn"
             assert await asyncio.to_thread(provider.wait_disconnected)
 
@@ -142,5 +142,5 @@ def test_two_workers() -> None:
         for _ in range(6):
             # A connection each, so that both get some.
             url = f"{served.url}/ai/api/chat"
-            answer = httpx.post(url, json=body, trust_env=False, timeout=DEADLINE)
-            assert chunks(answer.text)[-1]["type"] == "finish"
+            response = httpx.post(url, json=body, trust_env=False, timeout=DEADLINE)
+            assert chunks(response.text)[-1]["type"] == "finish"

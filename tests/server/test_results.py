@@ -1,4 +1,4 @@
-"""What the page is told of an answer's tokens, whichever way it ends."""
+"""The token counts in the message metadata, however a run ends."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ USAGE = {
 }
 
 
-async def started(
+async def started_run(
     *scripts: Iterable[ScriptEvent],
     hook: MetadataHook | None = usage_metadata,
     continued: UIMessage | None = None,
@@ -58,79 +58,79 @@ async def started(
     turn = Turn(
         user="ann", chat_id="c", client_version=client_version, messages=messages, message_id="m"
     )
-    clock = ClientTool("clock", "The page's time.", {"type": "object"})
+    clock = ClientTool("clock", "The client's time.", {"type": "object"})
     agent = Agent(model or ScriptedModel(*scripts), tools=[clock], metadata=hook)
     return await start_run(Runs(), turn, agent, RetryPolicy(attempts=3, first_wait=0.001))
 
 
-async def answer(run: StartedRun) -> list[Chunk]:
+async def run_chunks(run: StartedRun) -> list[Chunk]:
     return await AsgiHost(run.response()).read_chunks()
 
 
-def told(chunks: list[Chunk]) -> Any:
-    """The metadata of the message that a page has at the end."""
+def final_metadata(chunks: list[Chunk]) -> Any:
+    """Return the metadata of the message that a client has at the end."""
     return reduce(chunks).metadata
 
 
-async def test_the_tokens_of_an_answer() -> None:
-    said = await answer(await started(SPOKEN))
+async def test_the_tokens_of_a_run() -> None:
+    chunks = await run_chunks(await started_run(SPOKEN))
     step = {"model": "scripted", "finishReason": "stop", "usage": USAGE}
-    assert told(said) == {"usage": {**USAGE, "steps": [step]}}
-    assert isinstance(said[-1], Finish)
+    assert final_metadata(chunks) == {"usage": {**USAGE, "steps": [step]}}
+    assert isinstance(chunks[-1], Finish)
 
 
-async def test_a_stop_keeps_what_is_known_and_estimates_the_rest() -> None:
-    run = await started([TEXT, asyncio.Event()])
+async def test_a_stopped_run_has_known_counts_and_estimates() -> None:
+    run = await started_run([TEXT, asyncio.Event()])
     host = AsgiHost(run.response())
     request = host.request()
     await host.wait_for_body(lambda body: b"text-delta" in body)
     run.stop()
     await asyncio.wait_for(request, LONG)
-    said = host.chunks
-    usage = told(said)["usage"]
+    chunks = host.chunks
+    usage = final_metadata(chunks)["usage"]
     # 60 bytes of text; the provider had said 3 tokens of input.
     assert (usage["inputTokens"], usage["outputTokens"], usage["estimated"]) == (3, 15, True)
     assert "finishReason" not in usage["steps"][0]
-    assert [type(chunk) for chunk in said[-1:]] == [Abort]
+    assert [type(chunk) for chunk in chunks[-1:]] == [Abort]
 
 
-async def test_a_failed_answer_says_what_it_cost() -> None:
-    said = await answer(await started([TEXT, ModelError("cut", "truncated")]))
-    usage = told(said)["usage"]
+async def test_a_failed_run_has_its_tokens() -> None:
+    chunks = await run_chunks(await started_run([TEXT, ModelError("cut", "truncated")]))
+    usage = final_metadata(chunks)["usage"]
     assert (usage["inputTokens"], usage["outputTokens"], usage["estimated"]) == (3, 15, True)
     # A client reads nothing that comes after it.
-    assert isinstance(said[-1], Error)
+    assert isinstance(chunks[-1], Error)
 
 
-async def test_an_interrupted_answer_says_what_it_cost() -> None:
-    run = await started([TEXT, asyncio.Event()], client_version=NEWEST_CLIENT_VERSION)
+async def test_an_interrupted_run_has_its_tokens() -> None:
+    run = await started_run([TEXT, asyncio.Event()], client_version=NEWEST_CLIENT_VERSION)
     host = AsgiHost(run.response())
     request = host.request()
     await host.wait_for_body(lambda body: b"text-delta" in body)
     run.interrupt()
     await asyncio.wait_for(request, LONG)
-    said = host.chunks
-    assert told(said)["usage"]["estimated"] is True
-    assert said[-1] == Finish(finish_reason="interrupted")
+    chunks = host.chunks
+    assert final_metadata(chunks)["usage"]["estimated"] is True
+    assert chunks[-1] == Finish(finish_reason="interrupted")
 
 
-async def test_a_call_that_was_tried_again_was_paid_too() -> None:
+async def test_a_retried_call_is_counted() -> None:
     failed = [ModelError("529", "overloaded", retryable=True)]
-    usage = told(await answer(await started(failed, SPOKEN)))["usage"]
+    usage = final_metadata(await run_chunks(await started_run(failed, SPOKEN)))["usage"]
     assert usage["inputTokens"] == 3 + 1110
     assert [step.get("finishReason") for step in usage["steps"]] == [None, "stop"]
 
 
-async def test_a_stop_before_the_next_attempt_counts_the_last_one_once() -> None:
+async def test_a_stop_between_attempts_counts_the_last_one_once() -> None:
     model = ScriptedModel([ModelError("529", "overloaded", retryable=True, retry_after=30.0)])
-    run = await started(model=model)
+    run = await started_run(model=model)
     host = AsgiHost(run.response())
     request = host.request()
     # After it the run waits for the next attempt.
     await asyncio.wait_for(model.streams[0].closed.wait(), LONG)
     run.stop()
     await asyncio.wait_for(request, LONG)
-    usage = told(host.chunks)["usage"]
+    usage = final_metadata(host.chunks)["usage"]
     assert (usage["inputTokens"], len(usage["steps"])) == (3, 1)
 
 
@@ -138,24 +138,24 @@ async def test_the_log_line_counts_every_call(caplog: pytest.LogCaptureFixture) 
     caplog.set_level("INFO", "usechat.run")
     cut: list[ScriptEvent] = [TEXT, ModelError("cut", "truncated")]
     failed = [ModelError("529", "overloaded", retryable=True)]
-    await answer(await started(failed, cut))
+    await run_chunks(await started_run(failed, cut))
     [line] = [record.__dict__["run"] for record in caplog.records if "run" in record.__dict__]
     tokens = line["tokens"]
     assert (tokens["input"], tokens["output"], tokens["estimated"]) == (3 + 3, 15, True)
 
 
-async def test_a_continuation_adds_up() -> None:
+async def test_a_continuation_adds_to_earlier_runs() -> None:
     called: list[ScriptEvent] = [
         [ToolInputAvailable(tool_call_id="t", tool_name="clock", input={})],
         Usage(input=7, output=1),
         StepResult("tool-calls"),
     ]
-    first = await answer(await started(called))
+    first = await run_chunks(await started_run(called))
     message = UIMessage.from_object(
         {
             "id": "m",
             "role": "assistant",
-            "metadata": {**told(first), "mine": 1},
+            "metadata": {**final_metadata(first), "mine": 1},
             "parts": [
                 {"type": "step-start"},
                 {
@@ -168,7 +168,7 @@ async def test_a_continuation_adds_up() -> None:
             ],
         }
     )
-    second = await answer(await started(SPOKEN, continued=message))
+    second = await run_chunks(await started_run(SPOKEN, continued=message))
     metadata = reduce(second, message).metadata
     assert metadata["mine"] == 1
     usage = metadata["usage"]
@@ -192,44 +192,44 @@ async def test_a_continuation_adds_up() -> None:
 )
 async def test_a_client_may_send_any_metadata(metadata: Any) -> None:
     message = UIMessage(id="m", role="assistant", parts=[], metadata=metadata)
-    said = await answer(await started(SPOKEN, continued=message))
-    assert isinstance(said[-1], Finish)
-    assert [c.message_metadata["usage"]["outputTokens"] for c in ends(said)] == [20]
+    chunks = await run_chunks(await started_run(SPOKEN, continued=message))
+    assert isinstance(chunks[-1], Finish)
+    assert [c.message_metadata["usage"]["outputTokens"] for c in metadata_chunks(chunks)] == [20]
 
 
 async def test_a_model_that_counts_nothing_has_no_metadata() -> None:
     assert usage_metadata(RunResult(any_turn(), "finished", [])) is None
 
 
-async def test_the_switch() -> None:
-    said = await answer(await started(SPOKEN, hook=None))
-    assert not list(ends(said))
+async def test_metadata_can_be_switched_off() -> None:
+    chunks = await run_chunks(await started_run(SPOKEN, hook=None))
+    assert not list(metadata_chunks(chunks))
 
 
 async def test_the_apps_own_metadata() -> None:
-    heard: list[RunResult] = []
+    results: list[RunResult] = []
 
-    def hook(answer: RunResult) -> dict[str, Any]:
-        heard.append(answer)
-        return {"cost": (answer.usage.output or 0) * 2}
+    def hook(result: RunResult) -> dict[str, Any]:
+        results.append(result)
+        return {"cost": (result.usage.output or 0) * 2}
 
-    said = await answer(await started(SPOKEN, hook=hook))
-    assert told(said) == {"cost": 40}
-    [one] = heard
-    assert (one.outcome, one.turn.user, one.usage) == ("finished", "ann", TOKENS)
+    chunks = await run_chunks(await started_run(SPOKEN, hook=hook))
+    assert final_metadata(chunks) == {"cost": 40}
+    [result] = results
+    assert (result.outcome, result.turn.user, result.usage) == ("finished", "ann", TOKENS)
 
 
 @pytest.mark.parametrize("wrong", [lambda _: {"x": object()}, lambda _: 5, lambda _: 1 / 0])
-async def test_an_app_whose_metadata_fails_still_answers(
+async def test_a_metadata_function_that_fails_does_not_fail_the_run(
     wrong: MetadataHook, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said = await answer(await started(SPOKEN, hook=wrong))
-    assert not list(ends(said))
-    assert isinstance(said[-1], Finish)
+    chunks = await run_chunks(await started_run(SPOKEN, hook=wrong))
+    assert not list(metadata_chunks(chunks))
+    assert isinstance(chunks[-1], Finish)
     assert "metadata= failed" in caplog.text
 
 
-def ends(chunks: list[Chunk]) -> list[MessageMetadata]:
+def metadata_chunks(chunks: list[Chunk]) -> list[MessageMetadata]:
     return [chunk for chunk in chunks if isinstance(chunk, MessageMetadata)]
 
 
