@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.demo_server import serve_demo_with_store
-from tests.harness.serving import Served
+from tests.harness.serving import ServerProcess
 
 #: The names under which systems install Chromium or Chrome.
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -46,7 +46,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """The demo with a store, as `make run` serves it: at the pace of a real model."""
     directory = tmp_path_factory.mktemp("demo")
     with serve_demo_with_store("usechat_server.demo:default_agent", directory) as server:
@@ -54,7 +54,7 @@ def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
-def fast_demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def fast_demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """The demo with a store and a faster model."""
     with serve_demo_with_store(
         "tests.browser.fast_agent:agent", tmp_path_factory.mktemp("fast")
@@ -63,13 +63,13 @@ def fast_demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
 
 
 @pytest.fixture(scope="module")
-def server(demo_server: Served) -> Served:
+def server(demo_server: ServerProcess) -> ServerProcess:
     """The server that `chat` opens. A module may override it."""
     return demo_server
 
 
 @pytest.fixture
-def chat(browser: Browser, server: Served) -> Iterator[ChatPage]:
+def chat(browser: Browser, server: ServerProcess) -> Iterator[ChatPage]:
     """The demo page in a new browser context. Fails the test if the page logs an error."""
     with ChatPage.open(
         browser,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.serving import SCRIPTS, Served, serve
+from tests.harness.serving import SCRIPTS, ServerProcess, serve
 
 __all__ = ["INDEX_HTML", "serve_demo", "serve_demo_with_store"]
 
@@ -17,7 +17,7 @@ __all__ = ["INDEX_HTML", "serve_demo", "serve_demo_with_store"]
 INDEX_HTML = Path(__file__).parents[2] / "server" / "usechat_server" / "page" / "index.html"
 
 
-def serve_demo(agent: str, **env: str) -> AbstractContextManager[Served]:
+def serve_demo(agent: str, **env: str) -> AbstractContextManager[ServerProcess]:
     """Serve an agent and the demo page, without a store, until the block ends.
 
     Args:
@@ -31,7 +31,7 @@ def serve_demo(agent: str, **env: str) -> AbstractContextManager[Served]:
 
 
 @contextmanager
-def serve_demo_with_store(agent: str, directory: Path, **env: str) -> Iterator[Served]:
+def serve_demo_with_store(agent: str, directory: Path, **env: str) -> Iterator[ServerProcess]:
     """Serve an agent and the demo page with a new SQLite store in a directory."""
     store = f"sqlite:///{directory}/chats.db"
     subprocess.run([SCRIPTS / "usechat-server", "db", "upgrade", "--store", store], check=True)

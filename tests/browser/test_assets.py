@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Response, expect
 
 from tests.browser.demo_server import INDEX_HTML
-from tests.harness.serving import Served
+from tests.harness.serving import ServerProcess
 
 ROOT = Path(__file__).parents[2]
 #: Maximum size of the first load in bytes, gzipped. Half of it is React, a third the AI SDK.
@@ -23,7 +23,7 @@ MAX_IDLE_LOAD = 62_000
 
 
 def test_first_load_is_small_and_the_markdown_parser_is_loaded_when_idle(
-    browser: Browser, server: Served
+    browser: Browser, server: ServerProcess
 ) -> None:
     sizes: dict[str, int] = {}
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from playwright.sync_api import Browser, expect
 
 from tests.browser.chat_page import ChatPage
-from tests.harness.serving import Served, serve
+from tests.harness.serving import ServerProcess, serve
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -76,7 +76,9 @@ def test_a_client_tool_runs_and_the_response_continues(chat: ChatPage) -> None:
     assert roles == ["user", "assistant", "user"]
 
 
-def test_stop_keeps_the_partial_response_and_ends_the_run(chat: ChatPage, server: Served) -> None:
+def test_stop_keeps_the_partial_response_and_ends_the_run(
+    chat: ChatPage, server: ServerProcess
+) -> None:
     chat.send_message("Write a long answer")
     expect(chat.last_text).to_contain_text("Eight cities")
     before = server.output.count(" aborted after ")

@@ -9,15 +9,17 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.demo_server import serve_demo
-from tests.harness.serving import Served
+from tests.harness.serving import ServerProcess
 
 
 @pytest.fixture(scope="module")
-def server(fast_demo_server: Served) -> Served:
+def server(fast_demo_server: ServerProcess) -> ServerProcess:
     return fast_demo_server
 
 
-def test_a_chat_gets_a_title_and_a_url_and_can_be_reopened(chat: ChatPage, server: Served) -> None:
+def test_a_chat_gets_a_title_and_a_url_and_can_be_reopened(
+    chat: ChatPage, server: ServerProcess
+) -> None:
     assert chat.page.url == f"{server.url}/"
     chat.send_message("Draw a lighthouse for the list")
     expect(chat.chat_titles.first).to_have_text("Draw a lighthouse for the list")
@@ -106,7 +108,7 @@ def test_keyboard_shortcuts(chat: ChatPage) -> None:
 
 
 def test_on_a_phone_the_chat_list_covers_the_chat_until_it_is_closed(
-    browser: Browser, server: Served
+    browser: Browser, server: ServerProcess
 ) -> None:
     with ChatPage.open(browser, server.url, viewport={"width": 390, "height": 844}) as chat:
         chat.send_message("Hello phone")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.chat_page import ChatPage
-from tests.harness.serving import Served
+from tests.harness.serving import ServerProcess
 
 OUTPUT = Path(__file__).parents[1] / "output" / "browser"
 WEB_DEMO = Path(__file__).parents[2] / "web-demo"
@@ -25,7 +25,7 @@ _FIND_VIOLATIONS = """async () => {
 
 
 @pytest.fixture(scope="module")
-def server(fast_demo_server: Served) -> Served:
+def server(fast_demo_server: ServerProcess) -> ServerProcess:
     return fast_demo_server
 
 
@@ -60,7 +60,7 @@ class Screenshots:
 )
 def test_every_state_fits_the_screen_and_is_accessible(
     browser: Browser,
-    server: Served,
+    server: ServerProcess,
     width: int,
     height: int,
     scheme: Literal["light", "dark"],

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat_page import ChatPage
-from tests.harness.serving import Served
+from tests.harness.serving import ServerProcess
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -18,7 +18,7 @@ PNG = base64.b64decode(
 
 
 @pytest.fixture(scope="module")
-def server(fast_demo_server: Served) -> Served:
+def server(fast_demo_server: ServerProcess) -> ServerProcess:
     return fast_demo_server
 
 

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.chat_page import RESPONSE_TIMEOUT, ChatPage
 from tests.harness.round_robin import RoundRobin
-from tests.harness.serving import Served
+from tests.harness.serving import ServerProcess
 
 #: The last sentence of the long response.
 LAST_SENTENCE = "That is the whole list."
@@ -70,14 +70,14 @@ def test_a_response_continues_while_another_chat_is_open(chat: ChatPage) -> None
 
 
 def test_a_lost_connection_is_reported_and_the_response_resumed(
-    browser: Browser, server: Served
+    browser: Browser, server: ServerProcess
 ) -> None:
     ports = [server.port]
     with RoundRobin(lambda: ports) as network, ChatPage.open(browser, network.url) as chat:
         chat.send_message("Write a long answer")
         expect(chat.last_text).to_contain_text("Lisbon")
         ports.clear()
-        network.cut()
+        network.abort_connections()
         notice = chat.alert.filter(has_text="The connection to the server was lost.")
         expect(notice).to_be_visible()
         ports.append(server.port)

@@ -1,4 +1,4 @@
-"""Apps for servers in processes of their own, by import string."""
+"""Apps for servers in other processes, which import them by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.harness.live import ScriptedModel
 
 __all__ = ["agent", "endless", "held", "make_agent", "mounted", "needs_v6"]
 
-#: Answers "Hello there".
+#: Responds with "Hello there".
 agent = Agent(ScriptedModel())
 
 
@@ -39,16 +39,16 @@ async def _release(request: Request) -> Response:
 
 
 async def _own(request: Request) -> Response:
-    async def answer() -> AsyncIterator[Chunk]:
+    async def released_chunks() -> AsyncIterator[Chunk]:
         async for batch in _model.stream(ModelCall([])):
             for chunk in batch:
                 yield chunk
 
-    return UIMessageStreamResponse(answer())
+    return UIMessageStreamResponse(released_chunks())
 
 
-#: The chat below /ai says "Hello there", and ends its answers when /release was called. So does
-#: /own, which streams without a chat.
+#: The chat below /ai responds with "Hello there", and each run ends after POST /release. So does
+#: the stream of /own, a route without a chat.
 held = Starlette(
     routes=[
         Route("/release", _release, methods=["POST"]),
@@ -58,5 +58,5 @@ held = Starlette(
     lifespan=_chat.lifespan,
 )
 
-#: Says "Hello there" and goes on for ever.
+#: Responds with "Hello there" and never ends.
 endless = Agent(ScriptedModel(hold=True))

@@ -1,11 +1,11 @@
-"""A provider on a loopback port that speaks the Messages API's wire format, faults included.
+"""A provider on a loopback port with the wire format of the Messages API, including its faults.
 
     with FakeProvider() as provider:
         provider.script(Reply(message(text("Hello"))))
         client = AsyncAnthropic(base_url=provider.url, api_key="any")
 
-It runs in a thread of its own, so that blocking tests and subprocesses can use it. Requests that
-the real API would refuse (see `fake_provider_rules`) get its 400.
+It runs in its own thread, so that blocking tests and subprocesses can use it. Requests that the
+real API would refuse (see `fake_provider_rules`) get a 400.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.harness.fake_provider_events import (
     to_sse,
     tool_use,
 )
-from tests.harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import request_errors
 
 __all__ = [
     "Block",
@@ -60,7 +60,7 @@ __all__ = [
 
 @dataclass
 class Reply:
-    """What the provider answers to one request."""
+    """The reply to one request."""
 
     #: events in order, or the bytes of the body as they are
     events: Sequence[Event] | bytes = ()
@@ -68,11 +68,11 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     #: bytes per write; None: one write per event
     chunk_bytes: int | None = None
-    #: nothing, not even the status line, is sent before `release()`
+    #: whether nothing, not even the status line, is sent before `release()`
     gate: bool = False
     #: seconds after each write
     pace: float = 0.0
-    #: after the events: a proper end, an end without the body's last chunk, a TCP reset, or silence
+    #: what follows the events: the end, an end without the last HTTP chunk, a TCP reset, or silence
     then: Literal["eof", "close", "reset", "hang"] = "eof"
     #: seconds between `ping` events while it waits (at a pause, or hanging); None: silence
     pings: float | None = None
@@ -81,7 +81,7 @@ class Reply:
 def http_error(
     status: int, kind: str = "api_error", text: str = "Failed", *, headers: Mapping[str, str] = {}
 ) -> Reply:
-    """An answer that is an error from the first byte, such as 401, 404, 429, 500 or 529."""
+    """Return an error response, such as 401, 404, 429, 500 or 529."""
     body = {"type": "error", "error": {"type": kind, "message": text}, "request_id": "req_fake"}
     return Reply(
         json.dumps(body).encode(),
@@ -91,7 +91,7 @@ def http_error(
 
 
 def model_info(model_id: str, *, max_tokens: int | None = 64_000) -> dict[str, Any]:
-    """An entry of the model list."""
+    """Return an entry of the model list."""
     return {
         "type": "model",
         "id": model_id,
@@ -106,18 +106,18 @@ def model_info(model_id: str, *, max_tokens: int | None = 64_000) -> dict[str, A
 
 @dataclass
 class RecordedRequest:
-    """One request that arrived, and what became of its connection."""
+    """One request, and the state of its connection."""
 
     method: str
     path: str
     #: lower-case names
     headers: dict[str, str]
     body: bytes
-    #: set when the peer hung up before the reply had ended
+    #: set when the client disconnected before the end of the reply
     closed: threading.Event = field(default_factory=threading.Event)
     #: `time.monotonic()` then
     closed_at: float | None = None
-    #: set when the reply had ended, whichever way
+    #: set at the end of the reply, however it ended
     done: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -126,7 +126,7 @@ class RecordedRequest:
 
     @property
     def last_text(self) -> str:
-        """The text of the last user turn's last text block, or ""."""
+        """The last text block of the last user turn that has one, or ""."""
         for turn in reversed(self.json["messages"]):
             if turn["role"] != "user":
                 continue
@@ -139,18 +139,18 @@ class RecordedRequest:
 
 
 class FakeProvider:
-    """The server. Replies come from the script while it lasts, then from the `on` handler."""
+    """The server. It sends the scripted replies first, then those of the `on` handler."""
 
     def __init__(self) -> None:
         #: POST /v1/messages, in order of arrival
         self.requests: list[RecordedRequest] = []
-        #: the peers' ports, one per connection that came
+        #: the ports of the clients, one per connection
         self.ports: set[int] = set()
         #: GET /v1/models and /v1/models/{id}
         self.model_requests: list[RecordedRequest] = []
-        #: what the model list holds
+        #: the model list
         self.models: list[dict[str, Any]] = [model_info("claude-sonnet-5-5")]
-        #: whether requests that the real API refuses get a 400
+        #: whether requests that the real API would refuse get a 400
         self.strict = True
         self.url = ""
         self._script: deque[Reply] = deque()
@@ -164,32 +164,36 @@ class FakeProvider:
         self._listening = threading.Event()
 
     def script(self, *replies: Reply) -> None:
-        """Queues the replies to the next requests."""
+        """Queue the replies to the next requests."""
         self._script.extend(replies)
 
-    def forget(self) -> None:
-        """Drops the replies that nobody asked for, and the requests so far."""
+    def reset(self) -> None:
+        """Drop the remaining replies and the recorded requests."""
         self._script.clear()
         self.requests.clear()
 
     def on(self, handler: Callable[[RecordedRequest], Reply]) -> None:
-        """Chooses the reply by the request, whenever the script is empty."""
+        """Set the function that returns the reply to a request when the script is empty."""
         self._handler = handler
 
     def release(self, count: int = 1) -> None:
-        """Lets the oldest waiting pause or gate go on; if none waits, the next one will not."""
+        """Release the oldest waiting pause or gate; if none waits, the next one does not wait."""
         for _ in range(count):
             self._loop.call_soon_threadsafe(self._released.release)
 
     def request(self, index: int = 0, *, deadline: float = DEADLINE) -> RecordedRequest:
-        """The request of that index, once it has arrived. Raises TimeoutError."""
+        """Wait for the request with an index.
+
+        Raises:
+            TimeoutError: It did not arrive in time.
+        """
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self.requests) > index, deadline):
-                raise TimeoutError(f"request {index} never came")
+                raise TimeoutError(f"request {index} did not arrive")
             return self.requests[index]
 
     def wait_disconnected(self, *, deadline: float = DEADLINE) -> bool:
-        """Whether every connection is gone in time, the idle ones of clients' pools too."""
+        """Wait until all connections are closed, also idle ones. Return whether they are."""
         with self._disconnected:
             return self._disconnected.wait_for(lambda: not self._connections, deadline)
 
@@ -222,15 +226,15 @@ class FakeProvider:
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
-    def _answer(self, request: RecordedRequest) -> Reply:
+    def _choose_reply(self, request: RecordedRequest) -> Reply:
         if request.method == "GET" and request.path.startswith("/v1/models"):
             self.model_requests.append(request)
             return self._model_list(request.path)
         with self._arrived:
             self.requests.append(request)
             self._arrived.notify_all()
-        if self.strict and (found := problems(request.json)):
-            return http_error(400, "invalid_request_error", "; ".join(found))
+        if self.strict and (errors := request_errors(request.json)):
+            return http_error(400, "invalid_request_error", "; ".join(errors))
         if self._script:
             return self._script.popleft()
         if self._handler is not None:
@@ -238,24 +242,24 @@ class FakeProvider:
         return http_error(400, "invalid_request_error", "the test scripted no reply")
 
     def _model_list(self, path: str) -> Reply:
-        wanted = path.partition("?")[0].removeprefix("/v1/models").strip("/")
-        if not wanted:
+        model_id = path.partition("?")[0].removeprefix("/v1/models").strip("/")
+        if not model_id:
             ids = [model["id"] for model in self.models]
-            found: Any = {
+            entry: Any = {
                 "data": self.models,
                 "has_more": False,
                 "first_id": ids[0] if ids else None,
                 "last_id": ids[-1] if ids else None,
             }
         else:
-            found = next((model for model in self.models if model["id"] == wanted), None)
-        if found is None:
-            return http_error(404, "not_found_error", f"model: {wanted}")
-        return Reply(json.dumps(found).encode(), headers={"content-type": "application/json"})
+            entry = next((model for model in self.models if model["id"] == model_id), None)
+        if entry is None:
+            return http_error(404, "not_entry_error", f"model: {model_id}")
+        return Reply(json.dumps(entry).encode(), headers={"content-type": "application/json"})
 
 
 class _Connection(asyncio.Protocol):
-    """One HTTP/1.1 connection: requests one after another, each answered by a task."""
+    """One HTTP/1.1 connection. A task sends the reply to each request."""
 
     transport: asyncio.Transport
 
@@ -304,7 +308,7 @@ class _Connection(asyncio.Protocol):
         self.task = asyncio.get_running_loop().create_task(self._reply(self.request))
 
     async def _reply(self, request: RecordedRequest) -> None:
-        reply = self.provider._answer(request)
+        reply = self.provider._choose_reply(request)
         if reply.gate:
             await self._wait(None)
         headers = {
@@ -318,7 +322,7 @@ class _Connection(asyncio.Protocol):
         self.transport.write(f"HTTP/1.1 {reply.status} Scripted\r\n{head}\r\n".encode("latin-1"))
         async for piece in self._pieces(reply):
             self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-            # One write a turn of the loop, so that the peer mostly sees the pieces apart.
+            # One write per iteration of the loop, so that the client mostly reads single pieces.
             await asyncio.sleep(reply.pace)
         if reply.then == "hang":
             await self._wait(reply.pings, released=asyncio.Event().wait())
@@ -336,28 +340,28 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()
 
     async def _pieces(self, reply: Reply) -> AsyncIterator[bytes]:
-        """The body as it is written: one piece per event, or of `chunk_bytes` each."""
+        """Yield the pieces of the body: one per event, or `chunk_bytes` each."""
         events: Sequence[Event] = (
             [reply.events] if isinstance(reply.events, bytes) else reply.events
         )
-        held = b""
+        pending = b""
         for event in events:
             if isinstance(event, Pause):
-                if held:
-                    yield held
-                    held = b""
+                if pending:
+                    yield pending
+                    pending = b""
                 await self._wait(reply.pings)
                 continue
-            held += to_sse(event)
-            size = reply.chunk_bytes or len(held)
-            while size and len(held) >= size:
-                yield held[:size]
-                held = held[size:]
-        if held:
-            yield held
+            pending += to_sse(event)
+            size = reply.chunk_bytes or len(pending)
+            while size and len(pending) >= size:
+                yield pending[:size]
+                pending = pending[size:]
+        if pending:
+            yield pending
 
     async def _wait(self, pings: float | None, released: Any = None) -> None:
-        """Until the test releases it (or for ever), with a ping now and then."""
+        """Wait for `release()` (or forever), sending pings."""
         waiting = asyncio.ensure_future(released or self.provider._released.acquire())
         try:
             while not (await asyncio.wait([waiting], timeout=pings))[0]:

@@ -22,7 +22,7 @@ _STRING = 7
 
 
 def bedrock_frame(headers: Mapping[str, str], payload: bytes) -> bytes:
-    """One frame: lengths and their checksum, headers, payload, checksum of it all."""
+    """Return a frame: lengths and their checksum, headers, payload, checksum of the frame."""
     head = b"".join(
         struct.pack("!B", len(name))
         + name.encode()
@@ -36,7 +36,7 @@ def bedrock_frame(headers: Mapping[str, str], payload: bytes) -> bytes:
 
 
 def bedrock_exception(name: str, text: str) -> bytes:
-    """The frame that ends a stream in an error."""
+    """Return the frame that ends a stream with an error."""
     headers = {
         ":exception-type": name,
         ":content-type": "application/json",
@@ -46,7 +46,7 @@ def bedrock_exception(name: str, text: str) -> bytes:
 
 
 def bedrock_reply(events: Iterable[Any], **fields: Any) -> Reply:
-    """A reply in Bedrock's framing: of events, frames that are bytes already, and pauses."""
+    """Return a reply in Bedrock's framing, of events, encoded frames and pauses."""
     headers = {
         ":event-type": "chunk",
         ":content-type": "application/json",

@@ -3,7 +3,7 @@
     message(thinking("Hmm.", signature="c2ln"), text("Hel", Pause(), "lo"))
     message(text("Half an ans"))[:-3]          # cut before the block ends
 
-A `message` is a plain list of events, so a test cuts, repeats or replaces what it likes.
+A `message` is a plain list of events, so a test can cut, repeat or replace any of them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Event = dict[str, Any] | bytes | Pause
 
 @dataclass(frozen=True)
 class Block:
-    """A content block: what `content_block_start` holds, and its deltas."""
+    """A content block: the block of `content_block_start`, and its deltas."""
 
     start: dict[str, Any]
     deltas: Sequence[dict[str, Any] | Pause] = ()
@@ -59,17 +59,17 @@ class Block:
 
 
 def block(start: dict[str, Any], *deltas: dict[str, Any] | Pause) -> Block:
-    """Any content block, by its JSON."""
+    """Return a content block of any kind."""
     return Block(start, deltas)
 
 
 def text(*pieces: str | Pause, start: str = "") -> Block:
-    """A text block, one delta a piece."""
+    """Return a text block with one delta per piece."""
     return Block({"type": "text", "text": start}, _deltas("text_delta", "text", pieces))
 
 
 def thinking(*pieces: str | Pause, signature: str | None = "c2lnbmF0dXJl") -> Block:
-    """A thinking block; its signature comes in a delta of its own."""
+    """Return a thinking block; its signature is a separate delta."""
     deltas = _deltas("thinking_delta", "thinking", pieces)
     if signature is not None:
         deltas.append({"type": "signature_delta", "signature": signature})
@@ -83,7 +83,7 @@ def redacted_thinking(data: str = "cmVkYWN0ZWQ=") -> Block:
 def tool_use(
     call_id: str, name: str, tool_input: Any = None, *, pieces: Sequence[str | Pause] | None = None
 ) -> Block:
-    """A tool call. Its input comes as one piece of JSON, or as the pieces given."""
+    """Return a tool call. Its input is one piece of JSON, or the given pieces."""
     if pieces is None:
         pieces = [""] if tool_input is None else ["", json.dumps(tool_input)]
     deltas = _deltas("input_json_delta", "partial_json", pieces)
@@ -95,7 +95,7 @@ def ping() -> dict[str, Any]:
 
 
 def error_event(kind: str = "overloaded_error", text: str = "Overloaded") -> dict[str, Any]:
-    """The event that ends a 200 stream in an error."""
+    """Return the event that ends a stream with an error."""
     return {
         "type": "error",
         "error": {"type": kind, "message": text, "details": None},
@@ -111,11 +111,11 @@ def message(
     message_id: str = "msg_fake",
     **delta: Any,
 ) -> list[Any]:
-    """A whole answer: `message_start` to `message_stop`.
+    """Return the events of a message, from `message_start` to `message_stop`.
 
-    Among the blocks, events of one's own and pauses stay where they are. `usage` may hold
+    Other events and pauses may stand between the blocks. `usage` may contain
     `input_tokens`, `cache_read_input_tokens`, `cache_creation_input_tokens` and `output_tokens`;
-    `delta` holds further keys of `message_delta`'s delta (`stop_sequence`, `stop_details`).
+    `delta` contains further keys of `message_delta`'s delta (`stop_sequence`, `stop_details`).
     """
     counts = {"input_tokens": 10, "output_tokens": 5, **(usage or {})}
     start_usage = {
@@ -125,7 +125,7 @@ def message(
         "output_tokens": 1,
         "service_tier": "standard",
     }
-    made: list[Event] = [
+    events: list[Event] = [
         {
             "type": "message_start",
             "message": {
@@ -143,24 +143,24 @@ def message(
     index = 0
     for item in blocks:
         if isinstance(item, Block):
-            made += item.events(index)
+            events += item.events(index)
             index += 1
         else:
-            made.append(item)
-    ended = {"stop_reason": stop_reason, "stop_sequence": None, **delta}
-    made.append(
+            events.append(item)
+    message_delta = {"stop_reason": stop_reason, "stop_sequence": None, **delta}
+    events.append(
         {
             "type": "message_delta",
-            "delta": ended,
+            "delta": message_delta,
             "usage": {"output_tokens": counts["output_tokens"]},
         }
     )
-    made.append({"type": "message_stop"})
-    return made
+    events.append({"type": "message_stop"})
+    return events
 
 
 def to_sse(event: dict[str, Any] | bytes) -> bytes:
-    """An event as the API frames it."""
+    """Encode an event like the API does."""
     if isinstance(event, bytes):
         return event
     data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))

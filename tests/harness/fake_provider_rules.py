@@ -1,4 +1,4 @@
-"""What the Messages API refuses in a request, as far as this project's histories can get it wrong.
+"""The errors that the Messages API reports for invalid requests, as far as they matter here.
 
 Source: the API's own 400 texts and the parameter types of the `anthropic` SDK.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["problems"]
+__all__ = ["request_errors"]
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
-#: Blocks that a person's turn may hold, and a model's.
+#: Blocks that a user turn may contain.
 _USER = {"text", "image", "document", "tool_result", "container_upload"}
-#: Blocks that no model says; it takes back whatever else it said, of newer kinds too.
-_NOT_ASSISTANT = {"image", "document", "tool_result"}
+#: Blocks that an assistant turn must not contain; newer kinds of blocks are accepted.
+_USER_ONLY = {"image", "document", "tool_result"}
 #: Calls of tools that the provider runs.
 _SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
 _THINKING = ("thinking", "redacted_thinking")
@@ -24,68 +24,70 @@ _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
 
 
-def problems(request: Any) -> list[str]:
-    """Why the API would answer this request with a 400; empty if it would not."""
-    found: list[str] = []
+def request_errors(request: Any) -> list[str]:
+    """Return the errors for which the API would respond with 400."""
+    errors: list[str] = []
     for key in ("model", "max_tokens", "messages"):
         if key not in request:
-            found.append(f"{key}: field required")
+            errors.append(f"{key}: field required")
     turns = request.get("messages") or []
     if not turns:
-        found.append("messages: at least one message is required")
+        errors.append("messages: at least one message is required")
     elif turns[0]["role"] != "user":
-        found.append("messages: first message must use the user role")
+        errors.append("messages: first message must use the user role")
     for name in (tool["name"] for tool in request.get("tools", []) if "name" in tool):
         if not _TOOL_NAME.fullmatch(name):
-            found.append(f"tools: name {name!r} does not match the pattern")
+            errors.append(f"tools: name {name!r} does not match the pattern")
     for schema in (
         tool["input_schema"] for tool in request.get("tools", []) if "input_schema" in tool
     ):
-        found += _schema(schema)
+        errors += _schema(schema)
     if isinstance(request.get("system"), str) and not request["system"].strip():
-        found.append("system: text content blocks must be non-empty")
+        errors.append("system: text content blocks must be non-empty")
     if (marked := str(request).count("'cache_control':")) > 4:
-        found.append(f"A maximum of 4 blocks with cache_control may be provided. Found {marked}.")
+        errors.append(f"A maximum of 4 blocks with cache_control may be provided. Found {marked}.")
     open_calls: list[str] = []
-    seen: set[str] = set()
+    call_ids: set[str] = set()
     for number, turn in enumerate(turns):
         where = f"messages.{number}"
         if number and turns[number - 1]["role"] == turn["role"]:
-            found.append(f"{where}: roles must alternate")
+            errors.append(f"{where}: roles must alternate")
         if turn["role"] not in ("user", "assistant"):
-            found.append(f"{where}: unexpected role {turn['role']!r}")
+            errors.append(f"{where}: unexpected role {turn['role']!r}")
             continue
         content = turn["content"]
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
         if not content:
-            found.append(f"{where}: content must be non-empty")
-        found += [
+            errors.append(f"{where}: content must be non-empty")
+        errors += [
             f"{where}.{i}: {p}" for i, b in enumerate(content) for p in _block(b, turn["role"])
         ]
         results = [b["tool_use_id"] for b in content if b["type"] == "tool_result"]
         if sorted(results) != sorted(open_calls):
-            found.append(f"{where}: `tool_use` ids {open_calls} got `tool_result` for {results}")
+            errors.append(f"{where}: `tool_use` ids {open_calls} got `tool_result` for {results}")
         kinds = [b["type"] == "tool_result" for b in content]
         if kinds != sorted(kinds, reverse=True):
-            found.append(f"{where}: tool_result blocks must come first")
+            errors.append(f"{where}: tool_result blocks must come first")
         if turn["role"] == "assistant" and content and content[-1]["type"] in _THINKING:
-            found.append(f"{where}: The final block in an assistant message cannot be `thinking`")
+            errors.append(f"{where}: The final block in an assistant message cannot be `thinking`")
         open_calls = [b["id"] for b in content if b["type"] == "tool_use"]
-        if len(set(open_calls)) < len(open_calls) or seen & set(open_calls):
-            found.append(f"{where}: `tool_use` ids must be unique")
-        seen |= set(open_calls)
-    if seen and not request.get("tools"):
-        found.append("Requests which include `tool_use` or `tool_result` blocks must define tools")
+        if len(set(open_calls)) < len(open_calls) or call_ids & set(open_calls):
+            errors.append(f"{where}: `tool_use` ids must be unique")
+        call_ids |= set(open_calls)
+    if call_ids and not request.get("tools"):
+        errors.append("Requests which include `tool_use` or `tool_result` blocks must define tools")
     if open_calls:
-        found.append(f"messages: `tool_use` ids without `tool_result`: {open_calls}")
-    return found + _server_problems(turns)
+        errors.append(f"messages: `tool_use` ids without `tool_result`: {open_calls}")
+    return errors + _server_tool_errors(turns)
 
 
-def _server_problems(turns: list[dict[str, Any]]) -> list[str]:
-    """The same for tools that the provider runs: what it has not answered yet it answers only as
-    long as no person says anything else."""
-    found: list[str] = []
+def _server_tool_errors(turns: list[dict[str, Any]]) -> list[str]:
+    """Return the errors about tools that the provider runs.
+
+    A call without a result is resumed only while the user has sent no other content.
+    """
+    errors: list[str] = []
     pending: dict[str, int] = {}
     called = False
     for number, turn in enumerate(turns):
@@ -95,29 +97,31 @@ def _server_problems(turns: list[dict[str, Any]]) -> list[str]:
                 called = True
                 pending[block["id"]] = number
             elif "tool_use_id" in block and pending.pop(block["tool_use_id"], None) is None:
-                found.append(f"messages.{number}: {block['tool_use_id']} has a result, but no call")
+                errors.append(
+                    f"messages.{number}: {block['tool_use_id']} has a result, but no call"
+                )
         if turn["role"] == "user" and any(b["type"] != "tool_result" for b in content):
-            found += [f"messages.{at}: {call} has no result" for call, at in pending.items()]
+            errors += [f"messages.{at}: {call} has no result" for call, at in pending.items()]
             pending.clear()
     if turns and turns[-1]["role"] == "assistant" and not called:
-        found.append("messages: the conversation must end with a user message")
-    return found
+        errors.append("messages: the conversation must end with a user message")
+    return errors
 
 
 def _schema(schema: dict[str, Any]) -> list[str]:
-    # (Of tests that are about other things the schema is {}.)
-    found = [] if schema.get("type", "object") == "object" else ["input_schema.type: not object"]
+    # Many tests use an empty schema.
+    errors = [] if schema.get("type", "object") == "object" else ["input_schema.type: not object"]
     if schema.keys() & {"anyOf", "oneOf", "allOf"}:
-        found.append("input_schema does not support oneOf, allOf, or anyOf at the top level")
+        errors.append("input_schema does not support oneOf, allOf, or anyOf at the top level")
     for name in schema.get("properties", {}):
         if not _PROPERTY.fullmatch(name):
-            found.append(f"input_schema.properties: {name!r} does not match the pattern")
-    return found
+            errors.append(f"input_schema.properties: {name!r} does not match the pattern")
+    return errors
 
 
 def _block(block: dict[str, Any], role: str) -> list[str]:
     kind = block["type"]
-    if kind not in _USER if role == "user" else kind in _NOT_ASSISTANT:
+    if kind not in _USER if role == "user" else kind in _USER_ONLY:
         return [f"block {kind!r} is not allowed for {role}"]
     if kind == "text" and not block["text"].strip():
         return ["text content blocks must contain non-whitespace text"]
@@ -135,14 +139,14 @@ def _block(block: dict[str, Any], role: str) -> list[str]:
 
 
 def _tool_use(block: dict[str, Any]) -> list[str]:
-    found = []
+    errors = []
     if not _CALL_ID.fullmatch(block["id"]):
-        found.append(f"tool_use.id {block['id']!r} does not match the pattern")
+        errors.append(f"tool_use.id {block['id']!r} does not match the pattern")
     if not _TOOL_NAME.fullmatch(block["name"]):
-        found.append(f"tool_use.name {block['name']!r} does not match the pattern")
+        errors.append(f"tool_use.name {block['name']!r} does not match the pattern")
     if not isinstance(block["input"], dict):
-        found.append("tool_use.input: input should be a valid dictionary")
-    return found
+        errors.append("tool_use.input: input should be a valid dictionary")
+    return errors
 
 
 def _tool_result(block: dict[str, Any]) -> list[str]:
@@ -153,7 +157,7 @@ def _tool_result(block: dict[str, Any]) -> list[str]:
         return []
     if kinds := {inner["type"] for inner in content} - _IN_RESULTS:
         return [f"tool_result.content: {kinds} are not allowed"]
-    return [problem for inner in content for problem in _block(inner, "user")]
+    return [error for inner in content for error in _block(inner, "user")]
 
 
 def _source(kind: str, source: dict[str, Any]) -> list[str]:

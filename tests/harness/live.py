@@ -1,4 +1,4 @@
-"""An app served on a free loopback port by a thread of the test's own process, and what it answers.
+"""Serves an app on a free loopback port, in a thread of the test process.
 
 with LiveServer(create_app(Agent(ScriptedModel()))) as server:
     server.request("POST", "/api/chat", {"messages": [user("Hello")]}).text
@@ -27,35 +27,35 @@ from tests.harness.common import DEADLINE
 
 __all__ = ["LiveServer", "ScriptedModel", "chunks", "text", "user"]
 
-#: Nothing here is encrypted, and each client would take 20 ms to read all certificates.
+#: Nothing is encrypted, and reading all certificates would take 20 ms per client.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def user(said: str, **fields: Any) -> dict[str, Any]:
-    """A message of the user, as `useChat` sends it."""
-    return {"id": "u1", "role": "user", "parts": [{"type": "text", "text": said}], **fields}
+def user(text: str, **fields: Any) -> dict[str, Any]:
+    """Return a message of the user, as `useChat` sends it."""
+    return {"id": "u1", "role": "user", "parts": [{"type": "text", "text": text}], **fields}
 
 
-def text(*said: str) -> list[Sequence[Chunk]]:
-    """The batches of an answer that is one text."""
+def text(*pieces: str) -> list[Sequence[Chunk]]:
+    """Return the batches of a response with one text."""
     return [
         [TextStart(id="0")],
-        *([TextDelta(id="0", delta=piece)] for piece in said),
+        *([TextDelta(id="0", delta=piece)] for piece in pieces),
         [TextEnd(id="0")],
     ]
 
 
 def chunks(stream: str) -> list[Any]:
-    """The chunks of a whole stream, which must end with `[DONE]`."""
+    """Return the chunks of a complete stream, which must end with `[DONE]`."""
     events = [line.removeprefix("data: ") for line in stream.splitlines() if line[:5] == "data:"]
     assert events[-1:] == ["[DONE]"], stream
     return [json.loads(event) for event in events[:-1]]
 
 
 class ScriptedModel:
-    """Answers every call with the same batches; a test reads what it was asked.
+    """Streams the same batches in every call, and records the calls.
 
-    With `hold`, a call stops after its last batch until `release` or its end.
+    With `hold`, a call waits after its last batch until `release` or until it is closed.
     """
 
     name = "scripted"
@@ -84,7 +84,7 @@ class ScriptedModel:
         pass
 
     def release(self) -> None:
-        """Lets the calls under way end."""
+        """Let the active calls end."""
         for loop, event in self._released:
             loop.call_soon_threadsafe(event.set)
 
@@ -117,7 +117,7 @@ class _Stream:
 
 
 class LiveServer:
-    """`usechat-server serve`'s server in a thread, with an event loop of its own."""
+    """The server of `usechat-server serve` in a thread, with its own event loop."""
 
     def __init__(self, app: ASGIApp, **options: Any) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -128,7 +128,7 @@ class LiveServer:
         self._thread = threading.Thread(target=self.server.run, args=([listener],))
 
     def __enter__(self) -> Self:
-        # The listener is open already: who connects before the server accepts is served then.
+        # The listener is open: a client that connects too early waits until the server accepts.
         self._thread.start()
         return self
 
@@ -146,22 +146,22 @@ class LiveServer:
         *,
         content: bytes | None = None,
     ) -> httpx.Response:
-        """One request, on a connection of its own; `body` goes as JSON, `content` as it is."""
+        """Send a request on a new connection, with `body` as JSON or `content` as it is."""
         if body is not None:
             content = json.dumps(body).encode()
-        # Nothing of the environment, such as a proxy.
+        # Ignore the environment, such as a proxy.
         with httpx.Client(trust_env=False, verify=_NO_TLS, timeout=DEADLINE) as client:
             return client.request(method, self.url + path, content=content, headers=headers)
 
     def chat(
         self, *messages: Any, headers: Mapping[str, str] | None = None, query: str = ""
     ) -> httpx.Response:
-        """POST /api/chat with a history, or with "Hello"."""
+        """POST /api/chat with a history, by default one message "Hello"."""
         body = {"id": "c1", "messages": list(messages) or [user("Hello")]}
         return self.request("POST", f"/api/chat{query}", body, headers)
 
     @contextmanager
     def connection(self) -> Iterator[socket.socket]:
-        """A connection to write HTTP on by hand."""
+        """Open a connection for HTTP that a test writes itself."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as client:
             yield client

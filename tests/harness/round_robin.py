@@ -1,4 +1,4 @@
-"""A tiny TCP proxy: each connection goes to the next server; one that is down is passed over."""
+"""A TCP proxy that connects to the servers in turn, and skips those that are down."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["RoundRobin"]
 
 
 class RoundRobin:
-    """Runs in a thread of its own. `ports` gives the servers there are at the moment."""
+    """Runs in its own thread. `ports` returns the ports of the current servers."""
 
     def __init__(self, ports: Callable[[], Sequence[int]]) -> None:
         self.url = ""
@@ -34,11 +34,11 @@ class RoundRobin:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(DEADLINE)
 
-    def cut(self) -> None:
-        """Breaks the connections that there are."""
-        self._loop.call_soon_threadsafe(self._abort)
+    def abort_connections(self) -> None:
+        """Abort all connections."""
+        self._loop.call_soon_threadsafe(self._abort_connections)
 
-    def _abort(self) -> None:
+    def _abort_connections(self) -> None:
         for writer in self._connections:
             writer.transport.abort()
 
@@ -61,22 +61,24 @@ class RoundRobin:
         for _ in ports:
             self._turn += 1
             with suppress(OSError):
-                there = await asyncio.open_connection("127.0.0.1", ports[self._turn % len(ports)])
+                upstream = await asyncio.open_connection(
+                    "127.0.0.1", ports[self._turn % len(ports)]
+                )
                 break
         else:
             writer.transport.abort()
             return
         self._connections.add(writer)
         pipes = [
-            asyncio.create_task(_pipe(reader, there[1])),
-            asyncio.create_task(_pipe(there[0], writer)),
+            asyncio.create_task(_pipe(reader, upstream[1])),
+            asyncio.create_task(_pipe(upstream[0], writer)),
         ]
-        # When one side is gone, the other is told at once.
+        # When one side closes, so does the other.
         await asyncio.wait(pipes, return_when=asyncio.FIRST_COMPLETED)
         for pipe in pipes:
             pipe.cancel()
         self._connections.discard(writer)
-        for side in (writer, there[1]):
+        for side in (writer, upstream[1]):
             side.close()
 
 

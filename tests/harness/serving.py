@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["HOSTS", "Host", "Served", "serve"]
+__all__ = ["HOSTS", "Host", "ServerProcess", "serve"]
 
-#: `usechat` is `usechat-server serve`, which takes an agent as well as an app.
+#: `usechat` is `usechat-server serve`, which also serves agents.
 Host = Literal["uvicorn", "hypercorn", "granian", "usechat"]
 HOSTS: tuple[Host, ...] = ("uvicorn", "hypercorn", "granian")
 
@@ -27,7 +27,7 @@ END_SECONDS = 15
 
 
 @dataclass
-class Served:
+class ServerProcess:
     """A server that accepts connections."""
 
     url: str
@@ -37,7 +37,7 @@ class Served:
 
     @property
     def output(self) -> str:
-        """What it wrote so far, to stdout and stderr."""
+        """What it has written to stdout and stderr."""
         return self._output.read_text(errors="replace")
 
 
@@ -49,11 +49,11 @@ def serve(
     env: Mapping[str, str] | None = None,
     args: tuple[str, ...] = (),
     cwd: Path | None = None,
-) -> Iterator[Served]:
-    """Serves an app (`module:name`; modules below `tests/` are found) until the block ends.
+) -> Iterator[ServerProcess]:
+    """Serve an app (`module:name`, also of `tests`) until the block ends.
 
     An empty `app` is the demo of `usechat-server serve`. `env` is added to the environment, `args`
-    to the host's command line. It runs in `cwd`, by default where the tests run.
+    to the command line. The working directory is `cwd`, by default that of the tests.
     """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
@@ -77,7 +77,7 @@ def _start(
     output: Path,
     *,
     cwd: Path | None,
-) -> Served:
+) -> ServerProcess:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **env}
     for _ in range(3):
         port = _free_port()
@@ -91,10 +91,10 @@ def _start(
                 cwd=cwd,
             )
         if _accepts(process, port):
-            return Served(f"http://127.0.0.1:{port}", port, process, output)
+            return ServerProcess(f"http://127.0.0.1:{port}", port, process, output)
         process.kill()
         process.wait()
-        # Another process may have taken the port in between; anything else is an error.
+        # Another process may have taken the port meanwhile; anything else is an error.
         if "in use" not in output.read_text(errors="replace"):
             break
     raise RuntimeError(f"{host} did not start:\n{output.read_text(errors='replace')}")
@@ -127,7 +127,7 @@ def _accepts(process: subprocess.Popen[bytes], port: int) -> bool:
         with socket.socket() as client:
             client.settimeout(1)
             refused = client.connect_ex(("127.0.0.1", port))
-            # A free port can be given to this very socket, which then talks to itself.
+            # A free port may be assigned to this socket, which then connects to itself.
             if not refused and client.getsockname() != client.getpeername():
                 return True
         time.sleep(0.02)

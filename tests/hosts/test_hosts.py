@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness.serving import HOSTS, Served, serve
+from tests.harness.serving import HOSTS, ServerProcess, serve
 
 APP = "tests.hosts.apps:app"
 #: Seconds after which a test fails instead of waiting any longer.
@@ -22,14 +22,16 @@ AT_ONCE = 2.0
 
 
 @pytest.fixture(scope="module", params=[*HOSTS, "usechat"])
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+def served(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     with serve(APP, request.param) as served:
         yield served
 
 
 @pytest.mark.parametrize("kind", ["silent", "talking"])
 @pytest.mark.parametrize("source", ["chunks", "run", "wrapped/chunks"])
-def test_a_disconnect_ends_the_stream_at_once(served: Served, source: str, kind: str) -> None:
+def test_a_disconnect_ends_the_stream_at_once(
+    served: ServerProcess, source: str, kind: str
+) -> None:
     with httpx.stream("POST", f"{served.url}/{source}/{kind}", timeout=LONG) as response:
         lines = response.iter_lines()
         assert any("text-delta" in line for line in lines)
@@ -41,7 +43,7 @@ def test_a_disconnect_ends_the_stream_at_once(served: Served, source: str, kind:
         assert report["by"] == "CancelledError"
 
 
-def test_a_disconnect_right_after_the_first_byte_is_noticed(served: Served) -> None:
+def test_a_disconnect_right_after_the_first_byte_is_noticed(served: ServerProcess) -> None:
     with socket.create_connection(("127.0.0.1", served.port)) as client:
         client.sendall(request("/run/silent"))
         assert client.recv(1)
@@ -49,7 +51,7 @@ def test_a_disconnect_right_after_the_first_byte_is_noticed(served: Served) -> N
     assert end_report(served, "silent")["at"] - disconnected_at < AT_ONCE
 
 
-def test_a_silent_stream_is_kept_alive_without_exceptions(served: Served) -> None:
+def test_a_silent_stream_is_kept_alive_without_exceptions(served: ServerProcess) -> None:
     url = f"{served.url}/chunks/silent?keep_alive=0.2"
     with httpx.stream("POST", url, timeout=LONG) as response:
         assert response.headers["content-type"] == "text/event-stream"
@@ -63,7 +65,7 @@ def test_a_silent_stream_is_kept_alive_without_exceptions(served: Served) -> Non
 
 
 @pytest.mark.parametrize("source", ["chunks", "run"])
-def test_a_client_that_stops_reading_is_disconnected(served: Served, source: str) -> None:
+def test_a_client_that_stops_reading_is_disconnected(served: ServerProcess, source: str) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=LONG) as client:
         client.sendall(request(f"/{source}/flooding?send_timeout=0.5"))
         report = end_report(served, "flooding")
@@ -75,7 +77,7 @@ def test_a_client_that_stops_reading_is_disconnected(served: Served, source: str
     assert not received.endswith(b"0\r\n\r\n")
 
 
-def test_an_http_1_0_client_is_served_and_then_disconnected(served: Served) -> None:
+def test_an_http_1_0_client_is_served_and_then_disconnected(served: ServerProcess) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=LONG) as client:
         client.sendall(b"POST /chunks/short HTTP/1.0\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
         data = read_rest(client)
@@ -84,7 +86,7 @@ def test_an_http_1_0_client_is_served_and_then_disconnected(served: Served) -> N
     assert body.index(b": stream-open\n\n") < body.index(b"text-delta") < body.index(b"[DONE]")
 
 
-def test_a_connection_serves_several_responses(served: Served) -> None:
+def test_a_connection_serves_several_responses(served: ServerProcess) -> None:
     with httpx.Client(timeout=LONG, limits=httpx.Limits(max_connections=1)) as client:
         for _ in range(3):
             response = client.post(f"{served.url}/chunks/short")
@@ -103,6 +105,6 @@ def read_rest(client: socket.socket) -> bytes:
     return bytes(data)
 
 
-def end_report(served: Served, kind: str) -> dict[str, Any]:
+def end_report(served: ServerProcess, kind: str) -> dict[str, Any]:
     report: dict[str, Any] = httpx.get(f"{served.url}/ended/{kind}", timeout=LONG).json()
     return report

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
-from tests.harness.serving import HOSTS, Served, serve
+from tests.harness.serving import HOSTS, ServerProcess, serve
 
 LONG = 20
 AT_ONCE = 2.0
@@ -24,7 +24,7 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture(scope="module", params=[*HOSTS, "usechat"])
-def served(request: pytest.FixtureRequest, provider: FakeProvider) -> Iterator[Served]:
+def served(request: pytest.FixtureRequest, provider: FakeProvider) -> Iterator[ServerProcess]:
     env = {
         "ANTHROPIC_API_KEY": "none",
         "ANTHROPIC_BASE_URL": provider.url,
@@ -44,7 +44,7 @@ REPLIES = {
 
 @pytest.mark.parametrize("moment", REPLIES)
 def test_a_disconnect_closes_the_provider_request_at_once(
-    served: Served, provider: FakeProvider, moment: str
+    served: ServerProcess, provider: FakeProvider, moment: str
 ) -> None:
     provider.script(REPLIES[moment])
     index = len(provider.requests)

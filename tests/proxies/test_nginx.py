@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
-from tests.harness.serving import Served, serve
+from tests.harness.serving import ServerProcess, serve
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
@@ -78,7 +78,7 @@ def fake_provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture(name="served", scope="module")
-def chat_server(provider: FakeProvider) -> Iterator[Served]:
+def chat_server(provider: FakeProvider) -> Iterator[ServerProcess]:
     env = {
         "ANTHROPIC_BASE_URL": provider.url,
         "ANTHROPIC_API_KEY": "any",
@@ -90,7 +90,7 @@ def chat_server(provider: FakeProvider) -> Iterator[Served]:
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_each_delta_passes_at_once(
-    provider: FakeProvider, served: Served, tmp_path: Path, encoding: str
+    provider: FakeProvider, served: ServerProcess, tmp_path: Path, encoding: str
 ) -> None:
     words = ["one ", "two ", "three"]
     events = message(text(*words))
@@ -118,7 +118,7 @@ def test_each_delta_passes_at_once(
 
 
 def test_a_client_that_leaves_ends_the_call_of_the_provider(
-    provider: FakeProvider, served: Served, tmp_path: Path
+    provider: FakeProvider, served: ServerProcess, tmp_path: Path
 ) -> None:
     requests_before = len(provider.requests)
     provider.script(Reply(message(text("one"))[:3], then="hang"))
@@ -131,7 +131,7 @@ def test_a_client_that_leaves_ends_the_call_of_the_provider(
 
 
 def test_keep_alive_comments_prevent_the_read_timeout(
-    provider: FakeProvider, served: Served, tmp_path: Path
+    provider: FakeProvider, served: ServerProcess, tmp_path: Path
 ) -> None:
     events = message(text("at last"))
     provider.script(Reply([Pause(), *events]))
@@ -152,7 +152,7 @@ def test_keep_alive_comments_prevent_the_read_timeout(
 
 
 def test_a_forwarded_request_of_the_same_origin_is_allowed(
-    provider: FakeProvider, served: Served, tmp_path: Path
+    provider: FakeProvider, served: ServerProcess, tmp_path: Path
 ) -> None:
     requests_before = len(provider.requests)
     provider.script(Reply(message(text("hello"))))

@@ -14,7 +14,7 @@ import httpx
 from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider
 from tests.harness.redis_server import RedisServer
-from tests.harness.serving import Served, serve
+from tests.harness.serving import ServerProcess, serve
 from tests.harness.stream_client import StreamClient
 
 __all__ = ["Cluster"]
@@ -29,19 +29,19 @@ class Cluster:
         #: TOOL_RUNS and TOOL_GATE of the apps
         self.runs, self.gate = folder / "runs", folder / "gate"
         self._env = env
-        self._servers: list[tuple[Served, ExitStack]] = []
+        self._servers: list[tuple[ServerProcess, ExitStack]] = []
         self._clients = ExitStack()
 
     @property
-    def a(self) -> Served:
+    def a(self) -> ServerProcess:
         return self._servers[0][0]
 
     @property
-    def b(self) -> Served:
+    def b(self) -> ServerProcess:
         return self._servers[1][0]
 
     @property
-    def servers(self) -> list[Served]:
+    def servers(self) -> list[ServerProcess]:
         return [served for served, _ in self._servers]
 
     def start(self) -> None:
@@ -53,16 +53,18 @@ class Cluster:
 
     def reset(self) -> None:
         """Drop the recorded requests and tool runs."""
-        self.provider.forget()
+        self.provider.reset()
         self.runs.unlink(missing_ok=True)
         self.gate.unlink(missing_ok=True)
 
-    def kill(self, served: Served) -> None:
+    def kill(self, served: ServerProcess) -> None:
         """Kill a server's process."""
         served.process.send_signal(signal.SIGKILL)
         served.process.wait()
 
-    def post(self, server: Served, chat: str, text: str = "Hello", **options: Any) -> StreamClient:
+    def post(
+        self, server: ServerProcess, chat: str, text: str = "Hello", **options: Any
+    ) -> StreamClient:
         """Send a message to one of the servers."""
         parts = [{"type": "text", "text": text}]
         body = {"id": chat, "messages": [{"id": "u1", "role": "user", "parts": parts}]}
@@ -70,12 +72,12 @@ class Cluster:
             StreamClient("POST", f"{server.url}/api/chat", body, **options)
         )
 
-    def resume(self, server: Served, chat: str, **options: Any) -> StreamClient:
+    def resume(self, server: ServerProcess, chat: str, **options: Any) -> StreamClient:
         """Resume a chat at one of the servers."""
         client = StreamClient("GET", f"{server.url}/api/chat/{chat}/stream", **options)
         return self._clients.enter_context(client)
 
-    def stop(self, server: Served, chat: str) -> None:
+    def stop(self, server: ServerProcess, chat: str) -> None:
         """Stop a chat at one of the servers."""
         url = f"{server.url}/api/chat/{chat}/stop"
         assert httpx.post(url, trust_env=False, timeout=DEADLINE).status_code == 204
@@ -87,7 +89,7 @@ class Cluster:
     def close_clients(self) -> None:
         self._clients.close()
 
-    def _start(self) -> tuple[Served, ExitStack]:
+    def _start(self) -> tuple[ServerProcess, ExitStack]:
         env = {
             "USECHAT_REDIS_URL": self.redis.url,
             "USECHAT_SECRET": "a secret of thirty-two characters or more",

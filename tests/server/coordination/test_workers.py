@@ -21,7 +21,7 @@ from usechat_server.coordination.redis.nonces import RedisNonces
 from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, text
 from tests.harness.redis_server import RedisServer
-from tests.harness.serving import Served, serve
+from tests.harness.serving import ServerProcess, serve
 from tests.harness.stream_client import StreamClient
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ def eventually(get: Callable[[], T], accept: Callable[[T], bool]) -> T:
     return value
 
 
-def responding_pids(served: Served) -> set[int]:
+def responding_pids(served: ServerProcess) -> set[int]:
     """Return the processes that respond: each request uses a new connection."""
     pids = set()
     for _ in range(30):

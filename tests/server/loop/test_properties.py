@@ -34,7 +34,7 @@ from usechat_server.turn import Turn
 
 from tests.harness.agent_chat import AgentChat, call_chunks, make_turn, text_chunks, with_part
 from tests.harness.asgi_host import LONG, chunks_of
-from tests.harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import request_errors
 from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 
 CLIENT_VERSIONS = [
@@ -254,7 +254,7 @@ def check_history(messages: list[UIMessage]) -> None:
     """Check that the provider accepts the history with another user message."""
     question = UIMessage(id="u2", role="user", parts=[TextPart(text="And?")])
     body = build_request(ModelCall([*messages, question], tools=(WHERE,)), model="m", max_tokens=10)
-    assert problems(body) == []
+    assert request_errors(body) == []
 
 
 def last_calls(message: UIMessage) -> list[ToolPart]:

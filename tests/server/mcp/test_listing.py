@@ -14,7 +14,7 @@ from usechat_server.mcp.listing import MCPOptions, function_tools
 from usechat_server.providers.anthropic.tools import tool_definition
 from usechat_server.tools import FunctionTool, InvalidInput, ToolContext, ToolError
 
-from tests.harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import request_errors
 from tests.harness.tool_runner import ToolRunner
 
 
@@ -28,7 +28,9 @@ def convert(*tools: Tool, **options: Any) -> list[FunctionTool]:
     mcp_options: MCPOptions = {**options}  # type: ignore[typeddict-item]
     converted = list(function_tools(tools, unused_call, mcp_options))
     request = {"tools": [tool_definition(tool) for tool in converted], "messages": []}
-    assert all("tools" not in problem and "schema" not in problem for problem in problems(request))
+    assert all(
+        "tools" not in problem and "schema" not in problem for problem in request_errors(request)
+    )
     return converted
 
 

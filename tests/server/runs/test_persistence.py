@@ -28,7 +28,7 @@ from tests.harness.lifecycle import StartedRun, start_run
 from tests.harness.live import LiveServer, ScriptedModel, text, user
 from tests.harness.scripted_model import ScriptedModel as Script
 from tests.harness.scripted_model import ScriptEvent
-from tests.harness.serving import Served, serve
+from tests.harness.serving import ServerProcess, serve
 from tests.harness.stream_client import StreamClient
 
 
@@ -93,12 +93,12 @@ def test_a_killed_process_leaves_the_text_so_far_and_a_usable_chat(
         assert len(get_chat(served)["messages"]) == 4
 
 
-def get_chat(served: Served) -> dict[str, Any]:
+def get_chat(served: ServerProcess) -> dict[str, Any]:
     chat: dict[str, Any] = httpx.get(f"{served.url}/api/chat/c1", trust_env=False).json()
     return chat
 
 
-def wait_until_stored(served: Served, expected: str) -> None:
+def wait_until_stored(served: ServerProcess, expected: str) -> None:
     deadline = time.monotonic() + DEADLINE
     while expected not in str(get_chat(served)["messages"]):
         assert time.monotonic() < deadline

@@ -10,7 +10,7 @@ import pytest
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import user
-from tests.harness.serving import HOSTS, Served, serve
+from tests.harness.serving import HOSTS, ServerProcess, serve
 from tests.harness.stream_client import StreamClient
 
 CHAT = "/ai/api/chat"
@@ -19,19 +19,19 @@ CHAT = "/ai/api/chat"
 @pytest.fixture(scope="module", params=[*HOSTS, "usechat"])
 def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
+) -> Iterator[ServerProcess]:
     folder: Path = tmp_path_factory.mktemp("chats")
     env = {"USECHAT_STORE": f"sqlite:///{folder}/chats.db"}
     with serve("tests.harness.apps:held", request.param, env=env) as served:
         yield served
 
 
-def post(served: Served, path: str) -> int:
+def post(served: ServerProcess, path: str) -> int:
     return httpx.post(served.url + path, trust_env=False, timeout=DEADLINE).status_code
 
 
 @pytest.mark.parametrize("outcome", ["finish", "stop"])
-def test_a_client_resumes_after_a_disconnect(served: Served, outcome: str) -> None:
+def test_a_client_resumes_after_a_disconnect(served: ServerProcess, outcome: str) -> None:
     body = {"id": outcome, "messages": [user("Hello")]}
     with StreamClient("POST", served.url + CHAT, body) as disconnected:
         disconnected.wait_for_text("Hello there")

@@ -18,7 +18,7 @@ from usechat_server import Agent, create_app
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import LiveServer, ScriptedModel, chunks, user
-from tests.harness.serving import Host, Served, serve
+from tests.harness.serving import Host, ServerProcess, serve
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -57,7 +57,7 @@ def client() -> Iterator[httpx.Client]:
         yield client
 
 
-def is_draining(client: httpx.Client, served: Served) -> bool:
+def is_draining(client: httpx.Client, served: ServerProcess) -> bool:
     return client.get(f"{served.url}/ai/readyz").status_code == 503
 
 

@@ -9,7 +9,7 @@ from ui_message_stream.messages import UIMessage
 from usechat_server.providers.anthropic.request.build import build_request
 from usechat_server.providers.base import ModelCall
 
-from tests.harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import request_errors
 
 __all__ = [
     "SEARCH_HIT",
@@ -63,7 +63,7 @@ def request_body(*messages: UIMessage, **fields: Any) -> dict[str, Any]:
     request = build_request(
         ModelCall(messages, **fields), model="claude-sonnet-5-5", max_tokens=100
     )
-    assert problems(request) == []
+    assert request_errors(request) == []
     json.dumps(request).encode()
     return request
 

@@ -22,7 +22,7 @@ from usechat_server.providers.sse import SSEDecoder
 from usechat_server.tools import ClientTool, FunctionTool, InvalidInput, Tool
 
 from tests.harness.fake_provider_events import message, to_sse, tool_use
-from tests.harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import request_errors
 from tests.harness.tool_runner import ToolRunner
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n rest").decode()
@@ -109,7 +109,7 @@ def body(tools: list[Tool], part: dict[str, Any]) -> dict[str, Any]:
     request = build_request(
         ModelCall(messages, tools=tools), model="claude-sonnet-5-5", max_tokens=100
     )
-    assert problems(request) == []
+    assert request_errors(request) == []
     return request
 
 

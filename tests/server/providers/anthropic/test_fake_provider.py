@@ -18,7 +18,7 @@ from tests.harness.fake_provider import (
     thinking,
     tool_use,
 )
-from tests.harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import request_errors
 
 HI: dict[str, Any] = {"role": "user", "content": [{"type": "text", "text": "Hi"}]}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}
@@ -111,11 +111,11 @@ def assistant(*content: dict[str, Any]) -> dict[str, Any]:
 )
 def test_requests_that_the_api_refuses(messages: list[Any], error_text: str) -> None:
     request = {"model": "m", "max_tokens": 1, "messages": messages, "tools": [{"name": "weather"}]}
-    assert error_text in "; ".join(problems(request))
+    assert error_text in "; ".join(request_errors(request))
 
 
 def test_requests_that_the_api_accepts() -> None:
     messages = [HI, assistant(THOUGHT, CALL), user(RESULT, HI["content"][0])]
     request = {"model": "m", "max_tokens": 1, "messages": messages}
-    assert problems({**request, "tools": [{"name": "weather"}]}) == []
-    assert "must define tools" in "; ".join(problems(request))
+    assert request_errors({**request, "tools": [{"name": "weather"}]}) == []
+    assert "must define tools" in "; ".join(request_errors(request))

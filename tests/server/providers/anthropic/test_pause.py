@@ -14,7 +14,7 @@ from usechat_server.turn import Turn
 from tests.harness.asgi_host import AsgiHost
 from tests.harness.fake_provider import FakeProvider, Reply
 from tests.harness.fake_provider_events import block, message, text
-from tests.harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import request_errors
 from tests.harness.lifecycle import start_run
 
 CALL = {
@@ -54,7 +54,7 @@ async def test_a_paused_search_is_one_message_with_two_steps() -> None:
         second_request = provider.requests[1].json
 
     assert second_request["messages"][1:] == [{"role": "assistant", "content": [CALL]}]
-    assert problems(second_request) == []
+    assert request_errors(second_request) == []
     assert [chunk.type for chunk in chunks].count("finish") == 1
     parts = reduce(chunks).parts
     [search] = [part for part in parts if isinstance(part, ToolPart)]

@@ -16,7 +16,7 @@ from usechat_server.providers.anthropic.request.build import build_request
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
 
-from tests.harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import request_errors
 from tests.server.providers.anthropic.recorded_conversation import RecordedConversation
 from tests.server.providers.anthropic.recordings import Recording, others, our_own
 
@@ -55,9 +55,9 @@ async def test_every_block_is_sent_back_unchanged(
     messages = [UIMessage.from_object(m.to_object()) for m in conversation.messages]
     request = build_request(ModelCall(messages, tools=tools), model="m", max_tokens=100)
 
-    assert problems(request) == []
+    assert request_errors(request) == []
     for body in conversation.requests:
-        assert problems(body) == []
+        assert request_errors(body) == []
     sent_blocks = [
         block
         for message in request["messages"]

@@ -12,7 +12,7 @@ from usechat_server.providers.anthropic.request.build import build_request
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
 
-from tests.harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import request_errors
 from tests.server.providers.anthropic.messages import (
     STEP_START,
     text_part,
@@ -123,6 +123,6 @@ def test_any_history_gives_a_request_that_the_api_accepts(
         is_new = bool(messages) and messages[-1].role == "user"
         assert is_new or refused == "There is no message to answer."
         return
-    assert problems(request) == []
+    assert request_errors(request) == []
     # There are no lone surrogates left: JSON cannot contain them.
     assert json.dumps(request, ensure_ascii=False).encode()

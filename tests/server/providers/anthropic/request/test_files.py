@@ -12,7 +12,7 @@ from usechat_server.providers.anthropic.request.build import build_request
 from usechat_server.providers.anthropic.request.files import file_block
 from usechat_server.providers.base import ModelCall
 
-from tests.harness.fake_provider_rules import problems
+from tests.harness.fake_provider_rules import request_errors
 
 PNG = b"\x89PNG\r\n\x1a\n rest"
 JPEG = b"\xff\xd8\xff\xe0 rest"
@@ -134,7 +134,7 @@ def test_a_refused_file_does_not_make_the_chat_unusable() -> None:
         build_request(ModelCall([first]), model="m", max_tokens=1)
 
     request = build_request(ModelCall([first, second]), model="m", max_tokens=1)
-    assert problems(request) == []
+    assert request_errors(request) == []
     [turn] = request["messages"]
     assert [block["text"] for block in turn["content"]] == [
         "(cat.heic could not be read.)",
