@@ -39,7 +39,6 @@ async def test_a_paused_search_is_one_message_with_two_steps() -> None:
             Reply(message(block(CALL), stop_reason="pause_turn", message_id="msg_1")),
             Reply(message(block(RESULT), text("Found."), message_id="msg_2")),
         )
-        model = AnthropicModel("m", client=AsyncAnthropic(base_url=provider.url, api_key="any"))
         question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
         turn = Turn(
             user=None,
@@ -48,8 +47,10 @@ async def test_a_paused_search_is_one_message_with_two_steps() -> None:
             messages=[question],
             message_id="m",
         )
-        run = await start_run(Runs(), turn, Agent(model, max_tokens=100))
-        chunks = await AsgiHost(run.response()).read_chunks()
+        async with AsyncAnthropic(base_url=provider.url, api_key="any") as client:
+            agent = Agent(AnthropicModel("m", client=client), max_tokens=100)
+            run = await start_run(Runs(), turn, agent)
+            chunks = await AsgiHost(run.response()).read_chunks()
 
         second_request = provider.requests[1].json
 
