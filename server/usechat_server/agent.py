@@ -1,9 +1,9 @@
-"""Agent: the model, what it is told, what it may use, and how far it may go."""
+"""Agent: a model with its instructions, tools and limits."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal
+from typing import TYPE_CHECKING, Generic, Literal
 
 from ui_message_stream.versions import ChunkVariant
 
@@ -23,6 +23,7 @@ from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
     from usechat_server.providers.anthropic import AnthropicOptions
+    from usechat_server.providers.anthropic.client import Client
 
 __all__ = ["Agent", "NextStep"]
 
@@ -66,7 +67,7 @@ class Agent(Generic[OutputT]):
         system: str | SystemHook | None = None,
         tools: Sequence[AgentTool] = (),
         max_tokens: int | None = None,
-        client: Any = None,
+        client: Client | None = None,
         options: AnthropicOptions | None = None,
         fallback: Sequence[str | Model] = (),
         max_steps: int = 20,
@@ -81,17 +82,17 @@ class Agent(Generic[OutputT]):
             raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
         self._client = client
         self._options = options
-        #: the models that are known by a name only
+        #: the models that were given by name
         self._loaded: dict[str, Model] = {}
-        primary, *others = [self._model(one) for one in (model, *fallback)]
+        primary, *others = [self._load(each) for each in (model, *fallback)]
         if not self._loaded and (client is not None or options is not None):
             raise ValueError("client and options require a model name: pass them to the Model")
         own_tools, sources = split_tools(tools)
-        #: what the loop runs
+        #: the agent as the loop sees it
         self.spec: AgentSpec = AgentSpec(
             model=primary,
             fallback=tuple(others),
-            load_model=self._model,
+            load_model=self._load,
             system=system,
             tools=own_tools,
             sources=sources,
@@ -104,8 +105,8 @@ class Agent(Generic[OutputT]):
             approvals=approvals,
             metadata=metadata,
         )
-        for one in self._models:
-            one.check(self.spec.build_call(self.spec.static_config, ()))
+        for each in self._models:
+            each.check(self.spec.build_call(self.spec.static_config, ()))
 
     def stream(self, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
         """Return the response to a turn as chunks, with all its steps and tools.
@@ -139,15 +140,15 @@ class Agent(Generic[OutputT]):
     def _models(self) -> tuple[Model, ...]:
         return (self.spec.model, *self.spec.fallback)
 
-    def _model(self, model: str | Model) -> Model:
+    def _load(self, model: str | Model) -> Model:
         if not isinstance(model, str):
             return model
         if model not in self._loaded:
-            self._loaded[model] = _load(model, self._client, self._options)
+            self._loaded[model] = _load_by_name(model, self._client, self._options)
         return self._loaded[model]
 
 
-def _load(name: str, client: Any, options: AnthropicOptions | None) -> Model:
+def _load_by_name(name: str, client: Client | None, options: AnthropicOptions | None) -> Model:
     # Imported on use: an app with a model of its own needs no provider's SDK.
     if name == "demo":
         if client is not None or options is not None:
