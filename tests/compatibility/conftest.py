@@ -15,7 +15,7 @@ import pytest
 
 from tests.compatibility.backend import DATA, upgrade
 from tests.harness.fake_provider import FakeProvider
-from tests.harness.postgres import NOT_INSTALLED, PostgresServer, found, postgres_server
+from tests.harness.postgres import NOT_INSTALLED, PostgresServer, binary_directory, postgres_server
 from tests.harness.redis_server import RedisServer, redis_server
 
 _numbers = itertools.count(1)
@@ -35,7 +35,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    if found() is None:
+    if binary_directory() is None:
         pytest.skip(NOT_INSTALLED)
     with postgres_server() as server:
         yield server

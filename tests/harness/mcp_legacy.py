@@ -1,5 +1,7 @@
-"""An MCP server as most still are: it begins with `initialize`, has sessions, and tells changes by
-itself. `python mcp_legacy.py` speaks over stdio, `app` over streamable HTTP."""
+"""An MCP server of the previous protocol: `initialize`, sessions, notifications of changes.
+
+`python mcp_legacy.py` serves over stdio, `app` over streamable HTTP.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-# Not from the other helpers: as a script it does not see them.
+# Not imported: this file also runs as a script, which cannot import `tests`.
 JSON = dict[str, Any]
 
 CHANGED: JSON = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
 tools: list[JSON] = [{"name": "grow", "inputSchema": {"type": "object"}}]
-#: the sessions that are known; "restart" forgets them
+#: the known sessions; "restart" clears them
 sessions: list[str] = []
 
 
 def answer(message: JSON) -> JSON | None:
-    """The answer to a request; None to a notification."""
+    """Return the response to a request, and None to a notification."""
     if "id" not in message:
         return None
     result: Any = None
@@ -77,7 +79,7 @@ if __name__ == "__main__":
     for line in sys.stdin:
         said = json.loads(line)
         if said.get("params", {}).get("name") == "grow":
-            # (As servers do: before the call's own answer.)
+            # As servers do, before the response to the call.
             made = answer(said)
             print(json.dumps(CHANGED), json.dumps(made), sep="\n", flush=True)
         elif (made := answer(said)) is not None:

@@ -1,4 +1,4 @@
-"""A real MCP server: `python mcp_server.py` speaks over stdio, `app` over streamable HTTP."""
+"""An MCP server: `python mcp_server.py` serves over stdio, `app` over streamable HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcp.server.mcpserver import Context, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, EmbeddedResource, TextResourceContents, ToolAnnotations
 
-#: A file without which the server does not start to answer.
+#: A file; the server does not respond before it exists.
 STARTS_WITH = os.environ.get("MCP_STARTS_WITH")
 
 #: A PNG of one pixel.
@@ -22,7 +22,7 @@ PNG = bytes.fromhex(
 )
 
 server = MCPServer("testing")
-#: the calls that were cancelled
+#: the cancelled calls
 cancelled: list[str] = []
 waiting: set[str] = set()
 

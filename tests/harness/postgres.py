@@ -1,4 +1,4 @@
-"""A real PostgreSQL server in a temporary folder, on a socket of its own.
+"""A PostgreSQL server in a temporary directory, on its own socket.
 
 with postgres_server() as server:
     url = server.database()
@@ -22,7 +22,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
-__all__ = ["NOT_INSTALLED", "PostgresServer", "found", "postgres_server"]
+__all__ = ["NOT_INSTALLED", "PostgresServer", "binary_directory", "postgres_server"]
 
 NOT_INSTALLED = (
     "PostgreSQL is not installed: no `postgres` on the PATH or below /usr/lib/postgresql"
@@ -30,8 +30,8 @@ NOT_INSTALLED = (
 START_SECONDS = 60.0
 
 
-def found() -> Path | None:
-    """The folder of PostgreSQL's programs; None: it is not installed."""
+def binary_directory() -> Path | None:
+    """Return the directory of PostgreSQL's programs, or None if it is not installed."""
     if program := shutil.which("postgres"):
         return Path(program).resolve().parent
     # Debian keeps them off the PATH.
@@ -39,7 +39,7 @@ def found() -> Path | None:
 
 
 class PostgresServer:
-    """Makes databases, and can be gone for a while."""
+    """Creates databases, and can be stopped and started again."""
 
     def __init__(self, programs: Path, folder: Path, account: str | None) -> None:
         self._programs = programs
@@ -49,17 +49,17 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def database(self) -> str:
-        """The URL of a new, empty database."""
+        """Create an empty database and return its URL."""
         self._made += 1
         name = f"test{self._made}"
         _run(self._execute(f"CREATE DATABASE {name}"))
         return self._url(name)
 
     def start(self) -> None:
-        """Begins to serve; returns when it can be asked."""
+        """Start the server and wait until it accepts connections."""
         with (self._folder / "log").open("ab") as log:
             self._process = self._popen(
-                # Nothing has to survive the machine.
+                # Nothing has to survive a crash.
                 ["postgres", "-D", self._folder / "data", "-F", "-c", "listen_addresses=",
                  "-c", f"unix_socket_directories={self._folder}"],
                 log,
@@ -76,14 +76,14 @@ class PostgresServer:
                 return
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Ends all connections and the server."""
+        """Close all connections and stop the server."""
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait()
             self._process = None
 
     def make(self) -> None:
-        """Makes the server's files."""
+        """Create the files of the server."""
         options = ["--username=test", "--auth=trust", "--encoding=UTF8", "--no-sync"]
         with (self._folder / "log").open("ab") as log:
             made = self._popen(["initdb", "-D", self._folder / "data", *options], log)
@@ -96,7 +96,7 @@ class PostgresServer:
             [self._programs / program, *options],
             stdout=log,
             stderr=subprocess.STDOUT,
-            # The server refuses to be root.
+            # The server does not run as root.
             user=self._account,
             cwd=self._folder,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
@@ -115,12 +115,16 @@ class PostgresServer:
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    """Serves until the block ends. Raises RuntimeError if it is not installed."""
-    programs = found()
+    """Run a server until the block ends.
+
+    Raises:
+        RuntimeError: PostgreSQL is not installed.
+    """
+    programs = binary_directory()
     if programs is None:
         raise RuntimeError(NOT_INSTALLED)
     account = "postgres" if os.geteuid() == 0 else None
-    # Not in pytest's own folder, which no other account can enter.
+    # Not in pytest's directory, which other accounts cannot read.
     with tempfile.TemporaryDirectory(prefix="usechat-pg-") as name:
         folder = Path(name)
         if account is not None:
@@ -131,11 +135,11 @@ def postgres_server() -> Iterator[PostgresServer]:
         try:
             yield server
         finally:
-            server.stop(signal.SIGQUIT)  # at once: nobody needs its files
+            server.stop(signal.SIGQUIT)  # at once: its files are deleted
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Runs it also where this thread has an event loop that runs."""
+    """Run a coroutine in a thread, since this one may have a running event loop."""
     failed: list[BaseException] = []
 
     def run() -> None:

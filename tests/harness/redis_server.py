@@ -1,4 +1,4 @@
-"""A real Redis on a free loopback port, which keeps nothing on disk: restarted, it is empty."""
+"""A Redis server on a free loopback port, without persistence: it is empty after a restart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["RedisServer", "redis_server"]
 
 
 class RedisServer:
-    """One server process. `stop` and `start` again: it has forgotten everything."""
+    """One server process. It can be stopped and started again."""
 
     def __init__(self) -> None:
         self.port = _free_port()
@@ -27,7 +27,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server and wait until it responds."""
         # fmt: off
         command = [
             "redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
@@ -36,20 +36,20 @@ class RedisServer:
         # fmt: on
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + DEADLINE
-        while not self._answers():
+        while not self._responds():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("redis-server did not start")
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Ends it at once."""
+        """Kill the server."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def pause(self) -> None:
-        """It accepts connections and answers nothing, until `resume`."""
+        """Stop responding until `resume`; connections are still accepted."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -64,7 +64,7 @@ class RedisServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         with (
             suppress(OSError),
             socket.create_connection(("127.0.0.1", self.port), timeout=1) as client,
@@ -76,7 +76,7 @@ class RedisServer:
 
 @contextmanager
 def redis_server() -> Iterator[RedisServer]:
-    """A server until the block ends. Skips the test if there is none to start."""
+    """Run a server until the block ends. Skips the test if Redis is not installed."""
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
     with RedisServer() as server:

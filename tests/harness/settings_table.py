@@ -1,4 +1,4 @@
-"""The README's table of settings, from the class itself. Run as a script it prints the table."""
+"""The table of settings in the README. `python tests/harness/settings_table.py` prints it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["settings_table"]
 
 
 def settings_table() -> str:
-    """A Markdown table: every variable, its default, what it does."""
+    """Return a Markdown table of the variables, their defaults and descriptions."""
     rows = [("Variable", "Default", "What it does"), ("---", "---", "---")]
     for variable, default, text in describe():
         rows.append((f"`{variable}`", f"`{default}`" if default else "", text.replace("|", r"\|")))

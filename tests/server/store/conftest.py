@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from usechat_server.store.sql import SqlChatStore
 
-from tests.harness.postgres import NOT_INSTALLED, PostgresServer, found, postgres_server
+from tests.harness.postgres import NOT_INSTALLED, PostgresServer, binary_directory, postgres_server
 from tests.harness.stores import open_store
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    if found() is None:
+    if binary_directory() is None:
         pytest.skip(NOT_INSTALLED)
     with postgres_server() as server:
         yield server
