@@ -95,10 +95,10 @@ async def test_writers_of_a_file_get_their_turn_in_order(tmp_path: Path) -> None
 
 
 async def test_a_long_chat_can_be_continued(store: SqlChatStore) -> None:
-    told = {"type": "text", "text": "y" * 4000}
+    part = {"type": "text", "text": "y" * 4000}
     history = [user_message("u0")]
     for number in range(150):
-        history += [assistant_message(f"a{number}", told), user_message(f"v{number}", "x" * 4000)]
+        history += [assistant_message(f"a{number}", part), user_message(f"v{number}", "x" * 4000)]
     await complete_turn(store, "r1", messages=history)
     await complete_turn(store, "r2", message=user_message("new"))
     stored = await store.get(None, "c1")

@@ -1,4 +1,4 @@
-"""What becomes of a stored chat when a page sends something, in both databases."""
+"""Turns of a stored chat: what a request changes, in both databases."""
 
 from __future__ import annotations
 
@@ -135,12 +135,12 @@ async def test_an_older_response_is_regenerated(store: SqlChatStore) -> None:
 
 
 async def test_a_message_without_a_response_can_be_sent_again(store: SqlChatStore) -> None:
-    # The request was refused, and so is not stored; the page has it, and asks again.
+    # A refused request is not stored; the client still has its message and sends it again.
     await complete_turn(store, "r1", message=user_message("u1", "One"))
     await complete_turn(
         store, "r2", trigger="regenerate-message", message=user_message("u2", "Two")
     )
-    # This one failed before anything was said, so that its answer is not stored.
+    # This run failed before it wrote anything, so its message is not stored.
     turn = await begin_turn(store, "r3", message=user_message("u3", "Three"))
     step = [{"type": "step-start"}]
     nothing = UIMessage.from_object({**assistant_message(turn.message_id), "parts": step})
@@ -190,9 +190,9 @@ async def test_other_changes_to_a_continued_message_are_ignored(store: SqlChatSt
     await begin_turn(store, "r2", message=forged)
     stored = await store.get(None, "c1")
     assert stored is not None
-    answered = tool_call("t1", "output-available", output="12:00")
+    finished_call = tool_call("t1", "output-available", output="12:00")
     assert stored.messages[-1].to_object() == assistant_message(
-        first.message_id, reasoning, answered, tool_call("t2")
+        first.message_id, reasoning, finished_call, tool_call("t2")
     )
 
 
@@ -246,8 +246,8 @@ async def test_an_approval_in_an_older_message_keeps_the_later_ones(store: SqlCh
 
 
 async def test_the_message_that_message_id_names_must_be_sent(store: SqlChatStore) -> None:
-    # A page that always sends its last message, where an older one is answered: it would look as
-    # if that last one was sent again.
+    # A client that always sends its last message, although an older one got an output: it would
+    # look as if the last one was sent again.
     first = await complete_turn(
         store, "r1", tool_call("t1"), message=user_message("u1"), outcome="waiting"
     )

@@ -1,4 +1,4 @@
-"""What a tool returns: JSON for the page, and what the model is shown of it."""
+"""Outputs of tools: JSON for the client, content for the model."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SKY_JSON = {"cloudCover": 0.5, "seen": "2026-02-28T12:00:00Z"}
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "expected"),
     [
         (None, None),
         ("text", "text"),
@@ -76,21 +76,21 @@ SKY_JSON = {"cloudCover": 0.5, "seen": "2026-02-28T12:00:00Z"}
         ({"constructor": "a name"}, {"constructor": "a name"}),
     ],
 )
-async def test_outputs_become_json(value: Any, shown: Any) -> None:
+async def test_outputs_become_json(value: Any, expected: Any) -> None:
     @tool
-    async def made() -> Any:
+    async def get_value() -> Any:
         return value
 
-    assert await tool_outputs(made) == [shown]
+    assert await tool_outputs(get_value) == [expected]
 
 
 async def test_an_output_without_a_json_form_is_an_error() -> None:
     @tool
-    def made() -> object:
+    def get_value() -> object:
         return object()
 
     with pytest.raises(TypeError):
-        await tool_outputs(made)
+        await tool_outputs(get_value)
 
 
 JSON = st.recursive(
@@ -107,17 +107,17 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_an_output_reaches_the_client_unchanged(value: Any) -> None:
-    shown = to_json(value)
-    assert json_codec.decode(json_codec.encode(shown)) == shown
-    assert not json_codec.has_forbidden_key(shown)
-    assert to_json(shown) == shown
+    expected = to_json(value)
+    assert json_codec.decode(json_codec.encode(expected)) == expected
+    assert not json_codec.has_forbidden_key(expected)
+    assert to_json(expected) == expected
 
 
 PIXEL = FilePart(media_type="image/png", url="data:image/png;base64,aGk=")
 
 
 @pytest.mark.parametrize(
-    ("made", "pieces"),
+    ("value", "pieces"),
     [
         ("words", [TextPart(text="words")]),
         (PIXEL, [PIXEL]),
@@ -127,13 +127,13 @@ PIXEL = FilePart(media_type="image/png", url="data:image/png;base64,aGk=")
         ([], [TextPart(text="[]")]),
     ],
 )
-def test_to_model_output_converts_for_the_model(made: Any, pieces: list[Any]) -> None:
-    @tool(to_model_output=lambda output: made if output == {"id": 7} else "another")
+def test_to_model_output_converts_for_the_model(value: Any, pieces: list[Any]) -> None:
+    @tool(to_model_output=lambda output: value if output == {"id": 7} else "another")
     def draw() -> str:
         return ""
 
     assert draw.model_output({"id": 7}) == pieces
-    page = ClientTool("draw", "", {"type": "object"}, to_model_output=lambda _: made)
+    page = ClientTool("draw", "", {"type": "object"}, to_model_output=lambda _: value)
     assert page.model_output(None) == pieces
 
 

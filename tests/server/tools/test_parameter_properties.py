@@ -1,4 +1,4 @@
-"""For any type hint: the schema that the model is told lets through exactly what gets through."""
+"""For any type hint, the schema accepts exactly what validation accepts."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def _model(fields: dict[str, Kind]) -> Kind:
 
 
 def _typed_dict(fields: dict[str, Kind]) -> Kind:
-    made: Any = TypedDict("Keyed", {name: kind[0] for name, kind in fields.items()})  # type: ignore[misc]
-    return made, st.fixed_dictionaries({name: kind[1] for name, kind in fields.items()})
+    created: Any = TypedDict("Keyed", {name: kind[0] for name, kind in fields.items()})  # type: ignore[misc]
+    return created, st.fixed_dictionaries({name: kind[1] for name, kind in fields.items()})
 
 
 KINDS = st.recursive(st.sampled_from(SIMPLE), _compound, max_leaves=6)
@@ -88,9 +88,9 @@ PARAMETERS = st.dictionaries(NAMES, st.tuples(KINDS, st.booleans()), max_size=3)
 def test_the_schema_accepts_what_validation_accepts(
     parameters: dict[str, tuple[Kind, bool]], data: st.DataObject
 ) -> None:
-    made = _tool(parameters)
-    validator = Draft202012Validator(made.input_schema)
-    Draft202012Validator.check_schema(made.input_schema)
+    created = _tool(parameters)
+    validator = Draft202012Validator(created.input_schema)
+    Draft202012Validator.check_schema(created.input_schema)
     value = {}
     for name, ((_, right), optional) in parameters.items():
         if not optional or data.draw(st.booleans()):
@@ -100,11 +100,11 @@ def test_the_schema_accepts_what_validation_accepts(
 
     problems = list(validator.iter_errors(value))
     try:
-        arguments = made.parse(value)
+        arguments = created.parse(value)
     except InvalidInput:
-        assert problems, f"{made.input_schema} allows {value!r}"
+        assert problems, f"{created.input_schema} allows {value!r}"
         return
-    assert not problems, f"{made.input_schema} does not allow {value!r}"
+    assert not problems, f"{created.input_schema} does not allow {value!r}"
     target(float(len(str(value))))
     assert arguments.keys() == parameters.keys()
     for name, item in value.items():
@@ -120,8 +120,8 @@ def _tool(parameters: dict[str, tuple[Kind, bool]]) -> Any:
         for name, (_, optional) in parameters.items()
     )
     names: dict[str, Any] = {"kinds": {name: kind[0] for name, (kind, _) in parameters.items()}}
-    exec(f"def made({'*, ' if text else ''}{text}): pass", names)
-    return tool(names["made"])
+    exec(f"def created({'*, ' if text else ''}{text}): pass", names)
+    return tool(names["created"])
 
 
 def _same(argument: Any, given: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What the model is told that a function takes, and what of its inputs gets through."""
+"""The input schema of a function, and the validation of inputs."""
 
 from __future__ import annotations
 
@@ -86,18 +86,18 @@ def test_the_schema_describes_the_parameters() -> None:
     assert list(schema["properties"]) == [
         *("place", "day", "pet", "window", "unit", "size", "title", "hours", "copy", "_hidden")
     ]
-    told = schema["properties"]
-    assert told["place"] == {
+    properties = schema["properties"]
+    assert properties["place"] == {
         "$ref": "#/$defs/Place",
         "description": "Where, and what\nis near.",
     }
-    assert told["title"]["description"] == "Of the page."
-    assert told["copy"] == {
+    assert properties["title"]["description"] == "Of the page."
+    assert properties["copy"] == {
         "type": "boolean",
         "default": False,
         "description": "Whether to keep one.",
     }
-    assert told["hours"] == {"type": "number", "default": 1.5, "exclusiveMinimum": 0}
+    assert properties["hours"] == {"type": "number", "default": 1.5, "exclusiveMinimum": 0}
     assert schema["$defs"]["Place"]["description"] == "Somewhere."
     assert _titles(schema) == []
 
@@ -143,7 +143,7 @@ GOOD = {"place": {"name": "Rome"}, "day": "2026-02-28", "pet": {"kind": "cat"}}
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "errors"),
     [
         ({}, ["place: this is required.", "day: this is required."]),
         ({**GOOD, "hour": 1}, ["hour: there is no such parameter."]),
@@ -159,12 +159,12 @@ GOOD = {"place": {"name": "Rome"}, "day": "2026-02-28", "pet": {"kind": "cat"}}
         (None, ["input: Input should be an object, not null."]),
     ],
 )
-def test_a_bad_input_is_explained_to_the_model(given: Any, told: list[str]) -> None:
+def test_a_bad_input_is_explained_to_the_model(given: Any, errors: list[str]) -> None:
     with pytest.raises(InvalidInput) as caught:
         forecast.parse(given)
     text = str(caught.value)
-    for words in told:
-        assert words in text
+    for error in errors:
+        assert error in text
     assert len(text) < 1000
     assert "pydantic" not in text
 
@@ -187,9 +187,9 @@ def test_parameters_are_described_in_any_usual_style() -> None:
         :param first: Of them.
         """
 
-    for made in (numpy, sphinx):
-        assert made.description == "Numbers."
-        assert made.input_schema["properties"]["first"]["description"] == "Of them."
+    for created in (numpy, sphinx):
+        assert created.description == "Numbers."
+        assert created.input_schema["properties"]["first"]["description"] == "Of them."
 
     @tool
     def plain(first: int) -> None:
@@ -226,9 +226,9 @@ def test_any_callable_can_be_a_tool() -> None:
             """Starts anew."""
 
     station = WeatherStation("Rome")
-    made = tool(station)
-    assert (made.name, made.description) == ("weather_station", "A station.")
-    assert list(made.input_schema["properties"]) == ["unit"]
+    created = tool(station)
+    assert (created.name, created.description) == ("weather_station", "A station.")
+    assert list(created.input_schema["properties"]) == ["unit"]
 
     method = tool(station.reset, name="restart", title="Restart")
     assert (method.name, method.title, method.description) == ("restart", "Restart", "Starts anew.")

@@ -23,9 +23,9 @@ speaker = contextvars.ContextVar("speaker", default="nobody")
 async def test_a_plain_function_runs_in_a_thread_with_the_context_of_the_caller() -> None:
     @tool
     def where(ctx: ToolContext) -> dict[str, Any]:
-        told = {"done": 0.5}
-        ctx.data("progress", told, id="p")
-        told.clear()
+        data = {"done": 0.5}
+        ctx.data("progress", data, id="p")
+        data.clear()
         ctx.data("note", Path("passing"), transient=True)
         with pytest.raises(TypeError):
             ctx.data("note", object())
@@ -34,8 +34,8 @@ async def test_a_plain_function_runs_in_a_thread_with_the_context_of_the_caller(
 
     speaker.set("Ann")
     runner = ToolRunner()
-    said = await runner.run(where)
-    assert said == {"main": False, "speaker": "Ann", "user": "ann", "chat": "chat-1"}
+    output = await runner.run(where)
+    assert output == {"main": False, "speaker": "Ann", "user": "ann", "chat": "chat-1"}
     # In the order in which they were written, and before the output.
     assert [chunk.to_object() for chunk in runner.data] == [
         {"type": "data-progress", "id": "p", "data": {"done": 0.5}},
@@ -73,10 +73,10 @@ async def test_preliminary_outputs_are_not_held_back() -> None:
         await go_on.wait()
         yield "done"
 
-    async with aclosing(steps.run({}, ToolRunner().context())) as made:
-        assert await anext(made) == ToolOutput("begun", True)
+    async with aclosing(steps.run({}, ToolRunner().context())) as outputs:
+        assert await anext(outputs) == ToolOutput("begun", True)
         go_on.set()
-        assert [output.value async for output in made] == ["done", "done"]
+        assert [output.value async for output in outputs] == ["done", "done"]
 
 
 async def test_instances_methods_and_lambdas_run() -> None:
@@ -146,7 +146,7 @@ async def test_a_call_is_cancelled_when_its_time_is_up() -> None:
 
 
 async def test_a_tool_in_a_thread_sees_that_it_was_cancelled() -> None:
-    told = threading.Event()
+    noticed = threading.Event()
 
     @tool(timeout=0.05)
     def hang(ctx: ToolContext) -> None:
@@ -154,19 +154,19 @@ async def test_a_tool_in_a_thread_sees_that_it_was_cancelled() -> None:
         while not ctx.cancelled and not deadline.wait(0.001):
             pass
         ctx.data("late", 1)
-        told.set()
+        noticed.set()
 
     runner = ToolRunner()
     with pytest.raises(ToolError, match="took longer"):
         await runner.run(hang)
-    assert await asyncio.to_thread(told.wait, DEADLINE)
+    assert await asyncio.to_thread(noticed.wait, DEADLINE)
     await asyncio.sleep(0)
-    # Nobody is told of what it does then.
+    # Data sent after that is dropped.
     assert runner.data == []
 
 
 async def test_cancelling_stops_an_async_tool_and_leaves_a_thread_alone() -> None:
-    begun, cleaned, told = threading.Event(), asyncio.Event(), threading.Event()
+    begun, cleaned, noticed = threading.Event(), asyncio.Event(), threading.Event()
 
     @tool
     async def hang() -> None:
@@ -181,17 +181,17 @@ async def test_cancelling_stops_an_async_tool_and_leaves_a_thread_alone() -> Non
         begun.set()
         while not ctx.cancelled:
             pass
-        told.set()
+        noticed.set()
 
-    for made in (hang, block):
+    for blocking in (hang, block):
         begun.clear()
-        task = asyncio.create_task(tool_outputs(made))
+        task = asyncio.create_task(tool_outputs(blocking))
         assert await asyncio.to_thread(begun.wait, DEADLINE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
     assert cleaned.is_set()
-    assert await asyncio.to_thread(told.wait, DEADLINE)
+    assert await asyncio.to_thread(noticed.wait, DEADLINE)
 
 
 async def test_closing_ends_an_async_generator() -> None:
@@ -205,36 +205,36 @@ async def test_closing_ends_an_async_generator() -> None:
         finally:
             closed.set()
 
-    async with aclosing(count.run({}, ToolRunner().context())) as made:
-        await anext(made)
+    async with aclosing(count.run({}, ToolRunner().context())) as outputs:
+        await anext(outputs)
     assert closed.is_set()
 
 
 async def test_errors_are_retried_except_tool_errors() -> None:
-    tries: list[str] = []
+    attempts: list[str] = []
 
     @tool(retries=2)
     async def flaky(fails: int, ctx: ToolContext) -> str:
-        tries.append("flaky")
+        attempts.append("flaky")
         assert not ctx.cancelled
-        if len(tries) <= fails:
+        if len(attempts) <= fails:
             raise ConnectionError("again")
-        return f"after {len(tries)}"
+        return f"after {len(attempts)}"
 
     @tool(retries=2)
     async def certain() -> str:
-        tries.append("certain")
+        attempts.append("certain")
         raise ToolError("No.")
 
     assert await tool_outputs(flaky, fails=2) == ["after 3"]
-    tries.clear()
+    attempts.clear()
     with pytest.raises(ConnectionError):
         await tool_outputs(flaky, fails=9)
-    assert len(tries) == 3
-    tries.clear()
+    assert len(attempts) == 3
+    attempts.clear()
     with pytest.raises(ToolError, match="No"):
         await tool_outputs(certain)
-    assert tries == ["certain"]
+    assert attempts == ["certain"]
 
 
 async def test_an_attempt_that_times_out_is_retried() -> None:
