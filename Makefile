@@ -16,15 +16,13 @@ NODE_IS_NEW_ENOUGH := const [a, b] = process.versions.node.split(".").map(Number
 PAGE := server/usechat_server/page/index.html
 PAGE_SOURCES := $(shell find web-demo -name node_modules -prune -o -name nextjs -prune -o -type f -print)
 
-# What `make test-fast` leaves out: browsers, databases, npm clients, several processes.
-SLOW_TESTS := browser clients compatibility faults hosts proxies server/coordination server/store
 
 .PHONY: help run page test test-fast test-full check bench dist constraints clean
 
 help:
 	@echo "make run          serve the demo page on http://127.0.0.1:8000 (USECHAT_PORT=9000 make run)"
 	@echo "make test         run every test (ARGS='-k name' passes arguments to pytest)"
-	@echo "make test-fast    run the tests that need no browser, database or npm package"
+	@echo "make test-fast    run the tests that need no browser, database or npm package (about a minute)"
 	@echo "make test-full    run every test, then longer fault and property tests (SLICE=1/4)"
 	@echo "make check        check formatting, lint, types and dependencies"
 	@echo "make bench        compare this server with others"
@@ -42,7 +40,7 @@ test: $(VENV)/.installed-test $(PAGE)
 	@$(PY) -m pytest $(ARGS)
 
 test-fast: $(VENV)/.installed-test
-	@$(PY) -m pytest -q --numprocesses=2 -m "not slow" $(SLOW_TESTS:%=--ignore=tests/%) $(ARGS)
+	@$(PY) -m pytest -q --fast --numprocesses=2 $(ARGS)
 
 test-full: $(VENV)/.installed-test $(PAGE)
 	@$(PY) tests/harness/node.py

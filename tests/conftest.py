@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +23,55 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("usechat")
+
+
+#: What `--fast` leaves out: tests that start browsers, databases, npm packages or other processes.
+#: Paths below this folder.
+SLOW = (
+    "browser",
+    "clients",
+    "compatibility",
+    "faults",
+    "hosts",
+    "proxies",
+    "server/coordination",
+    "server/mcp",
+    "server/serving",
+    "server/store",
+    "server/approvals/test_real_clients.py",
+    "server/providers/anthropic/response/test_stream.py",
+    "server/providers/anthropic/test_differential.py",
+    "server/runs/test_persistence.py",
+    "server/runs/test_resume_on_hosts.py",
+    "server/test_cli.py",
+    "server/test_mount.py",
+    "test_calls_per_delta.py",
+    "test_docs.py",
+    "test_readme.py",
+)
+#: Fixtures that start Node.
+_NODE_FIXTURES = frozenset({"reader", "node"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="leave out slow and property tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--fast"):
+        slow = [item for item in items if _is_slow(item)]
+        items[:] = [item for item in items if not _is_slow(item)]
+        config.hook.pytest_deselected(items=slow)
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    path = item.path.relative_to(Path(__file__).parent).as_posix()
+    function = getattr(item, "obj", None)
+    return (
+        path.startswith(SLOW)
+        or not _NODE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        or getattr(function, "is_hypothesis_test", False)
+    )
 
 
 @pytest.fixture(scope="session")
