@@ -78,7 +78,8 @@ class Database:
         To avoid deadlocks, a transaction locks the row of its chat before anything else.
 
         Raises:
-            StoreUnavailable: The database cannot be reached; nothing was written.
+            StoreUnavailable: The database cannot be reached. If the connection was lost during the
+                commit, all of it may have been written; otherwise nothing was.
         """
         return await self._run_shielded(transaction, write=True)
 
