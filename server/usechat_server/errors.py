@@ -153,24 +153,24 @@ _TEXTS: Mapping[ErrorKind, str] = {
     "truncated": "The answer broke off before it was complete. Please try again.",
     "request": "The model cannot answer this conversation as it is. Please change your message "
     "or start a new chat.",
-    "auth": "The server is not set up correctly to use the model. Please tell whoever runs it.",
+    "auth": "The server is not set up correctly to use the model. Please contact its operator.",
     "internal": "Something went wrong on the server. Please try again.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class PublicError:
-    """An error as it may be shown to anybody."""
+    """An error as the user may see it."""
 
-    #: for the person; ends with the reference, unless it tells all there is
+    #: for the user; ends with the reference, unless there is nothing more to know
     text: str
-    #: random; names the log line that holds the detail
+    #: random; names the log line that holds the details
     reference: str
 
 
 def public_error(error: BaseException) -> PublicError:
-    """Hides an error behind a text that depends on nothing but its kind. What is meant for the
-    person stays."""
+    """Return what the user may see of an error: a text that depends only on its kind, or the text
+    of a ChatError, which is written for the user."""
     kind = error.kind if isinstance(error, ModelError) else "internal"
     reference = secrets.token_hex(4)
     if isinstance(error, ChatError):
@@ -179,7 +179,7 @@ def public_error(error: BaseException) -> PublicError:
 
 
 class ToolError(Exception):
-    """The tool could not do it. The page and the model are shown the text."""
+    """A tool failed in a way that the user and the model may know: both are shown the text."""
 
 
 class InvalidInput(ToolError):

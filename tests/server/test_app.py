@@ -137,12 +137,12 @@ class SlowToTranslate(ScriptedModel):
     """Translates a long history until the test lets it continue."""
 
     translating = threading.Event()
-    go_on = threading.Event()
+    proceed = threading.Event()
 
     def stream(self, call: ModelCall) -> Any:
         if len(call.messages) > 1:
             self.translating.set()
-            assert self.go_on.wait(DEADLINE), "the others had to wait"
+            assert self.proceed.wait(DEADLINE), "the others had to wait"
         return super().stream(call)
 
 
@@ -156,7 +156,7 @@ def test_a_large_history_does_not_block_other_requests() -> None:
         assert model.translating.wait(DEADLINE)
         another = {"id": "c2", "messages": [user("Hello")]}
         assert server.request("POST", "/api/chat", another).status_code == 200
-        model.go_on.set()
+        model.proceed.set()
         assert large.result().status_code == 200
 
 
@@ -421,7 +421,7 @@ def test_a_client_version_that_does_not_support_a_feature() -> None:
         assert server.chat().status_code == 200
         refusal = refusal_text(server.chat(headers={"x-usechat-client": "5.0.200"}), 400)
         assert refusal == "x-usechat-client: ai 5.0.200 does not support tool-approval-request"
-    # The default is no promise: what was switched on goes before it.
+    # The default is no promise: a feature that is in use takes precedence.
     with LiveServer(create_app(agent)) as server:
         assert "tool-approval-request" in server.chat().text
 

@@ -418,7 +418,7 @@ def test_an_approval_counts_in_a_route_of_ones_own() -> None:
 
     @tool(needs_approval=True)
     def pay(amount: int) -> str:
-        """Pay somebody."""
+        """Make a payment."""
         paid.append(amount)
         return "paid"
 

@@ -1,4 +1,4 @@
-// What a person or the app's own code does on a page, one action after another.
+// What a user or the app's own code does in a tab, one action after another.
 
 import { addToolOutput } from './page.mjs';
 import { Transcript } from './transcript.mjs';
@@ -11,7 +11,7 @@ const isTool = part => part.type === 'dynamic-tool' || part.type.startsWith('too
 const toolName = part => part.toolName ?? part.type.slice('tool-'.length);
 
 export class Actions {
-  /** The tabs that are open, each a page and its transcript; the person looks at the last. */
+  /** The tabs that are open, each a client and its transcript; the user looks at the last. */
   #tabs = [];
   #open;
   #url;

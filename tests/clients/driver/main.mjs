@@ -14,16 +14,16 @@ const commands = {
   /** A whole conversation; its transcript. `hook` renders the real useChat. */
   async chat({ hook = false, actions, ...options }) {
     const open = hook ? (await import('./hook.mjs')).openHook : openPage;
-    const person = new Actions(open, options);
+    const user = new Actions(open, options);
     try {
-      await person.run(actions);
-      return person.result();
+      await user.run(actions);
+      return user.result();
     } catch (error) {
-      const { status, messages, requests } = person.result();
+      const { status, messages, requests } = user.result();
       error.stack += `\n${JSON.stringify({ status, messages, requests: requests.length })}`;
       throw error;
     } finally {
-      person.close();
+      user.close();
     }
   },
 

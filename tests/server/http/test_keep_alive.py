@@ -75,11 +75,11 @@ async def test_a_stream_without_silence_gets_no_comments() -> None:
 
 
 async def test_a_chunk_waits_for_the_comment_that_is_being_written() -> None:
-    go_on = asyncio.Event()
+    proceed = asyncio.Event()
 
     async def slow() -> AsyncIterator[Chunk]:
         yield TextStart(id="0")
-        await go_on.wait()
+        await proceed.wait()
         yield TextDelta(id="0", delta="x")
 
     host = AsgiHost(UIMessageStreamResponse(slow(), keep_alive=0.01))
@@ -87,7 +87,7 @@ async def test_a_chunk_waits_for_the_comment_that_is_being_written() -> None:
     await host.wait_for_body(lambda body: b"text-start" in body)
     host.reading.clear()
     await asyncio.sleep(0.05)  # a comment is under way now
-    go_on.set()
+    proceed.set()
     await asyncio.sleep(0.01)
     host.reading.set()  # the host checks that no two writes overlap
     await asyncio.wait_for(responder, LONG)

@@ -125,7 +125,7 @@ async def test_an_illegal_chunk_ends_the_stream_and_the_log_names_it(
     async def misuse() -> AsyncIterator[Chunk]:
         try:
             yield TextStart(id="0")
-            yield TextDelta(id="nobody", delta="secret words")
+            yield TextDelta(id="unknown", delta="secret words")
             yield TextDelta(id="0", delta="never read")
         finally:
             closed.set()
@@ -134,7 +134,7 @@ async def test_an_illegal_chunk_ends_the_stream_and_the_log_names_it(
     only_error(await host.read_chunks())
     assert closed.is_set()
     assert "text-delta" in caplog.text
-    assert "nobody" in caplog.text
+    assert "unknown" in caplog.text
     assert "in a step" in caplog.text
     assert b"never read" not in host.body
 

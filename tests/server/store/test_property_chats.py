@@ -137,7 +137,7 @@ class ChatMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.idle and self.of_role("assistant"))
     @rule(data=st.data(), output=json_values, approved=st.booleans())
-    def go_on(self, data: st.DataObject, output: Any, approved: bool) -> None:
+    def continue_message(self, data: st.DataObject, output: Any, approved: bool) -> None:
         """The page answers some calls of a message, and tells more than it may."""
         index = data.draw(st.sampled_from(self.of_role("assistant")))
         message = self.history[index]

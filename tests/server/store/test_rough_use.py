@@ -79,7 +79,7 @@ async def test_writers_of_one_chat_wait_for_each_other(store: SqlChatStore, url:
 
 
 async def test_writers_of_a_file_get_their_turn_in_order(tmp_path: Path) -> None:
-    """SQLite itself lets whoever asks at the right moment go first, some after many seconds."""
+    """SQLite's own lock is not fair: some writers wait many seconds."""
     written: list[int] = []
 
     async def write(store: SqlChatStore, number: int) -> None:

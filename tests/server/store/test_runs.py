@@ -50,7 +50,7 @@ async def test_a_turn_ends_once(store: SqlChatStore) -> None:
     turn = await begin_turn(store, "r1", message=user_message("u1"))
     whole = partial(turn, "Whole", "done")
     assert await store.finish(turn, whole, "aborted", (), run_id="r1")
-    # Again, since nobody knew whether it was written: it says so, and changes nothing.
+    # Again, as after a lost reply: it reports success and changes nothing.
     assert await store.finish(turn, partial(turn, "Other"), "failed", (), run_id="r1")
     assert not await store.checkpoint(turn, partial(turn, "Late"), run_id="r1")
     assert (await describe_messages(store))[-1] == "assistant: Whole"

@@ -67,7 +67,7 @@ def forecast(  # noqa: PLR0917
     Args:
         place (Place): Where, and what
             is near.
-        title: Somebody else's words.
+        title: Words of another author.
         copy: Whether to keep one.
 
     Returns:

@@ -17,7 +17,7 @@ from usechat_server.tools import ToolOutput
 from tests.harness.common import DEADLINE
 from tests.harness.tool_runner import ToolRunner, tool_outputs
 
-speaker = contextvars.ContextVar("speaker", default="nobody")
+speaker = contextvars.ContextVar("speaker", default="none")
 
 
 async def test_a_plain_function_runs_in_a_thread_with_the_context_of_the_caller() -> None:
@@ -65,17 +65,17 @@ async def test_the_values_of_an_async_generator_are_preliminary_outputs() -> Non
 
 
 async def test_preliminary_outputs_are_not_held_back() -> None:
-    go_on = asyncio.Event()
+    proceed = asyncio.Event()
 
     @tool
     async def steps() -> AsyncIterator[str]:
         yield "begun"
-        await go_on.wait()
+        await proceed.wait()
         yield "done"
 
     async with aclosing(steps.run({}, ToolRunner().context())) as outputs:
         assert await anext(outputs) == ToolOutput("begun", True)
-        go_on.set()
+        proceed.set()
         assert [output.value async for output in outputs] == ["done", "done"]
 
 
@@ -255,7 +255,7 @@ async def test_an_attempt_that_times_out_is_retried() -> None:
 async def test_concurrency_limits_running_calls() -> None:
     running: list[int] = []
     most = 0
-    full, go_on = asyncio.Event(), asyncio.Event()
+    full, proceed = asyncio.Event(), asyncio.Event()
 
     @tool(concurrency=2)
     async def work(number: int) -> int:
@@ -264,7 +264,7 @@ async def test_concurrency_limits_running_calls() -> None:
         most = max(most, len(running))
         if len(running) == 2:
             full.set()
-        await go_on.wait()
+        await proceed.wait()
         running.remove(number)
         return number
 
@@ -273,7 +273,7 @@ async def test_concurrency_limits_running_calls() -> None:
     # One that waits and one that runs are cancelled: their places are free again.
     tasks[0].cancel()
     tasks[4].cancel()
-    go_on.set()
+    proceed.set()
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert [answer for answer in done if isinstance(answer, list)] == [[1], [2], [3]]
     assert most == 2

@@ -9,7 +9,7 @@ const RELEASES = { 6: '6.0.326', 7: '7.0.173' };
 /** The model's name only decides defaults of the request. */
 const MODEL = 'claude-sonnet-5-5';
 
-/** What a person says to go on. */
+/** What a user says to continue. */
 const MORE = { role: 'user', parts: [{ type: 'text', text: 'Go on.' }] };
 
 /** What the provider answers when the recording is over. */
@@ -22,7 +22,7 @@ const NOTHING_MORE = [
 /**
  * Reads every response of a recording: `responses` holds the payloads of each. The app's tools are
  * run by the server, each answering `output`, so that their calls lead to the next step; where the
- * model stops, a person asks for more.
+ * model stops, a user asks for more.
  *
  * Gives the turns, each with its UI chunks and how many responses it took, and the bodies of all
  * requests: one for each response, and the one that the next turn would begin with (an `error` in

@@ -49,7 +49,7 @@ DIFFERENCES: dict[str, tuple[set[str], dict[str, dict[str, Any]], list[dict[str,
         [],
     ),
     # A call is dynamic from its start: a flag that changes would leave the client two parts.
-    "a tool that nobody declared": (
+    "an undeclared tool": (
         {"tool-output-error"},
         {
             "tool-input-start": {"dynamic": True},
