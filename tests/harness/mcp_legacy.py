@@ -23,7 +23,7 @@ tools: list[JSON] = [{"name": "grow", "inputSchema": {"type": "object"}}]
 sessions: list[str] = []
 
 
-def answer(message: JSON) -> JSON | None:
+def respond(message: JSON) -> JSON | None:
     """Return the response to a request, and None to a notification."""
     if "id" not in message:
         return None
@@ -61,10 +61,10 @@ async def post(request: Request) -> Response:
         sessions.append(f"session-{len(sessions)}-{id(message)}")
     elif request.headers.get("mcp-session-id") not in sessions:
         return Response(status_code=404 if "mcp-session-id" in request.headers else 400)
-    made = answer(message)
-    if made is None:
+    response = respond(message)
+    if response is None:
         return Response(status_code=202)
-    return JSONResponse(made, headers={"mcp-session-id": sessions[-1]} if begins else {})
+    return JSONResponse(response, headers={"mcp-session-id": sessions[-1]} if begins else {})
 
 
 async def other(_: Request) -> Response:
@@ -77,10 +77,10 @@ app = Starlette(
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        said = json.loads(line)
-        if said.get("params", {}).get("name") == "grow":
+        message = json.loads(line)
+        if message.get("params", {}).get("name") == "grow":
             # As servers do, before the response to the call.
-            made = answer(said)
-            print(json.dumps(CHANGED), json.dumps(made), sep="\n", flush=True)
-        elif (made := answer(said)) is not None:
-            print(json.dumps(made), flush=True)
+            response = respond(message)
+            print(json.dumps(CHANGED), json.dumps(response), sep="\n", flush=True)
+        elif (response := respond(message)) is not None:
+            print(json.dumps(response), flush=True)

@@ -86,8 +86,8 @@ class PostgresServer:
         """Create the files of the server."""
         options = ["--username=test", "--auth=trust", "--encoding=UTF8", "--no-sync"]
         with (self._folder / "log").open("ab") as log:
-            made = self._popen(["initdb", "-D", self._folder / "data", *options], log)
-        if made.wait():
+            process = self._popen(["initdb", "-D", self._folder / "data", *options], log)
+        if process.wait():
             raise RuntimeError((self._folder / "log").read_text())
 
     def _popen(self, command: list[str | Path], log: Any) -> subprocess.Popen[bytes]:
