@@ -69,7 +69,6 @@ def _default_text(error_class: type[ChatError]) -> Iterator[str]:
 def _rendered_texts() -> Iterator[tuple[int, str, str]]:
     scope: Any = {"method": "…", "path": "/", "root_path": ""}
     renderer = ErrorRenderer("json")
-    logging.getLogger("usechat.app").setLevel(logging.CRITICAL)
     for when, error in [
         ("The app has no such route", HTTPException(404)),
         ("The route does not take this method", HTTPException(405)),
@@ -158,4 +157,5 @@ def _template(node: ast.expr, fixed: dict[str, str] | None = None) -> str:
 
 
 if __name__ == "__main__":
+    logging.disable()  # of the error that is rendered for its text
     print(refusal_table(), chunk_table(), sep="\n\n")
