@@ -1,14 +1,14 @@
-"""Helpers for asyncio: cancellation, and one object per event loop."""
+"""Helpers for asyncio: cancellation, pauses between retries, one object per event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["PerLoop", "call_hook", "cancel", "is_cancelled"]
+__all__ = ["PerLoop", "backoff", "call_hook", "cancel", "is_cancelled"]
 
 
 def is_cancelled(error: BaseException) -> bool:
@@ -35,6 +35,14 @@ async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in running:
             task.cancel()
         _, running = await asyncio.wait(running, timeout=_CANCEL_INTERVAL)
+
+
+def backoff(first: float, longest: float) -> Iterator[float]:
+    """Yield the seconds to wait before each further attempt: doubled each time, up to a limit."""
+    pause = first
+    while True:
+        yield pause
+        pause = min(2 * pause, longest)
 
 
 T = TypeVar("T")

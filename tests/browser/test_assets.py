@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Response, expect
 
 from tests.browser.demo_server import INDEX_HTML
@@ -63,36 +58,3 @@ def test_no_asset_is_loaded_from_another_host() -> None:
     for file in INDEX_HTML.parent.rglob("*.css"):
         assert not re.search(r"url\(\s*['\"]?(https?:)?//", file.read_text()), file.name
     assert "http" not in re.sub(r'xmlns="[^"]*"', "", INDEX_HTML.read_text())
-
-
-@pytest.mark.timeout(300)
-def test_an_installed_wheel_contains_the_demo_page(tmp_path: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--no-deps", "-w", tmp_path, ROOT], check=True)
-    [wheel] = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    assets = [file for file in (INDEX_HTML.parent / "assets").iterdir() if file.is_file()]
-    assert {f"usechat_server/page/assets/{file.name}" for file in assets} <= set(names)
-    assert "usechat_server/page/index.html" in names
-
-    # Serve it from the installed wheel, with an empty PATH: without Node.
-    installed = tmp_path / "installed"
-    subprocess.run([*pip, "install", "--no-deps", "--target", installed, wheel], check=True)
-    code = (
-        "from starlette.testclient import TestClient\n"
-        "from usechat_server import Settings, create_app\n"
-        "from usechat_server.demo import default_agent\n"
-        "app = create_app(default_agent(), settings=Settings(page=True))\n"
-        "import re, json, usechat_server\n"
-        "client = TestClient(app, base_url='http://localhost')\n"
-        "html = client.get('/').text\n"
-        "assets = re.findall(r'\\./(assets/[^\"]+)', html)\n"
-        "print(json.dumps([usechat_server.__file__, *(client.get(a).status_code for a in assets)]))"
-    )
-    env = {"PYTHONPATH": str(installed), "PATH": ""}
-    completed = subprocess.run(
-        [sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, check=True
-    )
-    module_file, *statuses = json.loads(completed.stdout)
-    assert Path(module_file).is_relative_to(installed)
-    assert statuses == [200, 200, 200]

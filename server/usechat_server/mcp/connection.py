@@ -16,6 +16,8 @@ from mcp.client.subscriptions import SubscriptionLost
 from mcp.types import Tool, ToolListChangedNotification
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
+from usechat_server.aio import backoff
+
 __all__ = ["Connection"]
 
 _log = logging.getLogger("usechat.mcp")
@@ -147,8 +149,7 @@ class Connection(Generic[ToolsT]):
 
     async def _subscribe(self, client: Client) -> None:
         """Subscribe to changes of the list, as servers from MCP 2026-07-28 on require."""
-        pause = _FIRST_PAUSE
-        while True:
+        for pause in backoff(_FIRST_PAUSE, _LONGEST_PAUSE):
             try:
                 async with client.listen(tools_list_changed=True) as changes:
                     # Changes between the first list and the subscription were not reported.
@@ -163,7 +164,6 @@ class Connection(Generic[ToolsT]):
             except SubscriptionLost:
                 pass
             await anyio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _handle_message(self, message: Any) -> None:
         if isinstance(message, ToolListChangedNotification):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
+from usechat_server.aio import backoff
 from usechat_server.errors import StoreUnavailable
 from usechat_server.results import Outcome, Step
 from usechat_server.run_log.log import Log
@@ -103,7 +104,7 @@ class Persistence:
         self, store: ChatStore, outcome: Outcome, steps: Sequence[Step]
     ) -> bool:
         message = self._log.message()
-        pause, deadline = FIRST_PAUSE, monotonic() + GIVE_UP_SECONDS
+        pauses, deadline = backoff(FIRST_PAUSE, LONGEST_PAUSE), monotonic() + GIVE_UP_SECONDS
         while True:
             try:
                 return await store.finish(
@@ -112,12 +113,12 @@ class Persistence:
             except StoreUnavailable:
                 if monotonic() > deadline:
                     raise
+            pause = next(pauses)
             if pause == FIRST_PAUSE:
                 logger.warning(
                     "run %s: store unavailable, keeping the message in memory", self._run_id
                 )
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _write_checkpoints(self, store: ChatStore) -> None:
         """Write a checkpoint whenever a step has ended, or at the interval."""

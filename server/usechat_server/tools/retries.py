@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from usechat_server.aio import backoff
 from usechat_server.errors import ToolError
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.outputs import ToolOutput
@@ -41,7 +42,7 @@ async def run_attempts(
         ToolError: The tool raised it, or the last attempt took too long.
         Exception: Whatever the last attempt raised.
     """
-    pause = _FIRST_PAUSE
+    pauses = backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
     for attempt in itertools.count(1):
         attempt_context = context.for_attempt()
         try:
@@ -60,8 +61,7 @@ async def run_attempts(
             _log.warning("tool %s failed, retrying: %r", name, error)
         finally:
             attempt_context.cancel()
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+        await asyncio.sleep(next(pauses))
 
 
 class _TimedOut(Exception):
