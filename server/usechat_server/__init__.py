@@ -30,8 +30,9 @@ from usechat_server.errors import (
 from usechat_server.http.body import read_turn
 from usechat_server.http.respond import respond
 from usechat_server.http.response import UIMessageStreamResponse
+from usechat_server.message_metadata import usage_metadata
 from usechat_server.providers.base import Model, ModelCall, ModelStream, StepResult
-from usechat_server.results import RunResult, Step, Usage, usage_metadata
+from usechat_server.results import RunResult, Step, Usage
 from usechat_server.settings import Settings
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 from usechat_server.turn import Decision, Turn

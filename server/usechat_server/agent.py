@@ -17,8 +17,9 @@ from usechat_server.loop.spec import (
     split_tools,
 )
 from usechat_server.loop.stream import agent_stream
+from usechat_server.message_metadata import usage_metadata
 from usechat_server.providers.base import Model
-from usechat_server.results import MetadataHook, OutputT, usage_metadata
+from usechat_server.results import MetadataHook, OutputT
 from usechat_server.turn import Turn
 
 if TYPE_CHECKING:

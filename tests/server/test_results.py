@@ -23,8 +23,9 @@ from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
+from usechat_server.message_metadata import usage_metadata
 from usechat_server.providers.base import StepResult
-from usechat_server.results import MetadataHook, RunResult, Usage, usage_metadata
+from usechat_server.results import MetadataHook, RunResult, Usage
 from usechat_server.runs import RetryPolicy, Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn

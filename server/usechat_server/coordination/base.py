@@ -42,7 +42,6 @@ from usechat_server.turn import Turn
 
 __all__ = [
     "COMPLETE_OUTCOMES",
-    "STOP_SECONDS",
     "UNACKNOWLEDGED_SECONDS",
     "ChatKey",
     "Coordinator",
@@ -56,8 +55,6 @@ __all__ = [
 
 #: Seconds that a log is kept whose end no client has received.
 UNACKNOWLEDGED_SECONDS = 60.0
-#: Seconds that a request to stop waits for the end of the run: a store may be slow.
-STOP_SECONDS = 5.0
 
 #: Outcomes of a complete response. After any other one, the same request starts a new run.
 COMPLETE_OUTCOMES: frozenset[Outcome] = frozenset({"finished", "waiting"})

@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 
 from usechat_server.coordination.base import (
     COMPLETE_OUTCOMES,
-    STOP_SECONDS,
     UNACKNOWLEDGED_SECONDS,
     ChatKey,
     LeasedRun,
     LogSubscription,
 )
+from usechat_server.coordination.stop import STOP_SECONDS, concerns
 from usechat_server.results import Outcome
 
 __all__ = ["LocalCoordinator"]
@@ -119,7 +119,7 @@ class _LocalRun:
         """Stop the run, now or when it begins; False if it is about another message."""
         if self._run is None:
             self._stop_requests.append(message_id)
-        elif not _is_about(self._run, message_id):
+        elif not concerns(self._run.turn, message_id):
             return False
         else:
             self._run.stop()
@@ -157,7 +157,7 @@ class _LocalRun:
     async def begin(self, run: LeasedRun) -> None:
         self._run = run
         self._begun_or_released.set()
-        if any(_is_about(run, message_id) for message_id in self._stop_requests):
+        if any(concerns(run.turn, message_id) for message_id in self._stop_requests):
             run.stop()
 
     async def wait_until_durable(self) -> bool:
@@ -176,8 +176,3 @@ class _LocalRun:
         else:
             loop = asyncio.get_running_loop()
             self._expiry = loop.call_later(UNACKNOWLEDGED_SECONDS, self.forget)
-
-
-def _is_about(run: LeasedRun, message_id: str | None) -> bool:
-    turn = run.turn
-    return message_id in {None, turn.message_id, turn.messages[-1].id}

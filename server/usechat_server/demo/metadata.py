@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from usechat_server.results import RunResult, usage_metadata
+from usechat_server.message_metadata import usage_metadata
+from usechat_server.results import RunResult
 
 __all__ = ["page_metadata"]
 

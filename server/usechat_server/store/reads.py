@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row, select, tuple_
@@ -13,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usechat_server.errors import InvalidRequest
 from usechat_server.store import rows
-from usechat_server.store.base import Branch, ChatPage, OpenTurn, StoredTurn
+from usechat_server.store.base import ChatPage, OpenTurn, StoredTurn
 from usechat_server.store.tables import chats, messages, steps, turns
 
 __all__ = [
-    "branches",
     "chat",
     "chat_page",
     "chat_turns",
@@ -63,26 +61,6 @@ async def chat_page(
     page_rows = found_rows[:limit]
     next_cursor = _cursor(page_rows[-1]) if len(found_rows) > limit else None
     return ChatPage([rows.chat(row) for row in page_rows], next_cursor)
-
-
-async def branches(connection: AsyncConnection, chat: Row[Any]) -> list[Branch]:
-    """Return the branches of a chat: what was replaced, oldest first."""
-    key = chat.key
-    ids_query = select(messages.c.branch, messages.c.position, messages.c.id).filter_by(chat=key)
-    ids = {(row.branch, row.position): row.id for row in await connection.execute(ids_query)}
-    query = select(messages.c.branch, messages.c.position, messages.c.content)
-    query = query.filter_by(chat=key).where(messages.c.branch > 0)
-    replaced = await connection.execute(query.order_by(messages.c.branch, messages.c.position))
-    branches = []
-    for number, group in groupby(replaced, lambda row: row.branch):
-        branch_rows = list(group)
-        before = branch_rows[0].position - 1
-        # The message that was before them is still there, or in the next branch that replaced that
-        # position.
-        later = sorted(branch for branch, position in ids if position == before and branch > number)
-        after = ids.get((later[0] if later else 0, before))
-        branches.append(Branch(number, after, [rows.message(row.content) for row in branch_rows]))
-    return branches
 
 
 async def chat_turns(connection: AsyncConnection, chat: Row[Any]) -> list[StoredTurn]:

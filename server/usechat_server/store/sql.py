@@ -28,6 +28,7 @@ from usechat_server.store.base import (
     StoredChat,
     StoredTurn,
 )
+from usechat_server.store.branches import branches
 from usechat_server.store.database import Database
 from usechat_server.store.history import check_id, is_storable, next_history, sanitize_user_message
 from usechat_server.store.tables import chats
@@ -169,7 +170,7 @@ class SqlChatStore:
         return result.rowcount > 0
 
     async def branches(self, user: str | None, chat_id: str) -> Sequence[Branch] | None:
-        row = await self._read_chat(user, chat_id, reads.branches)
+        row = await self._read_chat(user, chat_id, branches)
         return None if row is None else row[1]
 
     async def turns(self, user: str | None, chat_id: str) -> Sequence[StoredTurn] | None:

@@ -12,6 +12,7 @@ from ui_message_stream.messages import UIMessage
 from usechat_server.results import Outcome, Step
 from usechat_server.store import rows
 from usechat_server.store.base import ChatChanged
+from usechat_server.store.branches import move_to_branch
 from usechat_server.store.interrupted import interrupted_message
 from usechat_server.store.tables import chats, messages, steps, turns
 from usechat_server.turn import Turn
@@ -69,7 +70,7 @@ async def store_history(connection: AsyncConnection, chat: int, turn: Turn, run_
         if await connection.scalar(query) != rows.content(newest):
             unchanged -= 1  # it was edited
     if unchanged < len(stored_ids):
-        await _move_to_branch(connection, chat, unchanged)
+        await move_to_branch(connection, chat, unchanged)
     for position in range(unchanged, len(turn.messages)):
         await _insert(connection, chat, position, turn.messages[position], run_id=None)
 
@@ -171,14 +172,6 @@ async def _message_ids(connection: AsyncConnection, chat: int) -> Sequence[str]:
     """Return the ids of the messages of a chat's current branch, in order."""
     query = select(messages.c.id).filter_by(chat=chat, branch=0).order_by(messages.c.position)
     return (await connection.scalars(query)).all()
-
-
-async def _move_to_branch(connection: AsyncConnection, chat: int, start: int) -> None:
-    """Move the messages from a position on to a new branch."""
-    count_branch = update(chats).filter_by(key=chat).values(branches=chats.c.branches + 1)
-    branch = await connection.scalar(count_branch.returning(chats.c.branches))
-    current = update(messages).filter_by(chat=chat, branch=0)
-    await connection.execute(current.where(messages.c.position >= start).values(branch=branch))
 
 
 async def _insert(

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from usechat_server.aio import cancel
 from usechat_server.coordination.base import (
-    STOP_SECONDS,
     ChatKey,
     LogSubscription,
     OrphanedRun,
@@ -29,6 +28,7 @@ from usechat_server.coordination.redis.lease import RedisLease
 from usechat_server.coordination.redis.publisher import LogPublisher
 from usechat_server.coordination.redis.remote_log import RemoteLog, load_log
 from usechat_server.coordination.redis.subscriber import LogSubscriber
+from usechat_server.coordination.stop import STOP_SECONDS
 from usechat_server.errors import ServiceUnavailable
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn

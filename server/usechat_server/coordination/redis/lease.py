@@ -17,6 +17,7 @@ from usechat_server.coordination.redis.commands import (
 )
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.publisher import LogPublisher
+from usechat_server.coordination.stop import concerns
 from usechat_server.results import Outcome
 
 __all__ = ["RedisLease"]
@@ -151,8 +152,10 @@ class RedisLease:
             self._published.on_unavailable()
 
     def _apply_stop_request(self, run: LeasedRun) -> None:
-        turn = run.turn
-        if self._stop_request in {"*", turn.message_id, turn.messages[-1].id}:
+        if not self._stop_request:
+            return
+        message_id = None if self._stop_request == "*" else self._stop_request
+        if concerns(run.turn, message_id):
             run.stop()
 
     def _abandon(self) -> None:

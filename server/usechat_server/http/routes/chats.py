@@ -23,7 +23,7 @@ from usechat_server.errors import ChatNotFound, InvalidRequest
 from usechat_server.http.body import read_body
 from usechat_server.http.endpoint import Endpoint, Handler
 from usechat_server.http.state import AppState
-from usechat_server.results import step_metadata
+from usechat_server.message_metadata import step_metadata
 from usechat_server.store.base import Branch, Chat, ChatStore, StoredChat, StoredTurn
 
 __all__ = ["chats_routes"]
