@@ -82,7 +82,9 @@ class Settings(BaseSettings):
     client_version: _ClientVersion = Field(
         default=DEFAULT_CLIENT_VERSION,
         description="Oldest release of the npm package `ai` that your frontend uses. The "
-        "`x-usechat-client` header of a request takes precedence.",
+        "`x-usechat-client` header of a request takes precedence. The default includes the "
+        "approval chunks of AI SDK 6 if a tool needs approval; an earlier release that is set "
+        "explicitly is then an error at startup.",
     )
     keep_alive: _Seconds = Field(
         default=10.0,
@@ -103,8 +105,8 @@ class Settings(BaseSettings):
     )
     user_timeout: _Seconds = Field(
         default=10.0,
-        description="Seconds that the app's `user=` function may take. A request whose user is not "
-        "known by then gets 503.",
+        description="Seconds that the app's `user=` function may take. After that, the request "
+        "gets 503.",
     )
     allowed_origins: _Words = Field(
         default=(),
@@ -114,19 +116,20 @@ class Settings(BaseSettings):
     )
     allowed_hosts: _Words = Field(
         default=(),
-        description="Host names, besides loopback ones, that requests may be for while the server "
-        "listens on a loopback address, separated by commas. `*`: any.",
+        description="Extra `Host` header values accepted while listening on a loopback address, "
+        "separated by commas. `*`: any.",
     )
     store: str | None = Field(
         default=None,
-        description="Database that stores the chats: `sqlite:///chats.db`, or a PostgreSQL URL. "
-        "Without it, the frontend keeps them.",
+        description="Database that stores the chats: `sqlite:///chats.db` (in the working "
+        "directory) or a PostgreSQL URL. Without it, the frontend keeps them.",
     )
     resume: float | None = Field(
         default=None,
         ge=0,
-        description="Seconds a run keeps going without a connected client, so that the client can "
-        "resume it. Default: 60 with a store, else 0 (a run ends with its connection).",
+        description="Seconds that a run continues without a connected client, so that the client "
+        "can resume it. Default: 60 with a store, else 0 (the run ends when its client "
+        "disconnects).",
     )
     on_busy: Literal["refuse", "replace"] = Field(
         default="refuse",
@@ -136,7 +139,7 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         default=None,
         description="Redis that several processes share, such as `redis://127.0.0.1:6379/0`. Each "
-        "of them can then stream and stop every run, and takes over the runs of a crashed process.",
+        "process can then stream and stop every run, and takes over the runs of a crashed process.",
     )
     workers: int = Field(
         default=1,
@@ -148,7 +151,7 @@ class Settings(BaseSettings):
         default=20.0,
         ge=0,
         description="Seconds that active runs may continue after the first SIGTERM. Set your "
-        "orchestrator's kill timeout at least 8 s higher.",
+        "orchestrator's termination grace period at least 8 s higher.",
     )
     secret: _Secret | None = Field(
         default=None,
@@ -163,7 +166,7 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        description="Lowest level that `usechat-server serve` logs. `debug` adds a line per "
+        description="Minimum level that `usechat-server serve` logs. `debug` adds a line per "
         "request.",
     )
 
