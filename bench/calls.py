@@ -1,4 +1,4 @@
-"""Count the Python calls that one text delta costs: python bench/calls.py
+"""Count the Python calls that one text delta causes: python bench/calls.py
 
 What is counted: every call that `sys.setprofile` reports, in the app's thread, of a function in a
 file of `ui_message_stream` or `usechat_server`, from one delta to the next. A call is a start of a
@@ -37,18 +37,18 @@ from typing import Any
 import ui_message_stream
 import usechat_server
 import uvloop
-from events import MODEL
-from plan import Plan
-from provider import Connection
+from fake_provider import Connection
+from provider_events import MODEL
+from stream_spec import StreamSpec
 from usechat_server import Agent, create_app
 
 _ROOT = Path(__file__).parents[1]
-_OURS = tuple(
+_PACKAGE_FOLDERS = tuple(
     f"{Path(package.__file__ or '').parent}{os.sep}"
     for package in (ui_message_stream, usechat_server)
 )
-#: seconds after which a run has failed
-_DEADLINE = 120
+#: Seconds after which a run has failed.
+_TIMEOUT = 120
 
 
 class Profile:
@@ -81,28 +81,30 @@ class Profile:
 
     def _record(self, frame: FrameType, event: str, arg: Any) -> None:
         code = frame.f_code
-        if event == "call" and code.co_filename.startswith(_OURS):
+        if event == "call" and code.co_filename.startswith(_PACKAGE_FOLDERS):
             # A call begins with a RESUME instruction, whose argument is 0 at a function's start.
             is_resumed = code.co_code[frame.f_lasti + 1] != 0
             self.calls[-1].append((code, is_resumed))
 
 
 @contextmanager
-def provider() -> Iterator[tuple[str, Callable[[], object]]]:
+def run_provider() -> Iterator[tuple[str, Callable[[], object]]]:
     """Run the provider in a thread: its URL, and a function that makes it write one delta."""
     stream: Connection | None = None
 
-    class Stepped(Connection):
-        def go(self) -> None:
+    class SteppedConnection(Connection):
+        """Sends a delta only when it is told to."""
+
+        def continue_stream(self) -> None:
             nonlocal stream
             stream = self
 
     def write_delta() -> None:
         assert stream is not None
-        stream.tick()
+        stream.send_next()
 
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    server = loop.run_until_complete(loop.create_server(Stepped, "127.0.0.1", 0))
+    server = loop.run_until_complete(loop.create_server(SteppedConnection, "127.0.0.1", 0))
     thread = Thread(target=loop.run_forever)
     thread.start()
     try:
@@ -118,23 +120,33 @@ def provider() -> Iterator[tuple[str, Callable[[], object]]]:
 async def profile_deltas(
     store: str | None, write_delta: Callable[[], object], warm_up: int, deltas: int
 ) -> Profile:
-    """Stream one answer to one reader; profile `deltas` of it after the first `warm_up`."""
+    """Stream one response to one reader, and profile some of its deltas.
+
+    Args:
+        store: URL of the store; None for none.
+        write_delta: makes the provider write one delta.
+        warm_up: how many deltas come before the profiled ones.
+        deltas: how many deltas are profiled.
+    """
     app = create_app(agent=Agent(MODEL, max_tokens=4096), store=store)
     loop = asyncio.get_running_loop()
     profile = Profile()
-    sent: list[bytes] = []
-    seen = 0
-    part = {"type": "text", "text": Plan(lead=1, deltas=warm_up + deltas, paced=1).prompt()}
+    body_chunks: list[bytes] = []
+    received = 0
+    part = {
+        "type": "text",
+        "text": StreamSpec(initial_deltas=1, deltas=warm_up + deltas, paced=1).prompt(),
+    }
     message = {"id": "u", "role": "user", "parts": [part]}
     body = json.dumps({"id": "c", "messages": [message], "trigger": "submit-message"}).encode()
     requests = [{"type": "http.request", "body": body, "more_body": False}]
 
     def continue_stream() -> None:
-        nonlocal seen
-        seen += 1
-        if warm_up <= seen < warm_up + deltas:
+        nonlocal received
+        received += 1
+        if warm_up <= received < warm_up + deltas:
             profile.begin_delta()
-        elif seen == warm_up + deltas:
+        elif received == warm_up + deltas:
             profile.end()
         write_delta()
 
@@ -145,10 +157,10 @@ async def profile_deltas(
 
     async def send(message: Any) -> None:
         data = message.get("body", b"")
-        sent.append(data)
-        if b"~" in data:  # each delta ends with one; nothing else has any
+        body_chunks.append(data)
+        if b"~" in data:  # as each delta does, and nothing else
             profile.mark_send()
-            # Not here: the app first goes on until its reader waits for the next delta.
+            # Not before the app has continued until its reader waits for the next delta.
             loop.call_soon(continue_stream)
 
     scope = {
@@ -160,20 +172,23 @@ async def profile_deltas(
         "query_string": b"",
         "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")],
     }
-    async with app.lifespan(), asyncio.timeout(_DEADLINE):
+    async with app.lifespan(), asyncio.timeout(_TIMEOUT):
         await app(scope, receive, send)
-    if seen != warm_up + deltas + 1:
-        raise SystemExit(f"{seen} deltas arrived: {b''.join(sent)[:500]!r}")
+    if received != warm_up + deltas + 1:
+        response = b"".join(body_chunks)
+        raise SystemExit(
+            f"expected {warm_up + deltas + 1} deltas, got {received}: {response[:500]!r}"
+        )
     return profile
 
 
 def location(code: CodeType) -> str:
-    """File and line, relative to the repository."""
+    """Return the file, relative to the repository, and the line of a function."""
     return f"{os.path.relpath(code.co_filename, _ROOT)}:{code.co_firstlineno}"
 
 
 def print_profile(title: str, profile: Profile) -> None:
-    """The table of one run, in the call order of its most frequent delta."""
+    """Print the table of one run, in the call order of its most frequent delta."""
     deltas = len(profile.calls)
     sequences = Counter(map(tuple, profile.calls))
     typical, frequency = sequences.most_common(1)[0]
@@ -217,14 +232,14 @@ def print_profile(title: str, profile: Profile) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="Count the Python calls that one text delta costs."
+        description="Count the Python calls that one text delta causes."
     )
     parser.add_argument("--deltas", type=int, default=500, help="how many are profiled")
     parser.add_argument("--warm-up", type=int, default=100, help="how many come before them")
     options = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("USECHAT_")]:
         del os.environ[name]
-    with provider() as (url, write_delta), tempfile.TemporaryDirectory() as folder:
+    with run_provider() as (url, write_delta), tempfile.TemporaryDirectory() as folder:
         os.environ |= {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "bench"}
         for title, store in (
             ("without a store", None),

@@ -1,73 +1,109 @@
-"""Markdown tables: what was measured, beside Node, and which goals are met."""
+"""The report in Markdown: the goals, then a table for each scenario."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-from scenarios import SCENARIOS
+from scenarios import SCENARIOS, Row
 
-__all__ = ["report"]
+__all__ = ["Results", "report"]
 
-#: scenario -> server -> one row a repetition
-Results = dict[str, dict[str, list[dict[str, Any]]]]
+#: Scenario → server → one row for each repetition.
+Results = dict[str, dict[str, list[Row]]]
 
-PEER = "aisdk-node"
-#: load average above which other jobs were in the way: one core's worth is the benchmark's own
-_BUSY = 1.5
+_PEER = "aisdk-node"
+#: Load average above which other jobs were running: the benchmark itself accounts for about 1.
+_BUSY_LOAD = 1.5
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A number to reach, in one run beside Node."""
+    """A limit for one value of a scenario."""
 
     scenario: str
     key: str
-    text: str
+    title: str
     limit: float
-    #: compared with Node's number instead of taken as it is
-    of_node: bool = False
-    #: at least instead of at most
-    least: bool = False
+    #: whether the limit is a multiple of Node's value
+    is_relative: bool = False
+    #: whether the value must reach the limit, instead of staying below it
+    is_minimum: bool = False
 
 
-GOALS = (
-    Goal("S1", "cpu_us_per_delta", "CPU per delta, full throughput", 1 / 8, of_node=True),
-    Goal("S2s", "cpu_us_per_delta", "CPU per delta, 50 streams × 50/s", 0.45, of_node=True),
-    Goal("S2L", "streams", "streams at 50 deltas/s, p99 < 100 ms", 375, least=True),
-    Goal("S2", "missing", "500 streams × 50/s: deltas missing", 0),
-    Goal("S2", "p99_ms", "500 streams × 50/s: p99 ms", 100),
-    Goal("S3", "p50_ms", "added to the first token", 0.6, of_node=True),
-    Goal("S4", "cpu_ms", "CPU ms of a tool input of 200 KB, a string", 1 / 8, of_node=True),
-    Goal("S4r", "cpu_ms", "CPU ms of a tool input of 200 KB, an array", 1 / 8, of_node=True),
-    Goal("S4", "growth", "tool input doubled, a string", 2.2),
-    Goal("S4r", "growth", "tool input doubled, an array", 2.2),
-    Goal("S5", "p50_ms", "client gone → provider closed, p50 ms", 2),
-    Goal("S5", "never", "client gone → provider closed, missed", 0),
-    Goal("S6", "rss_kib_per_stream", "an idle stream, KiB", 60),
+_GOALS = (
+    Goal("burst", "cpu_us_per_delta", "burst: CPU per delta", 1 / 8, is_relative=True),
+    Goal("steady-50", "cpu_us_per_delta", "50 streams: CPU per delta", 0.45, is_relative=True),
+    Goal("max-streams", "streams", "streams with p99 < 100 ms", 375, is_minimum=True),
+    Goal("steady-500", "missing", "500 streams: missing deltas", 0),
+    Goal("steady-500", "p99_ms", "500 streams: p99 ms", 100),
+    Goal("first-token", "p50_ms", "first token: p50 ms", 0.6, is_relative=True),
+    Goal("tool-input-string", "cpu_ms", "tool input, string: CPU ms", 1 / 8, is_relative=True),
+    Goal("tool-input-array", "cpu_ms", "tool input, array: CPU ms", 1 / 8, is_relative=True),
+    Goal("tool-input-string", "cpu_growth", "tool input, string: CPU at twice the size", 2.2),
+    Goal("tool-input-array", "cpu_growth", "tool input, array: CPU at twice the size", 2.2),
+    Goal("disconnect", "p50_ms", "disconnect: p50 ms", 2),
+    Goal("disconnect", "never_closed", "disconnect: never closed", 0),
+    Goal("idle", "rss_kib_per_stream", "idle: KiB per stream", 60),
 )
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+def report(results: Results, server: str) -> str:
+    """Return the report.
+
+    Args:
+        results: what was measured.
+        server: the server that the goals are for.
+    """
+    goals = [cells for goal in _GOALS if (cells := _goal_cells(goal, results, server))]
+    head = ["goal", _PEER, "limit", server, "ratio", "met"]
+    sections = [_table(head, goals)] if goals else []
+    loads = [
+        row["load_average"]
+        for servers in results.values()
+        for rows in servers.values()
+        for row in rows
+    ]
+    if loads and median(loads) > _BUSY_LOAD:
+        sections.append(
+            f"**The machine was busy** (load average {_format(median(loads))}): the latencies "
+            "include waiting for a core. Compare only CPU time and memory."
+        )
+    sections += (_scenario_section(name, servers) for name, servers in results.items())
+    return "\n\n".join(sections) + "\n"
 
 
-def _middle(rows: list[dict[str, Any]], key: str) -> float | None:
-    values = [row[key] for row in rows if row.get(key) is not None]
-    return median(values) if values else None
+def _goal_cells(goal: Goal, results: Results, server: str) -> list[str] | None:
+    servers = results.get(goal.scenario, {})
+    own = _median(servers.get(server, []), goal.key)
+    peer = _median(servers.get(_PEER, []), goal.key)
+    if own is None or (goal.is_relative and not peer):
+        return None
+    value = own / peer if goal.is_relative and peer else own
+    is_met = value >= goal.limit if goal.is_minimum else value <= goal.limit
+    unit = " × Node" if goal.is_relative else ""
+    sign = "≥" if goal.is_minimum else "≤"
+    return [
+        goal.title,
+        _format(peer),
+        f"{sign} {_format(goal.limit)}{unit}",
+        _format(own),
+        f"{_format(value)}{unit}" if goal.is_relative else "",
+        "✅" if is_met else "❌",
+    ]
 
 
-def _cell(rows: list[dict[str, Any]], key: str) -> str:
-    values = [row[key] for row in rows if row.get(key) is not None]
-    middle = _number(_middle(rows, key))
-    if len(values) < 2 or _number(min(values)) == _number(max(values)):
-        return middle
-    return f"{middle} ({_number(min(values))}–{_number(max(values))})"
+def _scenario_section(name: str, servers: dict[str, list[Row]]) -> str:
+    scenario = SCENARIOS[name]
+    main_key = next(iter(scenario.columns))
+    peer = _median(servers.get(_PEER, []), main_key)
+    lines = []
+    for server, rows in servers.items():
+        own = _median(rows, main_key)
+        ratio = _format(own / peer) if own is not None and peer else "–"
+        lines.append([server, *(_range(rows, key) for key in scenario.columns), ratio])
+    head = ["server", *scenario.columns.values(), f"{scenario.columns[main_key]} / {_PEER}"]
+    return f"### {name}: {scenario.title}\n\n{_table(head, lines)}"
 
 
 def _table(head: list[str], lines: list[list[str]]) -> str:
@@ -75,54 +111,26 @@ def _table(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *lines))
 
 
-def _scenario(name: str, servers: dict[str, list[dict[str, Any]]]) -> str:
-    scenario = SCENARIOS[name]
-    main = next(iter(scenario.columns))
-    peer = _middle(servers.get(PEER, []), main)
-    lines = []
-    for server, rows in servers.items():
-        own = _middle(rows, main)
-        ratio = _number(own / peer) if own is not None and peer else "–"
-        lines.append([server, *(_cell(rows, key) for key in scenario.columns), ratio])
-    head = ["server", *scenario.columns.values(), f"{scenario.columns[main]} / {PEER}"]
-    return f"### {name}: {scenario.title}\n\n{_table(head, lines)}"
+def _range(rows: list[Row], key: str) -> str:
+    values = _values(rows, key)
+    middle = _format(_median(rows, key))
+    if len(values) < 2 or _format(min(values)) == _format(max(values)):
+        return middle
+    return f"{middle} ({_format(min(values))}–{_format(max(values))})"
 
 
-def _goal(goal: Goal, results: Results, server: str) -> list[str] | None:
-    servers = results.get(goal.scenario, {})
-    own = _middle(servers.get(server, []), goal.key)
-    peer = _middle(servers.get(PEER, []), goal.key)
-    if own is None or (goal.of_node and not peer):
-        return None
-    value = own / peer if goal.of_node and peer else own
-    met = value >= goal.limit if goal.least else value <= goal.limit
-    unit = " × Node" if goal.of_node else ""
-    sign = "≥" if goal.least else "≤"
-    return [
-        goal.text,
-        _number(peer),
-        f"{sign} {_number(goal.limit)}{unit}",
-        _number(own),
-        f"{_number(value)}{unit}" if goal.of_node else "",
-        "✅" if met else "❌",
-    ]
+def _median(rows: list[Row], key: str) -> float | None:
+    values = _values(rows, key)
+    return median(values) if values else None
 
 
-def report(results: Results, server: str) -> str:
-    """The goals for one server, then a table for each scenario. Medians, (least–most)."""
-    lines = [line for goal in GOALS if (line := _goal(goal, results, server))]
-    head = ["goal", PEER, "to reach", server, "ratio", "met"]
-    parts = [_table(head, lines)] if lines else []
-    loads = [
-        row["load_average"]
-        for servers in results.values()
-        for rows in servers.values()
-        for row in rows
-    ]
-    if loads and median(loads) > _BUSY:
-        parts.append(
-            f"**The machine was busy** (load average {_number(median(loads))}): latencies are "
-            "those of waiting for a core; only numbers of CPU and memory mean something."
-        )
-    parts += (_scenario(name, servers) for name, servers in results.items())
-    return "\n\n".join(parts) + "\n"
+def _values(rows: list[Row], key: str) -> list[float]:
+    return [row[key] for row in rows if row.get(key) is not None]
+
+
+def _format(value: float | None) -> str:
+    if value is None:
+        return "–"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""Measures this server beside its peers: python bench/run.py [--quick]. See README.md."""
+"""Compare this server with its peers: python bench/run.py. See README.md."""
 
 from __future__ import annotations
 
@@ -8,61 +8,86 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from install import install_aisdk, install_pydantic_ai
-from processes import RESULTS, SERVERS, client, provider, serving
-from report import report
-from scenarios import SCENARIOS
+from install_peers import install_aisdk, install_pydantic_ai
+from launch import DIRECT, RESULTS, SERVERS, measure, start_provider, start_server
+from report import Results, report
+from scenarios import SCENARIOS, Row
+
+_QUICK_SERVERS = ["usechat-uvicorn", "aisdk-node"]
+_ALL_PEERS = [*_QUICK_SERVERS, "pydantic-ai"]
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="ours and Node, once, in two minutes")
-    parser.add_argument("--servers", help=f"of {','.join(SERVERS)}")
-    parser.add_argument("--only", help=f"of {','.join(SCENARIOS)}")
+    parser = argparse.ArgumentParser(description="Compare this server with its peers.")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="only this server and AI SDK on Node, the short scenarios, once: about two minutes",
+    )
+    servers, scenarios = [*SERVERS, DIRECT], list(SCENARIOS)
+    parser.add_argument(
+        "--servers",
+        type=_names_of(servers),
+        help=f"separated by commas, of {', '.join(servers)}; the goals are for the first one",
+    )
+    parser.add_argument(
+        "--only",
+        type=_names_of(scenarios),
+        help=f"scenarios, separated by commas, of {', '.join(scenarios)}",
+    )
     parser.add_argument("--repeat", type=int, help="repetitions of every scenario")
     return parser.parse_args()
 
 
-def _measure(server: str, scenario: str) -> dict[str, Any]:
-    """One repetition: a fresh provider and a fresh, warmed-up server."""
-    with provider() as upstream, serving(server, upstream) as running:
+def _names_of(choices: Iterable[str]) -> Callable[[str], list[str]]:
+    def names(text: str) -> list[str]:
+        listed = text.split(",")
+        if unknown := set(listed).difference(choices):
+            raise argparse.ArgumentTypeError(
+                f"expected some of {', '.join(choices)}, got {', '.join(sorted(unknown))}"
+            )
+        return listed
 
-        def ask(job: str, **arguments: Any) -> dict[str, Any]:
-            return client(job, running, upstream, **arguments)
+    return names
 
-        ask("warm_up")
-        return SCENARIOS[scenario].run(ask)
+
+def _measure_once(server: str, scenario: str) -> Row:
+    with start_provider() as provider, start_server(server, provider) as running:
+
+        def measure_running(measurement: str, **arguments: Any) -> Row:
+            return measure(measurement, running, provider, **arguments)
+
+        measure_running("warm_up")
+        return SCENARIOS[scenario].run(measure_running)
 
 
 def main() -> None:
     options = _arguments()
     quick: bool = options.quick
-    default = "ours,aisdk-node" if quick else "ours,aisdk-node,pydantic-ai"
-    servers = (options.servers or default).split(",")
-    names = (
-        options.only.split(",")
-        if options.only
-        else [name for name, scenario in SCENARIOS.items() if scenario.quick or not quick]
-    )
+    servers: list[str] = options.servers or (_QUICK_SERVERS if quick else _ALL_PEERS)
+    scenarios: list[str] = options.only or [
+        name for name, scenario in SCENARIOS.items() if scenario.quick or not quick
+    ]
     if "aisdk-node" in servers:
         install_aisdk()
     if "pydantic-ai" in servers:
         install_pydantic_ai()
-    results: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for name in names:
-        rows = results[name] = {server: [] for server in servers}
-        repeat = options.repeat or (1 if quick else SCENARIOS[name].repeat)
-        for _ in range(repeat):
-            # Interleaved, so that another job on the machine disturbs all servers alike.
+    results: Results = {}
+    for scenario in scenarios:
+        rows = results[scenario] = {server: [] for server in servers}
+        for _ in range(options.repeat or (1 if quick else SCENARIOS[scenario].repeat)):
+            # The servers alternate, so that other jobs on the machine disturb all of them alike.
             for server in servers:
                 load = os.getloadavg()[0]
-                row = _measure(server, name)
+                row = _measure_once(server, scenario)
                 rows[server].append(row | {"load_average": load})
-                print(f"{name} {server} (load {load:.1f}): {json.dumps(row)}", file=sys.stderr)
+                print(f"{scenario} {server} (load {load:.1f}): {json.dumps(row)}", file=sys.stderr)
     text = report(results, servers[0])
     print(text)
+    RESULTS.mkdir(exist_ok=True)
     stem = time.strftime("%Y%m%d-%H%M%S")
     machine = {"machine": platform.platform(), "python": platform.python_version()}
     (RESULTS / f"{stem}.json").write_text(json.dumps(machine | {"results": results}, indent=1))

@@ -1,4 +1,4 @@
-"""What is measured: each scenario is a function of a running server."""
+"""The scenarios: what is measured under which load, and how it is shown."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["SCENARIOS", "Scenario"]
+__all__ = ["SCENARIOS", "Row", "Scenario"]
 
+#: The measured values of one repetition, by name.
 Row = dict[str, Any]
 
 
-class Ask(Protocol):
-    """Runs a job of the client against the server."""
+class Measure(Protocol):
+    """Runs a measurement of `measure.py` on the server."""
 
-    def __call__(self, job: str, **arguments: Any) -> Row: ...
+    def __call__(self, measurement: str, **arguments: Any) -> Row: ...
 
 
 @dataclass(frozen=True)
@@ -22,102 +23,102 @@ class Scenario:
     """One table of the report."""
 
     title: str
-    run: Callable[[Ask], Row]
-    #: result key -> column; in this order
+    run: Callable[[Measure], Row]
+    #: the values that are shown, in order, with the headings of their columns
     columns: dict[str, str]
-    #: repetitions in a full run, each on a fresh server
+    #: repetitions in a full run, each with a new server process
     repeat: int = 3
-    #: part of `--quick`
+    #: whether `--quick` includes it
     quick: bool = True
 
 
-#: Streams of the ladder; a server climbs until a rung fails twice.
-_RUNGS = (50, 100, 150, 200, 250, 300, 375, 450, 550, 650, 750, 900, 1050)
-_LIMIT_MS = 100
+#: The numbers of streams that are tried, until one fails twice.
+_STREAM_COUNTS = (50, 100, 150, 200, 250, 300, 375, 450, 550, 650, 750, 900, 1050)
+_MAX_P99_MS = 100
 
 
-def _burst(ask: Ask) -> Row:
-    return ask("burst", streams=32, deltas=2000)
+def _measure_burst(measure: Measure) -> Row:
+    return measure("burst", streams=32, deltas=2000)
 
 
-def _paced_50(ask: Ask) -> Row:
-    return ask("paced", streams=50, seconds=4)
+def _measure_steady_50(measure: Measure) -> Row:
+    return measure("steady", streams=50, seconds=4)
 
 
-def _paced_500(ask: Ask) -> Row:
-    return ask("paced", streams=500, seconds=10)
+def _measure_steady_500(measure: Measure) -> Row:
+    return measure("steady", streams=500, seconds=10)
 
 
-def _holds(ask: Ask, streams: int) -> Row | None:
-    for _ in range(2):
-        row = ask("paced", streams=streams, seconds=4)
-        p99 = row["p99_ms"]
-        if p99 is not None and p99 < _LIMIT_MS and row["missing"] == 0:
-            return row
-    return None
-
-
-def _ladder(ask: Ask) -> Row:
+def _measure_max_streams(measure: Measure) -> Row:
     best: Row = {"streams": 0, "p99_ms": None}
-    for streams in _RUNGS:
-        row = _holds(ask, streams)
+    for streams in _STREAM_COUNTS:
+        row = _row_within_limits(measure, streams)
         if row is None:
             break
         best = {"streams": streams, "p99_ms": row["p99_ms"]}
     return best
 
 
-def _first_token(ask: Ask) -> Row:
-    return ask("first_token", count=300)
+def _row_within_limits(measure: Measure, streams: int) -> Row | None:
+    for _ in range(2):
+        row = measure("steady", streams=streams, seconds=4)
+        p99 = row["p99_ms"]
+        if p99 is not None and p99 < _MAX_P99_MS and row["missing"] == 0:
+            return row
+    return None
 
 
-def _tool_input(shape: str) -> Callable[[Ask], Row]:
-    def run(ask: Ask) -> Row:
-        small = ask("tool_input", shape=shape, size=200_000, runs=5)
-        large = ask("tool_input", shape=shape, size=400_000, runs=5)
+def _measure_first_token(measure: Measure) -> Row:
+    return measure("first_token", requests=300)
+
+
+def _tool_input(json_type: str) -> Callable[[Measure], Row]:
+    def measure_tool_input(measure: Measure) -> Row:
+        small = measure("tool_input", json_type=json_type, size=200_000, repeat=5)
+        large = measure("tool_input", json_type=json_type, size=400_000, repeat=5)
         return {
             "ms": small["ms"],
             "cpu_ms": small["cpu_ms"],
             "large_ms": large["ms"],
-            "growth": large["least_cpu_ms"] / small["least_cpu_ms"],
+            "cpu_growth": large["min_cpu_ms"] / small["min_cpu_ms"],
             "errors": small["errors"] + large["errors"],
         }
 
-    return run
+    return measure_tool_input
 
 
-def _hang_up(ask: Ask) -> Row:
-    return ask("hang_up", count=40)
+def _measure_disconnect(measure: Measure) -> Row:
+    return measure("disconnect", repeat=40)
 
 
-def _idle(ask: Ask) -> Row:
-    return ask("idle", streams=1000)
+def _measure_idle(measure: Measure) -> Row:
+    return measure("idle", streams=1000)
 
 
-_LATENCY = {"p50_ms": "p50 ms", "p99_ms": "p99 ms"}
-_PACED = {
+_LATENCY_COLUMNS = {"p50_ms": "p50 ms", "p99_ms": "p99 ms"}
+_STEADY_COLUMNS = {
     "cpu_us_per_delta": "CPU µs/delta",
-    **_LATENCY,
+    **_LATENCY_COLUMNS,
     "cpu_percent": "CPU %",
-    "waited_percent": "waited for its core %",
+    "cpu_wait_percent": "CPU wait %",
     "delivered_percent": "delivered %",
     "missing": "missing",
     "dropped": "dropped",
     "rss_kib_per_stream": "RSS KiB/stream",
     "peak_rss_mib": "peak RSS MiB",
 }
-_TOOL = {
+_TOOL_INPUT_COLUMNS = {
     "cpu_ms": "200 KB CPU ms",
     "ms": "200 KB ms",
     "large_ms": "400 KB ms",
-    "growth": "growth of CPU",
+    "cpu_growth": "400 KB CPU / 200 KB CPU",
     "errors": "errors",
 }
 
 SCENARIOS = {
-    "S1": Scenario(
-        "burst: 32 streams × 2000 deltas of 20 bytes, no delay",
-        _burst,
+    "burst": Scenario(
+        "32 streams of 2,000 deltas, without pauses",
+        _measure_burst,
         {
             "cpu_us_per_delta": "CPU µs/delta",
             "deltas_per_s": "deltas/s",
@@ -126,36 +127,45 @@ SCENARIOS = {
             "wrong_streams": "wrong streams",
         },
     ),
-    "S2s": Scenario("paced: 50 streams × 50 deltas/s for 4 s", _paced_50, _PACED),
-    "S2": Scenario("paced: 500 streams × 50 deltas/s for 10 s", _paced_500, _PACED, quick=False),
-    "S2L": Scenario(
-        f"ladder: most streams at 50 deltas/s, nothing missing, p99 < {_LIMIT_MS} ms",
-        _ladder,
-        {"streams": "streams", "p99_ms": "p99 ms there"},
+    "steady-50": Scenario("50 streams of 50 deltas/s for 4 s", _measure_steady_50, _STEADY_COLUMNS),
+    "steady-500": Scenario(
+        "500 streams of 50 deltas/s for 10 s", _measure_steady_500, _STEADY_COLUMNS, quick=False
+    ),
+    "max-streams": Scenario(
+        f"most streams of 50 deltas/s with nothing missing and p99 < {_MAX_P99_MS} ms",
+        _measure_max_streams,
+        {"streams": "streams", "p99_ms": "p99 ms"},
         repeat=1,
         quick=False,
     ),
-    "S3": Scenario(
-        "time to the first delta, requests one after the other, provider answers at once",
-        _first_token,
-        _LATENCY | {"cpu_ms_per_request": "CPU ms/request", "errors": "errors"},
+    "first-token": Scenario(
+        "time to the first delta, one request after the other, no delay at the provider",
+        _measure_first_token,
+        _LATENCY_COLUMNS | {"cpu_ms_per_request": "CPU ms/request", "errors": "errors"},
         repeat=5,
     ),
-    "S4": Scenario("tool input: one long string in 20-byte deltas", _tool_input("string"), _TOOL),
-    "S4r": Scenario(
-        "tool input: an array of rows in 20-byte deltas", _tool_input("rows"), _TOOL, quick=False
+    "tool-input-string": Scenario(
+        "a tool input that is one long string, in 20-byte deltas",
+        _tool_input("string"),
+        _TOOL_INPUT_COLUMNS,
     ),
-    "S5": Scenario(
-        "client gone → provider's connection closed, half of the providers silent",
-        _hang_up,
-        {"p50_ms": "p50 ms", "max_ms": "max ms", "never": "never"},
+    "tool-input-array": Scenario(
+        "a tool input that is an array of objects, in 20-byte deltas",
+        _tool_input("array"),
+        _TOOL_INPUT_COLUMNS,
+        quick=False,
     ),
-    "S6": Scenario(
-        "1000 streams open in a long pause",
-        _idle,
+    "disconnect": Scenario(
+        "time from the client's disconnect until the connection to the provider is closed",
+        _measure_disconnect,
+        {"p50_ms": "p50 ms", "max_ms": "max ms", "never_closed": "never closed"},
+    ),
+    "idle": Scenario(
+        "1,000 open streams during a long pause of the provider",
+        _measure_idle,
         {
             "rss_kib_per_stream": "RSS KiB/stream",
-            "base_mib": "base MiB",
+            "rss_before_mib": "RSS before MiB",
             "cpu_percent": "CPU %",
             "dropped": "dropped",
         },

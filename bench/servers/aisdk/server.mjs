@@ -1,4 +1,5 @@
-// AI SDK on Node, as its documentation writes a chat route. PORT and ANTHROPIC_BASE_URL as for the others.
+// AI SDK on Node, as its documentation writes a chat route.
+// PORT: the port to listen on. ANTHROPIC_BASE_URL: the provider.
 import { createServer } from 'node:http';
 import { createAnthropic } from '@ai-sdk/anthropic';
 import {
@@ -20,16 +21,16 @@ const tools = {
 
 createServer(async (request, response) => {
   if (request.method !== 'POST') return response.end('ok');
-  const pieces = [];
-  for await (const piece of request) pieces.push(piece);
-  const { messages } = JSON.parse(Buffer.concat(pieces).toString());
-  const left = new AbortController();
-  response.on('close', () => left.abort());
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const { messages } = JSON.parse(Buffer.concat(chunks).toString());
+  const controller = new AbortController();
+  response.on('close', () => controller.abort());
   const result = streamText({
     model: anthropic('claude-sonnet-4-5'),
     messages: await convertToModelMessages(messages),
     tools,
-    abortSignal: left.signal,
+    abortSignal: controller.signal,
     onError: () => {},
   });
   return pipeUIMessageStreamToResponse({ response, stream: toUIMessageStream({ stream: result.stream }) });

@@ -1,4 +1,4 @@
-"""The bytes of a Messages API stream, built once. One SSE event in one HTTP chunk, as the API."""
+"""The bytes of a Messages API stream: each SSE event in an HTTP chunk of its own, as in the API."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from functools import cache
 from typing import Any
 
-from plan import DELTA_BYTES, stamp
+from delta_text import DELTA_BYTES, delta_text
 
-__all__ = ["HEAD", "MODEL", "MODEL_INFO", "TEXT_START", "batches", "text_delta", "text_end"]
+__all__ = ["HEAD", "MODEL", "MODEL_INFO", "TEXT_END", "TEXT_START", "batches", "text_delta"]
 
-#: a name that every peer knows
+#: A model that every peer knows.
 MODEL = "claude-sonnet-4-5"
 
 HEAD = (
@@ -18,8 +18,8 @@ HEAD = (
     b"cache-control: no-cache\r\nrequest-id: req_bench\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 _LAST_CHUNK = b"0\r\n\r\n"
-#: deltas in one write of a stream that is not paced: what a read of 16 KB holds
-_BATCH = 100
+#: Events in one write of a stream that is not paced: about 16 KB, which one read takes.
+_EVENTS_PER_WRITE = 100
 
 
 def _chunk(payload: bytes) -> bytes:
@@ -63,11 +63,11 @@ def _end(stop_reason: str) -> bytes:
 
 
 TEXT_START = _start({"type": "text", "text": ""})
-_TEXT_END = _end("end_turn")
-_MARK = "#" * DELTA_BYTES
-_BEFORE, _AFTER = _event(
-    "content_block_delta", index=0, delta={"type": "text_delta", "text": _MARK}
-).split(_MARK.encode())
+TEXT_END = _end("end_turn")
+_PLACEHOLDER = "#" * DELTA_BYTES
+_DELTA_PREFIX, _DELTA_SUFFIX = _event(
+    "content_block_delta", index=0, delta={"type": "text_delta", "text": _PLACEHOLDER}
+).split(_PLACEHOLDER.encode())
 
 MODEL_INFO = json.dumps(
     {
@@ -81,22 +81,22 @@ MODEL_INFO = json.dumps(
 ).encode()
 
 
-def text_delta(microseconds: int, number: int) -> bytes:
-    """One text delta with its stamp."""
-    return _BEFORE + stamp(microseconds, number) + _AFTER
-
-
-def text_end() -> bytes:
-    """What ends a text stream."""
-    return _TEXT_END
+def text_delta(written_at: int, number: int) -> bytes:
+    """Return a text delta; see `delta_text` for the arguments."""
+    return _DELTA_PREFIX + delta_text(written_at, number) + _DELTA_SUFFIX
 
 
 @cache
 def batches(kind: str, deltas: int) -> list[bytes]:
-    """Everything after the start of a stream that is sent at once, a write each."""
+    """Return what a stream that is not paced writes, in writes of up to 100 events.
+
+    Args:
+        kind: as in StreamSpec. For "text", HEAD and TEXT_START come first; for others, HEAD.
+        deltas: how many there are.
+    """
     if kind == "text":
         events = [text_delta(0, number) for number in range(deltas)]
-        events.append(_TEXT_END)
+        events.append(TEXT_END)
     else:
         block = {"type": "tool_use", "id": "toolu_bench", "name": "write", "input": {}}
         events = [_start(block)]
@@ -104,20 +104,26 @@ def batches(kind: str, deltas: int) -> list[bytes]:
             _event(
                 "content_block_delta",
                 index=0,
-                delta={"type": "input_json_delta", "partial_json": piece},
+                delta={"type": "input_json_delta", "partial_json": text},
             )
-            for piece in _pieces(kind, deltas)
+            for text in _input_deltas(kind, deltas)
         )
         events.append(_end("tool_use"))
-    return [b"".join(events[i : i + _BATCH]) for i in range(0, len(events), _BATCH)]
+    return [
+        b"".join(events[i : i + _EVENTS_PER_WRITE])
+        for i in range(0, len(events), _EVENTS_PER_WRITE)
+    ]
 
 
-def _pieces(kind: str, deltas: int) -> list[str]:
-    """The JSON text of a tool's input: pieces of DELTA_BYTES, each with one "~"."""
-    if kind == "string":
-        opening, row, closing = '{"body":"', "line %012d~\\n", '"}'
+def _input_deltas(json_type: str, deltas: int) -> list[str]:
+    """Return the JSON text of a tool's input, in deltas of DELTA_BYTES with one "~" each.
+
+    The first and the last delta, which open and close the JSON value, are extra and have no "~".
+    """
+    if json_type == "string":
+        first, middle, last = '{"body":"', "line %012d~\\n", '"}'
     else:
-        opening, row, closing = '{"body":[', '{"n":"%010d~"},', "0]}"
-    rows = [row % number for number in range(deltas)]
-    assert all(len(text) == DELTA_BYTES for text in rows), rows[0]
-    return [opening, *rows, closing]
+        first, middle, last = '{"body":[', '{"n":"%010d~"},', "0]}"
+    texts = [middle % number for number in range(deltas)]
+    assert all(len(text) == DELTA_BYTES for text in texts), texts[0]
+    return [first, *texts, last]
