@@ -17,6 +17,7 @@ from mcp.types import Tool, ToolListChangedNotification
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from usechat_server.aio import backoff
+from usechat_server.mcp.listing import list_tools
 
 __all__ = ["Connection"]
 
@@ -31,8 +32,6 @@ _CLOSE_TIMEOUT = 10.0
 #: Seconds before a lost subscription is renewed, doubled each time up to the longest pause.
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
-#: Limit for a list of tools whose pages never end.
-_MAX_PAGES = 100
 
 
 class Connection(Generic[ToolsT]):
@@ -108,7 +107,7 @@ class Connection(Generic[ToolsT]):
             client = Client(transport, message_handler=self._handle_message, cache=None)
             async with asyncio.timeout(_RESPONSE_TIMEOUT) as limit, client:
                 self._stale = False
-                self._tools = self._convert(await _list_tools(client))
+                self._tools = self._convert(await list_tools(client))
                 limit.reschedule(None)
                 self.opened = True
                 self._client = client
@@ -143,7 +142,7 @@ class Connection(Generic[ToolsT]):
         self._stale = False
         try:
             async with asyncio.timeout(_RESPONSE_TIMEOUT):
-                self._tools = self._convert(await _list_tools(client))
+                self._tools = self._convert(await list_tools(client))
         except (MCPError, TimeoutError) as error:
             _log.warning("MCP server %s: cannot list its tools: %s", self.name, _reason(error))
 
@@ -175,18 +174,6 @@ class Connection(Generic[ToolsT]):
             self._stale_since = _now()
             self._ready.clear()
             self._wake.set()
-
-
-async def _list_tools(client: Client) -> list[Tool]:
-    tools: list[Tool] = []
-    cursor: str | None = None
-    for _ in range(_MAX_PAGES):
-        page = await client.list_tools(cursor=cursor)
-        tools += page.tools
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    return tools
 
 
 @asynccontextmanager

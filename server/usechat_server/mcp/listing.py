@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import Draft202012Validator, validator_for
+from mcp import Client
 from mcp.types import CallToolResult, Tool
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -27,7 +28,7 @@ from usechat_server.tools import (
 )
 from usechat_server.tools.outputs import to_json
 
-__all__ = ["Call", "MCPOptions", "function_tools", "is_idempotent"]
+__all__ = ["Call", "MCPOptions", "function_tools", "is_idempotent", "list_tools"]
 
 _log = logging.getLogger("usechat.mcp")
 
@@ -181,3 +182,20 @@ def _truncate(error: ValidationError) -> str:
 def _truncate_json(value: Any) -> str:
     text = json_codec.encode(value).decode()
     return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}…"
+
+
+#: Limit for a list of tools whose pages never end.
+_MAX_PAGES = 100
+
+
+async def list_tools(client: Client) -> list[Tool]:
+    """Return all tools of the server, page by page."""
+    tools: list[Tool] = []
+    cursor: str | None = None
+    for _ in range(_MAX_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        tools += page.tools
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return tools

@@ -14,8 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 from usechat_server.aio import PerLoop
 from usechat_server.tools.approval_policy import NeedsApproval
 from usechat_server.tools.context import ToolContext
+from usechat_server.tools.execution import run_attempts
 from usechat_server.tools.outputs import ModelContent, ToModelOutput, ToolOutput, model_content
-from usechat_server.tools.retries import run_attempts
 from usechat_server.turn import Turn
 
 __all__ = [
@@ -161,9 +161,14 @@ class FunctionTool(DeclaredTool):
         """
         start = partial(self.implementation.call, arguments)
         outputs = run_attempts(
-            self.name, start, context, timeout=self.timeout, retries=self.retries
+            self.name,
+            start,
+            context,
+            slots=self._slots.get(),
+            timeout=self.timeout,
+            retries=self.retries,
         )
-        async with self._slots.get(), aclosing(outputs):
+        async with aclosing(outputs):
             async for output in outputs:
                 yield output
 

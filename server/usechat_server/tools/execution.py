@@ -1,4 +1,4 @@
-"""The attempts of a tool call: their time limit and their retries."""
+"""Running a tool call: it waits for a free slot, then its attempts have a time limit each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any
 
 from usechat_server.aio import backoff
 from usechat_server.errors import ToolError
@@ -25,7 +26,13 @@ Attempt = Callable[[ToolContext], AsyncGenerator[ToolOutput]]
 
 
 async def run_attempts(
-    name: str, start: Attempt, context: ToolContext, *, timeout: float | None, retries: int
+    name: str,
+    start: Attempt,
+    context: ToolContext,
+    *,
+    slots: AbstractAsyncContextManager[Any],
+    timeout: float | None,
+    retries: int,
 ) -> AsyncGenerator[ToolOutput]:
     """Run attempts of a call until one succeeds, and yield their outputs.
 
@@ -35,6 +42,7 @@ async def run_attempts(
         name: Name of the tool.
         start: Starts an attempt with a context of its own.
         context: The context of the call.
+        slots: Held while the call runs, retries included; limits how many run at the same time.
         timeout: Seconds that one attempt may take.
         retries: Attempts after the first.
 
@@ -42,26 +50,27 @@ async def run_attempts(
         ToolError: The tool raised it, or the last attempt took too long.
         Exception: Whatever the last attempt raised.
     """
-    pauses = backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
-    for attempt in itertools.count(1):
-        attempt_context = context.for_attempt()
-        try:
-            async with aclosing(_limit_time(timeout, start(attempt_context))) as outputs:
-                async for output in outputs:
-                    yield output
-            return
-        except ToolError:
-            raise
-        except Exception as error:
-            is_last = attempt > retries
-            if is_last and isinstance(error, _TimedOut):
-                raise ToolError(f"{name} took longer than {timeout:g} seconds.") from None
-            if is_last:
+    async with slots:
+        pauses = backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
+        for attempt in itertools.count(1):
+            attempt_context = context.for_attempt()
+            try:
+                async with aclosing(_limit_time(timeout, start(attempt_context))) as outputs:
+                    async for output in outputs:
+                        yield output
+                return
+            except ToolError:
                 raise
-            _log.warning("tool %s failed, retrying: %r", name, error)
-        finally:
-            attempt_context.cancel()
-        await asyncio.sleep(next(pauses))
+            except Exception as error:
+                is_last = attempt > retries
+                if is_last and isinstance(error, _TimedOut):
+                    raise ToolError(f"{name} took longer than {timeout:g} seconds.") from None
+                if is_last:
+                    raise
+                _log.warning("tool %s failed, retrying: %r", name, error)
+            finally:
+                attempt_context.cancel()
+            await asyncio.sleep(next(pauses))
 
 
 class _TimedOut(Exception):
