@@ -1,7 +1,7 @@
-"""Installs the wheel of a folder into an empty environment and uses it as a new user would.
+"""Install the wheel of a folder and use it as a new user would: python .ci/try_wheel.py dist
 
-`python .ci/try_wheel.py dist`: without Node on the PATH, the demo page, its assets and a chat are
-served, chats are stored in SQLite, and a missing extra is named.
+Without Node on the PATH, the demo page, its assets and a chat must be served, chats must be stored
+in SQLite, and the error for a missing extra must name the extra.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import urllib.request
 import venv
 from pathlib import Path
 
-#: Seconds that the server has to start.
-_START = 60
+#: Seconds that a response, or the exit of the server, may take.
+_TIMEOUT = 60
 
 
 def main(folder: str) -> None:
@@ -26,15 +26,15 @@ def main(folder: str) -> None:
         environment = Path(root) / "venv"
         venv.create(environment, with_pip=True)
         scripts = environment / "bin"
-        pip = [scripts / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, wheel], check=True)
-        _check_command(scripts, Path(root))
+        pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([scripts / "python", *pip, wheel], check=True)
+        _check_serve(scripts, Path(root))
         _check_missing_extra(scripts)
     print(f"{wheel.name} serves the demo page and a chat")
 
 
-def _check_command(scripts: Path, folder: Path) -> None:
-    # Only the scripts are on the PATH: whatever needed Node would fail.
+def _check_serve(scripts: Path, folder: Path) -> None:
+    # Only the scripts are on the PATH, so anything that required Node would fail.
     process = subprocess.Popen(
         [scripts / "usechat-server", "serve", "--port", "0"],
         cwd=folder,
@@ -43,10 +43,10 @@ def _check_command(scripts: Path, folder: Path) -> None:
         text=True,
     )
     try:
-        url = _address(process)
+        url = _server_url(process)
         html = _get(f"{url}/")
         assets = re.findall(r'(?:src|href)="\./(assets/[^"]+)"', html)
-        assert assets, "the page names no assets"
+        assert assets, "expected assets in the demo page, got none"
         for asset in assets:
             _get(f"{url}/{asset}")
         message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}
@@ -55,7 +55,7 @@ def _check_command(scripts: Path, folder: Path) -> None:
         assert "c1" in _get(f"{url}/api/chats")
     finally:
         process.terminate()
-        process.wait(_START)
+        process.wait(_TIMEOUT)
 
 
 def _check_missing_extra(scripts: Path) -> None:
@@ -69,7 +69,7 @@ def _check_missing_extra(scripts: Path) -> None:
     assert "usechat-server[postgres]" in completed.stderr, completed.stderr
 
 
-def _address(process: subprocess.Popen[str]) -> str:
+def _server_url(process: subprocess.Popen[str]) -> str:
     assert process.stderr is not None
     for line in process.stderr:
         if match := re.search(r"http://\S+", line):
@@ -81,7 +81,7 @@ def _get(url: str, body: object = None) -> str:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=_START) as response:
+    with opener.open(request, timeout=_TIMEOUT) as response:
         text: str = response.read().decode()
     return text
 
