@@ -3,13 +3,14 @@
 
 VENV := .venv
 PY := $(VENV)/bin/python
-# The first of these that is new enough; `make PYTHON=/path/to/python` chooses another.
+# The first of these that is new enough. `make PYTHON=/path/to/python` uses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 EXTRAS := bedrock,mcp,postgres,redis
 NPM := cd web-demo && npm --loglevel=error
-# As Vite says in its package.json.
+# The range of Node versions that Vite supports.
+# Source: `engines` in the package.json of vite
 NODE_IS_NEW_ENOUGH := const [a, b] = process.versions.node.split(".").map(Number); \
 	process.exit((a === 20 && b >= 19) || (a === 22 && b >= 12) || a > 22 ? 0 : 1)
 
@@ -26,9 +27,9 @@ help:
 	@echo "make test-full    run every test, then longer fault and property tests (SLICE=1/4)"
 	@echo "make check        check formatting, lint, types and dependencies"
 	@echo "make bench        compare this server with others"
-	@echo "make dist         build the wheel and the source distribution, and try the wheel"
-	@echo "make constraints  pin the dependencies in constraints.txt anew"
-	@echo "make clean        remove what these commands made"
+	@echo "make dist         build the wheel and the source distribution, and check that the wheel works"
+	@echo "make constraints  update the pinned dependencies in constraints.txt"
+	@echo "make clean        remove everything that these commands created"
 
 run: $(VENV)/.installed $(PAGE)
 	@exec $(VENV)/bin/usechat-server serve
@@ -83,7 +84,7 @@ $(VENV)/.made:
 		"Name one with: make PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "Creating a virtual environment with $$("$(PYTHON)" --version) ..."
 	@"$(PYTHON)" -m venv $(VENV)
-	@# Older releases know no dependency groups.
+	@# Earlier releases of pip do not support dependency groups.
 	@$(PIP) 'pip>=25.1'
 	@touch $@
 
