@@ -1,4 +1,4 @@
-"""What can go wrong with a turn, and what the user is told of it."""
+"""What can go wrong with a turn, and what the user is told about it."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class ChatError(Exception):
 
 
 class InvalidRequest(ChatError):
-    """400: the request is not one that can be answered. `text` names the place and why."""
+    """400: the request is invalid. `text` says where and why."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, 400)
 
 
 class NotSignedIn(ChatError):
-    """401: the app could not tell which user sent the request."""
+    """401: the request has no signed-in user."""
 
     def __init__(self, text: str = "Please sign in.") -> None:
         super().__init__(text, 401)
@@ -95,11 +95,11 @@ class PayloadTooLarge(ChatError):
 
 
 class ServiceUnavailable(ChatError):
-    """503: the server cannot answer now. The same request may succeed later.
+    """503: the server is temporarily unavailable. The same request may succeed later.
 
     Args:
         text: What the user reads, as it is.
-        retry_after: Seconds after which to try again, for the `RetryPolicy-After` header.
+        retry_after: Seconds after which to try again, for the `Retry-After` header.
     """
 
     def __init__(self, text: str, retry_after: int = 5) -> None:
@@ -108,7 +108,7 @@ class ServiceUnavailable(ChatError):
 
 
 class StoreUnavailable(ServiceUnavailable):
-    """503: the database cannot be reached."""
+    """503: the database is unavailable."""
 
     def __init__(
         self, text: str = "The chats cannot be reached right now. Please try again."

@@ -72,7 +72,7 @@ def _rendered_texts() -> Iterator[tuple[int, str, str]]:
     for when, error in [
         ("The app has no such route", HTTPException(404)),
         ("The route does not take this method", HTTPException(405)),
-        ("The server failed; the log has the detail", Exception()),
+        ("The server failed; the log has the details", Exception()),
     ]:
         response = renderer.render(scope, error)
         text = re.search(r'"message":"(.*)"', bytes(response.body).decode())

@@ -1,4 +1,4 @@
-"""ToolCalls: collects the tool calls of one step and runs them at the same time."""
+"""ToolCalls: collects the tool calls of one step and runs them concurrently."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["ToolCalls"]
 
 logger: logging.Logger = logging.getLogger("usechat.tools")
 
-#: Seconds that a cancelled tool has to clean up.
+#: Grace period, in seconds, for a cancelled tool's cleanup.
 CLEANUP = 5.0
 
 _COMPLETE_INPUTS = frozenset({ToolInputAvailable, ToolInputError})
@@ -51,7 +51,7 @@ class _Call:
     chunk: ToolInputAvailable
     tool: FunctionTool
     arguments: dict[str, Any]
-    #: whether the user approved it already
+    #: whether the user has already approved it
     approved: bool = False
 
     @property
@@ -62,9 +62,9 @@ class _Call:
 class ToolCalls:
     """The tool calls of one step, or the open calls of a continued message.
 
-    First `collect` the model's chunks, or `add_call`; then `run`. No call runs before its model
-    call is complete: if the response breaks off or is refused, its tool calls were never meant to
-    happen, and a retried step must not run a tool twice. (AI SDK 7 waits as well.)
+    First `collect` the model's chunks, or `add_call`; then `run`. Tools start only after the
+    model's response is complete: a response that breaks off is retried, which must not run a tool
+    twice, and the calls of a refused response must not run at all. (AI SDK 7 waits as well.)
     """
 
     def __init__(self, writer: RunWriter, approvals: Approvals, tools: Sequence[Tool]) -> None:
@@ -92,7 +92,7 @@ class ToolCalls:
         return batch
 
     def add_call(self, chunk: ToolInputAvailable, *, approved: bool) -> None:
-        """Add a call that the client has already. Its input is validated again: the tool may have
+        """Add a call that the client already has. Its input is validated again: the tool may have
         changed while the user decided."""
         call = self._parse_call(chunk, approved=approved)
         if isinstance(call, str):
@@ -106,10 +106,10 @@ class ToolCalls:
         self._writer.append([ToolOutputError(tool_call_id=tool_call_id, error_text=text)])
 
     async def run(self) -> None:
-        """Run the calls at the same time, until each has its output or an approval request."""
+        """Run the calls concurrently, until each has its output or an approval request."""
         if not self._open_calls:
             return
-        # A TaskGroup would wait without a limit for the cleanup of a cancelled tool.
+        # A TaskGroup would wait indefinitely for the cleanup of a cancelled tool.
         self._tasks = {
             asyncio.create_task(self._run_call(call)) for call in self._open_calls.values()
         }
@@ -135,7 +135,7 @@ class ToolCalls:
         if running:
             _, stuck = await asyncio.wait(running, timeout=CLEANUP)
             if stuck:
-                logger.error("%s cancelled tools still run after %s s", len(stuck), CLEANUP)
+                logger.error("%s cancelled tools are still running after %s s", len(stuck), CLEANUP)
 
     def _collect_chunk(self, chunk: ChunkVariant) -> ChunkVariant:
         if isinstance(chunk, ToolInputError) and not chunk.provider_executed:
@@ -163,10 +163,10 @@ class ToolCalls:
             return _error_text(chunk, error)
 
     async def _run_call(self, call: _Call) -> None:
-        """Run one call. Whatever it raises becomes its output, also SystemExit, which would end
-        the server."""
+        """Run one call. Any exception becomes the call's error, including SystemExit, which would
+        end the server."""
         try:
-            if await self._is_allowed(call):
+            if await self._authorize(call):
                 await self._stream_outputs(call)
         except BaseException as error:
             if is_cancelled(error) or isinstance(error, KeyboardInterrupt):
@@ -174,8 +174,12 @@ class ToolCalls:
             text = _error_text(call.chunk, error)
             self._write_result(call, [ToolOutputError(tool_call_id=call.id, error_text=text)])
 
-    async def _is_allowed(self, call: _Call) -> bool:
-        """Whether the call may run now. Otherwise its approval request or denial was written."""
+    async def _authorize(self, call: _Call) -> bool:
+        """Apply the tool's approval policy, and write the approval request or the decision.
+
+        Returns:
+            Whether the call may run now.
+        """
         if call.approved:
             return True
         turn = self._writer.turn
@@ -233,7 +237,7 @@ def _input_error(call: ToolInputAvailable, text: str) -> ToolInputError:
 
 
 def _error_text(call: ToolInputAvailable, error: BaseException) -> str:
-    """Return what the client and the model are told of an error; log the rest."""
+    """Return what the client and the model are told about an error; log the rest."""
     if isinstance(error, ToolError):
         return str(error) or _FAILED
     public = public_error(error)

@@ -20,10 +20,10 @@ from usechat_server.trust import merge_client_message
 
 __all__ = ["TurnHistory", "check_id", "is_storable", "next_history", "sanitize_user_message"]
 
-#: Characters of an id, since both databases index them.
+#: Maximum id length in characters: SQLite and PostgreSQL index ids.
 _MAX_ID_LENGTH = 200
 
-_NO_NEW_MESSAGE = "message: expected the newest message of the chat"
+_NO_NEW_MESSAGE = "message is missing"
 #: The parts that a user message may have.
 _USER_PARTS = (TextPart, FilePart, DataPart, UnknownPart)
 #: Prefix of the metadata keys that only the server writes.
@@ -37,7 +37,7 @@ class TurnHistory(NamedTuple):
     messages: list[UIMessage]
     #: whether the last message is continued
     continues: bool
-    #: ids of the calls whose output the client brought
+    #: ids of the calls whose output the client supplied
     client_outputs: frozenset[str] = frozenset()
 
 
@@ -45,7 +45,7 @@ def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHisto
     """Return the history that a request asks to respond to.
 
     Raises:
-        InvalidRequest: No client sends such a request.
+        InvalidRequest: The request is malformed (the AI SDK never sends this).
         ChatConflict: The chat has changed since the client loaded it.
     """
     if request.is_regeneration:
@@ -56,8 +56,8 @@ def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHisto
     index = _index(stored, sent.id)
     target_id = request.message_id
     if target_id not in (None, sent.id) and _index(stored, target_id) is not None:
-        # The tool outputs or decisions are in the message that `messageId` names.
-        raise InvalidRequest("message: expected the one that `messageId` names")
+        # `messageId` names the message that has the tool outputs or decisions.
+        raise InvalidRequest("message.id must match messageId")
     if sent.role == "user":
         return _add_user_message(stored, index, sent)
     if index is None or stored[index].role != "assistant":
@@ -78,9 +78,9 @@ def sanitize_user_message(message: UIMessage) -> UIMessage:
 
 
 def check_id(name: str, value: str) -> None:
-    """Check that an id that a client made can be stored. Raises InvalidRequest."""
+    """Check that a client-supplied id can be stored. Raises InvalidRequest."""
     if not is_storable(value):
-        raise InvalidRequest(f"{name}: expected 1 to {_MAX_ID_LENGTH} characters")
+        raise InvalidRequest(f"{name}: expected 1 to {_MAX_ID_LENGTH} characters, without NUL")
 
 
 def is_storable(value: str) -> bool:
@@ -91,7 +91,7 @@ def is_storable(value: str) -> bool:
 def _add_user_message(
     stored: Sequence[UIMessage], index: int | None, sent: UIMessage
 ) -> TurnHistory:
-    """Return the history with a user message that is new, edited, or sent once more."""
+    """Return the history with a user message that is new, edited or resent."""
     if index is None:
         index = len(stored)
     elif stored[index].role != "user":
@@ -100,13 +100,14 @@ def _add_user_message(
 
 
 def _regenerate(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHistory:
-    """Return the history up to the assistant message that is regenerated, without it."""
+    """Return the history before the assistant message being regenerated."""
     sent = request.newest
     index = _index(stored, request.message_id)
     if index is not None:
         end = index if stored[index].role == "assistant" else index + 1
     elif sent is not None:
-        # The message before the assistant message: an empty assistant message is not stored.
+        # The regenerated assistant message may be missing (empty ones are not stored), so locate it
+        # by the user message before it.
         index = _index(stored, sent.id)
         if index is None and sent.role == "user":
             return _add_user_message(stored, None, sent)

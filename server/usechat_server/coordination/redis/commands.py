@@ -63,7 +63,7 @@ def hash_chat_key(key: ChatKey) -> str:
 
 
 class RunState(NamedTuple):
-    """What Redis knows of a chat's last run."""
+    """The state of a chat's last run in Redis."""
 
     run_id: str
     request_digest: str
@@ -255,7 +255,11 @@ class RedisCommands:
         await self._run(scripts.MARK_ACKNOWLEDGED, [_chat(chat_digest)], arguments)
 
     async def expect_readers(self, chat_digest: str, change: int) -> str | None:
-        """Change how many clients will come to read the chat's run. Return its id, if any."""
+        """Change the number of clients that are expected to subscribe to the chat's run.
+
+        Returns:
+            The id of the run; None if there is nothing to follow.
+        """
         status, *values = await self._run(scripts.EXPECT_READERS, [_chat(chat_digest)], [change])
         return values[0].decode() if status == b"ok" else None
 

@@ -1,4 +1,4 @@
-"""The coordinator of many processes, over Redis."""
+"""Coordinates processes through Redis."""
 
 from __future__ import annotations
 
@@ -40,19 +40,21 @@ logger: logging.Logger = logging.getLogger("usechat.coordination")
 #: Error text of a request that needs the other processes while Redis is unavailable.
 UNREACHABLE = "The chat cannot be reached right now. Please try again in a moment."
 
-#: Seconds between two checks of what another process does.
+#: Polling interval, in seconds, while waiting for another process.
 _POLL = 0.1
-#: How often a run is taken over. A run that keeps crashing its process is ended by the next one.
+#: Maximum number of takeovers per run. After that, the process that takes it over ends it instead
+#: of continuing.
 _MAX_TAKEOVERS = 2
 
 _Result = TypeVar("_Result")
 
 
 class RedisCoordinator:
-    """See `Coordinator`. It answers for runs of this process without Redis.
+    """See `Coordinator`.
 
-    A new run needs Redis, since nothing else knows whether its chat is free: `acquire` raises
-    ServiceUnavailable without it. Active runs continue, and are published again when Redis is back.
+    Lookups of this process's own active runs are served locally. If Redis is down, `stop` falls
+    back to the local lease, and `acquire` raises ServiceUnavailable, since only Redis knows whether
+    a chat is free. Active runs continue, and are published again when Redis is back.
     """
 
     def __init__(
@@ -64,9 +66,9 @@ class RedisCoordinator:
         """Start the tasks that renew leases and publish and follow logs.
 
         Args:
-            commands: Redis; it is closed by the caller.
-            take_over: called with each run whose process is gone.
-            read_turn: decodes what `Turn.to_json` returned in another process.
+            commands: The Redis commands; the caller closes them.
+            take_over: Called with each run whose owner crashed.
+            read_turn: Decodes what `Turn.to_json` returned in another process.
         """
         self._commands = commands
         self._read_turn = read_turn
@@ -83,7 +85,7 @@ class RedisCoordinator:
 
     async def acquire(self, key: ChatKey, run_id: str, request_digest: str) -> RedisLease | None:
         chat_digest = hash_chat_key(key)
-        epoch = await _require(self._commands.acquire(chat_digest, run_id, request_digest))
+        epoch = await _or_unavailable(self._commands.acquire(chat_digest, run_id, request_digest))
         if epoch is None:
             return None
         return self._add_lease(key, HeldLease(chat_digest, run_id, epoch), request_digest)
@@ -103,7 +105,7 @@ class RedisCoordinator:
         chats = list(keys)
         try:
             run_ids = await self._commands.active_run_ids([hash_chat_key(key) for key in chats])
-        except UNAVAILABLE:  # a list of chats is shown all the same
+        except UNAVAILABLE:  # the chat list must still load
             run_ids = [self._local_run_id(key) for key in chats]
         return {key: run for key, run in zip(chats, run_ids, strict=True) if run is not None}
 
@@ -121,20 +123,22 @@ class RedisCoordinator:
             await self.wait_until_free(key, stopped, STOP_SECONDS)
 
     async def mark_acknowledged(self, key: ChatKey, run_id: str) -> None:
+        """Record that a client received the end."""
         lease = self._leases.get(key)
         is_owner = lease is not None and lease.run_id == run_id
         if lease is not None and is_owner:
             lease.is_acknowledged = True
         if run_id in self._lost_run_ids:
             return  # its readers here have received an error, not the end
-        with suppress(*UNAVAILABLE):  # then the same request may get the response once more
+        with suppress(*UNAVAILABLE):  # the same request may then get the response once more
             marking = self._commands.mark_acknowledged(
                 hash_chat_key(key), run_id, is_owner=is_owner
             )
             await asyncio.shield(self._start_task(marking))
 
     async def expect_reader(self, key: ChatKey) -> str | None:
-        return await _require(self._commands.expect_readers(hash_chat_key(key), 1))
+        """Keep the run's end for a client that is about to subscribe, and return the run's id."""
+        return await _or_unavailable(self._commands.expect_readers(hash_chat_key(key), 1))
 
     async def aclose(self) -> None:
         await self._heartbeat.aclose()
@@ -143,24 +147,24 @@ class RedisCoordinator:
         await cancel(self._tasks)
 
     async def subscribe(self, key: ChatKey, run_id: str) -> LogSubscription | None:
-        """Add a reader to the log of a run that has begun, in whichever process it is."""
+        """Add a reader to the log of a run that has begun, in this process or another."""
         lease = self._leases.get(key)
         if lease is not None and lease.run_id == run_id and lease.run is not None:
             return lease.run.subscribe()
-        remote_log = await _require(self._subscriber.subscribe(hash_chat_key(key), run_id))
+        remote_log = await _or_unavailable(self._subscriber.subscribe(hash_chat_key(key), run_id))
         return None if remote_log is None else _RemoteSubscription(remote_log, self._subscriber)
 
     async def reader_connected(self, key: ChatKey) -> None:
-        """Count a client that has subscribed against those that were expected."""
+        """Undo one `expect_reader`: its client has subscribed."""
         with suppress(*UNAVAILABLE):
             await self._commands.expect_readers(hash_chat_key(key), -1)
 
     async def fetch_state(self, key: ChatKey) -> RunState | None:
-        """Return what Redis knows of a chat's last run now."""
-        return await _require(self._commands.get(hash_chat_key(key)))
+        """Return the current state of a chat's last run in Redis."""
+        return await _or_unavailable(self._commands.get(hash_chat_key(key)))
 
     async def wait_until_free(self, key: ChatKey, run_id: str, seconds: float) -> bool:
-        """Wait until a run does not own the chat any more; False after so many seconds."""
+        """Wait until the run no longer owns the chat. Return False on timeout."""
         deadline = monotonic() + seconds
         while True:
             state = await self.fetch_state(key)
@@ -199,15 +203,14 @@ class RedisCoordinator:
             log = Log(turn.continued)
             has_ended = await load_log(self._commands, takeover.run_id, log)
         except (ValueError, LookupError, TypeError):
-            # Another release wrote it. Its readers get an error, and its chat is free.
-            logger.exception(
-                "run %s: its process is gone, and its log cannot be decoded", takeover.run_id
-            )
+            # Probably written by another release: release the lease, so that readers get an error
+            # and the chat accepts new messages.
+            logger.exception("run %s: owner crashed, cannot decode its run log", takeover.run_id)
             await self._commands.release(held)
             return
         key = ChatKey(turn.user, turn.chat_id)
         lease = self._add_lease(key, held, takeover.request_digest)
-        logger.warning("run %s: taken over, its process is gone", takeover.run_id)
+        logger.warning("run %s: owner crashed, taken over", takeover.run_id)
         can_continue = (
             not has_ended
             and not takeover.stop_request
@@ -260,7 +263,7 @@ class RedisRunHandle:
 
 
 class _RemoteSubscription:
-    """One reader of a log that another process writes."""
+    """A reader of a run log that another process writes."""
 
     def __init__(self, remote_log: RemoteLog, subscriber: LogSubscriber) -> None:
         self.run_id = remote_log.run_id
@@ -273,7 +276,7 @@ class _RemoteSubscription:
         """Do nothing: the run continues, and its readers reconnect to another process."""
 
     def record_write(self) -> None:
-        """Do nothing: only the owner of a run counts what was sent."""
+        """Do nothing: only the run's owner records what was sent."""
 
     def close(self) -> None:
         if self._is_open:
@@ -281,7 +284,8 @@ class _RemoteSubscription:
             self._subscriber.unsubscribe(self._remote_log)
 
 
-async def _require(command: Coroutine[Any, Any, _Result]) -> _Result:
+async def _or_unavailable(command: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a command. Raises ServiceUnavailable if Redis cannot be reached."""
     try:
         return await command
     except UNAVAILABLE:
