@@ -133,8 +133,8 @@ class Settings(BaseSettings):
     )
     on_busy: Literal["refuse", "replace"] = Field(
         default="refuse",
-        description="What happens to a message sent while the chat is still responding: `refuse` "
-        "answers it with 409, `replace` stops the current response first.",
+        description="What happens to a message sent while the chat has an active run: `refuse` "
+        "responds with 409, `replace` stops that run first.",
     )
     redis_url: str | None = Field(
         default=None,
