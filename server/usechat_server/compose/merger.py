@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 
 import msgspec
 from ui_message_stream import chunks as c
@@ -109,6 +109,28 @@ class StreamMerger:
         self._end_step()
         self._in_step = True
         return True
+
+    async def merge(
+        self, stream: AsyncIterable[ChunkVariant], *, on_written: Callable[[Chunk], None]
+    ) -> None:
+        """Write a stream until it ends, and close it, also when this is cancelled.
+
+        Args:
+            stream: The chunks.
+            on_written: Called with each chunk after it was written, except `start-step`.
+        """
+        merged = self.add(merged=True)
+        try:
+            async for variant in stream:
+                if isinstance(variant, c.StartStep):
+                    await self.wait_for_step(merged)
+                else:
+                    self.write(merged, variant)
+                    on_written(variant.chunk if isinstance(variant, VersionedChunk) else variant)
+        finally:
+            self.remove(merged)
+            if aclose := getattr(stream, "aclose", None):
+                await aclose()
 
     async def wait_for_step(self, stream: MergedStream) -> None:
         """Start a step as soon as no other stream blocks it."""

@@ -239,19 +239,7 @@ class StreamWriter:
             ChatError: The stream has an `error` chunk. The exception has its text.
         """
         self._end_block()
-        merged = self._merger.add(merged=True)
-        try:
-            async for variant in stream:
-                if isinstance(variant, c.StartStep):
-                    await self._merger.wait_for_step(merged)
-                else:
-                    self._merger.write(merged, variant)
-                    chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
-                    self._track_call(chunk)
-        finally:
-            self._merger.remove(merged)
-            if aclose := getattr(stream, "aclose", None):
-                await aclose()
+        await self._merger.merge(stream, on_written=self._track_call)
 
     @property
     def finish_reason(self) -> FinishReason | None:

@@ -1,22 +1,19 @@
-"""The database behind a store: its URL, its connections, and its short transactions."""
+"""The database behind a store: its connections and its short transactions."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, TypeVar
+from contextlib import asynccontextmanager
+from typing import TypeVar
 
-from sqlalchemy import URL, Connection, event, exc, make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import URL, exc
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usechat_server.aio import PerLoop
 from usechat_server.errors import StoreUnavailable
+from usechat_server.store.database_url import BUSY_SECONDS, create_engine, is_file, parse_url
 
 __all__ = ["Database"]
 
@@ -26,15 +23,7 @@ Result = TypeVar("Result")
 #: The statements of one transaction. It must await nothing but the database.
 Transaction = Callable[[AsyncConnection], Awaitable[Result]]
 
-#: Seconds that a transaction waits for another writer (SQLite has one at a time) or a connection.
-BUSY_SECONDS = 10.0
-#: Seconds that a statement may take on PostgreSQL.
-STATEMENT_SECONDS = 30.0
 
-_EXPECTED = (
-    "expected sqlite:///chats.db (a file; four slashes before an absolute path) "
-    "or postgresql://user:password@host/database"
-)
 #: Errors of a statement, not of the database: bugs, or conflicts that the caller handles.
 _STATEMENT_ERRORS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
 
@@ -51,13 +40,9 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url: URL = _parse_url(url)
-        self.is_file: bool = self.url.get_backend_name() == "sqlite"
-        if self.is_file:
-            _require_folder(Path(self.url.database or "").absolute().parent)
-        else:
-            _require_asyncpg()
-        self._engines = PerLoop(self._create_engine)
+        self.url: URL = parse_url(url)
+        self.is_file: bool = is_file(self.url)
+        self._engines = PerLoop(lambda: create_engine(self.url))
         self._write_locks = PerLoop(asyncio.Lock)
 
     def __str__(self) -> str:
@@ -126,74 +111,3 @@ class Database:
             yield
         finally:
             lock.release()
-
-    def _create_engine(self) -> AsyncEngine:
-        return _sqlite(self.url) if self.is_file else _postgres(self.url)
-
-
-def _parse_url(text: str) -> URL:
-    try:
-        url = make_url(text)
-    except exc.ArgumentError:
-        raise ValueError(f"invalid store URL: {_EXPECTED}") from None
-    name = url.drivername
-    if name in ("sqlite", "sqlite+aiosqlite"):
-        if url.host or url.database in (None, "", ":memory:"):
-            raise ValueError(f"the store URL names no file: {_EXPECTED}")
-        return url.set(drivername="sqlite+aiosqlite")
-    if name in ("postgresql", "postgres", "postgresql+asyncpg"):
-        return url.set(drivername="postgresql")
-    raise ValueError(f"unsupported database {name!r}: {_EXPECTED}")
-
-
-def _require_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ValueError(f"the store's folder does not exist: {folder}")
-
-
-def _require_asyncpg() -> None:
-    if find_spec("asyncpg") is None:
-        raise ValueError("PostgreSQL requires a driver: pip install 'usechat-server[postgres]'")
-
-
-def _postgres(url: URL) -> AsyncEngine:
-    import asyncpg  # type: ignore[import-untyped]
-
-    # The driver parses the URL itself: it knows the usual parameters (sslmode, several hosts).
-    connect = partial(
-        asyncpg.connect,
-        url.render_as_string(hide_password=False),
-        timeout=BUSY_SECONDS,
-        command_timeout=STATEMENT_SECONDS,
-    )
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connect,
-        pool_pre_ping=True,
-        pool_timeout=BUSY_SECONDS,
-    )
-
-
-def _sqlite(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, pool_timeout=BUSY_SECONDS)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # `begin` below starts transactions
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
-        # Readers and the writer do not wait for each other in this mode, which the file keeps. It
-        # is refused at once while other processes open a new file; they set it too.
-        with suppress(sqlite3.OperationalError):
-            cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that reads before it writes would fail at once beside another writer.
-        immediate = connection.get_execution_options().get("usechat_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine
