@@ -176,7 +176,7 @@ class Checker:
         self._check_order(chunk)
 
     def _check_versions(self, chunk: Chunk, value: dict[str, Any]) -> None:
-        """Find what some release from the client version on does not know."""
+        """Find what the client version or a later release does not know."""
         name = "data" if isinstance(chunk, Data) else chunk.type
         if name in self._client_version.extra_chunk_types:
             return  # a feature of the app requires it
@@ -197,7 +197,7 @@ class Checker:
                 )
 
     def _throwing_releases(self, known: FirstReleases | None, *ignored: FirstReleases) -> str:
-        """Return the releases from the client version on that throw: "5.x, 6.x before 6.0.120".
+        """Return the releases that throw, the client version or later: "5.x, 6.x before 6.0.120".
 
         Args:
             known: The first releases that know a type, a field or a value; None if all do.

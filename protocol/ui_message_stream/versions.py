@@ -324,7 +324,7 @@ def _unset_fields(cls: type[Chunk], client_version: ClientVersion) -> dict[str, 
 
 
 def downgrade(chunk: ChunkVariant, client_version: ClientVersion) -> Chunk | None:
-    """Downgrade a chunk so that every release from a client version on can read it.
+    """Downgrade a chunk so that a client version and every later release can read it.
 
     Fields on which one of these releases throws are removed, and unknown keys unless all of them
     ignore those. A denial becomes a tool error and a finish reason "other" where necessary.

@@ -1,4 +1,4 @@
-"""What became of a run, and the message metadata that the frontend gets of it."""
+"""The result of a run: its message, outcome and usage."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ __all__ = ["TurnHistory", "check_id", "is_storable", "next_history", "sanitize_u
 #: Maximum id length in characters: SQLite and PostgreSQL index ids.
 _MAX_ID_LENGTH = 200
 
-_NO_NEW_MESSAGE = "message is missing"
+_NO_NEW_MESSAGE = "message: expected a message, got nothing"
 #: The parts that a user message may have.
 _USER_PARTS = (TextPart, FilePart, DataPart, UnknownPart)
 #: Prefix of the metadata keys that only the server writes.
@@ -57,7 +57,7 @@ def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHisto
     target_id = request.message_id
     if target_id not in (None, sent.id) and _index(stored, target_id) is not None:
         # `messageId` names the message that has the tool outputs or decisions.
-        raise InvalidRequest("message.id must match messageId")
+        raise InvalidRequest("message.id: expected the same id as messageId")
     if sent.role == "user":
         return _add_user_message(stored, index, sent)
     if index is None or stored[index].role != "assistant":

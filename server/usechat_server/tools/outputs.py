@@ -51,8 +51,8 @@ def _to_builtins(value: Any) -> Any:
 ModelContent = TextPart | FilePart
 
 #: Converts an output, as JSON, to what the model gets: a text, a piece, a sequence of both, or
-#: other
-#: JSON. It is called each time the history is sent, so its result must depend on nothing else.
+#: other JSON. It is called each time the history is sent, so its result must depend on nothing
+#: else.
 ToModelOutput = Callable[
     [Any],
     ModelContent

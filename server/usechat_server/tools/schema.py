@@ -49,8 +49,7 @@ class Parameters:
     """The parameters of a function."""
 
     #: the input; its fields are numbered, since parameters may have names that a model's fields
-    #: must
-    #: not have
+    #: must not have
     model: type[BaseModel]
     #: field of the model → parameter
     names: Mapping[str, str]

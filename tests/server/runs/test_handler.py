@@ -1,4 +1,4 @@
-"""Apps that response in plain code, choose an agent for each turn, or give the body a shape."""
+"""Apps that respond in plain code, choose an agent for each turn, or give the body a shape."""
 
 from __future__ import annotations
 
