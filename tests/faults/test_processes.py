@@ -137,6 +137,12 @@ def wait_until_closed(provider: FakeProvider) -> None:
             time.sleep(0.02)
 
 
+def follow_all(turns: list[tuple[PersistentClient, PersistentClient]]) -> None:
+    for clients in turns:
+        for client in clients:
+            client.follow()
+
+
 @pytest.mark.timeout(120 + 10 * TURNS)
 def test_every_client_has_the_stored_response_despite_faults(cluster: Cluster) -> None:
     chance = random.Random(SEED)
@@ -166,9 +172,13 @@ def test_every_client_has_the_stored_response_despite_faults(cluster: Cluster) -
         with injecting(faults), ThreadPoolExecutor(CLIENTS) as pool:
             turns = list(pool.map(run_turn, range(TURNS)))
         # Messages that were loaded while the response was being stored are loaded once more.
-        for clients in turns:
-            for client in clients:
-                client.follow()
+        follow_all(turns)
+        # Known to be lost: a run whose process was killed before its first checkpoint, and Redis
+        # emptied with it. The chat has a question without a response, and its user sends it again.
+        unanswered = [first for first, _ in turns if first.stored is None]
+        for client in unanswered:
+            client.send()
+        follow_all(turns)
     wait_until_closed(cluster.provider)
     complete = 0
     for number, clients in enumerate(turns):
@@ -183,4 +193,5 @@ def test_every_client_has_the_stored_response_despite_faults(cluster: Cluster) -
             assert all(call.state in {"output-available", "output-error"} for call in calls)
     begun = Counter(re.findall(r"charge (\S+) begins", cluster.runs.read_text()))
     assert not [call for call, times in begun.items() if times > 1]
-    print(f"{TURNS} turns, {complete} of {2 * TURNS} complete; {dict(faults.counts)}")
+    print(f"{TURNS} turns, {len(unanswered)} sent again, {complete} of {2 * TURNS} complete")
+    print(dict(faults.counts))
