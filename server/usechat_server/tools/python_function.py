@@ -16,8 +16,9 @@ from ui_message_stream import json_codec
 from usechat_server.aio import PerLoop
 from usechat_server.errors import InvalidInput
 from usechat_server.tools.context import ToolContext
+from usechat_server.tools.docstrings import called_function, describe, unwrap_partial
 from usechat_server.tools.outputs import ToolOutput, to_json
-from usechat_server.tools.schema import called_function, describe, parameters, unwrap_partial
+from usechat_server.tools.schema import parameters
 
 __all__ = ["PythonFunction"]
 

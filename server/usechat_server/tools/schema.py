@@ -11,32 +11,15 @@ from functools import partial
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-import docstring_parser
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from usechat_server.tools.context import ToolContext
+from usechat_server.tools.docstrings import called_function
 
-__all__ = ["Parameters", "called_function", "describe", "parameters", "unwrap_partial"]
-
-
-def unwrap_partial(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the callable that a `functools.partial` calls in the end."""
-    while isinstance(function, partial):
-        function = function.func
-    return function
-
-
-def called_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function or method that runs: for an instance, its class's `__call__`."""
-    function = unwrap_partial(function)
-    if inspect.isroutine(function):
-        return function
-    call: Callable[..., Any] = type(function).__call__
-    return call
-
+__all__ = ["Parameters", "parameters"]
 
 #: The property names that providers accept.
 _PROPERTY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -147,24 +130,3 @@ class _InputSchema(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
-
-
-def describe(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
-    """Return a function's description and those of its parameters, from its docstring.
-
-    A docstring that describes parameters (Google, NumPy or Sphinx style) loses its sections; any
-    other is the description as it is.
-    """
-    text = _docstring(function)
-    try:
-        parsed = docstring_parser.parse(text)
-    except docstring_parser.ParseError:
-        return text, {}
-    parameters = {param.arg_name: param.description for param in parsed.params if param.description}
-    return ((parsed.description or "").strip() if parsed.params else text), parameters
-
-
-def _docstring(function: Callable[..., Any]) -> str:
-    # The docstring of `__call__` says more about a call than that of the class.
-    docstring = inspect.getdoc(called_function(function))
-    return docstring or inspect.getdoc(unwrap_partial(function)) or ""
