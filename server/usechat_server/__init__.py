@@ -6,6 +6,7 @@ Everything that an application needs is exported here, apart from these modules:
 """
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
 from ui_message_stream.versions import ClientVersion
 
@@ -37,6 +38,19 @@ from usechat_server.settings import Settings
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 from usechat_server.turn import Decision, Turn
 
+if TYPE_CHECKING:
+    from usechat_server.http.router import ChatRouter
+else:
+
+    def __getattr__(name: str) -> Any:
+        # Imported on use: it imports FastAPI where that is installed.
+        if name == "ChatRouter":
+            from usechat_server.http.router import ChatRouter
+
+            return ChatRouter
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [  # noqa: RUF022
     # an agent and its tools
     "Agent",
@@ -52,6 +66,7 @@ __all__ = [  # noqa: RUF022
     "create_app",
     "create_router",
     "ChatApp",
+    "ChatRouter",
     "Settings",
     # what hooks and handlers get
     "Turn",

@@ -7,13 +7,14 @@ import threading
 import tomllib
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Annotated, Any, assert_type
 
 import pytest
 import usechat_server
-from fastapi import FastAPI
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, FastAPI
 from pydantic import BaseModel
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +23,7 @@ from ui_message_stream import ToolInputAvailable, UIMessage
 from usechat_server import (
     Agent,
     ChatNotFound,
+    ChatRouter,
     RunResult,
     Settings,
     StreamWriter,
@@ -265,6 +267,80 @@ def test_the_lifespan_of_a_router_opens_the_store(
     asyncio.run(start())
 
 
+def signed_in(request: Request) -> None:
+    if "authorization" not in request.headers:
+        raise HTTPException(401, "No token")
+
+
+def on_the_router(router: ChatRouter) -> FastAPI:
+    app = FastAPI()
+    app.include_router(router, prefix="/ai", dependencies=[Depends(signed_in)])
+    return app
+
+
+def on_the_app(router: ChatRouter) -> FastAPI:
+    app = FastAPI(dependencies=[Depends(signed_in)])
+    app.include_router(router, prefix="/ai")
+    return app
+
+
+def on_a_router_between(router: ChatRouter) -> FastAPI:
+    between = APIRouter(prefix="/ai", dependencies=[Depends(signed_in)])
+    between.include_router(router)
+    app = FastAPI()
+    app.include_router(between)
+    return app
+
+
+@pytest.mark.parametrize("include", [on_the_router, on_the_app, on_a_router_between])
+def test_fastapi_dependencies_apply_to_the_routes_of_a_router(
+    include: Callable[[ChatRouter], FastAPI], tmp_path: Path
+) -> None:
+    settings = Settings(allowed_origins=["https://good.example"])
+    store = f"sqlite:///{tmp_path}/chats.db"
+    app = include(create_router(agent(), store=store, settings=settings))
+    token = {"authorization": "Bearer x"}
+    requests = [
+        ("POST", "/ai/api/chat", BODY),
+        ("GET", "/ai/api/chat/c1", None),
+        ("HEAD", "/ai/api/chat/c1", None),
+        ("GET", "/ai/api/chats", None),
+        ("PATCH", "/ai/api/chat/c1", {"title": "Mine"}),
+        ("POST", "/ai/api/chat/c1/stop", None),
+        ("DELETE", "/ai/api/chat/c1", None),
+    ]
+    with LiveServer(app) as server:
+        for method, path, body in requests:
+            assert server.request(method, path, body).status_code == 401, (method, path)
+            allowed = server.request(method, path, body, token)
+            assert allowed.status_code in {200, 204}, (method, path, allowed.text)
+        wrong = server.request("PUT", "/ai/api/chat")
+        assert (wrong.status_code, wrong.text) == (405, "PUT is not allowed here.")
+        # Browsers send preflights without credentials.
+        preflight = {
+            "origin": "https://good.example",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization",
+        }
+        assert server.request("OPTIONS", "/ai/api/chat", headers=preflight).status_code == 200
+        assert server.request("GET", "/openapi.json").json()["paths"] == {}
+
+
+def test_a_dependency_may_read_the_body_and_add_a_background_task() -> None:
+    logged = threading.Event()
+
+    async def log(request: Request, tasks: BackgroundTasks, chat: Annotated[Any, Body()]) -> None:
+        assert chat == await request.json() == BODY
+        tasks.add_task(logged.set)
+
+    app = FastAPI(dependencies=[Depends(log)])
+    app.include_router(create_router(agent()))
+    with LiveServer(app) as server:
+        response = server.chat(headers={"content-type": "application/json"})
+        assert chunks(response.text)[-1]["type"] == "finish"
+        assert logged.wait(DEADLINE)
+
+
 def test_an_error_of_a_handler_has_its_own_text() -> None:
     async def refuse(turn: Turn, writer: StreamWriter) -> None:
         raise ChatNotFound("There is no such room.")
@@ -450,6 +526,43 @@ def test_an_approval_counts_in_a_route_of_ones_own() -> None:
         assert answer.status_code == 200, answer.text
         assert server.request("POST", "/chat", body, newest).status_code == 409
     assert paid == [5]
+
+
+async def respond_to(request: Request) -> Response:
+    return await respond(request, handler=handler)
+
+
+async def stream_to(request: Request) -> Response:
+    return UIMessageStreamResponse.from_handler(handler, await read_turn(request))
+
+
+@pytest.mark.parametrize("route", [respond_to, stream_to])
+def test_a_body_that_the_app_has_read(
+    route: Callable[[Request], Awaitable[Response]], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = FastAPI()
+
+    @app.post("/whole")
+    async def read_whole(request: Request) -> Response:
+        assert await request.json() == BODY
+        return await route(request)
+
+    @app.post("/parameter")
+    async def read_as_parameter(request: Request, chat: Annotated[Any, Body()]) -> Response:
+        assert chat == BODY
+        return await route(request)
+
+    @app.post("/stream")
+    async def read_as_stream(request: Request) -> Response:
+        assert [piece async for piece in request.stream()]
+        return await route(request)
+
+    as_json = {"content-type": "application/json"}
+    with LiveServer(app) as server:
+        for path in ("/whole", "/parameter"):
+            assert '"delta":"Handled"' in server.request("POST", path, BODY, as_json).text
+        assert server.request("POST", "/stream", BODY).status_code == 500
+    assert "the request's body was already read, as a stream or a form" in caplog.text
 
 
 def test_the_types_of_a_route_of_ones_own() -> None:

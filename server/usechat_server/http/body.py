@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.chat_request import parse_request, turn_of, validate_body
@@ -18,7 +18,7 @@ from usechat_server.errors import ChatError, InvalidRequest, PayloadTooLarge, Re
 from usechat_server.settings import Settings, cached_settings
 from usechat_server.turn import BodyT, Turn
 
-__all__ = ["CLIENT_HEADER", "read_body", "read_turn", "requested_client_version"]
+__all__ = ["CLIENT_HEADER", "body_receive", "read_body", "read_turn", "requested_client_version"]
 
 CLIENT_HEADER = "x-usechat-client"
 #: Of clients built for a release before 0.1.
@@ -48,18 +48,46 @@ def requested_client_version(scope: Scope, default: ClientVersion) -> ClientVers
     return default
 
 
-async def read_body(scope: Scope, receive: Receive, settings: Settings) -> bytes:
+def body_receive(request: Request) -> Receive:
+    """Return a `receive` of a request whose body may have been read before.
+
+    A body that was read as a whole is received again. One that was read in pieces, or as a form, is
+    gone: receiving it raises a RuntimeError, where the server's own `receive` would wait.
+    """
+    body: bytes | None = getattr(request, "_body", None)
+    if body is None and not getattr(request, "_stream_consumed", False):
+        return request.receive
+    is_received = False
+
+    async def receive() -> Message:
+        nonlocal is_received
+        if body is None:
+            raise RuntimeError(
+                "the request's body was already read, as a stream or a form: read it with "
+                "`await request.body()`, or not at all"
+            )
+        if is_received:
+            return await request.receive()
+        is_received = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+async def read_body(request: Request, settings: Settings) -> bytes:
     """Return the request's body.
 
     Raises:
         PayloadTooLarge: It is longer than the settings' `max_body_bytes`.
         RequestTimeout: It did not arrive within the settings' `body_timeout`.
         ClientDisconnect: The client left.
+        RuntimeError: The app has read it, as a stream or a form.
     """
     limit = settings.max_body_bytes
-    for name, value in scope["headers"]:
-        if name == b"content-length" and int(value) > limit:
-            raise _too_large(limit)
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        raise _too_large(limit)
+    receive = body_receive(request)
     pieces: list[bytes] = []
     size = 0
     try:
@@ -98,7 +126,8 @@ async def read_turn(
     The history and the tool outputs in it are client-supplied and unverified.
 
     Args:
-        request: Its body must not have been read.
+        request: Its body may have been read as a whole (`await request.body()`, or a parameter of
+            FastAPI), but not as a stream or a form.
         user: The id of the user who sends it.
         body: A model of the custom fields; `turn.body` is then an instance of it.
         settings: The limits and the default client version; by default the `USECHAT_*` variables,
@@ -106,11 +135,12 @@ async def read_turn(
 
     Raises:
         HTTPException: The request is not valid. `detail` is a text for the user.
+        RuntimeError: The body was read as a stream or a form.
     """
     settings = settings or cached_settings()
     try:
         client_version = requested_client_version(request.scope, settings.client_version)
-        chat_request = parse_request(await read_body(request.scope, request.receive, settings))
+        chat_request = parse_request(await read_body(request, settings))
         turn = turn_of(chat_request, user, client_version)
         model = cast("type[BaseModel] | None", body)
         return replace(turn, body=validate_body(turn.body, model))

@@ -31,6 +31,12 @@ class Endpoint:
         self._errors = errors
         self._handlers = handlers
 
+    @property
+    def methods(self) -> frozenset[str]:
+        """The methods that have a handler."""
+        head = {"HEAD"} if "GET" in self._handlers else set()
+        return frozenset(self._handlers) | head
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         try:

@@ -71,7 +71,7 @@ class _Routes:
     async def stop(self, request: Request) -> Response:
         state = self._state
         key = ChatKey(await state.user(request.scope), request.path_params["id"])
-        body = await read_body(request.scope, request.receive, state.settings)
+        body = await read_body(request, state.settings)
         run_id, message_id = parse_stop_request(body)
         await state.runs.stop(key, run_id=run_id, message_id=message_id)
         return Response(status_code=204)
@@ -80,7 +80,7 @@ class _Routes:
 async def start_run(state: AppState, request: Request, user: str | None) -> Response:
     """Start the run of a request, or join it if it is sent again, and return its stream."""
     client_version = state.client_version_of(request.scope)
-    body = await read_body(request.scope, request.receive, state.settings)
+    body = await read_body(request, state.settings)
     if len(body) >= PARSE_IN_THREAD:
         chat_request, digest = await asyncio.to_thread(_parse, body, state)
     else:

@@ -103,7 +103,7 @@ class _Routes:
 
     async def rename(self, request: Request) -> Response:
         key = await self._key(request)
-        body = await read_body(request.scope, request.receive, self._state.settings)
+        body = await read_body(request, self._state.settings)
         chat = await self._store.rename(*key, _title(body))
         if chat is None:
             raise ChatNotFound
