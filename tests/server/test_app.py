@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import socket
@@ -323,10 +324,14 @@ def test_a_user_function_that_fails_is_an_error(caplog: pytest.LogCaptureFixture
     def slow_database(request: Request) -> str:
         raise TimeoutError("secret")
 
+    def unreadable_file(request: Request) -> str:
+        raise PermissionError(errno.EACCES, "secret")  # as open() raises it: not a refusal
+
     for hook, logged in [
         (number, "user= returned int: expected a str or None"),
         (broken, "KeyError('secret')"),
         (slow_database, "TimeoutError('secret')"),
+        (unreadable_file, "PermissionError(13, 'secret')"),
     ]:
         caplog.clear()
         refusal = refusal_text(response_for(hook), 500)

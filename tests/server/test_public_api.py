@@ -37,6 +37,7 @@ from usechat_server import (
     tool,
 )
 from usechat_server.cli import main
+from usechat_server.http import state
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import LiveServer, ScriptedModel, chunks, text, user
@@ -175,6 +176,27 @@ def test_a_hook_gets_the_first_turn_of_each_new_chat(is_async: bool, tmp_path: P
             if message != "m2":
                 assert called.wait(DEADLINE)
     assert created == ["c1", "c2"]
+
+
+def test_a_hook_that_hangs_does_not_block_the_shutdown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(state, "_HOOK_SECONDS", 0.01)
+    cancelled = threading.Event()
+
+    async def hang(turn: Turn) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    app = create_app(agent(), store=f"sqlite:///{tmp_path}/chats.db", on_chat_created=hang)
+    body = {"id": "c1", "message": user("Hello")}
+    with LiveServer(app) as server:
+        assert server.request("POST", "/api/chat", body).status_code == 200
+    assert cancelled.is_set()
+    assert "on_chat_created= did not end in time, cancelled: 1" in caplog.text
 
 
 def test_anonymous_users_have_no_list(tmp_path: Path) -> None:

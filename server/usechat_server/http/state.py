@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -13,7 +13,7 @@ from starlette.types import Scope
 from ui_message_stream.versions import ClientVersion, missing
 
 from usechat_server.agent import Agent
-from usechat_server.aio import PerLoop, call_hook
+from usechat_server.aio import PerLoop, call_hook, cancel
 from usechat_server.approvals import Approvals
 from usechat_server.coordination.base import ChatKey, Coordinator, TakeOver
 from usechat_server.errors import Forbidden, InvalidRequest, NotSignedIn, ServiceUnavailable
@@ -36,6 +36,9 @@ logger: logging.Logger = logging.getLogger("usechat.app")
 #: Returns the app's own id of the user who sends a request; None or "": not signed in. It has the
 #: headers; the body has not been read. A sync function runs in a thread.
 UserHook = Callable[[Request], Awaitable[str | None] | str | None]
+
+#: Seconds that `on_chat_created` hooks may still take at the end.
+_HOOK_SECONDS = 2.0
 
 
 class AppState:
@@ -109,7 +112,9 @@ class AppState:
             async with limit:
                 # Before the body is read: a client that is refused shall not upload it.
                 user = await call_hook(self._user, Request(scope))
-        except PermissionError:
+        except PermissionError as error:
+            if error.errno is not None:
+                raise  # from the operating system, not a refusal
             logger.info("user= refused a request", exc_info=True)
             raise Forbidden from None
         except TimeoutError:
@@ -203,7 +208,7 @@ class AppState:
         if loop_state := self._loops.pop():
             await loop_state.runs.aclose()
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(task for task in self._hook_tasks if task.get_loop() is loop))
+        await _finish_hooks([task for task in self._hook_tasks if task.get_loop() is loop])
         if self._redis and (commands := self._redis.pop()):
             await commands.aclose()
         await self.responder_factory.aclose()
@@ -233,6 +238,15 @@ class _LoopState:
         self.is_store_open = False
         #: whether a request has come
         self.has_served = False
+
+
+async def _finish_hooks(tasks: Sequence[asyncio.Task[None]]) -> None:
+    if not tasks:
+        return
+    _, running = await asyncio.wait(tasks, timeout=_HOOK_SECONDS)
+    if running:
+        logger.warning("on_chat_created= did not end in time, cancelled: %d", len(running))
+        await cancel(running)
 
 
 def _log_missing_credentials(agent: Agent) -> None:
