@@ -37,9 +37,14 @@ class ChatError(Exception):
     Args:
         text: What the user reads, as it is.
         status: The HTTP status, 400 to 599.
+
+    Raises:
+        ValueError: `status` is not the status of an error.
     """
 
     def __init__(self, text: str, status: int = 400) -> None:
+        if not 400 <= status <= 599:
+            raise ValueError(f"status: expected 400 to 599, got {status}")
         super().__init__(text)
         self.text = text
         self.status = status

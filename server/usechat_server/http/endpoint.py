@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from usechat_server.http.errors import ErrorRenderer, is_refusal
+from usechat_server.http.errors import ErrorRenderer
 from usechat_server.http.security import Security
 from usechat_server.http.state import AppState
 
@@ -46,10 +46,8 @@ class Endpoint:
         except ClientDisconnect:
             return
         except Exception as error:
-            await self._errors.render(scope, error)(scope, receive, send)
-            if not is_refusal(error):
-                raise  # the host logs it in full
-            return
+            # Not raised again: the host would log it a second time and render it once more.
+            response = self._errors.render(scope, error)
         await response(scope, receive, send)
 
 

@@ -6,6 +6,7 @@ frontend can show. The table of all of them is docs/errors.md.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,19 +16,15 @@ from typing import Literal
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
+from ui_message_stream import json_codec
 
 from usechat_server.errors import ChatError, RequestTimeout, ServiceUnavailable, public_error
 
-__all__ = ["ErrorFormat", "ErrorRenderer", "is_refusal"]
+__all__ = ["ErrorFormat", "ErrorRenderer"]
 
 logger: logging.Logger = logging.getLogger("usechat.app")
 
 ErrorFormat = Literal["text", "json"]
-
-
-def is_refusal(error: Exception) -> bool:
-    """Whether an error was raised to refuse a request; any other one is a failure."""
-    return isinstance(error, ChatError | HTTPException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +39,15 @@ class ErrorRenderer:
         self, status: int, text: str, headers: Mapping[str, str] | None = None
     ) -> Response:
         """Return a response with a status and a text for the user."""
+        if status < 200 or status in {204, 304}:  # HTTP allows no body here
+            return Response(None, status, headers)
+        text = json_codec.replace_surrogates(text)
         if self.format == "text":
             return PlainTextResponse(text, status, headers)
         return JSONResponse({"error": {"status": status, "message": text}}, status, headers)
 
     def render(self, scope: Scope, error: Exception) -> Response:
-        """Return the response for an error. A failure is logged, and its text is masked."""
+        """Return the response for an error. A failure is logged in full, and its text is masked."""
         if isinstance(error, ChatError):
             return self.response(error.status, error.text, _headers(scope, error))
         if isinstance(error, HTTPException):
@@ -59,17 +59,21 @@ class ErrorRenderer:
             scope["path"],
             error,
             public.reference,
+            exc_info=error,
         )
         return self.response(500, public.text)
 
     def _text(self, scope: Scope, error: HTTPException) -> str:
-        if error.detail == HTTPStatus(error.status_code).phrase:
-            if error.status_code == 404:
-                path = f"{scope.get('root_path', '')}{self.chat_path}"
-                return f"Not found. The chat is at POST {path}."
-            if error.status_code == 405:
-                return f"{scope['method']} is not allowed here."
-        return error.detail
+        detail: object = error.detail
+        if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
+            path = f"{scope.get('root_path', '')}{self.chat_path}"
+            return f"Not found. The chat is at POST {path}."
+        if error.status_code == 405 and detail == HTTPStatus.METHOD_NOT_ALLOWED.phrase:
+            return f"{scope['method']} is not allowed here."
+        if isinstance(detail, str):
+            return detail
+        # FastAPI's HTTPException takes any value.
+        return json.dumps(detail, ensure_ascii=False, default=str)
 
 
 def _headers(scope: Scope, error: ChatError) -> dict[str, str] | None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import HTTPException as FastAPIError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from usechat_server import (
     Agent,
     ChatConflict,
@@ -26,6 +31,7 @@ from usechat_server import (
     StreamWriter,
     Turn,
     create_app,
+    create_router,
 )
 
 from tests.harness.errors_table import chunk_table, refusal_table
@@ -133,8 +139,66 @@ def test_a_failure(
     assert text.startswith("Something went wrong on the server.")
     assert "secret" not in text
     reference = text.rpartition("reference ")[2].strip(" ).")
-    [line] = [record.getMessage() for record in caplog.records if reference in record.getMessage()]
+    # Once, with the traceback: neither Starlette nor the server logs it again.
+    [record] = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    line = record.getMessage()
     assert line.startswith("request failed: POST /api/chat, RuntimeError('secret')")
+    assert reference in line
+    assert record.exc_info is not None
+    assert record.exc_info[1] is model.error
+
+
+def test_a_failure_in_a_host_app(errors: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def host_error(request: Request, error: Exception) -> Response:
+        raise AssertionError("the error was already rendered")
+
+    model = Failing()
+    router = create_router(Agent(model), errors=errors)
+    app = Starlette(routes=[*router.routes], exception_handlers={RuntimeError: host_error})
+    with LiveServer(app) as server:
+        response = server.chat()
+    assert response.status_code == 500
+    assert message(response, errors).startswith("Something went wrong on the server.")
+    [record] = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert record.getMessage().startswith("request failed: POST /api/chat, RuntimeError('secret')")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (HTTPException(499, "Pay first."), "Pay first."),
+        (HTTPException(599, "Later."), "Later."),
+        (HTTPException(404, "No such plan."), "No such plan."),
+        (FastAPIError(422, {"plan": "größer"}), '{"plan": "größer"}'),
+        (FastAPIError(422, [1, Path("/x")]), '[1, "/x"]'),
+        (ChatError("Half an emoji: \ud83d"), "Half an emoji: �"),
+        (HTTPException(400, "Half an emoji: \ud83d"), "Half an emoji: �"),
+    ],
+)
+def test_an_unusual_refusal_of_an_app(
+    server: LiveServer, errors: str, model: Failing, error: Exception, text: str
+) -> None:
+    model.error = error
+    response = server.chat()
+    status = error.status if isinstance(error, ChatError) else error.status_code  # type: ignore[attr-defined]
+    assert response.status_code == status
+    assert message(response, errors) == text
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_without_a_body(server: LiveServer, model: Failing, status: int) -> None:
+    model.error = HTTPException(status, headers={"x-plan": "trial"})
+    response = server.chat()
+    assert response.status_code == status
+    assert response.headers["x-plan"] == "trial"
+    assert response.content == b""
+    assert "content-type" not in response.headers
+
+
+@pytest.mark.parametrize("status", [0, 200, 399, 600])
+def test_a_chat_error_requires_the_status_of_an_error(status: int) -> None:
+    with pytest.raises(ValueError, match=f"status: expected 400 to 599, got {status}"):
+        ChatError("No.", status)
 
 
 def test_after_the_stream_began_it_is_an_error_chunk() -> None:
