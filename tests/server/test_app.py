@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from ui_message_stream.chunks import Chunk, Custom, ToolApprovalRequest, ToolInputAvailable
 from ui_message_stream.versions import ClientVersion
-from usechat_server import Agent, ChatError, Settings, Turn, create_app
+from usechat_server import Agent, ChatError, Settings, Turn, UsechatDeprecationWarning, create_app
 from usechat_server.app import ChatApp
 from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
@@ -395,7 +395,8 @@ def test_a_request_names_its_client_version() -> None:
         assert "custom" not in kinds({})
         assert "custom" in kinds({"x-usechat-client": "ai/7.0.173"})
         assert "custom" in kinds({"x-usechat-client": "7.0.173"})
-        assert "custom" in kinds({"x-usechat-floor": "7.0.173"})  # what clients sent before 0.1
+        with pytest.warns(UsechatDeprecationWarning, match="x-usechat-floor .* x-usechat-client"):
+            assert "custom" in kinds({"x-usechat-floor": "7.0.173"})
         assert "custom" not in kinds({"x-usechat-client": "ai/6"})
         assert "custom" in server.chat(query="?client=ai/7.0.173").text
         refusal = refusal_text(server.chat(headers={"x-usechat-client": "ai/4.0.12"}), 400)

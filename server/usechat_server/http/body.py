@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from dataclasses import replace
 from typing import cast
 
@@ -14,7 +15,13 @@ from starlette.types import Message, Receive, Scope
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.chat_request import parse_request, turn_of, validate_body
-from usechat_server.errors import ChatError, InvalidRequest, PayloadTooLarge, RequestTimeout
+from usechat_server.errors import (
+    ChatError,
+    InvalidRequest,
+    PayloadTooLarge,
+    RequestTimeout,
+    UsechatDeprecationWarning,
+)
 from usechat_server.settings import Settings, cached_settings
 from usechat_server.turn import BodyT, Turn
 
@@ -41,6 +48,12 @@ def requested_client_version(scope: Scope, default: ClientVersion) -> ClientVers
         ("client", QueryParams(scope["query_string"]).get("client")),
     ):
         if text is not None:
+            if source == _OLD_CLIENT_HEADER:
+                warnings.warn(
+                    f"the header {_OLD_CLIENT_HEADER} is deprecated: send {CLIENT_HEADER}",
+                    UsechatDeprecationWarning,
+                    stacklevel=1,
+                )
             try:
                 return ClientVersion.parse(text.strip())
             except ValueError as error:
@@ -78,14 +91,17 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     """Return the request's body.
 
     Raises:
+        InvalidRequest: The `content-length` header is not a number.
         PayloadTooLarge: It is longer than the settings' `max_body_bytes`.
         RequestTimeout: It did not arrive within the settings' `body_timeout`.
         ClientDisconnect: The client left.
         RuntimeError: The app has read it, as a stream or a form.
     """
     limit = settings.max_body_bytes
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal():
+        raise InvalidRequest("content-length: expected a number of bytes")
+    if int(length[:20]) > limit:  # int() refuses thousands of digits
         raise _too_large(limit)
     receive = body_receive(request)
     pieces: list[bytes] = []

@@ -32,6 +32,7 @@ from usechat_server import (
     Turn,
     create_app,
     create_router,
+    read_turn,
 )
 
 from tests.harness.errors_table import chunk_table, refusal_table
@@ -199,6 +200,27 @@ def test_a_status_without_a_body(server: LiveServer, model: Failing, status: int
 def test_a_chat_error_requires_the_status_of_an_error(status: int) -> None:
     with pytest.raises(ValueError, match=f"status: expected 400 to 599, got {status}"):
         ChatError("No.", status)
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [(b"x", 400), (b"-1", 400), (b"1_0", 400), (b"", 400), (b"1001", 413), (b"9" * 5000, 413)],
+)
+async def test_the_content_length_of_a_request(length: bytes, status: int) -> None:
+    # Without a server, which would check the header first.
+    request = Request(
+        {
+            "type": "http",
+            "method": "POST",
+            "query_string": b"",
+            "headers": [(b"content-length", length)],
+        }
+    )
+    with pytest.raises(HTTPException) as caught:
+        await read_turn(request, settings=Settings(max_body_bytes=1000))
+    assert caught.value.status_code == status
+    if status == 400:
+        assert caught.value.detail == "content-length: expected a number of bytes"
 
 
 def test_after_the_stream_began_it_is_an_error_chunk() -> None:
