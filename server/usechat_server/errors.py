@@ -153,11 +153,11 @@ RESTARTING = "The server is restarting. Please try again in a moment."
 _TEXTS: Mapping[ErrorKind, str] = {
     "overloaded": "The model is overloaded right now. Please try again in a moment.",
     "rate-limit": "The model is getting too many requests right now. Please try again in a minute.",
-    "timeout": "The model took too long to answer. Please try again.",
+    "timeout": "The model took too long to respond. Please try again.",
     "connection": "The connection to the model was lost. Please try again.",
-    "truncated": "The answer broke off before it was complete. Please try again.",
-    "request": "The model cannot answer this conversation as it is. Please change your message "
-    "or start a new chat.",
+    "truncated": "The response broke off before it was complete. Please try again.",
+    "request": "The model cannot respond to this conversation as it is. Please change your "
+    "message or start a new chat.",
     "auth": "The server is not set up correctly to use the model. Please contact its operator.",
     "internal": "Something went wrong on the server. Please try again.",
 }

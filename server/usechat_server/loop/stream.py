@@ -118,7 +118,9 @@ class _NoApprovals(Approvals):
     """For an app's own routes, which do not receive the user's decisions."""
 
     async def request(self, turn: Turn, call: object) -> ApprovalRequest:
-        raise RuntimeError("tools with needs_approval require create_app()")
+        raise RuntimeError(
+            "tools with needs_approval require a run of create_app(), create_router() or respond()"
+        )
 
     async def redeem(self, turn: Turn) -> dict[str, Decision]:
         return {}

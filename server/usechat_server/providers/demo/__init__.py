@@ -52,7 +52,7 @@ class DemoModel:
         """
         question = read_question(call)
         if question is None:
-            raise InvalidRequest("There is no question to answer.")
+            raise InvalidRequest("There is no message to respond to.")
         fail = asks_for_error(question) and question.id not in self._failed_ids
         if fail:
             self._failed_ids.append(question.id)

@@ -110,7 +110,7 @@ class _Conversation:
     def complete(self) -> list[dict[str, Any]]:
         """Return the messages, the first and the last of which are the user's."""
         if not self._messages:
-            raise InvalidRequest("There is no message to answer.")
+            raise InvalidRequest("There is no message to respond to.")
         if self._messages[0]["role"] == "assistant":
             self._messages.insert(0, {"role": "user", "content": [_FIRST_USER_BLOCK]})
         if self._messages[-1]["role"] == "assistant" and not self.paused:

@@ -121,7 +121,7 @@ def test_any_history_gives_a_request_that_the_api_accepts(
     if refused:
         # Only a new message is refused: an older one never makes a chat unusable.
         is_new = bool(messages) and messages[-1].role == "user"
-        assert is_new or refused == "There is no message to answer."
+        assert is_new or refused == "There is no message to respond to."
         return
     assert request_errors(request) == []
     # There are no lone surrogates left: JSON cannot contain them.
