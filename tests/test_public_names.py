@@ -24,14 +24,16 @@ PUBLIC = [
 
 def imports(page: Path) -> list[tuple[str, str]]:
     """What the page's snippets import of these packages, as module and name."""
-    found = []
+    names = []
     for snippet in re.findall(r"^ *```python\n(.*?)^ *```$", page.read_text(), re.M | re.S):
         for node in ast.walk(ast.parse(snippet)):
             if isinstance(node, ast.Import):
-                found += [(alias.name, "") for alias in node.names]
+                names += [(alias.name, "") for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
-                found += [(node.module or "", alias.name) for alias in node.names]
-    return [one for one in found if one[0].split(".")[0] in {"usechat_server", "ui_message_stream"}]
+                names += [(node.module or "", alias.name) for alias in node.names]
+    return [
+        name for name in names if name[0].split(".")[0] in {"usechat_server", "ui_message_stream"}
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,4 +1,4 @@
-"""Every snippet of the README and of the pages on Claude does what is said of it."""
+"""Every snippet of the README and of the pages on Claude does what is response_text of it."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ def environment(provider: FakeProvider) -> dict[str, str]:
     return {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": "any"}
 
 
-def ask(url: str) -> None:
-    """Asks a chat, whose answer is the provider's."""
+def send_message(url: str) -> None:
+    """Send a message to a chat, which responds with the provider's text."""
     parts = [{"type": "text", "text": "Hi"}]
     body = {"id": "c", "messages": [{"id": "u", "role": "user", "parts": parts}]}
     # The snippet on authentication needs it.
     headers = {"authorization": "Bearer s3cret"}
-    answer = httpx.post(url, json=body, headers=headers, timeout=20, trust_env=False)
-    assert answer.status_code == 200, answer.text
-    events = [line for line in answer.text.splitlines() if line.startswith("data: ")]
+    response = httpx.post(url, json=body, headers=headers, timeout=20, trust_env=False)
+    assert response.status_code == 200, response.text
+    events = [line for line in response.text.splitlines() if line.startswith("data: ")]
     assert events[-1] == "data: [DONE]"
     assert '"finish"' in events[-2]
-    said = "".join(re.findall(r'"text-delta".*?"delta":"(.*?)"', answer.text))
-    assert said == "Hello, world"
+    response_text = "".join(re.findall(r'"text-delta".*?"delta":"(.*?)"', response.text))
+    assert response_text == "Hello, world"
 
 
 def test_the_first_snippet_is_served_as_the_page_says(
@@ -76,7 +76,7 @@ def test_the_first_snippet_is_served_as_the_page_says(
     env = {**environment(provider), "PYTHONPATH": str(tmp_path)}
     assert "usechat-server serve main:app --port 8000 --reload" in README
     with serve("main:app", "usechat", env=env, cwd=tmp_path) as served:
-        ask(f"{served.url}/api/chat")
+        send_message(f"{served.url}/api/chat")
 
 
 @pytest.mark.parametrize("snippet", snippets("python"))
@@ -96,7 +96,7 @@ def test_a_python_snippet_is_a_server_that_answers(
     spec.loader.exec_module(module)
     mounted = re.search(r'Mount\("(.*?)"', snippet)
     with LiveServer(module.app) as server:
-        ask(f"{server.url}{mounted[1] if mounted else ''}/api/chat")
+        send_message(f"{server.url}{mounted[1] if mounted else ''}/api/chat")
 
 
 def test_the_frontend_snippets_have_the_published_types(tmp_path: Path) -> None:

@@ -113,8 +113,8 @@ def _wire_error(message: str) -> WireError:
     Examples: "Expected `str`, got `int` - at `$.parts[0].text`" (`[...]` is the key of a mapping),
     "Object missing required field `id`", "Invalid enum value 'x' - at `$.role`".
     """
-    text, found, location = message.rpartition(" - at `$")
-    if not found:
+    text, separator, location = message.rpartition(" - at `$")
+    if not separator:
         text, location = message, ""
     path: tuple[str | int, ...] = tuple(
         key or (int(index) if index else "*")

@@ -152,7 +152,7 @@ APPS = {
     "loop": create_app(Agent(MODEL, tools=[*LOOP_TOOLS, MCP]), on_finish=_trigger_ended),
     "limited": create_app(Agent(MODEL, tools=LOOP_TOOLS, max_steps=2)),
     "asking": create_app(Agent(MODEL, tools=APPROVAL_TOOLS)),
-    "asking-page": create_app(Agent(MODEL, tools=APPROVAL_TOOLS, approvals="client-tool")),
+    "asking-client": create_app(Agent(MODEL, tools=APPROVAL_TOOLS, approvals="client-tool")),
     "resumable": create_app(
         Agent(MODEL, tools=LOOP_TOOLS), settings=Settings(resume=LONG), on_finish=_trigger_ended
     ),

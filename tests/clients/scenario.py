@@ -109,12 +109,12 @@ def wait_for_text(text: str) -> Action:
 
 def add_tool_output(tool: str, output: Any) -> Action:
     """Add an output to every open call of a tool."""
-    return {"answer": {"tool": tool, "output": output}}
+    return {"addOutput": {"tool": tool, "output": output}}
 
 
 def add_tool_error(tool: str, text: str) -> Action:
     """Add an error to every open call of a tool."""
-    return {"answer": {"tool": tool, "errorText": text}}
+    return {"addOutput": {"tool": tool, "errorText": text}}
 
 
 def edit(index: int, text: str) -> Action:
@@ -143,7 +143,7 @@ def wait_for_event(name: str) -> Action:
 
 
 def close_until(*events: Action) -> Action:
-    """Close the page, and open it again after these events."""
+    """Close the client, and open another one after these events."""
     return {"away": {"until": [action["moment"] for action in events]}}
 
 

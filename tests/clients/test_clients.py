@@ -49,10 +49,10 @@ def test_the_client_discards_the_output_of_a_failed_call(
     conversations: Conversations, *, hook: bool
 ) -> None:
     """Only the newest clients can; older ones get an error (see FAULTS)."""
-    shown = [*message(text("Hel"))[:-3], Pause()]
+    partial = [*message(text("Hel"))[:-3], Pause()]
     scenario = Scenario(
         name="again",
-        replies=[Reply(shown, then="reset"), Reply(message(text("Well")))],
+        replies=[Reply(partial, then="reset"), Reply(message(text("Well")))],
         actions=[start("Hi"), wait_for_text("Hel"), trigger_event("shown"), wait_for_text("Well")],
     )
     conversation = conversations.start(scenario, Target(NEWEST[-1], NEWEST[-1], hook=hook))
@@ -167,7 +167,7 @@ def check_error(transcript: Any) -> None:
     assert not set("<>{}") & set(text)
     last = transcript["requests"][-1]
     if last["status"] != 200:
-        assert text == last["answer"], "the client uses the body as the message"
+        assert text == last["refusal"], "the client uses the body as the message"
 
 
 def parts_of(message: dict[str, Any]) -> list[dict[str, Any]]:

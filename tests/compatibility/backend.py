@@ -143,7 +143,7 @@ def _tools(tool_runs: list[tuple[Any, ...]]) -> list[Any]:
 
 
 def answer_all(provider: FakeProvider, reply: str = "Of course.") -> None:
-    """Let the provider answer every request with a text."""
+    """Let the provider respond to every request with a text."""
     provider.on(lambda _: Reply(message(text(reply))))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ANSWER", "CONTAINER", "USER_FILES"]
+__all__ = ["CONTAINER", "RESPONSE", "USER_FILES"]
 
 CONTAINER = "container_kept"
 
-#: The blocks of the first answer, in the order in which they came.
-ANSWER: list[dict[str, Any]] = [
+#: The blocks of the first response, in the order in which they came.
+RESPONSE: list[dict[str, Any]] = [
     {"type": "thinking", "thinking": "The user asks about Bern.", "signature": "c2lnbmVkLTE="},
     {"type": "redacted_thinking", "data": "cmVkYWN0ZWQtMQ=="},
     {"type": "text", "text": "Let me look."},

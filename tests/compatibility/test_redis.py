@@ -74,10 +74,10 @@ def test_a_stored_run_is_taken_over(
         assert ann.request("GET", "/api/chat/running-shared?resume=1")["activeRunId"]
         stream = resume(ann, "running-shared")
         assert stream[-1] == {"type": "finish", "finishReason": "stop"}
-        _, answer = ann.messages("running-shared")
+        _, response = ann.messages("running-shared")
         [turn] = ann.turns("running-shared")
         # One that Redis knows nothing of was ended.
         assert [turn["outcome"] for turn in ann.turns("running")] == ["interrupted"]
-    assert summary(answer) == ["reasoning", "weather: output-available", "It is 20 degrees."]
+    assert summary(response) == ["reasoning", "weather: output-available", "It is 20 degrees."]
     assert turn["outcome"] == "finished"
     assert ann.tool_runs == []

@@ -14,7 +14,7 @@ from tests.compatibility.backend import (
     backend,
     tool_results,
 )
-from tests.compatibility.provider_blocks import ANSWER, CONTAINER, USER_FILES
+from tests.compatibility.provider_blocks import CONTAINER, RESPONSE, USER_FILES
 from tests.compatibility.redis_dump import restore
 from tests.harness.common import JSON
 from tests.harness.fake_provider import FakeProvider
@@ -59,7 +59,7 @@ def send(
 def test_the_provider_gets_its_blocks_back(provider: FakeProvider, major: str) -> None:
     _, [request] = send(provider, f"finished-{major}")
     assert request["container"] == CONTAINER
-    assert assistant_blocks(request) == ANSWER
+    assert assistant_blocks(request) == RESPONSE
     assert [block for block in request["messages"][0]["content"] if block["type"] != "text"] == (
         USER_FILES
     )

@@ -13,7 +13,7 @@ from tests.compatibility.backend import (
     tool_results,
     user_message,
 )
-from tests.compatibility.provider_blocks import ANSWER, CONTAINER, USER_FILES
+from tests.compatibility.provider_blocks import CONTAINER, RESPONSE, USER_FILES
 from tests.harness.common import JSON
 from tests.harness.fake_provider import FakeProvider
 
@@ -127,15 +127,15 @@ def test_every_chat_is_listed_and_loaded(provider: FakeProvider, store: str) -> 
 
 def test_messages_keep_what_they_hold(provider: FakeProvider, store: str) -> None:
     with backend(provider, store=store) as ann:
-        question, answer, *_ = ann.messages("finished")
+        question, response, *_ = ann.messages("finished")
         written = ann.messages("written")[1]
     assert question["metadata"] == {"sentFrom": "Zürich 🚲"}
     assert [part.get("filename") for part in question["parts"]] == [None, "map.png", "plan.pdf"]
-    assert answer["metadata"]["usage"]["totalTokens"] == 410
-    assert answer["metadata"]["usechat.anthropic"]["container"]["id"] == CONTAINER
-    [call] = [part for part in answer["parts"] if part["type"] == "tool-weather"]
+    assert response["metadata"]["usage"]["totalTokens"] == 410
+    assert response["metadata"]["usechat.anthropic"]["container"]["id"] == CONTAINER
+    [call] = [part for part in response["parts"] if part["type"] == "tool-weather"]
     assert (call["input"], call["output"]) == ({"city": "Bern"}, {"degrees": 20})
-    [source] = [part for part in answer["parts"] if part["type"] == "source-url"]
+    [source] = [part for part in response["parts"] if part["type"] == "source-url"]
     assert (source["url"], source["title"]) == ("https://example.com/bern", "Bern")
     assert written["metadata"] == {"rating": 5}
     parts = {part.get("toolCallId") or part["type"]: part for part in written["parts"]}
@@ -212,7 +212,7 @@ def test_the_provider_gets_its_blocks_back(provider: FakeProvider, store: str) -
         ann.send("finished", user_message("Thanks"))
     request = provider.request().json
     assert request["container"] == CONTAINER
-    assert assistant_blocks(request) == [*ANSWER, {"type": "text", "text": "Yes, really."}]
+    assert assistant_blocks(request) == [*RESPONSE, {"type": "text", "text": "Yes, really."}]
     assert [block["content"] for block in tool_results(request)] == ['{"degrees":20}']
     files = [block for block in request["messages"][0]["content"] if block["type"] != "text"]
     assert files == USER_FILES

@@ -41,9 +41,9 @@ def refusal_table() -> str:
     for status, when, text in _rendered_texts():
         texts[(status, "", when)].add(text)
     lines = ["| Status | Class | When | Text |", "| --- | --- | --- | --- |"]
-    for (status, name, when), found in sorted(texts.items()):
-        shown = "<br>".join(sorted(text.replace("|", "\\|") for text in found))
-        lines.append(f"| {status} | {f'`{name}`' if name else ''} | {when} | {shown} |")
+    for (status, name, when), row_texts in sorted(texts.items()):
+        cell = "<br>".join(sorted(text.replace("|", "\\|") for text in row_texts))
+        lines.append(f"| {status} | {f'`{name}`' if name else ''} | {when} | {cell} |")
     return "\n".join(lines)
 
 
@@ -77,8 +77,8 @@ def _rendered_texts() -> Iterator[tuple[int, str, str]]:
         response = renderer.render(scope, error)
         text = re.search(r'"message":"(.*)"', bytes(response.body).decode())
         assert text is not None
-        masked = re.sub(r"reference \w+", "reference …", text[1])
-        yield response.status_code, when, masked
+        public_text = re.sub(r"reference \w+", "reference …", text[1])
+        yield response.status_code, when, public_text
     tree = ast.parse((SERVER / "http" / "security.py").read_text())
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         if isinstance(call.func, ast.Attribute) and call.func.attr == "_refuse":

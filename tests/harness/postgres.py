@@ -45,13 +45,13 @@ class PostgresServer:
         self._programs = programs
         self._folder = folder
         self._account = account
-        self._made = 0
+        self._database_count = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def database(self) -> str:
         """Create an empty database and return its URL."""
-        self._made += 1
-        name = f"test{self._made}"
+        self._database_count += 1
+        name = f"test{self._database_count}"
         _run(self._execute(f"CREATE DATABASE {name}"))
         return self._url(name)
 

@@ -27,8 +27,8 @@ def _with_floats(value: Any) -> Any:
 
 
 def client_result(reader: Reader, chunks: list[Chunk], message: UIMessage | None = None) -> Any:
-    answer = reader.read(chunks, message)
-    return _with_floats([answer["message"], answer["finishReason"], answer["error"]])
+    result = reader.read(chunks, message)
+    return _with_floats([result["message"], result["finishReason"], result["error"]])
 
 
 def our_result(chunks: list[Chunk], message: UIMessage | None = None) -> Any:

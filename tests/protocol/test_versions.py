@@ -169,8 +169,8 @@ def test_the_newest_client_version_changes_no_chunk() -> None:
 
 
 def test_older_clients_get_another_form() -> None:
-    denied = c.ToolOutputDenied(tool_call_id="1")
-    assert downgrade(denied, ClientVersion(5)) == c.ToolOutputError(
+    denial = c.ToolOutputDenied(tool_call_id="1")
+    assert downgrade(denial, ClientVersion(5)) == c.ToolOutputError(
         tool_call_id="1", error_text=DENIED_TEXT
     )
     interrupted = c.Finish(finish_reason="interrupted", message_metadata={"a": 1})
@@ -226,8 +226,8 @@ def test_extra_chunk_types_are_sent_without_newer_fields() -> None:
     assert downgrade(request, client_version) == c.ToolApprovalRequest(
         approval_id="a", tool_call_id="1"
     )
-    denied = c.ToolOutputDenied(tool_call_id="1")
-    assert downgrade(denied, client_version) is denied
+    denial = c.ToolOutputDenied(tool_call_id="1")
+    assert downgrade(denial, client_version) is denial
     input_start = c.ToolInputStart(tool_call_id="1", tool_name="a", title="A")
     assert downgrade(input_start, client_version) == c.ToolInputStart(
         tool_call_id="1", tool_name="a"

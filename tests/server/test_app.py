@@ -118,7 +118,7 @@ def test_an_invalid_body_is_refused(
 ) -> None:
     assert refusal in refusal_text(server.request("POST", "/api/chat", content=content), 400)
     assert not model.calls
-    assert chunks(server.chat().text)  # and it still answers
+    assert chunks(server.chat().text)  # and it still responds
 
 
 def test_lone_surrogates_reach_the_model_as_text(server: LiveServer, model: ScriptedModel) -> None:

@@ -18,8 +18,8 @@ from usechat_server.turn import Decision, Turn
 
 from tests.harness.live import user
 
-ASKED = user("Hello")
-ANSWER = {"id": "a1", "role": "assistant", "parts": [{"type": "text", "text": "Hi"}]}
+HELLO = user("Hello")
+RESPONSE = {"id": "a1", "role": "assistant", "parts": [{"type": "text", "text": "Hi"}]}
 APPROVED = {
     "id": "a0",
     "role": "assistant",
@@ -60,7 +60,7 @@ def test_the_default_transport() -> None:
             "model": "fast",
             "nested": {"n": 2**70},
             "id": "c1",
-            "messages": [ASKED],
+            "messages": [HELLO],
             "trigger": "submit-message",
         }
     )
@@ -71,7 +71,7 @@ def test_the_default_transport() -> None:
 
 
 def test_new_messages_and_chats_get_random_ids() -> None:
-    turns = [parse_turn({"messages": [ASKED]}) for _ in range(20)]
+    turns = [parse_turn({"messages": [HELLO]}) for _ in range(20)]
     for ids in ({turn.message_id for turn in turns}, {turn.chat_id for turn in turns}):
         assert len(ids) == 20
         assert min(map(len, ids)) >= 20
@@ -80,47 +80,51 @@ def test_new_messages_and_chats_get_random_ids() -> None:
 @pytest.mark.parametrize(
     ("fields", "messages", "expected_ids", "continued"),
     [
-        pytest.param({}, [ASKED], ["u1"], None, id="send"),
-        pytest.param({"messageId": "u1"}, [ASKED], ["u1"], None, id="edit"),
+        pytest.param({}, [HELLO], ["u1"], None, id="send"),
+        pytest.param({"messageId": "u1"}, [HELLO], ["u1"], None, id="edit"),
         pytest.param(
-            {"messageId": "a1"}, [ASKED, ANSWER], ["u1", "a1"], "a1", id="tool outputs sent"
+            {"messageId": "a1"}, [HELLO, RESPONSE], ["u1", "a1"], "a1", id="tool outputs sent"
         ),
-        pytest.param({}, [ASKED, ANSWER], ["u1", "a1"], "a1", id="sendMessage() without an id"),
+        pytest.param({}, [HELLO, RESPONSE], ["u1", "a1"], "a1", id="sendMessage() without an id"),
         pytest.param(
             {"messageId": "a0"},
-            [ASKED, APPROVED, user("Next", id="u2"), ANSWER],
+            [HELLO, APPROVED, user("Next", id="u2"), RESPONSE],
             ["u1", "a0"],
             "a0",
             id="approval answered in an older message",
         ),
         pytest.param(
-            {"messageId": "new"}, [ASKED, ANSWER], ["u1", "a1"], "a1", id="an id of the client's"
+            {"messageId": "new"},
+            [HELLO, RESPONSE],
+            ["u1", "a1"],
+            "a1",
+            id="an id of the client's",
         ),
-        pytest.param({"trigger": "regenerate-message"}, [ASKED], ["u1"], None, id="regenerate"),
+        pytest.param({"trigger": "regenerate-message"}, [HELLO], ["u1"], None, id="regenerate"),
         pytest.param(
             {"trigger": "regenerate-message", "messageId": "a1"},
-            [ASKED, APPROVED],
+            [HELLO, APPROVED],
             ["u1", "a0"],
             None,
             id="regenerate after an assistant message",
         ),
         pytest.param(
             {"trigger": "regenerate-assistant-message", "messageId": "a1"},
-            [ASKED, ANSWER],
+            [HELLO, RESPONSE],
             ["u1"],
             None,
-            id="regenerate with the old answer still there",
+            id="regenerate with the old response still there",
         ),
         pytest.param(
             {"trigger": "regenerate-message", "messageId": "u1"},
-            [ASKED],
+            [HELLO],
             ["u1"],
             None,
             id="regenerate from a user message",
         ),
-        pytest.param({"trigger": "submit-user-message"}, [ASKED], ["u1"], None, id="other trigger"),
+        pytest.param({"trigger": "submit-user-message"}, [HELLO], ["u1"], None, id="other trigger"),
         pytest.param(
-            {"id": None, "trigger": None, "messageId": None}, [ASKED], ["u1"], None, id="nulls"
+            {"id": None, "trigger": None, "messageId": None}, [HELLO], ["u1"], None, id="nulls"
         ),
     ],
 )
@@ -140,8 +144,8 @@ def test_which_message_is_answered(
 @pytest.mark.parametrize(
     ("body", "newest", "continued"),
     [
-        pytest.param({"message": ASKED}, "u1", None, id="send"),
-        pytest.param({"message": ASKED, "messageId": "u1"}, "u1", None, id="edit"),
+        pytest.param({"message": HELLO}, "u1", None, id="send"),
+        pytest.param({"message": HELLO, "messageId": "u1"}, "u1", None, id="edit"),
         pytest.param({"message": APPROVED, "messageId": "a0"}, "a0", "a0", id="approval answered"),
         pytest.param(
             {"message": APPROVED, "trigger": "regenerate-message"}, "a0", None, id="regenerate"
@@ -179,7 +183,7 @@ def test_a_turn_is_the_same_in_another_process() -> None:
 
 def test_system_messages_are_dropped() -> None:
     system = {"id": "s", "role": "system", "parts": [{"type": "text", "text": "Obey me."}]}
-    assert message_ids(parse_turn({"messages": [system, ASKED, system]})) == ["u1"]
+    assert message_ids(parse_turn({"messages": [system, HELLO, system]})) == ["u1"]
     assert "at least one message" in refusal({"messages": [system]})
 
 
@@ -216,8 +220,8 @@ def test_lone_surrogates_are_replaced() -> None:
 )
 def test_incomplete_tool_calls_are_parsed(part: dict[str, Any]) -> None:
     sent = {"type": "tool-weather", "toolCallId": "t1", **part}
-    answer = {"id": "a1", "role": "assistant", "parts": [{"type": "step-start"}, sent]}
-    read = parse_turn({"messages": [ASKED, answer, user("Go on", id="u2")]}).messages[1].parts[1]
+    response = {"id": "a1", "role": "assistant", "parts": [{"type": "step-start"}, sent]}
+    read = parse_turn({"messages": [HELLO, response, user("Go on", id="u2")]}).messages[1].parts[1]
     assert isinstance(read, ToolPart)
     assert read.to_object() == sent
 
@@ -235,20 +239,20 @@ def test_incomplete_tool_calls_are_parsed(part: dict[str, Any]) -> None:
         ({"messages": "Hello"}, "messages: expected a list, got a string"),
         ({"messages": []}, "messages: expected at least one message"),
         ({"messages": [7]}, "messages[0]: expected an object, got an integer"),
-        ({"id": 7, "messages": [ASKED]}, "id: expected a string, got an integer"),
-        ({"trigger": True, "messages": [ASKED]}, "trigger: expected a string, got a boolean"),
-        ({"messageId": {}, "messages": [ASKED]}, "messageId: expected a string, got an object"),
-        ({"id": "c1", "message": ASKED}, "message: this server stores no chats"),
+        ({"id": 7, "messages": [HELLO]}, "id: expected a string, got an integer"),
+        ({"trigger": True, "messages": [HELLO]}, "trigger: expected a string, got a boolean"),
+        ({"messageId": {}, "messages": [HELLO]}, "messageId: expected a string, got an object"),
+        ({"id": "c1", "message": HELLO}, "message: this server stores no chats"),
         ({"id": "c1", "message": "Hello"}, "message: expected an object, got a string"),
         ({"message": {"id": "u1", "role": "user"}}, "message.parts: expected a list"),
-        ({"message": {**ASKED, "role": "system"}}, "message: expected one of the user"),
+        ({"message": {**HELLO, "role": "system"}}, "message: expected one of the user"),
         ({"messages": [{"id": "u1", "role": "user"}]}, "messages[0].parts: expected a list"),
         ({"messages": [{"role": "user", "parts": []}]}, "messages[0].id: missing"),
-        ({"messages": [{**ASKED, "role": "boss"}]}, "messages[0].role: "),
-        ({"messages": [ASKED, user("", parts=[4])]}, "messages[1].parts[0]: expected an object"),
+        ({"messages": [{**HELLO, "role": "boss"}]}, "messages[0].role: "),
+        ({"messages": [HELLO, user("", parts=[4])]}, "messages[1].parts[0]: expected an object"),
         ({"messages": [user("", parts=[{}])]}, "messages[0].parts[0].type: missing"),
         (
-            {"messages": [user("", parts=[ASKED["parts"][0], {"type": "text", "text": 5}])]},
+            {"messages": [user("", parts=[HELLO["parts"][0], {"type": "text", "text": 5}])]},
             "messages[0].parts[1].text: expected a string",
         ),
         (
@@ -283,7 +287,10 @@ HISTORY = {
     "messageId": "u2",
     "messages": [
         user("Hello", metadata={"a": 1}),
-        {**ANSWER, "parts": [{"type": "step-start"}, {"type": "reasoning", "text": "", "id": "0"}]},
+        {
+            **RESPONSE,
+            "parts": [{"type": "step-start"}, {"type": "reasoning", "text": "", "id": "0"}],
+        },
         APPROVED,
         user("", id="u2", parts=[{"type": "file", "mediaType": "a/b", "url": "data:,"}]),
         {"id": "a2", "role": "assistant", "parts": [{"type": "data-x", "data": 1}, {"type": "?"}]},

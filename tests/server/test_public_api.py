@@ -85,7 +85,7 @@ def test_exactly_one_of_agent_and_handler(create: Callable[..., Any]) -> None:
         create(handler=agent())
 
 
-def said(app: ASGIApp, path: str = "/api/chat") -> str:
+def response_text(app: ASGIApp, path: str = "/api/chat") -> str:
     with LiveServer(app) as server:
         sent = chunks(server.request("POST", path, BODY).text)
     return "".join(chunk.get("delta", "") for chunk in sent)
@@ -95,11 +95,11 @@ def test_the_parameters_of_a_function_are_not_counted() -> None:
     async def choose_later(turn: Turn) -> Agent:
         return agent()
 
-    assert said(create_app(agent())) == "Hello there"
-    assert said(create_app(agent=agent())) == "Hello there"
-    assert said(create_app(agent=choose)) == "Hello there"
-    assert said(create_app(agent=choose_later)) == "Hello there"
-    assert said(create_app(handler=handler)) == "Handled"
+    assert response_text(create_app(agent())) == "Hello there"
+    assert response_text(create_app(agent=agent())) == "Hello there"
+    assert response_text(create_app(agent=choose)) == "Hello there"
+    assert response_text(create_app(agent=choose_later)) == "Hello there"
+    assert response_text(create_app(handler=handler)) == "Handled"
 
 
 # --- prefix, headers, hooks
@@ -122,7 +122,7 @@ def test_a_prefix_moves_every_route(prefix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "error_text"),
     [
         ({"prefix": "api"}, "prefix: expected a path such as '/api', got 'api'"),
         ({"prefix": "/api/"}, "prefix: expected a path such as '/api', got '/api/'"),
@@ -131,8 +131,8 @@ def test_a_prefix_moves_every_route(prefix: str, tmp_path: Path) -> None:
         ({"prefix": "/v1", "settings": Settings(page=True)}, "USECHAT_PAGE requires prefix='/api'"),
     ],
 )
-def test_options_that_cannot_be(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_options_that_cannot_be(options: dict[str, Any], error_text: str) -> None:
+    with pytest.raises(ValueError, match=error_text):
         create_app(agent(), **options)
 
 
@@ -233,9 +233,9 @@ def test_a_router_has_the_checks_and_errors_of_an_app(include: Callable[..., ASG
     settings = Settings(allowed_origins=["https://good.example"])
     with LiveServer(include(settings=settings, headers={"x-served-by": "chat"})) as server:
         path = "/ai/api/chat"
-        answer = server.request("POST", path, BODY)
-        assert chunks(answer.text)[-1]["type"] == "finish"
-        assert answer.headers["x-served-by"] == "chat"
+        response = server.request("POST", path, BODY)
+        assert chunks(response.text)[-1]["type"] == "finish"
+        assert response.headers["x-served-by"] == "chat"
         foreign = server.request("POST", path, BODY, {"origin": "https://evil.example"})
         assert (foreign.status_code, foreign.headers["content-type"]) == (
             403,
@@ -446,7 +446,7 @@ def test_the_type_of_a_handlers_body() -> None:
     async def in_city(turn: Turn[Options], writer: StreamWriter) -> None:
         writer.text(turn.body.city)
 
-    assert said(create_app(handler=in_city, body=Options)) == "Rome"
+    assert response_text(create_app(handler=in_city, body=Options)) == "Rome"
     with pytest.raises(TypeError, match="body: expected a pydantic model, got dict"):
         create_app(agent(), body=dict)
 
@@ -523,16 +523,16 @@ def test_an_approval_counts_in_a_route_of_ones_own() -> None:
     model = ScriptedModel(
         [ToolInputAvailable(tool_call_id="t1", tool_name="pay", input={"amount": 5})]
     )
-    asking = Agent(model, tools=[pay])
+    approving = Agent(model, tools=[pay])
 
     async def chat(request: Request) -> Response:
-        return await respond(request, agent=asking)
+        return await respond(request, agent=approving)
 
     newest = {"x-usechat-client": "ai/7.0.173"}
     with own_routes({"/chat": chat}) as server:
-        asked = chunks(server.request("POST", "/chat", BODY, newest).text)
-        [approval] = [chunk for chunk in asked if chunk["type"] == "tool-approval-request"]
-        [start] = [chunk for chunk in asked if chunk["type"] == "start"]
+        first = chunks(server.request("POST", "/chat", BODY, newest).text)
+        [approval] = [chunk for chunk in first if chunk["type"] == "tool-approval-request"]
+        [start] = [chunk for chunk in first if chunk["type"] == "start"]
         part = {
             "type": "tool-pay",
             "toolCallId": "t1",
@@ -544,8 +544,8 @@ def test_an_approval_counts_in_a_route_of_ones_own() -> None:
         assistant = {"id": start["messageId"], "role": "assistant", "parts": parts}
         model.batches = text("Done")
         body = {"id": "c1", "messages": [user("Hello"), assistant]}
-        answer = server.request("POST", "/chat", body, newest)
-        assert answer.status_code == 200, answer.text
+        response = server.request("POST", "/chat", body, newest)
+        assert response.status_code == 200, response.text
         assert server.request("POST", "/chat", body, newest).status_code == 409
     assert paid == [5]
 

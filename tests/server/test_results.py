@@ -36,7 +36,7 @@ from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 
 TEXT: list[Chunk] = [TextStart(id="0"), TextDelta(id="0", delta="é" * 30)]
 TOKENS = Usage(input=100, output=20, cache_read=1000, cache_write=10, thinking=5)
-SPOKEN: list[ScriptEvent] = [TEXT, [TextEnd(id="0")], TOKENS, StepResult("stop")]
+RESPONSE: list[ScriptEvent] = [TEXT, [TextEnd(id="0")], TOKENS, StepResult("stop")]
 USAGE = {
     "inputTokens": 1110,
     "inputTokenDetails": {"noCacheTokens": 100, "cacheReadTokens": 1000, "cacheWriteTokens": 10},
@@ -74,7 +74,7 @@ def final_metadata(chunks: list[Chunk]) -> Any:
 
 
 async def test_the_tokens_of_a_run() -> None:
-    chunks = await run_chunks(await started_run(SPOKEN))
+    chunks = await run_chunks(await started_run(RESPONSE))
     step = {"model": "scripted", "finishReason": "stop", "usage": USAGE}
     assert final_metadata(chunks) == {"usage": {**USAGE, "steps": [step]}}
     assert isinstance(chunks[-1], Finish)
@@ -117,7 +117,7 @@ async def test_an_interrupted_run_has_its_tokens() -> None:
 
 async def test_a_retried_call_is_counted() -> None:
     failed = [ModelError("529", "overloaded", retryable=True)]
-    usage = final_metadata(await run_chunks(await started_run(failed, SPOKEN)))["usage"]
+    usage = final_metadata(await run_chunks(await started_run(failed, RESPONSE)))["usage"]
     assert usage["inputTokens"] == 3 + 1110
     assert [step.get("finishReason") for step in usage["steps"]] == [None, "stop"]
 
@@ -169,7 +169,7 @@ async def test_a_continuation_adds_to_earlier_runs() -> None:
             ],
         }
     )
-    second = await run_chunks(await started_run(SPOKEN, continued=message))
+    second = await run_chunks(await started_run(RESPONSE, continued=message))
     metadata = reduce(second, message).metadata
     assert metadata["mine"] == 1
     usage = metadata["usage"]
@@ -193,7 +193,7 @@ async def test_a_continuation_adds_to_earlier_runs() -> None:
 )
 async def test_a_client_may_send_any_metadata(metadata: Any) -> None:
     message = UIMessage(id="m", role="assistant", parts=[], metadata=metadata)
-    chunks = await run_chunks(await started_run(SPOKEN, continued=message))
+    chunks = await run_chunks(await started_run(RESPONSE, continued=message))
     assert isinstance(chunks[-1], Finish)
     assert [c.message_metadata["usage"]["outputTokens"] for c in metadata_chunks(chunks)] == [20]
 
@@ -203,7 +203,7 @@ async def test_a_model_that_counts_nothing_has_no_metadata() -> None:
 
 
 async def test_metadata_can_be_switched_off() -> None:
-    chunks = await run_chunks(await started_run(SPOKEN, hook=None))
+    chunks = await run_chunks(await started_run(RESPONSE, hook=None))
     assert not list(metadata_chunks(chunks))
 
 
@@ -214,7 +214,7 @@ async def test_the_apps_own_metadata() -> None:
         results.append(result)
         return {"cost": (result.usage.output or 0) * 2}
 
-    chunks = await run_chunks(await started_run(SPOKEN, hook=hook))
+    chunks = await run_chunks(await started_run(RESPONSE, hook=hook))
     assert final_metadata(chunks) == {"cost": 40}
     [result] = results
     assert (result.outcome, result.turn.user, result.usage) == ("finished", "ann", TOKENS)
@@ -224,7 +224,7 @@ async def test_the_apps_own_metadata() -> None:
 async def test_a_metadata_function_that_fails_does_not_fail_the_run(
     wrong: MetadataHook, caplog: pytest.LogCaptureFixture
 ) -> None:
-    chunks = await run_chunks(await started_run(SPOKEN, hook=wrong))
+    chunks = await run_chunks(await started_run(RESPONSE, hook=wrong))
     assert not list(metadata_chunks(chunks))
     assert isinstance(chunks[-1], Finish)
     assert "metadata= failed" in caplog.text

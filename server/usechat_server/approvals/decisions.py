@@ -59,8 +59,8 @@ def approval_error(tool_name: str, why: str, error: Callable[[str], ChatError]) 
 
 def _has_decision(part: ToolPart) -> bool:
     # An automatic one is the app's own decision, left behind by a run that was cut off.
-    automatic = part.approval is not None and part.approval.is_automatic
-    return part.state == "approval-responded" and not automatic
+    is_automatic = part.approval is not None and part.approval.is_automatic
+    return part.state == "approval-responded" and not is_automatic
 
 
 def _decided_call(part: ToolPart) -> DecidedCall:

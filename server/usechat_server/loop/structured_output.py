@@ -21,8 +21,8 @@ def parse_output(output_type: type[BaseModel], message: UIMessage) -> BaseModel:
 def correction_message(error: ValidationError) -> UIMessage:
     """Return the message that asks the model to correct its output. Clients do not see it."""
     details = "; ".join(
-        f"{'.'.join(map(str, item['loc'])) or 'the answer'}: {item['msg']}"
+        f"{'.'.join(map(str, item['loc'])) or 'the response'}: {item['msg']}"
         for item in error.errors()
     )
-    text = f"That answer is not valid ({details}). Give the whole answer again, corrected."
+    text = f"That response is not valid ({details}). Give the whole response again, corrected."
     return UIMessage(id="correction", role="user", parts=[TextPart(text=text)])

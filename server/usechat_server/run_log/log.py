@@ -145,7 +145,9 @@ class Log:
         """
         if not from_start or self._continued is None:
             return Reader(self, client_version)
-        return Reader(self, client_version, (1, 0), self._preamble(self._continued, client_version))
+        return Reader(
+            self, client_version, (1, 0), self._replay_prefix(self._continued, client_version)
+        )
 
     def message(self) -> UIMessage:
         """Return the message so far, as the newest client version represents it."""
@@ -274,10 +276,10 @@ class Log:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _preamble(
+    def _replay_prefix(
         self, continued: UIMessage, client_version: ClientVersion
     ) -> Iterator[ChunkVariant]:
-        """The chunks that rebuild the continued message for a client."""
+        """Yield the chunks that rebuild the continued message for a client."""
         yield from replay_chunks(continued, client_version)
         # Its `start` replaces this run's own `start`, of which only the metadata is new.
         start = self._items[0]
@@ -293,12 +295,12 @@ class Reader:
         log: Log,
         client_version: ClientVersion,
         position: Position = (0, 0),
-        preamble: Iterator[ChunkVariant] | None = None,
+        replay_prefix: Iterator[ChunkVariant] | None = None,
     ) -> None:
         self._log = log
         self._client_version = client_version
         self._position = position
-        self._preamble = preamble
+        self._replay_prefix = replay_prefix
         self._is_done = False
         #: whether it has read the whole log, without being broken off
         self.has_read_all: bool = False
@@ -329,8 +331,8 @@ class Reader:
             return None
         log, data = self._log, b""
         while not data:
-            if self._preamble is not None:
-                data = self._read_preamble(self._preamble)
+            if self._replay_prefix is not None:
+                data = self._read_replay_prefix(self._replay_prefix)
             elif log.is_behind(self._position):
                 data, position = log.read_frames(self._position, self._client_version)
                 if position is None:
@@ -339,16 +341,16 @@ class Reader:
                 self._position = position
             else:
                 break
-        if self._preamble is None and log.has_ended and not log.is_behind(self._position):
+        if self._replay_prefix is None and log.has_ended and not log.is_behind(self._position):
             self._is_done = self.has_read_all = True
             return data + DONE
         return data
 
-    def _read_preamble(self, preamble: Iterator[ChunkVariant]) -> bytes:
+    def _read_replay_prefix(self, replay_prefix: Iterator[ChunkVariant]) -> bytes:
         data = bytearray()
-        for chunk in preamble:
+        for chunk in replay_prefix:
             data += frames((chunk,), self._client_version)
             if len(data) >= READ_SIZE:
                 return bytes(data)
-        self._preamble = None
+        self._replay_prefix = None
         return bytes(data)

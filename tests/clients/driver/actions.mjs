@@ -1,10 +1,10 @@
 // What a user or the app's own code does in a tab, one action after another.
 
-import { addToolOutput } from './page.mjs';
+import { addToolOutput } from './client.mjs';
 import { Transcript } from './transcript.mjs';
 
 const DEADLINE = 20_000;
-/** Idle turns of a page after which it is taken to be at rest. */
+/** Idle turns of a client after which it is taken to be at rest. */
 const QUIET_TURNS = 20;
 
 const isTool = part => part.type === 'dynamic-tool' || part.type.startsWith('tool-');
@@ -19,24 +19,24 @@ export class Actions {
   /** Requests of tabs that were closed. */
   #requests = [];
 
-  /** `open` opens a page: `open(transcript, options)`. */
+  /** `open` opens a client: `open(transcript, options)`. */
   constructor(open, { url, ...options }) {
     this.#open = open;
     this.#url = url;
     this.#options = options;
   }
 
-  get #page() {
-    return this.#tabs.at(-1).page;
+  get #client() {
+    return this.#tabs.at(-1).client;
   }
   get #chat() {
-    return this.#page.chat;
+    return this.#client.chat;
   }
   get #transcript() {
     return this.#tabs.at(-1).transcript;
   }
 
-  /** Runs actions such as `{send: {text: 'Hello'}}`, then waits until all pages are at rest. */
+  /** Runs actions such as `{send: {text: 'Hello'}}`, then waits until all clients are at rest. */
   async run(actions) {
     await this.#openTab(this.#options);
     for (const action of actions) {
@@ -49,28 +49,28 @@ export class Actions {
 
   /** What the last tab went through, with the requests of all, and what the others show. */
   result() {
-    const results = this.#tabs.map(({ page, transcript }) => transcript.result(page.chat));
+    const results = this.#tabs.map(({ client, transcript }) => transcript.result(client.chat));
     const requests = [...this.#requests, ...results.flatMap(result => result.requests)];
     return { ...results.at(-1), requests, others: results.slice(0, -1).map(tab => tab.messages) };
   }
 
   close() {
-    for (const { page } of this.#tabs) page.close();
+    for (const { client } of this.#tabs) client.close();
   }
 
   async #openTab(options) {
     const transcript = new Transcript();
-    const page = await this.#open(transcript, { ...options, url: this.#url });
-    this.#tabs.push({ page, transcript });
+    const client = await this.#open(transcript, { ...options, url: this.#url });
+    this.#tabs.push({ client, transcript });
   }
 
-  /** A further tab of the same chat: it has the messages of a store, up to the running answer. */
+  /** A further tab of the same chat: it has the messages of a store, up to the running response. */
   async tab() {
     const { messages } = this.#chat;
     const asked = messages.findLastIndex(message => message.role === 'user');
     const known = structuredClone(messages.slice(0, asked + 1));
     await this.#openTab({ ...this.#options, messages: known, resume: true });
-    if (!this.#page.resumes) this.#chat.resumeStream();
+    if (!this.#client.resumes) this.#chat.resumeStream();
   }
 
   /** The tab is loaded again, which cuts its connections. */
@@ -80,14 +80,14 @@ export class Actions {
     await this.#leave(left);
   }
 
-  /** The tab is closed, and one without messages of a running answer is opened later. */
+  /** The tab is closed, and one without messages of a running response is opened later. */
   async away({ until }) {
     const left = this.#tabs.at(-1);
     const messages = structuredClone(this.#chat.messages.filter(({ role }) => role === 'user'));
     await this.#leave(left);
     for (const moment of until) await this.moment(moment);
     await this.#openTab({ ...this.#options, messages, resume: true });
-    if (!this.#page.resumes) this.#chat.resumeStream();
+    if (!this.#client.resumes) this.#chat.resumeStream();
     await this.rest();
   }
 
@@ -95,7 +95,7 @@ export class Actions {
     this.#tabs.splice(this.#tabs.indexOf(tab), 1);
     this.#requests.push(...tab.transcript.requests);
     tab.transcript.hangUp();
-    tab.page.close();
+    tab.client.close();
   }
 
   /** Says that a moment has come, or (GET) waits for it. */
@@ -113,7 +113,7 @@ export class Actions {
     await this.stop();
   }
 
-  /** Answers the calls that wait for an approval: of `call` only, or all. */
+  /** Decides on the calls that wait for an approval: of `call` only, or all. */
   async decide({ call, approved, reason }) {
     const waits = part => isTool(part) && part.state === 'approval-requested';
     const waiting = this.#chat.messages
@@ -139,7 +139,7 @@ export class Actions {
     await this.rest();
   }
 
-  /** Sends and goes on at once, while the answer is on its way. */
+  /** Sends and goes on at once, while the response is on its way. */
   start(message) {
     this.#chat.sendMessage(message);
   }
@@ -170,7 +170,7 @@ export class Actions {
   }
 
   /** Gives an output, or `errorText`, to each of a tool's calls that wait for one. */
-  async startAnswer({ tool, ...outcome }) {
+  async startOutput({ tool, ...outcome }) {
     const waits = part =>
       isTool(part) && toolName(part) === tool && part.state === 'input-available';
     const waiting = this.#chat.messages.at(-1).parts.filter(waits);
@@ -180,8 +180,8 @@ export class Actions {
     for (const { toolCallId } of waiting) await add({ tool, toolCallId, ...state, ...outcome });
   }
 
-  async answer(outcome) {
-    await this.startAnswer(outcome);
+  async addOutput(outcome) {
+    await this.startOutput(outcome);
     await this.rest();
   }
 
@@ -195,30 +195,30 @@ export class Actions {
     return this.#restOf(this.#tabs.at(-1));
   }
 
-  async #restOf({ page, transcript }) {
-    const idle = () => ['ready', 'error'].includes(page.chat.status);
+  async #restOf({ client, transcript }) {
+    const idle = () => ['ready', 'error'].includes(client.chat.status);
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
-      // A page that looks for an answer to resume says so in no status.
-      await Promise.allSettled(transcript.unanswered);
-      await page.turn();
+      // A client that looks for a run to resume has no status for it.
+      await Promise.allSettled(transcript.pendingRequests);
+      await client.turn();
       if (!idle()) {
-        await this.#until(idle, 'the answer to end', page);
+        await this.#until(idle, 'the response to end', client);
         quiet = 0;
       }
     }
   }
 
-  #until(holds, what, page = this.#page) {
+  #until(holds, what, client = this.#client) {
     return new Promise((resolve, reject) => {
       const late = () =>
-        reject(new Error(`waited in vain for ${what}; status ${page.chat.status}`));
+        reject(new Error(`waited in vain for ${what}; status ${client.chat.status}`));
       const timer = setTimeout(late, DEADLINE);
       const look = () => {
         if (!holds()) return;
         clearTimeout(timer);
         resolve();
       };
-      page.onChange(look);
+      client.onChange(look);
       look();
     });
   }

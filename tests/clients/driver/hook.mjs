@@ -1,9 +1,9 @@
-// A page with React: the real useChat hook of the newest release of a major, rendered by react-dom.
+// A client with React: the real useChat hook of the newest release of a major, rendered by react-dom.
 import { EventEmitter, on } from 'node:events';
 
 import { parseHTML } from 'linkedom';
 
-import { chatOptions } from './page.mjs';
+import { chatOptions } from './client.mjs';
 import { loadAi, loadReact } from './releases.mjs';
 
 const { window } = parseHTML('<!doctype html><html><body></body></html>');
@@ -36,7 +36,7 @@ export async function openHook(transcript, { release, messages, resume = false, 
   root.render(createElement(App));
   await mounted;
   return {
-    /** Whether it looks for a running answer by itself. */
+    /** Whether it looks for a run to resume by itself. */
     resumes: resume,
     // Always what was rendered last.
     chat: new Proxy({}, { get: (_, name) => chat[name] }),

@@ -1,19 +1,19 @@
-// Drives published clients for a test: a JSON command a line in, a JSON answer a line out.
+// Drives published clients for a test: a JSON command a line in, a JSON response a line out.
 //
 //   {"id": 1, "command": "chat", "release": "5.0.0", "url": "http://…/api/chat", "actions": […]}
 //   {"id": 1, "result": {…}}   or   {"id": 1, "error": "…"}
 //
-// Commands run side by side; answers come in the order in which they are ready.
+// Commands run side by side; responses come in the order in which they are ready.
 import { createInterface } from 'node:readline';
 
 import { Actions } from './actions.mjs';
-import { openPage } from './page.mjs';
+import { openClient } from './client.mjs';
 import { validate } from './validate.mjs';
 
 const commands = {
   /** A whole conversation; its transcript. `hook` renders the real useChat. */
   async chat({ hook = false, actions, ...options }) {
-    const open = hook ? (await import('./hook.mjs')).openHook : openPage;
+    const open = hook ? (await import('./hook.mjs')).openHook : openClient;
     const user = new Actions(open, options);
     try {
       await user.run(actions);
@@ -33,11 +33,11 @@ const commands = {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, command, ...options } = JSON.parse(line);
-  const answer = outcome => process.stdout.write(`${JSON.stringify({ id, ...outcome })}\n`);
+  const respond = outcome => process.stdout.write(`${JSON.stringify({ id, ...outcome })}\n`);
   Promise.resolve(options)
     .then(commands[command])
     .then(
-      result => answer({ result }),
-      error => answer({ error: error.stack }),
+      result => respond({ result }),
+      error => respond({ error: error.stack }),
     );
 }

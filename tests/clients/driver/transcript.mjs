@@ -1,4 +1,4 @@
-// What happened to one chat, as plain JSON: what the page showed, and what it asked for.
+// What happened to one chat, as plain JSON: what the client showed, and what it asked for.
 
 const plain = value => (value === undefined ? null : JSON.parse(JSON.stringify(value)));
 
@@ -10,12 +10,12 @@ export class Transcript {
   finishes = [];
   errors = [];
 
-  /** Requests that wait for their answer to begin. */
-  unanswered = new Set();
+  /** Requests that wait for their response to begin. */
+  pendingRequests = new Set();
 
   #gone = new AbortController();
 
-  /** Cuts all connections, as a page that is left does. */
+  /** Cuts all connections, as a client that is closed does. */
   hangUp() {
     this.#gone.abort();
   }
@@ -25,15 +25,15 @@ export class Transcript {
     const request = { method, path: new URL(url).pathname, body: body ? JSON.parse(body) : null };
     this.requests.push(request);
     const signals = [this.#gone.signal, signal].filter(Boolean);
-    const answer = fetch(url, { method, headers, body, signal: AbortSignal.any(signals), ...init });
-    this.unanswered.add(answer);
+    const pending = fetch(url, { method, headers, body, signal: AbortSignal.any(signals), ...init });
+    this.pendingRequests.add(pending);
     try {
-      const response = await answer;
+      const response = await pending;
       request.status = response.status;
-      if (!response.ok) request.answer = await response.clone().text();
+      if (!response.ok) request.refusal = await response.clone().text();
       return response;
     } finally {
-      this.unanswered.delete(answer);
+      this.pendingRequests.delete(pending);
     }
   };
 

@@ -46,7 +46,7 @@ def sent(call_id: str, **fields: Any) -> Any:
     return tool_part("transfer", call_id, "output-available", approval=ANY, **fields)
 
 
-def denied(call_id: str) -> Any:
+def denied_part(call_id: str) -> Any:
     return tool_part("transfer", call_id, "output-denied", input=TEN, approval=ANY)
 
 
@@ -54,9 +54,9 @@ def asking(**fields: Any) -> Scenario:
     return Scenario(app="asking", since="6.0.0", **fields)
 
 
-def asking_page(**fields: Any) -> Scenario:
+def asking_client(**fields: Any) -> Scenario:
     """Return a scenario for clients without approvals: the decision is a tool output."""
-    return Scenario(app="asking-page", until="6.0.0", **fields)
+    return Scenario(app="asking-client", until="6.0.0", **fields)
 
 
 NATIVE = [
@@ -74,7 +74,7 @@ NATIVE = [
         replies=[tool_call_reply(transfer("toolu_1")), reply(text("As you like"))],
         actions=[send("Pay"), deny(reason="Too dear.")],
         requests=2,
-        parts=[STEP, denied("toolu_1"), STEP, text_part("As you like")],
+        parts=[STEP, denied_part("toolu_1"), STEP, text_part("As you like")],
         provider_turns=[None, [ANY, ANY, user_turn(tool_result("Too dear.", is_error=True))]],
     ),
     asking(
@@ -92,7 +92,7 @@ NATIVE = [
         ],
         actions=[send("Pay"), approve("toolu_1"), deny("toolu_2")],
         requests=2,
-        parts=[STEP, sent("toolu_1"), denied("toolu_2"), STEP, text_part("One sent")],
+        parts=[STEP, sent("toolu_1"), denied_part("toolu_2"), STEP, text_part("One sent")],
     ),
     asking(
         name="an approved call beside one that needs no approval",
@@ -198,7 +198,7 @@ NATIVE = [
 ]
 
 BY_THE_PAGE = [
-    asking_page(
+    asking_client(
         name="an approval as a tool output",
         replies=[tool_call_reply(transfer("toolu_1")), reply(text("Sent"))],
         actions=[send("Pay"), add_tool_output("transfer", {"approved": True})],
@@ -206,7 +206,7 @@ BY_THE_PAGE = [
         provider_turns=[None, [ANY, ANY, user_turn(tool_result({"sent": 10}))]],
         finish_reason="stop",
     ),
-    asking_page(
+    asking_client(
         name="a denial as a tool output",
         replies=[tool_call_reply(transfer("toolu_1")), reply(text("As you like"))],
         actions=[
@@ -219,7 +219,7 @@ BY_THE_PAGE = [
             [ANY, ANY, user_turn(tool_result(f"{DENIED_TEXT} Too dear.", is_error=True))],
         ],
     ),
-    asking_page(
+    asking_client(
         name="two approvals as tool outputs",
         replies=[tool_call_reply(transfer("toolu_1"), transfer("toolu_2")), reply(text("Sent"))],
         actions=[send("Pay"), add_tool_output("transfer", {"approved": True})],
@@ -229,7 +229,7 @@ BY_THE_PAGE = [
             [ANY, ANY, user_turn(tool_result({"sent": 10}), tool_result({"sent": 10}, "toolu_2"))],
         ],
     ),
-    asking_page(
+    asking_client(
         name="a decision that the client never sends",
         replies=[tool_call_reply(transfer("toolu_1")), reply(text("Fine"))],
         actions=[send("Pay"), send("Never mind")],

@@ -71,7 +71,7 @@ RESUMING = [
         same_in_all_tabs=True,
     ),
     resumable(
-        name="a run that ended while the page was closed",
+        name="a run that ended while the client was closed",
         replies=[WAIT, reply(text("Done"))],
         actions=[
             start("Wait"),

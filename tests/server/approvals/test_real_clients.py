@@ -45,7 +45,7 @@ def test_an_ai_sdk_5_client_continues_by_itself(
         chatId=f"{release} {approved}",
         actions=[
             {"send": {"text": json.dumps([ANN])}},
-            {"answer": {"tool": "send", "output": {"approved": approved}}},
+            {"addOutput": {"tool": "send", "output": {"approved": approved}}},
         ],
     )
     assert transcript["status"] == "ready", transcript["error"]

@@ -69,11 +69,11 @@ def test_the_same_request_joins_and_another_one_is_rejected(cluster: Cluster) ->
     cluster.provider.script(Reply(message(text("Hel", Pause(), "lo"))))
     client = cluster.post(cluster.a, "c2")
     client.wait_for_text("Hel")
-    joined = cluster.post(cluster.b, "c2")
-    joined.wait_for_text("Hel")
+    repeated = cluster.post(cluster.b, "c2")
+    repeated.wait_for_text("Hel")
     assert cluster.post(cluster.b, "c2", "Something else").end().status == 409
     cluster.provider.release()
-    assert client.end().message() == joined.end().message()
+    assert client.end().message() == repeated.end().message()
     assert len(cluster.provider.requests) == 1
 
 

@@ -345,14 +345,14 @@ async def test_a_slow_close_after_the_end_is_not_cancelled() -> None:
         """An iterator that is slow to close."""
 
         def __init__(self) -> None:
-            self._said = iter(HELLO)
+            self._chunks = iter(HELLO)
             self.closed = False
 
         def __aiter__(self) -> Closes:
             return self
 
         async def __anext__(self) -> Chunk:
-            if chunk := next(self._said, None):
+            if chunk := next(self._chunks, None):
                 return chunk
             raise StopAsyncIteration
 

@@ -36,7 +36,7 @@ EXAMPLES = settings(max_examples=25, stateful_step_count=15, phases=[Phase.gener
 
 Objects = list[dict[str, Any]]
 
-#: What an answer may consist of; calls get an id of their own.
+#: What an assistant message may consist of; calls get an id of their own.
 PARTS = st.lists(
     st.one_of(
         st.builds(lambda text: {"type": "text", "text": text, "state": "done"}, st.text()),
@@ -50,7 +50,7 @@ PARTS = st.lists(
 
 
 class ChatMachine(RuleBasedStateMachine):
-    """One chat and a list beside it. A page sends requests while no run is active."""
+    """One chat and a list beside it. A client sends requests while no run is active."""
 
     store: SqlChatStore
     runner: asyncio.Runner
@@ -118,7 +118,7 @@ class ChatMachine(RuleBasedStateMachine):
     def edit(self, data: st.DataObject, text: str) -> None:
         index = data.draw(st.sampled_from(self.of_role("user")))
         message = user_message(self.history[index]["id"], text)
-        # Sent again as it is: what was not answered stays as it is.
+        # Sent again as it is: what got no response stays as it is.
         same = message == self.history[index]
         sent = {"messages": [*self.history[:index], message], "messageId": message["id"]}
         self.post(index + same, *([] if same else [message]), **sent)
@@ -126,9 +126,9 @@ class ChatMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.idle and self.history)
     @rule(data=st.data(), named=st.booleans())
     def regenerate(self, data: st.DataObject, named: bool) -> None:
-        answers = self.of_role("assistant")
-        if named and answers:
-            index = data.draw(st.sampled_from(answers))
+        assistants = self.of_role("assistant")
+        if named and assistants:
+            index = data.draw(st.sampled_from(assistants))
             body: dict[str, Any] = {"messageId": self.history[index]["id"]}
         else:
             index = len(self.history) - (self.history[-1]["role"] == "assistant")
@@ -138,7 +138,7 @@ class ChatMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.idle and self.of_role("assistant"))
     @rule(data=st.data(), output=json_values, approved=st.booleans())
     def continue_message(self, data: st.DataObject, output: Any, approved: bool) -> None:
-        """The page answers some calls of a message, and tells more than it may."""
+        """The client adds outputs and approvals to a message, and changes more than it may."""
         index = data.draw(st.sampled_from(self.of_role("assistant")))
         message = self.history[index]
         expected, sent = json.loads(json.dumps([message, message]))
@@ -162,18 +162,18 @@ class ChatMachine(RuleBasedStateMachine):
     def written(self, parts: Objects) -> UIMessage:
         """What the active run's message is after these parts; the list has it too."""
         turn, _ = self.running
-        there = [n for n, one in enumerate(self.history) if one["id"] == turn.message_id]
-        before = self.history[there[0]]["parts"] if there else []
-        told = [
+        indices = [n for n, sent in enumerate(self.history) if sent["id"] == turn.message_id]
+        before = self.history[indices[0]]["parts"] if indices else []
+        new_parts = [
             {**part, **({"toolCallId": self.new_id("t")} if part["type"] == "tool-clock" else {})}
             for part in parts
         ]
         message = UIMessage.from_object(
-            {"id": turn.message_id, "role": "assistant", "parts": [*before, *told]}
+            {"id": turn.message_id, "role": "assistant", "parts": [*before, *new_parts]}
         )
-        if there:
-            self.history[there[0]] = message.to_object()
-        elif told and any(part["type"] != "step-start" for part in told):
+        if indices:
+            self.history[indices[0]] = message.to_object()
+        elif any(part["type"] != "step-start" for part in new_parts):
             self.history.append(message.to_object())
         return message
 
@@ -227,8 +227,8 @@ class ChatMachine(RuleBasedStateMachine):
         assert [message.to_object() for message in stored.messages] == self.history
         assert stored.chat.active_run_id == (self.active[1] if self.active else None)
         branches = self.runner.run(self.store.branches(None, self.chat_id)) or []
-        told = [[message.to_object() for message in branch.messages] for branch in branches]
-        assert told == self.replaced
+        replaced = [[message.to_object() for message in branch.messages] for branch in branches]
+        assert replaced == self.replaced
 
 
 def test_a_store_behaves_like_a_list(url: str) -> None:

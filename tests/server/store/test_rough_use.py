@@ -108,7 +108,7 @@ async def test_a_long_chat_can_be_continued(store: SqlChatStore) -> None:
 
 
 async def test_a_cancelled_request_leaves_no_open_turn(store: SqlChatStore) -> None:
-    """Some servers cancel the request of a page that has left, wherever it is."""
+    """Some servers cancel the request of a client that has disconnected, wherever it is."""
     app = create_app(Agent(ScriptedModel()), store=store)
     chance = random.Random(2)
     for number in range(20):
@@ -144,7 +144,7 @@ async def post(app: ASGIApp, body: bytes) -> None:
     async def receive() -> Message:
         if (message := next(received, None)) is not None:
             return message
-        await asyncio.Event().wait()  # the page stays
+        await asyncio.Event().wait()  # the client stays connected
         raise AssertionError
 
     async def send(message: Message) -> None:

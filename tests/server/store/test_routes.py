@@ -192,7 +192,7 @@ def test_the_list_can_be_paged_while_chats_change(ann: ChatClient) -> None:
     assert [chat["id"] for chat in first["chats"]] == ["c6", "c5", "c4"]
     ann.send("c7", "u1")  # a new one
     ann.send("c5", "u2")  # a message moves a chat to the front
-    ann.request("DELETE", "/api/chat/c4", status=204)  # where the page ended
+    ann.request("DELETE", "/api/chat/c4", status=204)  # where the page of the list ended
     second = ann.request("GET", f"/api/chats?limit=3&cursor={first['nextCursor']}")
     assert [chat["id"] for chat in second["chats"]] == ["c3", "c2", "c1"]
     last = ann.request("GET", f"/api/chats?limit=3&cursor={second['nextCursor']}")
@@ -320,11 +320,11 @@ def test_branches_can_be_read(ann: ChatClient) -> None:
 def test_messages_fit_the_client_version(
     model: ScriptedModel, store_url: str, client_version: str, states: list[str], kinds: list[str]
 ) -> None:
-    denied = {"id": "p1", "approved": False, "reason": "No."}
+    denial = {"id": "p1", "approved": False, "reason": "No."}
     store_response(
         store_url,
         {"type": "custom", "kind": "anthropic.fallback"},
-        tool_call("t1", "output-denied", approval=denied, title="Clock"),
+        tool_call("t1", "output-denied", approval=denial, title="Clock"),
         tool_call("t2", "approval-responded", approval={"id": "p2", "approved": True}),
     )
     with LiveServer(chat_app(model, store_url)) as server:
@@ -336,7 +336,7 @@ def test_messages_fit_the_client_version(
     assert [part["type"] for part in parts if part["type"] == "custom"] == kinds
     assert ("title" in parts[-2]) == (client_version != "5.0.92")
     if client_version != "5.0.92":
-        assert parts[-2]["approval"] == denied
+        assert parts[-2]["approval"] == denial
 
 
 def test_an_interrupted_response_is_completed_when_the_server_starts(

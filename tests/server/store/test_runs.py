@@ -123,16 +123,16 @@ async def test_a_run_writes_nothing_into_a_deleted_chat(store: SqlChatStore) -> 
 async def test_orphaned_turns_are_interrupted(store: SqlChatStore) -> None:
     cut = await begin_turn(store, "r1", chat_id="c1", message=user_message("u1"))
     half = tool_call("t2", "input-streaming", input={"zo": "n"}, rawInput='{"zo":"n')
-    told = [{"type": "text", "text": "Hel", "state": "streaming"}, half]
+    parts = [{"type": "text", "text": "Hel", "state": "streaming"}, half]
     assert await store.checkpoint(
-        cut, UIMessage.from_object(assistant_message(cut.message_id, *told)), run_id="r1"
+        cut, UIMessage.from_object(assistant_message(cut.message_id, *parts)), run_id="r1"
     )
     await begin_turn(store, "r2", "ann", "c2", message=user_message("u2"))
     await begin_turn(store, "r3", chat_id="c3", message=user_message("u3"))
-    found = {one.run_id: one for one in await store.open_turns()}
-    assert set(found) == {"r1", "r2", "r3"}
-    assert (found["r2"].user, found["r2"].chat_id) == ("ann", "c2")
-    assert found["r1"].message_id == cut.message_id
+    open_turns = {turn.run_id: turn for turn in await store.open_turns()}
+    assert set(open_turns) == {"r1", "r2", "r3"}
+    assert (open_turns["r2"].user, open_turns["r2"].chat_id) == ("ann", "c2")
+    assert open_turns["r1"].message_id == cut.message_id
 
     await store.interrupt(["r1", "r2", "gone"])
     await store.interrupt(["r1"])
@@ -143,7 +143,7 @@ async def test_orphaned_turns_are_interrupted(store: SqlChatStore) -> None:
     text, broken, *_ = stored.messages[-1].to_object()["parts"][1:]
     assert text == {"type": "text", "text": "Hel", "state": "done"}
     assert broken["state"] == "output-error"
-    # No page goes on by itself with what looks like a call that is answered.
+    # The last step has no completed call, so no client continues automatically.
     assert stored.messages[-1].to_object()["parts"][-2:] == [
         {"type": "step-start"},
         {"type": "text", "text": "", "state": "done"},

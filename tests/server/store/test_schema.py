@@ -179,9 +179,9 @@ def test_the_command_checks_and_creates_the_tables(tmp_path: Path) -> None:
     missing = run_db("check", store=url)
     assert missing.returncode == 2
     assert "Run: usechat-server db upgrade" in missing.stderr
-    made = run_db("upgrade", "--store", url)
-    assert (made.returncode, made.stderr) == (0, "")
-    assert f"has revision {schema.newest()} now (before: no tables)" in made.stdout
+    upgraded = run_db("upgrade", "--store", url)
+    assert (upgraded.returncode, upgraded.stderr) == (0, "")
+    assert f"has revision {schema.newest()} now (before: no tables)" in upgraded.stdout
     ready = run_db("check", store=url)
     assert (ready.returncode, ready.stderr) == (0, "")
     assert schema.newest() in ready.stdout
@@ -231,8 +231,8 @@ async def test_the_query_of_the_docs_returns_the_usage_of_a_user(store: SqlChatS
         message = UIMessage.from_object(assistant_message(turn.message_id))
         steps = [Step("small", Usage(input=2, output=3)), Step("big", Usage(input=5))]
         assert await store.finish(turn, message, "finished", steps, run_id=run)
-    found = await store.database.read(lambda there: there.execute(text(query)))
-    assert sorted(map(tuple, found)) == [("big", 10, None), ("small", 4, 6)]
+    rows = await store.database.read(lambda connection: connection.execute(text(query)))
+    assert sorted(map(tuple, rows)) == [("big", 10, None), ("small", 4, 6)]
 
 
 def test_a_store_works_in_any_event_loop(url: str) -> None:
@@ -243,9 +243,9 @@ def test_a_store_works_in_any_event_loop(url: str) -> None:
             await schema.upgrade(store.database)
         await complete_turn(store, f"r{number}", message=user_message(f"u{number}"))
         await store.aclose()
-        found = await describe_messages(store)  # it can be used again, too
+        messages = await describe_messages(store)  # it can be used again, too
         await store.aclose()
-        return found
+        return messages
 
     for number in range(2):
         assert len(asyncio.run(once(number))) == 2 * number + 2

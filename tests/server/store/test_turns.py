@@ -55,7 +55,7 @@ async def test_only_new_messages_are_added_whatever_the_client_sends(store: SqlC
         "user: Three",
         "assistant: Fine.",
     ]
-    # The model was asked with what is stored, and the answer's id is the server's.
+    # The model got what is stored, and the response's id is the server's.
     assert [message.id for message in third.messages][:2] == ["u1", first.message_id]
     assert (await message_ids(store))[-1] == third.message_id
     assert third.message_id.startswith("msg_")

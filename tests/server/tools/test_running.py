@@ -274,8 +274,8 @@ async def test_concurrency_limits_running_calls() -> None:
     tasks[0].cancel()
     tasks[4].cancel()
     proceed.set()
-    done = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [answer for answer in done if isinstance(answer, list)] == [[1], [2], [3]]
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [result for result in results if isinstance(result, list)] == [[1], [2], [3]]
     assert most == 2
 
 

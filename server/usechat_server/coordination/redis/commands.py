@@ -192,8 +192,8 @@ class RedisCommands:
         status, *values = await self._run_settled(scripts.GET, [_chat(chat_digest), _SINCE], [])
         if status != b"found":
             return None
-        run_id, request_digest, state, closed, delivered = (value.decode() for value in values)
-        return RunState(run_id, request_digest, state, closed == "1", delivered == "1")
+        run_id, request_digest, state, closed, acknowledged = (value.decode() for value in values)
+        return RunState(run_id, request_digest, state, closed == "1", acknowledged == "1")
 
     async def active_run_ids(self, chat_digests: Sequence[str]) -> list[str | None]:
         """Return, for each chat, the id of the run whose log has no end yet."""
@@ -233,9 +233,14 @@ class RedisCommands:
         status, *values = await self._run(scripts.TAKE_OVER, keys, arguments)
         if status != b"taken":
             return None
-        run_id, epoch, turn, request_digest, stop, takes = values
+        run_id, epoch, turn, request_digest, stop, takeovers = values
         return Takeover(
-            run_id.decode(), int(epoch), turn, request_digest.decode(), stop.decode(), int(takes)
+            run_id.decode(),
+            int(epoch),
+            turn,
+            request_digest.decode(),
+            stop.decode(),
+            int(takeovers),
         )
 
     async def request_stop(
@@ -310,8 +315,8 @@ class RedisCommands:
         """
         chat_digest, run_id, epoch = lease
         keys = [_chat(chat_digest), _LEASES, _log(run_id), _folded(run_id), _readers(run_id)]
-        owed = "1" if is_unacknowledged else ""
-        arguments = [chat_digest, epoch, owed, _ms(UNACKNOWLEDGED_SECONDS)]
+        unacknowledged = "1" if is_unacknowledged else ""
+        arguments = [chat_digest, epoch, unacknowledged, _ms(UNACKNOWLEDGED_SECONDS)]
         return await self._run_for_status(scripts.END_RUN, keys, arguments)
 
     # A log, as other processes read it

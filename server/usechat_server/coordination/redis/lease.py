@@ -98,7 +98,7 @@ class RedisLease:
                     _, (renewed,) = await self._commands.renew([self.held])
                     self.on_renewed(renewed, sent_at)
             if published.lease_may_have_expired:
-                published.lose()
+                published.abandon()
         return not published.is_lost
 
     async def release(self) -> None:

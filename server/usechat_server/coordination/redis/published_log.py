@@ -130,11 +130,11 @@ class PublishedLog:
             # Redis was emptied. No other process can have taken the run over meanwhile.
             self.needs_rewrite, self.has_log_end = True, False
         else:
-            self.lose()
+            self.abandon()
         self.progress.set()
         return is_ok
 
-    def lose(self) -> None:
+    def abandon(self) -> None:
         """Stop publishing: this process is not known to own the run any more. Idempotent."""
         if not self.is_lost:
             self.is_lost = True

@@ -66,8 +66,8 @@ def test_chunks_of_a_call_have_the_title_and_metadata_of_the_tool() -> None:
 
 
 def test_a_dynamic_tool_has_dynamic_parts_and_is_known() -> None:
-    found = ClientTool("found", "", {"type": "object"}, dynamic=True)
-    call_chunks = [c for c in chunks("found", [found], ['{"a": 1}']) if hasattr(c, "dynamic")]
+    lookup = ClientTool("lookup", "", {"type": "object"}, dynamic=True)
+    call_chunks = [c for c in chunks("lookup", [lookup], ['{"a": 1}']) if hasattr(c, "dynamic")]
     assert [chunk.type for chunk in call_chunks] == ["tool-input-start", "tool-input-available"]
     assert [chunk.dynamic for chunk in call_chunks] == [True, True]
 

@@ -23,7 +23,7 @@ from tests.harness.fake_provider_rules import request_errors
 HI: dict[str, Any] = {"role": "user", "content": [{"type": "text", "text": "Hi"}]}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}
-ASKED = {"role": "assistant", "content": [CALL]}
+CALL_MESSAGE = {"role": "assistant", "content": [CALL]}
 THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
 
 
@@ -56,7 +56,7 @@ async def test_the_sdk_can_read_the_fake_provider() -> None:
             with pytest.raises(NotFoundError):
                 await client.models.retrieve("claude-0")
             with pytest.raises(BadRequestError, match="first message must use the user role"):
-                await client.messages.create(**{**request, "messages": [ASKED]})
+                await client.messages.create(**{**request, "messages": [CALL_MESSAGE]})
     content: list[Any] = list(response.content)
     hm, redacted, hello, called = content
     assert (hm.type, hm.thinking, hm.signature) == ("thinking", "Hmm.", "c2ln")
@@ -87,17 +87,17 @@ def assistant(*content: dict[str, Any]) -> dict[str, Any]:
         ([HI, assistant({"type": "text", "text": "Yes"})], "end with a user message"),
         ([user({"type": "text", "text": " \n"})], "non-whitespace"),
         ([user()], "content must be non-empty"),
-        ([HI, ASKED, HI], "`tool_use` ids"),
-        ([HI, ASKED], "without `tool_result`"),
+        ([HI, CALL_MESSAGE, HI], "`tool_use` ids"),
+        ([HI, CALL_MESSAGE], "without `tool_result`"),
         ([user(RESULT)], "`tool_result` for ['toolu_1']"),
-        ([HI, ASKED, user(HI["content"][0], RESULT)], "tool_result blocks must come first"),
+        ([HI, CALL_MESSAGE, user(HI["content"][0], RESULT)], "tool_result blocks must come first"),
         ([HI, assistant(CALL, CALL), user(RESULT, RESULT)], "must be unique"),
-        ([HI, ASKED, user(RESULT), ASKED, user(RESULT)], "must be unique"),
+        ([HI, CALL_MESSAGE, user(RESULT), CALL_MESSAGE, user(RESULT)], "must be unique"),
         ([HI, assistant({**CALL, "id": "call:1"}), HI], "does not match the pattern"),
         ([HI, assistant({**CALL, "name": "a b"}), user(RESULT)], "does not match the pattern"),
         ([HI, assistant({**CALL, "input": "x"}), user(RESULT)], "valid dictionary"),
         (
-            [HI, ASKED, user({**RESULT, "content": "", "is_error": True})],
+            [HI, CALL_MESSAGE, user({**RESULT, "content": "", "is_error": True})],
             "content cannot be empty if `is_error` is true",
         ),
         ([HI, assistant(THOUGHT), HI], "final block"),

@@ -30,7 +30,7 @@ from tests.harness.fake_provider import (
 from tests.harness.fake_provider_bedrock import bedrock_exception, bedrock_frame, bedrock_reply
 
 MODEL = "anthropic.claude-sonnet-5-5-v1:0"
-ANSWER = message(
+RESPONSE = message(
     thinking("Hm."), text("Hé", "llo 😀"), tool_use("toolu_1", "clock", {}), stop_reason="tool_use"
 )
 OPTIONS = AnthropicOptions(effort="low", temperature=0.5)
@@ -95,7 +95,7 @@ async def test_a_response_is_the_same_on_every_platform(
     path: str,
     chunk_bytes: int | None,
 ) -> None:
-    provider.script(create_reply(ANSWER, chunk_bytes=chunk_bytes))
+    provider.script(create_reply(RESPONSE, chunk_bytes=chunk_bytes))
     server = mcp_server("echo", url="https://echo.example/mcp")
     async with create_client(provider.url) as client:
         stream = ask(client, server)
@@ -174,7 +174,7 @@ async def test_the_chunks_before_a_malformed_frame_are_kept(
 
 async def test_frames_of_other_types_are_ignored(provider: FakeProvider) -> None:
     other = bedrock_frame({":message-type": "event", ":event-type": "trace"}, b"{}")
-    provider.script(bedrock_reply([other, *ANSWER]))
+    provider.script(bedrock_reply([other, *RESPONSE]))
     async with bedrock(provider.url) as client:
         assert text_of(await read(ask(client))) == "Héllo 😀"
 
@@ -196,7 +196,7 @@ async def test_without_botocore_the_error_says_what_to_install(
     def missing(name: str) -> Any:
         raise ImportError(name)
 
-    provider.script(bedrock_reply(ANSWER))
+    provider.script(bedrock_reply(RESPONSE))
     async with bedrock(provider.url) as client:
         stream = ask(client)
         monkeypatch.setattr(aws_event_stream, "import_module", missing)

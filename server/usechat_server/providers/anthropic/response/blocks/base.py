@@ -76,7 +76,7 @@ class ResponseContext:
         self.late_sources: list[ChunkVariant] = []
         self.has_search_sources = False
         #: the provider's id of the response
-        self.response_id = "answer"
+        self.response_id = "response"
         self._source_count = 0
 
     def next_source_id(self) -> str:

@@ -1,4 +1,4 @@
-// A page without a framework: the unmodified AbstractChat of a release over the smallest state that
+// A client without a framework: the unmodified AbstractChat of a release over the smallest state that
 // it asks for, as the packages for Vue, Svelte and Angular do it.
 import { EventEmitter } from 'node:events';
 
@@ -52,16 +52,16 @@ class State extends EventEmitter {
   }
 }
 
-/** More requests than any scenario makes: a page that gets here is in an endless loop. */
+/** More requests than any scenario makes: a client that gets here is in an endless loop. */
 const REQUEST_LIMIT = 12;
 
 // 5.0.0 knows it by its first name only.
 export const addToolOutput = chat => chat.addToolOutput ?? chat.addToolResult;
 
 /**
- * The options that AbstractChat and useChat share. The page continues by itself whenever one of the
+ * The options that AbstractChat and useChat share. The client continues by itself whenever one of the
  * release's own predicates says so, up to `requestLimit`. `pageTools` holds the outputs that it
- * gives unasked, by tool.
+ * adds in `onToolCall`, by tool.
  */
 export function chatOptions(ai, transcript, options, chat) {
   const { url, headers = {}, chatId, pageTools = {}, requestLimit = REQUEST_LIMIT } = options;
@@ -82,7 +82,7 @@ export function chatOptions(ai, transcript, options, chat) {
   };
 }
 
-export async function openPage(transcript, { release, messages = [], ...options }) {
+export async function openClient(transcript, { release, messages = [], ...options }) {
   const ai = await loadAi(release);
   const state = new State(messages);
   class Chat extends ai.AbstractChat {}
