@@ -175,8 +175,8 @@ def test_every_client_has_the_stored_response_despite_faults(cluster: Cluster) -
         follow_all(turns)
         # Known to be lost: a run whose process was killed before its first checkpoint, and Redis
         # emptied with it. The chat has a question without a response, and its user sends it again.
-        unanswered = [first for first, _ in turns if first.stored is None]
-        for client in unanswered:
+        undelivered = [first for first, _ in turns if first.stored is None]
+        for client in undelivered:
             client.send()
         follow_all(turns)
     wait_until_closed(cluster.provider)
@@ -193,5 +193,5 @@ def test_every_client_has_the_stored_response_despite_faults(cluster: Cluster) -
             assert all(call.state in {"output-available", "output-error"} for call in calls)
     begun = Counter(re.findall(r"charge (\S+) begins", cluster.runs.read_text()))
     assert not [call for call, times in begun.items() if times > 1]
-    print(f"{TURNS} turns, {len(unanswered)} sent again, {complete} of {2 * TURNS} complete")
+    print(f"{TURNS} turns, {len(undelivered)} sent again, {complete} of {2 * TURNS} complete")
     print(dict(faults.counts))
