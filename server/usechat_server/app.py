@@ -73,8 +73,9 @@ def create_app(
         user: Returns your id of the user who sends a request, from its headers; its body has not
             been read. Sync (runs in a thread) or async; it has `USECHAT_USER_TIMEOUT` seconds.
             None or `""` refuses the request with 401, PermissionError with 403; a ChatError or an
-            HTTPException refuses it with its own status and text. Without `user`, a chat belongs
-            to anyone who knows its id.
+            HTTPException refuses it with its own status and text. Without `user`, anyone who can
+            reach the server can use every chat whose id they know and, with a store, list, read
+            and delete every chat.
         anonymous: Let requests without a user in. All of them share one space, in which a chat
             belongs to anyone who knows its id, and chats cannot be listed.
         settings: By default those of the `USECHAT_*` variables.
@@ -288,7 +289,13 @@ def _build_state(
         **options,
     )
     if state.is_anonymous and not is_loopback(settings.host):
-        logger.warning("%s has no user=: a chat belongs to anyone who knows its id", caller)
+        logger.warning(
+            "%s has no user=: anyone who can reach the server can %s",
+            caller,
+            "use any chat whose id they know"
+            if state.store is None
+            else "list, read and delete every chat",
+        )
     return state
 
 

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -364,18 +365,27 @@ def test_a_user_is_refused_before_the_upload() -> None:
         assert client.recv(1000).startswith(b"HTTP/1.1 401")
 
 
-def test_an_app_without_users_on_a_network_logs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_app_without_users_on_a_network_logs_a_warning(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
     async def name(request: Request) -> str | None:
         return None
 
-    def logs_warning(user: Any, host: str) -> bool:
+    def warnings(user: Any, host: str, store: str | None = None) -> list[str]:
         caplog.clear()
-        create_app(Agent(ScriptedModel()), user=user, settings=Settings(host=host))
-        return "anyone who knows its id" in caplog.text
+        create_app(Agent(ScriptedModel()), user=user, store=store, settings=Settings(host=host))
+        return caplog.messages
 
-    assert logs_warning(None, "0.0.0.0")
-    assert not logs_warning(name, "0.0.0.0")
-    assert not logs_warning(None, "127.0.0.1")
+    assert warnings(None, "0.0.0.0") == [
+        "create_app has no user=: anyone who can reach the server can use any chat whose id they "
+        "know"
+    ]
+    assert warnings(None, "0.0.0.0", f"sqlite:///{tmp_path}/chats.db") == [
+        "create_app has no user=: anyone who can reach the server can list, read and delete every "
+        "chat"
+    ]
+    assert not warnings(name, "0.0.0.0")
+    assert not warnings(None, "127.0.0.1")
 
 
 # --- client versions
