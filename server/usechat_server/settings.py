@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -20,6 +21,9 @@ _SECRET_LENGTH = 32
 
 #: Old names of variables → the setting. They are still read, with a warning.
 _RENAMED = {"USECHAT_FLOOR": "client_version"}
+
+#: The packages between the code that builds settings and the validator of `Settings`.
+_PACKAGES = frozenset({"pydantic", "pydantic_settings", "usechat_server"})
 
 
 def _client_version(value: Any) -> Any:
@@ -63,7 +67,9 @@ class Settings(BaseSettings):
             if (value := os.environ.get(variable)) and name not in values:
                 new = f"USECHAT_{name.upper()}"
                 warnings.warn(
-                    f"{variable} is deprecated: use {new}", UsechatDeprecationWarning, stacklevel=2
+                    f"{variable} is deprecated: use {new}",
+                    UsechatDeprecationWarning,
+                    stacklevel=_caller_level(),
                 )
                 values = {**values, name: value}
         return values
@@ -169,6 +175,16 @@ class Settings(BaseSettings):
         description="Minimum level that `usechat-server serve` logs. `debug` adds a line per "
         "request.",
     )
+
+
+def _caller_level() -> int:
+    """Return the `stacklevel` at which the caller of this function warns the app's own code."""
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in _PACKAGES:
+        frame = frame.f_back
+        level += 1
+    return level
 
 
 #: What `usechat-server serve` was started with.

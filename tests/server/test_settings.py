@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
+from usechat_server import Agent, create_app
 from usechat_server.settings import Settings, default_settings
 
 from tests.harness.settings_table import settings_table
@@ -29,8 +30,14 @@ def test_variables_are_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_renamed_variable_is_read_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USECHAT_FLOOR", "6.0")
-    with pytest.warns(FutureWarning, match="USECHAT_FLOOR is deprecated: use USECHAT_CLIENT_VER"):
+    text = "USECHAT_FLOOR is deprecated: use USECHAT_CLIENT_VER"
+    with pytest.warns(FutureWarning, match=text) as warned:
         assert Settings().client_version == ClientVersion(6, 0, 0)
+    # It points at the app's code, not at this package or pydantic.
+    assert [warning.filename for warning in warned] == [__file__]
+    with pytest.warns(FutureWarning, match=text) as warned:
+        create_app(Agent("demo"))
+    assert [warning.filename for warning in warned] == [__file__]
     monkeypatch.setenv("USECHAT_CLIENT_VERSION", "7.0")
     assert Settings().client_version == ClientVersion(7, 0, 0)
 
