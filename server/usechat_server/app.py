@@ -30,7 +30,7 @@ from usechat_server.http.state import AppState, UserHook
 from usechat_server.results import OutputT
 from usechat_server.runs import ChatCreatedHook, FinishHook, Hooks, MessageHook
 from usechat_server.runs.responder_factory import AgentHook
-from usechat_server.settings import Settings, default_settings
+from usechat_server.settings import Settings, with_deployment
 from usechat_server.store.base import ChatStore
 from usechat_server.turn import BodyT
 
@@ -278,7 +278,9 @@ def _build_state(
         raise TypeError(f"handler: expected a function, got {type(handler).__name__}")
     if body is not None and not (isinstance(body, type) and issubclass(body, BaseModel)):
         raise TypeError(f"body: expected a pydantic model, got {getattr(body, '__name__', body)}")
-    settings = settings or default_settings()
+    settings = with_deployment(settings or Settings())
+    if settings.workers > 1 and settings.redis_url is None:
+        raise ValueError("workers > 1 requires USECHAT_REDIS_URL")
     store = store or settings.store
     state = build_state(
         settings,

@@ -10,7 +10,8 @@ import os
 import socket
 import sys
 import textwrap
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from usechat_server import __version__
 from usechat_server.agent import Agent
 from usechat_server.app import create_app
 from usechat_server.serving.server import Config, run
-from usechat_server.settings import Settings, describe, set_default_settings
+from usechat_server.settings import Settings, describe, set_deployment
 
 __all__ = ["load", "main"]
 
@@ -53,7 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # A console script, unlike `python -m`, does not import from the current directory.
     sys.path.insert(0, "")
     # Called in each process that serves, also in the one that --reload starts.
-    factory = partial(_create_app, options.target or DEFAULT_TARGET, settings)
+    factory = partial(
+        _create_app,
+        options.target or DEFAULT_TARGET,
+        settings,
+        _deployment(settings, is_reloading=options.reload),
+    )
     config = Config(factory, settings, reload=options.reload)
     try:
         listener = _bind(settings.host, settings.port)
@@ -73,42 +79,58 @@ def _settings(options: argparse.Namespace) -> Settings:
     if options.reload:
         # A developer who changes the code does not wait for runs of the old code.
         defaults["drain_grace"] = 0.0
+    # An empty variable is set too: `USECHAT_STORE= usechat-server serve` serves without a store.
     unset = {
-        name: value for name, value in defaults.items() if name not in settings.model_fields_set
+        name: value
+        for name, value in defaults.items()
+        if name not in settings.model_fields_set and f"USECHAT_{name.upper()}" not in os.environ
     }
     return settings.model_copy(update=unset)
 
 
-def _create_app(target: str, settings: Settings) -> ASGIApp:
-    # For an app that the target creates without `settings=`.
-    set_default_settings(settings)
+def _deployment(settings: Settings, *, is_reloading: bool) -> dict[str, Any]:
+    """Return the settings that hold for every app, also for one that has its own settings."""
+    names = ("host", "port", "workers", *(("drain_grace",) if is_reloading else ()))
+    return {name: getattr(settings, name) for name in names}
+
+
+def _create_app(target: str, settings: Settings, deployment: Mapping[str, Any]) -> ASGIApp:
+    set_deployment(deployment)
     if target == DEFAULT_TARGET and not os.environ.get("ANTHROPIC_API_KEY"):
         logger.warning('ANTHROPIC_API_KEY is not set: serving the demo model, Agent("demo")')
-    return load(target)
+    return load(target, settings)
 
 
-def load(target: str) -> ASGIApp:
+def load(target: str, settings: Settings | None = None) -> ASGIApp:
     """Import the ASGI app of a target: an app, an Agent, or a function that returns either.
 
-    Exits with a one-line error if there is none.
+    Exits with a one-line error if there is none, or if an option or a setting is wrong.
 
     Args:
         target: `module:name`.
+        settings: The settings of the app that serves an Agent.
     """
     try:
         app = import_from_string(target)
+        if _is_factory(app):
+            app = app()
+        if isinstance(app, Agent):
+            app = create_app(app, settings=settings)
     except ImportFromStringError as error:
         sys.exit(f"usechat-server: {error}")
-    if _is_factory(app):
-        app = app()
-    if isinstance(app, Agent):
-        try:
-            return create_app(app)
-        except ValueError as error:
-            sys.exit(f"usechat-server: {error}")
+    except ValueError as error:
+        if not _is_from_this_package(error):
+            raise  # an error of the target's own code requires its traceback
+        sys.exit(f"usechat-server: {error}")
     if not callable(app):
         sys.exit(f"usechat-server: {target}: expected an ASGI app or an Agent, got {app!r}")
     return cast(ASGIApp, app)
+
+
+def _is_from_this_package(error: Exception) -> bool:
+    """Whether this package raised the error itself: an option or a setting is wrong."""
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("usechat_server.")
 
 
 def _is_factory(value: Any) -> bool:
@@ -204,4 +226,5 @@ def _settings_help() -> str:
 
 
 def _setting_error(error: Any) -> str:
-    return f"USECHAT_{str(error['loc'][0]).upper()}: {error['msg']}"
+    text = error["msg"].removeprefix("Value error, ")  # pydantic's words for a ValueError
+    return f"USECHAT_{str(error['loc'][0]).upper()}: {text}"

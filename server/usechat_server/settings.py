@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -15,7 +15,7 @@ from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 
 from usechat_server.errors import UsechatDeprecationWarning
 
-__all__ = ["Settings", "cached_settings", "default_settings", "describe", "set_default_settings"]
+__all__ = ["Settings", "cached_settings", "describe", "set_deployment", "with_deployment"]
 
 _SECRET_LENGTH = 32
 
@@ -187,28 +187,29 @@ def _caller_level() -> int:
     return level
 
 
-#: What `usechat-server serve` was started with.
-_served: Settings | None = None
+#: The settings that `usechat-server serve` decides for every app in this process, by name.
+_deployment: Mapping[str, Any] = {}
 
 
-def set_default_settings(settings: Settings) -> None:
-    """Give this process's apps their default settings, before they are created."""
-    global _served  # noqa: PLW0603
-    _served = settings
+def set_deployment(deployment: Mapping[str, Any]) -> None:
+    """Set what `usechat-server serve` decides, such as its host. Call it before an app is created.
 
-
-def default_settings() -> Settings:
-    """Return the settings of an app that was created without `settings=`.
-
-    Under `usechat-server serve` they include its options; else they are the `USECHAT_*` variables.
+    Args:
+        deployment: Values by the name of the setting.
     """
-    return _served or Settings()
+    global _deployment  # noqa: PLW0603
+    _deployment = deployment
+
+
+def with_deployment(settings: Settings) -> Settings:
+    """Return an app's settings with those that `usechat-server serve` decides, if it serves it."""
+    return settings.model_copy(update=_deployment) if _deployment else settings
 
 
 @cache
 def cached_settings() -> Settings:
     """Return the default settings as they were at the first call: for the app's own routes."""
-    return default_settings()
+    return with_deployment(Settings())
 
 
 def describe() -> list[tuple[str, str, str]]:

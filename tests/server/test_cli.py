@@ -60,7 +60,7 @@ def test_help_names_every_setting() -> None:
             {"USECHAT_CLIENT_VERSION": "5.0.92", "PYTHONPATH": ROOT},
             "usechat-server: USECHAT_CLIENT_VERSION: ai 5.0.92 does not support what",
         ),
-        ([], {"USECHAT_CLIENT_VERSION": "4.2"}, "USECHAT_CLIENT_VERSION: "),
+        ([], {"USECHAT_CLIENT_VERSION": "4.2"}, "USECHAT_CLIENT_VERSION: 4.2 looks like"),
         ([], {"USECHAT_KEEP_ALIVE": "soon"}, "USECHAT_KEEP_ALIVE: "),
         ([], {"USECHAT_PORT": "http"}, "USECHAT_PORT: "),
     ],
@@ -112,6 +112,52 @@ def test_connections_are_refused_until_the_app_is_loaded(tmp_path: Path) -> None
         process.communicate(timeout=DEADLINE)
 
 
+@pytest.mark.parametrize(
+    ("workers", "creation"),
+    [
+        ("2", "app = create_app(Agent('demo'), settings=Settings(resume=30))"),
+        ("2", "def app(): return create_app(Agent('demo'), settings=Settings(workers=1))"),
+        ("2", "app = Agent('demo')"),
+    ],
+)
+def test_several_processes_require_redis(tmp_path: Path, workers: str, creation: str) -> None:
+    imports = "from usechat_server import Agent, Settings, create_app"
+    (tmp_path / "main.py").write_text(f"{imports}\n{creation}\n")
+    completed = subprocess.run(
+        [COMMAND, "serve", "main:app", "--port", "0", "--workers", workers],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert completed.returncode == 1
+    assert completed.stderr == "usechat-server: workers > 1 requires USECHAT_REDIS_URL\n"
+
+
+def test_an_error_of_the_target_has_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("app = int('many')\n")
+    completed = run("serve", "main:app", "--port", "0", PYTHONPATH=str(tmp_path))
+    assert completed.returncode == 1
+    assert 'main.py", line 1' in completed.stderr
+
+
+def test_respond_needs_no_redis_for_several_processes(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "from starlette.applications import Starlette\n"
+        "from starlette.routing import Route\n"
+        "from usechat_server import Agent, respond\n"
+        "agent = Agent('demo')\n"
+        "async def chat(request):\n"
+        "    return await respond(request, agent=agent)\n"
+        "app = Starlette(routes=[Route('/chat', chat, methods=['POST'])])\n"
+    )
+    with serving("main:app", "--workers", "2", cwd=tmp_path) as url:
+        body = {"messages": [user("Hello")]}
+        response = httpx.post(f"{url}/chat", json=body, trust_env=False)
+        assert chunks(response.text)[-1]["type"] == "finish"
+
+
 def test_targets() -> None:
     for target in ("tests.harness.apps:agent", "tests.harness.apps:make_agent"):
         assert isinstance(load(target), ChatApp), target
@@ -154,11 +200,13 @@ def serving(*arguments: str, cwd: Path, **env: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("options", [(), ("--reload",)])
-def test_an_app_without_settings_has_the_options_of_the_command(
-    tmp_path: Path, options: tuple[str, ...]
+@pytest.mark.parametrize("arguments", ["", "settings=Settings(resume=30)"])
+def test_the_options_of_the_command_hold_for_every_app(
+    tmp_path: Path, arguments: str, options: tuple[str, ...]
 ) -> None:
     (tmp_path / "main.py").write_text(
-        "from usechat_server import Agent, create_app\napp = create_app(Agent('demo'))\n"
+        "from usechat_server import Agent, Settings, create_app\n"
+        f"app = create_app(Agent('demo'), {arguments})\n"
     )
 
     def status(*host: str) -> int:
@@ -183,6 +231,18 @@ def test_without_a_target_the_demo_is_served(tmp_path: Path) -> None:
         page = httpx.get(url, trust_env=False)
         assert page.headers["content-type"].startswith("text/html")
     assert "ANTHROPIC_API_KEY is not set: serving the demo model" in (tmp_path / "log").read_text()
+
+
+def test_the_demo_has_no_store_if_the_variable_is_empty(tmp_path: Path) -> None:
+    def status(cwd: Path, **env: str) -> int:
+        cwd.mkdir()
+        with serving(cwd=cwd, **env) as url:
+            return httpx.get(f"{url}/api/chats", trust_env=False).status_code
+
+    assert status(tmp_path / "default") == 200
+    assert status(tmp_path / "empty", USECHAT_STORE="") == 404
+    assert (tmp_path / "default" / "chats.db").exists()
+    assert not (tmp_path / "empty" / "chats.db").exists()
 
 
 def test_a_missing_key_is_logged_at_the_start(tmp_path: Path) -> None:

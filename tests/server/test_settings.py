@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server import Agent, create_app
-from usechat_server.settings import Settings, default_settings
+from usechat_server.settings import Settings, set_deployment, with_deployment
 
 from tests.harness.settings_table import settings_table
 
@@ -72,9 +73,25 @@ def test_an_invalid_variable_is_an_error(
         Settings()
 
 
-def test_default_settings_are_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("USECHAT_KEEP_ALIVE", "2.5")
-    assert default_settings().keep_alive == 2.5
+@pytest.fixture
+def deployment() -> Iterator[None]:
+    set_deployment({"host": "0.0.0.0", "workers": 2, "drain_grace": 0.0})
+    yield
+    set_deployment({})
+
+
+@pytest.mark.usefixtures("deployment")
+def test_what_the_command_decides_takes_precedence() -> None:
+    settings = with_deployment(Settings(host="127.0.0.1", resume=30))
+    assert (settings.host, settings.workers, settings.drain_grace) == ("0.0.0.0", 2, 0)
+    assert settings.resume == 30
+    with pytest.raises(ValueError, match="workers > 1 requires USECHAT_REDIS_URL"):
+        create_app(Agent("demo"), settings=Settings(resume=30))
+
+
+def test_an_app_of_another_server_has_its_own_settings() -> None:
+    settings = Settings(host="0.0.0.0", workers=1)
+    assert with_deployment(settings) == settings
 
 
 def test_settings_can_be_pickled() -> None:

@@ -59,8 +59,6 @@ def build_state(
         raise ValueError(f"errors: expected 'text' or 'json', got {errors!r}")
     if anonymous and user is None:
         raise ValueError("anonymous requires user")
-    if settings.workers > 1 and settings.redis_url is None:
-        raise ValueError("workers > 1 requires USECHAT_REDIS_URL")
     redis = None if settings.redis_url is None else _redis(settings.redis_url)
     approvals = _signed_approvals(settings, redis) if store is None else store.approvals
     responder_factory = ResponderFactory(approvals, agent=agent, handler=handler)
@@ -68,7 +66,7 @@ def build_state(
         may_require_approval=responder_factory.agent is not None
         and responder_factory.agent.spec.may_require_approval,
         has_store=store is not None,
-        is_shared=redis is not None,
+        is_shared=redis is not None or settings.workers > 1,
         secret=settings.secret,
     )
     resume_by_default = 0.0 if store is None else RESUME_SECONDS
