@@ -78,7 +78,8 @@ def create_app(
             and delete every chat.
         anonymous: Let requests without a user in. All of them share one space, in which a chat
             belongs to anyone who knows its id, and chats cannot be listed.
-        settings: By default those of the `USECHAT_*` variables.
+        settings: By default those of the `USECHAT_*` variables. Under `usechat-server serve`, host,
+            port and workers are those of the command.
         store: Where the server keeps the chats, a URL or a store; by default `USECHAT_STORE`.
             Without one, the frontend keeps them and sends them with each request.
         body: A pydantic model of the request's custom fields (`body` of the frontend's transport).
