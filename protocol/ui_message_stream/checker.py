@@ -36,15 +36,18 @@ _UNKNOWN = FirstReleases(None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem of a stream."""
+    """A problem of a stream.
 
-    #: the name of the broken rule
+    Attributes:
+        rule: The name of the broken rule.
+        text: What is wrong, in one line.
+        event: The number of the event, from 1; 0 for the response as a whole.
+        fatal: The releases whose client throws; None: no client throws, but the result is wrong.
+    """
+
     rule: str
-    #: what is wrong, in one line
     text: str
-    #: the number of the event, from 1; 0 for the response as a whole
     event: int
-    #: the releases whose client throws; None: no client throws, but the result is wrong
     fatal: str | None = None
 
     def __str__(self) -> str:

@@ -81,17 +81,23 @@ class _TypedChunk(WireObject, frozen=True, tag_field="type"):
 
 
 class TextStart(_TypedChunk, kw_only=True, tag="text-start"):
+    """Starts a text part."""
+
     id: str
     provider_metadata: ProviderMetadata | None = None
 
 
 class TextDelta(_TypedChunk, kw_only=True, tag="text-delta"):
+    """Appends to an open text part."""
+
     id: str
     delta: str
     provider_metadata: ProviderMetadata | None = None
 
 
 class TextEnd(_TypedChunk, kw_only=True, tag="text-end"):
+    """Ends a text part. `citations` are those of the whole text."""
+
     id: str
     citations: list[JSONObject] | None = None
     provider_metadata: ProviderMetadata | None = None
@@ -105,10 +111,14 @@ class TextEnd(_TypedChunk, kw_only=True, tag="text-end"):
 
 
 class Error(_TypedChunk, kw_only=True, tag="error"):
+    """Ends the stream with an error, whose text the client shows unchanged."""
+
     error_text: str
 
 
 class ToolInputStart(_TypedChunk, kw_only=True, tag="tool-input-start"):
+    """Starts a tool call whose input is streamed."""
+
     tool_call_id: str
     tool_name: str
     input_encoding: Literal["json", "text"] | None = None
@@ -120,11 +130,15 @@ class ToolInputStart(_TypedChunk, kw_only=True, tag="tool-input-start"):
 
 
 class ToolInputDelta(_TypedChunk, kw_only=True, tag="tool-input-delta"):
+    """Appends to the input of a tool call, as JSON text or as plain text."""
+
     tool_call_id: str
     input_text_delta: str
 
 
 class ToolInputAvailable(_TypedChunk, kw_only=True, tag="tool-input-available"):
+    """A tool call with its complete input."""
+
     tool_call_id: str
     tool_name: str
     input: Any
@@ -136,6 +150,8 @@ class ToolInputAvailable(_TypedChunk, kw_only=True, tag="tool-input-available"):
 
 
 class ToolInputError(_TypedChunk, kw_only=True, tag="tool-input-error"):
+    """A tool call whose input is not valid."""
+
     tool_call_id: str
     tool_name: str
     input: Any
@@ -148,6 +164,8 @@ class ToolInputError(_TypedChunk, kw_only=True, tag="tool-input-error"):
 
 
 class ToolApprovalRequest(_TypedChunk, kw_only=True, tag="tool-approval-request"):
+    """Asks the user to approve a tool call, or reports a decision of the app."""
+
     approval_id: str
     tool_call_id: str
     approval_descriptor: Any = UNSET
@@ -158,6 +176,8 @@ class ToolApprovalRequest(_TypedChunk, kw_only=True, tag="tool-approval-request"
 
 
 class ToolApprovalResponse(_TypedChunk, kw_only=True, tag="tool-approval-response"):
+    """The decision on an approval request."""
+
     approval_id: str
     approved: bool
     reason: str | None = None
@@ -166,6 +186,8 @@ class ToolApprovalResponse(_TypedChunk, kw_only=True, tag="tool-approval-respons
 
 
 class ToolOutputAvailable(_TypedChunk, kw_only=True, tag="tool-output-available"):
+    """The output of a tool call; a `preliminary` one is replaced by the next."""
+
     tool_call_id: str
     output: Any
     provider_executed: bool | None = None
@@ -176,6 +198,8 @@ class ToolOutputAvailable(_TypedChunk, kw_only=True, tag="tool-output-available"
 
 
 class ToolOutputError(_TypedChunk, kw_only=True, tag="tool-output-error"):
+    """The failure of a tool call."""
+
     tool_call_id: str
     error_text: str
     provider_executed: bool | None = None
@@ -185,32 +209,44 @@ class ToolOutputError(_TypedChunk, kw_only=True, tag="tool-output-error"):
 
 
 class ToolOutputDenied(_TypedChunk, kw_only=True, tag="tool-output-denied"):
+    """The tool call was denied, and did not run."""
+
     tool_call_id: str
 
 
 class ReasoningStart(_TypedChunk, kw_only=True, tag="reasoning-start"):
+    """Starts a reasoning part."""
+
     id: str
     provider_metadata: ProviderMetadata | None = None
 
 
 class ReasoningDelta(_TypedChunk, kw_only=True, tag="reasoning-delta"):
+    """Appends to an open reasoning part."""
+
     id: str
     delta: str
     provider_metadata: ProviderMetadata | None = None
 
 
 class ReasoningEnd(_TypedChunk, kw_only=True, tag="reasoning-end"):
+    """Ends a reasoning part."""
+
     id: str
     provider_metadata: ProviderMetadata | None = None
 
 
 class Custom(_TypedChunk, kw_only=True, tag="custom"):
+    """A part of a provider's own kind, such as `anthropic.fallback`."""
+
     #: "provider.name"
     kind: str
     provider_metadata: ProviderMetadata | None = None
 
 
 class SourceUrl(_TypedChunk, kw_only=True, tag="source-url"):
+    """A web page that the response cites."""
+
     source_id: str
     url: str
     title: str | None = None
@@ -218,6 +254,8 @@ class SourceUrl(_TypedChunk, kw_only=True, tag="source-url"):
 
 
 class SourceDocument(_TypedChunk, kw_only=True, tag="source-document"):
+    """A document that the response cites."""
+
     source_id: str
     media_type: str
     title: str
@@ -226,18 +264,24 @@ class SourceDocument(_TypedChunk, kw_only=True, tag="source-document"):
 
 
 class File(_TypedChunk, kw_only=True, tag="file"):
+    """A file, at a remote URL or in a `data:` URL."""
+
     url: str
     media_type: str
     provider_metadata: ProviderMetadata | None = None
 
 
 class ReasoningFile(_TypedChunk, kw_only=True, tag="reasoning-file"):
+    """A file that belongs to the reasoning."""
+
     url: str
     media_type: str
     provider_metadata: ProviderMetadata | None = None
 
 
 class SteeringMessage(_TypedChunk, kw_only=True, tag="steering-message"):
+    """A user message that arrived during the run."""
+
     id: str
     #: text and file parts, as JSON objects
     parts: list[JSONObject]
@@ -259,6 +303,7 @@ class Data(WireObject, frozen=True, kw_only=True):
 
     @property
     def type(self) -> str:
+        """The type on the wire."""
         return f"data-{self.name}"
 
     @classmethod
@@ -284,32 +329,40 @@ class Data(WireObject, frozen=True, kw_only=True):
 
 
 class StartStep(_TypedChunk, kw_only=True, tag="start-step"):
-    pass
+    """Starts a step: a model call and the tools that it calls."""
 
 
 class FinishStep(_TypedChunk, kw_only=True, tag="finish-step"):
-    pass
+    """Ends a step."""
 
 
 class ResetStep(_TypedChunk, kw_only=True, tag="reset-step"):
-    pass
+    """Discards what the current step has written."""
 
 
 class Start(_TypedChunk, kw_only=True, tag="start"):
+    """Starts the response, and names or continues its message."""
+
     message_id: str | None = None
     message_metadata: Any = UNSET
 
 
 class Finish(_TypedChunk, kw_only=True, tag="finish"):
+    """Ends the response."""
+
     finish_reason: FinishReason | None = None
     message_metadata: Any = UNSET
 
 
 class Abort(_TypedChunk, kw_only=True, tag="abort"):
+    """Ends a response that was stopped."""
+
     reason: str | None = None
 
 
 class MessageMetadata(_TypedChunk, kw_only=True, tag="message-metadata"):
+    """Merges values into the metadata of the message."""
+
     message_metadata: Any
 
 
@@ -345,6 +398,9 @@ def parse_chunk(value: Any) -> Chunk:
     Args:
         value: The decoded JSON of an event.
 
+    Returns:
+        An instance of the class for its type.
+
     Raises:
         WireError: The type is unknown, or a field is missing or of the wrong type. Every client
             throws on such a chunk.
@@ -360,6 +416,12 @@ def parse_chunk(value: Any) -> Chunk:
 
 def encode_chunk(chunk: Chunk) -> bytes:
     """Encode a chunk as one line of UTF-8 JSON that every client's parser accepts.
+
+    Args:
+        chunk: The chunk.
+
+    Returns:
+        The JSON text.
 
     Raises:
         TypeError: A value, for example a tool's output, has no JSON form.

@@ -33,6 +33,9 @@ def decode(text: bytes | bytearray | memoryview | str) -> Any:
     Args:
         text: JSON as text or UTF-8 bytes. A BOM is dropped, invalid UTF-8 becomes U+FFFD.
 
+    Returns:
+        The value, as `json.loads` returns it.
+
     Raises:
         ValueError: The text is not valid JSON. NaN and Infinity are not.
     """
@@ -53,6 +56,12 @@ def encode(value: Any) -> bytes:
     """Encode a value as one line of UTF-8 JSON.
 
     NaN and Infinity become null, lone surrogates become U+FFFD.
+
+    Args:
+        value: JSON values, and what msgspec encodes: structs, dataclasses, dates.
+
+    Returns:
+        The JSON text.
 
     Raises:
         TypeError: The value has no JSON form.

@@ -53,6 +53,8 @@ class _TypedPart(WireObject, tag_field="type"):
 
 
 class TextPart(_TypedPart, kw_only=True, tag="text"):
+    """A text."""
+
     text: str
     state: Literal["streaming", "done"] | None = None
     citations: list[JSONObject] | None = None
@@ -60,11 +62,15 @@ class TextPart(_TypedPart, kw_only=True, tag="text"):
 
 
 class CustomPart(_TypedPart, kw_only=True, tag="custom"):
+    """A part of a provider's own kind, such as `anthropic.fallback`."""
+
     kind: str
     provider_metadata: ProviderMetadata | None = None
 
 
 class ReasoningPart(_TypedPart, kw_only=True, tag="reasoning"):
+    """The model's reasoning."""
+
     id: str | None = None
     text: str
     state: Literal["streaming", "done"] | None = None
@@ -72,6 +78,8 @@ class ReasoningPart(_TypedPart, kw_only=True, tag="reasoning"):
 
 
 class SourceUrlPart(_TypedPart, kw_only=True, tag="source-url"):
+    """A web page that the message cites."""
+
     source_id: str
     url: str
     title: str | None = None
@@ -79,6 +87,8 @@ class SourceUrlPart(_TypedPart, kw_only=True, tag="source-url"):
 
 
 class SourceDocumentPart(_TypedPart, kw_only=True, tag="source-document"):
+    """A document that the message cites."""
+
     source_id: str
     media_type: str
     title: str
@@ -87,6 +97,8 @@ class SourceDocumentPart(_TypedPart, kw_only=True, tag="source-document"):
 
 
 class FilePart(_TypedPart, kw_only=True, tag="file"):
+    """A file, at a remote URL, in a `data:` URL or at a provider."""
+
     media_type: str
     filename: str | None = None
     #: a data URL or a remote URL; empty beside a `provider_reference`
@@ -96,19 +108,23 @@ class FilePart(_TypedPart, kw_only=True, tag="file"):
 
 
 class ReasoningFilePart(_TypedPart, kw_only=True, tag="reasoning-file"):
+    """A file that belongs to the reasoning."""
+
     media_type: str
     url: str
     provider_metadata: ProviderMetadata | None = None
 
 
 class SteeringMessagePart(_TypedPart, kw_only=True, tag="steering-message"):
+    """A user message that arrived during the run."""
+
     id: str
     #: text and file parts, as JSON objects
     parts: list[JSONObject]
 
 
 class StepStartPart(_TypedPart, kw_only=True, tag="step-start"):
-    pass
+    """The start of a step."""
 
 
 class Approval(WireObject, kw_only=True):
@@ -146,6 +162,7 @@ class ToolPart(WireObject, kw_only=True):
 
     @property
     def type(self) -> str:
+        """The type on the wire."""
         return "dynamic-tool" if self.dynamic else f"tool-{self.tool_name}"
 
     @classmethod
@@ -198,6 +215,7 @@ class DataPart(WireObject, kw_only=True):
 
     @property
     def type(self) -> str:
+        """The type on the wire."""
         return f"data-{self.name}"
 
     @classmethod
@@ -224,6 +242,7 @@ class UnknownPart(WireObject, kw_only=True):
 
     @property
     def type(self) -> str:
+        """The type on the wire."""
         return str(self.value.get("type"))
 
     def to_object(self) -> JSONObject:
@@ -245,6 +264,9 @@ def parse_part(value: Any) -> Part:
 
     Args:
         value: The decoded JSON object.
+
+    Returns:
+        An instance of the class for its type.
 
     Raises:
         WireError: The value is not an object with a `type`, or a field of a known type is wrong.
@@ -270,6 +292,12 @@ class UIMessage(WireObject, kw_only=True):
     @classmethod
     def from_object(cls, value: Mapping[str, Any]) -> Self:
         """Parse a JSON object.
+
+        Args:
+            value: The decoded JSON object.
+
+        Returns:
+            The message.
 
         Raises:
             WireError: A field is missing or has the wrong type. The error names its path:

@@ -32,6 +32,9 @@ def reduce(chunks: Iterable[Chunk], message: UIMessage | None = None) -> UIMessa
         chunks: The chunks of one response.
         message: The assistant message that they continue, which does not change.
 
+    Returns:
+        The message as the client has it after the chunks.
+
     Raises:
         ReduceError: A chunk refers to something that does not exist.
     """
@@ -84,7 +87,10 @@ class Reducer:
         return message
 
     def feed(self, chunk: Chunk) -> None:
-        """Take the next chunk.
+        """Reduce the next chunk.
+
+        Args:
+            chunk: The chunk.
 
         Raises:
             ReduceError: The chunk refers to something that does not exist.

@@ -49,6 +49,9 @@ def replay_chunks(message: UIMessage, client_version: ClientVersion) -> list[Chu
     Args:
         message: The assistant message.
         client_version: The oldest client that reads the chunks.
+
+    Returns:
+        The chunks, already downgraded for that client version.
     """
     chunks = _message_chunks(message, client_version)
     downgraded = (downgrade(chunk, client_version) for chunk in chunks)

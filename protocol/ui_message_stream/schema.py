@@ -60,6 +60,9 @@ class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel
         Args:
             value: The decoded JSON object.
 
+        Returns:
+            An instance of this class.
+
         Raises:
             WireError: A field is missing or has the wrong type.
         """

@@ -32,6 +32,12 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 def frame(chunk: Chunk) -> bytes:
     """Encode a chunk as one event.
 
+    Args:
+        chunk: The chunk.
+
+    Returns:
+        The bytes of the event, with the blank line that ends it.
+
     Raises:
         TypeError: A value in the chunk has no JSON form.
     """
@@ -43,6 +49,9 @@ def comment(text: str = "keep-alive") -> bytes:
 
     Args:
         text: A single line.
+
+    Returns:
+        The bytes of the comment, with the blank line that ends it.
     """
     return f": {text}\n\n".encode()
 
@@ -129,6 +138,13 @@ class Decoder:
 
 def frames(chunks: Iterable[ChunkVariant], client_version: ClientVersion) -> bytes:
     """Encode chunks for a client version: one event for each chunk that it can be sent.
+
+    Args:
+        chunks: The chunks, in order.
+        client_version: The oldest client that reads the stream.
+
+    Returns:
+        The bytes of the events; empty if no chunk can be sent.
 
     Raises:
         TypeError: A value in a chunk has no JSON form.

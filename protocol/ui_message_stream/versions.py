@@ -43,17 +43,29 @@ class ClientVersion(NamedTuple):
     """A release of the npm package `ai`: that of the client, or the oldest one of several clients.
 
     Versions compare as releases do: `ClientVersion(5, 0, 92) < ClientVersion(6)`.
+
+    Attributes:
+        major: The first number.
+        minor: The second number.
+        patch: The third number.
+        extra_chunk_types: Chunk types to send although the release is too old for them: see
+            `with_chunk_types`.
     """
 
     major: int
     minor: int = 0
     patch: int = 0
-    #: chunk types to send although the release is too old for them: see `with_chunk_types`
     extra_chunk_types: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse "ai/6.0.120" or "6.0.120". "6" and "6.0" are the first release of each.
+
+        Args:
+            text: The version, as npm has it.
+
+        Returns:
+            The client version.
 
         Raises:
             ValueError: The text is not a release with this protocol.
@@ -83,6 +95,9 @@ class ClientVersion(NamedTuple):
 
         Args:
             types: Chunk types, such as "tool-approval-request".
+
+        Returns:
+            A new client version.
         """
         return self._replace(extra_chunk_types=self.extra_chunk_types | frozenset(types))
 
@@ -104,16 +119,23 @@ class VersionedChunk(msgspec.Struct, frozen=True):
     A model backend can write an older and a newer form of the same thing side by side; `downgrade`
     picks one. Both forms must have the same effect on the state of the stream: outputs of the same
     call, or complete parts.
+
+    Attributes:
+        chunk: The chunk.
+        since: The first client version to send it to; None: the oldest one.
+        until: The first client version not to send it to; None: there is none.
     """
 
     chunk: Chunk
-    #: the first client version to send it to; None: the oldest one
     since: ClientVersion | None = None
-    #: the first client version not to send it to; None: there is none
     until: ClientVersion | None = None
 
     def includes(self, client_version: ClientVersion) -> bool:
-        """Whether the chunk is sent to a client version."""
+        """Whether the chunk is sent to a client version.
+
+        Args:
+            client_version: The oldest client that reads the stream.
+        """
         if self.since is not None and client_version < self.since:
             return False
         return self.until is None or client_version < self.until
@@ -247,6 +269,10 @@ def missing(types: Iterable[str], client_version: ClientVersion) -> list[str]:
     """Return those of the chunk types that may not be sent to a client version.
 
     A feature that is built on one of them does not work with such clients.
+
+    Args:
+        types: Chunk types on the wire.
+        client_version: The oldest client that reads the stream.
     """
     return [name for name in types if not accepts(client_version, name)]
 

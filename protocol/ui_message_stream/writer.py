@@ -103,6 +103,9 @@ class Writer:
         halves of a surrogate pair are joined; a lone one becomes U+FFFD. If the chunk is refused,
         the state does not change.
 
+        Args:
+            chunk: The chunk.
+
         Returns:
             The chunks to send now; an empty list after a delta with only half a surrogate pair.
 
@@ -144,6 +147,9 @@ class Writer:
         Only a chunk for the client version of this stream changes the state. Any other is returned
         unchanged.
 
+        Args:
+            variant: The chunk, or one for some client versions only.
+
         Returns:
             The chunks to send now.
 
@@ -177,6 +183,9 @@ class Writer:
         Args:
             text: The error text, which the client shows unchanged.
 
+        Args:
+            variant: The chunk, or one for some client versions only.
+
         Returns:
             The chunks to send.
         """
@@ -184,6 +193,9 @@ class Writer:
 
     def abort(self, reason: str | None = None) -> list[Chunk]:
         """End a stream that was stopped.
+
+        Args:
+            reason: Why it was stopped, for the client (AI SDK 6.0.15 and later).
 
         Returns:
             The chunks to send.

@@ -20,10 +20,14 @@ BodyT = TypeVar("BodyT", default=Any)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The user's decision whether a tool call may run. It was checked."""
+    """The user's decision whether a tool call may run. It was checked.
+
+    Attributes:
+        approved: Whether the call may run.
+        reason: The reason in the user's words, if one was given.
+    """
 
     approved: bool
-    #: in the user's words
     reason: str | None = None
 
 
@@ -36,30 +40,36 @@ class Turn(Generic[BodyT]):
     """A request to respond to. It holds no connection, so another process can take it over.
 
     `Turn[Options]` is one whose `body` is an instance of `Options`, the app's `body=` model.
+
+    Attributes:
+        user: The user's id, as the app's `user=` returned it; None without it.
+        chat_id: The chat's id, as the client sent it.
+        client_version: The oldest client release that must be able to read the response.
+        messages: The history, oldest first; it ends with the message to respond to, or to continue.
+        message_id: Id of the assistant message that is written: the continued message's, else a new
+            id.
+        trigger: `submit-message`, `regenerate-message` or another value that the client sent.
+        body: The body's other keys: what the frontend's `body` option sent, or an instance of the
+            app's own model.
+        decisions: The user's decisions about open calls of the continued message, by tool call id.
+        client_outputs: Ids of the continued message's calls whose output this request brought;
+            None: without a store the server cannot tell, since the client sent the whole message.
+        revision: The revision of the stored chat that the history is of; 0: the chat is not stored
+            yet.
+        run_context: Set by the run whose handler has this turn; None outside of one, and in another
+            process.
     """
 
-    #: the user's id, as the app's `user=` returned it; None without it
     user: str | None
     chat_id: str
-    #: the oldest client release that must be able to read the response
     client_version: ClientVersion
-    #: the history, oldest first; it ends with the message to respond to, or to continue
     messages: list[UIMessage]
-    #: id of the assistant message that is written: the continued message's, else a new id
     message_id: str
-    #: `submit-message`, `regenerate-message` or what else the client sent
     trigger: str = "submit-message"
-    #: the body's other keys: what the frontend's `body` option sent, or an instance of the
-    #: app's own model
     body: BodyT = field(default_factory=dict)  # type: ignore[assignment]
-    #: tool call id → the decision about that open call of the continued message
     decisions: Mapping[str, Decision] = field(default_factory=dict)
-    #: ids of the continued message's calls whose output this request brought; None: without a store
-    #: the server cannot tell, since the client sent the whole message
     client_outputs: frozenset[str] | None = None
-    #: revision of the stored chat that the history is of; 0: the chat is not stored yet
     revision: int = 0
-    #: set by the run whose handler has this turn; None outside of one, and in another process
     run_context: RunContext | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -27,6 +27,10 @@ class StreamWriter:
     Missing chunks (starts, ends, steps) are added; a chunk that cannot be made legal raises
     `IllegalChunk`. Methods do not wait for the client; only `merge` waits, for the stream that it
     merges. Not thread-safe: use it in the event loop of its handler.
+
+    Args:
+        append: Gets the chunks of the message, in batches. A handler is given a ready writer.
+        client_version: The oldest client that must be able to read the message.
     """
 
     def __init__(self, append: Append, client_version: ClientVersion) -> None:

@@ -74,16 +74,16 @@ class Coordinator(Protocol):
         """Claim a chat for a new run, atomically.
 
         Args:
-            key: the chat.
-            run_id: id of the new run.
-            request_digest: digest of the request, the same whenever a client repeats it.
+            key: The chat.
+            run_id: Id of the new run.
+            request_digest: Digest of the request, the same whenever a client repeats it.
 
         Returns:
             The lease. None if another lease has not ended, or if the run of the same request has
             completed but its end was not yet delivered: use `get`.
 
         Raises:
-            ServiceUnavailable: if it is unknown whether the chat is free.
+            ServiceUnavailable: If it is unknown whether the chat is free.
         """
         ...
 
@@ -100,7 +100,7 @@ class Coordinator(Protocol):
         """Return the ids of the runs whose log has no end yet, by chat; other chats are left out.
 
         Args:
-            keys: the chats to look at.
+            keys: The chats to look at.
         """
         ...
 
@@ -113,9 +113,9 @@ class Coordinator(Protocol):
         not begun ends as soon as it begins. Does nothing if no run matches.
 
         Args:
-            key: the chat.
-            run_id: stop only this run.
-            message_id: stop only the run that writes this message, or answers it.
+            key: The chat.
+            run_id: Stop only this run.
+            message_id: Stop only the run that writes this message, or answers it.
         """
         ...
 

@@ -47,14 +47,19 @@ SystemHook = Callable[[Turn[BodyT]], str | Awaitable[str | None] | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
-    """What an `on_step` hook changes for the next step only. None keeps the agent's setting."""
+    """What an `on_step` hook changes for the next step only. None keeps the agent's setting.
+
+    Attributes:
+        model: The model of this step, as `Agent` takes it.
+        system: The system prompt.
+        tools: The tools, instead of the agent's. A call that is approved later runs before
+            `on_step` is called, so a tool that needs approval has to be one of the agent's.
+        stop: Whether the run ends instead of making this step.
+    """
 
     model: str | Model | None = None
     system: str | None = None
-    #: replaces the agent's tools. A call that is approved later runs before `on_step` is called, so
-    #: a tool that needs approval has to be one of the agent's.
     tools: Sequence[AgentTool] | None = None
-    #: ends the run instead
     stop: bool = False
 
 

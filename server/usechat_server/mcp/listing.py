@@ -40,19 +40,23 @@ Call = Callable[[Tool, dict[str, Any], ToolContext], Awaitable[CallToolResult]]
 
 
 class MCPOptions(TypedDict, total=False):
-    """How the tools of a server are used."""
+    """How the tools of a server are used.
 
-    #: name for the log; by default that of the command or host
+    Attributes:
+        name: The server's name for the log; by default that of the command or host.
+        prefix: A prefix of the names of its tools, such as "github_".
+        only: Returns whether a tool is used; by default all are.
+        needs_approval: Whether calls need the user's approval, as for `tool`; or a function that
+            returns it for each tool.
+        wait: Seconds that a turn waits for the server to connect; 10 by default.
+        timeout: Seconds that a call may take; 60 by default. None: no limit.
+    """
+
     name: str
-    #: prefix of the names of its tools, such as "github_"
     prefix: str
-    #: whether a tool is used; by default all are
     only: Callable[[Tool], bool]
-    #: see FunctionTool; or a function that returns it for each tool
     needs_approval: bool | Callable[[Tool], NeedsApproval]
-    #: seconds that a turn waits for the server to connect; 10 by default
     wait: float
-    #: seconds that a call may take; 60 by default
     timeout: float | None
 
 

@@ -46,7 +46,10 @@ def mcp_stdio(
         args: Its arguments.
         env: Environment variables, added to the few that it inherits (`PATH`, `HOME`, …).
         cwd: Its working directory; by default that of this process.
-        options: See MCPOptions.
+        options: See `MCPOptions`.
+
+    Returns:
+        A source of tools for `Agent(tools=[…])`.
     """
     parameters = StdioServerParameters(
         command=command, args=list(args), env=dict(env) if env else None, cwd=cwd
@@ -62,7 +65,10 @@ def mcp_http(
     Args:
         url: The URL.
         headers: Headers of every request.
-        options: See MCPOptions.
+        options: See `MCPOptions`.
+
+    Returns:
+        A source of tools for `Agent(tools=[…])`.
     """
     # No read timeout: calls have their own time limits.
     timeout = httpx2.Timeout(10.0, read=None)
@@ -79,11 +85,15 @@ def mcp_http(
 
 
 class MCPServer:
-    """A ToolSource with the tools that an MCP server currently lists. `mcp_stdio` and `mcp_http`
-    create one.
+    """The tools that an MCP server currently lists. `mcp_stdio` and `mcp_http` create one.
 
     Each event loop has a connection, which is opened on first use. While the server is unavailable
     it has no tools, and a warning is logged.
+
+    Args:
+        name: The server's name for the log, unless the options have one.
+        transport: Opens a connection to the server.
+        options: See `MCPOptions`.
     """
 
     def __init__(
@@ -105,7 +115,11 @@ class MCPServer:
         return self._options.get("needs_approval", False) is not False
 
     async def tools(self, turn: Turn) -> Sequence[FunctionTool]:
-        """Return the server's current tools."""
+        """Return the server's current tools; none while it is unavailable.
+
+        Args:
+            turn: The turn that they are for.
+        """
         tools = await self._connection().tools()
         if tools is None:
             _log.warning("MCP server %s unavailable; running the turn without its tools", self.name)

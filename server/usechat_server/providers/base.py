@@ -19,26 +19,35 @@ __all__ = ["Model", "ModelCall", "ModelStream", "RequiresCredentials", "StepResu
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """The input of one step: the conversation so far, and what the model may use."""
+    """The input of one step: the conversation so far, and what the model may use.
 
-    #: the conversation; its last message is the one to respond to, or the assistant's own message
-    #: when earlier steps of the run have already written to it
+    Attributes:
+        messages: The conversation; its last message is the one to respond to, or the assistant's
+            own message when earlier steps of the run have already written to it.
+        system: The system prompt.
+        tools: The tools that the model may call.
+        max_tokens: The most tokens that the model may write; None: the model's own limit.
+        output: A pydantic model: the response is JSON that it validates; None: the response is
+            text.
+    """
+
     messages: Sequence[UIMessage]
-    #: the system prompt
     system: str | None = None
     tools: Sequence[Tool] = ()
-    #: the most tokens that the model may write; None: the model's own limit
     max_tokens: int | None = None
-    #: the response is JSON that this pydantic model validates
     output: type[BaseModel] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """How a complete model call ended."""
+    """How a complete model call ended.
+
+    Attributes:
+        finish_reason: Why the model stopped.
+        paused: Whether the provider only paused and must be called again to continue.
+    """
 
     finish_reason: FinishReason
-    #: whether the provider only paused and must be called again to continue
     paused: bool = False
 
 
@@ -87,6 +96,9 @@ class Model(Protocol):
     def check(self, call: ModelCall) -> None:
         """Check what an agent was set up with, whatever the messages will be.
 
+        Args:
+            call: A call without messages.
+
         Raises:
             ValueError: No call with these tools and options can succeed.
         """
@@ -94,6 +106,12 @@ class Model(Protocol):
 
     def stream(self, call: ModelCall) -> ModelStream:
         """Build the provider's request, without I/O; iterating the result sends it.
+
+        Args:
+            call: The conversation, and what the model may use.
+
+        Returns:
+            The response, which is not requested yet.
 
         Raises:
             ChatError: The messages cannot be sent to this model; the text is for the user.

@@ -60,7 +60,7 @@ class Log:
         """Create an empty log.
 
         Args:
-            continued: the message that the run continues. A reader from the start gets it first, as
+            continued: The message that the run continues. A reader from the start gets it first, as
                 the chunks that rebuild it.
         """
         self.has_ended: bool = False
@@ -140,8 +140,8 @@ class Log:
         """Create a reader for clients from `client_version` on.
 
         Args:
-            client_version: what the reader's client can read.
-            from_start: begin with the continued message, not with what this run appended.
+            client_version: What the reader's client can read.
+            from_start: Begin with the continued message, not with what this run appended.
         """
         if not from_start or self._continued is None:
             return Reader(self, client_version)
@@ -175,8 +175,8 @@ class Log:
         """Return frames from a position on, and the position after them.
 
         Args:
-            position: where to begin; it must be before `end_position`.
-            client_version: what the client can read.
+            position: Where to begin; it must be before `end_position`.
+            client_version: What the client can read.
 
         Returns:
             Frames, about `READ_SIZE` bytes at most, and the next position. The position is None if

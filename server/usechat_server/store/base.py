@@ -39,55 +39,83 @@ class ChatChanged(ChatConflict):
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A chat without its messages."""
+    """A chat without its messages.
+
+    Attributes:
+        id: The chat's id.
+        title: The beginning of the first user text, until the chat is renamed; None: there is no
+            text.
+        created_at: The time of the first write, in UTC.
+        updated_at: The time of the last write, in UTC.
+        active_run_id: Id of the run that is writing in the chat; None: there is none.
+    """
 
     id: str
-    #: the beginning of the first user text, until the chat is renamed; None: there is no text
     title: str | None
     created_at: datetime
-    #: time of the last write
     updated_at: datetime
-    #: id of the run that is writing in the chat
     active_run_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ChatPage:
-    """One page of a user's chats, the most recently updated first."""
+    """One page of a user's chats, the most recently updated first.
+
+    Attributes:
+        chats: The chats of this page.
+        next_cursor: The cursor of the next page; None: this is the last one.
+    """
 
     chats: Sequence[Chat]
-    #: the cursor of the next page; None: this is the last one
     next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class StoredChat:
-    """A chat with its messages."""
+    """A chat with its messages.
+
+    Attributes:
+        chat: The chat.
+        messages: Its messages, oldest first.
+        active_message_id: Id of the message that the active run writes, which `messages` has as of
+            its last checkpoint; None: no run is active.
+    """
 
     chat: Chat
     messages: Sequence[UIMessage]
-    #: id of the message that the active run writes; `messages` has it as of its last checkpoint
     active_message_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Messages that an edit or a regeneration replaced."""
+    """Messages that an edit or a regeneration replaced.
 
-    #: starts at 1, in order of replacement
+    Attributes:
+        number: The number of the branch, from 1 on, in order of replacement.
+        after: Id of the message that they followed; None: they were the first.
+        messages: The replaced messages, oldest first.
+    """
+
     number: int
-    #: id of the message that they followed; None: they were the first
     after: str | None
     messages: Sequence[UIMessage]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """A turn of a chat and its usage."""
+    """A turn of a chat and its usage.
+
+    Attributes:
+        run_id: Id of the run.
+        message_id: Id of the assistant message that it wrote.
+        outcome: How the run ended; None: it has not ended.
+        started_at: The time of its start, in UTC.
+        ended_at: The time of its end, in UTC; None: it has not ended.
+        steps: Its model calls, with their usage.
+    """
 
     run_id: str
     message_id: str
-    #: None: the turn has not ended
     outcome: Outcome | None
     started_at: datetime
     ended_at: datetime | None
@@ -96,7 +124,14 @@ class StoredTurn:
 
 @dataclass(frozen=True, slots=True)
 class OpenTurn:
-    """A turn without a stored end: it is running, or its process is gone."""
+    """A turn without a stored end: it is running, or its process is gone.
+
+    Attributes:
+        user: The user's id; None: the app has no users.
+        chat_id: Id of the chat.
+        run_id: Id of the run.
+        message_id: Id of the assistant message that it writes.
+    """
 
     user: str | None
     chat_id: str
@@ -137,6 +172,14 @@ class ChatStore(Protocol):
         Writes nothing. The caller holds the chat's lease, since a write of another run between
         this call and `begin` makes `begin` fail.
 
+        Args:
+            request: The checked body of the request.
+            user: The user's id; None: the app has no users.
+            client_version: The oldest client that must be able to read the response.
+
+        Returns:
+            The turn, with the revision of the chat that it was made from.
+
         Raises:
             ChatError: The request does not fit the stored chat.
         """
@@ -162,6 +205,12 @@ class ChatStore(Protocol):
     ) -> bool:
         """Store the assistant message so far.
 
+        Args:
+            turn: The turn, as `turn` returned it.
+            message: The assistant message, with all of its parts so far.
+            run_id: Id of the run.
+            epoch: Fencing token of the run's lease, as for `begin`.
+
         Returns:
             False if nothing was stored: the turn has ended, its chat was deleted, or the message
             belongs to a newer run, or to a newer epoch of this one.
@@ -182,6 +231,14 @@ class ChatStore(Protocol):
 
         Only the first call counts. It can be repeated after StoreUnavailable.
 
+        Args:
+            turn: The turn, as `turn` returned it.
+            message: The whole assistant message.
+            outcome: How the run ended.
+            steps: Its model calls, in order.
+            run_id: Id of the run.
+            epoch: Fencing token of the run's lease, as for `begin`.
+
         Returns:
             False as for `checkpoint`.
         """
@@ -192,16 +249,23 @@ class ChatStore(Protocol):
         ...
 
     async def interrupt(self, run_ids: Collection[str]) -> None:
-        """End open turns that no process runs, with their messages as of the last checkpoint."""
+        """End open turns that no process runs, with their messages as of the last checkpoint.
+
+        Args:
+            run_ids: Ids of their runs. Other ids are ignored.
+        """
         ...
 
     async def list(self, user: str | None, cursor: str | None, limit: int) -> ChatPage:
         """Return a page of the user's chats, the most recently updated first.
 
         Args:
-            user: The user.
+            user: The user's id; None: the app has no users.
             cursor: `next_cursor` of the previous page; None for the first page.
-            limit: The number of chats on the page.
+            limit: The most chats on the page.
+
+        Returns:
+            The page, which may be empty.
 
         Raises:
             InvalidRequest: The cursor is not one that this method returned.
@@ -209,21 +273,53 @@ class ChatStore(Protocol):
         ...
 
     async def get(self, user: str | None, chat_id: str) -> StoredChat | None:
-        """Return a chat of the user, or None if the user has no chat with this id."""
+        """Return a chat of the user, or None if the user has no chat with this id.
+
+        Args:
+            user: The user's id; None: the app has no users.
+            chat_id: Id of the chat.
+        """
         ...
 
     async def rename(self, user: str | None, chat_id: str, title: str) -> Chat | None:
-        """Set the title of a chat. Returns None if there is no such chat."""
+        """Set the title of a chat.
+
+        Args:
+            user: The user's id; None: the app has no users.
+            chat_id: Id of the chat.
+            title: The new title.
+
+        Returns:
+            The chat with its new title, or None if there is no such chat.
+        """
         ...
 
     async def delete(self, user: str | None, chat_id: str) -> bool:
-        """Delete a chat and all that belongs to it. Returns False if there is no such chat."""
+        """Delete a chat and all that belongs to it.
+
+        Args:
+            user: The user's id; None: the app has no users.
+            chat_id: Id of the chat.
+
+        Returns:
+            Whether there was such a chat.
+        """
         ...
 
     async def branches(self, user: str | None, chat_id: str) -> Sequence[Branch] | None:
-        """Return what was replaced in a chat, oldest first, or None if there is no such chat."""
+        """Return what was replaced in a chat, oldest first, or None if there is no such chat.
+
+        Args:
+            user: The user's id; None: the app has no users.
+            chat_id: Id of the chat.
+        """
         ...
 
     async def turns(self, user: str | None, chat_id: str) -> Sequence[StoredTurn] | None:
-        """Return a chat's turns, oldest first, or None if there is no such chat."""
+        """Return a chat's turns, oldest first, or None if there is no such chat.
+
+        Args:
+            user: The user's id; None: the app has no users.
+            chat_id: Id of the chat.
+        """
         ...

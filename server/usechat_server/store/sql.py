@@ -24,6 +24,7 @@ from usechat_server.store.base import (
     Chat,
     ChatChanged,
     ChatPage,
+    ChatStore,
     OpenTurn,
     StoredChat,
     StoredTurn,
@@ -42,7 +43,7 @@ Details = TypeVar("Details")
 IN_THREAD = 1_000_000
 
 
-class SqlChatStore:
+class SqlChatStore(ChatStore):
     """A `ChatStore` in a SQLite file or a PostgreSQL database.
 
     A new SQLite file gets its tables when it is opened; otherwise `usechat-server db upgrade`

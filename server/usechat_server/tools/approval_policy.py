@@ -13,24 +13,34 @@ __all__ = ["ApprovalPolicy", "Approve", "Ask", "Deny", "NeedsApproval"]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The user has to approve the call."""
+    """The user has to approve the call.
 
-    #: why, shown to the user (AI SDK 7.0.82 and later)
+    Attributes:
+        reason: Why, shown to the user (AI SDK 7.0.82 and later).
+    """
+
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Approve:
-    """The app approved the call itself."""
+    """The app approved the call itself.
+
+    Attributes:
+        reason: Why, for the client.
+    """
 
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """The app denied the call itself."""
+    """The app denied the call itself.
 
-    #: why, for the model and the client
+    Attributes:
+        reason: Why, for the model and the client.
+    """
+
     reason: str | None = None
 
 

@@ -38,24 +38,29 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 class DeclaredTool:
     """A tool that the app declares to the model.
 
+    Attributes:
+        name: The tool's name: 1 to 128 letters (a-z), digits, underscores and hyphens.
+        description: What the tool does, for the model.
+        input_schema: JSON Schema of the input, which is an object.
+        title: The name for display in the client (AI SDK 6 and later).
+        provider_options: More keys of the tool's definition by provider, as that provider names
+            them, such as `{"anthropic": {"defer_loading": True}}`.
+        tool_metadata: Any JSON object, sent to the client with each call (AI SDK 7).
+        dynamic: Whether the client gets calls as `dynamic-tool` parts, for tools that its code does
+            not know.
+        to_model_output: Converts an output to what the model gets; None: the model gets its JSON.
+
     Raises:
         ValueError: Providers do not accept the name.
     """
 
     name: str
     description: str
-    #: JSON Schema of the input, which is an object
     input_schema: dict[str, Any]
-    #: for display in the client (AI SDK 6 and later)
     title: str | None = None
-    #: provider → more keys of the tool's definition, as that provider names them, such as
-    #: `{"anthropic": {"defer_loading": True}}`
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    #: any JSON object, sent to the client with each call (AI SDK 7)
     tool_metadata: Mapping[str, Any] | None = None
-    #: whether the client gets calls as `dynamic-tool` parts, for tools that its code does not know
     dynamic: bool = False
-    #: converts an output to what the model gets; None: the model gets its JSON
     to_model_output: ToModelOutput | None = None
 
     def __post_init__(self) -> None:
@@ -86,10 +91,14 @@ class ClientTool(DeclaredTool):
 
 @dataclass(frozen=True, slots=True)
 class ProviderTool:
-    """A tool that the model's provider runs. Each provider has functions that return its tools."""
+    """A tool that the model's provider runs. Each provider has functions that return its tools.
+
+    Attributes:
+        name: The tool's name.
+        provider: The provider, such as `anthropic`.
+    """
 
     name: str
-    #: the provider, such as `anthropic`
     provider: str
 
 
@@ -109,19 +118,27 @@ class Implementation(Protocol):
 class FunctionTool(DeclaredTool):
     """A tool that this server runs. `@tool` creates one from a function.
 
+    Attributes:
+        implementation: The code that runs when the tool is called.
+        needs_approval: Whether the user must approve a call, or a function that decides for each
+            call.
+        idempotent: Whether a repeated call does no harm, so that it may run again after its process
+            died.
+        timeout: Seconds that one attempt may take; None: no limit.
+        retries: Attempts after the first, when one raises anything but a ToolError or takes too
+            long.
+        concurrency: Calls that may run at the same time in one event loop; others wait. None: no
+            limit.
+
     Raises:
         ValueError: A limit is out of range, or providers do not accept the name.
     """
 
     implementation: Implementation
     needs_approval: NeedsApproval = False
-    #: whether a repeated call does no harm, so that it may run again after its process died
     idempotent: bool = False
-    #: seconds that one attempt may take
     timeout: float | None = None
-    #: attempts after the first, when one raises anything but a ToolError or takes too long
     retries: int = 0
-    #: calls that may run at the same time in one event loop; others wait
     concurrency: int | None = None
     _slots: PerLoop[AbstractAsyncContextManager[Any]] = field(init=False, repr=False)
 

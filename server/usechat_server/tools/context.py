@@ -41,13 +41,15 @@ class ToolContext:
 
     @property
     def chat_id(self) -> str:
+        """The chat's id, as the client sent it."""
         return self.turn.chat_id
 
     @property
     def cancelled(self) -> bool:
-        """True once the call is no longer needed (stopped or timed out).
+        """Whether the call is no longer needed: it was stopped or took too long.
 
-        An async tool is cancelled as well; one that runs in a thread should check this."""
+        An async tool is cancelled as well; one that runs in a thread should check this.
+        """
         return self._cancelled
 
     def data(self, name: str, data: Any, *, id: str | None = None, transient: bool = False) -> None:  # noqa: A002

@@ -21,7 +21,7 @@ def encode(chunks: Sequence[ChunkVariant]) -> bytes:
     `[since, until, chunk]`.
 
     Raises:
-        TypeError: if a value in a chunk has no JSON form.
+        TypeError: If a value in a chunk has no JSON form.
     """
     return b"[%b]" % b",".join(map(_encode_variant, chunks))
 
@@ -30,7 +30,7 @@ def decode(data: bytes) -> list[ChunkVariant]:
     """Decode what `encode` returned.
 
     Raises:
-        WireError: for a chunk that this release does not know.
+        WireError: For a chunk that this release does not know.
     """
     return [_decode_variant(value) for value in json_codec.decode(data)]
 

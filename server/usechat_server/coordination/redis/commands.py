@@ -342,8 +342,8 @@ class RedisCommands:
         Returns as soon as there is anything, or after some seconds.
 
         Args:
-            last_wake: id of the last wake that is known.
-            logs: run ids, with the id of the last entry that is known of each log.
+            last_wake: Id of the last wake that is known.
+            logs: Run ids, with the id of the last entry that is known of each log.
 
         Returns:
             The id of the last wake, and the new entries by run id.

@@ -35,10 +35,10 @@ class Heartbeat:
         """Start ticking.
 
         Args:
-            commands: the shared state.
-            leases: returns the leases of this process.
-            subscriber: follows the logs that are read here.
-            take_over: called with the digest of each chat whose lease has expired.
+            commands: The shared state.
+            leases: Returns the leases of this process.
+            subscriber: Follows the logs that are read here.
+            take_over: Called with the digest of each chat whose lease has expired.
         """
         self._commands = commands
         self._leases = leases

@@ -42,11 +42,11 @@ class RedisLease:
         """Hold a lease that Redis has granted.
 
         Args:
-            key: the chat.
-            held: the lease, as Redis knows it.
-            request_digest: digest of the request that the run answers.
-            publisher: publishes the log of the run.
-            forget: called when the lease does not have to be renewed any more.
+            key: The chat.
+            held: The lease, as Redis knows it.
+            request_digest: Digest of the request that the run answers.
+            publisher: Publishes the log of the run.
+            forget: Called when the lease does not have to be renewed any more.
         """
         self.key = key
         self.held = held

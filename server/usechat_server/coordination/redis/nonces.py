@@ -27,7 +27,7 @@ class RedisNonces:
         """Use a nonce up. Return False if it was used before.
 
         Raises:
-            ServiceUnavailable: while Redis is unavailable, since it is unknown then.
+            ServiceUnavailable: While Redis is unavailable, since it is unknown then.
         """
         try:
             return await self._redis.get().consume_nonce(nonce, seconds)

@@ -30,10 +30,10 @@ class PublishedLog:
         """Prepare to publish a log; nothing is written yet.
 
         Args:
-            lease: the lease of the run.
-            log: the log of the run.
-            fields: what is stored about the turn, beside the log.
-            on_lost: called once, when it turns out that another process owns the run.
+            lease: The lease of the run.
+            log: The log of the run.
+            fields: What is stored about the turn, beside the log.
+            on_lost: Called once, when it turns out that another process owns the run.
         """
         self.lease = lease
         self.log = log
@@ -145,7 +145,7 @@ class PublishedLog:
         """Record that the lease was renewed.
 
         Args:
-            sent_at: when the renewal was sent. Its reply may be read much later, by a process that
+            sent_at: When the renewal was sent. Its reply may be read much later, by a process that
                 was suspended meanwhile and has lost the run since.
         """
         self._owned_at = max(self._owned_at, sent_at)

@@ -72,6 +72,9 @@ class AnthropicModel:
     def check(self, call: ModelCall) -> None:
         """Check that the tools and options can be used together.
 
+        Args:
+            call: A call without messages.
+
         Raises:
             ValueError: Names the tool or option that cannot.
         """
@@ -83,6 +86,12 @@ class AnthropicModel:
 
     def stream(self, call: ModelCall) -> AnthropicStream:
         """Build the request, without I/O; iterating the result sends it.
+
+        Args:
+            call: The conversation, and what the model may use.
+
+        Returns:
+            The response, which is not requested yet.
 
         Raises:
             ChatError: The messages cannot be sent to this model; the text is for the user.

@@ -49,15 +49,20 @@ _validated = validate_call(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnthropicTool(ProviderTool):
-    """A tool that Anthropic executes."""
+    """A tool that Anthropic executes.
+
+    Attributes:
+        name: The tool's name.
+        provider: `anthropic`.
+        definition: The tool's entry in the request's `tools`.
+        betas: Values that the header `anthropic-beta` needs.
+        mcp_server: The tool's entry in the request's `mcp_servers`. It may contain a secret, so it
+            is not in the repr.
+    """
 
     provider: str = "anthropic"
-    #: the tool's entry in the request's `tools`
     definition: Mapping[str, Any]
-    #: values that the header `anthropic-beta` needs
     betas: tuple[str, ...] = ()
-    #: the tool's entry in the request's `mcp_servers`
-    #: (may contain a secret, so excluded from repr)
     mcp_server: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
@@ -82,6 +87,9 @@ def web_search(
         allowed_callers: Who may search, the model or its code.
         version: Every model supports the default; later versions filter the results with code.
         extra: Further keys of the tool's definition.
+
+    Returns:
+        A tool for `Agent(tools=[…])`.
     """
     _check_domain_lists(allowed_domains, blocked_domains)
     return _anthropic_tool(
@@ -119,6 +127,9 @@ def web_fetch(
         allowed_callers: Who may fetch, the model or its code.
         version: Every model supports the default; later versions filter the content with code.
         extra: Further keys of the tool's definition.
+
+    Returns:
+        A tool for `Agent(tools=[…])`.
     """
     _check_domain_lists(allowed_domains, blocked_domains)
     return _anthropic_tool(
@@ -147,6 +158,9 @@ def code_execution(
     Args:
         version: Every model supports the default.
         extra: Further keys of the tool's definition.
+
+    Returns:
+        A tool for `Agent(tools=[…])`.
     """
     return _anthropic_tool("code_execution", f"code_execution_{version}", extra)
 
@@ -162,6 +176,9 @@ def tool_search(
     Args:
         algorithm: Search by words (`"bm25"`) or by a regular expression (`"regex"`).
         extra: Further keys of the tool's definition.
+
+    Returns:
+        A tool for `Agent(tools=[…])`.
     """
     name = f"tool_search_tool_{algorithm}"
     return _anthropic_tool(name, f"{name}_20251119", extra)
@@ -182,6 +199,9 @@ def advisor(
         max_uses: The most questions in one request.
         max_tokens: The most tokens of one piece of advice.
         extra: Further keys of the tool's definition.
+
+    Returns:
+        A tool for `Agent(tools=[…])`.
     """
     return _anthropic_tool(
         "advisor",
@@ -213,6 +233,9 @@ def mcp_server(
         allowed_tools: Names of the only tools that the model may use; default: all.
         defer_loading: Keep the tools out of the prompt until `tool_search` finds them.
         extra: Further keys of the toolset's definition.
+
+    Returns:
+        A tool for `Agent(tools=[…])`.
     """
     default_config = without_none({"defer_loading": defer_loading})
     configs = None
