@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Generic, Literal
 
+from typing_extensions import get_protocol_members
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.loop.handler_context import HandlerContext
@@ -143,10 +144,18 @@ class Agent(Generic[OutputT]):
 
     def _load(self, model: str | Model) -> Model:
         if not isinstance(model, str):
+            _check_model(model)
             return model
         if model not in self._loaded:
             self._loaded[model] = _load_by_name(model, self._client, self._options)
         return self._loaded[model]
+
+
+def _check_model(model: object) -> None:
+    missing = [name for name in sorted(get_protocol_members(Model)) if not hasattr(model, name)]
+    if isinstance(model, type) or missing:
+        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise TypeError(f"model: expected a model name or a Model, got {got}")
 
 
 def _load_by_name(name: str, client: Client | None, options: AnthropicOptions | None) -> Model:

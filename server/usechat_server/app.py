@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,6 +20,7 @@ from usechat_server.errors import ChatError
 from usechat_server.http.assembly import build_state
 from usechat_server.http.endpoint import Guard
 from usechat_server.http.errors import ErrorFormat
+from usechat_server.http.options import check_agent_or_handler, check_settings, check_store
 from usechat_server.http.routes.chat import chat_routes
 from usechat_server.http.routes.chats import chats_routes
 from usechat_server.http.routes.health import health_routes
@@ -269,16 +269,11 @@ def _build_state(
             "agent= (an Agent, or a function that returns the Agent of a turn) or handler= (a "
             "function that writes the response itself)"
         )
-    if sum(one is not None for one in (agent_object, agent, handler)) != 1:
-        raise TypeError(f"{caller}() requires either an agent or a handler=")
-    if agent is not None and not isinstance(agent, Agent) and not callable(agent):
-        raise TypeError(
-            f"agent: expected an Agent or a function of the turn, got {type(agent).__name__}"
-        )
-    if handler is not None and not callable(handler):
-        raise TypeError(f"handler: expected a function, got {type(handler).__name__}")
-    if body is not None and not (isinstance(body, type) and issubclass(body, BaseModel)):
-        raise TypeError(f"body: expected a pydantic model, got {getattr(body, '__name__', body)}")
+    if agent_object is not None and agent is not None:
+        raise TypeError(f"{caller}() requires either an agent or a handler=, got two agents")
+    check_agent_or_handler(caller, agent_object or agent, handler)
+    check_settings(settings)
+    check_store(store)
     settings = with_deployment(settings or Settings())
     if settings.workers > 1 and settings.redis_url is None:
         raise ValueError("workers > 1 requires USECHAT_REDIS_URL")

@@ -6,9 +6,12 @@ import asyncio
 import threading
 import tomllib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, assert_type
 
+import httpx
 import pytest
 import usechat_server
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, FastAPI
@@ -18,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from ui_message_stream import ToolInputAvailable, UIMessage
 from usechat_server import (
     Agent,
@@ -70,19 +73,48 @@ def test_a_function_by_position_is_refused(create: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("create", [create_app, create_router])
 def test_exactly_one_of_agent_and_handler(create: Callable[..., Any]) -> None:
-    wrong: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
-        ((), {}),
-        ((agent(),), {"handler": handler}),
-        ((agent(),), {"agent": agent()}),
-        ((), {"agent": choose, "handler": handler}),
+    wrong: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
+        ((), {}, "neither"),
+        ((agent(),), {"handler": handler}, "both"),
+        ((agent(),), {"agent": agent()}, "two agents"),
+        ((), {"agent": choose, "handler": handler}, "both"),
     ]
-    for args, options in wrong:
-        with pytest.raises(TypeError, match="requires either an agent or a handler="):
+    for args, options, got in wrong:
+        with pytest.raises(TypeError, match=f"requires either an agent or a handler=, got {got}"):
             create(*args, **options)
-    with pytest.raises(TypeError, match="agent: expected an Agent or a function of the turn"):
-        create(agent="demo")
-    with pytest.raises(TypeError, match="handler: expected a function, got Agent"):
-        create(handler=agent())
+
+
+def sync_handler(turn: Turn, writer: StreamWriter) -> None:
+    writer.text("Handled")
+
+
+WRONG_SOURCES: list[tuple[dict[str, Any], str]] = [
+    ({"agent": "demo"}, "agent: expected an Agent or a function of the turn, got str"),
+    ({"agent": Agent}, "agent: expected .* got the class Agent"),
+    ({"handler": agent()}, "handler: expected an async function, got Agent"),
+    ({"handler": sync_handler}, "handler: expected an async function, got the function sync_h"),
+    ({"handler": partial(sync_handler)}, "handler: expected an async function, got partial"),
+    ({"agent": agent(), "body": dict}, "body: expected a pydantic model, got dict"),
+    ({"agent": agent(), "settings": {}}, "settings: expected Settings, got dict"),
+]
+
+
+@pytest.mark.parametrize(("options", "error_text"), WRONG_SOURCES)
+def test_agents_and_handlers_of_the_wrong_type(options: dict[str, Any], error_text: str) -> None:
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": []})
+    with pytest.raises(TypeError, match=error_text):
+        create_app(**options)
+    with pytest.raises(TypeError, match=error_text):
+        create_router(**options)
+    with pytest.raises(TypeError, match=error_text):
+        asyncio.run(respond(request, **options))
+
+
+class CallableHandler:
+    """A handler that is an object."""
+
+    async def __call__(self, turn: Turn, writer: StreamWriter) -> None:
+        writer.text("Handled")
 
 
 def response_text(app: ASGIApp, path: str = "/api/chat") -> str:
@@ -100,6 +132,8 @@ def test_the_parameters_of_a_function_are_not_counted() -> None:
     assert response_text(create_app(agent=choose)) == "Hello there"
     assert response_text(create_app(agent=choose_later)) == "Hello there"
     assert response_text(create_app(handler=handler)) == "Handled"
+    assert response_text(create_app(handler=partial(handler))) == "Handled"
+    assert response_text(create_app(handler=CallableHandler())) == "Handled"
 
 
 # --- prefix, headers, hooks
@@ -129,11 +163,36 @@ def test_a_prefix_moves_every_route(prefix: str, tmp_path: Path) -> None:
         ({"errors": "xml"}, "errors: expected 'text' or 'json', got 'xml'"),
         ({"anonymous": True}, "anonymous requires user"),
         ({"prefix": "/v1", "settings": Settings(page=True)}, "USECHAT_PAGE requires prefix='/api'"),
+        ({"on_chat_created": print}, "on_chat_created requires a store"),
+        ({"headers": {"x-name": "a\r\nset-cookie: b"}}, "headers: expected printable Latin-1"),
+        ({"headers": {"x-name": "€"}}, "headers: expected printable Latin-1"),
+        ({"headers": {"x name": "a"}}, "headers: expected the name of a header, got 'x name'"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], error_text: str) -> None:
     with pytest.raises(ValueError, match=error_text):
         create_app(agent(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "error_text"),
+    [
+        ({"prefix": None}, "prefix: expected a path such as '/api', got NoneType"),
+        ({"user": "bob"}, "user: expected a function of the request, got str"),
+        ({"store": 5}, "store: expected a URL or a ChatStore, got int"),
+        ({"store": {}}, "store: expected a URL or a ChatStore, got dict"),
+        ({"on_message": "save"}, "on_message: expected a function, got str"),
+        ({"on_finish": 3}, "on_finish: expected a function, got int"),
+        ({"on_chat_created": []}, "on_chat_created: expected a function, got list"),
+        ({"headers": {"x-count": 1}}, "headers: expected strings, got 'x-count': 1"),
+        ({"headers": [("x-name", "a")]}, "headers: expected a mapping, got list"),
+    ],
+)
+def test_options_of_the_wrong_type(options: dict[str, Any], error_text: str) -> None:
+    with pytest.raises(TypeError, match=error_text):
+        create_app(agent(), **options)
+    with pytest.raises(TypeError, match=error_text):
+        create_router(agent(), **options)
 
 
 def test_headers_of_the_app_are_in_every_response() -> None:
@@ -397,6 +456,14 @@ def test_a_name_that_is_no_model(name: str) -> None:
         Agent(ScriptedModel(), fallback=[name])
 
 
+@pytest.mark.parametrize("model", [None, 5, ScriptedModel, object()])
+def test_an_object_that_is_no_model(model: Any) -> None:
+    with pytest.raises(TypeError, match="model: expected a model name or a Model, got"):
+        Agent(model)
+    with pytest.raises(TypeError, match="model: expected a model name or a Model, got"):
+        Agent("demo", fallback=[model])
+
+
 # --- types, which mypy checks in this file
 
 
@@ -523,10 +590,11 @@ def test_an_approval_counts_in_a_route_of_ones_own() -> None:
     model = ScriptedModel(
         [ToolInputAvailable(tool_call_id="t1", tool_name="pay", input={"amount": 5})]
     )
-    approving = Agent(model, tools=[pay])
 
     async def chat(request: Request) -> Response:
-        return await respond(request, agent=approving)
+        # As in an app that creates them for each request.
+        approving = Agent(model, tools=[pay])
+        return await respond(request, agent=approving, settings=Settings())
 
     newest = {"x-usechat-client": "ai/7.0.173"}
     with own_routes({"/chat": chat}) as server:
@@ -548,6 +616,110 @@ def test_an_approval_counts_in_a_route_of_ones_own() -> None:
         assert response.status_code == 200, response.text
         assert server.request("POST", "/chat", body, newest).status_code == 409
     assert paid == [5]
+
+
+@dataclass
+class Greeting:
+    """A handler that has no hash."""
+
+    text: str
+
+    async def __call__(self, turn: Turn, writer: StreamWriter) -> None:
+        writer.text(self.text)
+
+
+def test_a_handler_that_is_created_in_the_route() -> None:
+    async def chat(request: Request) -> Response:
+        async def write(turn: Turn, writer: StreamWriter) -> None:
+            writer.text(f"Hello {request.headers['x-user']}")
+
+        return await respond(request, handler=write, settings=Settings())
+
+    async def greet(request: Request) -> Response:
+        return await respond(request, handler=Greeting("Good day"))
+
+    with own_routes({"/chat": chat, "/greet": greet}) as server:
+        for name in ("Ada", "Bob"):
+            response = server.request("POST", "/chat", BODY, {"x-user": name})
+            assert f'"delta":"Hello {name}"' in response.text
+        assert '"delta":"Good day"' in server.request("POST", "/greet", BODY).text
+
+
+def test_a_chat_has_one_run_in_all_routes_and_the_server_drains_them_once() -> None:
+    model = ScriptedModel(hold=True)
+
+    async def with_agent(request: Request) -> Response:
+        return await respond(request, agent=Agent(model))
+
+    async def with_handler(request: Request) -> Response:
+        return await respond(request, handler=handler)
+
+    drains: list[Callable[..., Awaitable[None]]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {"usechat.on_drain": drains.append}
+        await routes(scope, receive, send)
+
+    routes = Starlette(
+        routes=[
+            Route("/a", with_agent, methods=["POST"]),
+            Route("/h", with_handler, methods=["POST"]),
+        ]
+    )
+    with LiveServer(app) as server, httpx.Client(trust_env=False) as client:
+        with client.stream("POST", f"{server.url}/a", json=BODY) as response:
+            lines = response.iter_lines()
+            while ' there"' not in next(lines):
+                pass
+            for path in ("/a", "/h"):
+                other = {"id": "c1", "messages": [user("Another question")]}
+                assert server.request("POST", path, other).status_code == 409
+            assert server.request("POST", "/h", BODY).status_code == 409
+            model.release()
+            assert chunks("\n".join(lines))[-1]["type"] == "finish"
+        assert len(drains) == 1
+
+
+def test_a_run_ends_with_its_connection_though_a_run_of_an_app_would_go_on() -> None:
+    model = ScriptedModel(hold=True)
+    settings = Settings(resume=60)
+
+    async def chat(request: Request) -> Response:
+        return await respond(request, agent=Agent(model), settings=settings)
+
+    with own_routes({"/chat": chat}) as server, httpx.Client(trust_env=False) as client:
+        with client.stream("POST", f"{server.url}/chat", json=BODY) as response:
+            lines = response.iter_lines()
+            while ' there"' not in next(lines):
+                pass
+        assert model.closed.wait(DEADLINE)
+
+
+def test_what_breaks_in_a_route_of_ones_own_is_masked(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(turn: Turn) -> Agent:
+        raise KeyError("secret")
+
+    async def chat(request: Request) -> Response:
+        return await respond(request, agent=broken, errors="json")
+
+    with own_routes({"/chat": chat}) as server:
+        failed = server.request("POST", "/chat", BODY)
+    assert (failed.status_code, failed.json()["error"]["status"]) == (500, 500)
+    assert "secret" not in failed.text
+    assert "KeyError" in caplog.text
+
+
+def test_an_empty_user_is_not_signed_in() -> None:
+    async def with_respond(request: Request) -> Response:
+        return await respond(request, handler=handler, user="")
+
+    async def with_turn(request: Request) -> Response:
+        return UIMessageStreamResponse.from_handler(handler, await read_turn(request, user=""))
+
+    with own_routes({"/r": with_respond, "/t": with_turn}) as server:
+        for path in ("/r", "/t"):
+            refused = server.request("POST", path, BODY)
+            assert (refused.status_code, refused.text) == (401, "Please sign in.")
 
 
 async def respond_to(request: Request) -> Response:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from ui_message_stream.versions import ClientVersion, missing
@@ -17,6 +18,14 @@ from usechat_server.compose import ChatHandler
 from usechat_server.coordination.base import Coordinator, TakeOver
 from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.http.errors import ErrorFormat, ErrorRenderer
+from usechat_server.http.options import (
+    check_body_model,
+    check_errors,
+    check_headers,
+    check_hooks,
+    check_prefix,
+    check_user,
+)
 from usechat_server.http.state import AppState, UserHook
 from usechat_server.runs import Hooks, RunConfig
 from usechat_server.runs.responder_factory import AgentHook, ResponderFactory
@@ -27,7 +36,7 @@ from usechat_server.turn import Turn
 if TYPE_CHECKING:
     from usechat_server.coordination.redis.commands import RedisCommands
 
-__all__ = ["build_state"]
+__all__ = ["build_state", "state_of_call"]
 
 #: Seconds that a run goes on without a reader by default, where a store keeps its message.
 RESUME_SECONDS = 60.0
@@ -50,25 +59,20 @@ def build_state(
     """Build the state of an app. Nothing connects to a database or to Redis yet.
 
     Raises:
+        TypeError: An option has the wrong type.
         ValueError: An option has a value that it cannot have. A setting requires another one, a
             package that is not installed, or a later client version.
     """
-    if prefix and (not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix):
-        raise ValueError(f"prefix: expected a path such as '/api', got {prefix!r}")
-    if errors not in get_args(ErrorFormat):
-        raise ValueError(f"errors: expected 'text' or 'json', got {errors!r}")
-    if anonymous and user is None:
-        raise ValueError("anonymous requires user")
+    check_prefix(prefix)
+    check_errors(errors)
+    check_headers(headers)
+    check_user(user, anonymous=anonymous)
+    check_body_model(body)
+    check_hooks(hooks, has_store=store is not None)
     redis = None if settings.redis_url is None else _redis(settings.redis_url)
     approvals = _signed_approvals(settings, redis) if store is None else store.approvals
     responder_factory = ResponderFactory(approvals, agent=agent, handler=handler)
-    check_secret(
-        may_require_approval=responder_factory.agent is not None
-        and responder_factory.agent.spec.may_require_approval,
-        has_store=store is not None,
-        is_shared=redis is not None or settings.workers > 1,
-        secret=settings.secret,
-    )
+    _check_approvals(responder_factory, settings, has_store=store is not None)
     resume_by_default = 0.0 if store is None else RESUME_SECONDS
     resume = resume_by_default if settings.resume is None else settings.resume
     return AppState(
@@ -86,6 +90,36 @@ def build_state(
         run_config=RunConfig(resume, store, hooks),
         coordinator=_coordinator_factory(redis, body),
         redis=redis,
+    )
+
+
+def state_of_call(
+    shared: AppState,
+    *,
+    agent: Agent | AgentHook | None,
+    handler: ChatHandler | None,
+    body: type[Any] | None,
+) -> AppState:
+    """Return the state of one call of `respond`: the shared one with another agent or handler.
+
+    Raises:
+        ValueError: A setting requires another one, or a later client version.
+    """
+    responder_factory = ResponderFactory(shared.approvals, agent=agent, handler=handler)
+    _check_approvals(responder_factory, shared.settings, has_store=False)
+    state = copy(shared)
+    state.responder_factory = responder_factory
+    state.client_version = _client_version(responder_factory.required_chunk_types, shared.settings)
+    state.body = body
+    return state
+
+
+def _check_approvals(factory: ResponderFactory, settings: Settings, *, has_store: bool) -> None:
+    check_secret(
+        may_require_approval=factory.agent is not None and factory.agent.spec.may_require_approval,
+        has_store=has_store,
+        is_shared=settings.redis_url is not None or settings.workers > 1,
+        secret=settings.secret,
     )
 
 

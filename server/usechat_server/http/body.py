@@ -18,6 +18,7 @@ from usechat_server.chat_request import parse_request, turn_of, validate_body
 from usechat_server.errors import (
     ChatError,
     InvalidRequest,
+    NotSignedIn,
     PayloadTooLarge,
     RequestTimeout,
     UsechatDeprecationWarning,
@@ -144,7 +145,7 @@ async def read_turn(
     Args:
         request: Its body may have been read as a whole (`await request.body()`, or a parameter of
             FastAPI), but not as a stream or a form.
-        user: The id of the user who sends it.
+        user: The id of the user who sends it; `""` refuses it with 401.
         body: A model of the custom fields; `turn.body` is then an instance of it.
         settings: The limits and the default client version; by default the `USECHAT_*` variables,
             as they were at the first request.
@@ -156,6 +157,8 @@ async def read_turn(
     settings = settings or cached_settings()
     try:
         client_version = requested_client_version(request.scope, settings.client_version)
+        if user == "":
+            raise NotSignedIn
         chat_request = parse_request(await read_body(request, settings))
         turn = turn_of(chat_request, user, client_version)
         model = cast("type[BaseModel] | None", body)

@@ -29,7 +29,7 @@ from usechat_server.turn import Turn
 if TYPE_CHECKING:
     from usechat_server.coordination.redis.commands import RedisCommands
 
-__all__ = ["AppState", "UserHook"]
+__all__ = ["AppState", "UserHook", "log_missing_credentials"]
 
 logger: logging.Logger = logging.getLogger("usechat.app")
 
@@ -217,7 +217,7 @@ class AppState:
 
     def _loop_state(self) -> _LoopState:
         if self.responder_factory.agent is not None:
-            _log_missing_credentials(self.responder_factory.agent)
+            log_missing_credentials(self.responder_factory.agent)
         return _LoopState(
             Runs(
                 self._run_config,
@@ -249,7 +249,8 @@ async def _finish_hooks(tasks: Sequence[asyncio.Task[None]]) -> None:
         await cancel(running)
 
 
-def _log_missing_credentials(agent: Agent) -> None:
+def log_missing_credentials(agent: Agent) -> None:
+    """Log a warning for each model of an agent that has no credentials."""
     for model in (agent.spec.model, *agent.spec.fallback):
         if isinstance(model, RequiresCredentials) and (advice := model.missing_credentials()):
             logger.warning('%s: no credentials: %s, or use Agent("demo")', model.name, advice)

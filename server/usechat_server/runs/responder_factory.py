@@ -36,7 +36,7 @@ class ResponderFactory:
     Args:
         approvals: Where agents request the approval of a tool call.
         agent: The agent of every turn, or a function that returns the agent of a turn.
-        handler: Writes the response itself. There is either an agent or a handler.
+        handler: Writes the response itself. With neither of them, no responder can be created.
     """
 
     def __init__(
@@ -92,11 +92,13 @@ class ResponderFactory:
         """Create the responder of a turn that another process checked and began.
 
         Raises:
-            ServiceUnavailable: A handler responds to the turn: it cannot continue half-way.
+            ServiceUnavailable: A handler responds to the turn, which cannot continue half-way, or
+                a route of the app, which is not known here.
         """
-        source = await self._resolve(turn)
-        if not isinstance(source, Agent):
+        if self.agent is None and self._agent_hook is None:
             raise ServiceUnavailable(RESTARTING)
+        source = await self._resolve(turn)
+        assert isinstance(source, Agent)  # noqa: S101
         return AgentLoop(source.spec, None, _RETRY, self.approvals)
 
     async def aclose(self) -> None:

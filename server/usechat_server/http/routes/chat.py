@@ -77,14 +77,25 @@ class _Routes:
         return Response(status_code=204)
 
 
-async def start_run(state: AppState, request: Request, user: str | None) -> Response:
-    """Start the run of a request, or join it if it is sent again, and return its stream."""
+async def start_run(
+    state: AppState, request: Request, user: str | None, *, path: str = ""
+) -> Response:
+    """Start the run of a request, or join it if it is sent again, and return its stream.
+
+    Args:
+        state: The state of the app.
+        request: The request.
+        user: The id of the user who sends it.
+        path: The path of the route, if several routes share the runs: a request to another one is
+            not the same request.
+    """
     client_version = state.client_version_of(request.scope)
     body = await read_body(request, state.settings)
     if len(body) >= PARSE_IN_THREAD:
         chat_request, digest = await asyncio.to_thread(_parse, body, state)
     else:
         chat_request, digest = _parse(body, state)
+    digest += path
     await state.ready()
     key = ChatKey(user, chat_request.chat_id)
 
