@@ -13,7 +13,7 @@ from ui_message_stream.versions import ClientVersion
 from usechat_server.agent import Agent, NextStep
 from usechat_server.app import ChatApp, create_app, create_router
 from usechat_server.approvals import Approve, Ask, Deny
-from usechat_server.compose import StreamWriter
+from usechat_server.compose import ChatHandler, StreamWriter
 from usechat_server.errors import (
     ChatConflict,
     ChatError,
@@ -31,9 +31,13 @@ from usechat_server.errors import (
 from usechat_server.http.body import read_turn
 from usechat_server.http.respond import respond
 from usechat_server.http.response import UIMessageStreamResponse
+from usechat_server.http.state import UserHook
+from usechat_server.loop.spec import StepHook, SystemHook
 from usechat_server.message_metadata import usage_metadata
 from usechat_server.providers.base import Model, ModelCall, ModelStream, StepResult
-from usechat_server.results import RunResult, Step, Usage
+from usechat_server.results import MetadataHook, RunResult, Step, Usage
+from usechat_server.runs import ChatCreatedHook, FinishHook, MessageHook
+from usechat_server.runs.responder_factory import AgentHook
 from usechat_server.settings import Settings
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 from usechat_server.turn import Decision, Turn
@@ -76,6 +80,16 @@ __all__ = [  # noqa: RUF022
     "Step",
     "Usage",
     "usage_metadata",
+    # the types of functions that an app passes
+    "AgentHook",
+    "ChatHandler",
+    "UserHook",
+    "MessageHook",
+    "FinishHook",
+    "ChatCreatedHook",
+    "SystemHook",
+    "StepHook",
+    "MetadataHook",
     # routes of one's own
     "respond",
     "read_turn",

@@ -25,14 +25,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ui_message_stream import ToolInputAvailable, UIMessage
 from usechat_server import (
     Agent,
+    ChatHandler,
     ChatNotFound,
     ChatRouter,
+    MessageHook,
     RunResult,
     Settings,
     StreamWriter,
     Turn,
     UIMessageStreamResponse,
     UsechatDeprecationWarning,
+    UserHook,
     create_app,
     create_router,
     read_turn,
@@ -516,6 +519,24 @@ def test_the_type_of_a_handlers_body() -> None:
     assert response_text(create_app(handler=in_city, body=Options)) == "Rome"
     with pytest.raises(TypeError, match="body: expected a pydantic model, got dict"):
         create_app(agent(), body=dict)
+
+
+def test_hooks_can_be_annotated() -> None:
+    async def write(turn: Turn[Options], writer: StreamWriter) -> None:
+        writer.text(turn.body.city)
+
+    def save(turn: Turn[Options], message: UIMessage) -> None:
+        pass
+
+    handler: ChatHandler[Options] = write
+    on_message: MessageHook[Options] = save
+    user: UserHook = name_of_user
+    options: dict[str, Any] = {"on_message": on_message, "user": user}
+    assert response_text(create_app(handler=handler, body=Options, **options)) == "Rome"
+
+
+def name_of_user(request: Request) -> str:
+    return request.headers.get("x-user", "guest")
 
 
 def test_a_failed_run_has_no_finish_reason() -> None:

@@ -18,7 +18,7 @@ from starlette.background import BackgroundTask
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.sse import DONE, frames
-from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ChunkVariant, ClientVersion
+from ui_message_stream.versions import ChunkVariant, ClientVersion
 from ui_message_stream.writer import Writer
 
 from usechat_server.aio import is_cancelled
@@ -50,7 +50,8 @@ class UIMessageStreamResponse(EventStreamResponse):
 
     Args:
         chunks: It is closed when the client leaves.
-        client_version: Oldest release of `ai` that has to be able to read the stream.
+        client_version: Oldest release of `ai` that has to be able to read the stream. By default
+            the setting.
         message: The assistant message to continue. The stream then has its id.
         message_id: The id of a new assistant message.
         keep_alive: Seconds of silence after which a comment is sent. By default the setting.
@@ -65,7 +66,7 @@ class UIMessageStreamResponse(EventStreamResponse):
         self,
         chunks: AsyncIterable[ChunkVariant],
         *,
-        client_version: ClientVersion = DEFAULT_CLIENT_VERSION,
+        client_version: ClientVersion | None = None,
         message: UIMessage | None = None,
         message_id: str | None = None,
         keep_alive: float | None = None,
@@ -75,6 +76,7 @@ class UIMessageStreamResponse(EventStreamResponse):
         background: BackgroundTask | None = None,
     ) -> None:
         settings = cached_settings()
+        client_version = client_version or settings.client_version
         super().__init__(
             _ChunkBody(
                 aiter(chunks),

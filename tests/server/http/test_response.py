@@ -36,6 +36,7 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.errors import ModelError
 from usechat_server.http import sse_response
 from usechat_server.http.response import UIMessageStreamResponse
+from usechat_server.settings import cached_settings
 
 from tests.harness.asgi_host import LONG, AsgiHost
 
@@ -53,6 +54,21 @@ def only_error(response: list[Chunk]) -> str:
     """Return the text of the error that ends a stream."""
     assert isinstance(response[-1], Error)
     return response[-1].error_text
+
+
+async def test_the_default_client_version_is_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Releases of `ai` before 7 do not know `custom`."""
+    sent = {}
+    for release in ("6.0.1", "7.0.173"):
+        monkeypatch.setenv("USECHAT_CLIENT_VERSION", release)
+        cached_settings.cache_clear()
+        try:
+            host = AsgiHost(UIMessageStreamResponse(chunks(Custom(kind="acme.note"))))
+        finally:
+            cached_settings.cache_clear()
+        sent[release] = [chunk.type for chunk in await host.read_chunks()]
+    assert "custom" not in sent["6.0.1"]
+    assert "custom" in sent["7.0.173"]
 
 
 async def test_missing_chunks_are_added() -> None:
