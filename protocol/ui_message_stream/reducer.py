@@ -22,7 +22,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.reduce_tools import TOOL_HANDLERS, ReduceError, ToolReducer, join_pieces
 from ui_message_stream.schema import UNSET, JSONObject
 
-__all__ = ["ReduceError", "Reducer", "merge_objects", "reduce"]
+__all__ = ["ReduceError", "Reducer", "reduce"]
 
 
 def reduce(chunks: Iterable[Chunk], message: UIMessage | None = None) -> UIMessage:

@@ -18,7 +18,6 @@ __all__ = [
     "UNSET",
     "JSONObject",
     "ProviderMetadata",
-    "Unset",
     "WireObject",
     "check_citations",
     "check_steering_parts",
@@ -27,8 +26,6 @@ __all__ = [
 JSONObject = dict[str, Any]
 #: Provider name -> that provider's data: `{"anthropic": {"signature": "…"}}`.
 ProviderMetadata = dict[str, dict[str, Any]]
-#: The type of `UNSET`: a field that is absent, where `None` (JSON null) is a value.
-Unset = UnsetType
 
 
 class WireObject(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):

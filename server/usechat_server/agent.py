@@ -124,7 +124,7 @@ class Agent(Generic[OutputT]):
 
         Raises:
             ModelError: A model call failed, and so did its retries and fallbacks.
-            ChatError: The turn cannot be answered.
+            ChatError: The model cannot respond to the turn.
         """
         if isinstance(turn.run_context, HandlerContext):
             turn.run_context.agents.add(self)

@@ -28,10 +28,11 @@ from usechat_server import (
     tool,
 )
 from usechat_server.approvals import Approve, Deny
+from usechat_server.loop import loop as agent_loop
 from usechat_server.loop.spec import AgentTool
 from usechat_server.mcp import mcp_stdio
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import RunResult
-from usechat_server.runs import RetryPolicy, responder_factory
 
 import tests.harness.mcp_server
 from tests.clients.scenario import SECRET
@@ -39,7 +40,7 @@ from tests.clients.scenario import SECRET
 __all__ = ["agent", "app"]
 
 # Longer waits would only make the tests slower.
-responder_factory._RETRY = RetryPolicy(first_wait=0.02)
+agent_loop.DEFAULT_RETRY = RetryPolicy(first_wait=0.02)
 
 #: Seconds after which something that must happen is an error.
 LONG = 20.0

@@ -25,10 +25,11 @@ from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease
 from usechat_server.http.run_response import run_response
 from usechat_server.loop.loop import AgentLoop
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import RunResult
-from usechat_server.runs import RetryPolicy, Run, Runs
+from usechat_server.runs import Runs
 from usechat_server.runs.hooks import Hooks
-from usechat_server.runs.run import RunConfig
+from usechat_server.runs.run import Run, RunConfig
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -106,7 +107,7 @@ class AgentChat:
 
         async def begin(_: Lease) -> tuple[Turn, AgentLoop]:
             loop = AgentLoop(
-                self.agent.spec, self.agent.spec.first_call(turn), self._retry, self.approvals
+                self.agent.spec, self.agent.spec.first_call(turn), self.approvals, retry=self._retry
             )
             return turn, loop
 

@@ -11,9 +11,11 @@ from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.http.run_response import run_response
 from usechat_server.http.sse_response import EventStreamResponse
 from usechat_server.loop.loop import AgentLoop
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.run_log.log import Log
-from usechat_server.runs import RetryPolicy, Run, Runs
+from usechat_server.runs import Runs
 from usechat_server.runs.responder import Responder
+from usechat_server.runs.run import Run
 from usechat_server.turn import Turn
 
 __all__ = ["StartedRun", "start_run"]
@@ -60,9 +62,7 @@ async def start_run(
 
     async def begin(lease: Lease) -> tuple[Turn, Responder]:
         approvals = SignedApprovals(None, MemoryNonces())
-        return turn, AgentLoop(
-            agent.spec, agent.spec.first_call(turn), retry or RetryPolicy(), approvals
-        )
+        return turn, AgentLoop(agent.spec, agent.spec.first_call(turn), approvals, retry=retry)
 
     subscription = await runs.start_or_join(key, "digest", begin)
     [run] = [run for run in runs.active_runs if run.id == subscription.run_id]

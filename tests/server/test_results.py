@@ -25,8 +25,9 @@ from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
 from usechat_server.message_metadata import usage_metadata
 from usechat_server.providers.base import StepResult
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import MetadataHook, RunResult, Usage
-from usechat_server.runs import RetryPolicy, Runs
+from usechat_server.runs import Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
 

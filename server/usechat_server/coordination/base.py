@@ -49,7 +49,6 @@ __all__ = [
     "LeasedRun",
     "LogSubscription",
     "OrphanedRun",
-    "RunHandle",
     "TakeOver",
 ]
 

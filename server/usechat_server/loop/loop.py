@@ -23,10 +23,13 @@ from usechat_server.providers.base import Model, ModelStream
 from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import MetadataHook, total_usage
 
-__all__ = ["AgentLoop"]
+__all__ = ["DEFAULT_RETRY", "AgentLoop"]
 
 _NOT_RUN = "The call was not run: the response ended before it."
 _TIMED_OUT = "The call was stopped: the response timed out."
+
+#: When a failed model call is tried again.
+DEFAULT_RETRY = RetryPolicy()
 
 #: The finish reasons after which tools run. After any other, the tool calls may be incomplete.
 #: (Source: `is-tool-execution-allowed-finish-reason.ts` of the AI SDK.)
@@ -39,22 +42,23 @@ class AgentLoop:
     Args:
         spec: The agent.
         stream: The first model call, unsent, if it was built already.
-        retry: When a failed model call is tried again.
         approvals: Where tool calls request the user's approval.
+        retry: When a failed model call is tried again; `DEFAULT_RETRY` if None.
     """
 
     def __init__(
         self,
         spec: AgentSpec,
         stream: ModelStream | None,
-        retry: RetryPolicy,
         approvals: Approvals,
+        *,
+        retry: RetryPolicy | None = None,
     ) -> None:
         self.name: str = spec.model.name
         self.metadata: MetadataHook | None = spec.metadata
         self._spec = spec
         self._first_call = stream
-        self._retry = retry
+        self._retry = retry or DEFAULT_RETRY
         self._approvals = approvals
         self._model_calls: ModelCalls | None = None
         self._tool_calls: ToolCalls | None = None

@@ -16,7 +16,6 @@ from usechat_server.loop.loop import AgentLoop
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.spec import AgentSpec
 from usechat_server.loop.usage_tracker import UsageTracker
-from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import Outcome
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.trust import check_client_outputs
@@ -24,7 +23,6 @@ from usechat_server.turn import Decision, Turn
 
 __all__ = ["agent_stream"]
 
-_RETRY = RetryPolicy()
 _Emit = Callable[[Sequence[ChunkVariant]], None]
 
 
@@ -43,7 +41,7 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         usage = UsageTracker(
             turn, writer.log.text_bytes, parent=context.usage_tracker if context else None
         )
-        loop = AgentLoop(spec, None, _RETRY, context.approvals if context else _NoApprovals())
+        loop = AgentLoop(spec, None, context.approvals if context else _NoApprovals())
         if context is not None:
             context.metadata = spec.metadata
         outcome: Outcome = "aborted"

@@ -16,15 +16,12 @@ from usechat_server.compose import ChatHandler
 from usechat_server.errors import RESTARTING, InvalidRequest, ServiceUnavailable
 from usechat_server.loop.handler_context import Closable
 from usechat_server.loop.loop import AgentLoop
-from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import OutputT
 from usechat_server.runs.responder import HandlerResponder, Responder
 from usechat_server.trust import check_client_outputs
 from usechat_server.turn import BodyT, Turn
 
 __all__ = ["AgentHook", "ResponderFactory"]
-
-_RETRY = RetryPolicy()
 
 #: Returns the agent of a turn.
 AgentHook: TypeAlias = Callable[[Turn[BodyT]], Agent[OutputT] | Awaitable[Agent[OutputT]]]
@@ -62,7 +59,7 @@ class ResponderFactory:
     async def for_request(self, turn: Turn, *, in_thread: bool) -> Responder:
         """Create the responder of a turn that a client sent.
 
-        The agent's first model call is built here, so that a turn which cannot be answered is
+        The agent's first model call is built here: a turn that the model cannot respond to is
         refused before its run begins.
 
         Args:
@@ -70,7 +67,7 @@ class ResponderFactory:
             in_thread: Whether to build the call in a thread, since the history is long.
 
         Raises:
-            ChatError: The turn cannot be answered.
+            ChatError: The model cannot respond to the turn.
         """
         source = await self._resolve(turn)
         if not isinstance(source, Agent):
@@ -86,7 +83,7 @@ class ResponderFactory:
         stream = (
             await asyncio.to_thread(spec.first_call, turn) if in_thread else spec.first_call(turn)
         )
-        return AgentLoop(spec, stream, _RETRY, self.approvals)
+        return AgentLoop(spec, stream, self.approvals)
 
     async def for_takeover(self, turn: Turn) -> Responder:
         """Create the responder of a turn that another process checked and began.
@@ -99,7 +96,7 @@ class ResponderFactory:
             raise ServiceUnavailable(RESTARTING)
         source = await self._resolve(turn)
         assert isinstance(source, Agent)  # noqa: S101
-        return AgentLoop(source.spec, None, _RETRY, self.approvals)
+        return AgentLoop(source.spec, None, self.approvals)
 
     async def aclose(self) -> None:
         """Close what the agents opened in the running event loop. An agent that the app no longer

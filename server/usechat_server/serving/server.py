@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Config", "HTTPProtocol", "Server", "run", "streaming_protocol"]
+__all__ = ["Config", "Server", "run", "streaming_protocol"]
 
 logger: logging.Logger = logging.getLogger("usechat.serve")
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-__all__ = ["BUSY_SECONDS", "STATEMENT_SECONDS", "create_engine", "is_file", "parse_url"]
+__all__ = ["BUSY_SECONDS", "create_engine", "is_file", "parse_url"]
 
 #: Seconds that a transaction waits for another writer (SQLite has one at a time) or a connection.
 BUSY_SECONDS = 10.0

@@ -18,7 +18,7 @@ from usechat_server.chat_request import ChatRequest
 from usechat_server.errors import ChatConflict, InvalidRequest
 from usechat_server.trust import merge_client_message
 
-__all__ = ["TurnHistory", "check_id", "is_storable", "next_history", "sanitize_user_message"]
+__all__ = ["check_id", "is_storable", "next_history", "sanitize_user_message"]
 
 #: Maximum id length in characters: SQLite and PostgreSQL index ids.
 _MAX_ID_LENGTH = 200

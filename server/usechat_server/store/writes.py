@@ -18,7 +18,6 @@ from usechat_server.store.tables import chats, messages, steps, turns
 from usechat_server.turn import Turn
 
 __all__ = [
-    "LockedTurn",
     "end_turn",
     "interrupt_turn",
     "lock_turn",

@@ -22,7 +22,6 @@ __all__ = [
     "ClientTool",
     "DeclaredTool",
     "FunctionTool",
-    "Implementation",
     "ProviderTool",
     "Tool",
     "ToolSource",

@@ -19,7 +19,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.docstrings import called_function
 
-__all__ = ["Parameters", "parameters"]
+__all__ = ["parameters"]
 
 #: The property names that providers accept.
 _PROPERTY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")

@@ -28,7 +28,7 @@ from usechat_server.approvals import Approve, Ask, Deny, normalize_legacy_approv
 from usechat_server.errors import ChatError, ModelError
 from usechat_server.providers.anthropic.request.build import build_request
 from usechat_server.providers.base import ModelCall, StepResult
-from usechat_server.runs import RetryPolicy
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 from usechat_server.turn import Turn
 

@@ -17,7 +17,6 @@ from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import StepResult
 from usechat_server.run_log.log import Log
-from usechat_server.runs import RetryPolicy
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.tools import FunctionTool, tool
 from usechat_server.turn import Decision, Turn
@@ -56,7 +55,7 @@ class Successor:
 
         self.writer = RunWriter(turn, RECORD, log)
         agent = Agent(self.model, tools=[self.pay])
-        loop = AgentLoop(agent.spec, None, RetryPolicy(), SignedApprovals(None, MemoryNonces()))
+        loop = AgentLoop(agent.spec, None, SignedApprovals(None, MemoryNonces()))
         reason = await loop.respond(self.writer, UsageTracker(turn, log.text_bytes))
         await loop.aclose()
         self.writer.close(self.writer.chunk_writer.finish(reason))

@@ -34,7 +34,7 @@ from usechat_server.http.run_response import run_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Outcome, RunResult, Step, Usage
-from usechat_server.runs import Hooks, RetryPolicy, RunConfig, Runs
+from usechat_server.runs import Hooks, RunConfig, Runs
 from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
 
@@ -171,9 +171,7 @@ class ChatWorld:
                 messages=[message],
                 message_id=f"m-{lease.run_id}",
             )
-            loop = AgentLoop(
-                self._agent.spec, self._agent.spec.first_call(turn), RetryPolicy(), self._approvals
-            )
+            loop = AgentLoop(self._agent.spec, self._agent.spec.first_call(turn), self._approvals)
             return turn, loop
 
         try:

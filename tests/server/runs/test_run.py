@@ -31,8 +31,9 @@ from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VER
 from usechat_server.agent import Agent
 from usechat_server.errors import ChatError, ModelError
 from usechat_server.providers.base import ModelCall, StepResult
+from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import Usage
-from usechat_server.runs import RetryPolicy, Runs
+from usechat_server.runs import Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
 

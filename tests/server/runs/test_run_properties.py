@@ -14,7 +14,8 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
-from usechat_server.runs import RetryPolicy, Runs
+from usechat_server.providers.retry import RetryPolicy
+from usechat_server.runs import Runs
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost, chunks_of

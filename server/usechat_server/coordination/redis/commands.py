@@ -29,7 +29,6 @@ __all__ = [
     "RedisCommands",
     "RenewedLease",
     "RunState",
-    "Takeover",
     "hash_chat_key",
 ]
 

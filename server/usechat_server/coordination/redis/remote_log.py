@@ -9,7 +9,7 @@ from usechat_server.coordination.redis.codec import decode, position_id
 from usechat_server.coordination.redis.commands import Entries, RedisCommands
 from usechat_server.run_log.log import Log, Position
 
-__all__ = ["LOST", "RemoteLog", "load_log"]
+__all__ = ["RemoteLog", "load_log"]
 
 #: Error text for readers of a log that neither Redis nor an owner has any more.
 LOST = "The connection to this response was lost. Reload the page to see what was saved."

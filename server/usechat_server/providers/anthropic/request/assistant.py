@@ -34,7 +34,7 @@ from usechat_server.providers.anthropic.request.tool_blocks import (
 )
 from usechat_server.tools import DeclaredTool
 
-__all__ = ["AssistantStep", "ContentBlocks", "assistant_steps"]
+__all__ = ["ContentBlocks", "assistant_steps"]
 
 #: Content blocks, as JSON objects.
 ContentBlocks = list[dict[str, Any]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-__all__ = ["MAX_BREAKPOINTS", "add_cache_breakpoints"]
+__all__ = ["add_cache_breakpoints"]
 
 #: The most that a request may have: the last tool, the system prompt, and two user messages.
 MAX_BREAKPOINTS = 4

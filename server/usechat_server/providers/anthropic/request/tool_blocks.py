@@ -22,7 +22,7 @@ from usechat_server.providers.anthropic.request.provider_tool_blocks import call
 from usechat_server.tools import DeclaredTool, ModelContent
 from usechat_server.tools.outputs import model_content
 
-__all__ = ["ToolCallIds", "api_tool_name", "tool_result", "tool_use"]
+__all__ = ["ToolCallIds", "tool_result", "tool_use"]
 
 #: What the API refuses in ids and names; other providers may allow it.
 _INVALID_CHARACTERS = re.compile(r"[^a-zA-Z0-9_-]")
