@@ -35,6 +35,7 @@ SLOW = (
     "hosts",
     "proxies",
     "server/coordination",
+    "server/http/routes/test_chats.py",
     "server/mcp",
     "server/serving",
     "server/store",

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from usechat_server.store.sql import SqlChatStore
 
-from tests.harness.postgres import NOT_INSTALLED, PostgresServer, binary_directory, postgres_server
+from tests.harness.postgres import PostgresServer
 from tests.harness.stores import open_store
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    if binary_directory() is None:
-        pytest.skip(NOT_INSTALLED)
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
