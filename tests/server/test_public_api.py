@@ -113,6 +113,19 @@ def test_agents_and_handlers_of_the_wrong_type(options: dict[str, Any], error_te
         asyncio.run(respond(request, **options))
 
 
+@pytest.mark.parametrize(
+    ("options", "error_text"),
+    [
+        ({"body": dict}, "body: expected a pydantic model, got dict"),
+        ({"settings": {}}, "settings: expected Settings, got dict"),
+    ],
+)
+def test_options_of_read_turn_of_the_wrong_type(options: dict[str, Any], error_text: str) -> None:
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": []})
+    with pytest.raises(TypeError, match=error_text):
+        asyncio.run(read_turn(request, **options))
+
+
 class CallableHandler:
     """A handler that is an object."""
 

@@ -23,6 +23,7 @@ from usechat_server.errors import (
     RequestTimeout,
     UsechatDeprecationWarning,
 )
+from usechat_server.http.options import check_body_model, check_settings
 from usechat_server.settings import Settings, cached_settings
 from usechat_server.turn import BodyT, Turn
 
@@ -153,7 +154,10 @@ async def read_turn(
     Raises:
         HTTPException: The request is not valid. `detail` is a text for the user.
         RuntimeError: The body was read as a stream or a form.
+        TypeError: `body` or `settings` has the wrong type.
     """
+    check_body_model(body)
+    check_settings(settings)
     settings = settings or cached_settings()
     try:
         client_version = requested_client_version(request.scope, settings.client_version)

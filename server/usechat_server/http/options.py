@@ -162,8 +162,7 @@ def _is_sync(function: Any) -> bool:
     function = inspect.unwrap(function)
     while isinstance(function, partial):
         function = inspect.unwrap(function.func)
-    if not inspect.isroutine(function):
-        function = type(function).__call__
+    # An object may return an awaitable from a plain `__call__`.
     is_plain = inspect.isfunction(function) or inspect.ismethod(function)
     return is_plain and not inspect.iscoroutinefunction(function)
 
