@@ -327,7 +327,7 @@ class UIMessage(WireObject, kw_only=True):
         return self.parts[starts[-1] + 1 :] if starts else self.parts[:]
 
     def last_step_calls(self) -> list[ToolPart]:
-        """Return the tool calls of the last step: those that a client can still answer."""
+        """Return the tool calls of the last step, the only ones that a client can still resolve."""
         return [part for part in self.last_step() if isinstance(part, ToolPart)]
 
     def to_object(self) -> JSONObject:

@@ -80,8 +80,8 @@ class StreamState:
     """What may follow in a stream. Each chunk takes constant time, however long the stream is.
 
     Args:
-        message: The assistant message that the stream continues, if any: its tool calls can be
-            answered, its ids are in use.
+        message: The assistant message that the stream continues, if any: its tool calls can get
+            outputs, its ids are in use.
         client_version: The oldest client that reads the stream. It decides after which streams a
             client that continues automatically would repeat the request.
     """
@@ -305,7 +305,7 @@ def _all_completed(calls: Collection[Call]) -> bool:
 
 def _call_state(part: ToolPart) -> CallState:
     if part.state == "input-streaming":
-        # A stop cut it. It can be answered, but before AI SDK 7 its input cannot continue.
+        # A stop cut it. It can get an output, but before AI SDK 7 its input cannot continue.
         return "input-available"
     if part.state == "output-available" and part.preliminary:
         return "preliminary output"

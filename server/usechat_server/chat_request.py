@@ -49,7 +49,7 @@ class ChatRequest:
     trigger: str
     #: the message that is edited, continued or regenerated; None: the newest one
     message_id: str | None
-    #: the history, up to the message to answer or to continue; None: it was not sent
+    #: the history, up to the message to respond to or to continue; None: it was not sent
     messages: list[UIMessage] | None
     #: the newest message, if the client sends only that; the rest is in the store
     message: UIMessage | None
@@ -64,7 +64,7 @@ class ChatRequest:
 
     @property
     def newest(self) -> UIMessage | None:
-        """The message to answer or to continue, as the client has it; None: it sent none."""
+        """The message to respond to or to continue, as the client has it; None: it sent none."""
         return self.messages[-1] if self.messages else self.message
 
     @property
@@ -195,7 +195,7 @@ def _message(value: Any, *path: str | int) -> UIMessage:
 def _truncate_history(
     history: list[UIMessage], message_id: str | None, *, regenerate: bool
 ) -> None:
-    """Remove the messages after the one to answer or to continue.
+    """Remove the messages after the one to respond to or to continue.
 
     Clients send none, except after the approval of a call in an older message: that message is
     continued, and the later ones are sent too (from 6.0.290 and 7.0.113 on).

@@ -114,7 +114,7 @@ class Coordinator(Protocol):
         Args:
             key: The chat.
             run_id: Stop only this run.
-            message_id: Stop only the run that writes this message, or answers it.
+            message_id: Stop only the run that writes this message, or responds to it.
         """
         ...
 

@@ -71,6 +71,9 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
             class.
         options: Fields of FunctionTool, which override what comes from the function.
 
+    Returns:
+        The tool, which can be called like the function; without a function, a decorator.
+
     Raises:
         TypeError: It cannot be a tool; the message names the function.
         ValueError: An option is out of range, or providers do not accept the name.

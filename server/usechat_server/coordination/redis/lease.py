@@ -44,7 +44,7 @@ class RedisLease:
         Args:
             key: The chat.
             held: The lease, as Redis knows it.
-            request_digest: Digest of the request that the run answers.
+            request_digest: Digest of the request that the run responds to.
             publisher: Publishes the log of the run.
             forget: Called when the lease does not have to be renewed any more.
         """
