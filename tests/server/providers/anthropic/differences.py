@@ -225,34 +225,36 @@ DIFFERENCES = (
     ),
     Difference(
         "sends `error` for an event, block, delta or citation that its schemas do not know",
-        "every client stops at `error`, and a newer API must not break older servers. What this "
-        "server can read and the reference cannot (nulls in a fetched page, text from MCP) is "
-        "shown",
+        "every client stops at `error`, and a newer API must not break older servers. Values that "
+        "this server can read and the AI SDK cannot (nulls in a fetched page, text from MCP) are "
+        "sent to the client",
         unreadable_events,
     ),
     Difference(
         "stops with a TypeError when an MCP result arrives in a later response than its call",
-        "it only remembers the calls of one response",
+        "the AI SDK only remembers the calls of one response",
         crash,
     ),
     Difference(
         "drops the text, thinking, signature or compaction that `content_block_start` contains",
-        "they are part of the response, and the API refuses unsigned thinking",
+        "they are part of the response, and the API rejects unsigned thinking",
         content_in_start,
     ),
     Difference(
         "keeps the original of web citations only (6), and only of those it can read",
-        "text is sent back with the citations it came with",
+        "text is sent back with its original citations",
         lost_citations,
     ),
     Difference(
         "takes an MCP call's input from its start, and loses what is streamed",
-        "the API streams the input: otherwise the call would be shown and sent back without it",
+        "the API streams the input; otherwise the call would have none, in the client and in the "
+        "next request",
         streamed_mcp_input,
     ),
     Difference(
         "shows an error of the bash or text editor tool as an output",
-        "the same failure of every other tool is an error; clients must not show it as a success",
+        "the same failure of every other tool is an error; clients must not display it as a "
+        "success",
         execution_errors,
     ),
     Difference(
@@ -263,7 +265,7 @@ DIFFERENCES = (
     ),
     Difference(
         "sends an output error after an input error (6), and has its own error texts",
-        "one failure has one error, as in 7; the text is the one that the model gets",
+        "one failure is one error, as in 7; its text is the one that the model gets",
         one_error_per_call,
     ),
     Difference(
