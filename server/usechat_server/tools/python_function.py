@@ -18,7 +18,7 @@ from usechat_server.errors import InvalidInput
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.docstrings import called_function, describe, unwrap_partial
 from usechat_server.tools.outputs import ToolOutput, to_json
-from usechat_server.tools.schema import parameters
+from usechat_server.tools.parameters import parameters
 
 __all__ = ["PythonFunction"]
 
