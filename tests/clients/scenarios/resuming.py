@@ -86,7 +86,7 @@ RESUMING = [
         replies=[tool_call_reply(tool_use("toolu_1", "weather", PARIS)), WAIT, reply(text("Done"))],
         actions=[
             send("Wait"),
-            {"startAnswer": {"tool": "weather", "output": SUNNY}},
+            {"startOutput": {"tool": "weather", "output": SUNNY}},
             wait_for_text("progress"),
             reload,
             wait_for_text("progress"),

@@ -195,7 +195,7 @@ TOOLS = [
         replies=[tool_call_reply(), Reply(message(thinking("Hm"))[:-4], then="hang")],
         actions=[
             send("Weather?"),
-            {"startAnswer": {"tool": "weather", "output": SUNNY}},
+            {"startOutput": {"tool": "weather", "output": SUNNY}},
             wait_for_text("Hm"),
             stop,
         ],
