@@ -32,7 +32,7 @@ class ToolRunner:
         self.outputs: list[ToolOutput] = []
 
     def context(self) -> ToolContext:
-        return ToolContext(TURN, "call-1", self.data.append)
+        return ToolContext(TURN, "call-1", self.data.append, idempotency_key="key-1")
 
     async def run(self, tool: FunctionTool, **arguments: Any) -> Any:
         """Return the final output of a call. Raises what the tool raises."""

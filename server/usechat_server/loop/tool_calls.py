@@ -30,6 +30,7 @@ from usechat_server.approvals import (
 from usechat_server.errors import public_error
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.tools import FunctionTool, Tool, ToolContext, ToolError
+from usechat_server.tools.context import idempotency_key
 
 __all__ = ["ToolCalls"]
 
@@ -200,7 +201,12 @@ class ToolCalls:
     async def _stream_outputs(self, call: _Call) -> None:
         if not call.tool.idempotent:
             await self._writer.wait_until_durable()
-        context = ToolContext(self._writer.turn, call.id, lambda data: self._write([data]))
+        context = ToolContext(
+            self._writer.turn,
+            call.id,
+            lambda data: self._write([data]),
+            idempotency_key=idempotency_key(self._writer.record.run, call.id),
+        )
         async with aclosing(call.tool.run(call.arguments, context)) as outputs:
             async for output in outputs:
                 chunk = ToolOutputAvailable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from ui_message_stream.chunks import Data
 from usechat_server.tools.outputs import to_json
 from usechat_server.turn import Turn
 
-__all__ = ["ToolContext"]
+__all__ = ["ToolContext", "idempotency_key"]
 
 
 class ToolContext:
@@ -25,11 +26,25 @@ class ToolContext:
         turn: The turn that the call belongs to.
         tool_call_id: Id of the call.
         write: Gets the data chunks, in the event loop in which the context was created.
+        idempotency_key: Key of the call, see `idempotency_key`.
+
+    Attributes:
+        idempotency_key: A key that is the same in every attempt of this call, also in another
+            process that takes the run over, and different for every other call. An API that
+            takes such a key does the work of repeated requests once.
     """
 
-    def __init__(self, turn: Turn, tool_call_id: str, write: Callable[[Data], None]) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        tool_call_id: str,
+        write: Callable[[Data], None],
+        *,
+        idempotency_key: str,
+    ) -> None:
         self.turn = turn
         self.tool_call_id = tool_call_id
+        self.idempotency_key = idempotency_key
         self._write = write
         self._cancelled = False
         self._loop = _running_loop()
@@ -82,7 +97,15 @@ class ToolContext:
 
     def for_attempt(self) -> ToolContext:
         """Return a context for one attempt of the same call."""
-        return ToolContext(self.turn, self.tool_call_id, self._write)
+        return ToolContext(
+            self.turn, self.tool_call_id, self._write, idempotency_key=self.idempotency_key
+        )
+
+
+def idempotency_key(run_id: str, tool_call_id: str) -> str:
+    """Return the key of a run's tool call: 32 characters, whatever the length of the ids."""
+    # A space separates them: a run's id has none.
+    return hashlib.sha256(f"{run_id} {tool_call_id}".encode()).hexdigest()[:32]
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -18,7 +18,7 @@ from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import StepResult
 from usechat_server.run_log.log import Log
 from usechat_server.telemetry.run_record import RunRecord
-from usechat_server.tools import FunctionTool, tool
+from usechat_server.tools import FunctionTool, ToolContext, tool
 from usechat_server.turn import Decision, Turn
 
 from tests.harness.agent_chat import call_chunks, make_turn, text_chunks, tool_part
@@ -33,19 +33,23 @@ class Successor:
 
     def __init__(self, *, idempotent: bool) -> None:
         self.ran: list[str] = []
+        self.keys: list[str] = []
         self.model = ScriptedModel([text_chunks(), StepResult("stop")])
 
         @tool(idempotent=idempotent)
-        async def pay(to: str) -> str:
+        async def pay(to: str, ctx: ToolContext) -> str:
             """Pays."""
             self.ran.append(to)
+            self.keys.append(ctx.idempotency_key)
             return "paid"
 
         self.pay: FunctionTool = pay
 
-    async def take_over(self, turn: Turn, written: Sequence[Chunk]) -> FinishReason:
+    async def take_over(
+        self, turn: Turn, written: Sequence[Chunk], record: RunRecord = RECORD
+    ) -> FinishReason:
         """Continue a run in which these chunks were written. Return its finish reason."""
-        dead = RunWriter(turn, RECORD)
+        dead = RunWriter(turn, record)
         dead.append(written)
         log = Log(turn.continued)
         position = (0, 0)
@@ -53,7 +57,7 @@ class Successor:
             chunks, position = dead.log.read_chunks(position)
             log.append(chunks)
 
-        self.writer = RunWriter(turn, RECORD, log)
+        self.writer = RunWriter(turn, record, log)
         agent = Agent(self.model, tools=[self.pay])
         loop = AgentLoop(agent.spec, None, SignedApprovals(None, MemoryNonces()))
         reason = await loop.respond(self.writer, UsageTracker(turn, log.text_bytes))
@@ -99,6 +103,16 @@ async def test_only_an_idempotent_tool_runs_again(idempotent: bool) -> None:
         # The model would only call it again.
         assert (reason, successor.ran, part.state) == ("interrupted", [], "output-error")
         assert not successor.model.calls
+
+
+async def test_a_call_keeps_its_idempotency_key() -> None:
+    calls = [*call_chunks("a", "pay", to="bo"), *call_chunks("b", "pay", to="bo")]
+    first, second, other = (Successor(idempotent=True) for _ in range(3))
+    for successor in (first, second):
+        await successor.take_over(make_turn(NEWEST_CLIENT_VERSION), calls)
+    await other.take_over(make_turn(NEWEST_CLIENT_VERSION), calls, replace(RECORD, run="r2"))
+    assert first.keys == second.keys
+    assert len({*first.keys, *other.keys}) == 4
 
 
 @pytest.mark.parametrize("idempotent", [True, False])

@@ -250,6 +250,7 @@ async def test_an_attempt_that_times_out_is_retried() -> None:
     assert await tool_outputs(second_time) == ["there"]
     # The first one may still run in its thread: it is over, whatever becomes of the second.
     assert [context.cancelled for context in contexts] == [True, True]
+    assert {context.idempotency_key for context in contexts} == {"key-1"}
 
 
 async def test_concurrency_limits_running_calls() -> None:
