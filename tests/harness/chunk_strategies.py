@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from ui_message_stream.chunks import (
     Chunk,
     Data,
+    MessageMetadata,
     ReasoningDelta,
     ReasoningEnd,
     ReasoningStart,
@@ -13,10 +14,13 @@ from ui_message_stream.chunks import (
     TextDelta,
     TextEnd,
     TextStart,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolInputAvailable,
     ToolInputDelta,
     ToolInputStart,
     ToolOutputAvailable,
+    ToolOutputDenied,
 )
 
 __all__ = ["model_chunks"]
@@ -43,6 +47,10 @@ model_chunks: st.SearchStrategy[Chunk] = st.one_of(
     ),
     st.builds(ToolInputAvailable, tool_call_id=calls, tool_name=st.just("t"), input=st.just({})),
     st.builds(ToolOutputAvailable, tool_call_id=calls, output=st.integers()),
+    st.builds(ToolOutputDenied, tool_call_id=calls),
+    st.builds(ToolApprovalRequest, tool_call_id=calls, approval_id=ids),
+    st.builds(ToolApprovalResponse, approval_id=ids, approved=st.booleans()),
+    st.builds(MessageMetadata, message_metadata=st.fixed_dictionaries({"k": st.integers()})),
     st.builds(Data, name=st.just("n"), id=st.sampled_from([None, "i"]), data=st.integers()),
     st.just(StartStep()),
 )

@@ -27,6 +27,7 @@ from ui_message_stream.versions import (
     downgrade,
 )
 
+from usechat_server.run_log.resets import Item, Position, Reset, kept_chunks
 from usechat_server.run_log.text_buffer import TextBuffer, plain_delta
 
 __all__ = ["Log", "Position", "Reader"]
@@ -39,10 +40,6 @@ _CHUNK_SIZE = 64
 #: Error text for a reader that was sent what a reset took back, if its client does not know resets.
 BROKEN_OFF = "The response was restarted. Reload the page to see it."
 
-#: A place between chunks: the index of an item, and how many characters of it come before if it is
-#: a text.
-Position = tuple[int, int]
-
 
 class Log:
     """The chunks of one run, in order, append-only.
@@ -53,7 +50,8 @@ class Log:
     frames, which are encoded once for each client version.
 
     `reset-step` supersedes what was appended since the last `start-step`. Readers that were sent
-    some of that are sent the reset; all other readers, and the message, skip both.
+    some of that are sent the reset; all other readers, and the message, skip both. What clients
+    keep of a step that was reset, such as the output of an earlier call, everyone gets.
     """
 
     def __init__(self, continued: UIMessage | None = None) -> None:
@@ -65,7 +63,7 @@ class Log:
         """
         self.has_ended: bool = False
         self._continued = continued
-        self._items: list[ChunkVariant | TextBuffer] = []
+        self._items: list[Item] = []
         #: the last item, if it is a text that may still grow
         self._open_text: TextBuffer | None = None
         self._end_position: Position = (0, 0)
@@ -81,8 +79,8 @@ class Log:
         self.readers: set[Reader] = set()
         #: index of the first item that the next `reset-step` supersedes
         self._step_start = 0
-        #: for each `reset-step`, oldest first: index of the first item it superseded, and its own
-        self._resets: list[tuple[int, int]] = []
+        #: oldest first
+        self._resets: list[Reset] = []
 
     def append(self, chunks: Sequence[ChunkVariant]) -> None:
         """Append one entry and wake the readers that are caught up, each once."""
@@ -94,7 +92,7 @@ class Log:
                 if isinstance(chunk, FinishStep):
                     self.step_ended.set()
                 if isinstance(chunk, ResetStep):
-                    self._resets.append((self._step_start, len(self._items) - 1))
+                    self._resets.append(self._new_reset())
                 if isinstance(chunk, StartStep | ResetStep):
                     self._step_start = len(self._items)
                 continue
@@ -111,7 +109,7 @@ class Log:
             self._end_position = (len(self._items) - 1, self._open_text.length)
         if self._end_position != before:
             # What a reader is sent of a reset depends on its position.
-            reset = self._resets and self._resets[-1][1] >= before[0]
+            reset = self._resets and self._resets[-1].index >= before[0]
             self._newest, self._newest_position = chunks, None if reset else before
             self._newest_frames = {}
             self._wake()
@@ -189,13 +187,15 @@ class Log:
                 shared = self._newest_frames[client_version] = frames(self._newest, client_version)
             return shared, self._end_position
         data = bytearray()
-        while (position := self._skip_superseded(position)) < self._end_position and len(
-            data
-        ) < READ_SIZE:
-            chunk, position = self._next(position)
-            if isinstance(chunk, ResetStep) and not accepts(client_version, chunk.type):
+        while position < self._end_position and len(data) < READ_SIZE:
+            chunks, position = self._next(position)
+            if (
+                chunks
+                and isinstance(chunks[0], ResetStep)
+                and not accepts(client_version, "reset-step")
+            ):
                 return bytes(data + frames((Error(error_text=BROKEN_OFF),), client_version)), None
-            data += frames((chunk,), client_version)
+            data += frames(chunks, client_version)
         return bytes(data), position
 
     @property
@@ -237,33 +237,35 @@ class Log:
         self._waiters.append(waiter)
         await waiter
 
-    def _next(self, position: Position) -> tuple[ChunkVariant, Position]:
-        for first, reset in self._resets:
-            if (first, 0) < position <= (reset, 0):
-                return ResetStep(), (reset + 1, 0)
+    def _next(self, position: Position) -> tuple[Sequence[ChunkVariant], Position]:
+        """Return the next chunks of a reader, and the position after them."""
+        for reset in self._resets:
+            if reset.concerns(position):
+                return tuple(reset.chunks_from(position)), reset.end
         index, offset = position
         item = self._items[index]
         if not isinstance(item, TextBuffer):
-            return item, (index + 1, 0)
+            return (item,), (index + 1, 0)
         if offset == item.length:
             # The reader read all of it while it grew; since then, another item has followed.
             return self._next((index + 1, 0))
-        return item.read(offset, READ_SIZE), (index, min(offset + READ_SIZE, item.length))
+        return (item.read(offset, READ_SIZE),), (index, min(offset + READ_SIZE, item.length))
 
-    def _skip_superseded(self, position: Position) -> Position:
-        """Return the position, or the one after what was superseded since a reader came there."""
-        for first, reset in self._resets:
-            if position == (first, 0):
-                position = (reset + 1, 0)
-        return position
-
-    def _current_items(self) -> Iterator[ChunkVariant | TextBuffer]:
-        """The items that were not superseded."""
+    def _current_items(self, end: int | None = None) -> Iterator[Item]:
+        """Yield the items that count, up to an index: those that were not superseded, and what is
+        kept of the others."""
         begin = 0
-        for first, reset in self._resets:
-            yield from self._items[begin:first]
-            begin = reset + 1
-        yield from self._items[begin:]
+        for reset in self._resets:
+            yield from self._items[begin : reset.first]
+            yield from (chunk for _, chunk in reset.kept)
+            begin = reset.index + 1
+        yield from self._items[begin:end]
+
+    def _new_reset(self) -> Reset:
+        """Return the reset of the step that is open, which is the last item."""
+        first, index = self._step_start, len(self._items) - 1
+        step = ((i, self._items[i]) for i in range(first, index))
+        return Reset(first, index, kept_chunks(step, self._current_items(first), self._continued))
 
     def _freeze_open_text(self) -> None:
         if self._open_text is not None:
