@@ -70,8 +70,7 @@ async def store_history(connection: AsyncConnection, chat: int, turn: Turn, run_
             unchanged -= 1  # it was edited
     if unchanged < len(stored_ids):
         await move_to_branch(connection, chat, unchanged)
-    for position in range(unchanged, len(turn.messages)):
-        await _insert(connection, chat, position, turn.messages[position], run_id=None)
+    await _insert(connection, chat, unchanged, turn.messages[unchanged:], run_id=None)
 
 
 async def open_turn(
@@ -126,7 +125,7 @@ async def save_message(
     if turn.active_run_id != run_id or message.id in stored_ids:
         return False
     if rows.has_content(message):
-        await _insert(connection, turn.chat, len(stored_ids), message, run_id=run_id)
+        await _insert(connection, turn.chat, len(stored_ids), [message], run_id=run_id)
     return True
 
 
@@ -174,19 +173,30 @@ async def _message_ids(connection: AsyncConnection, chat: int) -> Sequence[str]:
 
 
 async def _insert(
-    connection: AsyncConnection, chat: int, position: int, message: UIMessage, run_id: str | None
+    connection: AsyncConnection,
+    chat: int,
+    start: int,
+    added: Sequence[UIMessage],
+    run_id: str | None,
 ) -> None:
-    values = {
-        "chat": chat,
-        "branch": 0,
-        "position": position,
-        "id": message.id,
-        "role": message.role,
-        "content": rows.content(message),
-        "run_id": run_id,
-        "updated_at": rows.now(),
-    }
-    await connection.execute(insert(messages).values(values))
+    """Store messages from a position on. Their number does not count in round trips: others wait
+    for the transaction."""
+    now = rows.now()
+    values = [
+        {
+            "chat": chat,
+            "branch": 0,
+            "position": position,
+            "id": message.id,
+            "role": message.role,
+            "content": rows.content(message),
+            "run_id": run_id,
+            "updated_at": now,
+        }
+        for position, message in enumerate(added, start)
+    ]
+    if values:
+        await connection.execute(insert(messages), values)
 
 
 def _update_message(chat: int, message_id: str) -> Any:

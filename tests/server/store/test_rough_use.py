@@ -6,8 +6,9 @@ import asyncio
 import json
 import random
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Engine, event, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import ASGIApp, Message, Scope
 from ui_message_stream.chunks import ToolInputAvailable
@@ -24,6 +25,7 @@ from tests.harness.stores import (
     chat_request,
     complete_turn,
     describe_messages,
+    message_ids,
     open_store,
     tool_call,
     user_message,
@@ -105,6 +107,30 @@ async def test_a_long_chat_can_be_continued(store: SqlChatStore) -> None:
     assert stored is not None
     assert len(stored.messages) == 304
     assert [one.to_object() for one in stored.messages[:301]] == history
+
+
+async def test_a_long_history_takes_no_more_statements_than_a_short_one(
+    store: SqlChatStore,
+) -> None:
+    """Other users wait for the transaction of a new chat's history: on SQLite all writers do."""
+    statements: list[str] = []
+
+    def count(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    async def begin(chat_id: str, length: int) -> list[str]:
+        history = [user_message(f"u{number}") for number in range(length)]
+        statements.clear()
+        await begin_turn(store, chat_id, chat_id=chat_id, messages=history)
+        return list(statements)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        short = await begin("short", 2)
+        assert await begin("long", 5000) == short
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert len(await message_ids(store, chat_id="long")) == 5000
 
 
 async def test_a_cancelled_request_leaves_no_open_turn(store: SqlChatStore) -> None:
