@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import NoneType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
+from typing_extensions import TypeAliasType
 
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.docstrings import called_function
@@ -105,20 +106,34 @@ def _type_hints(function: Callable[..., Any], local_names: Mapping[str, Any]) ->
 
 
 def _is_context(hint: Any) -> bool:
-    if get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
-    kinds = [kind for kind in get_args(hint) if kind is not NoneType] or [hint]
-    return kinds == [ToolContext]
+    """Whether a parameter with this hint gets the call's context."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _is_context(args[0])
+    if origin in (Union, UnionType):
+        return any(map(_is_context, args)) and all(
+            kind is NoneType or _is_context(kind) for kind in args
+        )
+    if isinstance(hint, TypeAliasType):
+        return _is_context(hint.__value__)
+    return hint is ToolContext
 
 
-def _field(hint: Any, default: Any, description: str | None) -> tuple[Any, Any]:
-    """Return the definition of a field, described by the docstring unless the hint or the default
-    has a description of its own."""
-    value = ... if default is inspect.Parameter.empty else default
-    metadata = [*get_args(hint)[1:]] if get_origin(hint) is Annotated else []
-    has_own = any(isinstance(info, FieldInfo) and info.description for info in [*metadata, value])
-    if description and not has_own:
-        hint = Annotated[hint, Field(description=description)]
+def _field(hint: Any, default: Any, docstring: str | None) -> tuple[Any, Any]:
+    """Return the definition of a field: its type and its default.
+
+    Its description is that of a `Field`, else the text or `Doc` of an `Annotated` hint, else what
+    the docstring says.
+    """
+    # Without a default in the signature, a `Field` of the hint may have one.
+    value = Field() if default is inspect.Parameter.empty else default
+    metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    if not any(isinstance(info, FieldInfo) and info.description for info in [*metadata, value]):
+        # `Doc` is a class of several packages.
+        texts = (getattr(info, "documentation", info) for info in metadata)
+        description = next((text for text in texts if isinstance(text, str)), docstring)
+        if description:
+            hint = Annotated[hint, Field(description=description)]
     return hint, value
 
 

@@ -7,13 +7,15 @@ import datetime
 import enum
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Optional
 
 import pytest
 from pydantic import BaseModel, Field
-from typing_extensions import TypedDict
+from typing_extensions import Doc, TypeAliasType, TypedDict
 from usechat_server import ClientTool, ToolContext, tool
 from usechat_server.tools import InvalidInput
+
+from tests.harness.tool_runner import tool_outputs
 
 
 class Unit(enum.Enum):
@@ -203,6 +205,66 @@ def test_parameters_are_described_in_any_usual_style() -> None:
     assert plain.description == "Numbers.\n\nNote: as they are, 1:1.\n\n    indented"
 
 
+def test_annotated_hints_describe_parameters_and_give_defaults() -> None:
+    @tool
+    def search(
+        words: Annotated[list[str], "What to find.", Field(min_length=1)],
+        sort: Annotated[str, Doc("The order.")],
+        limit: Annotated[int, Field(default=10, description="At most."), "No."],
+        pages: Annotated[list[int], Field(default_factory=lambda: [1])],
+        place: Annotated[str | None, "Where."] = None,
+    ) -> None:
+        """Search.
+
+        Args:
+            words: Not this.
+            limit: Not this.
+            pages: Which pages.
+        """
+
+    properties = search.input_schema["properties"]
+    assert {name: each["description"] for name, each in properties.items()} == {
+        "words": "What to find.",
+        "sort": "The order.",
+        "limit": "At most.",
+        "pages": "Which pages.",
+        "place": "Where.",
+    }
+    assert search.input_schema["required"] == ["words", "sort"]
+    assert properties["words"]["minItems"] == 1
+    assert search.parse({"words": ["a"], "sort": "up"}) == {
+        "words": ["a"],
+        "sort": "up",
+        "limit": 10,
+        "pages": [1],
+        "place": None,
+    }
+
+
+OptionalContext = TypeAliasType("OptionalContext", ToolContext | None)
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        ToolContext,
+        ToolContext | None,
+        Optional[ToolContext],  # noqa: UP045
+        Annotated[ToolContext | None, "For tests."],
+        OptionalContext,
+    ],
+)
+async def test_a_context_may_be_optional(hint: Any) -> None:
+    def where(city: str, ctx=None) -> str:  # type: ignore[no-untyped-def]
+        return f"{city} {ctx and ctx.chat_id}"
+
+    where.__annotations__["ctx"] = hint
+    created = tool(where)
+    assert list(created.input_schema["properties"]) == ["city"]
+    assert await tool_outputs(created, city="Rome") == ["Rome chat-1"]
+    assert created("Rome") == "Rome None"
+
+
 def test_a_function_without_parameters_takes_an_empty_object() -> None:
     @tool
     async def now() -> str:
@@ -270,6 +332,10 @@ def typeless(a: FakeModule) -> None:
     pass
 
 
+def contexts(a: list[ToolContext]) -> None:
+    pass
+
+
 def forbidden(__proto__: int) -> None:
     pass
 
@@ -301,6 +367,7 @@ class Uninstantiated:
         (unknown, "Nowhere"),
         (shapeless, "JSON Schema"),
         (typeless, "FakeModule"),
+        (contexts, "ToolContext"),
         (forbidden, "__proto__"),
         (accented, "größe"),
         (blocking, "async"),
