@@ -6,7 +6,7 @@ import logging
 import re
 from asyncio import Semaphore
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -139,7 +139,7 @@ class FunctionTool(DeclaredTool):
     timeout: float | None = None
     retries: int = 0
     concurrency: int | None = None
-    _slots: PerLoop[AbstractAsyncContextManager[Any]] = field(init=False, repr=False)
+    _slots: PerLoop[Semaphore | None] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super(
@@ -152,7 +152,7 @@ class FunctionTool(DeclaredTool):
         if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"concurrency: expected 1 or more, got {self.concurrency}")
         limit = self.concurrency
-        slots = PerLoop(lambda: nullcontext() if limit is None else Semaphore(limit))
+        slots = PerLoop(lambda: None if limit is None else Semaphore(limit))
         object.__setattr__(self, "_slots", slots)
 
     def parse(self, input: Any) -> dict[str, Any]:  # noqa: A002

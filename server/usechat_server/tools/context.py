@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from ui_message_stream.chunks import Data
@@ -45,6 +46,8 @@ class ToolContext:
         self.turn = turn
         self.tool_call_id = tool_call_id
         self.idempotency_key = idempotency_key
+        #: what runs in threads for the call, also after it was cancelled
+        self.running_threads: set[asyncio.Task[Any]] = set()
         self._write = write
         self._cancelled = False
         self._loop = _running_loop()
@@ -96,10 +99,10 @@ class ToolContext:
             self._write(chunk)
 
     def for_attempt(self) -> ToolContext:
-        """Return a context for one attempt of the same call."""
-        return ToolContext(
-            self.turn, self.tool_call_id, self._write, idempotency_key=self.idempotency_key
-        )
+        """Return a context for one attempt of the same call, which has not been cancelled."""
+        attempt = copy(self)
+        attempt._cancelled = False
+        return attempt
 
 
 def idempotency_key(run_id: str, tool_call_id: str) -> str:

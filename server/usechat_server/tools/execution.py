@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from asyncio import Semaphore
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import aclosing
 from typing import Any
 
 from usechat_server.aio import backoff
@@ -30,7 +31,7 @@ async def run_attempts(
     start: Attempt,
     context: ToolContext,
     *,
-    slots: AbstractAsyncContextManager[Any],
+    slots: Semaphore | None,
     timeout: float | None,
     retries: int,
 ) -> AsyncGenerator[ToolOutput]:
@@ -42,7 +43,8 @@ async def run_attempts(
         name: Name of the tool.
         start: Starts an attempt with a context of its own.
         context: The context of the call.
-        slots: Held while the call runs, retries included; limits how many run at the same time.
+        slots: Limits how many calls run at the same time; None: no limit. The call has one of them
+            until its attempts have ended, also those that go on in a thread after it was cancelled.
         timeout: Seconds that one attempt may take.
         retries: Attempts after the first.
 
@@ -50,7 +52,9 @@ async def run_attempts(
         ToolError: The tool raised it, or the last attempt took too long.
         Exception: Whatever the last attempt raised.
     """
-    async with slots:
+    if slots is not None:
+        await slots.acquire()
+    try:
         pauses = backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         for attempt in itertools.count(1):
             attempt_context = context.for_attempt()
@@ -71,6 +75,18 @@ async def run_attempts(
             finally:
                 attempt_context.cancel()
             await asyncio.sleep(next(pauses))
+    finally:
+        if slots is not None:
+            _release_after(context.running_threads, slots)
+
+
+def _release_after(threads: Collection[asyncio.Task[Any]], slots: Semaphore) -> None:
+    running = [thread for thread in threads if not thread.done()]
+    if running:
+        last = asyncio.gather(*running, return_exceptions=True)
+        last.add_done_callback(lambda _: slots.release())
+    else:
+        slots.release()
 
 
 class _TimedOut(Exception):

@@ -8,23 +8,17 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 from typing import Any
 
-import anyio.to_thread
-from anyio import CapacityLimiter
 from pydantic import ValidationError
 from ui_message_stream import json_codec
 
-from usechat_server.aio import PerLoop
 from usechat_server.errors import InvalidInput
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.docstrings import called_function, describe, unwrap_partial
 from usechat_server.tools.outputs import ToolOutput, to_json
 from usechat_server.tools.parameters import parameters
+from usechat_server.tools.threads import run_in_thread
 
 __all__ = ["PythonFunction"]
-
-#: Functions that may run in threads at the same time. The web framework's threads stay free.
-_MAX_THREADS = 40
-_threads = PerLoop(lambda: CapacityLimiter(_MAX_THREADS))
 
 
 class PythonFunction:
@@ -73,8 +67,8 @@ class PythonFunction:
             self._function, **arguments, **dict.fromkeys(self._parameters.context, context)
         )
         if self._in_thread:
-            result = await anyio.to_thread.run_sync(
-                lambda: _to_output(run()), abandon_on_cancel=True, limiter=_threads.get()
+            result = await run_in_thread(
+                self.name, lambda: _to_output(run()), context.running_threads
             )
         else:
             result = run()

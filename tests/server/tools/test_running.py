@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from usechat_server import ToolContext, ToolError, tool
-from usechat_server.tools import ToolOutput
+from usechat_server.tools import ToolOutput, threads
 
 from tests.harness.common import DEADLINE
 from tests.harness.tool_runner import ToolRunner, tool_outputs
@@ -278,6 +280,86 @@ async def test_concurrency_limits_running_calls() -> None:
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [result for result in results if isinstance(result, list)] == [[1], [2], [3]]
     assert most == 2
+
+
+class Blocking:
+    """A tool that blocks its thread until `release` is set, whether it was cancelled or not."""
+
+    def __init__(self, **options: Any) -> None:
+        self.release = threading.Event()
+        #: grows by one for each function that began
+        self.begun = threading.Semaphore(0)
+        self.running = self.most = self.total = 0
+        self._lock = threading.Lock()
+        self.tool = tool(self.block, **options)
+
+    def block(self) -> None:
+        """Block."""
+        with self._lock:
+            self.running += 1
+            self.total += 1
+            self.most = max(self.most, self.running)
+        self.begun.release()
+        assert self.release.wait(DEADLINE)
+        with self._lock:
+            self.running -= 1
+
+    async def start_and_cancel(self, calls: int, *, begin: int) -> None:
+        """Start calls, and cancel them when so many of them have begun."""
+        tasks = [asyncio.create_task(tool_outputs(self.tool)) for _ in range(calls)]
+        for _ in range(begin):
+            assert await asyncio.to_thread(self.begun.acquire, timeout=DEADLINE)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert all(task.cancelled() for task in tasks)
+
+
+@pytest.mark.parametrize("options", [{}, {"concurrency": 2}])
+async def test_a_cancelled_call_keeps_its_thread_until_it_has_ended(
+    options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    blocking = Blocking(**options)
+    most_threads = 40 if options else 2
+    with (
+        mock.patch.object(threads, "_MAX_THREADS", most_threads),
+        mock.patch.object(threads, "_STUCK_SECONDS", 0.0),
+    ):
+        await blocking.start_and_cancel(3, begin=2)
+        for _ in range(3):
+            await blocking.start_and_cancel(3, begin=0)
+        assert (blocking.running, blocking.total) == (2, 2)
+        waiting = asyncio.create_task(tool_outputs(blocking.tool))
+        await asyncio.sleep(0)
+        assert "tool block is stuck" in caplog.text
+        assert f"2 of {most_threads} threads" in caplog.text
+        blocking.release.set()
+        assert await asyncio.wait_for(waiting, DEADLINE) == [None]
+    assert (blocking.most, blocking.total) == (2, 3)
+
+
+async def test_an_error_after_a_cancellation_is_not_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    @tool
+    def fail(ctx: ToolContext) -> None:
+        begun.set()
+        while not ctx.cancelled:
+            pass
+        ended.set()
+        raise ValueError
+
+    task = asyncio.create_task(tool_outputs(fail))
+    assert await asyncio.to_thread(begun.wait, DEADLINE)
+    task.cancel()
+    await asyncio.wait([task])
+    assert await asyncio.to_thread(ended.wait, DEADLINE)
+    del task
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not caplog.records
 
 
 def test_a_tool_serves_several_event_loops() -> None:
