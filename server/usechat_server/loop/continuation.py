@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ui_message_stream.chunks import FinishReason, ResetStep, ToolInputAvailable
-from ui_message_stream.messages import ToolPart
+from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.schema import UNSET
 
 from usechat_server.approvals import acknowledgement_chunks, denial_chunks
@@ -12,13 +12,25 @@ from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.tools import FunctionTool, Tool
 from usechat_server.turn import Decision
 
-__all__ = ["continue_message"]
+__all__ = ["continue_message", "open_calls"]
 
 _INTERRUPTED = "The call was interrupted and has no result."
 _OPEN_STATES = ("input-streaming", "input-available", "approval-requested", "approval-responded")
 
 
-async def continue_message(calls: ToolCalls, writer: RunWriter) -> FinishReason | None:
+def open_calls(message: UIMessage) -> list[ToolPart]:
+    """Return the calls of the message's last step that have no result, without those that the
+    provider runs."""
+    return [
+        part
+        for part in message.last_step_calls()
+        if part.state in _OPEN_STATES and not part.provider_executed
+    ]
+
+
+async def continue_message(
+    calls: ToolCalls, writer: RunWriter, *, has_step_tools: bool
+) -> FinishReason | None:
     """Run or deny the open calls of the message's last step, as far as they are decided.
 
     A call runs only if `turn.decisions` allows it. That it is in the message proves nothing: the
@@ -28,26 +40,39 @@ async def continue_message(calls: ToolCalls, writer: RunWriter) -> FinishReason 
     idempotent. Otherwise the run ends, since the model would call the tool once more. A step in
     which no call was complete starts again.
 
+    Args:
+        calls: Runs the calls. It has the agent's tools, and those of `on_step` for its first step.
+        writer: The writer of the run.
+        has_step_tools: Whether `on_step` may have had other tools: a call of an unknown tool may
+            then be the client's.
+
     Returns:
         The finish reason if the run is over; None if the model is called next.
     """
     turn = writer.turn
+    message = writer.message()
     # The provider runs the other calls.
-    parts = [part for part in writer.message().last_step_calls() if not part.provider_executed]
-    if writer.in_step and all(part.state == "input-streaming" for part in parts):
+    complete = [
+        part
+        for part in message.last_step_calls()
+        if part.state != "input-streaming" and not part.provider_executed
+    ]
+    if writer.in_step and not complete:
         writer.append([ResetStep()])
         return None
     writer.append(acknowledgement_chunks(turn))
     interrupted = False
-    for part in parts:
+    for part in open_calls(message):
         call_id, tool = part.tool_call_id, calls.tools.get(part.tool_name)
         decision = _decision(part, writer)
-        if part.state not in _OPEN_STATES:
-            continue
         if decision is None and _waits_for_client(part, tool):
             calls.waits_for_client = True
         elif not writer.claims_call(call_id, known=tool is not None):
             continue
+        elif (
+            decision is None and tool is None and _may_be_the_clients(part, writer, has_step_tools)
+        ):
+            calls.waits_for_client = True
         elif decision is not None and not decision.approved:
             writer.append(denial_chunks(turn, call_id, decision.reason))
         elif part.state == "input-streaming" or (decision is None and not writer.in_step):
@@ -81,6 +106,12 @@ def _waits_for_client(part: ToolPart, tool: Tool | None) -> bool:
     return part.state == "approval-requested" or (
         is_client_tool and part.state == "input-available"
     )
+
+
+def _may_be_the_clients(part: ToolPart, writer: RunWriter, has_step_tools: bool) -> bool:
+    """Whether an open call of an unknown tool may be one that the client runs: a run that has ended
+    left no call of the server's own open."""
+    return has_step_tools and part.state == "input-available" and not writer.in_step
 
 
 def _call_chunk(part: ToolPart) -> ToolInputAvailable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from pydantic import ValidationError
@@ -12,10 +13,10 @@ from ui_message_stream.messages import UIMessage
 
 from usechat_server.approvals import Approvals
 from usechat_server.errors import ModelError
-from usechat_server.loop.continuation import continue_message
+from usechat_server.loop.continuation import continue_message, open_calls
 from usechat_server.loop.model_calls import ModelCalls
 from usechat_server.loop.run_writer import RunWriter
-from usechat_server.loop.spec import AgentSpec, StepConfig, with_source_tools
+from usechat_server.loop.spec import AgentSpec, StepConfig
 from usechat_server.loop.structured_output import correction_message, parse_output
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import UsageTracker
@@ -126,8 +127,12 @@ class AgentLoop:
     async def _continue_message(self, config: StepConfig, writer: RunWriter) -> FinishReason | None:
         """Give the open calls of a continued message their outputs. Return the finish reason if
         the run is over then."""
-        calls = self._make_collector(writer, await with_source_tools(config, writer.turn))
-        reason = await continue_message(calls, writer)
+        names = {part.tool_name for part in open_calls(writer.message())}
+        tools = await self._spec.continuation_tools(config, writer.turn, names)
+        calls = self._make_collector(writer, replace(config, tools=tools))
+        reason = await continue_message(
+            calls, writer, has_step_tools=self._spec.on_step is not None
+        )
         if calls.has_results or writer.turn.decisions:
             self._first_call = None  # it was built without these outputs
         return reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal, TypeVar
@@ -15,7 +15,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import missing
 
 from usechat_server.errors import InvalidRequest
-from usechat_server.providers.base import Model, ModelCall, ModelStream
+from usechat_server.providers.base import ChecksMessages, Model, ModelCall, ModelStream
 from usechat_server.results import MetadataHook, Step
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource, tool
 from usechat_server.turn import BodyT, Turn
@@ -52,8 +52,9 @@ class NextStep:
     Attributes:
         model: The model of this step, as `Agent` takes it.
         system: The system prompt.
-        tools: The tools, instead of the agent's. A call that is approved later runs before
-            `on_step` is called, so a tool that needs approval has to be one of the agent's.
+        tools: The tools, instead of the agent's. While a call of such a tool waits for the client
+            or the user, the hook has to return it for the first step of the turn that continues
+            the message: that is where the call is resolved.
         stop: Whether the run ends instead of making this step.
     """
 
@@ -64,7 +65,8 @@ class NextStep:
 
 
 #: Called before each step, including the first, with the turn as it is now and the steps of the run
-#: so far.
+#: so far; and before that if the turn continues a message with open calls of other tools than the
+#: agent's.
 StepHook = Callable[[Turn[BodyT], Sequence[Step]], NextStep | Awaitable[NextStep | None] | None]
 
 
@@ -110,9 +112,11 @@ class AgentSpec:
         which are called after the response has started.
 
         Raises:
-            ChatError: The history cannot be sent to the model.
+            ChatError: The history cannot be sent to the model, whatever hooks and sources return.
         """
         if callable(self.system) or self.sources or self.on_step is not None:
+            if isinstance(self.model, ChecksMessages):
+                self.model.check_messages(turn.messages)
             return None
         return self.model.stream(self.build_call(self.static_config, turn.messages))
 
@@ -152,6 +156,27 @@ class AgentSpec:
                 f"ai {turn.client_version} does not support {', '.join(unsupported)}"
             )
         return step
+
+    async def continuation_tools(
+        self, config: StepConfig, turn: Turn, tool_names: Collection[str]
+    ) -> tuple[Tool, ...]:
+        """Return the tools that a continued message may have called.
+
+        Args:
+            config: The configuration of the turn's steps.
+            turn: The turn that continues the message.
+            tool_names: The tools whose calls are open. `on_step` is asked for those that the agent
+                does not have.
+
+        Raises:
+            InvalidRequest: As for `next_step`.
+        """
+        tools = (await with_source_tools(config, turn)).tools
+        if self.on_step is None or {tool.name for tool in tools}.issuperset(tool_names):
+            return tools
+        step = await self.next_step(config, turn, ())
+        by_name = {tool.name: tool for tool in (*(step.tools if step else ()), *tools)}
+        return tuple(by_name.values())
 
     def build_call(self, config: StepConfig, messages: Sequence[UIMessage]) -> ModelCall:
         """Return the model call of one step."""

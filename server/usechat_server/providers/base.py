@@ -14,7 +14,14 @@ from ui_message_stream.versions import ChunkVariant
 from usechat_server.results import Usage
 from usechat_server.tools import Tool
 
-__all__ = ["Model", "ModelCall", "ModelStream", "RequiresCredentials", "StepResult"]
+__all__ = [
+    "ChecksMessages",
+    "Model",
+    "ModelCall",
+    "ModelStream",
+    "RequiresCredentials",
+    "StepResult",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +141,23 @@ class RequiresCredentials(Protocol):
         """Return what to do if there are none (`set ANTHROPIC_API_KEY`), else None.
 
         Called in each event loop when the app starts.
+        """
+        ...
+
+
+@runtime_checkable
+class ChecksMessages(Protocol):
+    """A model that can tell early that it cannot respond to a conversation."""
+
+    def check_messages(self, messages: Sequence[UIMessage]) -> None:
+        """Check that the messages can be sent, whatever the system prompt and the tools are.
+
+        Called before a run begins whose first call depends on hooks.
+
+        Args:
+            messages: The conversation, which ends with the message to respond to.
+
+        Raises:
+            ChatError: They cannot; the text is for the user.
         """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -17,9 +17,11 @@ from ui_message_stream.chunks import (
 from ui_message_stream.messages import Approval, UIMessage
 from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION, ClientVersion
-from usechat_server.agent import Agent
+from usechat_server.agent import Agent, NextStep
 from usechat_server.approvals import Approve, Ask, Deny, normalize_legacy_approvals
+from usechat_server.loop.spec import StepHook
 from usechat_server.providers.base import StepResult
+from usechat_server.results import Step
 from usechat_server.tools import ClientTool, ToolContext, tool
 from usechat_server.turn import Turn
 
@@ -360,3 +362,51 @@ async def test_no_end_of_a_continuation_makes_the_client_send_another_request(
         chunks = await chat.respond(make_turn(client_version, continued))
         assert isinstance(chunks[-1], Finish)
         assert len(model.calls) == 2
+
+
+def first_step_only(turn: Turn, steps: Sequence[Step]) -> NextStep | None:
+    return None if steps else NextStep(tools=[WHERE])
+
+
+def later_steps_only(turn: Turn, steps: Sequence[Step]) -> NextStep | None:
+    return NextStep(tools=[WHERE]) if steps else None
+
+
+@pytest.mark.parametrize("on_step", [first_step_only, later_steps_only])
+async def test_a_client_tool_of_on_step_keeps_waiting_for_its_output(on_step: StepHook) -> None:
+    @tool
+    def look() -> str:
+        """Looks."""
+        return "seen"
+
+    calls = [*call_chunks("a", "where"), *call_chunks("b", "where")]
+    look_first: list[list[ScriptEvent]] = []
+    if on_step is later_steps_only:
+        look_first.append([call_chunks("l", "look"), CALLS])
+    model = ScriptedModel(*look_first, [calls, CALLS], TEXT_RESPONSE)
+    chat = AgentChat(Agent(model, tools=[look], on_step=on_step))
+    message = await chat.response_message(make_turn())
+    model_calls = len(model.calls)
+    message = with_part(message, "a", state="output-available", output="here")
+    message = await chat.response_message(make_turn(continued=message))
+    assert [tool_part(message, call_id).state for call_id in "ab"] == [
+        "output-available",
+        "input-available",
+    ]
+    assert (len(model.calls), chat.results[-1].outcome) == (model_calls, "waiting")
+    message = with_part(message, "b", state="output-available", output="there")
+    message = await chat.response_message(make_turn(continued=message))
+    assert len(model.calls) == model_calls + 1
+    assert [tool_part(message, call_id).output for call_id in "ab"] == ["here", "there"]
+
+
+async def test_a_tool_of_on_step_runs_once_it_is_approved() -> None:
+    mail = Mail()
+    model = ScriptedModel([call_chunks("a", "mail", to="bo"), CALLS], TEXT_RESPONSE)
+    agent = Agent(model, on_step=lambda turn, steps: NextStep(tools=[mail.tool]))
+    chat = AgentChat(agent)
+    message = await chat.response_message(make_turn(NEWEST_CLIENT_VERSION))
+    message = decided(message, "a", approved=True)
+    message = await chat.response_message(make_turn(NEWEST_CLIENT_VERSION, message))
+    assert mail.sent == ["bo"]
+    assert tool_part(message, "a").output == "sent to bo"

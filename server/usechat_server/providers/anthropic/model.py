@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ui_message_stream.messages import UIMessage
+
 from usechat_server.providers.anthropic.client import Client, ClientPerLoop
 from usechat_server.providers.anthropic.model_info import (
     ModelInfo,
@@ -118,6 +120,17 @@ class AnthropicModel:
             byte_timeout=self._byte_timeout,
             content_timeout=self._content_timeout,
         )
+
+    def check_messages(self, messages: Sequence[UIMessage]) -> None:
+        """Check that a conversation can be sent.
+
+        Args:
+            messages: The conversation, which ends with the message to respond to.
+
+        Raises:
+            ChatError: They cannot; the text is for the user.
+        """
+        build_request(ModelCall(messages), model=self.name, max_tokens=DEFAULT_MAX_TOKENS)
 
     def _options(self, call: ModelCall) -> AnthropicOptions:
         """Return the options for a call, with the agent's output type."""
