@@ -132,6 +132,9 @@ def turn_of(request: ChatRequest, user: str | None, client_version: ClientVersio
 def parse_stop_request(body: bytes) -> tuple[str | None, str | None]:
     """Return the ids of the run and of the message to stop; None: whichever is active.
 
+    Besides `runId` and `messageId` it reads the body that the AI SDK's documentation has: the id of
+    the active stream, and the assistant message as the client has it.
+
     Args:
         body: It may be empty.
 
@@ -139,7 +142,13 @@ def parse_stop_request(body: bytes) -> tuple[str | None, str | None]:
         InvalidRequest: The text names the field.
     """
     fields = _object(body) if body.strip() else {}
-    return _text(fields, "runId"), _text(fields, "messageId")
+    run_id = _text(fields, "runId") or _text(fields, "activeStreamId")
+    message_id = _text(fields, "messageId")
+    if (snapshot := fields.get("assistantMessage")) is not None:
+        if not isinstance(snapshot, dict):
+            raise InvalidRequest(f"assistantMessage: expected an object, got {json_type(snapshot)}")
+        message_id = message_id or _text(snapshot, "id")
+    return run_id, message_id
 
 
 def new_message_id() -> str:

@@ -27,14 +27,20 @@ def started_run(**settings: Any) -> Iterator[tuple[LiveServer, ScriptedModel, St
             model.release()
 
 
-def stop(server: LiveServer, guard: Any = None, **options: Any) -> int:
-    return server.request("POST", "/api/chat/a%2Fb/stop", guard, **options).status_code
+#: The stop route, and the one of the AI SDK's own example.
+ROUTES = ("POST", "/api/chat/a%2Fb/stop"), ("DELETE", "/api/chat/a%2Fb/stream")
 
 
+def stop(server: LiveServer, guard: Any = None, route: Any = ROUTES[0], **options: Any) -> int:
+    method, path = route
+    return server.request(method, path, guard, **options).status_code
+
+
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("resume", [0, 60])
-def test_a_stop_closes_the_provider_and_keeps_the_text_so_far(resume: float) -> None:
+def test_a_stop_closes_the_provider_and_keeps_the_text_so_far(resume: float, route: Any) -> None:
     with started_run(resume=resume) as (server, model, client):
-        assert stop(server) == 204
+        assert stop(server, route=route) == 204
         # The run has ended once the stop request returns: the next message can follow at once.
         assert model.closed.wait(DEADLINE)
         assert client.end().chunks[-1]["type"] == "abort"
@@ -53,6 +59,8 @@ def test_a_stop_closes_the_provider_and_keeps_the_text_so_far(resume: float) -> 
         {"runId": "of an earlier turn"},
         {"messageId": "of an earlier turn"},
         {"runId": "of an earlier turn", "messageId": "u1"},
+        {"activeStreamId": "of an earlier turn"},
+        {"assistantMessage": {"id": "of an earlier turn", "role": "assistant", "parts": []}},
     ],
 )
 def test_a_guard_protects_the_next_run_from_a_late_stop(guard: Any) -> None:
@@ -63,13 +71,18 @@ def test_a_guard_protects_the_next_run_from_a_late_stop(guard: Any) -> None:
         assert client.end().chunks[-1]["type"] == "finish"
 
 
-@pytest.mark.parametrize("target", ["run", "user message", "assistant message"])
+@pytest.mark.parametrize(
+    "target", ["run", "user message", "assistant message", "stream", "snapshot"]
+)
 def test_a_matching_guard_stops_the_run(target: str) -> None:
     with started_run() as (server, _, client):
+        snapshot = client.message().to_object()
         guard = {
             "run": {"runId": client.run_id},
             "user message": {"messageId": "u1"},
             "assistant message": {"messageId": client.chunks[0]["messageId"]},
+            "stream": {"activeStreamId": client.run_id, "assistantMessage": snapshot},
+            "snapshot": {"activeStreamId": None, "assistantMessage": snapshot},
         }[target]
         assert stop(server, guard) == 204
         assert client.end().chunks[-1]["type"] == "abort"
@@ -80,6 +93,7 @@ def test_an_invalid_stop_is_rejected() -> None:
         assert stop(server, headers={"origin": "https://evil.example"}) == 403
         assert stop(server, {"runId": 1}) == 400
         assert stop(server, ["runId"]) == 400
+        assert stop(server, {"assistantMessage": "a"}) == 400
         assert not model.closed.is_set()
         model.release()
         assert client.end().chunks[-1]["type"] == "finish"

@@ -1,5 +1,5 @@
 """The routes of runs: POST /api/chat starts one and streams it, GET /api/chat/{id}/stream resumes
-its stream, POST /api/chat/{id}/stop stops it."""
+its stream, POST /api/chat/{id}/stop or DELETE /api/chat/{id}/stream stops it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def chat_routes(state: AppState) -> list[Route]:
     return [
         route("/chat", POST=routes.start),
         # A chat id may contain an encoded slash, which is decoded here.
-        route("/chat/{id:path}/stream", GET=routes.resume),
+        # DELETE is how the AI SDK's own example stops a run.
+        route("/chat/{id:path}/stream", GET=routes.resume, DELETE=routes.stop),
         route("/chat/{id:path}/stop", POST=routes.stop),
     ]
 
