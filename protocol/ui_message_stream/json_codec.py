@@ -3,53 +3,123 @@
 Source: browsers legally send lone surrogates (an emoji cut in half); the clients' secure parser
 throws on `__proto__` and on `constructor` holding `prototype`
 (`@ai-sdk/provider-utils`, `secure-json-parse.ts`); NaN and Infinity are not JSON.
+
+Parsers recurse, and how deep they can depends on the Python version and on the size of a thread's
+stack, so the nesting is counted on the bytes, before any parser.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate
 from typing import Any, NoReturn
 
 import msgspec
 
 __all__ = [
+    "MAX_DEPTH",
+    "TOO_DEEP",
+    "NestedTooDeeply",
+    "check_depth",
     "decode",
+    "decode_pruned",
     "encode",
     "has_forbidden_key",
     "has_surrogate",
+    "is_nested_deeper",
     "replace_surrogates",
     "sanitize",
 ]
+
+#: Levels of arrays and objects in a value, such as a tool's input or output.
+MAX_DEPTH = 200
+#: What `decode_pruned` puts in the place of an array or object that is nested too deeply.
+TOO_DEEP = f"[left out: nested more than {MAX_DEPTH} levels deep]"
 
 _find_surrogate = re.compile("[\ud800-\udfff]").search
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
 
-def decode(text: bytes | bytearray | memoryview | str) -> Any:
+class NestedTooDeeply(ValueError):
+    """A JSON text or a value has too many levels of arrays and objects."""
+
+    def __init__(self) -> None:
+        super().__init__(f"JSON is nested too deeply: at most {MAX_DEPTH} levels are read")
+
+
+def decode(text: bytes | bytearray | memoryview | str, *, wrappers: int = 0) -> Any:
     """Decode a JSON text. Lone surrogates are kept, large integers stay exact.
 
     Args:
         text: JSON as text or UTF-8 bytes. A BOM is dropped, invalid UTF-8 becomes U+FFFD.
+        wrappers: Levels of arrays and objects that the text has around its values, such as those of
+            a message. They are allowed in addition to `MAX_DEPTH`.
 
     Returns:
         The value, as `json.loads` returns it.
 
     Raises:
+        NestedTooDeeply: It has more levels of arrays and objects.
         ValueError: The text is not valid JSON. NaN and Infinity are not.
     """
+    check_depth(text, wrappers=wrappers)
     try:
         return _decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError):
         pass
     if not isinstance(text, str):
         # As every client does: bytes that are not UTF-8 become U+FFFD, a BOM is dropped.
         text = bytes(text).decode("utf-8-sig", "replace")
+    return json.loads(text, parse_int=_integer, parse_constant=_refuse_constant)
+
+
+def decode_pruned(text: bytes | str, *, wrappers: int = 0) -> Any:
+    """Decode a JSON text like `decode`. What is nested too deeply in it becomes `TOO_DEEP`.
+
+    Raises:
+        ValueError: The text is not valid JSON.
+    """
     try:
-        return json.loads(text, parse_int=_integer, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("JSON is nested too deeply") from None
+        return decode(text, wrappers=wrappers)
+    except NestedTooDeeply:
+        return decode(_pruned(_as_bytes(text), MAX_DEPTH + wrappers), wrappers=wrappers)
+
+
+def check_depth(text: bytes | bytearray | memoryview | str, *, wrappers: int = 0) -> None:
+    """Check how deep a JSON text is nested, whether it is valid or not.
+
+    Raises:
+        NestedTooDeeply: It has more than `MAX_DEPTH + wrappers` levels of arrays and objects.
+    """
+    limit = MAX_DEPTH + wrappers
+    if len(text) <= limit:
+        return
+    text = _as_bytes(text)
+    if text.count(b"[") + text.count(b"{") <= limit:
+        return
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    outside_strings = b"".join(text.split(b'"')[::2])
+    steps = memoryview(outside_strings.translate(_STEPS, _NO_BRACKETS)).cast("b")
+    if max(accumulate(steps), default=0) > limit:
+        raise NestedTooDeeply
+
+
+def is_nested_deeper(value: Any, levels: int = MAX_DEPTH) -> bool:
+    """Whether a value has more levels of dicts, lists and tuples than that."""
+    pending = [iter((value,))]  # a stack, so that a value that contains itself ends it early
+    while pending:
+        for item in pending[-1]:
+            if isinstance(item, (dict, list, tuple)):
+                if len(pending) > levels:
+                    return True
+                pending.append(iter(item.values() if isinstance(item, dict) else item))
+                break
+        else:
+            pending.pop()
+    return False
 
 
 def encode(value: Any) -> bytes:
@@ -126,6 +196,34 @@ def _is_forbidden(item: tuple[Any, Any]) -> bool:
     return key == "__proto__" or (
         key == "constructor" and isinstance(value, dict) and "prototype" in value
     )
+
+
+#: Opening brackets as the byte 1, closing ones as the byte -1; everything else is deleted.
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+
+
+def _as_bytes(text: bytes | bytearray | memoryview | str) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+
+
+def _pruned(text: bytes, limit: int) -> bytes:
+    """Return a JSON text with `TOO_DEEP` instead of each array and object below the last level."""
+    kept: list[bytes] = []
+    depth = copied = 0
+    for token in _TOKEN.finditer(text):
+        bracket = token[0]
+        if bracket in (b"[", b"{"):
+            depth += 1
+            if depth == limit + 1:
+                kept += [text[copied : token.start()], b'"', TOO_DEEP.encode(), b'"']
+                copied = len(text)
+        elif bracket in (b"]", b"}"):
+            if depth == limit + 1:
+                copied = token.end()
+            depth -= 1
+    return b"".join([*kept, text[copied:]])
 
 
 def _integer(text: str) -> int | float:

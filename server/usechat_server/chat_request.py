@@ -33,6 +33,9 @@ __all__ = [
     "validate_body",
 ]
 
+#: Levels of a body around an output: itself, `messages`, a message, `parts` and a part.
+_WRAPPERS = 5
+
 _NEEDS_HISTORY = (
     "message: this server stores no chats, so it requires the whole history: send `messages`, as "
     "useChat does without prepareSendMessagesRequest"
@@ -160,16 +163,34 @@ def _object(body: bytes) -> JSONObject:
     if not body.strip():
         raise InvalidRequest("The request has no body: expected JSON.")
     try:
-        value = json_codec.decode(body)
+        value = _decode(body)
         # Only an escape can produce a lone surrogate: browsers send one for half an emoji.
         if b"\\ud" in body or b"\\uD" in body:
             value = json_codec.replace_surrogates(value)
-    except RecursionError:
-        raise InvalidRequest("The request is not readable: JSON is nested too deeply.") from None
+    except json_codec.NestedTooDeeply as error:
+        raise InvalidRequest(f"The request is not readable: {error}.") from None
     except ValueError as error:
         raise InvalidRequest(f"The request is not readable as JSON: {error}.") from None
     if not isinstance(value, dict):
         raise InvalidRequest(f"The request must be a JSON object, not {json_type(value)}.")
+    return value
+
+
+def _decode(body: bytes) -> Any:
+    """Decode a body. What is nested too deeply in a message becomes a note, wherever it came from:
+    otherwise the chat could not go on. Elsewhere it is an error."""
+    try:
+        return json_codec.decode(body, wrappers=_WRAPPERS)
+    except json_codec.NestedTooDeeply as error:
+        too_deep = error
+    try:
+        value = json_codec.decode_pruned(body, wrappers=_WRAPPERS)
+    except ValueError:
+        raise too_deep from None
+    history = ("messages", "message")
+    others = {k: v for k, v in value.items() if k not in history} if type(value) is dict else value
+    if json_codec.TOO_DEEP.encode() in json_codec.encode(others):
+        raise too_deep
     return value
 
 

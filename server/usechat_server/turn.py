@@ -12,7 +12,11 @@ from ui_message_stream import json_codec
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 
-__all__ = ["BodyT", "Decision", "RunContext", "Turn"]
+__all__ = ["WRAPPERS", "BodyT", "Decision", "RunContext", "Turn"]
+
+#: Levels of arrays and objects that the server puts around a value where it keeps it, in a store or
+#: in Redis: more than a request has, so that whatever was accepted can be read again.
+WRAPPERS = 10
 
 #: What `turn.body` is: an instance of the app's `body=` model, else a dict.
 BodyT = TypeVar("BodyT", default=Any)
@@ -110,7 +114,7 @@ class Turn(Generic[BodyT]):
             text: The JSON text.
             body: The app's model of the body, if it has one.
         """
-        value = json_codec.decode(text)
+        value = json_codec.decode_pruned(text, wrappers=WRAPPERS)
         turn_body: Any = body.model_validate(value["body"]) if body else value["body"]
         return cls(
             user=value["user"],

@@ -67,11 +67,52 @@ def test_invalid_utf8_and_a_bom_are_decoded_as_in_a_browser() -> None:
     assert json_codec.decode(b'\xef\xbb\xbf"a\xffb"') == "a\ufffdb"
 
 
-def test_deep_nesting_is_an_error() -> None:
-    with pytest.raises(ValueError, match="deeply"):
-        json_codec.decode(b"[" * 100_000 + b"]" * 100_000)
-    deep = json_codec.decode(b"[" * 800 + b"]" * 800)
-    assert json_codec.sanitize(deep) is deep
+def nested(levels: int, innermost: Any = None) -> Any:
+    for level in range(levels):
+        innermost = {"a": innermost, 'b "[{"': [1]} if level % 2 else ["]\\", innermost]
+    return innermost
+
+
+@given(st.integers(0, json_codec.MAX_DEPTH + 30), _VALUES, st.booleans(), st.integers(0, 10))
+def test_nesting_is_limited_by_the_levels_of_the_value_and_by_nothing_else(
+    levels: int, value: Any, is_text: bool, wrappers: int
+) -> None:
+    value = nested(levels, value)
+    text: Any = json.dumps(value)
+    text = text if is_text else text.encode()
+    if json_codec.is_nested_deeper(value, json_codec.MAX_DEPTH + wrappers):
+        with pytest.raises(json_codec.NestedTooDeeply):
+            json_codec.decode(text, wrappers=wrappers)
+        pruned = json_codec.decode_pruned(text, wrappers=wrappers)
+        assert not json_codec.is_nested_deeper(pruned, json_codec.MAX_DEPTH + wrappers)
+        assert json_codec.TOO_DEEP in json.dumps(pruned)
+    else:
+        assert json_codec.decode(text, wrappers=wrappers) == value
+        assert json_codec.decode_pruned(text, wrappers=wrappers) == value
+
+
+@pytest.mark.parametrize("text", ["[" * 201 + "]" * 201, '{"a":' * 201 + "1" + "}" * 201])
+def test_201_levels_are_too_many(text: str) -> None:
+    with pytest.raises(json_codec.NestedTooDeeply, match="at most 200 levels"):
+        json_codec.decode(text)
+    json_codec.decode(text[text.index(text[0], 1) : -1])
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[{}," * 100_000])
+def test_the_nesting_of_invalid_json_is_counted_too(text: str) -> None:
+    with pytest.raises(json_codec.NestedTooDeeply):
+        json_codec.decode(text.encode())
+
+
+def test_wide_json_is_not_deep() -> None:
+    value = [{"a": [[]]}, "[[[{{{"] * 5_000
+    assert json_codec.decode(json_codec.encode(value)) == value
+
+
+def test_a_value_that_contains_itself_is_nested_deeper() -> None:
+    value: list[Any] = []
+    value += [value, value]
+    assert json_codec.is_nested_deeper(value)
 
 
 def test_keys_on_which_clients_throw_are_removed_at_any_depth() -> None:

@@ -12,6 +12,7 @@ from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 
 from usechat_server.results import Step, Usage
 from usechat_server.store.base import Chat, StoredTurn
+from usechat_server.turn import WRAPPERS
 
 __all__ = [
     "chat",
@@ -58,7 +59,8 @@ def content(message: UIMessage) -> str:
 
 def message(content: str) -> UIMessage:
     """Return the message that `content` stored."""
-    return UIMessage.from_object(json_codec.decode(content))
+    # Earlier releases stored whatever the Python version could decode.
+    return UIMessage.from_object(json_codec.decode_pruned(content, wrappers=WRAPPERS))
 
 
 def has_content(message: UIMessage) -> bool:

@@ -11,6 +11,8 @@ import pydantic_core
 from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, TextPart
 
+from usechat_server.errors import ToolError
+
 __all__ = ["ModelContent", "ToModelOutput", "ToolOutput", "model_content", "to_json"]
 
 
@@ -33,8 +35,11 @@ def to_json(value: Any) -> Any:
         value: Anything that msgspec or pydantic can convert. Bytes become base64.
 
     Raises:
+        ToolError: It is nested more than `MAX_DEPTH` levels deep.
         TypeError: The value has no JSON form.
     """
+    if json_codec.is_nested_deeper(value):
+        raise ToolError(f"The output is nested more than {json_codec.MAX_DEPTH} levels deep.")
     text = json_codec.encode(msgspec.to_builtins(value, enc_hook=_to_builtins, str_keys=True))
     return json_codec.sanitize(json_codec.decode(text))
 

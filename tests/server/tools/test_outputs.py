@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, TextPart
-from usechat_server import ClientTool, tool
+from usechat_server import ClientTool, ToolError, tool
 from usechat_server.tools.outputs import to_json
 
 from tests.harness.tool_runner import tool_outputs
@@ -103,6 +103,19 @@ JSON = st.recursive(
         )
     ),
 )
+
+
+async def test_an_output_that_is_nested_too_deeply_is_an_error_of_the_tool() -> None:
+    def nest(levels: int) -> Any:
+        value: Any = []
+        for _ in range(levels - 1):
+            value = [value]
+        return value
+
+    assert to_json(nest(200)) == nest(200)
+    for levels in (201, 5_000):
+        with pytest.raises(ToolError, match="nested more than 200 levels deep"):
+            await tool_outputs(tool(nest), levels=levels)
 
 
 @given(JSON)

@@ -10,6 +10,7 @@ from ui_message_stream.chunks import encode_chunk, parse_chunk
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
 from usechat_server.run_log.log import Position
+from usechat_server.turn import WRAPPERS
 
 __all__ = ["decode", "encode", "position_id"]
 
@@ -32,7 +33,8 @@ def decode(data: bytes) -> list[ChunkVariant]:
     Raises:
         WireError: For a chunk that this release does not know.
     """
-    return [_decode_variant(value) for value in json_codec.decode(data)]
+    values = json_codec.decode_pruned(data, wrappers=WRAPPERS)
+    return [_decode_variant(value) for value in values]
 
 
 def position_id(position: Position) -> str:

@@ -50,10 +50,7 @@ def build_request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, 
     Raises:
         ChatError: The messages cannot be sent; the text is for the user.
     """
-    try:
-        body: dict[str, Any] = json_codec.replace_surrogates(_request_body(call, model, max_tokens))
-    except RecursionError:
-        raise InvalidRequest("A tool's input or output is nested too deeply.") from None
+    body: dict[str, Any] = json_codec.replace_surrogates(_request_body(call, model, max_tokens))
     return body
 
 

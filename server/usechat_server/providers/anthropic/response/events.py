@@ -148,9 +148,14 @@ def decode(payload: bytes) -> Event | None:
     Raises:
         MalformedEvent: The API sends no such payload.
     """
+    if len(payload) > json_codec.MAX_DEPTH:
+        try:
+            json_codec.check_depth(payload)
+        except json_codec.NestedTooDeeply as error:
+            raise MalformedEvent(str(error)) from None
     try:
         return _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         # An unknown type, or JSON that msgspec refuses: half a surrogate pair, invalid UTF-8.
         return _decode_leniently(payload)
 

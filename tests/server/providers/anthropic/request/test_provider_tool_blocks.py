@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from usechat_server.errors import ChatError
 
 from tests.server.providers.anthropic.messages import (
     SEARCH_HIT,
     STEP_START,
     assistant_blocks,
     assistant_message,
-    request_body,
     request_messages,
     search_part,
     text_part,
@@ -61,7 +57,7 @@ def test_tools_of_another_provider_and_message_start_parts_are_left_out() -> Non
     assert request_messages(*history)[1] == ("assistant", [text_part("So.")])
 
 
-def test_an_mcp_call_without_output_is_left_out_and_a_deep_output_refused() -> None:
+def test_an_mcp_call_without_output_is_left_out() -> None:
     metadata = {"anthropic": {"type": "mcp-tool-use", "serverName": "s"}}
     part = {"type": "dynamic-tool", "toolName": "echo", "toolCallId": "mcptoolu_1", "input": {}}
     mcp = {**part, "state": "output-available", "providerExecuted": True}
@@ -69,13 +65,3 @@ def test_an_mcp_call_without_output_is_left_out_and_a_deep_output_refused() -> N
         STEP_START, text_part("So."), {**mcp, "callProviderMetadata": metadata}
     )
     assert assistant_blocks(without_output) == [text_part("So.")]
-    deep: Any = []
-    for _ in range(2_000):
-        deep = [deep]
-    search = search_part("output-available", output=[{**SEARCH_HIT, "deep": deep}])
-    with pytest.raises(ChatError):
-        request_body(
-            user_message(text_part("Hi")),
-            assistant_message(STEP_START, search),
-            user_message(text_part("?")),
-        )

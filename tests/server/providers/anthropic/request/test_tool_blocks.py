@@ -6,14 +6,11 @@ import time
 from typing import Any
 
 import pytest
-from ui_message_stream.messages import ToolPart
-from usechat_server.errors import ChatError
 from usechat_server.providers.anthropic.request.tool_blocks import ToolCallIds
 
 from tests.server.providers.anthropic.messages import (
     STEP_START,
     assistant_message,
-    request_body,
     request_messages,
     text_part,
     tool_part,
@@ -123,15 +120,3 @@ def test_one_id_for_all_calls_takes_linear_time() -> None:
     began = time.process_time()
     assert len({ids.assign("same") for _ in range(30_000)}) == 30_000
     assert time.process_time() - began < 5
-
-
-def test_input_that_is_nested_too_deeply_is_refused() -> None:
-    value: Any = 1
-    for _ in range(2_000):
-        value = {"a": value}
-    message_with_call = assistant_message(tool_part("output-available", output=1))
-    [part] = message_with_call.parts
-    assert isinstance(part, ToolPart)
-    part.input = value
-    with pytest.raises(ChatError, match="nested too deeply"):
-        request_body(user_message(text_part("?")), message_with_call, user_message(text_part("!")))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ui_message_stream.chunks import MessageMetadata, TextDelta
+from ui_message_stream.chunks import MessageMetadata, TextDelta, ToolInputError
 from ui_message_stream.state import StreamState
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk, downgrade
 from ui_message_stream.writer import Writer
@@ -123,6 +123,23 @@ def test_a_response_is_complete_without_message_stop() -> None:
     chunks, translator = translate(message(text("Hi"))[:-1])
     assert translator.result.finish_reason == "stop"
     assert len(chunks) == 3
+
+
+def test_an_input_that_is_nested_too_deeply_is_an_error_of_the_call() -> None:
+    deep = '{"a":' * 201 + "1" + "}" * 201
+    weather = ClientTool("weather", "", {})
+    call = tool_use("toolu_1", "weather", pieces=[deep])
+    chunks, _ = translate(message(call, stop_reason="tool_use"), [weather])
+    assert isinstance(chunks[-1], ToolInputError)
+    assert chunks[-1].input == deep
+    assert chunks[-1].error_text == "The input of the tool weather is nested too deeply."
+
+
+@pytest.mark.parametrize("levels", [201, 20_000])
+def test_an_event_that_is_nested_too_deeply_is_malformed(levels: int) -> None:
+    payload = f'{{"type":"ping","x":{"[" * levels}{"]" * levels}}}'.encode()
+    with pytest.raises(ModelError, match="nested too deeply"):
+        ResponseTranslator().feed([payload], [])
 
 
 WHOLE = message(

@@ -57,6 +57,7 @@ class _CallTranslator:
 
     #: (the model gets this text as well)
     INVALID_JSON: ClassVar[str] = "The input of the tool {name} is not valid JSON."
+    TOO_DEEP: ClassVar[str] = "The input of the tool {name} is nested too deeply."
 
     #: fields of every chunk of the call
     provider_executed: bool | None = None
@@ -99,6 +100,8 @@ class _CallTranslator:
         try:
             # A call whose input is not streamed has it in its start, or has none.
             value = json_codec.decode(text) if text else self.block.input or {}
+        except json_codec.NestedTooDeeply:
+            return (self._input_error(text, self.TOO_DEEP),)
         except ValueError:
             return (self._input_error(text, self.INVALID_JSON),)
         return self._input_chunks(value)
