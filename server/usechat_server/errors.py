@@ -24,6 +24,7 @@ __all__ = [
     "StoreUnavailable",
     "ToolError",
     "UsechatDeprecationWarning",
+    "log_text",
     "public_error",
 ]
 
@@ -126,6 +127,23 @@ ErrorKind = Literal[
 ]
 
 
+#: Characters that are logged of an error's text.
+_LOG_LENGTH = 2000
+
+
+def log_text(text: object) -> str:
+    """Return a text from outside, such as a provider's error, as it may be logged: in one line,
+    without control characters, and cut if it is long."""
+    text = str(text)
+    line = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in text[:_LOG_LENGTH]
+    )
+    if len(text) > _LOG_LENGTH or len(line) > _LOG_LENGTH:
+        return f"{line[: _LOG_LENGTH - 1]}…"
+    return line
+
+
 class ModelError(Exception):
     """A model call failed. The message is for the log, never for the client."""
 
@@ -138,7 +156,7 @@ class ModelError(Exception):
         retry_after: float | None = None,
         request_id: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(log_text(message))
         self.kind = kind
         #: whether the same call may succeed a moment later
         self.retryable = retryable
@@ -184,7 +202,7 @@ def public_error(error: BaseException) -> PublicError:
 
 
 class ToolError(Exception):
-    """A tool failed in a way that the user and the model may know: both are shown the text."""
+    """A tool failed in a way that the user and the model may know: both are line the text."""
 
 
 class InvalidInput(ToolError):
@@ -194,5 +212,5 @@ class InvalidInput(ToolError):
 class UsechatDeprecationWarning(FutureWarning):
     """Something that this release still does, and a later one will not. The text says what to use.
 
-    It is shown by default, unlike Python's own DeprecationWarning.
+    It is line by default, unlike Python's own DeprecationWarning.
     """

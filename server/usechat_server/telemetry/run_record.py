@@ -11,7 +11,7 @@ from typing import Any
 from ui_message_stream.chunks import ReasoningDelta, TextDelta, ToolInputDelta
 from ui_message_stream.versions import ChunkVariant
 
-from usechat_server.errors import ModelError
+from usechat_server.errors import ModelError, log_text
 from usechat_server.results import Outcome, Step, total_usage
 
 __all__ = ["RunRecord"]
@@ -99,7 +99,7 @@ class RunRecord:
             "client_version": self.client_version,
             "outcome": outcome,
             "finish_reason": last.finish_reason if last else None,
-            "error": str(error) if error else None,
+            "error": log_text(error) if error else None,
             "reference": reference,
             "attempts": self.attempts,
             "retried": self.retried,
@@ -124,7 +124,7 @@ class RunRecord:
             total,
             self.chunks,
             self.model,
-            f" (reference {reference}): {error}" if error else "",
+            f" (reference {reference}): {log_text(error)}" if error else "",
             # An error of the provider is in the line already; others need their traceback.
             exc_info=None if isinstance(error, ModelError) and error.kind != "internal" else error,
             extra={"run": fields},

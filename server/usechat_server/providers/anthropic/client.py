@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from collections.abc import AsyncIterator
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import httpx2
@@ -21,6 +22,8 @@ _MAX_CONNECTIONS = 10_000
 _KEEP_ALIVE = 60.0
 #: Seconds to open a connection.
 _CONNECT_TIMEOUT = 5.0
+#: Bytes that are read of the body of an error: a gateway may send a whole page.
+_MAX_ERROR_BYTES = 64 * 1024
 #: The longest `retry-after`, in seconds, that the SDK may obey. It would wait for hours; after a
 #: longer one than this the user gets an error instead.
 _LONGEST_RETRY_AFTER = 30.0
@@ -85,7 +88,7 @@ class ClientPerLoop:
             timeout=timeout,
             limits=limits,
             verify=self._tls,
-            event_hooks={"response": [_prevent_long_retry]},
+            event_hooks={"response": [_prevent_long_retry, _cut_error_body]},
         )
         # Spans that nothing collects would still cost a twentieth of the time to the first token.
         has_tracer = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
@@ -97,3 +100,26 @@ class ClientPerLoop:
 async def _prevent_long_retry(response: httpx2.Response) -> None:
     if (retry_after(response.headers) or 0.0) > _LONGEST_RETRY_AFTER:
         response.headers["x-should-retry"] = "false"  # which the SDK obeys
+
+
+async def _cut_error_body(response: httpx2.Response) -> None:
+    if response.is_error:
+        response.stream = _CutStream(cast(httpx2.AsyncByteStream, response.stream))
+
+
+class _CutStream(httpx2.AsyncByteStream):
+    """The beginning of a body."""
+
+    def __init__(self, body: httpx2.AsyncByteStream) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = _MAX_ERROR_BYTES
+        async for data in self._body:
+            yield data[:left]
+            left -= len(data)
+            if left <= 0:
+                return
+
+    async def aclose(self) -> None:
+        await self._body.aclose()

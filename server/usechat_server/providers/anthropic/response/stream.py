@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
+import anthropic
 import httpx2
 from ui_message_stream.versions import ChunkVariant
 
@@ -123,7 +124,8 @@ class AnthropicStream:
             failure = error_from_exception(error, request_id=self.details.get("request_id"))
             # Before the headers arrived, the SDK has retried by itself.
             failure.retryable = failure.retryable and self._body is not None
-            raise failure from error
+            # The text of the provider's own errors is in the line already, cut and escaped.
+            raise failure from None if isinstance(error, anthropic.APIError) else error
         finally:
             await self.aclose()
 

@@ -472,3 +472,35 @@ async def test_two_hundred_concurrent_calls(provider: FakeProvider, model: Anthr
     provider.release(200)
     results = await asyncio.gather(*calls)
     assert [(text_of(chunks), error) for chunks, error in results] == [("onetwo", None)] * 200
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>\r\n\x1b[31mERROR forged line\xe2\x80\xa8</html>" * 2000,
+        b'{"error": {"message": "\\n\\u001b[31mforged' + b"x" * 10**6 + b'"}}',
+    ],
+)
+async def test_the_text_of_an_error_is_one_short_line(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, body: bytes, status: int
+) -> None:
+    monkeypatch.setattr("anthropic._base_client.DEFAULT_MAX_RETRIES", 0)
+    reply = Reply(body, status=status, headers={"content-type": "text/html"}, chunk_bytes=4096)
+    provider.script(*[reply] * 3)
+    model = AnthropicModel("claude-sonnet-5-5")
+    _, error = await read(model.stream(call()))
+    await model.aclose()
+    assert error is not None
+    assert str(error).isprintable()
+    assert len(str(error)) <= 2000
+    assert error.__suppress_context__
+
+
+async def test_only_the_beginning_of_an_error_body_is_read(provider: FakeProvider) -> None:
+    provider.script(Reply(b"x" * 20_000_000, status=400, chunk_bytes=64 * 1024, then="hang"))
+    model = AnthropicModel("claude-sonnet-5-5")
+    _, error = await read(model.stream(call()))
+    assert error is not None
+    assert error.kind == "request"
+    await model.aclose()
