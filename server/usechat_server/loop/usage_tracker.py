@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,6 +19,10 @@ __all__ = ["UsageTracker"]
 
 logger: logging.Logger = logging.getLogger("usechat.run")
 
+#: Characters of a model's name, which the provider chooses and stores keep.
+_NAME_LENGTH = 200
+#: The largest count of tokens that clients can represent and databases store.
+_MAX_COUNT = 2**53 - 1
 #: Bytes of text that make about one token.
 _BYTES_PER_TOKEN = 4
 
@@ -80,15 +84,14 @@ class UsageTracker:
             return
         self._open = False
         text_bytes = self._text_bytes()
-        usage = call.usage
+        usage = _valid_counts(call.usage)
         if call.result is None and usage != Usage():
             # The provider counts output tokens at the end of a call only.
             estimate = -(-(text_bytes - self._bytes_before) // _BYTES_PER_TOKEN)
             usage = replace(usage, output=max(usage.output or 0, estimate))
         self._bytes_before = text_bytes
-        name = call.details.get("model")
         step = Step(
-            name if isinstance(name, str) else self._model,
+            _model_name(call.details.get("model")) or self._model,
             usage,
             call.result.finish_reason if call.result else None,
             call.details,
@@ -125,3 +128,18 @@ class UsageTracker:
             logger.exception("metadata= failed: the message gets none")
             return None
         return metadata
+
+
+def _valid_counts(usage: Usage) -> Usage:
+    """Return the usage without counts that no store could keep."""
+    counts = asdict(usage)
+    return Usage(
+        **{name: n for name, n in counts.items() if type(n) is int and 0 <= n <= _MAX_COUNT}
+    )
+
+
+def _model_name(name: object) -> str:
+    """Return a model's name as it can be stored; empty if the provider gave none."""
+    if not isinstance(name, str):
+        return ""
+    return str(json_codec.replace_surrogates(name.replace("\0", "")[:_NAME_LENGTH]))

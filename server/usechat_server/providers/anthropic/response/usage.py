@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from usechat_server.results import Usage
 
@@ -19,6 +19,8 @@ _API_NAMES = {
 }
 #: Iterations of the model itself within one call; an advisor's tokens are another model's.
 _OWN_ITERATIONS = ("message", "compaction")
+#: What clients can represent, and databases store.
+_MAX_COUNT = 2**53 - 1
 
 
 def merge_usage(usage: Usage, counts: Mapping[str, Any] | None) -> Usage:
@@ -32,7 +34,7 @@ def merge_usage(usage: Usage, counts: Mapping[str, Any] | None) -> Usage:
     if isinstance(details, dict):
         values["thinking"] = details.get("thinking_tokens")
     values.update(_totals_with_compaction(counts.get("iterations")))
-    return replace(usage, **{name: n for name, n in values.items() if isinstance(n, int)})
+    return replace(usage, **{name: n for name, n in values.items() if _is_count(n)})
 
 
 def _totals_with_compaction(iterations: Any) -> dict[str, Any]:
@@ -48,7 +50,12 @@ def _totals_with_compaction(iterations: Any) -> dict[str, Any]:
     if not own or any(item.get("type") == "fallback_message" for item in all_iterations):
         return {}
     counts = {
-        field: [n for iteration in own if isinstance(n := iteration.get(api_name), int)]
+        field: [n for iteration in own if _is_count(n := iteration.get(api_name))]
         for field, api_name in _API_NAMES.items()
     }
-    return {field: sum(numbers) for field, numbers in counts.items() if numbers}
+    totals = {field: sum(numbers) for field, numbers in counts.items() if numbers}
+    return {field: total for field, total in totals.items() if _is_count(total)}
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= _MAX_COUNT
