@@ -93,8 +93,9 @@ def _server_tool_errors(turns: list[dict[str, Any]]) -> list[str]:
     for number, turn in enumerate(turns):
         content = turn["content"] if isinstance(turn["content"], list) else [{"type": "text"}]
         for block in content if turn["role"] == "assistant" else ():
+            # After a pause the provider continues the assistant's message.
+            called = called or block["type"] in (*_SERVER_CALLS, "compaction")
             if block["type"] in _SERVER_CALLS:
-                called = True
                 pending[block["id"]] = number
             elif "tool_use_id" in block and pending.pop(block["tool_use_id"], None) is None:
                 errors.append(

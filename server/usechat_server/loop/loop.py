@@ -15,6 +15,7 @@ from usechat_server.approvals import Approvals
 from usechat_server.errors import ModelError
 from usechat_server.loop.continuation import continue_message, open_calls
 from usechat_server.loop.model_calls import ModelCalls
+from usechat_server.loop.refusals import refusal_chunks
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.spec import AgentSpec, StepConfig
 from usechat_server.loop.structured_output import correction_message, parse_output
@@ -108,8 +109,10 @@ class AgentLoop:
                 partial(self._make_collector, writer, step),
             )
             usage.end_call()
-            if result.finish_reason not in _RUNS_TOOLS:
+            if result.finish_reason not in _RUNS_TOOLS and not result.paused:
                 tool_calls.cancel(_NOT_RUN)
+                if result.refusal is not None:
+                    writer.append(refusal_chunks(result.refusal))
                 return result.finish_reason
             await tool_calls.run()
             if tool_calls.waits_for_client:

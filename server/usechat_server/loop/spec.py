@@ -15,6 +15,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import missing
 
 from usechat_server.errors import InvalidRequest
+from usechat_server.loop.refusals import without_refused_turns
 from usechat_server.providers.base import ChecksMessages, Model, ModelCall, ModelStream
 from usechat_server.results import MetadataHook, Step
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource, tool
@@ -180,7 +181,8 @@ class AgentSpec:
 
     def build_call(self, config: StepConfig, messages: Sequence[UIMessage]) -> ModelCall:
         """Return the model call of one step."""
-        return ModelCall(messages, config.system, config.tools, self.max_tokens, self.output)
+        sent = without_refused_turns(messages)
+        return ModelCall(sent, config.system, config.tools, self.max_tokens, self.output)
 
     @property
     def may_require_approval(self) -> bool:

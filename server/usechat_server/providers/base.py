@@ -52,10 +52,13 @@ class StepResult:
     Attributes:
         finish_reason: Why the model stopped.
         paused: Whether the provider only paused and must be called again to continue.
+        refusal: The provider's explanation, for the user, of why the model declined to respond;
+            empty if there is none. None: the model did not decline.
     """
 
     finish_reason: FinishReason
     paused: bool = False
+    refusal: str | None = None
 
 
 class ModelStream(Protocol):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic
 from pydantic import BaseModel
 from ui_message_stream.chunks import Error, Finish
-from ui_message_stream.messages import CustomPart, StepStartPart, TextPart, ToolPart
+from ui_message_stream.messages import CustomPart, StepStartPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
@@ -160,3 +161,63 @@ async def test_structured_output_uses_the_provider_s_json_schema(
         ["name"],
     )
     assert chat.results[0].output == Place(name="Bern")
+
+
+@pytest.mark.parametrize("call_id", ["call_0", "", "nul\0", "x" * 300])
+async def test_a_tool_call_id_may_come_again(
+    provider: FakeProvider, claude: MakeModel, call_id: str
+) -> None:
+    calls = [tool_use(call_id, "weather", {"city": city}) for city in ("Bern", "Rome")]
+    provider.script(
+        Reply(message(*calls, stop_reason="tool_use", message_id="msg_1")),
+        Reply(message(calls[0], stop_reason="tool_use", message_id="msg_2")),
+        Reply(message(text("Warm."), message_id="msg_3")),
+    )
+    chat = AgentChat(Agent(claude(), tools=[weather]))
+    response = await chat.response_message(make_turn())
+    parts = [part for part in response.parts if isinstance(part, ToolPart)]
+    assert [part.state for part in parts] == ["output-available"] * 3
+    ids = [part.tool_call_id for part in parts]
+    assert len(set(ids)) == 3
+    assert all("\0" not in each and len(each) < 210 for each in ids)
+
+
+@pytest.mark.parametrize(
+    ("details", "reason"), [({"explanation": "It could do harm."}, "It could do harm."), (None, "")]
+)
+@pytest.mark.parametrize("content", [[], [text("I could")], [tool_use("toolu_1", "weather")]])
+async def test_a_refused_turn_is_explained_and_not_sent_again(
+    provider: FakeProvider,
+    claude: MakeModel,
+    content: list[Any],
+    details: Any,
+    reason: str,
+) -> None:
+    provider.script(
+        Reply(message(*content, stop_reason="refusal", stop_details=details)),
+        Reply(message(text("Hello."), message_id="msg_2")),
+    )
+    chat = AgentChat(Agent(claude(), tools=[weather]))
+    turn = make_turn()
+    refused = await chat.response_message(turn)
+    text_parts = [part.text for part in refused.parts if isinstance(part, TextPart) and part.text]
+    assert text_parts[-1].startswith("The model declined to respond to this.")
+    assert reason in text_parts[-1]
+    hello = UIMessage(id="u2", role="user", parts=[TextPart(text="Hello")])
+    chunks = await chat.respond(replace(turn, messages=[*turn.messages, refused, hello]))
+    assert chunks[-1] == Finish(finish_reason="stop")
+    [only_message] = provider.requests[1].json["messages"]
+    assert [block["text"] for block in only_message["content"]] == ["Hello"]
+
+
+async def test_counts_and_names_that_no_store_could_keep_are_left_out(
+    provider: FakeProvider, claude: MakeModel
+) -> None:
+    usage = {"input_tokens": 10**30, "output_tokens": -1, "cache_read_input_tokens": 2**53 - 1}
+    provider.script(Reply(message(text("Hi."), usage=usage, model=f"m\0{'x' * 10**6}")))
+    chat = AgentChat(Agent(claude()))
+    await chat.respond(make_turn())
+    [step] = chat.results[0].steps
+    assert step.model == f"m{'x' * 199}"
+    assert (step.usage.input, step.usage.cache_read) == (None, 2**53 - 1)
+    assert step.usage.output == 1

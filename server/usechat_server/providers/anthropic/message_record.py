@@ -9,7 +9,7 @@ needs none of this has no record.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -36,6 +36,10 @@ _EXTRA_FIELDS = {
 #: Blocks that only parts may hold: their calls and results have to match.
 _IN_PARTS_ONLY = ("tool_use", "mcp_tool_use", "tool_result")
 
+#: How long the provider can restore a container that it has put aside.
+#: Source: the API's page on the code execution tool.
+_RESTORABLE = timedelta(days=30)
+
 _T = TypeVar("_T")
 
 
@@ -60,13 +64,15 @@ class ResponseRecord(msgspec.Struct, omit_defaults=True):
 
 
 class Container(msgspec.Struct):
-    """Where the model's code runs. The next request names it, until it has expired."""
+    """Where the model's code runs. The next request names it."""
 
     id: str
+    #: when the provider puts it aside, which every request postpones
     expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
-    def is_alive(self) -> bool:
-        return self.expires_at > datetime.now(UTC)
+    def may_be_restored(self) -> bool:
+        """Whether the provider may still have it."""
+        return datetime.now(UTC) - _RESTORABLE < self.expires_at
 
 
 class MessageRecord(msgspec.Struct, omit_defaults=True):

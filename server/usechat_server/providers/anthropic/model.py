@@ -21,6 +21,7 @@ from usechat_server.providers.anthropic.request.parameters import (
     check_parameters,
     request_parameters,
 )
+from usechat_server.providers.anthropic.response.call_ids import call_ids
 from usechat_server.providers.anthropic.response.stream import AnthropicStream
 from usechat_server.providers.anthropic.response.translate import ResponseTranslator
 from usechat_server.providers.base import ModelCall
@@ -112,7 +113,9 @@ class AnthropicModel:
         return AnthropicStream(
             request_parameters(body, call.tools, options),
             ResponseTranslator(
-                [tool for tool in call.tools if isinstance(tool, DeclaredTool)], body
+                [tool for tool in call.tools if isinstance(tool, DeclaredTool)],
+                body,
+                call_ids(call.messages),
             ),
             get_client=self._clients.get,
             # Only once the response has begun, so that it is not delayed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,11 +24,15 @@ from tests.server.providers.anthropic.messages import (
 )
 
 
-@pytest.mark.parametrize(("year", "sent"), [(2999, "container_1"), (2001, None)])
-def test_the_container_of_the_models_code_is_used_until_it_expires(
-    year: int, sent: str | None
+@pytest.mark.parametrize(
+    ("days", "sent"),
+    [(1, "container_1"), (-29, "container_1"), (-31, None), (10**6, "container_1")],
+)
+def test_the_container_of_the_models_code_is_used_while_it_may_exist(
+    days: int, sent: str | None
 ) -> None:
-    record = {"container": {"id": "container_1", "expires_at": f"{year}-01-01T00:00:00Z"}}
+    expires_at = datetime.now(UTC) + timedelta(days=days)
+    record = {"container": {"id": "container_1", "expires_at": expires_at.isoformat()}}
     message = assistant_message(STEP_START, text_part("Ran."))
     message.metadata = {METADATA_KEY: record}
     request = request_body(user_message(text_part("Hi")), message, user_message(text_part("?")))

@@ -135,8 +135,9 @@ class _ToolCalls:
         self._tools = tools
         self._ids_with_result_slot = ids_with_result_slot
         self._newest = newest
-        #: provider-executed calls that are in the request, and whose results are not yet
-        self._awaiting_result: dict[str, ToolPart] = {}
+        #: results of provider-executed calls that are in the request, where the call is not the
+        #: block before; by the call's id in the message
+        self._awaited_results: dict[str, dict[str, Any]] = {}
 
     def app_call(self, part: ToolPart) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the call of a tool that the app or the client executes, and its result."""
@@ -148,20 +149,21 @@ class _ToolCalls:
 
     def provider_call(self, part: ToolPart, record: ResponseRecord | None) -> ContentBlocks:
         """Return a provider-executed call, with its result unless that has a slot of its own."""
-        call, result = provider_tool_use(part), provider_tool_result(part)
+        call_id = self._ids.assign(part.tool_call_id)
+        call, result = provider_tool_use(part, call_id), provider_tool_result(part, call_id)
         is_pending = result is None and record is not None and self._newest
         if call is None or (result is None and not is_pending):
             # Only the provider could supply the result.
             return []
         if result is not None and part.tool_call_id not in self._ids_with_result_slot:
             return [call, result]
-        self._awaiting_result[part.tool_call_id] = part
+        if result is not None:
+            self._awaited_results[part.tool_call_id] = result
         return [call]
 
     def provider_result(self, call_id: str | None) -> dict[str, Any] | None:
         """Return the result of a provider-executed call before."""
-        part = self._awaiting_result.pop(call_id or "", None)
-        return None if part is None else provider_tool_result(part)
+        return self._awaited_results.pop(call_id or "", None)
 
 
 class AssistantStep:

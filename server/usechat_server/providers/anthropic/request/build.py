@@ -156,10 +156,10 @@ def _add_assistant_message(
 
 
 def _latest_container_id(messages: Iterable[UIMessage]) -> str | None:
-    """Return the container that the model's code used last, if it still exists."""
+    """Return the container that the model's code used last, if it may still exist."""
     records = [read_record(message) for message in messages]
     containers = [record.container for record in records if record.container is not None]
-    return containers[-1].id if containers and containers[-1].is_alive() else None
+    return containers[-1].id if containers and containers[-1].may_be_restored() else None
 
 
 def _steering_parts(part: SteeringMessagePart) -> Iterator[Part]:

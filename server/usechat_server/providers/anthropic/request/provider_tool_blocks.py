@@ -35,12 +35,17 @@ _TOOLS = {
 _CODE_TOOLS = ("bash_code_execution", "text_editor_code_execution")
 
 
-def provider_tool_use(part: ToolPart) -> dict[str, Any] | None:
-    """Return the call; None if it is incomplete, or of another provider's tool."""
+def provider_tool_use(part: ToolPart, call_id: str) -> dict[str, Any] | None:
+    """Return the call; None if it is incomplete, or of another provider's tool.
+
+    Args:
+        part: The tool part.
+        call_id: The call's id in this request.
+    """
     if not isinstance(part.input, dict):
         return None
     metadata = read_anthropic_metadata(part.call_provider_metadata)
-    id_and_input = {"id": part.tool_call_id, "input": part.input}
+    id_and_input = {"id": call_id, "input": part.input}
     if metadata.get("type") == "mcp-tool-use":
         server_name = metadata.get("serverName")
         if not isinstance(server_name, str):
@@ -60,15 +65,20 @@ def provider_tool_use(part: ToolPart) -> dict[str, Any] | None:
     return {"type": "server_tool_use", "name": name, **id_and_input, **caller}
 
 
-def provider_tool_result(part: ToolPart) -> dict[str, Any] | None:
-    """Return the result; None if there is none yet, or if it is not this provider's."""
+def provider_tool_result(part: ToolPart, call_id: str) -> dict[str, Any] | None:
+    """Return the result; None if there is none yet, or if it is not this provider's.
+
+    Args:
+        part: The tool part.
+        call_id: The call's id in this request.
+    """
     output = _output_or_error(part)
     if output is None:
         return None
-    call_id = {"tool_use_id": part.tool_call_id}
+    tool_use_id = {"tool_use_id": call_id}
     if read_anthropic_metadata(part.call_provider_metadata).get("type") == "mcp-tool-use":
         has_failed = part.state == "output-error"
-        return {"type": "mcp_tool_result", **call_id, "is_error": has_failed, "content": output}
+        return {"type": "mcp_tool_result", **tool_use_id, "is_error": has_failed, "content": output}
     block_type = result_block_type(output, _api_tool_name(part) or "")
     if block_type is None:
         return None
@@ -78,7 +88,7 @@ def provider_tool_result(part: ToolPart) -> dict[str, Any] | None:
             part.call_provider_metadata
         )
     content = content_from_output(block_type, output)
-    return {"type": block_type, **call_id, "content": content, **caller}
+    return {"type": block_type, **tool_use_id, "content": content, **caller}
 
 
 def caller_field(metadata: ProviderMetadata | None) -> dict[str, Any]:

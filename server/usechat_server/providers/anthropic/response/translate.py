@@ -17,6 +17,7 @@ from usechat_server.providers.anthropic.provider_metadata import anthropic_metad
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks import BlockTranslator, translator_class
 from usechat_server.providers.anthropic.response.blocks.base import ResponseContext
+from usechat_server.providers.anthropic.response.call_ids import CallIds
 from usechat_server.providers.anthropic.response.usage import merge_usage
 from usechat_server.providers.base import StepResult
 from usechat_server.providers.json_objects import without_none
@@ -35,6 +36,9 @@ _FINISH_REASONS: Mapping[str, FinishReason] = {
     "model_context_window_exceeded": "length",
     "refusal": "content-filter",
 }
+#: Beginnings of the stop reasons after which the model is called again to go on: `pause_turn`, and
+#: `compaction` after a summary that replaces the conversation so far. The API adds to the pauses.
+_GOES_ON = ("pause_", "compaction")
 
 
 class ResponseTranslator:
@@ -43,10 +47,14 @@ class ResponseTranslator:
     Args:
         tools: The tools that the app or the client executes.
         request: The request body that this is the response to.
+        used_ids: The ids of the conversation's tool calls so far.
     """
 
     def __init__(
-        self, tools: Sequence[DeclaredTool] = (), request: Mapping[str, Any] | None = None
+        self,
+        tools: Sequence[DeclaredTool] = (),
+        request: Mapping[str, Any] | None = None,
+        used_ids: Iterable[str] = (),
     ) -> None:
         self.result: StepResult | None = None
         self.usage: Usage = Usage()
@@ -59,8 +67,8 @@ class ResponseTranslator:
         self._held_back: list[ChunkVariant] = []
         #: where each block of the response is kept, in order
         self._slots: list[BlockSlot] = []
-        self._tool_call_ids: set[str] = set()
-        #: ids of the provider-executed calls among them
+        self._call_ids = CallIds(used_ids)
+        #: ids of the provider-executed calls
         self._provider_call_ids: set[str] = set()
         self._stop_reason: str | None = None
 
@@ -145,15 +153,12 @@ class ResponseTranslator:
     def _start_block(self, index: int, content: dict[str, Any], out: list[ChunkVariant]) -> None:
         if unfinished := self._open_blocks.pop(index, None):
             self._end_block(unfinished, out)
+        content = self._call_ids.with_unique_ids(content)
         block_type = content.get("type")
         block = translator_class(block_type)(str(index), content, self._context)
         call_id = content.get("id")
-        if str(block_type).endswith("tool_use") and isinstance(call_id, str):
-            if call_id in self._tool_call_ids:
-                raise self._malformed(f"tool call {call_id!r} came twice")
-            self._tool_call_ids.add(call_id)
-            if block_type != "tool_use":
-                self._provider_call_ids.add(call_id)
+        if block_type in ("server_tool_use", "mcp_tool_use") and isinstance(call_id, str):
+            self._provider_call_ids.add(call_id)
         self._open_blocks[index] = block
         self._write(block.start(), out)
 
@@ -178,7 +183,7 @@ class ResponseTranslator:
             self._context.response_id,
             self._slots,
             self._provider_call_ids,
-            paused=self._stop_reason == "pause_turn",
+            paused=self._is_paused,
             container=self.details.get("container"),
         )
         if metadata is not None:
@@ -190,8 +195,18 @@ class ResponseTranslator:
         if self._stop_reason is None:
             raise self._malformed("the response ended without a stop reason")
         reason = _FINISH_REASONS.get(self._stop_reason, "other")
-        paused = self._stop_reason == "pause_turn"
-        self.result = StepResult(reason, paused=paused)
+        refusal = self._explanation() if self._stop_reason == "refusal" else None
+        self.result = StepResult(reason, paused=self._is_paused, refusal=refusal)
+
+    def _explanation(self) -> str:
+        """Return the API's explanation of why the model declined, if it gives one."""
+        details = self.details.get("stop_details")
+        explanation = details.get("explanation") if isinstance(details, dict) else None
+        return explanation if isinstance(explanation, str) else ""
+
+    @property
+    def _is_paused(self) -> bool:
+        return (self._stop_reason or "").startswith(_GOES_ON)
 
     @staticmethod
     def _malformed(text: str) -> ModelError:
