@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
@@ -12,10 +13,11 @@ from anthropic import AsyncAnthropic, DefaultAioHttpClient
 from opentelemetry import trace
 
 from usechat_server.providers.anthropic.errors import retry_after
+from usechat_server.providers.transport import Transport, uses_proxy
 
 __all__ = ["Client", "ClientPerLoop"]
 
-#: Open connections at most: more than one worker process carries streams. (The transport's own
+#: Open connections through a proxy at most: more than one worker process carries streams. (The
 #: default would queue the 101st.)
 _MAX_CONNECTIONS = 10_000
 #: Seconds that an idle connection is kept for the next turn, which then needs no TLS handshake.
@@ -46,14 +48,14 @@ class ClientPerLoop:
     def __init__(self, app_client: Client | None) -> None:
         self._app_client = app_client
         # Loading the certificates takes long enough to be noticed, so not in the first turn.
-        self._tls = httpx2.create_ssl_context() if app_client is None else True
+        self._tls = httpx2.create_ssl_context() if app_client is None else None
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = (
             WeakKeyDictionary()
         )
 
     def get(self) -> Client:
         """Return the client for the running event loop."""
-        return self._own_client() if self._app_client is None else self._app_client
+        return self._app_client or self._own_client()
 
     def has_credentials(self) -> bool:
         """Whether the client is the app's, or the SDK has found credentials for ours."""
@@ -65,7 +67,7 @@ class ClientPerLoop:
     def _own_client(self) -> AsyncAnthropic:
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
-            self._clients[loop] = self._create()
+            self._clients[loop] = self._create(self._tls or httpx2.create_ssl_context())
         return self._clients[loop]
 
     async def aclose(self) -> None:
@@ -74,27 +76,31 @@ class ClientPerLoop:
         if client is not None:
             await client.close()
 
-    def _create(self) -> AsyncAnthropic:
-        # With aiohttp the SDK costs half as much per delta as with its default transport. There is
-        # no read timeout: `StreamTimeouts` counts only while something reads, the transport would
-        # count all the time.
+    def _create(self, tls: ssl.SSLContext) -> AsyncAnthropic:
+        # There is no read timeout: `StreamTimeouts` counts only while something reads, the
+        # transport would count all the time.
         timeout = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT)
-        limits = httpx2.Limits(
-            max_connections=_MAX_CONNECTIONS,
-            max_keepalive_connections=_MAX_CONNECTIONS,
-            keepalive_expiry=_KEEP_ALIVE,
-        )
-        http_client = DefaultAioHttpClient(
-            timeout=timeout,
-            limits=limits,
-            verify=self._tls,
-            event_hooks={"response": [_prevent_long_retry, _cut_error_body]},
-        )
+        options: dict[str, Any] = {
+            "timeout": timeout,
+            "follow_redirects": True,
+            "event_hooks": {"response": [_prevent_long_retry, _cut_error_body]},
+        }
         # Spans that nothing collects would still cost a twentieth of the time to the first token.
         has_tracer = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-        return AsyncAnthropic(
-            timeout=timeout, http_client=http_client, open_telemetry=None if has_tracer else False
+        client = AsyncAnthropic(
+            timeout=timeout,
+            http_client=httpx2.AsyncClient(transport=Transport(tls), **options),
+            open_telemetry=None if has_tracer else False,
         )
+        if uses_proxy(str(client.base_url)):
+            limits = httpx2.Limits(
+                max_connections=_MAX_CONNECTIONS,
+                max_keepalive_connections=_MAX_CONNECTIONS,
+                keepalive_expiry=_KEEP_ALIVE,
+            )
+            http_client = DefaultAioHttpClient(limits=limits, verify=tls, **options)
+            client = client.with_options(http_client=http_client)
+        return client
 
 
 async def _prevent_long_retry(response: httpx2.Response) -> None:

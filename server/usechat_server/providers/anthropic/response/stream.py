@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import anthropic
 import httpx2
@@ -23,6 +23,7 @@ from usechat_server.providers.anthropic.response.translate import ResponseTransl
 from usechat_server.providers.base import StepResult
 from usechat_server.providers.sse import SSEDecoder
 from usechat_server.providers.timeouts import StreamTimeouts
+from usechat_server.providers.transport import response_body
 from usechat_server.results import Usage
 
 __all__ = ["AnthropicStream"]
@@ -138,7 +139,7 @@ class AnthropicStream:
         self._timeouts.headers_received()
         # Only the body is kept: the response would keep a long history in memory. The body is not
         # compressed, as requested.
-        body = cast(httpx2.AsyncByteStream, response.http_response.stream)
+        body = response_body(response.http_response)
         self._body = body
         self.request = {}
         self.details["request_id"] = response.request_id
