@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from usechat_server.agent import Agent
 from usechat_server.compose import ChatHandler
-from usechat_server.errors import ChatError
+from usechat_server.errors import ChatError, StoreNotReady
 from usechat_server.http.assembly import build_state
 from usechat_server.http.endpoint import Guard
 from usechat_server.http.errors import ErrorFormat
@@ -223,6 +224,8 @@ class ChatApp(Starlette):
         self._guarded = Guard(super().__call__, state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            send = _without_traceback(send)
         await self._guarded(scope, receive, send)
 
     @asynccontextmanager
@@ -234,7 +237,7 @@ class ChatApp(Starlette):
             app: The app whose lifespan it is; ignored.
 
         Raises:
-            ValueError: The store has to be prepared first; the text says how.
+            StoreNotReady: The operator has to do something first; the text says what.
         """
         async with _lifespan(self._state)(app):
             yield
@@ -308,11 +311,27 @@ def _chat_routes(state: AppState) -> list[Route]:
     return [*chat_routes(state), *(chats_routes(state, state.store) if state.store else [])]
 
 
+def _without_traceback(send: Send) -> Send:
+    """Return a `send` that tells the host nothing more of an operator's mistake, which has been
+    logged: Starlette sends the traceback, and hosts log it."""
+
+    async def send_message(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed" and isinstance(
+            sys.exc_info()[1], StoreNotReady
+        ):
+            message = {"type": "lifespan.startup.failed", "message": ""}
+        await send(message)
+
+    return send_message
+
+
 def _lifespan(state: AppState) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         try:
             await state.ready()
+        except StoreNotReady:
+            raise
         except ChatError as error:
             logger.error("chats get 503 until this can be reached: %s", error.text)
         try:

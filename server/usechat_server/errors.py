@@ -21,6 +21,7 @@ __all__ = [
     "PublicError",
     "RequestTimeout",
     "ServiceUnavailable",
+    "StoreNotReady",
     "StoreUnavailable",
     "ToolError",
     "UsechatDeprecationWarning",
@@ -120,6 +121,18 @@ class StoreUnavailable(ServiceUnavailable):
         self, text: str = "The chats cannot be reached right now. Please try again."
     ) -> None:
         super().__init__(text)
+
+
+class StoreNotReady(StoreUnavailable, ValueError):
+    """503: the operator has to do something before the store can be used.
+
+    Args:
+        reason: What is wrong, for the log: `str()` of the error. The user does not read it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.args = (reason,)
 
 
 ErrorKind = Literal[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import shutil
 import sqlite3
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg  # type: ignore[import-untyped]
+import psycopg
 import pytest
 
 from tests.compatibility.backend import DATA, upgrade
@@ -50,7 +49,7 @@ def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         return f"sqlite:///{folder}/chats.db"
     server: PostgresServer = request.getfixturevalue("postgres")
     url = server.database()
-    asyncio.run(_execute(url, (DATA / "chats.sql").read_text(encoding="utf-8")))
+    _execute(url, (DATA / "chats.sql").read_text(encoding="utf-8"))
     return url
 
 
@@ -84,13 +83,10 @@ def _copy(url: str, folder: Path) -> str:
         return f"sqlite:///{folder}/chats.db"
     name = urlsplit(url).path[1:]
     copy = f"{name}_copy{next(_numbers)}"
-    asyncio.run(_execute(url, f"CREATE DATABASE {copy} TEMPLATE {name}", "postgres"))
+    _execute(url.replace(f"/{name}?", "/postgres?"), f"CREATE DATABASE {copy} TEMPLATE {name}")
     return url.replace(f"/{name}?", f"/{copy}?")
 
 
-async def _execute(url: str, statements: str, database: str | None = None) -> None:
-    connection = await asyncpg.connect(url, database=database)
-    try:
-        await connection.execute(statements)
-    finally:
-        await connection.close()
+def _execute(url: str, statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statements.encode())

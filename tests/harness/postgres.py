@@ -6,7 +6,6 @@ with postgres_server() as server:
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pwd
 import shutil
@@ -14,13 +13,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
+import psycopg
 
 __all__ = ["NOT_INSTALLED", "PostgresServer", "binary_directory", "postgres_server"]
 
@@ -52,7 +50,7 @@ class PostgresServer:
         """Create an empty database and return its URL."""
         self._database_count += 1
         name = f"test{self._database_count}"
-        _run(self._execute(f"CREATE DATABASE {name}"))
+        self._execute(f"CREATE DATABASE {name}")
         return self._url(name)
 
     def start(self) -> None:
@@ -67,8 +65,8 @@ class PostgresServer:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                _run(self._execute("SELECT 1"))
-            except (OSError, asyncpg.PostgresError) as error:
+                self._execute("SELECT 1")
+            except psycopg.OperationalError as error:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError((self._folder / "log").read_text()) from error
                 time.sleep(0.02)
@@ -105,12 +103,9 @@ class PostgresServer:
     def _url(self, name: str) -> str:
         return f"postgresql://test@/{name}?host={self._folder}"
 
-    async def _execute(self, statement: str) -> None:
-        connection = await asyncpg.connect(self._url("postgres"))
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
 
 
 @contextmanager
@@ -136,20 +131,3 @@ def postgres_server() -> Iterator[PostgresServer]:
             yield server
         finally:
             server.stop(signal.SIGQUIT)  # at once: its files are deleted
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine in a thread, since this one may have a running event loop."""
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            asyncio.run(work)
-        except BaseException as error:
-            failed.append(error)
-
-    thread = Thread(target=run)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]

@@ -16,7 +16,14 @@ from usechat_server.agent import Agent
 from usechat_server.aio import PerLoop, call_hook, cancel
 from usechat_server.approvals import Approvals
 from usechat_server.coordination.base import ChatKey, Coordinator, TakeOver
-from usechat_server.errors import Forbidden, InvalidRequest, NotSignedIn, ServiceUnavailable
+from usechat_server.errors import (
+    Forbidden,
+    InvalidRequest,
+    NotSignedIn,
+    ServiceUnavailable,
+    StoreNotReady,
+    StoreUnavailable,
+)
 from usechat_server.http.body import requested_client_version
 from usechat_server.http.errors import ErrorRenderer
 from usechat_server.providers.base import RequiresCredentials
@@ -179,13 +186,19 @@ class AppState:
 
         Raises:
             StoreUnavailable: It cannot be reached.
-            ValueError: It has to be prepared first; the text says how.
+            StoreNotReady: The operator has to do something first; it has been logged.
         """
         loop_state = self._loops.get()
         async with loop_state.opening:
             if self.store is None or loop_state.is_store_open:
                 return
-            await self.store.open()
+            try:
+                await self.store.open()
+            except StoreUnavailable:
+                raise
+            except ValueError as error:
+                logger.error("the store is not ready: %s", error)
+                raise StoreNotReady(str(error)) from error
             if not self._orphans_ended:
                 await _interrupt_orphaned_turns(self.store, self.coordinator)
                 self._orphans_ended = True

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usechat_server.aio import PerLoop
 from usechat_server.errors import StoreUnavailable
-from usechat_server.store.database_url import BUSY_SECONDS, create_engine, is_file, parse_url
+from usechat_server.store.database_errors import DataRefused, classify, describe
+from usechat_server.store.database_url import DatabaseURL, parse_url
+from usechat_server.store.engine import BUSY_SECONDS, create_engine
 
 __all__ = ["Database"]
 
@@ -23,9 +24,8 @@ Result = TypeVar("Result")
 #: The statements of one transaction. It must await nothing but the database.
 Transaction = Callable[[AsyncConnection], Awaitable[Result]]
 
-
-#: Errors of a statement, not of the database: bugs, or conflicts that the caller handles.
-_STATEMENT_ERRORS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
+#: Seconds that a transaction may take. On SQLite, all other writers wait for it.
+TRANSACTION_SECONDS = 30.0
 
 
 class Database:
@@ -40,43 +40,50 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url: URL = parse_url(url)
-        self.is_file: bool = is_file(self.url)
-        self._engines = PerLoop(lambda: create_engine(self.url))
+        self._url: DatabaseURL = parse_url(url)
+        self.is_file: bool = self._url.is_file
+        self._engines = PerLoop(lambda: create_engine(self._url))
         self._write_locks = PerLoop(asyncio.Lock)
 
     def __str__(self) -> str:
-        name = self.url.get_backend_name()
-        return self.url.set(drivername=name).render_as_string(hide_password=True)
+        return self._url.label
 
     async def read(self, transaction: Transaction[Result]) -> Result:
         """Run a transaction that only reads, and return its result.
 
         Raises:
             StoreUnavailable: The database cannot be reached.
+            DataRefused: It does not take a value.
         """
-        return await self._run_shielded(transaction, write=False)
+        return await self._run_shielded(self._run(transaction))
 
-    async def write(self, transaction: Transaction[Result]) -> Result:
+    async def write(
+        self, transaction: Transaction[Result], *, seconds: float | None = TRANSACTION_SECONDS
+    ) -> Result:
         """Run a transaction that writes, commit it, and return its result.
 
         To avoid deadlocks, a transaction locks the row of its chat before anything else.
 
+        Args:
+            transaction: Its statements.
+            seconds: The longest that it may take; None for no limit.
+
         Raises:
             StoreUnavailable: The database cannot be reached. If the connection was lost during the
                 commit, all of it may have been written; otherwise nothing was.
+            DataRefused: It does not take a value; nothing was written.
         """
-        return await self._run_shielded(transaction, write=True)
+        return await self._run_shielded(self._run(transaction, write=True, seconds=seconds))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
         if engine := self._engines.pop():
             await engine.dispose()
 
-    async def _run_shielded(self, transaction: Transaction[Result], *, write: bool) -> Result:
+    async def _run_shielded(self, transaction: Coroutine[Any, Any, Result]) -> Result:
         """Run a transaction to its end even if the caller is cancelled, who gets CancelledError
         after that: a connection that is cut off may keep SQLite's lock for a while."""
-        task = asyncio.create_task(self._run(transaction, write=write))
+        task = asyncio.create_task(transaction)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -85,17 +92,31 @@ class Database:
                 task.exception()  # marks it as retrieved: its caller is gone
             raise
 
-    async def _run(self, transaction: Transaction[Result], *, write: bool) -> Result:
+    async def _run(
+        self,
+        transaction: Transaction[Result],
+        *,
+        write: bool = False,
+        seconds: float | None = TRANSACTION_SECONDS,
+    ) -> Result:
         try:
-            async with self._write_turn(write=write), self._engines.get().connect() as connection:
+            async with (
+                self._write_turn(write=write),
+                asyncio.timeout(seconds),
+                self._engines.get().connect() as connection,
+            ):
                 await connection.execution_options(usechat_write=write)
                 async with connection.begin():
                     return await transaction(connection)
-        except _STATEMENT_ERRORS:
-            raise
-        except (exc.SQLAlchemyError, OSError, TimeoutError) as error:
-            logger.warning("store unavailable: %s: %s", self, getattr(error, "orig", error))
-            raise StoreUnavailable from error
+        except Exception as error:
+            meaning = classify(error, str(self))
+            if isinstance(meaning, StoreUnavailable):
+                logger.warning("store unavailable: %s: %s", self, describe(error))
+            elif isinstance(meaning, DataRefused):
+                logger.error("a value was refused: %s: %s", self, describe(error))
+            if meaning is error:
+                raise
+            raise meaning from error
 
     @asynccontextmanager
     async def _write_turn(self, *, write: bool) -> AsyncIterator[None]:

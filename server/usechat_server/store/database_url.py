@@ -1,114 +1,137 @@
-"""Database URLs: which are supported, and the engine that each one gives."""
+"""Database URLs: which are supported, and what each one names."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import suppress
-from functools import partial
-from importlib.util import find_spec
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from sqlalchemy import URL, Connection, event, exc, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, exc, make_url
 
-__all__ = ["BUSY_SECONDS", "create_engine", "is_file", "parse_url"]
-
-#: Seconds that a transaction waits for another writer (SQLite has one at a time) or a connection.
-BUSY_SECONDS = 10.0
-
-
-#: Seconds that a statement may take on PostgreSQL.
-STATEMENT_SECONDS = 30.0
-
+__all__ = ["DatabaseURL", "parse_url"]
 
 _EXPECTED = (
     "expected sqlite:///chats.db (a file; four slashes before an absolute path) "
     "or postgresql://user:password@host/database"
 )
+#: Parameters that other programs which share a URL understand, and what libpq calls them.
+_RENAMED = {"database": "dbname", "schema": "search_path", "ssl": "sslmode"}
+#: Parameters that say how other programs pool and prepare; here they change nothing.
+_IGNORED = frozenset(
+    {
+        "connection_limit",
+        "pgbouncer",
+        "pool_timeout",
+        "prepared_statement_cache_size",
+        "statement_cache_size",
+        "supa",
+    }
+)
 
 
-def parse_url(text: str) -> URL:
-    """Return the URL of a store.
+@dataclass(frozen=True, slots=True)
+class DatabaseURL:
+    """A supported database URL.
+
+    Attributes:
+        is_file: Whether the database is a SQLite file; otherwise it is PostgreSQL.
+        address: SQLAlchemy's URL of the file, or libpq's connection string.
+        label: The URL for logs, without the password and without parameters.
+    """
+
+    is_file: bool
+    address: str
+    label: str
+
+
+def parse_url(text: str) -> DatabaseURL:
+    """Return the database that a URL names.
 
     Raises:
         ValueError: It names neither a SQLite file in an existing folder nor a PostgreSQL database,
             or PostgreSQL's driver is not installed.
     """
+    scheme, separator, rest = text.strip().partition("://")
+    name, _, driver = scheme.partition("+")
+    if separator and name in ("postgresql", "postgres") and driver in ("", "asyncpg", "psycopg"):
+        return _postgres(rest)
     try:
         url = make_url(text)
     except exc.ArgumentError:
         raise ValueError(f"invalid store URL: {_EXPECTED}") from None
-    name = url.drivername
-    if name in ("sqlite", "sqlite+aiosqlite"):
-        if url.host or url.database in (None, "", ":memory:"):
-            raise ValueError(f"the store URL names no file: {_EXPECTED}")
-        _require_folder(Path(url.database or "").absolute().parent)
-        return url.set(drivername="sqlite+aiosqlite")
-    if name in ("postgresql", "postgres", "postgresql+asyncpg"):
-        _require_asyncpg()
-        return url.set(drivername="postgresql")
-    raise ValueError(f"unsupported database {name!r}: {_EXPECTED}")
+    if url.drivername in ("sqlite", "sqlite+aiosqlite"):
+        return _sqlite(url)
+    raise ValueError(f"unsupported database {url.drivername!r}: {_EXPECTED}")
 
 
-def is_file(url: URL) -> bool:
-    """Whether the database is a SQLite file."""
-    return url.get_backend_name() == "sqlite"
-
-
-def create_engine(url: URL) -> AsyncEngine:
-    """Return an engine for a URL of `parse_url`. It connects on first use."""
-    return _sqlite(url) if is_file(url) else _postgres(url)
-
-
-def _require_folder(folder: Path) -> None:
+def _sqlite(url: URL) -> DatabaseURL:
+    if url.host or url.database in (None, "", ":memory:"):
+        raise ValueError(f"the store URL names no file: {_EXPECTED}")
+    folder = Path(url.database or "").absolute().parent
     if not folder.is_dir():
         raise ValueError(f"the store's folder does not exist: {folder}")
+    address = url.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
+    return DatabaseURL(True, address, url.set(drivername="sqlite").render_as_string())
 
 
-def _require_asyncpg() -> None:
-    if find_spec("asyncpg") is None:
-        raise ValueError("PostgreSQL requires a driver: pip install 'usechat-server[postgres]'")
+def _postgres(rest: str) -> DatabaseURL:
+    try:
+        from psycopg import ProgrammingError, conninfo
+    except ImportError:  # or libpq is not installed
+        raise ValueError(
+            "PostgreSQL requires a driver: pip install 'usechat-server[postgres]'"
+        ) from None
+    address, _, query = rest.partition("?")
+    authority, _, database = address.partition("/")
+    # libpq would look for a host with a part of the password in its name, and log it.
+    if authority.count("@") > 1 or "@" in database or re.search("%(?![0-9A-Fa-f]{2})", address):
+        raise ValueError(
+            "invalid store URL: the characters @ : / ? # % in a user name, password or database "
+            "have to be percent-encoded, such as %40 for @"
+        )
+    try:
+        parameters: dict[str, Any] = {
+            **conninfo.conninfo_to_dict(f"postgresql://{address}"),
+            **_parameters(query),
+        }
+        # A parameter that libpq does not know is a setting of the server, such as search_path.
+        known = _libpq_parameters()
+        settings = [
+            f"-c {name}={_escape(value)}"
+            for name, value in parameters.items()
+            if name not in known and name not in _IGNORED
+        ]
+        options = " ".join(filter(None, [parameters.get("options"), *settings]))
+        supported = {name: value for name, value in parameters.items() if name in known}
+        connection = conninfo.make_conninfo("", **{**supported, "options": options or None})
+    except ProgrammingError:  # its text may repeat the password
+        raise ValueError(f"invalid store URL: {_EXPECTED}") from None
+    user, host, port = (parameters.get(name) for name in ("user", "host", "port"))
+    label = f"{user}@" * bool(user) + (host or "") + f":{port}" * bool(port)
+    return DatabaseURL(False, connection, f"postgresql://{label}/{parameters.get('dbname') or ''}")
 
 
-def _postgres(url: URL) -> AsyncEngine:
-    import asyncpg  # type: ignore[import-untyped]
-
-    # The driver parses the URL itself: it knows the usual parameters (sslmode, several hosts).
-    connect = partial(
-        asyncpg.connect,
-        url.render_as_string(hide_password=False),
-        timeout=BUSY_SECONDS,
-        command_timeout=STATEMENT_SECONDS,
-    )
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connect,
-        pool_pre_ping=True,
-        pool_timeout=BUSY_SECONDS,
-    )
+def _parameters(query: str) -> dict[str, str]:
+    """Return the parameters of a URL by libpq's names."""
+    parameters = {}
+    for item in filter(None, query.split("&")):
+        name, separator, value = (unquote(text) for text in item.partition("="))
+        if not separator:
+            raise ValueError(f"invalid store URL: expected name=value, got {name!r}")
+        if name == "ssl" and value in ("true", "1"):  # as JDBC writes it
+            value = "require"
+        parameters[_RENAMED.get(name, name)] = value
+    return parameters
 
 
-def _sqlite(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, pool_timeout=BUSY_SECONDS)
+def _libpq_parameters() -> set[str]:
+    from psycopg.pq import Conninfo
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # `begin` below starts transactions
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
-        # Readers and the writer do not wait for each other in this mode, which the file keeps. It
-        # is refused at once while other processes open a new file; they set it too.
-        with suppress(sqlite3.OperationalError):
-            cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
+    return {option.keyword.decode() for option in Conninfo.get_defaults()}
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that reads before it writes would fail at once beside another writer.
-        immediate = connection.get_execution_options().get("usechat_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
-    return engine
+def _escape(value: str) -> str:
+    """Return a value as it stands in `options`, where spaces separate."""
+    return re.sub(r"([\\\s])", r"\\\1", value)

@@ -45,7 +45,7 @@ async def upgrade(database: Database) -> None:
         ValueError: The tables are those of a later release.
         StoreUnavailable: The database cannot be reached.
     """
-    await database.write(lambda connection: connection.run_sync(_upgrade))
+    await database.write(lambda connection: connection.run_sync(_upgrade), seconds=None)
 
 
 async def check(database: Database) -> None:
