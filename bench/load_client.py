@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from delta_text import DELTA_BYTES, STAMP_PATTERN, monotonic_us
 from stream_spec import StreamSpec
 
-__all__ = ["ChatConnection", "LoadClient", "response_deltas"]
+__all__ = ["ChatConnection", "LoadClient", "message", "response_deltas"]
 
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 
@@ -83,27 +84,53 @@ class ChatConnection(asyncio.Protocol):
 class LoadClient:
     """Connections to the server under load, and to the provider behind it."""
 
-    def __init__(self, url: str, provider: str) -> None:
+    def __init__(self, url: str, provider: str, second_url: str | None = None) -> None:
         self._url, self._provider = urlsplit(url), urlsplit(provider)
+        self._second_port = (urlsplit(second_url).port if second_url else None) or 0
         self._host, self._port = self._url.hostname or "", self._url.port or 80
         self._last_id = monotonic_us() % 1_000_000_000
 
-    async def connect(self) -> ChatConnection:
-        """Open a connection to the server."""
+    async def connect(self, *, second: bool = False) -> ChatConnection:
+        """Open a connection to the server, or to the second one."""
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(ChatConnection, self._host, self._port)
+        port = self._second_port if second else self._port
+        _, connection = await loop.create_connection(ChatConnection, self._host, port)
         return connection
 
-    def chat_request(self, spec: StreamSpec) -> bytes:
-        """Return what `useChat` posts. The provider accepts it too: it reads only the prompt."""
+    def new_id(self) -> int:
+        """Return a number that no other chat or message has."""
         self._last_id += 1
-        part = {"type": "text", "text": spec.prompt()}
-        message = {"id": f"u{self._last_id}", "role": "user", "parts": [part]}
-        body = json.dumps(
-            {"id": f"c{self._last_id}", "messages": [message], "trigger": "submit-message"}
-        ).encode()
+        return self._last_id
+
+    def chat_request(
+        self, spec: StreamSpec, *, chat: int | None = None, history: Sequence[object] = ()
+    ) -> bytes:
+        """Return what `useChat` posts. The provider accepts it too: it reads only the prompt.
+
+        Args:
+            spec: what the provider sends.
+            chat: a stored chat, of which only the new message is posted; None: a new chat.
+            history: the messages before the prompt, unless the chat is stored.
+        """
+        question = message(self.new_id(), spec.prompt())
+        content: dict[str, object] = (
+            {"messages": [*history, question]} if chat is None else {"message": question}
+        )
+        chat = self.new_id() if chat is None else chat
+        body = {"id": f"c{chat}", **content, "trigger": "submit-message"}
+        return self._request("POST", "", json.dumps(body).encode())
+
+    def stop_request(self, chat: int) -> bytes:
+        """Return the request that stops a chat's response."""
+        return self._request("POST", f"/c{chat}/stop", b"{}")
+
+    def resume_request(self, chat: int) -> bytes:
+        """Return the request that reads a chat's response from its beginning."""
+        return self._request("GET", f"/c{chat}/stream", b"")
+
+    def _request(self, method: str, path: str, body: bytes) -> bytes:
         return (
-            f"POST {self._url.path} HTTP/1.1\r\nhost: {self._url.netloc}\r\n"
+            f"{method} {self._url.path}{path} HTTP/1.1\r\nhost: {self._url.netloc}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         ).encode() + body
 
@@ -129,6 +156,11 @@ class LoadClient:
             await asyncio.sleep(0.002)
         await asyncio.wait([connection.first_delta for connection in connections], timeout=20)
         return connections
+
+
+def message(number: int, text: str, *, role: str = "user") -> dict[str, object]:
+    """Return a message of the user, or of the assistant."""
+    return {"id": f"{role[0]}{number}", "role": role, "parts": [{"type": "text", "text": text}]}
 
 
 def response_deltas(response: bytes) -> list[str]:

@@ -25,26 +25,74 @@ class Goal:
     key: str
     title: str
     limit: float
-    #: whether the limit is a multiple of Node's value
-    is_relative: bool = False
+    #: the server whose value the limit is a multiple of; None: it is absolute
+    of: str | None = None
+    #: what the limit may be above the multiple
+    margin: float = 0
     #: whether the value must reach the limit, instead of staying below it
     is_minimum: bool = False
+    #: the server that the goal is for; None: the first one
+    server: str | None = None
 
+
+_OWN = "usechat-serve"
+_STORE = "usechat-sqlite"
+_PROXY = "minimal-proxy"
+_CPU = "cpu_us_per_delta"
 
 _GOALS = (
-    Goal("burst", "cpu_us_per_delta", "burst: CPU per delta", 1 / 8, is_relative=True),
-    Goal("steady-50", "cpu_us_per_delta", "50 streams: CPU per delta", 0.45, is_relative=True),
-    Goal("max-streams", "streams", "streams with p99 < 100 ms", 375, is_minimum=True),
+    Goal("burst", _CPU, "burst: CPU per delta", 1 / 14, _PEER),
+    Goal("burst", _CPU, "burst: CPU per delta", 1.0, _PROXY),
+    Goal("burst", _CPU, "burst, store: CPU per delta", 1.25, _OWN, server=_STORE),
+    Goal("steady-50", _CPU, "50 streams: CPU per delta", 0.34, _PEER),
+    Goal("steady-50", _CPU, "50 streams: CPU per delta", 1.25, _PROXY),
+    Goal("steady-50", _CPU, "50 streams, store: CPU per delta", 1.2, _OWN, server=_STORE),
     Goal("steady-500", "missing", "500 streams: missing deltas", 0),
-    Goal("steady-500", "p99_ms", "500 streams: p99 ms", 100),
-    Goal("first-token", "p50_ms", "first token: p50 ms", 0.6, is_relative=True),
-    Goal("tool-input-string", "cpu_ms", "tool input, string: CPU ms", 1 / 8, is_relative=True),
-    Goal("tool-input-array", "cpu_ms", "tool input, array: CPU ms", 1 / 8, is_relative=True),
-    Goal("tool-input-string", "cpu_growth", "tool input, string: CPU at twice the size", 2.2),
-    Goal("tool-input-array", "cpu_growth", "tool input, array: CPU at twice the size", 2.2),
-    Goal("disconnect", "p50_ms", "disconnect: p50 ms", 2),
+    Goal("steady-500", "p50_ms", "500 streams: p50 ms", 6),
+    Goal("steady-500", "p99_ms", "500 streams: p99 ms", 45),
+    Goal("steady-500", "missing", "500 streams, store: missing deltas", 0, server=_STORE),
+    Goal("steady-500", "p99_ms", "500 streams, store: p99 ms", 45, server=_STORE),
+    Goal("max-streams", "streams", "streams with p99 < 100 ms", 3.5, _PEER, is_minimum=True),
+    Goal(
+        "max-streams",
+        "streams",
+        "streams with p99 < 100 ms, store",
+        2.5,
+        _PEER,
+        is_minimum=True,
+        server=_STORE,
+    ),
+    Goal("first-token", "p50_ms", "first token: p50 ms", 0.4, _PEER),
+    Goal("first-token", "p50_ms", "first token, store: p50 ms", 0.6, _PEER, server=_STORE),
+    Goal("tool-input-string", "cpu_ms", "tool input, string: CPU ms", 1 / 18, _PEER),
+    Goal("tool-input-array", "cpu_ms", "tool input, array: CPU ms", 1 / 18, _PEER),
+    Goal("tool-input-string", "cpu_ms", "tool input, string, store", 1.15, _OWN, server=_STORE),
+    Goal("tool-input-array", "cpu_ms", "tool input, array, store", 1.15, _OWN, server=_STORE),
+    Goal("tool-input-string", "cpu_growth", "tool input, string: CPU at twice the size", 2.1),
+    Goal("tool-input-array", "cpu_growth", "tool input, array: CPU at twice the size", 2.1),
+    Goal("disconnect", "p50_ms", "disconnect: p50 ms", 1, _PEER, margin=0.2),
     Goal("disconnect", "never_closed", "disconnect: never closed", 0),
-    Goal("idle", "rss_kib_per_stream", "idle: KiB per stream", 60),
+    Goal("stop", "p50_ms", "stop route: p50 ms", 3, server=_STORE),
+    Goal("idle", "rss_kib_per_stream", "idle: KiB per stream", 42),
+    Goal("idle", "cpu_percent", "idle: CPU %", 3),
+    Goal("idle", "rss_kib_per_stream", "idle, store: KiB per stream", 47, server=_STORE),
+    Goal("idle", "cpu_percent", "idle, store: CPU %", 3, server=_STORE),
+    Goal("turns", "turns_per_s", "turns/s", 1050, is_minimum=True),
+    Goal("turns", "turns_per_s", "turns/s, store", 800, is_minimum=True, server=_STORE),
+    Goal("turns", "p99_ms", "first token of 32 turns at once: p99 ms", 45),
+    Goal("turns", "p99_ms", "first token of 32 turns at once, store: p99 ms", 60, server=_STORE),
+    Goal("long-chat", "growth", "first token after 400 turns / at first", 1.5, server=_STORE),
+    Goal("history", "p50_ms", "first token after 1 MB of history: p50 ms", 25),
+    Goal("remote", "p50_ms", "read on another process: p50 ms", 8, server="usechat-redis"),
+    Goal("remote", "p99_ms", "read on another process: p99 ms", 40, server="usechat-redis"),
+    Goal(
+        "workers",
+        _CPU,
+        "two workers: CPU per delta",
+        1.15,
+        "usechat-redis",
+        server="usechat-2-workers",
+    ),
 )
 
 
@@ -56,7 +104,7 @@ def report(results: Results, server: str) -> str:
         server: the server that the goals are for.
     """
     goals = [cells for goal in _GOALS if (cells := _goal_cells(goal, results, server))]
-    head = ["goal", _PEER, "limit", server, "ratio", "met"]
+    head = ["goal", "server", "value", "of", "ratio", "limit", "met"]
     sections = [_table(head, goals)] if goals else []
     loads = [
         row["load_average"]
@@ -73,22 +121,22 @@ def report(results: Results, server: str) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _goal_cells(goal: Goal, results: Results, server: str) -> list[str] | None:
-    servers = results.get(goal.scenario, {})
+def _goal_cells(goal: Goal, results: Results, first_server: str) -> list[str] | None:
+    servers, server = results.get(goal.scenario, {}), goal.server or first_server
     own = _median(servers.get(server, []), goal.key)
-    peer = _median(servers.get(_PEER, []), goal.key)
-    if own is None or (goal.is_relative and not peer):
+    base = 1.0 if goal.of is None else _median(servers.get(goal.of, []), goal.key)
+    if own is None or not base or (goal.of == server):
         return None
-    value = own / peer if goal.is_relative and peer else own
-    is_met = value >= goal.limit if goal.is_minimum else value <= goal.limit
-    unit = " × Node" if goal.is_relative else ""
-    sign = "≥" if goal.is_minimum else "≤"
+    limit = goal.limit * base + goal.margin
+    is_met = own >= limit if goal.is_minimum else own <= limit
+    margin = f" + {_format(goal.margin)}" if goal.margin else ""
     return [
         goal.title,
-        _format(peer),
-        f"{sign} {_format(goal.limit)}{unit}",
+        server,
         _format(own),
-        f"{_format(value)}{unit}" if goal.is_relative else "",
+        "" if goal.of is None else f"{goal.of}: {_format(base)}",
+        "" if goal.of is None else _format(own / base),
+        f"{'≥' if goal.is_minimum else '≤'} {_format(goal.limit)}{margin}",
         "✅" if is_met else "❌",
     ]
 

@@ -16,8 +16,14 @@ from launch import DIRECT, RESULTS, SERVERS, measure, start_provider, start_serv
 from report import Results, report
 from scenarios import SCENARIOS, Row
 
-_QUICK_SERVERS = ["usechat-uvicorn", "aisdk-node"]
-_ALL_PEERS = [*_QUICK_SERVERS, "pydantic-ai"]
+_QUICK_SERVERS = ["usechat-serve", "usechat-sqlite", "aisdk-node", "minimal-proxy"]
+_ALL_SERVERS = [
+    *_QUICK_SERVERS,
+    "usechat-postgres",
+    "usechat-redis",
+    "usechat-2-workers",
+    "pydantic-ai",
+]
 
 
 def _arguments() -> argparse.Namespace:
@@ -25,7 +31,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="only this server and AI SDK on Node, the short scenarios, once: about two minutes",
+        help="only this server, AI SDK on Node and the minimal proxy, the short scenarios, once",
     )
     servers, scenarios = [*SERVERS, DIRECT], list(SCENARIOS)
     parser.add_argument(
@@ -54,6 +60,13 @@ def _names_of(choices: Iterable[str]) -> Callable[[str], list[str]]:
     return names
 
 
+def _is_for(scenario: str, server: str) -> bool:
+    """Whether a scenario is for a server; those that share chats have scenarios of their own."""
+    servers = SCENARIOS[scenario].servers
+    shares_chats = server in {"usechat-redis", "usechat-2-workers"}
+    return not shares_chats if servers is None else server in servers
+
+
 def _measure_once(server: str, scenario: str) -> Row:
     with start_provider() as provider, start_server(server, provider) as running:
 
@@ -67,7 +80,7 @@ def _measure_once(server: str, scenario: str) -> Row:
 def main() -> None:
     options = _arguments()
     quick: bool = options.quick
-    servers: list[str] = options.servers or (_QUICK_SERVERS if quick else _ALL_PEERS)
+    servers: list[str] = options.servers or (_QUICK_SERVERS if quick else _ALL_SERVERS)
     scenarios: list[str] = options.only or [
         name for name, scenario in SCENARIOS.items() if scenario.quick or not quick
     ]
@@ -77,10 +90,11 @@ def main() -> None:
         install_pydantic_ai()
     results: Results = {}
     for scenario in scenarios:
-        rows = results[scenario] = {server: [] for server in servers}
+        chosen = [server for server in servers if _is_for(scenario, server)]
+        rows = results[scenario] = {server: [] for server in chosen}
         for _ in range(options.repeat or (1 if quick else SCENARIOS[scenario].repeat)):
             # The servers alternate, so that other jobs on the machine disturb all of them alike.
-            for server in servers:
+            for server in chosen:
                 load = os.getloadavg()[0]
                 row = _measure_once(server, scenario)
                 rows[server].append(row | {"load_average": load})

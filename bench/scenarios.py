@@ -27,26 +27,23 @@ class Scenario:
     #: the values that are shown, in order, with the headings of their columns
     columns: dict[str, str]
     #: repetitions in a full run, each with a new server process
-    repeat: int = 3
+    repeat: int = 5
     #: whether `--quick` includes it
     quick: bool = True
+    #: the servers that it is for; None: all
+    servers: frozenset[str] | None = None
 
+
+STORES = frozenset({"usechat-sqlite", "usechat-postgres"})
+_SHARED = frozenset({"usechat-redis", "usechat-2-workers"})
 
 #: The numbers of streams that are tried, until one fails twice.
-_STREAM_COUNTS = (50, 100, 150, 200, 250, 300, 375, 450, 550, 650, 750, 900, 1050)
+_STREAM_COUNTS = (50, 100, 150, 200, 250, 300, 375, 450, 550, 650, 750, 900, 1050, 1200)
 _MAX_P99_MS = 100
 
 
-def _measure_burst(measure: Measure) -> Row:
-    return measure("burst", streams=32, deltas=2000)
-
-
-def _measure_steady_50(measure: Measure) -> Row:
-    return measure("steady", streams=50, seconds=4)
-
-
-def _measure_steady_500(measure: Measure) -> Row:
-    return measure("steady", streams=500, seconds=10)
+def _once(measurement: str, **arguments: Any) -> Callable[[Measure], Row]:
+    return lambda measure: measure(measurement, **arguments)
 
 
 def _measure_max_streams(measure: Measure) -> Row:
@@ -68,10 +65,6 @@ def _row_within_limits(measure: Measure, streams: int) -> Row | None:
     return None
 
 
-def _measure_first_token(measure: Measure) -> Row:
-    return measure("first_token", requests=300)
-
-
 def _tool_input(json_type: str) -> Callable[[Measure], Row]:
     def measure_tool_input(measure: Measure) -> Row:
         small = measure("tool_input", json_type=json_type, size=200_000, repeat=5)
@@ -85,14 +78,6 @@ def _tool_input(json_type: str) -> Callable[[Measure], Row]:
         }
 
     return measure_tool_input
-
-
-def _measure_disconnect(measure: Measure) -> Row:
-    return measure("disconnect", repeat=40)
-
-
-def _measure_idle(measure: Measure) -> Row:
-    return measure("idle", streams=1000)
 
 
 _LATENCY_COLUMNS = {"p50_ms": "p50 ms", "p99_ms": "p99 ms"}
@@ -115,10 +100,12 @@ _TOOL_INPUT_COLUMNS = {
     "errors": "errors",
 }
 
+_CLOSING_COLUMNS = {"p50_ms": "p50 ms", "max_ms": "max ms", "never_closed": "never closed"}
+
 SCENARIOS = {
     "burst": Scenario(
         "32 streams of 2,000 deltas, without pauses",
-        _measure_burst,
+        _once("burst", streams=32, deltas=2000),
         {
             "cpu_us_per_delta": "CPU µs/delta",
             "deltas_per_s": "deltas/s",
@@ -127,22 +114,56 @@ SCENARIOS = {
             "wrong_streams": "wrong streams",
         },
     ),
-    "steady-50": Scenario("50 streams of 50 deltas/s for 4 s", _measure_steady_50, _STEADY_COLUMNS),
+    "steady-1": Scenario(
+        "1 stream of 50 deltas/s for 4 s: the latency that we add ourselves",
+        _once("steady", streams=1, seconds=4),
+        _STEADY_COLUMNS,
+        quick=False,
+    ),
+    "steady-50": Scenario(
+        "50 streams of 50 deltas/s for 4 s",
+        _once("steady", streams=50, seconds=4),
+        _STEADY_COLUMNS,
+    ),
     "steady-500": Scenario(
-        "500 streams of 50 deltas/s for 10 s", _measure_steady_500, _STEADY_COLUMNS, quick=False
+        "500 streams of 50 deltas/s for 10 s",
+        _once("steady", streams=500, seconds=10),
+        _STEADY_COLUMNS,
+        quick=False,
     ),
     "max-streams": Scenario(
         f"most streams of 50 deltas/s with nothing missing and p99 < {_MAX_P99_MS} ms",
         _measure_max_streams,
         {"streams": "streams", "p99_ms": "p99 ms"},
-        repeat=1,
         quick=False,
     ),
     "first-token": Scenario(
         "time to the first delta, one request after the other, no delay at the provider",
-        _measure_first_token,
+        _once("first_token", requests=300),
         _LATENCY_COLUMNS | {"cpu_ms_per_request": "CPU ms/request", "errors": "errors"},
-        repeat=5,
+    ),
+    "turns": Scenario(
+        "short turns, 32 at once",
+        _once("turns", concurrency=32, seconds=6),
+        {
+            "turns_per_s": "turns/s",
+            **_LATENCY_COLUMNS,
+            "cpu_ms_per_turn": "CPU ms/turn",
+            "errors": "errors",
+        },
+    ),
+    "long-chat": Scenario(
+        "first token in a stored chat of 400 short turns",
+        _once("long_chat", length=400),
+        {"growth": "last / first", "first_ms": "first ms", "last_ms": "last ms"},
+        quick=False,
+        servers=STORES,
+    ),
+    "history": Scenario(
+        "first token after 1,000 messages (1 MB) of history in the body",
+        _once("history", messages=1000, size=1_000_000),
+        {"p50_ms": "p50 ms", "errors": "errors"},
+        quick=False,
     ),
     "tool-input-string": Scenario(
         "a tool input that is one long string, in 20-byte deltas",
@@ -157,17 +178,40 @@ SCENARIOS = {
     ),
     "disconnect": Scenario(
         "time from the client's disconnect until the connection to the provider is closed",
-        _measure_disconnect,
-        {"p50_ms": "p50 ms", "max_ms": "max ms", "never_closed": "never closed"},
+        _once("disconnect", repeat=40, stop=False),
+        _CLOSING_COLUMNS,
+        servers=frozenset(
+            {"usechat-uvicorn", "usechat-serve", "aisdk-node", "pydantic-ai", "minimal-proxy"}
+        ),
+    ),
+    "stop": Scenario(
+        "time from the stop route's request until the connection to the provider is closed",
+        _once("disconnect", repeat=40, stop=True),
+        _CLOSING_COLUMNS,
+        servers=STORES,
     ),
     "idle": Scenario(
-        "1,000 open streams during a long pause of the provider",
-        _measure_idle,
+        "1,000 open streams during a long pause of the provider, 10 s after the last began",
+        _once("idle", streams=1000, settle_seconds=10),
         {
             "rss_kib_per_stream": "RSS KiB/stream",
             "rss_before_mib": "RSS before MiB",
             "cpu_percent": "CPU %",
             "dropped": "dropped",
         },
+    ),
+    "remote": Scenario(
+        "50 streams of 50 deltas/s, read on another process through Redis",
+        _once("remote", streams=50, seconds=4),
+        _LATENCY_COLUMNS | {"missing": "missing", "cpu_us_per_delta": "CPU µs/delta"},
+        quick=False,
+        servers=frozenset({"usechat-redis"}),
+    ),
+    "workers": Scenario(
+        "100 streams of 50 deltas/s, with a store and Redis: CPU of all processes",
+        _once("steady", streams=100, seconds=4),
+        _STEADY_COLUMNS,
+        quick=False,
+        servers=_SHARED,
     ),
 }
