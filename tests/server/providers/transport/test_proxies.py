@@ -24,7 +24,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
 
 
-async def answer(exchange: Exchange) -> None:
+async def send_response(exchange: Exchange) -> None:
     await exchange.request()
     await exchange.send(JSON)
 
@@ -39,7 +39,7 @@ async def post() -> None:
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 async def test_an_http_proxy_is_used(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with serve(answer) as proxy:
+    async with serve(send_response) as proxy:
         monkeypatch.setenv(variable, proxy.url.removesuffix("/v1"))
         monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://api.test")
         await post()
@@ -48,7 +48,7 @@ async def test_an_http_proxy_is_used(variable: str, monkeypatch: pytest.MonkeyPa
 
 
 async def test_hosts_of_no_proxy_are_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with serve(answer) as provider:
+    async with serve(send_response) as provider:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url.removesuffix("/v1"))
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")

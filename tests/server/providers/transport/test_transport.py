@@ -260,7 +260,7 @@ async def test_every_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch)
                 return await resolve(host, *args, **options)
             kind = (socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
             return [
-                (socket.AF_INET6, *kind, ("::1", port, 0, 0)),  # nobody listens there
+                (socket.AF_INET6, *kind, ("::1", port, 0, 0)),  # has no server
                 (socket.AF_INET, *kind, ("127.0.0.1", port)),
             ]
 
