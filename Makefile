@@ -18,13 +18,16 @@ PAGE := server/usechat_server/page/index.html
 PAGE_SOURCES := $(shell find web-demo -name node_modules -prune -o -name nextjs -prune -o -type f -print)
 
 
-.PHONY: help run page test test-fast test-full check bench dist constraints clean
+.PHONY: help run page test test-fast test-full faults soak repeat check bench dist constraints clean
 
 help:
 	@echo "make run          serve the demo page on http://127.0.0.1:8000 (USECHAT_PORT=9000 make run)"
 	@echo "make test         run every test (ARGS='-k name' passes arguments to pytest)"
 	@echo "make test-fast    run the tests that need no browser, database or npm package (about a minute)"
 	@echo "make test-full    run every test, then longer fault and property tests (SLICE=1/4)"
+	@echo "make faults       run the fault test (TURNS=100 SEED=41 DATABASE=postgresql BUSY=1 WITHOUT=fencing)"
+	@echo "make soak         run 2,000 turns of the fault test, in slices (TURNS=5000 SEED=1000)"
+	@echo "make repeat       run the tests again and again, in slices (N=30)"
 	@echo "make check        check formatting, lint, types and dependencies"
 	@echo "make bench        compare this server with others"
 	@echo "make dist         build the wheel and the source distribution, and check that the wheel works"
@@ -45,7 +48,18 @@ test-fast: $(VENV)/.installed-test
 
 test-full: $(VENV)/.installed-test $(PAGE)
 	@$(PY) tests/harness/node.py
-	@$(PY) tests/harness/full.py $(or $(SLICE),1/1)
+	@$(PY) tests/harness/slices.py full --part $(or $(SLICE),1/1)
+
+faults: $(VENV)/.installed-test
+	@$(PY) tests/harness/slices.py faults --turns $(or $(TURNS),100) --seed $(or $(SEED),1) \
+		--database $(or $(DATABASE),sqlite) --without '$(WITHOUT)' $(if $(BUSY),--busy)
+
+soak: $(VENV)/.installed-test
+	@$(PY) tests/harness/slices.py soak --turns $(or $(TURNS),2000) --seed $(or $(SEED),1000)
+
+repeat: $(VENV)/.installed-test $(PAGE)
+	@$(PY) tests/harness/node.py
+	@$(PY) tests/harness/slices.py repeat --repetitions $(or $(N),30)
 
 check: $(VENV)/.installed-check $(VENV)/.installed-test web-demo/node_modules/.installed
 	@$(PY) -m ruff format --check .

@@ -56,13 +56,25 @@ _NODE_FIXTURES = frozenset({"reader", "node"})
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="leave out slow and property tests")
+    parser.addoption(
+        "--portable", action="store_true", help="leave out browsers, Next.js and PostgreSQL"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--fast"):
-        slow = [item for item in items if _is_slow(item)]
-        items[:] = [item for item in items if not _is_slow(item)]
-        config.hook.pytest_deselected(items=slow)
+    for option, is_left_out in (("--fast", _is_slow), ("--portable", _needs_much)):
+        if config.getoption(option):
+            config.hook.pytest_deselected(items=[item for item in items if is_left_out(item)])
+            items[:] = [item for item in items if not is_left_out(item)]
+
+
+def _needs_much(item: pytest.Item) -> bool:
+    """Whether a test needs a browser, Next.js (which is tested in one) or PostgreSQL."""
+    return (
+        "browser" in item.path.relative_to(Path(__file__).parent).parts
+        or "postgres" in getattr(item, "fixturenames", ())
+        or "[postgresql" in item.nodeid
+    )
 
 
 def _is_slow(item: pytest.Item) -> bool:

@@ -1,0 +1,291 @@
+"""Runs the rounds of a fault test, and keeps the books: each fault with its time and whom it
+touched, each turn with what each tab was shown and what the store had, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from ui_message_stream.messages import TextPart, UIMessage
+from usechat_server.errors import StoreUnavailable
+from usechat_server.store.sql import SqlChatStore
+
+from tests.faults.deployment import Deployment, Process
+from tests.faults.model import HELLO, Model
+from tests.faults.plan import Fault, Moment, Question, Round, Tab
+from tests.faults.tab import TabClient
+
+__all__ = ["Campaign", "FaultRecord", "Turn"]
+
+#: Seconds that a round may take, however it goes.
+ROUND_SECONDS = 90.0
+#: Seconds between two looks at the store.
+SAMPLE_SECONDS = 0.25
+
+
+@dataclass
+class FaultRecord:
+    """A fault that happened."""
+
+    plan: Fault
+    process: str
+    began: float
+    #: when it was over, and what it had broken was started again
+    ended: float = 0.0
+
+    @property
+    def is_global(self) -> bool:
+        """Whether it touched all turns of its time, not only those of one process."""
+        return self.plan.kind in {"empty redis", "freeze redis", "restart database"} or (
+            self.plan.kind == "kill and empty redis"
+        )
+
+    def __str__(self) -> str:
+        name = self.plan.kind if self.is_global else f"{self.plan.kind} {self.process}"
+        if self.plan.kind == "kill and empty redis":
+            name = f"kill {self.process} and empty redis"
+        return f"{name} ({self.ended - self.began:.1f} s)"
+
+
+@dataclass
+class Sample:
+    """What the store had at a time."""
+
+    began: float
+    ended: float
+    text: str
+
+
+@dataclass
+class Turn:
+    """A question, and all that is known about the response."""
+
+    question: Question
+    tabs: list[TabClient] = field(default_factory=list)
+    began: float = 0.0
+    #: when the last tab had the response
+    ended: float = 0.0
+    #: (time, process) of each request to the model
+    requests: list[tuple[float, str]] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    #: the faults that may have touched it, and all others at the same time
+    faults: list[FaultRecord] = field(default_factory=list)
+    other_faults: list[FaultRecord] = field(default_factory=list)
+    #: the response in the store, in the end
+    stored: UIMessage | None = None
+    outcomes: list[str | None] = field(default_factory=list)
+    #: the chat as each tab loads it in the end
+    reloaded: list[Any] = field(default_factory=list)
+    #: what followed: the next question
+    hello: TabClient | None = None
+    #: what went wrong while it was asked or read
+    failure: str = ""
+    #: how often each type of chunk was shown, at most in one tab
+    shown: Counter[str] = field(default_factory=Counter)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def notify(self) -> None:
+        """Wake what waits for a moment of the turn."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def reached(self, moment: Moment) -> None:
+        """Wait until a tab was shown a moment, or the turn is over."""
+        while self.shown[moment.chunk_type] < moment.count and not self.ended:
+            await self.changed.wait()
+
+    @property
+    def processes(self) -> set[str]:
+        """The processes that have run it."""
+        asked = {self.tabs[0].streams[0].process} if self.tabs and self.tabs[0].streams else set()
+        return asked | {process for _, process in self.requests}
+
+
+class Campaign:
+    """Runs one round after another."""
+
+    def __init__(self, deployment: Deployment, store: SqlChatStore, seed: int) -> None:
+        self.turns: list[Turn] = []
+        #: tool, chat, begins or ends, process
+        self.tool_runs: list[tuple[str, str, str, str]] = []
+        self.faults: list[FaultRecord] = []
+        #: (time, seconds) by which this process itself was late
+        self.delays: list[tuple[float, float]] = []
+        self._deployment = deployment
+        self._store = store
+        self._model = Model(self._on_request)
+        self._chance = random.Random(seed)
+        self._next_process = 0
+        self._loop = asyncio.get_running_loop()
+        self._by_chat: dict[str, Turn] = {}
+        deployment.provider.on(self._model.reply)
+
+    async def run(self, rounds: list[Round]) -> None:
+        """Run the rounds."""
+        ticker = asyncio.create_task(self._measure_delays())
+        try:
+            for number, each in enumerate(rounds):
+                started = monotonic()
+                await self._run_round(each)
+                print(
+                    f"round {number}: {len(each.questions)} turns, {monotonic() - started:.1f} s,",
+                    ", ".join(map(str, self.faults[-len(each.faults) :] if each.faults else [])),
+                    flush=True,
+                )
+        finally:
+            ticker.cancel()
+
+    async def _run_round(self, plan: Round) -> None:
+        turns = [Turn(question) for question in plan.questions]
+        records: list[FaultRecord] = []
+        for turn in turns:
+            self._model.questions[turn.question.chat] = turn.question
+            self._by_chat[turn.question.chat] = turn
+        self.turns += turns
+        first_fault = asyncio.Event()
+        if not plan.faults:
+            first_fault.set()
+        sampler = asyncio.create_task(self._sample(turns))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for turn in turns:
+                    group.create_task(self._run_turn(turn, first_fault))
+                for fault in plan.faults:
+                    group.create_task(
+                        self._inject(fault, turns[fault.victim], records, first_fault)
+                    )
+        finally:
+            sampler.cancel()
+        self.faults += records
+        for turn in turns:
+            for record in records:
+                if not turn.ended or turn.ended >= record.began:
+                    touched = record.is_global or record.process in turn.processes
+                    (turn.faults if touched else turn.other_faults).append(record)
+        await self._deployment.wait_until_well()
+        await asyncio.gather(*(self._conclude(turn) for turn in turns))
+
+    async def _run_turn(self, turn: Turn, first_fault: asyncio.Event) -> None:
+        question = turn.question
+        turn.tabs = [
+            TabClient(question.chat, tab, self._connect, self._on_chunk(turn))
+            for tab in question.tabs
+        ]
+        if question.waits_for_fault:
+            await first_fault.wait()
+        turn.began = monotonic()
+        try:
+            async with asyncio.timeout(ROUND_SECONDS), asyncio.TaskGroup() as group:
+                asking = group.create_task(
+                    turn.tabs[0].ask(f"{question.chat} please", f"u-{question.chat}")
+                )
+                for tab in turn.tabs[1:]:
+                    group.create_task(_open_later(turn, tab, asking))
+        except TimeoutError:
+            turn.failure = f"not over after {ROUND_SECONDS} s"
+        except ExceptionGroup as error:
+            turn.failure = repr(error.exceptions[0])
+        turn.ended = monotonic()
+        turn.notify()
+
+    async def _inject(
+        self, fault: Fault, victim: Turn, records: list[FaultRecord], first_fault: asyncio.Event
+    ) -> None:
+        await victim.reached(fault.moment)
+        processes = self._deployment.processes
+        owner = victim.requests[-1][1] if victim.requests else processes[0].name
+        process = next(
+            process for process in processes if (process.name == owner) == fault.hits_owner
+        )
+        record = FaultRecord(fault, process.name, monotonic())
+        records.append(record)
+        first_fault.set()
+        async with self._deployment.fault(fault.kind, process):
+            await asyncio.sleep(fault.seconds)
+        record.ended = monotonic()
+
+    async def _conclude(self, turn: Turn) -> None:
+        """Load the chat in each tab and from the store, and ask the next question."""
+        chat = turn.question.chat
+        try:
+            async with asyncio.timeout(ROUND_SECONDS):
+                for tab in turn.tabs:
+                    await tab.follow()  # a tab may have been shown an end before it was stored
+                    turn.reloaded.append(await tab.load())
+                stored = await self._store.get(None, chat)
+                if stored is not None and stored.messages[-1].role == "assistant":
+                    turn.stored = stored.messages[-1]
+                turn.outcomes = [each.outcome for each in await self._store.turns(None, chat) or ()]
+                turn.hello = TabClient(
+                    chat, Tab(turn.question.tabs[0].client_version), self._connect, lambda _: None
+                )
+                await turn.hello.ask(f"{chat} {HELLO}", f"h-{chat}")
+        except TimeoutError:
+            turn.failure = turn.failure or f"not concluded after {ROUND_SECONDS} s"
+
+    async def _sample(self, turns: list[Turn]) -> None:
+        """Note what the store has of each response that is not over."""
+        while True:
+            for turn in turns:
+                if not turn.began or turn.ended:
+                    continue
+                began = monotonic()
+                with suppress(StoreUnavailable):
+                    stored = await self._store.get(None, turn.question.chat)
+                    message = stored.messages[-1] if stored is not None else None
+                    text = message_text(message) if message and message.role != "user" else ""
+                    turn.samples.append(Sample(began, monotonic(), text))
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    async def _measure_delays(self) -> None:
+        while True:
+            before = monotonic()
+            await asyncio.sleep(0.05)
+            self.delays.append((before, monotonic() - before - 0.05))
+
+    def _connect(self) -> Process:
+        """Return the next process that accepts connections, as a load balancer does."""
+        processes = self._deployment.processes
+        for _ in processes:
+            self._next_process += 1
+            process = processes[self._next_process % len(processes)]
+            if process.client.connect is not None:
+                return process
+        return processes[0]
+
+    def _on_chunk(self, turn: Turn) -> Any:
+        shown: Counter[str] = Counter()
+
+        def on_chunk(chunk: dict[str, Any]) -> None:
+            kind = chunk["type"]
+            shown[kind] += 1
+            if shown[kind] > turn.shown[kind]:
+                turn.shown[kind] = shown[kind]
+                turn.notify()
+
+        return on_chunk
+
+    def _on_request(self, chat: str, port: int) -> None:
+        name = next(
+            process.name for process in self._deployment.processes if process.provider.port == port
+        )
+        self._by_chat[chat].requests.append((monotonic(), name))
+
+
+async def _open_later(turn: Turn, tab: TabClient, asking: asyncio.Task[None]) -> None:
+    """Open another tab at its moment."""
+    assert tab.plan.opens is not None
+    reached = asyncio.ensure_future(turn.reached(tab.plan.opens))
+    await asyncio.wait([reached, asking], return_when=asyncio.FIRST_COMPLETED)
+    reached.cancel()
+    await tab.follow()
+
+
+def message_text(message: UIMessage) -> str:
+    """Return the text of a message."""
+    return "".join(part.text for part in message.parts if isinstance(part, TextPart))

@@ -1,0 +1,179 @@
+"""What happens in a fault test, drawn from a seed: questions in rounds, and the faults of each."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Database", "Fault", "FaultKind", "Moment", "Question", "Round", "Tab", "draw_rounds"]
+
+Database = Literal["sqlite", "postgresql"]
+
+FaultKind = Literal[
+    "kill",
+    "kill and empty redis",
+    "pause",
+    "empty redis",
+    "freeze redis",
+    "restart database",
+    "cut client",
+    "cut redis",
+    "cut database",
+    "cut provider",
+    "stall client",
+    "stall redis",
+    "stall database",
+    "stall provider",
+]
+
+#: Kind → how often it is in the deck from which faults are drawn, and the seconds it may take.
+#: Five seconds is the length of a lease.
+_DECK: dict[FaultKind, tuple[int, tuple[float, ...]]] = {
+    "kill": (5, (0.0, 0.5)),
+    "kill and empty redis": (3, (0.0, 0.5)),
+    "pause": (4, (1.0, 7.5, 7.5)),
+    "empty redis": (2, (0.0, 1.5)),
+    "freeze redis": (2, (0.5, 3.0, 7.0)),
+    "restart database": (2, (0.0, 2.0)),
+    "cut client": (1, (0.0, 1.0)),
+    "cut redis": (2, (0.0, 1.0, 7.5)),
+    "cut database": (1, (0.0, 3.0)),
+    "cut provider": (1, (0.0,)),
+    "stall client": (1, (1.0, 4.0)),
+    "stall redis": (2, (1.0, 3.0, 7.5)),
+    "stall database": (1, (1.0, 4.0)),
+    "stall provider": (1, (1.0, 4.0)),
+}
+#: A SQLite file has no network and no process of its own: `restart database` locks it.
+_NOT_SQLITE = frozenset({"cut database", "stall database"})
+
+CLIENT_VERSIONS = ("7.0.173", "6.0.324", "5.0.92")
+QUESTIONS_PER_ROUND = (6, 10)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point of a response, as a tab is shown it: so many chunks of a type."""
+
+    chunk_type: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A tab that shows a chat."""
+
+    client_version: str
+    #: when another tab, which opens later, is opened
+    opens: Moment | None = None
+    #: when it is reloaded by its user
+    reloads: Moment | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, and the response that the model gives to it."""
+
+    chat: str
+    #: the tools that are called at once, after the first text
+    tools: tuple[str, ...]
+    #: how many pieces the text before and after the tools has
+    before: int
+    after: int
+    #: the first one asks
+    tabs: tuple[Tab, ...]
+    #: whether it is asked when the round's first fault has begun
+    waits_for_fault: bool = False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, which begins at a moment of one question's response."""
+
+    kind: FaultKind
+    #: index of the question in its round
+    victim: int
+    moment: Moment
+    #: whether it is the process that runs the response, or the other one
+    hits_owner: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Round:
+    """Questions at the same time, and faults meanwhile. The next round begins in good health."""
+
+    questions: tuple[Question, ...]
+    faults: tuple[Fault, ...]
+
+
+def draw_rounds(seed: int, turns: int, database: Database) -> list[Round]:
+    """Draw rounds with so many questions in all."""
+    chance = random.Random(seed)
+    deck: list[FaultKind] = []
+    rounds: list[Round] = []
+    while turns > 0:
+        size = min(chance.randint(*QUESTIONS_PER_ROUND), turns)
+        turns -= size
+        questions = tuple(
+            _draw_question(chance, f"chat-{len(rounds)}-{index}") for index in range(size)
+        )
+        faults = []
+        for _ in range(chance.choice([0, 1, 1, 1, 2, 2])):
+            if not deck:
+                deck = [
+                    kind
+                    for kind, (count, _) in _DECK.items()
+                    if database != "sqlite" or kind not in _NOT_SQLITE
+                    for _ in range(count)
+                ]
+                chance.shuffle(deck)
+            faults.append(_draw_fault(chance, deck.pop(), questions))
+        rounds.append(Round(questions, tuple(faults)))
+    return rounds
+
+
+def _draw_question(chance: random.Random, chat: str) -> Question:
+    tools = chance.choice([(), (), ("charge",), ("look",), ("charge", "look")])
+    tabs = [Tab(chance.choice(CLIENT_VERSIONS), None, _draw_reload(chance))]
+    for _ in range(chance.choice([0, 1, 1, 2])):
+        opens = Moment("text-delta", chance.randrange(1, 10))
+        tabs.append(Tab(chance.choice(CLIENT_VERSIONS), opens, _draw_reload(chance)))
+    return Question(
+        chat,
+        tools,
+        before=chance.randrange(10, 40) if tools else 0,
+        after=chance.randrange(15, 60),
+        tabs=tuple(tabs),
+        waits_for_fault=chance.random() < 0.15,
+    )
+
+
+def _draw_reload(chance: random.Random) -> Moment | None:
+    return Moment("text-delta", chance.randrange(1, 20)) if chance.random() < 0.15 else None
+
+
+def _draw_fault(chance: random.Random, kind: FaultKind, questions: tuple[Question, ...]) -> Fault:
+    victims = [index for index, each in enumerate(questions) if not each.waits_for_fault]
+    victim = chance.choice(victims) if victims else 0
+    question = questions[victim]
+    moments = [
+        Moment("start"),
+        Moment("text-delta", chance.randrange(1, question.before + question.after)),
+        Moment("text-delta", chance.randrange(1, question.before + question.after)),
+        Moment("finish"),
+    ]
+    if question.tools:
+        moments += [
+            Moment("tool-input-available"),
+            Moment("tool-input-available"),
+            Moment("tool-output-available"),
+        ]
+    return Fault(
+        kind,
+        victim,
+        chance.choice(moments),
+        hits_owner=chance.random() < 0.8,
+        seconds=chance.choice(_DECK[kind][1]),
+    )

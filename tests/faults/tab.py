@@ -1,0 +1,201 @@
+"""A tab of a browser that shows a chat as useChat with `resume: true` does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import httpx
+from ui_message_stream.chunks import parse_chunk
+from ui_message_stream.messages import UIMessage
+from ui_message_stream.reducer import reduce
+from ui_message_stream.state import StreamState
+
+from tests.faults import plan
+from tests.faults.deployment import Process
+
+__all__ = ["Stream", "TabClient"]
+
+#: Seconds after which a request is sent again that did not succeed.
+RETRY_SECONDS = 0.2
+
+
+@dataclass
+class Stream:
+    """A response that the tab has read."""
+
+    method: str
+    process: str
+    began: float
+    #: 0: there was no response
+    status: int = 0
+    #: the body of a response that is no stream
+    text: str = ""
+    chunks: list[dict[str, Any]] = field(default_factory=list)
+    #: the time of each
+    times: list[float] = field(default_factory=list)
+    #: whether it was read to `[DONE]`
+    is_complete: bool = False
+    ended: float = 0.0
+
+    @property
+    def end(self) -> dict[str, Any] | None:
+        """The last chunk of a complete stream."""
+        return self.chunks[-1] if self.is_complete and self.chunks else None
+
+    @property
+    def shows_error(self) -> bool:
+        """Whether the client shows an error, or that the response was interrupted. A lost
+        connection does not count: the client connects again."""
+        if self.status >= 400:
+            return True
+        end = self.end or {}
+        return end.get("type") == "error" or end.get("finishReason") == "interrupted"
+
+    def message(self) -> UIMessage:
+        """Return the message that its chunks make, which must be legal."""
+        parsed = [parse_chunk(chunk) for chunk in self.chunks]
+        grammar = StreamState()
+        for chunk in parsed:
+            if chunk.type != "error":
+                grammar.check(chunk)
+        return reduce(parsed)
+
+
+class TabClient:
+    """The client. It reloads the chat after an error, until the response has ended."""
+
+    def __init__(
+        self,
+        chat: str,
+        tab: plan.Tab,
+        choose_process: Callable[[], Process],
+        on_chunk: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """Create a tab that is not open yet.
+
+        Args:
+            chat: The chat.
+            tab: What its user does.
+            choose_process: Returns the process that the next request is sent to.
+            on_chunk: Called with each chunk that it is shown.
+        """
+        self.chat = chat
+        self.plan = tab
+        self.streams: list[Stream] = []
+        #: the processes that its requests were sent to
+        self.processes: set[str] = set()
+        #: statuses of requests for the chat that failed; 0: there was no response
+        self.failed_loads: list[tuple[float, int]] = []
+        #: when the question was known to be stored
+        self.asked_at = 0.0
+        #: the chat as it was loaded last
+        self.loaded: Any = None
+        self._choose_process = choose_process
+        self._on_chunk = on_chunk
+        self._shown = 0
+
+    @property
+    def shown_error(self) -> bool:
+        """Whether the client shows an error, or that the response was interrupted."""
+        return any(stream.shows_error for stream in self.streams)
+
+    async def ask(self, text: str, message_id: str) -> None:
+        """Send a question, as often as it takes, and read the response to its end."""
+        parts = [{"type": "text", "text": text}]
+        message = {"id": message_id, "role": "user", "parts": parts}
+        body = {
+            "id": self.chat,
+            "message": message,
+            "trigger": "submit-message",
+            "messageId": message_id,
+        }
+        while True:
+            stream = await self._stream("POST", "/api/chat", body)
+            if stream.status == 200 or await self._knows(message_id):
+                break
+            await asyncio.sleep(RETRY_SECONDS)
+        self.asked_at = monotonic()
+        if stream.end is None or stream.end["type"] == "error":
+            await self.follow()
+
+    async def follow(self) -> None:
+        """Load the chat and read the stream until the response has ended."""
+        while True:
+            self.loaded = await self.load(resume=True)
+            if self.loaded is not None and not self.loaded["activeRunId"]:
+                return
+            stream = await self._stream("GET", f"/api/chat/{self.chat}/stream")
+            if stream.end is not None and stream.end["type"] != "error":
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def load(self, *, resume: bool = False) -> Any:
+        """Return the stored chat; None if it does not exist. Sent as often as it takes."""
+        while True:
+            status = 0
+            with suppress(httpx.HTTPError):
+                async with self._client() as client:
+                    url = self._url(self._connect(), f"/api/chat/{self.chat}")
+                    response = await client.get(url, params={"resume": "1"} if resume else None)
+                status = response.status_code
+                if status == 200:
+                    return response.json()
+                if status == 404:
+                    return None
+            self.failed_loads.append((monotonic(), status))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _knows(self, message_id: str) -> bool:
+        """Whether the chat contains a message."""
+        chat = await self.load()
+        return chat is not None and any(each["id"] == message_id for each in chat["messages"])
+
+    async def _stream(self, method: str, path: str, body: Any = None) -> Stream:
+        """Read a response until it ends, the connection is lost, or the user reloads the tab."""
+        process = self._connect()
+        stream = Stream(method, process.name, monotonic())
+        self.streams.append(stream)
+        with suppress(httpx.HTTPError):
+            async with (
+                self._client() as client,
+                client.stream(method, self._url(process, path), json=body) as response,
+            ):
+                stream.status = response.status_code
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    stream.text = (await response.aread()).decode()
+                else:
+                    await self._read(stream, response)
+        stream.ended = monotonic()
+        return stream
+
+    async def _read(self, stream: Stream, response: httpx.Response) -> None:
+        async for line in response.aiter_lines():
+            if line == "data: [DONE]":
+                stream.is_complete = True
+            elif line.startswith("data: "):
+                chunk = json.loads(line.removeprefix("data: "))
+                stream.chunks.append(chunk)
+                stream.times.append(monotonic())
+                self._on_chunk(chunk)
+                if (reload := self.plan.reloads) and chunk["type"] == reload.chunk_type:
+                    self._shown += 1
+                    if self._shown == reload.count:
+                        return
+
+    def _connect(self) -> Process:
+        process = self._choose_process()
+        self.processes.add(process.name)
+        return process
+
+    def _url(self, process: Process, path: str) -> str:
+        return f"http://127.0.0.1:{process.client.port}{path}"
+
+    def _client(self) -> httpx.AsyncClient:
+        headers = {"x-usechat-client": self.plan.client_version, "connection": "close"}
+        return httpx.AsyncClient(trust_env=False, timeout=None, headers=headers)

@@ -1,0 +1,62 @@
+"""Processes killed and paused, Redis emptied and frozen, the database restarted, the network cut,
+at drawn moments of many turns: no text is lost, no tool runs twice, every question is answered.
+
+`make faults TURNS=100 SEED=41 DATABASE=postgresql` runs more of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+
+import pytest
+from usechat_server.store.sql import SqlChatStore
+
+from tests.faults.campaign import Campaign
+from tests.faults.deployment import Deployment, open_database
+from tests.faults.plan import Database, draw_rounds
+from tests.faults.promises import broken_promises, whole_turns
+from tests.faults.report import write_report
+from tests.harness.fake_provider import FakeProvider
+from tests.harness.postgres import NOT_INSTALLED, binary_directory
+from tests.harness.redis_server import redis_server
+
+TURNS = int(os.environ.get("USECHAT_FAULT_TURNS", "8"))
+SEED = int(os.environ.get("USECHAT_FAULT_SEED", "1"))
+DATABASES: list[Database] = ["sqlite", "postgresql"]
+OUTPUT = Path(__file__).parents[1] / "output" / "faults"
+
+
+@pytest.mark.timeout(120 + 10 * TURNS)
+@pytest.mark.parametrize("database", DATABASES)
+def test_promises_are_kept_despite_faults(database: Database) -> None:
+    if database == "postgresql" and binary_directory() is None:
+        pytest.skip(NOT_INSTALLED)
+    folder = OUTPUT / f"{database}-{SEED}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    campaign = asyncio.run(_run(database, folder))
+    broken = broken_promises(campaign)
+    write_report(campaign, folder, broken)
+    print(f"{len(whole_turns(campaign))} of {len(campaign.turns)} turns are whole")
+    assert not broken, "\n".join([f"seed {SEED}, see {folder}:", *broken])
+
+
+async def _run(database: Database, folder: Path) -> Campaign:
+    mutation = os.environ.get("USECHAT_FAULT_MUTATION", "")
+    with ExitStack() as servers:
+        provider = servers.enter_context(FakeProvider())
+        redis = servers.enter_context(redis_server())
+        shared = open_database(database, folder, servers)
+        deployment = Deployment(provider, redis, shared, folder)
+        store = SqlChatStore(shared.url())
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(store.aclose)
+            await deployment.open(stack, mutation)
+            campaign = Campaign(deployment, store, SEED)
+            await campaign.run(draw_rounds(SEED, TURNS, database))
+            campaign.tool_runs = deployment.tool_runs()
+        return campaign
