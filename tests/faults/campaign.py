@@ -86,7 +86,7 @@ class Turn:
     #: what went wrong while it was asked or read
     failure: str = ""
     #: how often each type of chunk was shown, at most in one tab
-    shown: Counter[str] = field(default_factory=Counter)
+    received: Counter[str] = field(default_factory=Counter)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def notify(self) -> None:
@@ -96,14 +96,14 @@ class Turn:
 
     async def reached(self, moment: Moment) -> None:
         """Wait until a tab was shown a moment, or the turn is over."""
-        while self.shown[moment.chunk_type] < moment.count and not self.ended:
+        while self.received[moment.chunk_type] < moment.count and not self.ended:
             await self.changed.wait()
 
     @property
     def processes(self) -> set[str]:
         """The processes that have run it."""
-        asked = {self.tabs[0].streams[0].process} if self.tabs and self.tabs[0].streams else set()
-        return asked | {process for _, process in self.requests}
+        first = {self.tabs[0].streams[0].process} if self.tabs and self.tabs[0].streams else set()
+        return first | {process for _, process in self.requests}
 
 
 class Campaign:
@@ -259,13 +259,13 @@ class Campaign:
         return processes[0]
 
     def _on_chunk(self, turn: Turn) -> Any:
-        shown: Counter[str] = Counter()
+        received: Counter[str] = Counter()
 
         def on_chunk(chunk: dict[str, Any]) -> None:
             kind = chunk["type"]
-            shown[kind] += 1
-            if shown[kind] > turn.shown[kind]:
-                turn.shown[kind] = shown[kind]
+            received[kind] += 1
+            if received[kind] > turn.received[kind]:
+                turn.received[kind] = received[kind]
                 turn.notify()
 
         return on_chunk

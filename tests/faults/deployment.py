@@ -25,7 +25,7 @@ __all__ = ["Deployment", "Postgres", "Process", "Sqlite", "open_database"]
 
 
 class Sqlite:
-    """A SQLite file. A restart is a lock that nobody else can have meanwhile."""
+    """A SQLite file. A restart is a lock that keeps the processes from writing."""
 
     connect: Connect | None = None
 

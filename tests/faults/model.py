@@ -81,9 +81,9 @@ def is_whole(response: UIMessage | None, question: Question) -> bool:
     """Whether a response is what the model said, once, with the outputs of all tools."""
     if response is None:
         return False
-    said = pieces("".join(part.text for part in response.parts if isinstance(part, TextPart)))
+    written = pieces("".join(part.text for part in response.parts if isinstance(part, TextPart)))
     for step, count in (("b", question.before), ("a", question.after)):
-        own = [piece for piece in said if piece.step == step]
+        own = [piece for piece in written if piece.step == step]
         if [piece.number for piece in own] != list(range(count)):
             return False
         if len({piece.attempt for piece in own}) > 1:

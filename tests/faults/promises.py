@@ -49,7 +49,7 @@ def _problems(campaign: Campaign, turn: Turn) -> Iterator[str]:
     if not whole:
         if not any(_explains(fault, turn) for fault in turn.faults):
             yield f"not whole, which no fault explains: {_describe(turn.stored)}"
-        if not any(tab.shown_error for tab in turn.tabs):
+        if not any(tab.shows_error for tab in turn.tabs):
             yield f"not whole, and no client shows an error: {_describe(turn.stored)}"
     for number, tab in enumerate(turn.tabs):
         yield from (f"tab {number}: {problem}" for problem in _tab_problems(turn, tab))
@@ -91,7 +91,7 @@ def _tab_problems(turn: Turn, tab: TabClient) -> Iterator[str]:
     errors = [stream for stream in tab.streams if stream.status not in {200, 204}]
     lost = [stream for stream in tab.streams if stream.status == 200 and not stream.is_complete]
     reloads = 1 if tab.plan.reloads else 0
-    if errors or len(lost) > reloads or tab.shown_error or tab.failed_loads:
+    if errors or len(lost) > reloads or tab.shows_error or tab.failed_loads:
         statuses = [(stream.method, stream.status, stream.text) for stream in tab.streams]
         yield f"had errors though no fault touched it: {statuses} {tab.failed_loads}"
 
@@ -112,10 +112,10 @@ def _late_checkpoints(campaign: Campaign, turn: Turn) -> Iterator[str]:
     """While no fault touches a turn, the store is never further behind the clients than this."""
     if turn.faults:
         return
-    shown = _shown(turn)
+    received = _received_pieces(turn)
     for sample in turn.samples:
         bound = _bound(campaign, sample.began)
-        due = {piece for time, piece in shown if time < sample.began - bound}
+        due = {piece for time, piece in received if time < sample.began - bound}
         if missing := due - set(pieces(sample.text)):
             yield f"{len(missing)} pieces were not stored {bound:.1f} s after they were shown"
             return
@@ -128,7 +128,7 @@ def _lost_text(campaign: Campaign, turn: Turn) -> Iterator[str]:
         return
     killed = fatal[0].began
     bound = _bound(campaign, killed)
-    due = {(p.step, p.number) for time, p in _shown(turn) if time < killed - bound}
+    due = {(p.step, p.number) for time, p in _received_pieces(turn) if time < killed - bound}
     stored = pieces(message_text(turn.stored)) if turn.stored is not None else []
     if missing := due - {(p.step, p.number) for p in stored}:
         yield f"{len(missing)} pieces were lost that were shown {bound:.1f} s before the kill"
@@ -140,24 +140,24 @@ def _bound(campaign: Campaign, time: float) -> float:
     return CHECKPOINT_SECONDS + WRITE_SECONDS + 2 * max(delays, default=0.0)
 
 
-def _shown(turn: Turn) -> list[tuple[float, Piece]]:
+def _received_pieces(turn: Turn) -> list[tuple[float, Piece]]:
     """Return each piece that a tab was shown as it was written, and when."""
-    shown = []
+    received = []
     for tab in turn.tabs:
         for stream in tab.streams:
             for time, chunk in zip(stream.times, stream.chunks, strict=True):
                 if chunk["type"] == "text-delta":
-                    shown += [(time, piece) for piece in pieces(chunk["delta"])]
-    return shown
+                    received += [(time, piece) for piece in pieces(chunk["delta"])]
+    return received
 
 
 def _describe(message: UIMessage | None) -> str:
     if message is None:
         return "no response"
-    said = pieces(message_text(message))
+    written = pieces(message_text(message))
     tools = [
         f"{part.tool_name} {part.state}" for part in message.parts if isinstance(part, ToolPart)
     ]
-    counts = Counter((piece.step, piece.attempt) for piece in said)
+    counts = Counter((piece.step, piece.attempt) for piece in written)
     text = ", ".join(f"{count} {step}.{attempt}" for (step, attempt), count in counts.items())
     return f"[{text}; {', '.join(tools)}]"

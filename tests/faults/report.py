@@ -1,4 +1,4 @@
-"""An account of a fault test that a person can read: what happened in each turn, in order."""
+"""A readable account of a fault test: what happened in each turn, in order."""
 
 from __future__ import annotations
 

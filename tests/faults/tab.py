@@ -92,16 +92,14 @@ class TabClient:
         self.processes: set[str] = set()
         #: statuses of requests for the chat that failed; 0: there was no response
         self.failed_loads: list[tuple[float, int]] = []
-        #: when the question was known to be stored
-        self.asked_at = 0.0
         #: the chat as it was loaded last
         self.loaded: Any = None
         self._choose_process = choose_process
         self._on_chunk = on_chunk
-        self._shown = 0
+        self._received = 0
 
     @property
-    def shown_error(self) -> bool:
+    def shows_error(self) -> bool:
         """Whether the client shows an error, or that the response was interrupted."""
         return any(stream.shows_error for stream in self.streams)
 
@@ -120,7 +118,6 @@ class TabClient:
             if stream.status == 200 or await self._knows(message_id):
                 break
             await asyncio.sleep(RETRY_SECONDS)
-        self.asked_at = monotonic()
         if stream.end is None or stream.end["type"] == "error":
             await self.follow()
 
@@ -184,8 +181,8 @@ class TabClient:
                 stream.times.append(monotonic())
                 self._on_chunk(chunk)
                 if (reload := self.plan.reloads) and chunk["type"] == reload.chunk_type:
-                    self._shown += 1
-                    if self._shown == reload.count:
+                    self._received += 1
+                    if self._received == reload.count:
                         return
 
     def _connect(self) -> Process:

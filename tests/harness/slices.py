@@ -114,15 +114,15 @@ def run(series: str, slices: list[Slice]) -> int:
     earlier = [] if commit.endswith("+") else _results(commit, series)
     results = []
     for each in slices:
-        found = [
+        previous = [
             result
             for result in earlier
             if (result["slice"], result["seed"], result["busy"])
             == (each.name, each.seed, each.is_busy)
         ]
-        if found and not each.is_repeatable:
-            results.append(found[-1])
-            print(f"{each.name}, seed {each.seed}: has a result ({found[-1]['result']})")
+        if previous and not each.is_repeatable:
+            results.append(previous[-1])
+            print(f"{each.name}, seed {each.seed}: has a result ({previous[-1]['result']})")
         else:
             results.append(_run_slice(commit, series, each))
     failed = [result for result in results if result["result"] != "passed"]
