@@ -341,6 +341,16 @@ def test_a_user_function_that_fails_is_an_error(caplog: pytest.LogCaptureFixture
         assert logged in caplog.text
 
 
+@pytest.mark.parametrize("user_id", ["ann\0", "ann\nWARNING: forged", "\ud83d", "a" * 256])
+def test_a_user_id_that_cannot_be_stored_is_refused(
+    user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert refusal_text(response_for(lambda request: user_id), 401) == "Please sign in."
+    messages = [record.message for record in caplog.records if "user= returned" in record.message]
+    assert messages
+    assert all(message.isprintable() and len(message) < 200 for message in messages)
+
+
 def test_a_user_function_has_a_time_limit() -> None:
     async def hang(request: Request) -> str:
         await asyncio.Event().wait()

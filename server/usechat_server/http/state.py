@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -46,6 +47,8 @@ UserHook = Callable[[Request], Awaitable[str | None] | str | None]
 
 #: Seconds that `on_chat_created` hooks may still take at the end.
 _HOOK_SECONDS = 2.0
+#: Longest id of a user, in characters: databases index it. OpenID Connect allows as many.
+_MAX_USER_LENGTH = 255
 
 
 class AppState:
@@ -135,6 +138,13 @@ class AppState:
             raise NotSignedIn
         if not isinstance(user, str):
             raise TypeError(f"user= returned {type(user).__name__}: expected a str or None")
+        if len(user) > _MAX_USER_LENGTH or any(category(one) in ("Cc", "Cs") for one in user):
+            logger.warning(
+                "user= returned %.80r: expected at most %d characters and no control characters",
+                user,
+                _MAX_USER_LENGTH,
+            )
+            raise NotSignedIn
         return user
 
     def has_chat_list(self, user: str | None) -> bool:
