@@ -23,7 +23,7 @@ LAYERS = [
     {"compose"},
     {"providers"},
     {"mcp", "approvals"},
-    {"chat_request", "trust"},
+    {"chat_request", "client_history", "trust"},
     {"coordination"},
     {"loop"},
     {"store"},

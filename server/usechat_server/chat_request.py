@@ -20,6 +20,7 @@ from ui_message_stream.schema import JSONObject
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals import normalize_legacy_approvals
+from usechat_server.client_history import sanitize_user_message
 from usechat_server.errors import InvalidRequest
 from usechat_server.turn import Turn
 
@@ -125,7 +126,12 @@ def turn_of(request: ChatRequest, user: str | None, client_version: ClientVersio
         user=user,
         chat_id=request.chat_id,
         client_version=client_version,
-        messages=[normalize_legacy_approvals(message) for message in request.messages],
+        messages=[
+            sanitize_user_message(message)
+            if message.role == "user"
+            else normalize_legacy_approvals(message)
+            for message in request.messages
+        ],
         message_id=continued.id if continued else new_message_id(),
         trigger=request.trigger,
         body=request.body,

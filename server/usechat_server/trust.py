@@ -1,7 +1,8 @@
-"""What the server accepts of a message that a client continues.
+"""What the server accepts of the client's messages.
 
-The client has the whole message and sends it back. It may add the output of an open call and the
-decision about an approval; it could have made up everything else.
+Of a message that it continues, the client has all and sends it back. It may add the output of an
+open call and the decision about an approval; it could have made up everything else. What of a
+history is accepted that only the client knows is in `client_history`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from usechat_server.errors import ChatConflict, ChatError, Forbidden, InvalidReq
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource
 from usechat_server.turn import Turn
 
-__all__ = ["check_client_outputs", "merge_client_message"]
+__all__ = ["check_client_outputs", "merge_client_message", "merge_earlier_message"]
 
 _OUTPUT = ("output-available", "output-error")
 
@@ -58,6 +59,47 @@ def merge_client_message(stored: UIMessage, sent: UIMessage) -> tuple[UIMessage,
     return msgspec.structs.replace(stored, parts=parts), frozenset(client_outputs)
 
 
+def merge_earlier_message(stored: UIMessage, sent: UIMessage) -> tuple[UIMessage, frozenset[str]]:
+    """Merge into a stored message what the client resolved before the chat went on without it:
+    outputs and denials. Unlike in a continued message, nothing is refused, and no call is run.
+
+    Args:
+        stored: The message as the server has it.
+        sent: The message as the client sent it.
+
+    Returns:
+        The merged message, the same object if nothing changed, and the ids of the calls whose
+        output the client brought.
+    """
+    client_parts = {
+        part.tool_call_id: part for part in _tool_parts(normalize_legacy_approvals(sent))
+    }
+    client_outputs: set[str] = set()
+    parts: list[Part] = []
+    for part in stored.parts:
+        merged = part
+        if isinstance(part, ToolPart) and (sent_part := client_parts.get(part.tool_call_id)):
+            merged = _merge_earlier_part(part, sent_part)
+            if merged is not part and merged.state in _OUTPUT:
+                client_outputs.add(part.tool_call_id)
+        parts.append(merged)
+    if all(merged is part for merged, part in zip(parts, stored.parts, strict=True)):
+        return stored, frozenset()
+    return msgspec.structs.replace(stored, parts=parts), frozenset(client_outputs)
+
+
+def _merge_earlier_part(part: ToolPart, client_part: ToolPart) -> ToolPart:
+    try:
+        merged = _merge_part(part, client_part)
+    except ChatError:
+        return part
+    if merged is part or merged.state != "approval-responded":
+        return merged
+    # An approved call can only run in the message that it belongs to, when that is continued.
+    is_denied = merged.approval is not None and merged.approval.approved is False
+    return msgspec.structs.replace(merged, state="output-denied") if is_denied else part
+
+
 def _merge_part(part: ToolPart, client_part: ToolPart) -> ToolPart:
     if client_part.state in _OUTPUT:
         if part.state == "input-available" and not part.provider_executed:
@@ -89,7 +131,8 @@ async def check_client_outputs(
     *,
     has_step_tools: bool,
 ) -> None:
-    """Check that the client may bring the outputs in the continued message's last step.
+    """Check that the client may bring the outputs in the continued message's last step, and those
+    in earlier messages.
 
     With a store the client may resolve calls of the agent's client tools, and nothing else. Without
     one, the outputs of this server's own tools in the same step come back from the client too, and
@@ -105,11 +148,17 @@ async def check_client_outputs(
     Raises:
         ChatError: An output is not the client's to bring.
     """
-    if turn.continued is None:
-        return
-    parts = turn.continued.last_step_calls()
+    parts = [] if turn.continued is None else turn.continued.last_step_calls()
+    client_outputs = turn.client_outputs or frozenset()
+    earlier_parts = [
+        part
+        for message in turn.messages
+        if message.id in turn.resolved_messages
+        for part in _tool_parts(message)
+        if part.tool_call_id in client_outputs
+    ]
     known = _by_name(tools)
-    if sources and any(part.tool_name not in known for part in parts):
+    if sources and any(part.tool_name not in known for part in (*parts, *earlier_parts)):
         for source in sources:
             known = _by_name(await source.tools(turn)) | known
     for part in parts:
@@ -127,8 +176,15 @@ async def check_client_outputs(
         elif part.tool_call_id in turn.client_outputs:
             if tool is None and not has_step_tools:
                 raise _error(part, "this server has no such tool")
-            if not isinstance(tool, ClientTool | None):
-                raise _error(part, "the client does not run this tool")
+            _check_client_tool(part, tool)
+    for part in earlier_parts:
+        _check_client_tool(part, known.get(part.tool_name))
+
+
+def _check_client_tool(part: ToolPart, tool: Tool | None) -> None:
+    """Check that the client runs the tool, if the agent has it."""
+    if not isinstance(tool, ClientTool | None):
+        raise _error(part, "the client does not run this tool")
 
 
 def _tool_parts(message: UIMessage) -> Iterable[ToolPart]:

@@ -56,8 +56,10 @@ class Turn(Generic[BodyT]):
         body: The body's other keys: what the frontend's `body` option sent, or an instance of the
             app's own model.
         decisions: The user's decisions about open calls of the continued message, by tool call id.
-        client_outputs: Ids of the continued message's calls whose output this request brought;
-            None: without a store the server cannot tell, since the client sent the whole message.
+        client_outputs: Ids of the calls whose output this request brought; None: without a store
+            the server cannot tell, since the client sent the whole history.
+        resolved_messages: Ids of earlier messages with calls whose output or denial this request
+            brought.
         revision: The revision of the stored chat that the history is of; 0: the chat is not stored
             yet.
         run_context: Set by the run whose handler has this turn; None outside of one, and in another
@@ -73,6 +75,7 @@ class Turn(Generic[BodyT]):
     body: BodyT = field(default_factory=dict)  # type: ignore[assignment]
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     client_outputs: frozenset[str] | None = None
+    resolved_messages: frozenset[str] = frozenset()
     revision: int = 0
     run_context: RunContext | None = field(default=None, repr=False, compare=False)
 
@@ -102,6 +105,7 @@ class Turn(Generic[BodyT]):
                     call_id: asdict(decision) for call_id, decision in self.decisions.items()
                 },
                 "answered": None if self.client_outputs is None else sorted(self.client_outputs),
+                "resolved": sorted(self.resolved_messages),
                 "revision": self.revision,
             }
         )
@@ -128,5 +132,6 @@ class Turn(Generic[BodyT]):
                 call_id: Decision(**decision) for call_id, decision in value["decisions"].items()
             },
             client_outputs=None if value["answered"] is None else frozenset(value["answered"]),
+            resolved_messages=frozenset(value.get("resolved", ())),
             revision=value["revision"],
         )

@@ -1,7 +1,8 @@
 """The history of a turn: the stored messages that a request keeps, and what it adds.
 
 Only the newest user message, tool outputs and approval decisions are accepted from the client. The
-forms of requests are in `chat_request`.
+forms of requests are in `chat_request`; what a chat begins with that is not stored yet is in
+`client_history`.
 
 Source: `AbstractChat.sendMessage` and `regenerate` in `ai/src/ui/chat.ts`.
 """
@@ -9,25 +10,23 @@ Source: `AbstractChat.sendMessage` and `regenerate` in `ai/src/ui/chat.ts`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-from ui_message_stream.messages import DataPart, FilePart, TextPart, UIMessage, UnknownPart
+from ui_message_stream.messages import ToolPart, UIMessage
 
 from usechat_server.chat_request import ChatRequest
+from usechat_server.client_history import sanitize_user_message
 from usechat_server.errors import ChatConflict, InvalidRequest
-from usechat_server.trust import merge_client_message
+from usechat_server.trust import merge_client_message, merge_earlier_message
 
-__all__ = ["check_id", "is_storable", "next_history", "sanitize_user_message"]
+__all__ = ["check_id", "is_storable", "next_history"]
 
 #: Maximum id length in characters: SQLite and PostgreSQL index ids.
 _MAX_ID_LENGTH = 200
 
 _NO_NEW_MESSAGE = "message: expected a message, got nothing"
-#: The parts that a user message may have.
-_USER_PARTS = (TextPart, FilePart, DataPart, UnknownPart)
-#: Prefix of the metadata keys that only the server writes.
-_RESERVED_PREFIX = "usechat."
+#: The states of calls that a client can still resolve.
+_OPEN_STATES = ("input-available", "approval-requested", "approval-responded")
 
 
 class TurnHistory(NamedTuple):
@@ -39,6 +38,8 @@ class TurnHistory(NamedTuple):
     continues: bool
     #: ids of the calls whose output the client supplied
     client_outputs: frozenset[str] = frozenset()
+    #: ids of the messages before the last with calls that the client resolved
+    resolved_messages: frozenset[str] = frozenset()
 
 
 def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHistory:
@@ -48,8 +49,12 @@ def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHisto
         InvalidRequest: The request is malformed (the AI SDK never sends this).
         ChatConflict: The chat has changed since the client loaded it.
     """
-    if request.is_regeneration:
-        return _regenerate(stored, request)
+    history = _regenerate(stored, request) if request.is_regeneration else _extend(stored, request)
+    return _with_resolved_calls(history, request.messages or ())
+
+
+def _extend(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHistory:
+    """Return the history with a message of the user, or with a continued message."""
     sent = request.newest
     if sent is None:
         raise InvalidRequest(_NO_NEW_MESSAGE)
@@ -66,15 +71,25 @@ def next_history(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHisto
     return TurnHistory([*stored[:index], merged], continues=True, client_outputs=client_outputs)
 
 
-def sanitize_user_message(message: UIMessage) -> UIMessage:
-    """Return a user message with only what a client may put in it. Raises InvalidRequest if its id
-    cannot be stored."""
-    check_id("message.id", message.id)
-    return msgspec.structs.replace(
-        message,
-        parts=[part for part in message.parts if isinstance(part, _USER_PARTS)],
-        metadata=_without_reserved_keys(message.metadata),
-    )
+def _with_resolved_calls(history: TurnHistory, sent: Sequence[UIMessage]) -> TurnHistory:
+    """Return the history with the outputs and denials that the client has in earlier messages: it
+    did not continue those, but went on with another message."""
+    sent_by_id = {message.id: message for message in sent}
+    messages, client_outputs = list(history.messages), set(history.client_outputs)
+    resolved: set[str] = set()
+    for index, message in enumerate(messages[:-1]):
+        sent_message = sent_by_id.get(message.id)
+        if message.role != "assistant" or sent_message is None or not _has_open_call(message):
+            continue
+        messages[index], outputs = merge_earlier_message(message, sent_message)
+        if messages[index] is not message:
+            resolved.add(message.id)
+            client_outputs |= outputs
+    return TurnHistory(messages, history.continues, frozenset(client_outputs), frozenset(resolved))
+
+
+def _has_open_call(message: UIMessage) -> bool:
+    return any(isinstance(part, ToolPart) and part.state in _OPEN_STATES for part in message.parts)
 
 
 def check_id(name: str, value: str) -> None:
@@ -96,6 +111,7 @@ def _add_user_message(
         index = len(stored)
     elif stored[index].role != "user":
         raise InvalidRequest("message.id: an assistant message of this chat has the same id")
+    check_id("message.id", sent.id)
     return TurnHistory([*stored[:index], sanitize_user_message(sent)], continues=False)
 
 
@@ -124,9 +140,3 @@ def _regenerate(stored: Sequence[UIMessage], request: ChatRequest) -> TurnHistor
 def _index(stored: Sequence[UIMessage], message_id: str | None) -> int | None:
     ids = [message.id for message in stored]
     return ids.index(message_id) if message_id in ids else None
-
-
-def _without_reserved_keys(metadata: Any) -> Any:
-    if not isinstance(metadata, dict):
-        return metadata
-    return {key: value for key, value in metadata.items() if not key.startswith(_RESERVED_PREFIX)}

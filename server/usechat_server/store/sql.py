@@ -14,8 +14,10 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals.base import Approvals
+from usechat_server.approvals.decisions import decided_calls
 from usechat_server.chat_request import ChatRequest, new_message_id, turn_of
-from usechat_server.errors import InvalidRequest
+from usechat_server.client_history import sanitize_client_history
+from usechat_server.errors import ChatConflict, InvalidRequest
 from usechat_server.results import Outcome, Step
 from usechat_server.store import reads, rows, schema, writes
 from usechat_server.store.approvals import StoredApprovals
@@ -31,7 +33,7 @@ from usechat_server.store.base import (
 )
 from usechat_server.store.branches import branches
 from usechat_server.store.database import Database
-from usechat_server.store.history import check_id, is_storable, next_history, sanitize_user_message
+from usechat_server.store.history import check_id, is_storable, next_history
 from usechat_server.store.tables import chats
 from usechat_server.turn import Turn
 
@@ -87,6 +89,7 @@ class SqlChatStore(ChatStore):
             body=request.body,
             revision=chat.revision,
             client_outputs=history.client_outputs,
+            resolved_messages=history.resolved_messages,
         )
 
     async def begin(self, turn: Turn, *, run_id: str, epoch: int = 0) -> None:
@@ -203,11 +206,12 @@ def _first_turn(request: ChatRequest, user: str | None, client_version: ClientVe
         check_id("message.id", message.id)
     if len({message.id for message in turn.messages}) < len(turn.messages):
         raise InvalidRequest("messages: two of them have the same id")
-    messages = [
-        sanitize_user_message(message) if message.role == "user" else message
-        for message in turn.messages
-    ]
-    return replace(turn, messages=messages)
+    if decided_calls(turn):
+        raise ChatConflict("This chat has no such approval request. Please reload it.")
+    # No output is the client's to bring: their calls are texts.
+    return replace(
+        turn, messages=sanitize_client_history(turn.messages), client_outputs=frozenset()
+    )
 
 
 async def _parse_messages(contents: Sequence[str]) -> list[UIMessage]:

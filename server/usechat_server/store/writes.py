@@ -53,6 +53,10 @@ async def open_chat(connection: AsyncConnection, turn: Turn, run_id: str) -> int
 async def store_history(connection: AsyncConnection, chat: int, turn: Turn, run_id: str) -> None:
     """Store the turn's history. Messages that it no longer has become a branch."""
     stored_ids = await _message_ids(connection, chat)
+    for message in turn.messages:
+        if message.id in turn.resolved_messages:
+            resolved = _update_message(chat, message.id).values(content=rows.content(message))
+            await connection.execute(resolved)
     if turn.continued is not None and turn.continued.id in stored_ids:
         # Messages after it stay, as in the client.
         values = {"content": rows.content(turn.continued), "run_id": run_id}

@@ -15,6 +15,7 @@ from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent, create_app
+from usechat_server.client_history import CLIENT_HISTORY_KEY
 from usechat_server.store import tables
 from usechat_server.store.sql import SqlChatStore
 
@@ -100,7 +101,8 @@ async def test_a_long_chat_can_be_continued(store: SqlChatStore) -> None:
     part = {"type": "text", "text": "y" * 4000}
     history = [user_message("u0")]
     for number in range(150):
-        history += [assistant_message(f"a{number}", part), user_message(f"v{number}", "x" * 4000)]
+        history.append(assistant_message(f"a{number}", part, metadata={CLIENT_HISTORY_KEY: True}))
+        history.append(user_message(f"v{number}", "x" * 4000))
     await complete_turn(store, "r1", messages=history)
     await complete_turn(store, "r2", message=user_message("new"))
     stored = await store.get(None, "c1")
