@@ -23,6 +23,7 @@ LAYERS = [
     {"compose"},
     {"providers"},
     {"mcp", "approvals"},
+    {"request_limits"},
     {"chat_request", "client_history", "trust"},
     {"coordination"},
     {"loop"},

@@ -26,6 +26,7 @@ __all__ = [
     "decode_pruned",
     "encode",
     "has_forbidden_key",
+    "has_more_values",
     "has_surrogate",
     "is_nested_deeper",
     "replace_surrogates",
@@ -99,12 +100,24 @@ def check_depth(text: bytes | bytearray | memoryview | str, *, wrappers: int = 0
     text = _as_bytes(text)
     if text.count(b"[") + text.count(b"{") <= limit:
         return
-    if b"\\" in text:
-        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    outside_strings = b"".join(text.split(b'"')[::2])
+    outside_strings = b"".join(_without_escapes(text).split(b'"')[::2])
     steps = memoryview(outside_strings.translate(_STEPS, _NO_BRACKETS)).cast("b")
     if max(accumulate(steps), default=0) > limit:
         raise NestedTooDeeply
+
+
+def has_more_values(text: bytes, limit: int) -> bool:
+    """Whether a JSON text may have more values than that, at any depth. It is not parsed: each may
+    cost a hundred bytes of memory."""
+
+    def count(text: bytes) -> int:
+        return 1 + text.count(b",") + text.count(b"[") + text.count(b"{")
+
+    if count(text) <= limit:
+        return False
+    text = _without_escapes(text)
+    # A value has four quotes at most, two of them around its key.
+    return text.count(b'"') > 4 * limit or count(b"".join(text.split(b'"')[::2])) > limit
 
 
 def is_nested_deeper(value: Any, levels: int = MAX_DEPTH) -> bool:
@@ -206,6 +219,13 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 
 def _as_bytes(text: bytes | bytearray | memoryview | str) -> bytes:
     return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+
+
+def _without_escapes(text: bytes) -> bytes:
+    """Return a JSON text in which every quote begins or ends a string."""
+    if b"\\" not in text:
+        return text
+    return text.replace(b"\\\\", b"").replace(b'\\"', b"")
 
 
 def _pruned(text: bytes, limit: int) -> bytes:

@@ -221,6 +221,8 @@ class ChatApp(Starlette):
             exception_handlers={HTTPException: render, Exception: render},
             lifespan=self.lifespan,
         )
+        # A path with a slash at its end has a route of its own.
+        self.router.redirect_slashes = False
         self._guarded = Guard(super().__call__, state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

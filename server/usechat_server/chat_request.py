@@ -22,6 +22,8 @@ from ui_message_stream.versions import ClientVersion
 from usechat_server.approvals import normalize_legacy_approvals
 from usechat_server.client_history import sanitize_user_message
 from usechat_server.errors import InvalidRequest
+from usechat_server.request_limits import check_chat_id, check_messages, check_values
+from usechat_server.settings import Settings, cached_settings
 from usechat_server.turn import Turn
 
 __all__ = [
@@ -79,20 +81,29 @@ class ChatRequest:
         return newest if continues else None
 
 
-def parse_request(body: bytes) -> ChatRequest:
+def parse_request(body: bytes, settings: Settings | None = None) -> ChatRequest:
     """Parse a body, whatever its content type.
+
+    Args:
+        body: The body.
+        settings: The limits; by default those of the `USECHAT_*` variables.
 
     Raises:
         InvalidRequest: The text names the field.
+        PayloadTooLarge: It has too many messages, parts or values.
     """
-    fields = _object(body)
+    settings = settings or cached_settings()
+    fields = _object(body, settings)
     chat_id = _text(fields, "id")
+    if chat_id:
+        check_chat_id(chat_id)
     trigger = _text(fields, "trigger")
     message_id = _text(fields, "messageId")
     messages = message = None
     if (sent := fields.pop("messages", None)) is not None:
-        messages = _messages(sent)
+        messages = _messages(sent, settings)
     elif (sent := fields.pop("message", None)) is not None:
+        check_messages([sent], settings)
         message = _message(sent, "message")
         if message.role == "system":
             raise InvalidRequest("message: expected one of the user or the assistant")
@@ -138,7 +149,9 @@ def turn_of(request: ChatRequest, user: str | None, client_version: ClientVersio
     )
 
 
-def parse_stop_request(body: bytes) -> tuple[str | None, str | None]:
+def parse_stop_request(
+    body: bytes, settings: Settings | None = None
+) -> tuple[str | None, str | None]:
     """Return the ids of the run and of the message to stop; None: whichever is active.
 
     Besides `runId` and `messageId` it reads the body that the AI SDK's documentation has: the id of
@@ -146,11 +159,13 @@ def parse_stop_request(body: bytes) -> tuple[str | None, str | None]:
 
     Args:
         body: It may be empty.
+        settings: The limits; by default those of the `USECHAT_*` variables.
 
     Raises:
         InvalidRequest: The text names the field.
+        PayloadTooLarge: It has too many values.
     """
-    fields = _object(body) if body.strip() else {}
+    fields = _object(body, settings or cached_settings()) if body.strip() else {}
     run_id = _text(fields, "runId") or _text(fields, "activeStreamId")
     message_id = _text(fields, "messageId")
     if (snapshot := fields.get("assistantMessage")) is not None:
@@ -165,9 +180,10 @@ def new_message_id() -> str:
     return f"msg_{secrets.token_urlsafe(16)}"
 
 
-def _object(body: bytes) -> JSONObject:
+def _object(body: bytes, settings: Settings) -> JSONObject:
     if not body.strip():
         raise InvalidRequest("The request has no body: expected JSON.")
+    check_values(body, settings)
     try:
         value = _decode(body)
         # Only an escape can produce a lone surrogate: browsers send one for half an emoji.
@@ -207,7 +223,7 @@ def _text(fields: JSONObject, name: str) -> str | None:
     return value
 
 
-def _messages(value: Any) -> list[UIMessage]:
+def _messages(value: Any, settings: Settings) -> list[UIMessage]:
     """Return the messages of the user and the assistant.
 
     `system` messages are dropped, since a client could forge them. They are not refused: a frontend
@@ -215,6 +231,7 @@ def _messages(value: Any) -> list[UIMessage]:
     """
     if not isinstance(value, list):
         raise InvalidRequest(f"messages: expected a list, got {json_type(value)}")
+    check_messages(value, settings)
     messages = [_message(item, "messages", index) for index, item in enumerate(value)]
     return [message for message in messages if message.role != "system"]
 

@@ -85,6 +85,23 @@ class Settings(BaseSettings):
         le=65535,
         description="Port that `usechat-server serve` listens on. `0`: any free port.",
     )
+    max_connections: int = Field(
+        default=1000,
+        gt=0,
+        description="Connections that a process of `usechat-server serve` may have open. Further "
+        "ones get 503. Every stream has one; for more, raise the limit of open files too.",
+    )
+    max_header_bytes: int = Field(
+        default=64 * 1024,
+        gt=0,
+        description="Bytes that the path and the headers of a request may have under "
+        "`usechat-server serve`. More get 431.",
+    )
+    header_timeout: _Seconds = Field(
+        default=10.0,
+        description="Seconds that the headers of a request may take to arrive under "
+        "`usechat-server serve`, before the connection is closed.",
+    )
     client_version: _ClientVersion = Field(
         default=DEFAULT_CLIENT_VERSION,
         description="Oldest release of the npm package `ai` that your frontend uses. The "
@@ -108,6 +125,34 @@ class Settings(BaseSettings):
     body_timeout: _Seconds = Field(
         default=60.0,
         description="Seconds that a request body may take to arrive. Slower ones get 408.",
+    )
+    min_body_rate: int = Field(
+        default=1024,
+        ge=0,
+        description="Bytes per second with which a request body has to arrive, over 20 seconds. "
+        "Slower ones get 408. `0`: any rate.",
+    )
+    max_pending_body_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        gt=0,
+        description="Bytes of request bodies that a process receives at the same time. Beyond "
+        "that, requests of more than 64 kB get 503.",
+    )
+    max_messages: int = Field(
+        default=10_000,
+        gt=0,
+        description="Messages that a request may have. More get 413.",
+    )
+    max_parts: int = Field(
+        default=100_000,
+        gt=0,
+        description="Parts that the messages of a request may have together. More get 413.",
+    )
+    max_json_values: int = Field(
+        default=1_000_000,
+        gt=0,
+        description="JSON values that a request body may have, at any depth. More get 413. It "
+        "bounds the memory that a body takes when it is parsed.",
     )
     user_timeout: _Seconds = Field(
         default=10.0,

@@ -20,10 +20,14 @@ from usechat_server.http.errors import ErrorRenderer
 __all__ = ["chunk_table", "refusal_table"]
 
 SERVER = Path(usechat_server.__file__).parent
+#: Those with a text of their own: of the others the user reads the text of their base class.
 CLASSES: dict[str, type[ChatError]] = {
     name: value
     for name, value in vars(errors).items()
-    if isinstance(value, type) and issubclass(value, ChatError) and value is not ChatError
+    if isinstance(value, type)
+    and issubclass(value, ChatError)
+    and value is not ChatError
+    and "text" in inspect.signature(value).parameters
 }
 
 Row = tuple[int, str, str]

@@ -119,11 +119,13 @@ class _Stream:
 class LiveServer:
     """The server of `usechat-server serve` in a thread, with its own event loop."""
 
-    def __init__(self, app: ASGIApp, **options: Any) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings | None = None, **options: Any) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        config = Config(lambda: app, Settings(log_level="warning"), log_config=None, **options)
+        config = Config(
+            lambda: app, settings or Settings(log_level="warning"), log_config=None, **options
+        )
         self.server = Server(config)
         self._thread = threading.Thread(target=self.server.run, args=([listener],))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import cast
+from functools import partial
+from typing import TypeVar, cast
 
 from pydantic import BaseModel
 from starlette.datastructures import Headers, QueryParams
@@ -21,13 +23,24 @@ from usechat_server.errors import (
     NotSignedIn,
     PayloadTooLarge,
     RequestTimeout,
+    ServiceUnavailable,
     UsechatDeprecationWarning,
 )
 from usechat_server.http.options import check_body_model, check_settings
 from usechat_server.settings import Settings, cached_settings
 from usechat_server.turn import BodyT, Turn
 
-__all__ = ["CLIENT_HEADER", "body_receive", "read_body", "read_turn", "requested_client_version"]
+__all__ = [
+    "CLIENT_HEADER",
+    "PARSE_IN_THREAD",
+    "body_receive",
+    "parse_body",
+    "read_body",
+    "read_turn",
+    "requested_client_version",
+]
+
+T = TypeVar("T")
 
 CLIENT_HEADER = "x-usechat-client"
 #: Of clients built for a release before 0.1.
@@ -89,42 +102,104 @@ def body_receive(request: Request) -> Receive:
     return receive
 
 
-async def read_body(request: Request, settings: Settings) -> bytes:
+#: Bytes from which a body is parsed in a thread, since that would delay other streams.
+PARSE_IN_THREAD = 64 * 1024
+#: Bytes up to which a body is received, however many bytes are pending.
+_SMALL = 64 * 1024
+#: Seconds over which the rate of a body is measured.
+_RATE_SECONDS = 20.0
+
+#: Bytes of bodies that this process is receiving, in all its apps and event loops.
+_pending_bytes = 0
+
+
+async def parse_body(body: bytes, parse: Callable[[bytes], T]) -> T:
+    """Parse a body, a large one in a thread."""
+    return await asyncio.to_thread(parse, body) if len(body) > PARSE_IN_THREAD else parse(body)
+
+
+async def read_body(request: Request, settings: Settings, *, limit: int | None = None) -> bytes:
     """Return the request's body.
+
+    Args:
+        request: The request.
+        settings: The limits.
+        limit: The most bytes, where that is less than the settings' `max_body_bytes`.
 
     Raises:
         InvalidRequest: The `content-length` header is not a number.
-        PayloadTooLarge: It is longer than the settings' `max_body_bytes`.
-        RequestTimeout: It did not arrive within the settings' `body_timeout`.
+        PayloadTooLarge: It is longer than the limit.
+        RequestTimeout: It did not arrive within the settings' `body_timeout`, or more slowly than
+            with their `min_body_rate`.
+        ServiceUnavailable: The process receives too much at the same time.
         ClientDisconnect: The client left.
         RuntimeError: The app has read it, as a stream or a form.
     """
-    limit = settings.max_body_bytes
+    global _pending_bytes  # noqa: PLW0603
+    limit = min(limit or settings.max_body_bytes, settings.max_body_bytes)
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal():
+    if not (length.isascii() and length.isdigit()):
         raise InvalidRequest("content-length: expected a number of bytes")
     if int(length[:20]) > limit:  # int() refuses thousands of digits
         raise _too_large(limit)
     receive = body_receive(request)
     pieces: list[bytes] = []
     size = 0
+    clock = _BodyClock(settings)
     try:
+        while True:
+            message = await clock.wait(receive())
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            piece = message.get("body", b"")
+            pieces.append(piece)
+            size += len(piece)
+            _pending_bytes += len(piece)
+            if size > limit:
+                raise _too_large(limit)
+            if size > _SMALL and _pending_bytes > settings.max_pending_body_bytes:
+                raise ServiceUnavailable("Too many large requests are arriving. Please try again.")
+            if not message.get("more_body", False):
+                return b"".join(pieces)
+            clock.received(len(piece))
+    finally:
+        _pending_bytes -= size
+
+
+class _BodyClock:
+    """The time that a body may take: in all, and for its next bytes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._now = asyncio.get_running_loop().time
         # One timeout for the whole body: a Next.js rewrite sends 10 of 12 MB and then nothing.
-        async with asyncio.timeout(settings.body_timeout):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                pieces.append(message.get("body", b""))
-                size += len(pieces[-1])
-                if size > limit:
-                    raise _too_large(limit)
-                if not message.get("more_body", False):
-                    return b"".join(pieces)
-    except TimeoutError:
-        raise RequestTimeout(
-            f"The request did not arrive within {settings.body_timeout:g} seconds."
-        ) from None
+        self._end = self._now() + settings.body_timeout
+        self._begin_span()
+
+    async def wait(self, message: Awaitable[Message]) -> Message:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await message
+        except TimeoutError:
+            raise self._too_slow() from None
+
+    def received(self, size: int) -> None:
+        self._span_bytes += size
+        if self._span_bytes >= self._settings.min_body_rate * _RATE_SECONDS:
+            self._begin_span()
+
+    def _begin_span(self) -> None:
+        self._span_bytes = 0
+        self._deadline = self._end
+        if self._settings.min_body_rate:
+            self._deadline = min(self._end, self._now() + _RATE_SECONDS)
+
+    def _too_slow(self) -> RequestTimeout:
+        if self._deadline < self._end:
+            return RequestTimeout("The request arrived too slowly. Please try again.")
+        return RequestTimeout(
+            f"The request did not arrive within {self._settings.body_timeout:g} seconds."
+        )
 
 
 def _too_large(limit: int) -> PayloadTooLarge:
@@ -163,7 +238,8 @@ async def read_turn(
         client_version = requested_client_version(request.scope, settings.client_version)
         if user == "":
             raise NotSignedIn
-        chat_request = parse_request(await read_body(request, settings))
+        body_text = await read_body(request, settings)
+        chat_request = await parse_body(body_text, partial(parse_request, settings=settings))
         turn = turn_of(chat_request, user, client_version)
         model = cast("type[BaseModel] | None", body)
         return replace(turn, body=validate_body(turn.body, model))

@@ -8,13 +8,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from usechat_server.http.errors import ErrorRenderer
 from usechat_server.http.security import Security
 from usechat_server.http.state import AppState
 
-__all__ = ["Endpoint", "Guard", "Handler"]
+__all__ = ["Endpoint", "Guard", "Handler", "routes_of"]
 
 #: Answers a request, or raises why not.
 Handler = Callable[[Request], Awaitable[Response]]
@@ -49,6 +50,13 @@ class Endpoint:
             # Not raised again: the host would log it a second time and render it once more.
             response = self._errors.render(scope, error)
         await response(scope, receive, send)
+
+
+def routes_of(path: str, endpoint: Endpoint) -> list[Route]:
+    """Return the routes of a path, with and without a slash at its end: a redirect would name the
+    address behind a proxy, and lose the body."""
+    # An id may contain slashes, so the shorter path would match the other one too.
+    return [Route(f"{path}/", endpoint), Route(path, endpoint)]
 
 
 class Guard:

@@ -37,8 +37,8 @@ class Security:
             app,
             allow_origins=["*"] if self._any_origin else self._origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            # A client needs the id of a run to stop it.
-            expose_headers=[RUN_HEADER],
+            # A client needs the id of a run to stop it, and the seconds after which to try again.
+            expose_headers=[RUN_HEADER, "retry-after", "x-vercel-ai-ui-message-stream"],
             # All that the preflight names: `x-usechat-client`, headers of the app, and
             # `user-agent`, which the AI SDK sets up to 5.0.152 and 6.0.125.
             allow_headers=["*"],

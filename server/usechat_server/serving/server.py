@@ -1,4 +1,4 @@
-"""uvicorn with draining at the first signal, and with connections that an app can abort.
+"""uvicorn with draining at the first signal, and with limits for connections and headers.
 
 uvicorn itself closes its listener at the signal and runs the lifespan shutdown only after all
 streams have ended, so nothing could end them. Here the first SIGTERM or SIGINT makes every app
@@ -15,13 +15,12 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from ui_message_stream import json_codec
 from uvicorn.config import LOGGING_CONFIG, STARTUP_FAILURE
 from uvicorn.logging import DefaultFormatter
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.supervisors import ChangeReload
 
 from usechat_server.serving.workers import Workers
@@ -30,9 +29,9 @@ from usechat_server.settings import Settings
 if TYPE_CHECKING:
     import socket
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
-__all__ = ["Config", "Server", "run", "streaming_protocol"]
+__all__ = ["Config", "Server", "run"]
 
 logger: logging.Logger = logging.getLogger("usechat.serve")
 
@@ -48,7 +47,8 @@ class Config(uvicorn.Config):
 
     def __init__(self, factory: Callable[[], ASGIApp], settings: Settings, **options: Any) -> None:
         defaults: dict[str, Any] = {
-            "http": f"{__name__}:HTTPProtocol",  # by name: --reload pickles this object
+            # By name: --reload pickles this object.
+            "http": "usechat_server.serving.protocol:HTTPProtocol",
             "log_config": _log_config(settings.log_level),
             "log_level": settings.log_level,
             # Each run is logged anyway, with more detail.
@@ -59,6 +59,11 @@ class Config(uvicorn.Config):
         super().__init__(factory, factory=True, **{**defaults, **options})
         self.drain_grace: float = settings.drain_grace
         self.processes: int = settings.workers
+        self.max_connections: int = settings.max_connections
+        self.max_header_bytes: int = settings.max_header_bytes
+        self.header_timeout: float = settings.header_timeout
+        #: when a connection was last refused, in the time of the event loop
+        self.refused_at: float = -math.inf
 
     @property
     def should_reload(self) -> bool:
@@ -132,54 +137,6 @@ class Server(uvicorn.Server):
             async with asyncio.timeout(self.config.drain_grace):
                 while tasks := set(self.server_state.tasks):
                     await asyncio.wait(tasks)
-
-
-def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
-    """Return a subclass of a uvicorn HTTP protocol with what streams require.
-
-    `scope["extensions"]["usechat.abort"]()` closes the connection at once and drops unsent data:
-    ASGI has no way to disconnect a client that does not read. Responses to HTTP/1.0 requests have
-    no chunked encoding (RFC 9112, 6.1) and end with the connection.
-    """
-
-    class StreamingProtocol(protocol):  # type: ignore[misc, valid-type]
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            super().connection_made(transport)
-            app: ASGIApp = self.app  # type: ignore[has-type]
-
-            async def streaming_app(scope: Scope, receive: Receive, send: Send) -> None:
-                if scope["type"] == "http":
-                    scope.setdefault("extensions", {})["usechat.abort"] = transport.abort
-                    if scope["http_version"] == "1.0":
-                        send = _unchunked(send)
-                await app(scope, receive, send)
-
-            self.app = streaming_app
-
-    return StreamingProtocol
-
-
-def _unchunked(send: Any) -> Send:
-    """Return a `send` that uses no chunked encoding. uvicorn's httptools protocol always does."""
-    cycle = send.__self__
-    if not hasattr(cycle, "chunked_encoding"):
-        return cast("Send", send)  # h11 does not
-
-    async def send_until_close(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            if not any(name.lower() == b"content-length" for name, _ in message["headers"]):
-                cycle.chunked_encoding = False
-                cycle.expected_content_length = math.inf
-        elif cycle.expected_content_length == math.inf and not message.get("more_body"):
-            await send({**message, "more_body": True})
-            cycle.expected_content_length = 0
-            message = {"type": "http.response.body", "body": b""}
-        await send(message)
-
-    return send_until_close
-
-
-HTTPProtocol: type[asyncio.Protocol] = streaming_protocol(AutoHTTPProtocol)
 
 
 def run(config: Config, listener: socket.socket) -> None:

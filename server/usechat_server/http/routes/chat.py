@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,8 +22,8 @@ from usechat_server.chat_request import (
 )
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.errors import RESTARTING, ServiceUnavailable
-from usechat_server.http.body import read_body
-from usechat_server.http.endpoint import Endpoint, Handler
+from usechat_server.http.body import PARSE_IN_THREAD, parse_body, read_body
+from usechat_server.http.endpoint import Endpoint, Handler, routes_of
 from usechat_server.http.run_response import run_response
 from usechat_server.http.state import AppState
 from usechat_server.runs.responder import Responder
@@ -30,23 +31,20 @@ from usechat_server.turn import Turn
 
 __all__ = ["chat_routes", "start_run"]
 
-#: Bytes from which a body is parsed in a thread, since that would delay other streams.
-PARSE_IN_THREAD = 1_000_000
-
 
 def chat_routes(state: AppState) -> list[Route]:
     """Return the routes of runs."""
     routes = _Routes(state)
 
-    def route(path: str, **handlers: Handler) -> Route:
-        return Route(f"{state.prefix}{path}", Endpoint(state.errors, handlers))
+    def route(path: str, **handlers: Handler) -> list[Route]:
+        return routes_of(f"{state.prefix}{path}", Endpoint(state.errors, handlers))
 
     return [
-        route("/chat", POST=routes.start),
+        *route("/chat", POST=routes.start),
         # A chat id may contain an encoded slash, which is decoded here.
         # DELETE is how the AI SDK's own example stops a run.
-        route("/chat/{id:path}/stream", GET=routes.resume, DELETE=routes.stop),
-        route("/chat/{id:path}/stop", POST=routes.stop),
+        *route("/chat/{id:path}/stream", GET=routes.resume, DELETE=routes.stop),
+        *route("/chat/{id:path}/stop", POST=routes.stop),
     ]
 
 
@@ -73,7 +71,8 @@ class _Routes:
         state = self._state
         key = ChatKey(await state.user(request.scope), request.path_params["id"])
         body = await read_body(request, state.settings)
-        run_id, message_id = parse_stop_request(body)
+        parse = partial(parse_stop_request, settings=state.settings)
+        run_id, message_id = await parse_body(body, parse)
         await state.runs.stop(key, run_id=run_id, message_id=message_id)
         return Response(status_code=204)
 
@@ -92,10 +91,7 @@ async def start_run(
     """
     client_version = state.client_version_of(request.scope)
     body = await read_body(request, state.settings)
-    if len(body) >= PARSE_IN_THREAD:
-        chat_request, digest = await asyncio.to_thread(_parse, body, state)
-    else:
-        chat_request, digest = _parse(body, state)
+    chat_request, digest = await parse_body(body, partial(_parse, state=state))
     digest += path
     await state.ready()
     key = ChatKey(user, chat_request.chat_id)
@@ -108,7 +104,7 @@ async def start_run(
         else:
             turn = await store.turn(chat_request, user, client_version)
         # A stored history is as long as the chat, however short the body.
-        in_thread = len(body) >= PARSE_IN_THREAD or store is not None
+        in_thread = len(body) > PARSE_IN_THREAD or store is not None
         responder = await state.responder_factory.for_request(turn, in_thread=in_thread)
         decisions = await state.approvals.redeem(turn)
         turn = replace(turn, decisions=decisions)
@@ -150,6 +146,6 @@ def _stream(
 
 def _parse(body: bytes, state: AppState) -> tuple[ChatRequest, str]:
     """Return the request and its digest."""
-    request = parse_request(body)
+    request = parse_request(body, state.settings)
     request = replace(request, body=validate_body(request.body, state.body))
     return request, request_digest(request)

@@ -6,6 +6,7 @@ Another user's chat gets 404, like one that does not exist.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,7 @@ from ui_message_stream.versions import ClientVersion
 from usechat_server.coordination.base import ChatKey
 from usechat_server.errors import ChatNotFound, InvalidRequest
 from usechat_server.http.body import read_body
-from usechat_server.http.endpoint import Endpoint, Handler
+from usechat_server.http.endpoint import Endpoint, Handler, routes_of
 from usechat_server.http.state import AppState
 from usechat_server.message_metadata import step_metadata
 from usechat_server.store.base import Branch, Chat, ChatStore, StoredChat, StoredTurn
@@ -32,6 +33,7 @@ __all__ = ["chats_routes"]
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 200
 _MAX_TITLE_LENGTH = 200
+_MAX_RENAME_BYTES = 64 * 1024
 
 
 def chats_routes(state: AppState, store: ChatStore) -> list[Route]:
@@ -39,14 +41,14 @@ def chats_routes(state: AppState, store: ChatStore) -> list[Route]:
     contain a slash, `/chat/{id}` matches those too."""
     routes = _Routes(state, store)
 
-    def route(path: str, **handlers: Handler) -> Route:
-        return Route(f"{state.prefix}{path}", Endpoint(state.errors, handlers))
+    def route(path: str, **handlers: Handler) -> list[Route]:
+        return routes_of(f"{state.prefix}{path}", Endpoint(state.errors, handlers))
 
     return [
-        route("/chats", GET=routes.list),
-        route("/chat/{id:path}/branches", GET=routes.branches),
-        route("/chat/{id:path}/usage", GET=routes.usage),
-        route("/chat/{id:path}", GET=routes.get, PATCH=routes.rename, DELETE=routes.delete),
+        *route("/chats", GET=routes.list),
+        *route("/chat/{id:path}/branches", GET=routes.branches),
+        *route("/chat/{id:path}/usage", GET=routes.usage),
+        *route("/chat/{id:path}", GET=routes.get, PATCH=routes.rename, DELETE=routes.delete),
     ]
 
 
@@ -103,7 +105,7 @@ class _Routes:
 
     async def rename(self, request: Request) -> Response:
         key = await self._key(request)
-        body = await read_body(request, self._state.settings)
+        body = await read_body(request, self._state.settings, limit=_MAX_RENAME_BYTES)
         chat = await self._store.rename(*key, _title(body))
         if chat is None:
             raise ChatNotFound
@@ -180,7 +182,7 @@ def _time(time: datetime) -> str:
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(_DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_LIMIT):
+    if not re.fullmatch(r"[1-9]\d{0,2}", text, re.ASCII) or int(text) > _MAX_LIMIT:
         raise InvalidRequest(f"limit: expected a number from 1 to {_MAX_LIMIT}")
     return int(text)
 

@@ -25,4 +25,8 @@ def health_routes(state: AppState) -> list[BaseRoute]:
             return PlainTextResponse("draining", 503, {"retry-after": _RETRY_AFTER})
         return PlainTextResponse("ok")
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+    return [
+        Route(f"{path}{slash}", endpoint)
+        for path, endpoint in (("/healthz", healthz), ("/readyz", readyz))
+        for slash in ("", "/")
+    ]

@@ -1,0 +1,182 @@
+"""uvicorn's HTTP protocol with what streams require, and with limits before a request has begun.
+
+uvicorn limits neither the number and the size of headers nor the time that they take, and its clock
+for idle connections starts after the first response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from usechat_server.serving.server import Config
+
+__all__ = ["HTTPProtocol", "LimitedProtocol", "streaming_protocol"]
+
+logger: logging.Logger = logging.getLogger("usechat.serve")
+
+#: Seconds between two log lines about connections that were refused.
+_LOG_SECONDS = 60.0
+#: Seconds after which a client may connect again.
+_RETRY_AFTER = 5
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """Limits the connections of a process, and the bytes and the time of a request's headers."""
+
+    config: Config
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        #: closes the connection unless the headers of a request arrive
+        self._clock: asyncio.TimerHandle | None = None
+        self._has_begun = False  # the next request
+        self._is_in_message = False  # its headers are complete, its body is not
+        self._header_bytes = 0
+        if len(self.connections) > self.config.max_connections:
+            self._log_refused()
+            self._refuse(503, "There are too many connections. Please try again.")
+        else:
+            self._start_clock(self.timeout_keep_alive)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        before = self.cycle
+        was_in_message = self._is_in_message
+        super().data_received(data)
+        if self.transport.is_closing() or self.cycle is not before:
+            return
+        if not was_in_message:
+            self._header_bytes += len(data)
+            if self._header_bytes > self.config.max_header_bytes:
+                self._refuse_headers()
+            elif not self._has_begun or self._clock is None:
+                self._has_begun = True
+                self._start_clock(self.config.header_timeout)
+        elif before is not None and before.response_complete and self._clock is None:
+            # The rest of a body whose request was refused.
+            self._start_clock(self.timeout_keep_alive)
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > self.config.max_header_bytes:
+            self._header_bytes = size
+            raise ValueError("the headers are too large")  # stops the parser
+        self._stop_clock()
+        self._has_begun = False
+        self._is_in_message = True
+        self._header_bytes = 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._stop_clock()
+        self._is_in_message = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._header_bytes > self.config.max_header_bytes:
+            self._refuse_headers()
+        else:
+            super().send_400_response(msg)
+
+    def _refuse_headers(self) -> None:
+        limit = self.config.max_header_bytes
+        logger.info("refused a request of %s: more than %d bytes of headers", self._peer, limit)
+        self._refuse(431, f"The headers are too large: at most {limit} bytes are allowed.")
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Send a response, unless another one is being sent, and close the connection."""
+        if self.cycle is None or self.cycle.response_complete:
+            head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+            head += f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(text)}\r\n"
+            retry = f"retry-after: {_RETRY_AFTER}\r\n" if status == 503 else ""
+            self.transport.write(f"{head}{retry}connection: close\r\n\r\n{text}".encode())
+        self.transport.close()
+
+    def _log_refused(self) -> None:
+        now = self.loop.time()
+        if now - self.config.refused_at > _LOG_SECONDS:
+            self.config.refused_at = now
+            limit = self.config.max_connections
+            logger.warning(
+                "refused a connection of %s: USECHAT_MAX_CONNECTIONS is %d", self._peer, limit
+            )
+
+    @property
+    def _peer(self) -> str:
+        return self.client[0] if self.client else "an unknown address"
+
+    def _start_clock(self, seconds: float) -> None:
+        self._stop_clock()
+        self._clock = self.loop.call_later(seconds, self._end)
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _end(self) -> None:
+        self._clock = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+
+
+def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+    """Return a subclass of a uvicorn HTTP protocol with what streams require.
+
+    `scope["extensions"]["usechat.abort"]()` closes the connection at once and drops unsent data:
+    ASGI has no way to disconnect a client that does not read. Responses to HTTP/1.0 requests have
+    no chunked encoding (RFC 9112, 6.1) and end with the connection.
+    """
+
+    class StreamingProtocol(protocol):  # type: ignore[misc, valid-type]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            app: ASGIApp = self.app  # type: ignore[has-type]
+
+            async def streaming_app(scope: Scope, receive: Receive, send: Send) -> None:
+                if scope["type"] == "http":
+                    scope.setdefault("extensions", {})["usechat.abort"] = transport.abort
+                    if scope["http_version"] == "1.0":
+                        send = _unchunked(send)
+                await app(scope, receive, send)
+
+            self.app = streaming_app
+
+    return StreamingProtocol
+
+
+def _unchunked(send: Any) -> Send:
+    """Return a `send` that uses no chunked encoding. uvicorn's httptools protocol always does."""
+    cycle = send.__self__
+    if not hasattr(cycle, "chunked_encoding"):
+        return cast("Send", send)  # h11 does not
+
+    async def send_until_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if not any(name.lower() == b"content-length" for name, _ in message["headers"]):
+                cycle.chunked_encoding = False
+                cycle.expected_content_length = math.inf
+        elif cycle.expected_content_length == math.inf and not message.get("more_body"):
+            await send({**message, "more_body": True})
+            cycle.expected_content_length = 0
+            message = {"type": "http.response.body", "body": b""}
+        await send(message)
+
+    return send_until_close
+
+
+HTTPProtocol: type[asyncio.Protocol] = streaming_protocol(LimitedProtocol)
