@@ -110,7 +110,8 @@ def _raised_texts() -> Iterator[tuple[str, str]]:
             [base] = [getattr(one, "id", "") for one in subclass.bases[:1]] or [""]
             if base in CLASSES and subclass.name not in CLASSES:
                 init = next(node for node in ast.walk(subclass) if _is_super_init(node))
-                yield base, _text(init.args[0], module)
+                if init.args:
+                    yield base, _text(init.args[0], module)
 
 
 def _is_super_init(node: ast.AST) -> TypeGuard[ast.Call]:
