@@ -9,6 +9,8 @@ client's.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -33,6 +35,8 @@ __all__ = [
     "TextDelta",
     "ThinkingDelta",
     "decode",
+    "decode_all",
+    "join_deltas",
 ]
 
 
@@ -140,6 +144,71 @@ Event = (
 _EVENT_TYPES = [cls.__struct_config__.tag for cls in Event.__args__]
 _DELTA_TYPES = [cls.__struct_config__.tag for cls in Delta.__args__]
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_list_decoder: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event])
+
+#: Deltas whose texts add up → their text.
+_JOINABLE: Mapping[Any, Callable[[Any], str]] = {
+    TextDelta: attrgetter("text"),
+    ThinkingDelta: attrgetter("thinking"),
+    InputJSONDelta: attrgetter("partial_json"),
+}
+
+
+def decode_all(payloads: Iterable[bytes]) -> Iterable[Event | None]:
+    """Decode the payloads of the events of one read; see `decode`.
+
+    A list is usually decoded at once, and what a read brought of one block is one delta then.
+    Otherwise each payload is decoded on its own, when it is iterated to.
+    """
+    if type(payloads) is list and len(payloads) > 1:
+        events = _decode_at_once(payloads)
+        if events is not None:
+            return join_deltas(events)
+    return map(decode, payloads)
+
+
+def join_deltas(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield the events, with one delta for each sequence of deltas of one block and type."""
+    deltas: list[Any] = []
+    index, kind = -1, None
+    for event in events:
+        if type(event) is BlockDelta:
+            delta = event.delta
+            if type(delta) is kind and event.index == index:
+                deltas.append(delta)
+                continue
+            if deltas:
+                yield _joined(index, kind, deltas)
+            index, kind = event.index, type(delta)
+            if kind in _JOINABLE:
+                deltas = [delta]
+                continue
+        elif deltas:
+            yield _joined(index, kind, deltas)
+        deltas, kind = [], None
+        yield event
+    if deltas:
+        yield _joined(index, kind, deltas)
+
+
+def _joined(index: int, kind: Any, deltas: list[Any]) -> BlockDelta:
+    """Return deltas of one type as one."""
+    if len(deltas) == 1:
+        return BlockDelta(index, deltas[0])
+    return BlockDelta(index, kind("".join(map(_JOINABLE[kind], deltas))))
+
+
+def _decode_at_once(payloads: Sequence[bytes]) -> list[Event] | None:
+    """Decode valid events of known types; None if there is any other."""
+    try:
+        if max(map(len, payloads)) > json_codec.MAX_DEPTH:
+            for payload in payloads:
+                json_codec.check_depth(payload)
+        events = _list_decoder.decode(b"[%b]" % b",".join(payloads))
+    except (json_codec.NestedTooDeeply, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    # A payload that holds several values, or a part of one, is none that the API sends.
+    return events if len(events) == len(payloads) else None
 
 
 def decode(payload: bytes) -> Event | None:

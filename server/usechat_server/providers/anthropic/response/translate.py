@@ -80,9 +80,8 @@ class ResponseTranslator:
                 before are in `out`.
         """
         open_blocks = self._open_blocks
-        for payload in payloads:
-            try:
-                event = events.decode(payload)
+        try:
+            for event in events.decode_all(payloads):
                 if type(event) is events.BlockDelta:
                     block = open_blocks.get(event.index)
                     if block is None:
@@ -92,10 +91,10 @@ class ResponseTranslator:
                         out.append(chunk)
                 elif event is not None:
                     self._handle(event, out)
-            except (events.MalformedEvent, msgspec.ValidationError) as error:
-                raise self._malformed(f"an event is not what the API sends: {error}") from None
-            if self.result is not None:
-                return
+                    if self.result is not None:
+                        return
+        except (events.MalformedEvent, msgspec.ValidationError) as error:
+            raise self._malformed(f"an event is not what the API sends: {error}") from None
 
     def end_of_body(self) -> None:
         """Note that the body has ended.

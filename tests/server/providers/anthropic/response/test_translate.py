@@ -6,10 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ui_message_stream.chunks import MessageMetadata, TextDelta, ToolInputError
+from ui_message_stream.chunks import (
+    MessageMetadata,
+    ReasoningDelta,
+    TextDelta,
+    ToolInputDelta,
+    ToolInputError,
+)
 from ui_message_stream.state import StreamState
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk, downgrade
 from ui_message_stream.writer import Writer
@@ -72,7 +79,8 @@ def translate(events: list[Any], tools: list[ClientTool] | None = None) -> tuple
     """The chunks of a whole body, as AI SDK 6 reads them, and its translator."""
     translator = ResponseTranslator(tools or [])
     variants: list[ChunkVariant] = []
-    translator.feed(SSEDecoder().feed(b"".join(map(to_sse, events))), variants)
+    for payload in SSEDecoder().feed(b"".join(map(to_sse, events))):
+        translator.feed([payload], variants)
     translator.end_of_body()
     chunks = [
         chunk for variant in variants if (chunk := downgrade(variant, ClientVersion(6, 0, 324)))
@@ -241,7 +249,7 @@ def test_a_large_input_is_parsed_once() -> None:
 
 
 @settings(max_examples=400)
-@given(event_sequences, st.integers(1, 200))
+@given(event_sequences, st.one_of(st.integers(1, 200), st.just(100_000)))
 def test_any_stream_stays_within_the_grammar_or_is_a_model_error(
     events: list[Any], size: int
 ) -> None:
@@ -276,6 +284,59 @@ def test_any_stream_stays_within_the_grammar_or_is_a_model_error(
     for chunk in sent:
         grammar.check(chunk.chunk if isinstance(chunk, VersionedChunk) else chunk)
     assert writer.ended
+
+
+@given(event_sequences, st.lists(st.integers(1, 20), min_size=1))
+def test_what_a_read_brings_of_a_block_is_one_delta(events: list[Any], sizes: list[int]) -> None:
+    """Reads of several events differ from reads of one event only in the size of deltas."""
+    payloads = [json.dumps(event).encode() for event in events if isinstance(event, dict)]
+    assert _translate_reads(payloads, sizes) == _translate_reads(payloads, [1])
+
+
+def test_one_read_of_a_block_is_one_delta() -> None:
+    events = message(thinking("let ", "me ", "see"), text("Hello", " ", "there"))
+    variants: list[ChunkVariant] = []
+    ResponseTranslator().feed(SSEDecoder().feed(b"".join(map(to_sse, events))), variants)
+    texts = [chunk.delta for chunk in variants if isinstance(chunk, ReasoningDelta | TextDelta)]
+    assert [text for text in texts if text] == ["let me see", "Hello there"]
+
+
+def _translate_reads(payloads: list[bytes], sizes: list[int]) -> list[Any]:
+    """Return the chunks of reads with so many events each, in turn, with joined deltas, and the
+    error's text."""
+    translator = ResponseTranslator([ClientTool("weather", "", {})])
+    variants: list[ChunkVariant] = []
+    position = turn = 0
+    error = None
+    while position < len(payloads) and error is None and translator.result is None:
+        size = sizes[turn % len(sizes)]
+        try:
+            translator.feed(payloads[position : position + size], variants)
+        except ModelError as failure:
+            error = str(failure)
+        position, turn = position + size, turn + 1
+    joined: list[Any] = []
+    for variant in variants:
+        if joined and (both := _join(joined[-1], variant)):
+            joined[-1] = both
+        else:
+            joined.append(variant)
+    return [*joined, error]
+
+
+def _join(first: Any, second: Any) -> Any:
+    """Return two deltas as one, or None if they are not deltas of one block."""
+    names: dict[Any, str] = {
+        TextDelta: "delta",
+        ReasoningDelta: "delta",
+        ToolInputDelta: "input_text_delta",
+    }
+    name = names.get(type(first))
+    if name is None or type(first) is not type(second):
+        return None
+    text = getattr(first, name) + getattr(second, name)
+    both = msgspec.structs.replace(first, **{name: text})
+    return both if msgspec.structs.replace(second, **{name: text}) == both else None
 
 
 @pytest.mark.parametrize(
