@@ -1,11 +1,13 @@
 """An MCP server of the previous protocol: `initialize`, sessions, notifications of changes.
 
-`python mcp_legacy.py` serves over stdio, `app` over streamable HTTP.
+`python mcp_legacy.py` serves over stdio, `app` over streamable HTTP. `MCP_TOOLS` has further
+tools as a JSON list; the `result` of each is what a call of it responds with.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -19,6 +21,10 @@ JSON = dict[str, Any]
 
 CHANGED: JSON = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
 tools: list[JSON] = [{"name": "grow", "inputSchema": {"type": "object"}}]
+results: dict[str, Any] = {}
+for given in json.loads(os.environ.get("MCP_TOOLS", "[]")):
+    results[given["name"]] = given.pop("result")
+    tools.append(given)
 #: the known sessions; "restart" clears them
 sessions: list[str] = []
 
@@ -45,6 +51,7 @@ def respond(message: JSON) -> JSON | None:
             if called == "grow":
                 tools.append({"name": f"tool{len(tools)}", "inputSchema": {"type": "object"}})
             result = {"content": [{"type": "text", "text": f"{called} was called"}]}
+            result = results.get(called, result)
     if result is None:
         error = {"code": -32601, "message": "Method not found"}
         return {"jsonrpc": "2.0", "id": message["id"], "error": error}
@@ -64,6 +71,8 @@ async def post(request: Request) -> Response:
     response = respond(message)
     if response is None:
         return Response(status_code=202)
+    if user := request.headers.get("x-user"):
+        response["result"]["_meta"] = {"user": user}
     return JSONResponse(response, headers={"mcp-session-id": sessions[-1]} if begins else {})
 
 

@@ -25,14 +25,15 @@ TURN = Turn(
 class ToolRunner:
     """Runs tools one after another and records what they write."""
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Turn = TURN) -> None:
+        self.turn = turn
         #: the data parts of all calls
         self.data: list[Data] = []
         #: the outputs of the last call, preliminary ones included
         self.outputs: list[ToolOutput] = []
 
     def context(self) -> ToolContext:
-        return ToolContext(TURN, "call-1", self.data.append, idempotency_key="key-1")
+        return ToolContext(self.turn, "call-1", self.data.append, idempotency_key="key-1")
 
     async def run(self, tool: FunctionTool, **arguments: Any) -> Any:
         """Return the final output of a call. Raises what the tool raises."""

@@ -43,6 +43,8 @@ _COMPLETE_INPUTS = frozenset({ToolInputAvailable, ToolInputError})
 
 _UNKNOWN_TOOL = "There is no tool {name}."
 _FAILED = "The tool failed."
+#: Characters of a tool's error text.
+_MAX_ERROR_LENGTH = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,8 @@ def _input_error(call: ToolInputAvailable, text: str) -> ToolInputError:
 def _error_text(call: ToolInputAvailable, error: BaseException) -> str:
     """Return what the client and the model are told about an error; log the rest."""
     if isinstance(error, ToolError):
-        return str(error) or _FAILED
+        text = str(error) or _FAILED
+        return text if len(text) <= _MAX_ERROR_LENGTH else f"{text[:_MAX_ERROR_LENGTH]}…"
     public = public_error(error)
     logger.error("tool %s failed (reference %s)", call.tool_name, public.reference, exc_info=error)
     return public.text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
@@ -13,10 +13,11 @@ import anyio
 from mcp import Client, MCPError
 from mcp.client._transport import ReadStream, Transport, TransportStreams
 from mcp.client.subscriptions import SubscriptionLost
-from mcp.types import Tool, ToolListChangedNotification
+from mcp.types import CallToolResult, Tool, ToolListChangedNotification
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from usechat_server.aio import backoff
+from usechat_server.errors import log_text
 from usechat_server.mcp.listing import list_tools
 
 __all__ = ["Connection"]
@@ -58,6 +59,9 @@ class Connection(Generic[ToolsT]):
         self.ended: float | None = None
         #: whether the server ever was connected
         self.opened: bool = False
+        #: turns and calls that use it now, and the loop's time when it was last asked for
+        self.users: int = 0
+        self.last_used: float = 0.0
         self._transport = transport
         self._convert = convert
         self._tools: ToolsT | None = None
@@ -75,14 +79,25 @@ class Connection(Generic[ToolsT]):
 
     async def tools(self) -> ToolsT | None:
         """Return the converted list of tools, or None if the server is unavailable."""
-        await self._wait_until_ready()
+        with self.in_use():
+            await self._wait_until_ready()
         return self._tools if self._client else None
 
     async def client(self) -> Client | None:
         """Return the client, or None if the server is unavailable."""
         if self._client is None:
-            await self._wait_until_ready()
+            with self.in_use():
+                await self._wait_until_ready()
         return self._client
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Count one more user of the connection."""
+        self.users += 1
+        try:
+            yield
+        finally:
+            self.users -= 1
 
     def drop(self) -> None:
         """Start closing the connection, without waiting."""
@@ -106,6 +121,9 @@ class Connection(Generic[ToolsT]):
             transport = _with_end_callback(self._transport(), self.drop)
             client = Client(transport, message_handler=self._handle_message, cache=None)
             async with asyncio.timeout(_RESPONSE_TIMEOUT) as limit, client:
+                # A result is the server's word. One that does not fit its output schema would be
+                # lost, and checking it may take forever: its schema may have any pattern.
+                client.session.validate_tool_result = _accept  # type: ignore[method-assign]
                 self._stale = False
                 self._tools = self._convert(await list_tools(client))
                 limit.reschedule(None)
@@ -143,7 +161,7 @@ class Connection(Generic[ToolsT]):
         try:
             async with asyncio.timeout(_RESPONSE_TIMEOUT):
                 self._tools = self._convert(await list_tools(client))
-        except (MCPError, TimeoutError) as error:
+        except Exception as error:
             _log.warning("MCP server %s: cannot list its tools: %s", self.name, _reason(error))
 
     async def _subscribe(self, client: Client) -> None:
@@ -211,10 +229,14 @@ class _StreamWithEndCallback:
             raise
 
 
+async def _accept(name: str, result: CallToolResult) -> None:
+    """Accept any result."""
+
+
 def _reason(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    return log_text(str(error) or type(error).__name__)
 
 
 def _now() -> float:

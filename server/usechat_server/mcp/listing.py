@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from functools import cached_property
 from typing import Any, TypedDict
 
-from jsonschema.exceptions import SchemaError, ValidationError
-from jsonschema.protocols import Validator
-from jsonschema.validators import Draft202012Validator, validator_for
 from mcp import Client
 from mcp.types import CallToolResult, Tool
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 from ui_message_stream import json_codec
 
+from usechat_server.errors import log_text
 from usechat_server.mcp.results import error_text, model_output, output
+from usechat_server.mcp.validation import InputValidator
 from usechat_server.tools import (
     FunctionTool,
     InvalidInput,
@@ -26,7 +23,8 @@ from usechat_server.tools import (
     ToolError,
     ToolOutput,
 )
-from usechat_server.tools.outputs import to_json
+from usechat_server.tools.outputs import MAX_OUTPUT_BYTES, ToModelOutput, to_json
+from usechat_server.tools.schemas import fit_input_schema
 
 __all__ = ["Call", "MCPOptions", "function_tools", "is_idempotent", "list_tools"]
 
@@ -48,6 +46,10 @@ class MCPOptions(TypedDict, total=False):
         only: Returns whether a tool is used; by default all are.
         needs_approval: Whether calls need the user's approval, as for `tool`; or a function that
             returns it for each tool.
+        to_model_output: Converts a result (`content`, `structuredContent`) to what the model gets;
+            by default its texts, images and files.
+        max_output_bytes: The largest result, as JSON, in bytes; 8 MiB by default. A call with a
+            larger one fails.
         wait: Seconds that a turn waits for the server to connect; 10 by default.
         timeout: Seconds that a call may take; 60 by default. None: no limit.
     """
@@ -56,6 +58,8 @@ class MCPOptions(TypedDict, total=False):
     prefix: str
     only: Callable[[Tool], bool]
     needs_approval: bool | Callable[[Tool], NeedsApproval]
+    to_model_output: ToModelOutput
+    max_output_bytes: int
     wait: float
     timeout: float | None
 
@@ -63,51 +67,72 @@ class MCPOptions(TypedDict, total=False):
 def function_tools(
     tools: Iterable[Tool], call: Call, options: MCPOptions
 ) -> tuple[FunctionTool, ...]:
-    """Convert a server's tools. One that providers do not accept is skipped, with a warning."""
-    prefix, only = options.get("prefix", ""), options.get("only")
+    """Convert a server's tools. One that cannot be used is skipped, with a warning."""
     converted: dict[str, FunctionTool] = {}
     for tool in tools:
-        if only and not only(tool):
+        try:
+            if not options.get("only", _all_tools)(tool):
+                continue
+            needs_approval = options.get("needs_approval", False)
+            approval = needs_approval(tool) if callable(needs_approval) else needs_approval
+        except Exception:
+            _log.exception("skipping the MCP tool %r: only= or needs_approval= failed", tool.name)
             continue
-        name = _INVALID_CHARACTER.sub("_", f"{prefix}{tool.name}")[:_MAX_NAME_LENGTH]
-        if problem := "duplicate name" if name in converted else _schema_problem(tool):
-            _log.warning("skipping the MCP tool %s: %s", tool.name, problem)
-        else:
-            converted[name] = _function_tool(name, tool, call, options)
+        name = f"{options.get('prefix', '')}{tool.name}"
+        name = _INVALID_CHARACTER.sub("_", name)[:_MAX_NAME_LENGTH]
+        try:
+            if name in converted:
+                raise ValueError("duplicate name")
+            converted[name] = _function_tool(name, tool, approval, call, options)
+        except (ValueError, ToolError) as error:
+            _log.warning("skipping the MCP tool %s: %s", log_text(tool.name), log_text(error))
     return tuple(converted.values())
 
 
-#: What providers accept as names of tools and of properties.
+#: What providers accept as names of tools.
 _INVALID_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 _MAX_NAME_LENGTH = 128
-_PROPERTY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
-#: Keys that they do not accept at the top of a schema. The server still validates against them.
-_NOT_AT_TOP = ("anyOf", "oneOf", "allOf", "not", "if", "then", "else")
+#: Bytes of a tool's schema, description and metadata, which the model or each call gets.
+_MAX_DEFINITION_BYTES = 256 * 1024
 
 
-def _schema_problem(tool: Tool) -> str | None:
-    properties = tool.input_schema.get("properties", {})
-    if not isinstance(properties, dict):
-        return "its input schema is not an object"
-    invalid = next((key for key in properties if not _PROPERTY_NAME.fullmatch(key)), None)
-    return None if invalid is None else f"providers do not accept the property name {invalid!r}"
+def _all_tools(_: Tool) -> bool:
+    return True
 
 
-def _function_tool(name: str, tool: Tool, call: Call, options: MCPOptions) -> FunctionTool:
-    approval = options.get("needs_approval", False)
-    hints = tool.annotations
-    schema = {key: value for key, value in tool.input_schema.items() if key not in _NOT_AT_TOP}
+def _function_tool(
+    name: str, tool: Tool, approval: NeedsApproval, call: Call, options: MCPOptions
+) -> FunctionTool:
+    """Convert a tool. Raises ValueError or ToolError if it cannot be used."""
+    included = {"input_schema", "description", "title", "annotations", "icons", "meta"}
+    definition = to_json(
+        tool.model_dump(mode="json", by_alias=True, exclude_none=True, include=included)
+    )
+    size = len(json_codec.encode(definition))
+    if size > _MAX_DEFINITION_BYTES:
+        raise ValueError(
+            f"its definition has {size} bytes, at most {_MAX_DEFINITION_BYTES} are used"
+        )
+    schema, dropped = fit_input_schema(definition.pop("inputSchema"))
+    if dropped:
+        _log.info(
+            "MCP tool %s: left out of its schema: %s",
+            log_text(tool.name),
+            log_text(", ".join(dropped)),
+        )
+    hints = definition.get("annotations", {})
     return FunctionTool(
         name=name,
-        description=tool.description or "",
-        input_schema={**schema, "type": "object"},
-        title=tool.title or (hints.title if hints else None),
-        tool_metadata=_metadata(tool),
+        description=definition.pop("description", ""),
+        input_schema=schema,
+        title=definition.pop("title", None) or hints.get("title"),
+        tool_metadata=definition or None,
         dynamic=True,
-        needs_approval=approval(tool) if callable(approval) else approval,
+        needs_approval=approval,
         idempotent=is_idempotent(tool),
         timeout=options.get("timeout", _TIMEOUT),
-        to_model_output=model_output,
+        to_model_output=options.get("to_model_output", model_output),
+        max_output_bytes=options.get("max_output_bytes", MAX_OUTPUT_BYTES),
         implementation=_RemoteTool(tool, call),
     )
 
@@ -118,13 +143,6 @@ def is_idempotent(tool: Tool) -> bool:
     return bool(hints and (hints.read_only_hint or hints.idempotent_hint))
 
 
-def _metadata(tool: Tool) -> dict[str, Any] | None:
-    """Return the tool's annotations, icons and `_meta`, for the client."""
-    included = {"annotations", "icons", "meta"}
-    fields = tool.model_dump(mode="json", by_alias=True, exclude_none=True, include=included)
-    return to_json(fields) or None
-
-
 class _RemoteTool:
     """The implementation of a tool that runs on the MCP server."""
 
@@ -133,7 +151,7 @@ class _RemoteTool:
         self._call = call
 
     def parse(self, input: Any) -> dict[str, Any]:  # noqa: A002
-        if problems := list(self._problems(input)):
+        if problems := list(self._validator.problems(input)):
             raise InvalidInput("\n".join(["The input is not valid.", *problems]))
         arguments: dict[str, Any] = input
         return arguments
@@ -144,52 +162,16 @@ class _RemoteTool:
         result = await self._call(self._tool, arguments, context)
         if result.is_error:
             raise ToolError(error_text(result))
-        yield ToolOutput(to_json(output(result)))
-
-    def _problems(self, value: Any) -> Iterator[str]:
-        if not isinstance(value, dict):
-            yield f"input: expected an object, got {_truncate_json(value)}."
-        elif self._validator is not None:
-            try:
-                for error in self._validator.iter_errors(value):
-                    yield f"{_path(error)}: {_truncate(error)}."
-            except Unresolvable:
-                # The server validates the rest: references are not fetched.
-                return
+        yield ToolOutput.of(output(result))
 
     @cached_property
-    def _validator(self) -> Validator | None:
-        """The validator of the input; None: the schema is not valid, so the server validates."""
-        validator = validator_for(self._tool.input_schema, default=Draft202012Validator)
-        try:
-            validator.check_schema(self._tool.input_schema)
-        except SchemaError:
-            return None
-        # An empty registry: no reference is fetched.
-        return validator(self._tool.input_schema, registry=Registry())
+    def _validator(self) -> InputValidator:
+        return InputValidator(to_json(self._tool.input_schema))
 
 
-#: Characters of a value in an error text; the model knows the value.
-_MAX_VALUE_LENGTH = 200
-
-
-def _path(error: ValidationError) -> str:
-    return ".".join(map(str, error.absolute_path)) or "input"
-
-
-def _truncate(error: ValidationError) -> str:
-    """Return the message of an error, without the value if that is long."""
-    text = error.message
-    return text if len(text) <= 2 * _MAX_VALUE_LENGTH else f"does not match `{error.validator}`"
-
-
-def _truncate_json(value: Any) -> str:
-    text = json_codec.encode(value).decode()
-    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}…"
-
-
-#: Limit for a list of tools whose pages never end.
+#: Limits of a list of tools: its pages may never end.
 _MAX_PAGES = 100
+_MAX_TOOLS = 1000
 
 
 async def list_tools(client: Client) -> list[Tool]:
@@ -200,6 +182,8 @@ async def list_tools(client: Client) -> list[Tool]:
         page = await client.list_tools(cursor=cursor)
         tools += page.tools
         cursor = page.next_cursor
-        if cursor is None:
+        if cursor is None or len(tools) >= _MAX_TOOLS:
             break
-    return tools
+    if len(tools) > _MAX_TOOLS:
+        _log.warning("using %s of %s MCP tools or more", _MAX_TOOLS, len(tools))
+    return tools[:_MAX_TOOLS]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,8 +15,10 @@ from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST, CallToolResult, Tool
 
-from usechat_server.aio import PerLoop
+from usechat_server.aio import PerLoop, call_hook
+from usechat_server.errors import log_text
 from usechat_server.mcp.connection import Connection
+from usechat_server.mcp.connections import Connections, checked_headers
 from usechat_server.mcp.listing import MCPOptions, function_tools, is_idempotent
 from usechat_server.tools import FunctionTool, ToolContext, ToolError
 from usechat_server.turn import Turn
@@ -26,10 +27,11 @@ __all__ = ["MCPOptions", "MCPServer", "mcp_http", "mcp_stdio"]
 
 _log = logging.getLogger("usechat.mcp")
 
-#: Seconds before the next attempt to connect to a server.
-_RETRY_SECONDS = 5.0
 #: Seconds that a turn waits for a server, by default.
 _WAIT_SECONDS = 10.0
+
+#: Returns the headers of the requests for a turn. A sync function runs in a thread.
+HeadersHook = Callable[[Turn], Mapping[str, str] | Awaitable[Mapping[str, str]]]
 
 
 def mcp_stdio(
@@ -54,17 +56,21 @@ def mcp_stdio(
     parameters = StdioServerParameters(
         command=command, args=list(args), env=dict(env) if env else None, cwd=cwd
     )
-    return MCPServer(Path(command).name, lambda: stdio_client(parameters), **options)
+    return MCPServer(Path(command).name, lambda _: stdio_client(parameters), **options)
 
 
 def mcp_http(
-    url: str, *, headers: Mapping[str, str] | None = None, **options: Unpack[MCPOptions]
+    url: str,
+    *,
+    headers: Mapping[str, str] | HeadersHook | None = None,
+    **options: Unpack[MCPOptions],
 ) -> MCPServer:
     """Return the tools of an MCP server at a URL (streamable HTTP).
 
     Args:
         url: The URL.
-        headers: Headers of every request.
+        headers: Headers of every request; or a function, sync or async, that returns those for a
+            turn, such as the user's own token. Turns with the same headers share a connection.
         options: See `MCPOptions`.
 
     Returns:
@@ -74,40 +80,49 @@ def mcp_http(
     timeout = httpx2.Timeout(10.0, read=None)
 
     @asynccontextmanager
-    async def transport() -> AsyncGenerator[TransportStreams]:
+    async def transport(headers: Mapping[str, str]) -> AsyncGenerator[TransportStreams]:
         async with (
             httpx2.AsyncClient(headers=headers, timeout=timeout) as client,
             streamable_http_client(url, http_client=client) as streams,
         ):
             yield streams
 
-    return MCPServer(urlsplit(url).hostname or url, transport, **options)
+    return MCPServer(urlsplit(url).hostname or url, transport, headers, **options)
 
 
 class MCPServer:
     """The tools that an MCP server currently lists. `mcp_stdio` and `mcp_http` create one.
 
-    Each event loop has a connection, which is opened on first use. While the server is unavailable
-    it has no tools, and a warning is logged.
+    Each event loop has a connection, or one for each set of headers, which is opened on first use.
+    While the server is unavailable it has no tools, and a warning is logged.
 
     Args:
         name: The server's name for the log, unless the options have one.
-        transport: Opens a connection to the server.
+        transport: Opens a connection to the server, with headers.
+        headers: The headers, or a function that returns those for a turn.
         options: See `MCPOptions`.
     """
 
     def __init__(
         self,
         name: str,
-        transport: Callable[[], AbstractAsyncContextManager[TransportStreams]],
+        transport: Callable[[Mapping[str, str]], AbstractAsyncContextManager[TransportStreams]],
+        headers: Mapping[str, str] | HeadersHook | None = None,
         /,
         **options: Unpack[MCPOptions],
     ) -> None:
         self.name: str = options.get("name", name)
-        self._transport = transport
+        self._headers = headers or {}
         self._options = options
-        #: newest last; the others are closing
-        self._connections: PerLoop[list[Connection[tuple[FunctionTool, ...]]]] = PerLoop(list)
+        self._connections = PerLoop(
+            lambda: Connections(
+                self.name,
+                transport,
+                self._to_function_tools,
+                wait=options.get("wait", _WAIT_SECONDS),
+                close_idle=callable(headers),
+            )
+        )
 
     @property
     def may_require_approval(self) -> bool:
@@ -120,29 +135,27 @@ class MCPServer:
         Args:
             turn: The turn that they are for.
         """
-        tools = await self._connection().tools()
+        connection = await self._connection(turn)
+        tools = None if connection is None else await connection.tools()
         if tools is None:
             _log.warning("MCP server %s unavailable; running the turn without its tools", self.name)
         return tools or ()
 
     async def aclose(self) -> None:
-        """Close the connection of the running event loop, and end the server's process."""
-        connections = self._connections.pop() or []
-        await asyncio.gather(*(connection.aclose() for connection in connections))
+        """Close the connections of the running event loop, and end the server's process."""
+        if (connections := self._connections.pop()) is not None:
+            await connections.aclose()
 
-    def _connection(self) -> Connection[tuple[FunctionTool, ...]]:
-        connections = self._connections.get()
-        connections[:-1] = [old for old in connections[:-1] if not old.task.done()]
-        newest = connections[-1] if connections else None
-        if newest is None or (newest.ended is not None and (newest.opened or _may_retry(newest))):
-            newest = Connection(
-                self.name,
-                self._transport,
-                self._to_function_tools,
-                wait=self._options.get("wait", _WAIT_SECONDS),
-            )
-            connections.append(newest)
-        return newest
+    async def _connection(self, turn: Turn) -> Connection[tuple[FunctionTool, ...]] | None:
+        """Return the connection for a turn; None if its headers cannot be told."""
+        try:
+            headers = self._headers
+            if callable(headers):
+                headers = await call_hook(headers, turn)
+            return self._connections.get().get(checked_headers(headers))
+        except Exception:
+            _log.exception("MCP server %s: headers= failed", self.name)
+            return None
 
     def _to_function_tools(self, tools: Sequence[Tool]) -> tuple[FunctionTool, ...]:
         return function_tools(tools, self._call, self._options)
@@ -150,7 +163,11 @@ class MCPServer:
     async def _call(
         self, tool: Tool, arguments: dict[str, Any], context: ToolContext
     ) -> CallToolResult:
-        """Call a tool of the server. Raises ToolError."""
+        """Call a tool of the server.
+
+        Raises:
+            ToolError: The call failed, for whatever reason: nothing in it is this server's code.
+        """
 
         async def on_progress(progress: float, total: float | None, message: str | None) -> None:
             data: dict[str, Any] = {"toolCallId": context.tool_call_id, "progress": progress}
@@ -161,12 +178,15 @@ class MCPServer:
         attempts = 0
         while True:
             attempts += 1
-            connection = self._connection()
-            client = await connection.client()
-            if client is None:
+            connection = await self._connection(context.turn)
+            client = None if connection is None else await connection.client()
+            if connection is None or client is None:
                 raise ToolError(f"The MCP server {self.name} is unavailable.")
             try:
-                return await client.call_tool(tool.name, arguments, progress_callback=on_progress)
+                with connection.in_use():
+                    return await client.call_tool(
+                        tool.name, arguments, progress_callback=on_progress
+                    )
             except MCPError as error:
                 session_lost = (error.code, error.message) == _SESSION_LOST
                 if not session_lost and (error.code, error.message) != _CONNECTION_LOST:
@@ -178,14 +198,20 @@ class MCPServer:
                     raise ToolError(
                         f"The connection to the MCP server {self.name} was lost."
                     ) from None
+            except Exception as error:
+                # Such as a result that is none, or a question to the user, which is not supported.
+                _log.warning(
+                    "MCP server %s: the call of %s failed: %s",
+                    self.name,
+                    log_text(tool.name),
+                    log_text(repr(error)),
+                )
+                raise ToolError(
+                    f"The MCP server {self.name} sent a result that cannot be used."
+                ) from None
 
 
 #: Errors of the transports: the server does not know the session any more; the connection is
 #: closed. (Servers use the same codes with other messages.)
 _SESSION_LOST = (INVALID_REQUEST, "Session terminated")
 _CONNECTION_LOST = (CONNECTION_CLOSED, "Connection closed")
-
-
-def _may_retry(connection: Connection[Any]) -> bool:
-    now = asyncio.get_running_loop().time()
-    return connection.ended is not None and now - connection.ended >= _RETRY_SECONDS

@@ -12,10 +12,19 @@ from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from usechat_server.aio import PerLoop
+from usechat_server.errors import ToolError
 from usechat_server.tools.approval_policy import NeedsApproval
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.execution import run_attempts
-from usechat_server.tools.outputs import ModelContent, ToModelOutput, ToolOutput, model_content
+from usechat_server.tools.outputs import (
+    MAX_OUTPUT_BYTES,
+    ModelContent,
+    ToModelOutput,
+    ToolOutput,
+    model_content,
+    to_json,
+)
+from usechat_server.tools.schemas import fit_input_schema, invalid_property_name
 from usechat_server.turn import Turn
 
 __all__ = [
@@ -40,7 +49,8 @@ class DeclaredTool:
     Attributes:
         name: The tool's name: 1 to 128 letters (a-z), digits, underscores and hyphens.
         description: What the tool does, for the model.
-        input_schema: JSON Schema of the input, which is an object.
+        input_schema: JSON Schema of the input, which is an object, of draft 2020-12. Forms of
+            earlier drafts are replaced.
         title: The name for display in the client (AI SDK 6 and later).
         provider_options: More keys of the tool's definition by provider, as that provider names
             them, such as `{"anthropic": {"defer_loading": True}}`.
@@ -50,7 +60,8 @@ class DeclaredTool:
         to_model_output: Converts an output to what the model gets; None: the model gets its JSON.
 
     Raises:
-        ValueError: Providers do not accept the name.
+        ValueError: Providers do not accept the name or the schema.
+        TypeError: The schema or the metadata is not JSON.
     """
 
     name: str
@@ -68,6 +79,16 @@ class DeclaredTool:
                 f"invalid tool name {self.name!r}: expected 1 to 128 letters (a-z), digits, "
                 "underscores and hyphens"
             )
+        try:
+            schema, invalid = fit_input_schema(to_json(self.input_schema))
+        except ToolError as error:
+            raise ValueError(f"input_schema: {error}") from None
+        if invalid:
+            raise ValueError(f"input_schema: providers do not accept {', '.join(invalid)}")
+        if (name := invalid_property_name(schema)) is not None:
+            raise ValueError(f"input_schema: providers do not accept the property name {name!r}")
+        object.__setattr__(self, "input_schema", schema)
+        to_json(self.tool_metadata)
 
     def model_output(self, output: Any) -> list[ModelContent]:
         """Return what the model gets for an output, given in the form that the client has."""
@@ -128,9 +149,11 @@ class FunctionTool(DeclaredTool):
             long.
         concurrency: Calls that may run at the same time in one event loop; others wait. None: no
             limit.
+        max_output_bytes: The largest output, preliminary ones too, as JSON, in bytes. A call with a
+            larger one fails.
 
     Raises:
-        ValueError: A limit is out of range, or providers do not accept the name.
+        ValueError: A limit is out of range, or providers do not accept the name or the schema.
     """
 
     implementation: Implementation
@@ -139,6 +162,7 @@ class FunctionTool(DeclaredTool):
     timeout: float | None = None
     retries: int = 0
     concurrency: int | None = None
+    max_output_bytes: int = MAX_OUTPUT_BYTES
     _slots: PerLoop[Semaphore | None] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -151,6 +175,8 @@ class FunctionTool(DeclaredTool):
             raise ValueError(f"retries: expected 0 or more, got {self.retries}")
         if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"concurrency: expected 1 or more, got {self.concurrency}")
+        if self.max_output_bytes < 1:
+            raise ValueError(f"max_output_bytes: expected 1 or more, got {self.max_output_bytes}")
         limit = self.concurrency
         slots = PerLoop(lambda: None if limit is None else Semaphore(limit))
         object.__setattr__(self, "_slots", slots)
@@ -172,7 +198,8 @@ class FunctionTool(DeclaredTool):
         Cancelling the task or closing the generator (`contextlib.aclosing`) cancels the call.
 
         Raises:
-            ToolError: The call failed; the text is for the client and the model.
+            ToolError: The call failed, or its output is too large; the text is for the client and
+                the model.
             Exception: Whatever the tool raised.
         """
         start = partial(self.implementation.call, arguments)
@@ -186,6 +213,11 @@ class FunctionTool(DeclaredTool):
         )
         async with aclosing(outputs):
             async for output in outputs:
+                if output.size > self.max_output_bytes:
+                    raise ToolError(
+                        f"The output of {self.name} is too large: {output.size} bytes, at most "
+                        f"{self.max_output_bytes} are allowed."
+                    )
                 yield output
 
 

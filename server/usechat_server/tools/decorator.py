@@ -31,6 +31,7 @@ class ToolOptions(TypedDict, total=False):
     timeout: float
     retries: int
     concurrency: int
+    max_output_bytes: int
     to_model_output: ToModelOutput
     provider_options: Mapping[str, Mapping[str, Any]]
 

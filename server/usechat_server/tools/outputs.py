@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import msgspec
 import pydantic_core
@@ -13,7 +13,17 @@ from ui_message_stream.messages import FilePart, TextPart
 
 from usechat_server.errors import ToolError
 
-__all__ = ["ModelContent", "ToModelOutput", "ToolOutput", "model_content", "to_json"]
+__all__ = [
+    "MAX_OUTPUT_BYTES",
+    "ModelContent",
+    "ToModelOutput",
+    "ToolOutput",
+    "model_content",
+    "to_json",
+]
+
+#: The largest output of a tool, by default: an image of the size that models read still fits.
+MAX_OUTPUT_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,14 @@ class ToolOutput:
     value: Any
     #: whether another output follows, which replaces this one
     preliminary: bool = False
+    #: bytes of the JSON
+    size: int = field(default=0, compare=False)
+
+    @classmethod
+    def of(cls, value: Any, *, preliminary: bool = False) -> Self:
+        """Return a value as an output. For the argument and the errors, see `to_json`."""
+        json, size = _convert(value)
+        return cls(json, preliminary, size)
 
 
 def to_json(value: Any) -> Any:
@@ -38,10 +56,20 @@ def to_json(value: Any) -> Any:
         ToolError: It is nested more than `MAX_DEPTH` levels deep.
         TypeError: The value has no JSON form.
     """
-    if json_codec.is_nested_deeper(value):
-        raise ToolError(f"The output is nested more than {json_codec.MAX_DEPTH} levels deep.")
-    text = json_codec.encode(msgspec.to_builtins(value, enc_hook=_to_builtins, str_keys=True))
-    return json_codec.sanitize(json_codec.decode(text))
+    return _convert(value)[0]
+
+
+def _convert(value: Any) -> tuple[Any, int]:
+    """Return a value as JSON, and the bytes of its JSON text."""
+    try:
+        if json_codec.is_nested_deeper(value):
+            raise json_codec.NestedTooDeeply
+        text = json_codec.encode(msgspec.to_builtins(value, enc_hook=_to_builtins, str_keys=True))
+        return json_codec.sanitize(json_codec.decode(text)), len(text)
+    except json_codec.NestedTooDeeply:
+        raise ToolError(
+            f"The output is nested more than {json_codec.MAX_DEPTH} levels deep."
+        ) from None
 
 
 def _to_builtins(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from ui_message_stream import json_codec
 from usechat_server.errors import InvalidInput
 from usechat_server.tools.context import ToolContext
 from usechat_server.tools.docstrings import called_function, describe, unwrap_partial
-from usechat_server.tools.outputs import ToolOutput, to_json
+from usechat_server.tools.outputs import ToolOutput
 from usechat_server.tools.parameters import parameters
 from usechat_server.tools.threads import run_in_thread
 
@@ -77,14 +78,14 @@ class PythonFunction:
         if isinstance(result, ToolOutput):
             yield result
             return
-        value = None
+        output = ToolOutput(None)
         try:
             async for item in result:
-                value = to_json(item)
-                yield ToolOutput(value, preliminary=True)
+                output = ToolOutput.of(item, preliminary=True)
+                yield output
         finally:
             await result.aclose()
-        yield ToolOutput(value)
+        yield replace(output, preliminary=False)
 
 
 def _to_output(result: Any) -> Any:
@@ -92,7 +93,7 @@ def _to_output(result: Any) -> Any:
     first."""
     if inspect.isawaitable(result) or inspect.isasyncgen(result):
         return result
-    return ToolOutput(to_json(result))
+    return ToolOutput.of(result)
 
 
 #: From here on, JavaScript's numbers have gaps.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import logging
+import re
+from time import process_time
 from typing import Any
 
 import pytest
@@ -49,9 +53,9 @@ def test_a_tool_that_providers_refuse_is_skipped(
         mcp_tool("odd", properties=[]),
         mcp_tool("x" * 200),
     )
-    assert [tool.name for tool in tools] == ["good", "files_read_text", "x" * 128]
+    assert [tool.name for tool in tools] == ["good", "files_read_text", "odd", "x" * 128]
     assert [record.args[0] for record in caplog.records if isinstance(record.args, tuple)] == [
-        *("files_read_text", "ümlaut", "odd")
+        *("files_read_text", "ümlaut")
     ]
 
 
@@ -77,6 +81,159 @@ def test_keys_that_providers_refuse_are_removed_from_the_schema() -> None:
 def test_an_invalid_schema_is_left_to_the_server(schema: dict[str, Any]) -> None:
     [tool] = convert(mcp_tool("odd", **schema))
     assert tool.parse({"a": 1}) == {"a": 1}
+
+
+def test_forms_of_earlier_drafts_reach_the_model_as_todays(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    [tool] = convert(
+        mcp_tool(
+            "old",
+            **{"$schema": "http://json-schema.org/draft-04/schema#"},
+            properties={"n": {"type": "integer", "minimum": 0, "exclusiveMinimum": True}},
+            required=True,
+        )
+    )
+    assert tool.input_schema == {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "exclusiveMinimum": 0}},
+    }
+    assert "MCP tool old: left out of its schema: required" in caplog.text
+    assert tool.parse({"n": 1}) == {"n": 1}
+    with pytest.raises(InvalidInput, match="n: 0 is less than or equal to"):
+        tool.parse({"n": 0})
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    """A schema whose references double the work at each level."""
+    both = [{"allOf": [{"$ref": f"#/$defs/l{n + 1}"}] * 2} for n in range(levels)]
+    return {f"l{n}": schema for n, schema in enumerate([*both, {"type": "string"}])}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"properties": {"a": {"pattern": "^(a+)+$"}}}, "a" * 40 + "!"),
+        ({"patternProperties": {"^(a|a)+$": {}}, "additionalProperties": False}, 1),
+        ({"properties": {"a": {"not": {"pattern": "^(a+)+$"}}}}, "a" * 40 + "!"),
+        ({"properties": {"a": {"$ref": "#/$defs/l0"}}, "$defs": doubling(40)}, "a"),
+        ({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"$ref": "#/$defs/a"}}}, 1),
+        ({"properties": {"a": {"uniqueItems": True}}}, [{"n": n} for n in range(20_000)]),
+        (
+            {"properties": {"a": {"items": {"allOf": [{"type": "integer"}] * 9000}}}},
+            list(range(9000)),
+        ),
+    ],
+)
+def test_a_schema_cannot_block_the_server(schema: dict[str, Any], value: Any) -> None:
+    [tool] = convert(mcp_tool("slow", **schema))
+    began = process_time()
+    # What takes long to validate is left to the MCP server.
+    assert tool.parse({"a": value}) == {"a": value}
+    with pytest.raises(InvalidInput, match="expected an object"):
+        tool.parse([value])
+    assert process_time() - began < 1
+
+
+def test_many_errors_are_cut() -> None:
+    [tool] = convert(mcp_tool("strict", properties={"a": {"items": {"type": "integer"}}}))
+    with pytest.raises(InvalidInput) as caught:
+        tool.parse({"a": ["x"] * 1000})
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_tool_that_the_app_cannot_judge_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    def approval(tool: Tool) -> bool:
+        return {"read": False}[tool.name]
+
+    assert [tool.name for tool in convert(mcp_tool("read"), needs_approval=approval)] == ["read"]
+    assert convert(mcp_tool("write"), needs_approval=approval) == []
+    assert "needs_approval= failed" in caplog.text
+
+
+def test_a_huge_definition_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"items": deep}
+    tools = convert(
+        Tool(name="long", description="x" * 300_000, input_schema={"type": "object"}),
+        mcp_tool("deep", properties={"a": deep}),
+        mcp_tool("good"),
+    )
+    assert [tool.name for tool in tools] == ["good"]
+    assert "skipping the MCP tool long" in caplog.text
+
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(60)).decode()
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ({"type": "image", "data": "", "mimeType": "image/png"}, "image, which .* is empty"),
+        ({"type": "image", "data": " \n", "mimeType": "image/png"}, "image, which .* is empty"),
+        ({"type": "audio", "data": "", "mimeType": "audio/wav"}, "audio, which .* is empty"),
+        ({"type": "image", "data": "???", "mimeType": "image/png"}, "is damaged"),
+        ({"type": "image", "data": "é", "mimeType": "image/png"}, "is damaged"),
+        (
+            {"type": "resource", "resource": {"uri": "file:///a.pdf", "blob": ""}},
+            "file:///a.pdf, which the tool returned, is empty",
+        ),
+        # With line breaks and without padding, and of another type than it says.
+        (
+            {
+                "type": "image",
+                "data": f"{PNG[:40]}\r\n{PNG[40:].rstrip('=')}",
+                "mimeType": "image/jpeg",
+            },
+            {"type": "image", "data": PNG, "mimeType": "image/png"},
+        ),
+        (
+            {"type": "image", "data": "PHN2Zz4=", "mimeType": "image/svg+xml; charset=utf-8"},
+            {"type": "image", "data": "PHN2Zz4=", "mimeType": "image/svg+xml"},
+        ),
+        (
+            {"type": "resource", "resource": {"uri": "a:b", "blob": "AA==", "mimeType": "x\n"}},
+            {
+                "type": "resource",
+                "resource": {"uri": "a:b", "blob": "AA==", "mimeType": "application/octet-stream"},
+            },
+        ),
+    ],
+)
+async def test_files_are_checked_before_they_are_stored(
+    block: dict[str, Any], expected: dict[str, Any] | str
+) -> None:
+    result = CallToolResult.model_validate({"content": [block]})
+    [tool] = function_tools([mcp_tool("show")], returning(result), {})
+    [content] = (await ToolRunner().run(tool))["content"]
+    if isinstance(expected, str):
+        assert content["type"] == "text"
+        assert re.search(expected, content["text"])
+    else:
+        assert content == expected
+
+
+def returning(result: CallToolResult) -> Any:
+    async def call(*_: Any) -> CallToolResult:
+        return result
+
+    return call
+
+
+async def test_results_have_a_limit_and_may_be_converted() -> None:
+    text = {"content": [{"type": "text", "text": "x" * 200}]}
+    call = returning(CallToolResult.model_validate(text))
+    [tool] = function_tools([mcp_tool("read")], call, {"max_output_bytes": 200})
+    with pytest.raises(ToolError, match=r"output of read is too large: 2.. bytes, at most 200"):
+        await ToolRunner().run(tool)
+    [tool] = function_tools(
+        [mcp_tool("read")], call, {"to_model_output": lambda o: o["content"][0]["text"][:3]}
+    )
+    output = await ToolRunner().run(tool)
+    assert output == text
+    assert tool.model_output(output) == [TextPart(text="xxx")]
 
 
 def test_titles_come_from_the_tool_or_its_annotations() -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack
+from unittest import mock
 
 import httpx
 import pytest
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import Tool
 from ui_message_stream.messages import FilePart, TextPart
-from usechat_server.mcp import MCPOptions, MCPServer, mcp_http, mcp_stdio
+from usechat_server.mcp import MCPOptions, MCPServer, connections, mcp_http, mcp_stdio
 from usechat_server.tools import FunctionTool, InvalidInput, ToolError, ToolSource
+from usechat_server.turn import Turn
 
 from tests.harness import mcp_legacy, mcp_server
 from tests.harness.common import DEADLINE
@@ -32,8 +36,10 @@ def stdio(env: Mapping[str, str] | None = None, **options: Unpack[MCPOptions]) -
     return mcp_stdio(sys.executable, str(Path(mcp_server.__file__)), env=env, **options)
 
 
-def legacy() -> MCPServer:
-    return mcp_stdio(sys.executable, str(Path(mcp_legacy.__file__)), wait=DEADLINE)
+def legacy(*tools: Mapping[str, Any], **options: Unpack[MCPOptions]) -> MCPServer:
+    env = {"MCP_TOOLS": json.dumps(tools)}
+    options = {"wait": DEADLINE, **options}
+    return mcp_stdio(sys.executable, str(Path(mcp_legacy.__file__)), env=env, **options)
 
 
 @asynccontextmanager
@@ -237,7 +243,7 @@ async def test_a_closed_server_is_started_again() -> None:
 
 async def test_an_http_server_is_reconnected() -> None:
     urls: list[str] = []
-    server = MCPServer("moving", lambda: streamable_http_client(urls[-1]), wait=DEADLINE)
+    server = MCPServer("moving", lambda _: streamable_http_client(urls[-1]), wait=DEADLINE)
     try:
         with serve("tests.harness.mcp_server:app") as served:
             urls.append(f"{served.url}/mcp")
@@ -297,6 +303,80 @@ async def test_each_event_loop_has_a_connection_of_its_own() -> None:
 
     tools = await use()
     assert tools == await asyncio.to_thread(asyncio.run, use()) == ["grow"]
+
+
+def n_is(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {"n": schema}, "required": ["n"]}
+
+
+TYPED = n_is({"type": "integer"})
+TEXT = {"content": [{"type": "text", "text": "so"}]}
+
+
+@pytest.mark.parametrize(
+    ("output_schema", "result", "expected"),
+    [
+        # Whatever was promised, what came is shown.
+        (TYPED, TEXT, TEXT),
+        (TYPED, {**TEXT, "structuredContent": {"n": "one"}}, None),
+        (n_is({"type": "nonsense"}), {**TEXT, "structuredContent": {"n": 1}}, None),
+        (n_is({"$ref": "https://a.example"}), {**TEXT, "structuredContent": {"n": 1}}, None),
+        (n_is({"pattern": "^(a+)+$"}), {**TEXT, "structuredContent": {"n": f"{'a' * 40}!"}}, None),
+        (TYPED, {"content": "so"}, "sent a result that cannot be used"),
+        (TYPED, {"content": [{"type": "smell"}]}, "sent a result that cannot be used"),
+        (TYPED, {"content": [], "isError": True}, "The tool failed."),
+    ],
+)
+async def test_any_result_is_shown_or_explained(
+    output_schema: Any, result: Any, expected: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    tool = {"name": "odd", "inputSchema": {"type": "object"}, "outputSchema": output_schema}
+    server = legacy({**tool, "result": result})
+    try:
+        odd = (await list_tools(server))["odd"]
+        if isinstance(expected, str):
+            with pytest.raises(ToolError, match=expected):
+                await ToolRunner().run(odd)
+        else:
+            assert await ToolRunner().run(odd) == expected or result
+    finally:
+        await server.aclose()
+    assert all(
+        record.exc_info is None and "\n" not in record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("usechat")
+    )
+
+
+async def test_a_turn_may_have_headers_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "usechat")
+
+    async def headers(turn: Turn) -> dict[str, str]:
+        if turn.user is None:
+            raise LookupError("no user")
+        return {"x-user": turn.user}
+
+    async def seen_user(user: str | None) -> Any:
+        turn = replace(TURN, user=user)
+        tools = {tool.name: tool for tool in await server.tools(turn)}
+        runner = ToolRunner(turn)
+        return tools and (await runner.run(tools["grow"]))["_meta"]["user"]
+
+    with (
+        serve("tests.harness.mcp_legacy:app") as served,
+        mock.patch.object(connections, "_MAX_CONNECTIONS", 2),
+    ):
+        server = mcp_http(f"{served.url}/mcp", headers=headers, wait=DEADLINE)
+        assert await asyncio.gather(*map(seen_user, ["ann", "bo", "cy", "ann"])) == [
+            *("ann", "bo", "cy", "ann")
+        ]
+        assert [await seen_user(user) for user in ("bo", "ann", "dee")] == ["bo", "ann", "dee"]
+        # Without headers there is no connection, least of all another user's.
+        assert await seen_user(None) == {}
+        assert await seen_user("two\nlines SECRET") == {}
+        await server.aclose()
+    assert "SECRET" not in caplog.text
+    assert "no user" in caplog.text
 
 
 async def test_options_filter_and_configure_the_tools() -> None:

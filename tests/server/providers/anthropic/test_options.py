@@ -168,7 +168,12 @@ def test_output_format_may_be_a_pydantic_model(provider: FakeProvider) -> None:
         (memory(), {"type": "memory_20250818", "name": "memory"}, None),
         (
             ClientTool("late", "", {}, provider_options={"anthropic": {"defer_loading": True}}),
-            {"name": "late", "description": "", "input_schema": {}, "defer_loading": True},
+            {
+                "name": "late",
+                "description": "",
+                "input_schema": {"type": "object"},
+                "defer_loading": True,
+            },
             None,
         ),
     ],
