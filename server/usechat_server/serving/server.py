@@ -8,6 +8,7 @@ drain while the listener stays open, so that readiness probes get their 503; the
 from __future__ import annotations
 
 import asyncio
+import gc
 import copy
 import logging
 import math
@@ -160,9 +161,20 @@ def _serve(
 ) -> None:
     server = Server(config, on_started)
     config.load()
+    _freeze_loaded_objects()
     server.run(sockets=[listener])
     if not server.started:
         sys.exit(STARTUP_FAILURE)
+
+
+def _freeze_loaded_objects() -> None:
+    """Keep the garbage collector away from what was loaded, and from frequent full collections.
+
+    With an app loaded, a full collection stops all streams for about a tenth of a second.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 class _Formatter(DefaultFormatter):
