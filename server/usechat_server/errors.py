@@ -168,6 +168,7 @@ class ModelError(Exception):
         retryable: bool = False,
         retry_after: float | None = None,
         request_id: str | None = None,
+        public_text: str | None = None,
     ) -> None:
         super().__init__(log_text(message))
         self.kind = kind
@@ -177,6 +178,8 @@ class ModelError(Exception):
         self.retry_after = retry_after
         #: the provider's id of the call
         self.request_id = request_id
+        #: what the user is told, if there is more to say than the kind says
+        self.public_text = public_text
 
 
 RESTARTING = "The server is restarting. Please try again in a moment."
@@ -211,7 +214,8 @@ def public_error(error: BaseException) -> PublicError:
     reference = secrets.token_hex(4)
     if isinstance(error, ChatError):
         return PublicError(error.text, reference)
-    return PublicError(f"{_TEXTS[kind]} (reference {reference})", reference)
+    text = error.public_text if isinstance(error, ModelError) else None
+    return PublicError(f"{text or _TEXTS[kind]} (reference {reference})", reference)
 
 
 class ToolError(Exception):

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from tests.harness.common import DEADLINE
+from tests.harness.fake_provider_account import Account
 from tests.harness.fake_provider_events import (
     Block,
     Event,
@@ -152,6 +153,8 @@ class FakeProvider:
         self.models: list[dict[str, Any]] = [model_info("claude-sonnet-5-5")]
         #: whether requests that the real API would refuse get a 400
         self.strict = True
+        #: what it knows besides the request, and refuses; None: nothing
+        self.account: Account | None = None
         self.url = ""
         self._script: deque[Reply] = deque()
         self._handler: Callable[[RecordedRequest], Reply] | None = None
@@ -235,6 +238,9 @@ class FakeProvider:
             self._arrived.notify_all()
         if self.strict and (errors := request_errors(request.json)):
             return http_error(400, "invalid_request_error", "; ".join(errors))
+        if self.account is not None and (refusal := self.account.refusal(request.body)):
+            status, kind, text = refusal
+            return http_error(status, kind, text)
         if self._script:
             return self._script.popleft()
         if self._handler is not None:

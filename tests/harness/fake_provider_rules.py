@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tests.harness.fake_provider_files import file_errors
+
 __all__ = ["request_errors"]
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
@@ -79,7 +81,7 @@ def request_errors(request: Any) -> list[str]:
         errors.append("Requests which include `tool_use` or `tool_result` blocks must define tools")
     if open_calls:
         errors.append(f"messages: `tool_use` ids without `tool_result`: {open_calls}")
-    return errors + _server_tool_errors(turns)
+    return errors + _server_tool_errors(turns) + _many_images_errors(turns) + _cache_errors(request)
 
 
 def _server_tool_errors(turns: list[dict[str, Any]]) -> list[str]:
@@ -107,6 +109,36 @@ def _server_tool_errors(turns: list[dict[str, Any]]) -> list[str]:
     if turns and turns[-1]["role"] == "assistant" and not called:
         errors.append("messages: the conversation must end with a user message")
     return errors
+
+
+def _many_images_errors(turns: list[dict[str, Any]]) -> list[str]:
+    blocks = [b for turn in turns if isinstance(turn["content"], list) for b in turn["content"]]
+    results = [b["content"] for b in blocks if isinstance(b.get("content"), list)]
+    images = [
+        block["source"]
+        for block in (*blocks, *(inner for content in results for inner in content))
+        if block.get("type") == "image"
+    ]
+    if len(images) <= 20:
+        return []
+    return [
+        error
+        for source in images
+        if source["type"] == "base64"
+        for error in file_errors(source["media_type"], source["data"], max_pixels=2000)
+    ]
+
+
+def _cache_errors(request: dict[str, Any]) -> list[str]:
+    """Return the errors about the order of cache breakpoints: tools, system prompt, messages."""
+    system = request.get("system")
+    marked: list[Any] = [*request.get("tools", ()), *(system if isinstance(system, list) else ())]
+    for turn in request.get("messages") or ():
+        marked += turn["content"] if isinstance(turn["content"], list) else ()
+    ttls = [b["cache_control"].get("ttl", "5m") for b in marked if b.get("cache_control")]
+    if ttls != sorted(ttls):  # "1h" before "5m"
+        return ["a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block"]
+    return []
 
 
 def _schema(schema: dict[str, Any]) -> list[str]:
@@ -164,7 +196,7 @@ def _tool_result(block: dict[str, Any]) -> list[str]:
 def _source(kind: str, source: dict[str, Any]) -> list[str]:
     where = source["type"]
     if where == "url":
-        return [] if source["url"].startswith(("http://", "https://")) else ["only http(s) URLs"]
+        return [] if source["url"].startswith("https://") else ["Only HTTPS URLs are supported."]
     if where == "file":
         return [] if source["file_id"] else ["empty file id"]
     if where == "text":
@@ -176,4 +208,4 @@ def _source(kind: str, source: dict[str, Any]) -> list[str]:
     allowed = _IMAGES if kind == "image" else {"application/pdf"}
     if source["media_type"] not in allowed:
         return [f"media type {source['media_type']!r} is not supported"]
-    return [] if source["data"] else ["empty data"]
+    return file_errors(source["media_type"], source["data"])

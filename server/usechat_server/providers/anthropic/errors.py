@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,11 @@ _TYPES: Mapping[str, tuple[ErrorKind, bool]] = {
     "overloaded_error": ("overloaded", True),
 }
 
+#: What `not_found_error` says of a file that was deleted.
+_MISSING_FILE = re.compile(r"\bfiles?\b|\bfile_", re.IGNORECASE)
+#: What `invalid_request_error` says of an account that has run out of money.
+_NO_CREDIT = "credit balance is too low"
+
 #: Error type by HTTP status, for responses that name none, such as a gateway's.
 _STATUS_TYPES: Mapping[int, str] = {
     401: "authentication_error",
@@ -53,7 +59,7 @@ def error_from_exception(error: Exception, *, request_id: str | None = None) -> 
     """
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, anthropic.APIStatusError):
-        kind, retryable = _classify(error.type, error.status_code)
+        kind, retryable = _classify(error.type, error.status_code, str(error))
         return ModelError(
             text,
             kind,
@@ -79,12 +85,17 @@ def error_from_event(
 ) -> ModelError:
     """Convert an `error` event inside a stream that began with status 200."""
     error_type = error.get("type") if isinstance(error, Mapping) else None
-    kind, retryable = _classify(error_type if isinstance(error_type, str) else None, 200)
+    error_type = error_type if isinstance(error_type, str) else None
+    kind, retryable = _classify(error_type, 200, str(error))
     return ModelError(f"error event: {error}", kind, retryable=retryable, request_id=request_id)
 
 
-def _classify(error_type: str | None, status: int) -> tuple[ErrorKind, bool]:
+def _classify(error_type: str | None, status: int, text: str) -> tuple[ErrorKind, bool]:
     """Return the kind of an error, and whether a retry may succeed."""
+    if error_type == "not_found_error" and _MISSING_FILE.search(text):
+        return "request", False
+    if _NO_CREDIT in text:
+        return "auth", False
     error_type = error_type if error_type in _TYPES else _STATUS_TYPES.get(status)
     if error_type is not None:
         return _TYPES[error_type]

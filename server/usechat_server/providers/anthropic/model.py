@@ -9,6 +9,7 @@ from typing import Any
 
 from ui_message_stream.messages import UIMessage
 
+from usechat_server.providers.anthropic.attempts import Attempts, new_file_names
 from usechat_server.providers.anthropic.client import Client, ClientPerLoop
 from usechat_server.providers.anthropic.model_info import (
     ModelInfo,
@@ -19,8 +20,10 @@ from usechat_server.providers.anthropic.options import AnthropicOptions
 from usechat_server.providers.anthropic.request.build import build_request
 from usechat_server.providers.anthropic.request.parameters import (
     check_parameters,
+    has_code_execution,
     request_parameters,
 )
+from usechat_server.providers.anthropic.request.reductions import Reduction
 from usechat_server.providers.anthropic.response.call_ids import call_ids
 from usechat_server.providers.anthropic.response.stream import AnthropicStream
 from usechat_server.providers.anthropic.response.translate import ResponseTranslator
@@ -101,7 +104,19 @@ class AnthropicModel:
         """
         options = self._options(call)
         max_tokens = call.max_tokens or self._info.max_tokens
-        body = build_request(call, model=self.name, max_tokens=max_tokens or DEFAULT_MAX_TOKENS)
+        used_ids = call_ids(call.messages)
+        declared_tools = [tool for tool in call.tools if isinstance(tool, DeclaredTool)]
+
+        def build(reduction: Reduction) -> tuple[dict[str, Any], ResponseTranslator]:
+            body = build_request(
+                call,
+                model=self.name,
+                max_tokens=max_tokens or DEFAULT_MAX_TOKENS,
+                reduction=reduction,
+                code_files=has_code_execution(call.tools),
+            )
+            request = request_parameters(body, call.tools, options)
+            return request, ResponseTranslator(declared_tools, body, used_ids)
 
         # Not the call itself, whose history must not stay in memory once it is sent.
         tools = call.tools
@@ -111,12 +126,7 @@ class AnthropicModel:
 
         is_info_needed = not max_tokens or any(required_capabilities(options, tools))
         return AnthropicStream(
-            request_parameters(body, call.tools, options),
-            ResponseTranslator(
-                [tool for tool in call.tools if isinstance(tool, DeclaredTool)],
-                body,
-                call_ids(call.messages),
-            ),
+            Attempts(build, new_file_names(call.messages)),
             get_client=self._clients.get,
             # Only once the response has begun, so that it is not delayed.
             on_open=fetch_model_info if is_info_needed else None,

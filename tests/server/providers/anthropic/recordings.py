@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tests.harness.media import data_url, pdf
+
 __all__ = ["FIXTURES", "Recording", "others", "our_own"]
 
 #: Ours: one per type of block, written by the types of the `anthropic` SDK.
@@ -137,12 +139,13 @@ def _read(folder: Path) -> list[Recording]:
 
 
 def _document(index: int, citation: str) -> dict[str, Any]:
-    media_type = "application/pdf" if citation == "page_location" else "text/plain"
+    is_pdf = citation == "page_location"
+    media_type = "application/pdf" if is_pdf else "text/plain"
     return {
         "type": "file",
         "mediaType": media_type,
         "filename": f"document-{index}",
-        "url": f"data:{media_type};base64,SGVsbG8=",
+        "url": data_url(pdf() if is_pdf else b"Hello", media_type),
         "providerMetadata": {"anthropic": {"citations": {"enabled": True}}},
     }
 

@@ -23,10 +23,11 @@ from usechat_server.tools import ClientTool, FunctionTool, InvalidInput, Tool
 
 from tests.harness.fake_provider_events import message, to_sse, tool_use
 from tests.harness.fake_provider_rules import request_errors
+from tests.harness.media import pdf, png
 from tests.harness.tool_runner import ToolRunner
 
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n rest").decode()
-PDF = base64.b64encode(b"%PDF-1.7 rest").decode()
+PNG = base64.b64encode(png()).decode()
+PDF = base64.b64encode(pdf()).decode()
 PICTURE = FilePart(media_type="image/png", url=f"data:image/png;base64,{PNG}")
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 

@@ -105,7 +105,7 @@ def assistant(*content: dict[str, Any]) -> dict[str, Any]:
         ([{"role": "system", "content": "x"}, HI], "unexpected role"),
         (
             [user({"type": "image", "source": {"type": "url", "url": "file:///etc/passwd"}})],
-            "only http(s) URLs",
+            "Only HTTPS URLs",
         ),
     ],
 )

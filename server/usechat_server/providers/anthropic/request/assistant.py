@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from ui_message_stream.messages import (
     CustomPart,
     Part,
@@ -16,6 +17,7 @@ from ui_message_stream.messages import (
     ToolPart,
     UIMessage,
 )
+from ui_message_stream.schema import UNSET
 
 from usechat_server.providers.anthropic.message_record import (
     ResponseRecord,
@@ -27,6 +29,7 @@ from usechat_server.providers.anthropic.request.provider_tool_blocks import (
     provider_tool_result,
     provider_tool_use,
 )
+from usechat_server.providers.anthropic.request.reductions import Reduction
 from usechat_server.providers.anthropic.request.tool_blocks import (
     ToolCallIds,
     tool_result,
@@ -41,7 +44,12 @@ ContentBlocks = list[dict[str, Any]]
 
 
 def assistant_steps(
-    message: UIMessage, ids: ToolCallIds, tools: Mapping[str, DeclaredTool], *, newest: bool
+    message: UIMessage,
+    ids: ToolCallIds,
+    tools: Mapping[str, DeclaredTool],
+    *,
+    newest: bool,
+    reduction: Reduction,
 ) -> Iterator[AssistantStep]:
     """Yield the model calls that a message consists of.
 
@@ -50,11 +58,21 @@ def assistant_steps(
         ids: The ids of the request's tool calls.
         tools: The declared tools by name; they decide what the model sees of their outputs.
         newest: Whether this is the last message: the provider may still be executing calls of it.
+        reduction: What is left out of the history.
     """
     part_groups = list(_split_into_steps(message.parts))
-    records = _match_records(part_groups, list(read_record(message).responses.values()))
+    if reduction.all_but_text:
+        part_groups = [[_plain(part) for part in group] for group in part_groups]
+        response_records: list[ResponseRecord] = []
+    else:
+        response_records = list(read_record(message).responses.values())
+    records = _match_records(part_groups, response_records)
     calls = _ToolCalls(
-        ids, tools, ids_with_result_slot(record for record in records if record), newest
+        ids,
+        tools,
+        ids_with_result_slot(record for record in records if record),
+        newest=newest,
+        files=not reduction.files,
     )
     for parts, record in zip(part_groups, records, strict=True):
         yield AssistantStep(parts, record, calls)
@@ -77,6 +95,21 @@ def _split_into_steps(parts: Sequence[Part]) -> Iterator[list[Part]]:
             yield group
             group = []
     yield group
+
+
+def _plain(part: Part) -> Part:
+    """Return the part without what only the provider can judge, such as signatures. Without those,
+    no thinking is sent, and without an input no call of the provider's tools."""
+    if isinstance(part, ToolPart):
+        return msgspec.structs.replace(
+            part,
+            call_provider_metadata=None,
+            result_provider_metadata=None,
+            input=UNSET if part.provider_executed else part.input,
+        )
+    if isinstance(part, TextPart | ReasoningPart | CustomPart):
+        return msgspec.structs.replace(part, provider_metadata=None)
+    return part
 
 
 def _is_app_call(part: Part) -> bool:
@@ -129,12 +162,15 @@ class _ToolCalls:
         ids: ToolCallIds,
         tools: Mapping[str, DeclaredTool],
         ids_with_result_slot: set[str],
+        *,
         newest: bool,
+        files: bool,
     ) -> None:
         self._ids = ids
         self._tools = tools
         self._ids_with_result_slot = ids_with_result_slot
         self._newest = newest
+        self._files = files
         #: results of provider-executed calls that are in the request, where the call is not the
         #: block before; by the call's id in the message
         self._awaited_results: dict[str, dict[str, Any]] = {}
@@ -144,7 +180,7 @@ class _ToolCalls:
         call_id = self._ids.assign(part.tool_call_id)
         return (
             tool_use(part, call_id),
-            tool_result(part, call_id, self._tools.get(part.tool_name)),
+            tool_result(part, call_id, self._tools.get(part.tool_name), files=self._files),
         )
 
     def provider_call(self, part: ToolPart, record: ResponseRecord | None) -> ContentBlocks:

@@ -1,8 +1,8 @@
 """UI messages → the request body. The inverse of `response.translate`, for the history.
 
-What the API refuses is never part of a request: empty text, a call without a result or a result
-without a call, roles that do not alternate, unsigned thinking. Messages of the client in the
-`system` role are left out: the system prompt belongs to the app.
+What the API is known to refuse is never part of a request: empty text, a call without a result or
+a result without a call, roles that do not alternate, unsigned thinking, damaged files. Messages of
+the client in the `system` role are left out: the system prompt belongs to the app.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ui_message_stream import json_codec
 from ui_message_stream.errors import WireError
 from ui_message_stream.messages import (
     FilePart,
@@ -25,7 +24,10 @@ from ui_message_stream.messages import (
 from usechat_server.errors import ChatError, InvalidRequest
 from usechat_server.providers.anthropic.message_record import read_record
 from usechat_server.providers.anthropic.request.assistant import ContentBlocks, assistant_steps
-from usechat_server.providers.anthropic.request.files import file_block
+from usechat_server.providers.anthropic.request.files import file_block, file_name
+from usechat_server.providers.anthropic.request.limits import leave_out_files
+from usechat_server.providers.anthropic.request.reductions import Reduction, shorten
+from usechat_server.providers.anthropic.request.sendable import sendable
 from usechat_server.providers.anthropic.request.tool_blocks import ToolCallIds
 from usechat_server.providers.anthropic.tools import tool_definition
 from usechat_server.providers.base import ModelCall
@@ -37,37 +39,67 @@ __all__ = ["build_request"]
 #: to continue from an assistant message.
 _FIRST_USER_BLOCK = {"type": "text", "text": "(The conversation begins with the assistant.)"}
 _LAST_USER_BLOCK = {"type": "text", "text": "Continue."}
+_NO_REDUCTION = Reduction()
+
+_CODE_ONLY = "This kind of file cannot be read here. Send an image, a PDF or a text file."
 
 
-def build_request(call: ModelCall, *, model: str, max_tokens: int) -> dict[str, Any]:
+def build_request(
+    call: ModelCall,
+    *,
+    model: str,
+    max_tokens: int,
+    reduction: Reduction = _NO_REDUCTION,
+    code_files: bool = True,
+) -> dict[str, Any]:
     """Return the request body for a model call.
 
     Args:
         call: The messages, the system prompt and the tools.
         model: The model's name.
         max_tokens: The most tokens of the response.
+        reduction: What is left out of the history.
+        code_files: Whether there is code execution, for files that only code can read.
 
     Raises:
         ChatError: The messages cannot be sent; the text is for the user.
     """
-    body: dict[str, Any] = json_codec.replace_surrogates(_request_body(call, model, max_tokens))
+    body: dict[str, Any] = sendable(
+        _request_body(call, model, max_tokens, reduction, code_files=code_files)
+    )
     return body
 
 
-def _request_body(call: ModelCall, model: str, max_tokens: int) -> dict[str, Any]:
+def _request_body(
+    call: ModelCall, model: str, max_tokens: int, reduction: Reduction, *, code_files: bool
+) -> dict[str, Any]:
     tools = [tool for tool in call.tools if isinstance(tool, DeclaredTool)]
-    conversation = _Conversation({tool.name: tool for tool in tools})
+    conversation = _Conversation(
+        {tool.name: tool for tool in tools}, reduction, code_files=code_files
+    )
+    newest = call.messages[-1] if call.messages else None
+    question = next((each for each in reversed(call.messages) if each.role == "user"), None)
+    new_blocks: ContentBlocks = []
     for message in call.messages:
-        is_last = message is call.messages[-1]
         if message.role == "user":
-            conversation.add("user", _user_content(message.parts, new=is_last))
+            has_files = message is newest or not (
+                reduction.all_but_text or (reduction.files and message is not question)
+            )
+            content = _user_content(
+                message.parts,
+                new=message is newest,
+                has_files=has_files,
+                code_files=code_files,
+            )
+            new_blocks = content if message is newest else []
+            conversation.add("user", content)
         elif message.role == "assistant":
-            _add_assistant_message(message, conversation, newest=is_last)
-    body: dict[str, Any] = {
-        "model": model,
-        "max_tokens": max_tokens,
-        "messages": conversation.complete(),
-    }
+            _add_assistant_message(message, conversation, newest=message is newest)
+    messages = conversation.complete()
+    leave_out_files(messages, new_blocks)
+    if reduction.max_bytes is not None:
+        messages = shorten(messages, reduction.max_bytes)
+    body: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "messages": messages}
     if call.system and call.system.strip():
         body["system"] = call.system
     if call.tools:
@@ -79,7 +111,8 @@ def _request_body(call: ModelCall, model: str, max_tokens: int) -> dict[str, Any
             for name in sorted(conversation.called_tools)
         ]
         body["tool_choice"] = {"type": "none"}
-    if container_id := _latest_container_id(call.messages):
+    container_id = None if reduction.container else _latest_container_id(call.messages)
+    if container_id is not None:
         body["container"] = container_id
     return body
 
@@ -87,9 +120,13 @@ def _request_body(call: ModelCall, model: str, max_tokens: int) -> dict[str, Any
 class _Conversation:
     """The request's messages so far. Consecutive messages of one role are merged."""
 
-    def __init__(self, tools: Mapping[str, DeclaredTool]) -> None:
+    def __init__(
+        self, tools: Mapping[str, DeclaredTool], reduction: Reduction, *, code_files: bool
+    ) -> None:
         self.ids = ToolCallIds()
         self.tools = tools
+        self.reduction = reduction
+        self.code_files = code_files
         #: names of the tools that were called
         self.called_tools: set[str] = set()
         #: whether the provider paused in the last message and continues it
@@ -115,24 +152,30 @@ class _Conversation:
         return self._messages
 
 
-def _user_content(parts: Iterable[Part], *, new: bool) -> ContentBlocks:
+def _user_content(
+    parts: Iterable[Part], *, new: bool, has_files: bool, code_files: bool
+) -> ContentBlocks:
     """Return the blocks of a user message.
 
     What cannot be sent raises ChatError if the message is new. A bad file of an older message is
-    only named, so that it does not make the chat unusable.
+    only named, so that it does not make the chat unusable; so is every file if `has_files` is not
+    set, and one that only code can read if `code_files` is not.
     """
     content: ContentBlocks = []
     for part in parts:
         if isinstance(part, TextPart) and part.text.strip():
             content.append({"type": "text", "text": part.text})
         elif isinstance(part, FilePart):
+            note = {"type": "text", "text": f"({file_name(part, 'A file')} could not be read.)"}
             try:
-                content.append(file_block(part))
+                block = file_block(part) if has_files else note
+                if block["type"] == "container_upload" and not code_files:
+                    raise InvalidRequest(_CODE_ONLY)
+                content.append(block)
             except ChatError:
                 if new:
                     raise
-                note = f"({part.filename or 'A file'} could not be read.)"
-                content.append({"type": "text", "text": note})
+                content.append(note)
     if new and not content:
         raise InvalidRequest("The message is empty.")
     return content
@@ -142,10 +185,21 @@ def _add_assistant_message(
     message: UIMessage, conversation: _Conversation, *, newest: bool
 ) -> None:
     """Add each step of an assistant message, followed by the results of its tool calls."""
-    steps = assistant_steps(message, conversation.ids, conversation.tools, newest=newest)
+    steps = assistant_steps(
+        message,
+        conversation.ids,
+        conversation.tools,
+        newest=newest,
+        reduction=conversation.reduction,
+    )
     for step in steps:
         if step.steering is not None:
-            conversation.add("user", _user_content(_steering_parts(step.steering), new=False))
+            parts = _steering_parts(step.steering)
+            has_files = not conversation.reduction.files
+            content = _user_content(
+                parts, new=False, has_files=has_files, code_files=conversation.code_files
+            )
+            conversation.add("user", content)
         conversation.add("assistant", step.content)
         conversation.add("user", step.tool_results)
         # An empty step, such as one that was stopped, changes nothing.

@@ -1,34 +1,46 @@
-"""A user's file → a content block: an image, a PDF or a text document."""
+"""A file → a content block: an image, a PDF or a text document.
+
+What the API is known to refuse is refused here, by name: the API refuses the whole conversation.
+Source: the API's pages on vision and on PDFs.
+"""
 
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from ui_message_stream.messages import FilePart
 
 from usechat_server.errors import InvalidRequest, PayloadTooLarge
-
-__all__ = ["file_block"]
-
-#: The first bytes of the types that the API reads. Browsers derive a file's type from its
-#: extension, which is often wrong (a WebP saved as .jpg), and the API refuses a wrong type.
-_SIGNATURES = (
-    (b"\x89PNG", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"%PDF-", "application/pdf"),
+from usechat_server.providers.anthropic.request.media import (
+    image_size,
+    is_encrypted_pdf,
+    is_whole_pdf,
+    media_type,
 )
-_READABLE = {"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"}
+from usechat_server.providers.anthropic.request.text_file import decode_text
+
+__all__ = ["file_block", "file_name"]
+
+#: The types of images that the API reads.
+_IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 #: The most bytes of base64 that the API accepts for one image.
 _MAX_IMAGE_BYTES = 5 * 1024 * 1024
-_BYTE_ORDER_MARKS = (
-    (b"\xef\xbb\xbf", "utf-8-sig"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
+#: The most pixels of an image's width or height.
+_MAX_PIXELS = 8000
+#: Characters of a file's name in texts for the user and for the model.
+_NAME_LENGTH = 100
+#: What browsers remove from URLs, and from base64.
+_WHITESPACE = re.compile(r"[\t\n\f\r ]")
+
+
+def file_name(part: FilePart, default: str = "The file") -> str:
+    """Return a file's name, as users and the model may read it."""
+    name = "".join(each if each.isprintable() else " " for each in part.filename or "").strip()
+    return (name if len(name) <= _NAME_LENGTH else f"{name[:_NAME_LENGTH]}…") or default
 
 
 def file_block(part: FilePart) -> dict[str, Any]:
@@ -37,31 +49,67 @@ def file_block(part: FilePart) -> dict[str, Any]:
     Raises:
         ChatError: The model cannot read the file; the text names it.
     """
-    name = part.filename or "The file"
+    name = file_name(part)
     if part.provider_reference:
         return _referenced_file_block(part, part.provider_reference, name)
-    if part.url.startswith(("http://", "https://")):
-        return _linked_file_block(part, name)
-    media_type, encoded, data = _open_data_url(part.url, name)
-    declared = (part.media_type or media_type).partition(";")[0].strip().lower()
-    actual = _sniff(data) or declared
-    if actual in _READABLE:
-        encoded = encoded or _encode_base64(data)
-        if actual.startswith("image/") and len(encoded) > _MAX_IMAGE_BYTES:
-            # Base64 has four bytes for three.
-            raise PayloadTooLarge(f"{name} is too large: an image may have at most 3.75 MB.")
+    url = part.url.strip()
+    if url[:8].lower().startswith(("http://", "https://")):
+        return _linked_file_block(part, url, name)
+    declared, encoded, data = _open_data_url(url, name)
+    declared = part.media_type or declared
+    actual = media_type(data)
+    if actual in _IMAGE_TYPES and len(encoded) > _MAX_IMAGE_BYTES:
+        # Base64 has four bytes for three.
+        raise PayloadTooLarge(f"{name} is too large: an image may have at most 3.75 MB.")
+    problem = _problem(data, actual) if actual else None
+    if actual and not problem:
         source = {"type": "base64", "media_type": actual, "data": encoded}
-        return _source_block(part, source, document=actual == "application/pdf")
-    text = _decode_text(data, declared)
-    if text is None:
-        raise InvalidRequest(
-            f"{name} ({declared or 'unknown type'}) cannot be read by the model. "
-            "Send an image (PNG, JPEG, GIF or WebP), a PDF or a text file."
-        )
+        return _source_block(part, source, document=actual not in _IMAGE_TYPES)
+    # A text may begin like another file.
+    text = decode_text(data, declared) if not problem or _is_declared_text(declared) else None
+    if text is None or (not data and _is_declared_picture(declared)):
+        raise InvalidRequest(f"{name} {problem or _unreadable(data, declared)}")
     if not text.strip():
         return {"type": "text", "text": f"({name} is empty.)"}
     source = {"type": "text", "media_type": "text/plain", "data": text}
     return _source_block(part, source, document=True)
+
+
+def _problem(data: bytes, actual: str) -> str | None:
+    """Return why the API refuses an image or a PDF; None if it may accept it."""
+    if actual == "application/pdf":
+        if not is_whole_pdf(data):
+            return "is damaged: the end of the PDF is missing."
+        if is_encrypted_pdf(data):
+            return "is encrypted. Send the PDF without a password."
+        return None
+    size = image_size(data, actual)
+    if size is None:
+        return "is damaged: a part of the image is missing."
+    if max(size) > _MAX_PIXELS:
+        return (
+            f"is too large: an image may be at most {_MAX_PIXELS} pixels wide and high, and it has "
+            f"{size[0]} × {size[1]}."
+        )
+    return None
+
+
+def _unreadable(data: bytes, declared: str) -> str:
+    if not data:
+        return "is empty."
+    declared_type = declared.partition(";")[0].strip().lower()
+    return (
+        f"({declared_type[:_NAME_LENGTH] or 'unknown type'}) cannot be read by the model. "
+        "Send an image (PNG, JPEG, GIF or WebP), a PDF or a text file."
+    )
+
+
+def _is_declared_text(declared: str) -> bool:
+    return declared.lstrip().lower().startswith("text/")
+
+
+def _is_declared_picture(declared: str) -> bool:
+    return declared.lstrip().lower().startswith(("image", "application/pdf"))
 
 
 def _referenced_file_block(part: FilePart, reference: dict[str, str], name: str) -> dict[str, Any]:
@@ -83,10 +131,12 @@ def _referenced_file_block(part: FilePart, reference: dict[str, str], name: str)
     return {"type": "container_upload", "file_id": file_id}
 
 
-def _linked_file_block(part: FilePart, name: str) -> dict[str, Any]:
+def _linked_file_block(part: FilePart, url: str, name: str) -> dict[str, Any]:
     """Return the block of a file at a URL: the provider fetches it, this server never does."""
-    source = {"type": "url", "url": part.url}
-    media_type = part.media_type.lower()
+    if url[:5].lower() == "http:":
+        raise InvalidRequest(f"{name} cannot be sent as this link: it must begin with https://.")
+    source = {"type": "url", "url": url}
+    media_type = part.media_type.partition(";")[0].strip().lower()
     if media_type == "image" or media_type.startswith("image/"):
         return _source_block(part, source, document=False)
     if media_type == "application/pdf":
@@ -120,50 +170,34 @@ def _file_options(part: FilePart) -> Mapping[str, Any]:
 
 
 def _open_data_url(url: str, name: str) -> tuple[str, str, bytes]:
-    """Return the media type, base64 text ("" if it has none) and bytes of a data URL.
+    """Return the media type with its parameters, the base64 and the bytes of a data URL.
 
-    Source: RFC 2397.
+    It is read as browsers read it. Source: `data: URLs` in the Fetch standard, "forgiving-base64
+    decode" in the Infra standard.
     """
     scheme, _, rest = url.partition(":")
     head, comma, body = rest.partition(",")
     if scheme.lower() != "data" or not comma:
-        raise InvalidRequest(
-            f"{name} cannot be read: its URL must begin with data:, http: or https:."
-        )
-    media_type, *parameters = head.split(";")
-    raw = unquote_to_bytes(body) if "%" in body else body.encode("utf-8", "replace")
-    if "base64" not in (parameter.strip().lower() for parameter in parameters):
-        return media_type, "", raw
+        raise InvalidRequest(f"{name} cannot be read: its URL must begin with data: or https://.")
+    media_type, _, encoding = head.rpartition(";")
+    if encoding.strip().lower() != "base64":
+        data = unquote_to_bytes(body) if "%" in body else body.encode("utf-8", "replace")
+        return head, _encode_base64(data), data
     try:
-        padded = raw + b"=" * (-len(raw) % 4)
-        data = binascii.a2b_base64(padded, strict_mode=True)
-    except binascii.Error:
+        return media_type, *_decode_base64(body)
+    except ValueError:
+        pass
+    try:
+        return media_type, *_decode_base64(_WHITESPACE.sub("", unquote(body)))
+    except ValueError:
         raise InvalidRequest(f"{name} is damaged: its data URL is not valid base64.") from None
-    return media_type, padded.decode("ascii"), data
+
+
+def _decode_base64(text: str) -> tuple[str, bytes]:
+    """Return base64 with its padding, and the bytes. Raises ValueError if it is not valid."""
+    padded = text + "=" * (-len(text) % 4)
+    return padded, binascii.a2b_base64(padded, strict_mode=True)
 
 
 def _encode_base64(data: bytes) -> str:
     return binascii.b2a_base64(data, newline=False).decode("ascii")
-
-
-def _sniff(data: bytes) -> str | None:
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((name for start, name in _SIGNATURES if data.startswith(start)), None)
-
-
-def _decode_text(data: bytes, declared: str) -> str | None:
-    """Return the text of a text file of any kind (Markdown, CSV, JSON, code); None if it is none.
-
-    The content decides: browsers have no type for most of them, and call TypeScript a video.
-    """
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            return data.decode(encoding, "replace")
-    if b"\0" in data:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        # Spreadsheets still write text in the code page of the operating system.
-        return data.decode("cp1252", "replace") if declared.startswith("text/") else None

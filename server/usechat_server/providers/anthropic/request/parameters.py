@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from usechat_server.errors import InvalidRequest
 from usechat_server.providers.anthropic.options import AnthropicOptions
 from usechat_server.providers.anthropic.request.caching import add_cache_breakpoints
 from usechat_server.providers.anthropic.tools import MCP_BETA, AnthropicTool
 from usechat_server.tools import ProviderTool, Tool
 
-__all__ = ["check_parameters", "request_parameters"]
-
-_UNREADABLE_FILE = "This kind of file cannot be read here. Send an image, a PDF or a text file."
+__all__ = ["check_parameters", "has_code_execution", "request_parameters"]
 
 
 def check_parameters(options: AnthropicOptions, tools: Sequence[Tool], max_tokens: int) -> None:
@@ -28,7 +25,7 @@ def check_parameters(options: AnthropicOptions, tools: Sequence[Tool], max_token
     for tool in tools:
         if isinstance(tool, ProviderTool) and not isinstance(tool, AnthropicTool):
             raise ValueError(f"tools: {tool.name} is a tool of {tool.provider}, not of anthropic")
-    if options.skills and not _has_code_execution(tools):
+    if options.skills and not has_code_execution(tools):
         raise ValueError("skills require the code_execution() tool")
     budget = options.thinking_budget
     if budget is not None and budget >= max_tokens:
@@ -49,10 +46,6 @@ def request_parameters(
         body: The request body that `build_request` made; changed in place.
         tools: The call's tools.
         options: The agent's options.
-
-    Raises:
-        InvalidRequest: The new message has a file that only code could read, and there is no code
-            execution.
     """
     provider_tools = [tool for tool in tools if isinstance(tool, AnthropicTool)]
     extra_body = options.body()
@@ -60,7 +53,7 @@ def request_parameters(
         extra_body["mcp_servers"] = servers
     if container := _container_parameter(body.pop("container", None), options):
         extra_body["container"] = container
-    if not _has_code_execution(tools):
+    if not has_code_execution(tools):
         _replace_container_uploads(body["messages"])
     _set_citations(body["messages"], options)
     if options.cache:
@@ -92,7 +85,8 @@ def _betas_of_history(messages: list[dict[str, Any]]) -> Iterator[str]:
             yield MCP_BETA
 
 
-def _has_code_execution(tools: Sequence[Tool]) -> bool:
+def has_code_execution(tools: Sequence[Tool]) -> bool:
+    """Whether the model can run code."""
     return any(isinstance(tool, AnthropicTool) and tool.name == "code_execution" for tool in tools)
 
 
@@ -105,13 +99,10 @@ def _container_parameter(latest_id: str | None, options: AnthropicOptions) -> An
 
 
 def _replace_container_uploads(messages: list[dict[str, Any]]) -> None:
-    """Replace files that only code can read. In the last message they are refused; in an older one
-    they must not make the chat unusable."""
+    """Replace files that code has used: without code execution the API refuses them."""
     for message in messages:
         for index, block in enumerate(message["content"]):
             if block["type"] == "container_upload":
-                if message is messages[-1]:
-                    raise InvalidRequest(_UNREADABLE_FILE)
                 note = {"type": "text", "text": "(A file could not be read.)"}
                 message["content"][index] = note
 

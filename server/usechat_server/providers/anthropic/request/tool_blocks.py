@@ -17,7 +17,7 @@ from ui_message_stream.schema import UNSET
 
 from usechat_server.errors import ChatError
 from usechat_server.providers.anthropic.provider_metadata import read_anthropic_metadata
-from usechat_server.providers.anthropic.request.files import file_block
+from usechat_server.providers.anthropic.request.files import file_block, file_name
 from usechat_server.providers.anthropic.request.provider_tool_blocks import caller_field
 from usechat_server.tools import DeclaredTool, ModelContent
 from usechat_server.tools.outputs import model_content
@@ -75,13 +75,16 @@ def tool_use(part: ToolPart, call_id: str) -> dict[str, Any]:
     return {**block, "input": value, **caller_field(part.call_provider_metadata)}
 
 
-def tool_result(part: ToolPart, call_id: str, tool: DeclaredTool | None) -> dict[str, Any]:
+def tool_result(
+    part: ToolPart, call_id: str, tool: DeclaredTool | None, *, files: bool = True
+) -> dict[str, Any]:
     """Return the result of the call; an error if there is no output.
 
     Args:
         part: The tool part.
         call_id: The call's id in this request.
         tool: The tool; None if it is no longer declared: the model gets its output as JSON.
+        files: Whether files in the output are sent, or a note in their place.
     """
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call_id}
     if toolset := _toolset_name(part):
@@ -89,16 +92,16 @@ def tool_result(part: ToolPart, call_id: str, tool: DeclaredTool | None) -> dict
     if part.state == "output-available":
         output = None if part.output is UNSET else part.output
         pieces = model_content(output) if tool is None else tool.model_output(output)
-        content = _result_content(pieces)
+        content = _result_content(pieces, files=files)
         # The API accepts a result without content, but not one with blank text.
         return {**block, "content": content} if content else block
     return {**block, "content": _error_text(part), "is_error": True}
 
 
-def _result_content(pieces: Sequence[ModelContent]) -> str | list[dict[str, Any]]:
+def _result_content(pieces: Sequence[ModelContent], *, files: bool) -> str | list[dict[str, Any]]:
     """Return the content of a result: a string if it is only text, else blocks."""
     blocks = [
-        _content_block(piece)
+        _content_block(piece, files=files)
         for piece in pieces
         if isinstance(piece, FilePart) or piece.text.strip()
     ]
@@ -108,9 +111,11 @@ def _result_content(pieces: Sequence[ModelContent]) -> str | list[dict[str, Any]
     return blocks
 
 
-def _content_block(piece: ModelContent) -> dict[str, Any]:
+def _content_block(piece: ModelContent, *, files: bool) -> dict[str, Any]:
     if isinstance(piece, TextPart):
         return {"type": "text", "text": piece.text}
+    if not files:
+        return {"type": "text", "text": f"({file_name(piece, 'A file')} could not be read.)"}
     try:
         block = file_block(piece)
     except ChatError as error:

@@ -13,13 +13,13 @@ import httpx2
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.errors import ModelError
+from usechat_server.providers.anthropic.attempts import Attempts
 from usechat_server.providers.anthropic.client import Client
 from usechat_server.providers.anthropic.errors import error_from_exception
 from usechat_server.providers.anthropic.response.aws_event_stream import (
     MEDIA_TYPE,
     AWSEventStreamDecoder,
 )
-from usechat_server.providers.anthropic.response.translate import ResponseTranslator
 from usechat_server.providers.base import StepResult
 from usechat_server.providers.sse import SSEDecoder
 from usechat_server.providers.timeouts import StreamTimeouts
@@ -40,8 +40,7 @@ class AnthropicStream:
     helper parses a tool's whole input again on every delta. Both cost more than everything here.
 
     Args:
-        request: The arguments of `messages.create`.
-        translator: What turns the events into chunks.
+        attempts: Builds the requests.
         get_client: Called when the call begins.
         on_open: Called with the client when the response has begun.
         byte_timeout: Seconds without a byte after which the call fails.
@@ -50,8 +49,7 @@ class AnthropicStream:
 
     def __init__(
         self,
-        request: dict[str, Any],
-        translator: ResponseTranslator,
+        attempts: Attempts,
         *,
         get_client: Callable[[], Client],
         on_open: Callable[[Client], None] | None,
@@ -59,8 +57,10 @@ class AnthropicStream:
         content_timeout: float,
     ) -> None:
         #: the arguments of `messages.create`; empty once they are sent
-        self.request: dict[str, Any] = request
-        self._translator = translator
+        self.request: dict[str, Any] = attempts.request
+        self._translator = attempts.translator
+        #: None once the response has begun: it holds the history
+        self._attempts: Attempts | None = attempts
         self._get_client = get_client
         self._on_open = on_open
         self._timeouts = StreamTimeouts(byte_timeout=byte_timeout, content_timeout=content_timeout)
@@ -125,6 +125,8 @@ class AnthropicStream:
             failure = error_from_exception(error, request_id=self.details.get("request_id"))
             # Before the headers arrived, the SDK has retried by itself.
             failure.retryable = failure.retryable and self._body is not None
+            if failure.kind == "request" and self._attempts is not None:
+                failure.public_text = _refused_files_text(self._attempts.new_files)
             # The text of the provider's own errors is in the line already, cut and escaped.
             raise failure from None if isinstance(error, anthropic.APIError) else error
         finally:
@@ -134,14 +136,13 @@ class AnthropicStream:
         """Send the request; return the body's bytes as they arrive, and their decoder."""
         self._started_at = time.perf_counter()
         client = self._get_client()
-        call = client.messages.with_streaming_response.create(**self.request, stream=True)
-        response = await call.__aenter__()
+        response = await self._send(client)
         self._timeouts.headers_received()
         # Only the body is kept: the response would keep a long history in memory. The body is not
         # compressed, as requested.
         body = response_body(response.http_response)
         self._body = body
-        self.request = {}
+        self.request, self._attempts = {}, None
         self.details["request_id"] = response.request_id
         self.details["retries"] = response.retries_taken
         self.details["seconds_to_headers"] = self._elapsed()
@@ -156,5 +157,26 @@ class AnthropicStream:
             raise ModelError(f"expected an event stream, got {content_type}", "auth")
         return aiter(body), SSEDecoder()
 
+    async def _send(self, client: Client) -> Any:
+        """Send the request; again without parts of the history if the provider refuses it."""
+        while True:
+            call = client.messages.with_streaming_response.create(**self.request, stream=True)
+            try:
+                return await call.__aenter__()
+            except anthropic.APIStatusError as error:
+                attempts = self._attempts
+                # In a thread: translating a long history would block the other runs.
+                if attempts is None or not await asyncio.to_thread(attempts.reduce, error):
+                    raise
+                self.request, self._translator = attempts.request, attempts.translator
+
     def _elapsed(self) -> float:
         return round(time.perf_counter() - self._started_at, 6)
+
+
+def _refused_files_text(names: Sequence[str]) -> str | None:
+    """Return what the user is told if a message with files is refused; None if it has no files."""
+    if not names:
+        return None
+    files = names[0] if len(names) == 1 else f"one of the files ({', '.join(names)})"
+    return f"The model cannot read {files}. Please remove it, or send it in another form."

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ui_message_stream.messages import FilePart, UIMessage
 from usechat_server.errors import ChatError
 from usechat_server.providers.anthropic.request.build import build_request
@@ -13,11 +16,9 @@ from usechat_server.providers.anthropic.request.files import file_block
 from usechat_server.providers.base import ModelCall
 
 from tests.harness.fake_provider_rules import request_errors
+from tests.harness.media import IMAGES, gif, jpeg, pdf, png, webp
 
-PNG = b"\x89PNG\r\n\x1a\n rest"
-JPEG = b"\xff\xd8\xff\xe0 rest"
-WEBP = b"RIFF\x00\x00\x00\x00WEBPVP8 "
-PDF = b"%PDF-1.7 rest"
+PNG, JPEG, GIF, WEBP, PDF = png(), jpeg(), gif(), webp(), pdf()
 
 
 def part(data: bytes | str, media_type: str, filename: str | None = None) -> FilePart:
@@ -30,13 +31,12 @@ def part(data: bytes | str, media_type: str, filename: str | None = None) -> Fil
     ("data", "declared", "sent"),
     [
         (PNG, "image/png", "image/png"),
-        (b"GIF89a rest", "image/gif", "image/gif"),
+        (GIF, "image/gif", "image/gif"),
         # Browsers go by the file's extension, the API by its content.
         (WEBP, "image/jpeg", "image/webp"),
         (JPEG, "image/*", "image/jpeg"),
         (JPEG, "", "image/jpeg"),
-        # Unknown to this server, but the provider may know it.
-        (b"\x00\x01", "image/png", "image/png"),
+        (PNG + b"appended by some program", "image/png", "image/png"),
     ],
 )
 def test_images(data: bytes, declared: str, sent: str) -> None:
@@ -74,6 +74,20 @@ def test_pdfs(declared: str) -> None:
         ("\ufeffé".encode(), "text/csv", "é"),
         ("é".encode("utf-16"), "text/csv", "é"),
         ("é;ü".encode("cp1252"), "text/csv", "é;ü"),
+        # The types that Windows and Linux give .csv, .log and .txt files.
+        ("Name;Straße".encode("cp1252"), "application/vnd.ms-excel", "Name;Straße"),
+        ("Straße\t\x1b[0m\f".encode("cp1252"), "", "Straße\t\x1b[0m\f"),
+        ("Straße".encode("cp1252"), "application/octet-stream", "Straße"),
+        ("Привет".encode("cp1251"), "text/plain;charset=windows-1251", "Привет"),
+        ("\ufeffé".encode("utf-16-be"), "application/vnd.ms-excel", "é"),
+        ("\ufeffé".encode("utf-32-le"), "text/plain", "é"),
+        ("Hello, 世界".encode("utf-16-le"), "text/plain", "Hello, 世界"),
+        ("Hello, 世界".encode("utf-16-be"), "application/octet-stream", "Hello, 世界"),
+        (b"GIF89a is a format", "text/plain", "GIF89a is a format"),
+        (b"%PDF-1.7 is a version", "text/markdown", "%PDF-1.7 is a version"),
+        ("data:text/plain;base64,YS\r\nxi\nYw =", "text/plain", "a,bc"),
+        ("data:text/plain;base64,YSxi%0D%0AYw%3D%3D", "text/plain", "a,bc"),
+        (" data:text/plain,a\n", "text/plain", "a"),
         ("data:text/plain,a%20%C3%A9", "text/plain", "a é"),
         ("data:text/plain;base64,YQ", "text/plain", "a"),
         ("DATA:text/plain;charset=utf-8;BASE64,YQ%3D%3D", "text/plain", "a"),
@@ -115,6 +129,19 @@ def test_links_are_passed_on() -> None:
         (part("", "image/png", "cat.png"), "cat.png cannot be read: its URL"),
         (part("file:///etc/passwd", "text/plain", "passwd"), "passwd cannot be read: its URL"),
         (part("https://example.com/a.csv", "text/csv", "a.csv"), "a.csv (text/csv) cannot be"),
+        (part("http://example.com/a.png", "image/png", "a.png"), "a.png cannot be sent as this"),
+        (part(b"", "image/png", "a.png"), "a.png is empty"),
+        (part("data:,", "application/pdf", "a.pdf"), "a.pdf is empty"),
+        (part(b"\x00\x01", "image/png", "a.png"), "a.png (image/png) cannot be read"),
+        (part(PNG[:-12], "image/png", "a.png"), "a.png is damaged"),
+        (part(JPEG[:-2], "image/jpeg", "a.jpg"), "a.jpg is damaged"),
+        (part(GIF[:-3], "image/gif", "a.gif"), "a.gif is damaged"),
+        (part(WEBP[:-1], "image/webp", "a.webp"), "a.webp is damaged"),
+        (part(png(0, 0), "image/png", "a.png"), "a.png is damaged"),
+        (part(PDF[:-6], "application/pdf", "a.pdf"), "a.pdf is damaged"),
+        (part(pdf(encrypted=True), "application/pdf", "a.pdf"), "a.pdf is encrypted"),
+        (part(b"\x00", "a/b", "x" * 10**6), f"{'x' * 100}… (a/b) cannot be read"),
+        (part(b"\x00", "a/b", "a\n\x1bb"), "a  b (a/b) cannot be read"),
     ],
 )
 def test_unreadable_files_are_refused_by_name(refused: FilePart, error_text: str) -> None:
@@ -122,6 +149,62 @@ def test_unreadable_files_are_refused_by_name(refused: FilePart, error_text: str
         file_block(refused)
     assert caught.value.status == 400
     assert caught.value.text.startswith(error_text)
+
+
+@pytest.mark.parametrize("media_type", IMAGES)
+@pytest.mark.parametrize(("width", "height"), [(40, 9000), (8001, 1)])
+def test_images_with_too_many_pixels_are_refused(media_type: str, width: int, height: int) -> None:
+    make_image = IMAGES[media_type]
+    assert file_block(part(make_image(8000, 40), media_type))["type"] == "image"
+    with pytest.raises(ChatError, match=rf"cat is too large.*{width} × {height}"):
+        file_block(part(make_image(width, height), media_type, "cat"))
+
+
+@pytest.mark.parametrize("media_type", IMAGES)
+@given(st.data())
+def test_any_damage_to_an_image_is_survived(media_type: str, data: st.DataObject) -> None:
+    """Whatever is cut or changed, there is a block or a refusal, and nothing cut is sent."""
+    whole = IMAGES[media_type](3, 3)
+    # A GIF without its last byte has all of its pixels.
+    cut = data.draw(st.integers(1, len(whole) - 2))
+    with contextlib.suppress(ChatError):
+        # A few first bytes of a JPEG may be read as a text.
+        assert file_block(part(whole[:cut], media_type))["type"] != "image"
+    at = data.draw(st.integers(0, len(whole) - 1))
+    changed = whole[:at] + data.draw(st.binary(min_size=1, max_size=4)) + whole[at + 1 :]
+    with contextlib.suppress(ChatError):
+        file_block(part(changed, media_type))
+
+
+def test_older_files_are_left_out_until_the_rest_fits() -> None:
+    large = part("data:text/plain," + "a" * 8_000_000, "text/plain").to_object()
+    messages = [
+        UIMessage.from_object({"id": str(number), "role": "user", "parts": [large]})
+        for number in range(5)
+    ]
+    request = build_request(ModelCall(messages), model="m", max_tokens=1)
+    [only_message] = request["messages"]
+    types = [block["type"] for block in only_message["content"]]
+    assert types == ["text", "text", "document", "document", "document"]
+    messages = [UIMessage.from_object({"id": "1", "role": "user", "parts": [large] * 4})]
+    with pytest.raises(ChatError, match="too large together"):
+        build_request(ModelCall(messages), model="m", max_tokens=1)
+
+
+def test_of_many_images_the_oldest_large_ones_are_left_out() -> None:
+    small = part(png(2000, 10), "image/png").to_object()
+    large = part(png(2001, 10), "image/png").to_object()
+    messages = [
+        UIMessage.from_object({"id": "1", "role": "user", "parts": [large, small, large]}),
+        UIMessage.from_object({"id": "2", "role": "user", "parts": [small] * 18}),
+    ]
+    request = build_request(ModelCall(messages), model="m", max_tokens=1)
+    [only_message] = request["messages"]
+    types = [block["type"] for block in only_message["content"]]
+    assert types == ["text"] + ["image"] * 20
+    messages = [UIMessage.from_object({"id": "1", "role": "user", "parts": [large] * 21})]
+    with pytest.raises(ChatError, match="at most 2000 pixels"):
+        build_request(ModelCall(messages), model="m", max_tokens=1)
 
 
 def test_a_refused_file_does_not_make_the_chat_unusable() -> None:
