@@ -20,7 +20,7 @@ from ui_message_stream.messages import (
     UIMessage,
     UnknownPart,
 )
-from ui_message_stream.schema import UNSET
+from ui_message_stream.schema import UNSET, ProviderMetadata
 
 __all__ = ["CLIENT_HISTORY_KEY", "sanitize_client_history", "sanitize_user_message"]
 
@@ -32,6 +32,8 @@ CLIENT_HISTORY_KEY = "usechat.fromClient"
 _RESERVED_PREFIX = "usechat."
 #: Prefix of the names of data parts that only the server writes.
 _RESERVED_DATA_PREFIX = "usechat-"
+#: Keys of the metadata of parts that models of this server read.
+_PROVIDERS = frozenset({"anthropic"})
 #: The parts that a user message may have.
 _USER_PARTS = (TextPart, FilePart, DataPart, UnknownPart)
 #: The parts of an assistant message that are kept as they are.
@@ -75,17 +77,28 @@ def _parts_from_client(parts: Sequence[Part]) -> Iterator[Part]:
     for part in parts:
         match part:
             case TextPart():
-                yield msgspec.structs.replace(part, citations=None, provider_metadata=None)
+                metadata = _without_providers(part.provider_metadata)
+                yield msgspec.structs.replace(part, citations=None, provider_metadata=metadata)
             case ToolPart():
                 yield TextPart(text=_call_text(part), state="done")
             case FilePart() if part.url:
-                yield msgspec.structs.replace(part, provider_reference=None, provider_metadata=None)
+                metadata = _without_providers(part.provider_metadata)
+                yield msgspec.structs.replace(
+                    part, provider_reference=None, provider_metadata=metadata
+                )
             case SourceUrlPart() | SourceDocumentPart():
-                yield msgspec.structs.replace(part, provider_metadata=None)
+                metadata = _without_providers(part.provider_metadata)
+                yield msgspec.structs.replace(part, provider_metadata=metadata)
             case DataPart() if not part.name.startswith(_RESERVED_DATA_PREFIX):
                 yield part
             case _ if isinstance(part, _KEPT_PARTS):
                 yield part
+
+
+def _without_providers(metadata: ProviderMetadata | None) -> ProviderMetadata | None:
+    """Return a part's metadata without what a model is sent."""
+    kept = {key: value for key, value in (metadata or {}).items() if key not in _PROVIDERS}
+    return kept or None
 
 
 def _call_text(part: ToolPart) -> str:

@@ -683,10 +683,10 @@ def test_a_chat_has_one_run_in_all_routes_and_the_server_drains_them_once() -> N
     model = ScriptedModel(hold=True)
 
     async def with_agent(request: Request) -> Response:
-        return await respond(request, agent=Agent(model))
+        return await respond(request, agent=Agent(model), user="ann")
 
     async def with_handler(request: Request) -> Response:
-        return await respond(request, handler=handler)
+        return await respond(request, handler=handler, user="ann")
 
     drains: list[Callable[..., Awaitable[None]]] = []
 

@@ -47,8 +47,8 @@ async def respond(
             return await respond(request, agent=agent)
 
     It is the chat route of `create_app` without a store: tools, approvals, errors and the log line
-    of each run are the same. A run ends with its connection, and a chat has one run at a time in
-    all routes together.
+    of each run are the same. A run ends with its connection. With `user=`, a chat has one run at a
+    time in all routes together.
 
     Your own app decides who may send requests: neither `Origin` nor `Host` is checked, and no CORS
     headers are added. If your app signs its users in with a cookie, reject requests of foreign

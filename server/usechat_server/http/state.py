@@ -107,6 +107,14 @@ class AppState:
         """Whether a run goes on without a reader, so that a client can come back to it."""
         return self._run_config.idle_timeout > 0
 
+    def shares_chats(self, user: str | None) -> bool:
+        """Whether requests with the same chat id are about the same chat.
+
+        Without a store, resumption and users, the server has nothing of a chat but what each
+        request brings, and the id is any text that a page chose: other visitors may use it too.
+        """
+        return self.store is not None or self.can_resume or not self.is_anonymous or bool(user)
+
     async def user(self, scope: Scope) -> str | None:
         """Return the id of the user who sends a request; None: users are not told apart.
 

@@ -18,6 +18,7 @@ from usechat_server.coordination.base import (
     TakeOver,
 )
 from usechat_server.coordination.local import LocalCoordinator
+from usechat_server.coordination.stop import concerns
 from usechat_server.errors import RESTARTING, ChatConflict, ServiceUnavailable
 from usechat_server.runs.responder import FailingResponder, Responder, refuse_takeover
 from usechat_server.runs.run import Run, RunConfig
@@ -142,6 +143,21 @@ class Runs:
     ) -> None:
         """End the chat's run, in whichever process it is; see `Coordinator.stop`."""
         await self.coordinator.stop(key, run_id=run_id, message_id=message_id)
+
+    async def stop_all(
+        self, chat_id: str, *, run_id: str | None = None, message_id: str | None = None
+    ) -> None:
+        """End the runs of this process that have a chat id, where chats are not shared; for the
+        arguments, see `Coordinator.stop`."""
+        runs = [
+            run
+            for run in self.active_runs
+            if run.turn.chat_id == chat_id
+            and run_id in {None, run.id}
+            and concerns(run.turn, message_id)
+        ]
+        for run in runs:
+            run.stop()
 
     async def acknowledge(self, key: ChatKey) -> None:
         """Record that a client loaded the chat, and so has the end of a run that has ended."""

@@ -107,6 +107,31 @@ def test_another_message_can_replace_the_run() -> None:
         assert len(model.calls) == 2
 
 
+def test_without_a_store_and_users_other_visitors_are_not_refused() -> None:
+    model = ScriptedModel(*text("Hello"), hold=True)
+    with LiveServer(create_app(Agent(model))) as server, ExitStack() as clients:
+        # A page with a fixed chat id, and message ids that are counted.
+        questions = ["Mine", "Yours", "Yours"]
+        visitors = []
+        for question in questions:
+            body = {"id": "chat", "messages": [user(question)]}
+            visitor = clients.enter_context(StreamClient("POST", f"{server.url}/api/chat", body))
+            visitor.wait_for_text("Hello")
+            visitors.append(visitor)
+        # The same question after another one is not the same request.
+        earlier = [user("Secret", id="u0"), user("Yours")]
+        other = clients.enter_context(post(server, id="chat", messages=earlier))
+        other.wait_for_text("Hello")
+        assert [visitor.run_id for visitor in visitors].count(visitors[1].run_id) == 2
+        assert other.run_id != visitors[1].run_id
+        assert len(model.calls) == 3
+        guard = {"runId": visitors[0].run_id}
+        assert server.request("POST", "/api/chat/chat/stop", guard).status_code == 204
+        assert visitors[0].end().chunks[-1]["type"] == "abort"
+        model.release()
+        assert visitors[1].end().chunks[-1]["type"] == "finish"
+
+
 def test_a_client_that_disconnects_and_sends_a_message_at_once_is_accepted() -> None:
     model = ScriptedModel(*text("Hello"), hold=True)
     with serve_app(model) as server:

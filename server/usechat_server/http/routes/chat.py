@@ -4,6 +4,7 @@ its stream, POST /api/chat/{id}/stop or DELETE /api/chat/{id}/stream stops it.""
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import replace
 from functools import partial
 
@@ -73,7 +74,10 @@ class _Routes:
         body = await read_body(request, state.settings)
         parse = partial(parse_stop_request, settings=state.settings)
         run_id, message_id = await parse_body(body, parse)
-        await state.runs.stop(key, run_id=run_id, message_id=message_id)
+        if state.shares_chats(key.user):
+            await state.runs.stop(key, run_id=run_id, message_id=message_id)
+        else:
+            await state.runs.stop_all(key.chat_id, run_id=run_id, message_id=message_id)
         return Response(status_code=204)
 
 
@@ -91,10 +95,15 @@ async def start_run(
     """
     client_version = state.client_version_of(request.scope)
     body = await read_body(request, state.settings)
-    chat_request, digest = await parse_body(body, partial(_parse, state=state))
+    shares_chats = state.shares_chats(user)
+    parse = partial(_parse, state=state, shares_chats=shares_chats)
+    chat_request, digest = await parse_body(body, parse)
     digest += path
     await state.ready()
-    key = ChatKey(user, chat_request.chat_id)
+    # Otherwise only the same request is about the same run.
+    key = ChatKey(
+        user, chat_request.chat_id if shares_chats else f"{digest}/{chat_request.chat_id}"
+    )
 
     async def begin_turn(lease: Lease) -> tuple[Turn, Responder]:
         """Return the turn and its responder. A request that is refused here changes nothing."""
@@ -144,8 +153,9 @@ def _stream(
     )
 
 
-def _parse(body: bytes, state: AppState) -> tuple[ChatRequest, str]:
+def _parse(body: bytes, state: AppState, *, shares_chats: bool) -> tuple[ChatRequest, str]:
     """Return the request and its digest."""
     request = parse_request(body, state.settings)
     request = replace(request, body=validate_body(request.body, state.body))
-    return request, request_digest(request)
+    digest = request_digest(request) if shares_chats else hashlib.sha256(body).hexdigest()
+    return request, digest
