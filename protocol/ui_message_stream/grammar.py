@@ -69,7 +69,9 @@ INPUT_UNSTARTED = Rule(
 )
 INPUT_DONE = Rule("input-done", "the tool call already has its complete input")
 OUTPUT_DONE = Rule(
-    "output-done", "the tool call already has its output, which would be overwritten"
+    "output-done",
+    "the tool call already has its output, which would be overwritten; one that the continued "
+    "message brought may be replaced, once",
 )
 OUTPUT_DYNAMIC = Rule(
     "output-dynamic",

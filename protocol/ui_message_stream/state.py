@@ -47,6 +47,8 @@ _CALL_STATE_AFTER: Mapping[str, CallState] = {
     for name, row in TOOL.items()
 }
 
+_OUTPUT_CHUNKS = (c.ToolOutputAvailable, c.ToolOutputError)
+
 BlockChunk = (
     c.TextStart | c.TextDelta | c.TextEnd | c.ReasoningStart | c.ReasoningDelta | c.ReasoningEnd
 )
@@ -74,6 +76,8 @@ class Call:
     state: CallState = "no call"
     #: whether its input is sent in deltas
     streamed: bool = False
+    #: whether its output came with the continued message: the client may have added it
+    has_earlier_output: bool = False
 
 
 class StreamState:
@@ -203,14 +207,17 @@ class StreamState:
         row = TOOL[chunk.type]
         if isinstance(chunk, c.ToolInputDelta) and call is not None and not call.streamed:
             return grammar.INPUT_UNSTARTED
-        if rule := _rule_in(row.get(call.state if call else "no call", row[grammar.OTHERWISE])):
+        rule = _rule_in(row.get(call.state if call else "no call", row[grammar.OTHERWISE]))
+        if isinstance(chunk, _OUTPUT_CHUNKS) and call is not None and call.has_earlier_output:
+            rule = None  # such as the user's consent, which the tool's own output replaces
+        if rule is not None:
             return rule
         if isinstance(chunk, c.ToolApprovalRequest) and chunk.approval_id in self._approvals:
             return grammar.APPROVAL_TWICE
         if isinstance(chunk, (c.ToolInputAvailable, c.ToolInputError)) and call is not None:
             same = chunk.tool_name == call.name and bool(chunk.dynamic) == call.dynamic
             return None if same else grammar.CALL_CHANGED
-        if isinstance(chunk, c.ToolOutputAvailable | c.ToolOutputError) and call is not None:
+        if isinstance(chunk, _OUTPUT_CHUNKS) and call is not None:
             same_flag = bool(chunk.dynamic) == call.dynamic
             if not same_flag and self.client_version < grammar.FINDS_CALL_OF_OUTPUT_SINCE:
                 return grammar.OUTPUT_DYNAMIC
@@ -227,6 +234,7 @@ class StreamState:
         if call is None:
             return
         call.state = _CALL_STATE_AFTER[chunk.type]
+        call.has_earlier_output = False
         if isinstance(chunk, c.ToolInputStart):
             call.streamed = True
             self.open_inputs[call.id] = call
@@ -264,6 +272,9 @@ class StreamState:
                 self._step_calls.append(call)
                 if part.approval is not None:
                     self._approvals[part.approval.id] = call
+        for call in self._step_calls:
+            is_done = call.state in ("output-available", "output-error")
+            call.has_earlier_output = is_done and not call.provider_executed
 
     def _open_blocks(self, chunk: BlockChunk) -> dict[str, BlockState]:
         text = isinstance(chunk, (c.TextStart, c.TextDelta, c.TextEnd))

@@ -214,7 +214,13 @@ def test_every_rule_has_an_example() -> None:
         # A stop cut the input. The call can be answered, and needs no end.
         ("input-streaming", [START, OUTPUT_ERROR], None),
         ("input-streaming", [START, *TEXT_STEP, FINISH], None),
-        ("output-available", [START, OUTPUT], "output-done"),
+        # The client added the output, such as the user's consent: the tool's own replaces it, once.
+        ("output-available", [START, OUTPUT], None),
+        ("output-available", [START, PRELIMINARY, OUTPUT], None),
+        ("output-error", [START, OUTPUT], None),
+        ("output-available", [START, OUTPUT, OUTPUT], "output-done"),
+        ("output-denied", [START, OUTPUT], "output-done"),
+        ("output-available", [START, APPROVAL_REQUEST], "output-done"),
         ("output-available", [START, STEP, INPUT], "call-twice"),
         ("output-available", [{"type": "start"}], None),
         ("output-available", [{**START, "messageId": "other"}], "same-message"),

@@ -91,10 +91,8 @@ def test_no_chunk_makes_an_old_client_throw(app: ApprovalApp, approved: bool) ->
     client.receive(response)
     client.add_output("send", {"approved": approved})
     before = UIMessage.from_object(client.messages[-1])
-    findings = check(client.post(client.continuation()).content, client_version, message=before)
-    # The client has its own decision as the output: the tool's output replaces it on purpose.
-    assert {finding.rule for finding in findings} <= {"output-done"}
-    assert not any(finding.fatal for finding in findings)
+    # The client has its own decision as the output: the tool's output replaces it.
+    assert check(client.post(client.continuation()).content, client_version, message=before) == []
 
 
 FORGERIES: dict[str, Callable[[ChatClient], object]] = {
