@@ -18,7 +18,6 @@ from usechat_server.loop.spec import (
     split_tools,
 )
 from usechat_server.loop.stream import agent_stream
-from usechat_server.message_metadata import usage_metadata
 from usechat_server.providers.base import Model
 from usechat_server.results import MetadataHook, OutputT
 from usechat_server.turn import Turn
@@ -55,8 +54,9 @@ class Agent(Generic[OutputT]):
             may correct it once; else the run fails. It is `result.output` in `on_finish`.
         approvals: How tool approvals are requested: by the protocol's own chunks, or, for clients
             that do not support those, as the call of a client tool.
-        metadata: Returns the message metadata that is sent at the end of a run; by default
-            `usage_metadata`, the tokens. None: nothing is sent.
+        metadata: Returns the message metadata that is sent at the end of a run, such as
+            `usage_metadata`, the tokens. By default nothing is sent, since a frontend whose
+            `messageMetadataSchema` does not allow it fails.
 
     Raises:
         ValueError: The model or an option cannot be used; the text names the option.
@@ -78,7 +78,7 @@ class Agent(Generic[OutputT]):
         on_step: StepHook | None = None,
         output: type[OutputT] | None = None,
         approvals: Literal["native", "client-tool"] = "native",
-        metadata: MetadataHook | None = usage_metadata,
+        metadata: MetadataHook | None = None,
     ) -> None:
         if max_steps < 1:
             raise ValueError(f"max_steps: expected at least 1, got {max_steps}")

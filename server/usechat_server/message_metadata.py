@@ -25,7 +25,7 @@ _DETAILS = {
 
 
 def usage_metadata(result: RunResult) -> dict[str, Any] | None:
-    """Return the tokens of the message as message metadata: the default of `Agent(metadata=…)`.
+    """Return the tokens of the message as message metadata: `Agent(metadata=usage_metadata)`.
 
     Args:
         result: The result of the run.

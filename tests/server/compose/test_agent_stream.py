@@ -20,7 +20,14 @@ from ui_message_stream.chunks import (
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server import Agent, StreamWriter, Turn, UIMessageStreamResponse, tool
+from usechat_server import (
+    Agent,
+    StreamWriter,
+    Turn,
+    UIMessageStreamResponse,
+    tool,
+    usage_metadata,
+)
 from usechat_server.errors import ModelError
 from usechat_server.providers.base import StepResult
 from usechat_server.results import Usage
@@ -73,7 +80,8 @@ async def message_and_finish(response: UIMessageStreamResponse) -> tuple[UIMessa
 async def test_an_agent_stream_in_an_own_route(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "usechat.run")
     model = ScriptedModel(call_script("call"), text_script("8"))
-    response = UIMessageStreamResponse(Agent(model, tools=[double]).stream(TURN))
+    agent = Agent(model, tools=[double], metadata=usage_metadata)
+    response = UIMessageStreamResponse(agent.stream(TURN), client_version=TURN.client_version)
     message, finish = await message_and_finish(response)
     [call] = [part for part in message.parts if isinstance(part, ToolPart)]
     assert (call.state, call.output) == ("output-available", 8)
