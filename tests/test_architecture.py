@@ -16,7 +16,7 @@ SERVER = ROOT / "server" / "usechat_server"
 
 #: Lowest first: a module imports only from its own layer's package or from layers below.
 LAYERS = [
-    {"errors", "results", "message_metadata", "aio", "media", "settings", "turn"},
+    {"errors", "results", "message_metadata", "aio", "media", "settings", "turn", "client_version"},
     {"telemetry"},
     {"tools"},
     {"run_log"},

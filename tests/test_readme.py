@@ -34,6 +34,7 @@ PAGES = (
     "hooks",
     "errors",
     "api",
+    "clients",
 )
 OPTIONS = "\n".join((ROOT / "docs" / f"{page}.md").read_text() for page in PAGES)
 

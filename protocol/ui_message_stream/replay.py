@@ -156,8 +156,18 @@ def _hides_call(part: m.ToolPart, client_version: ClientVersion) -> bool:
         return False
     if part.state == "output-denied":
         # `tool-output-denied` has no `providerExecuted`; the error that stands for it has.
-        return not accepts(client_version, "tool-output-denied")
+        return not _shows_denial(part, client_version)
     return part.state in ("output-available", "output-error")
+
+
+def _shows_denial(part: m.ToolPart, client_version: ClientVersion) -> bool:
+    """Whether a client can represent the denial of a call.
+
+    A denied part has the approval that was denied, which the types of the AI SDK promise. Before
+    AI SDK 7 no client has that of a decision that the server made itself.
+    """
+    by_user = part.approval is not None and not part.approval.is_automatic
+    return accepts(client_version, "tool-output-denied" if by_user else "tool-approval-response")
 
 
 def _input_error_chunks(part: m.ToolPart, error_text: str) -> Iterator[Chunk]:
@@ -223,15 +233,21 @@ def _output_chunks(part: m.ToolPart, client_version: ClientVersion) -> Iterator[
                 provider_metadata=part.result_provider_metadata,
                 dynamic=dynamic,
             )
-        case "output-denied" if not accepts(client_version, "tool-output-denied"):
+        case "output-denied" if not _shows_denial(part, client_version):
             yield c.ToolOutputError(
                 tool_call_id=part.tool_call_id,
-                error_text=DENIED_TEXT,
+                error_text=_denial_text(part.approval),
                 provider_executed=executed,
                 dynamic=dynamic,
             )
         case "output-denied":
             yield c.ToolOutputDenied(tool_call_id=part.tool_call_id)
+
+
+def _denial_text(approval: m.Approval | None) -> str:
+    if approval is None or not approval.reason:
+        return DENIED_TEXT
+    return approval.reason if approval.is_automatic else f"{DENIED_TEXT} {approval.reason}"
 
 
 def downgrade_message(message: UIMessage, client_version: ClientVersion) -> UIMessage:

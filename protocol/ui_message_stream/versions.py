@@ -101,13 +101,18 @@ class ClientVersion(NamedTuple):
         """
         return self._replace(extra_chunk_types=self.extra_chunk_types | frozenset(types))
 
+    def without_chunk_types(self) -> Self:
+        """Return this version without the chunk types of `with_chunk_types`."""
+        return self._replace(extra_chunk_types=frozenset())
+
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
 #: The first release of this protocol.
 OLDEST_CLIENT_VERSION = ClientVersion(5, 0, 0)
-#: Six finish reasons, `tool-input-error` and `preliminary` are known from here on.
+#: What `check` assumes of the clients. Six finish reasons, `tool-input-error` and `preliminary` are
+#: known from here on.
 DEFAULT_CLIENT_VERSION = ClientVersion(5, 0, 92)
 #: The newest release: this library knows all of its chunks.
 NEWEST_CLIENT_VERSION = ClientVersion(7, 0, 173)

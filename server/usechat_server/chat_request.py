@@ -21,6 +21,7 @@ from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals import normalize_legacy_approvals
 from usechat_server.client_history import sanitize_user_message
+from usechat_server.client_version import history_client_version
 from usechat_server.errors import InvalidRequest
 from usechat_server.request_limits import check_chat_id, check_messages, check_values
 from usechat_server.settings import Settings, cached_settings
@@ -44,6 +45,15 @@ _NEEDS_HISTORY = (
     "useChat does without prepareSendMessagesRequest"
 )
 
+_OLD_FORMAT = (
+    "expected `parts`, got `content`: this is the format of AI SDK 4, or of a model's API. Upgrade "
+    "the npm packages ai and @ai-sdk/react to AI SDK 5 or later."
+)
+_COMPLETION = (
+    "This route is for useChat, which sends `messages`: the request has a `prompt`, as "
+    "useCompletion sends it."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
@@ -61,6 +71,8 @@ class ChatRequest:
     message: UIMessage | None
     #: the body's other keys, or an instance of the app's own model
     body: Any
+    #: the client version that the messages tell, as the client sent them; None: they tell none
+    client_version: ClientVersion | None = None
 
     @property
     def is_regeneration(self) -> bool:
@@ -107,6 +119,8 @@ def parse_request(body: bytes, settings: Settings | None = None) -> ChatRequest:
         message = _message(sent, "message")
         if message.role == "system":
             raise InvalidRequest("message: expected one of the user or the assistant")
+    elif "prompt" in fields and trigger is None:
+        raise InvalidRequest(_COMPLETION)
     request = ChatRequest(
         chat_id=chat_id or secrets.token_urlsafe(16),
         trigger=trigger or "submit-message",
@@ -114,6 +128,7 @@ def parse_request(body: bytes, settings: Settings | None = None) -> ChatRequest:
         messages=messages,
         message=message,
         body=fields,
+        client_version=history_client_version(messages or ([message] if message else ())),
     )
     if messages:
         _truncate_history(messages, message_id, regenerate=request.is_regeneration)
@@ -240,9 +255,24 @@ def _message(value: Any, *path: str | int) -> UIMessage:
     try:
         if not isinstance(value, dict):
             raise WireError(expected="an object", got=json_type(value))
+        if _has_old_format(value):
+            raise WireError(_OLD_FORMAT)
         return UIMessage.from_object(value)
     except WireError as error:
         raise InvalidRequest(str(error.within(*path))) from None
+
+
+def _has_old_format(message: JSONObject) -> bool:
+    """Whether the text of a message is in `content`, which an app may also have beside `parts`.
+
+    From 4.2 on, AI SDK 4 sends `parts` too, but no ids, and tool calls as "tool-invocation".
+    """
+    if "content" not in message:
+        return False
+    parts = message.get("parts")
+    if not isinstance(parts, list) or "id" not in message:
+        return True
+    return any(isinstance(part, dict) and part.get("type") == "tool-invocation" for part in parts)
 
 
 def _truncate_history(

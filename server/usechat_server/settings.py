@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
+from ui_message_stream.versions import ClientVersion
 
 from usechat_server.errors import UsechatDeprecationWarning
 
@@ -43,7 +43,9 @@ def _words(value: Any) -> Any:
 
 
 #: NoDecode: the variables are plain text, not JSON.
-_ClientVersion = Annotated[InstanceOf[ClientVersion], BeforeValidator(_client_version), NoDecode]
+_ClientVersion = Annotated[
+    InstanceOf[ClientVersion] | None, BeforeValidator(_client_version), NoDecode
+]
 _Words = Annotated[Sequence[str], BeforeValidator(_words), NoDecode]
 _Seconds = Annotated[float, Field(gt=0)]
 _Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
@@ -103,11 +105,11 @@ class Settings(BaseSettings):
         "`usechat-server serve`, before the connection is closed.",
     )
     client_version: _ClientVersion = Field(
-        default=DEFAULT_CLIENT_VERSION,
+        default=None,
         description="Oldest release of the npm package `ai` that your frontend uses. The "
-        "`x-usechat-client` header of a request takes precedence. The default includes the "
-        "approval chunks of AI SDK 6 if a tool needs approval; an earlier release that is set "
-        "explicitly is then an error at startup.",
+        "`x-usechat-client` header of a request takes precedence. Default: each client gets what "
+        "its requests show that it can read, at least what 5.0.0 can, and approval requests. If "
+        "a tool needs approval, a release before 6.0.0 is an error at startup.",
     )
     keep_alive: _Seconds = Field(
         default=10.0,

@@ -6,7 +6,10 @@ A client and a tool can wait for each other through events, below `/moments`.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -21,6 +24,7 @@ from usechat_server import (
     Agent,
     ClientTool,
     Settings,
+    StreamWriter,
     ToolContext,
     ToolError,
     Turn,
@@ -149,6 +153,34 @@ MODEL = "claude-sonnet-5-5"
 MCP = mcp_stdio(sys.executable, str(Path(tests.harness.mcp_server.__file__)), name="testing")
 LOOP_TOOLS: list[AgentTool] = [weather, forecast, archive, broken, count, wait]
 APPROVAL_TOOLS: list[AgentTool] = [weather, forecast, transfer, pay, wait_allowed]
+front_end_agent = Agent(MODEL, tools=[*LOOP_TOOLS, transfer, pay])
+confirm = ClientTool("confirm", "Sends money if the user confirms it.", {"type": "object"})
+confirming_agent = Agent(MODEL, tools=[confirm])
+
+
+async def _stream_agent(turn: Turn, writer: StreamWriter) -> None:
+    await writer.merge(front_end_agent.stream(turn))
+
+
+async def _run_confirmed_calls(turn: Turn, writer: StreamWriter) -> None:
+    """The human in the loop of the AI SDK 5: the client's output is the user's consent, which the
+    tool's output replaces."""
+    for call in turn.continued.last_step_calls() if turn.continued else ():
+        if call.tool_name == confirm.name and call.output == "Yes":
+            call.output = {"sent": call.input["amount"]}
+            writer.tool_output(call.tool_call_id, call.output)
+    await writer.merge(confirming_agent.stream(turn))
+
+
+#: Of the apps for unmodified frontends, each with a database of its own.
+STORES = Path(tempfile.mkdtemp(prefix="usechat-front-ends-"))
+atexit.register(shutil.rmtree, STORES, ignore_errors=True)
+
+
+def _store(name: str) -> str:
+    return f"sqlite:///{STORES / name}.db"
+
+
 APPS = {
     "loop": create_app(Agent(MODEL, tools=[*LOOP_TOOLS, MCP]), on_finish=_trigger_ended),
     "limited": create_app(Agent(MODEL, tools=LOOP_TOOLS, max_steps=2)),
@@ -157,6 +189,10 @@ APPS = {
     "resumable": create_app(
         Agent(MODEL, tools=LOOP_TOOLS), settings=Settings(resume=LONG), on_finish=_trigger_ended
     ),
+    "stored": create_app(front_end_agent, store=_store("stored")),
+    "per-turn": create_app(agent=lambda turn: front_end_agent, store=_store("per-turn")),
+    "handler": create_app(handler=_stream_agent, store=_store("handler")),
+    "confirming": create_app(handler=_run_confirmed_calls, store=_store("confirming")),
     "": create_app(agent),
 }
 

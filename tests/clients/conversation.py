@@ -123,6 +123,7 @@ class Conversations:
             chatId=_chat_id(token),
             pageTools=scenario.client_tools or {},
             resume=scenario.resume,
+            frontEnd=scenario.front_end or {},
             messages=list(scenario.messages),
             actions=[_with_token(action, token) for action in scenario.actions],
         )

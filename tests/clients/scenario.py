@@ -87,19 +87,24 @@ class Scenario:
     same_in_all_tabs: bool = False
     #: the first release that behaves differently, so that it is skipped
     until: str | None = None
+    #: whether it is that of a frontend that names no client version
+    unmodified: bool = False
+    #: what the frontend's requests are like, see `driver/front_ends.mjs`
+    front_end: JSON | None = None
 
 
 # Actions.
 
 
-def send(text: str, *, files: Sequence[JSON] = ()) -> Action:
+def send(text: str, *, files: Sequence[JSON] = (), metadata: JSON | None = None) -> Action:
     """Send a message and wait until the response has ended."""
-    return {"send": {"text": text, **({"files": list(files)} if files else {})}}
+    [message] = start(text, metadata=metadata).values()
+    return {"send": {**message, **({"files": list(files)} if files else {})}}
 
 
-def start(text: str) -> Action:
+def start(text: str, *, metadata: JSON | None = None) -> Action:
     """Send a message without waiting for the response."""
-    return {"start": {"text": text}}
+    return {"start": {"text": text, **({"metadata": metadata} if metadata else {})}}
 
 
 def wait_for_text(text: str) -> Action:

@@ -24,13 +24,11 @@ from tests.harness.fake_provider import FakeProvider, Pause, Reply, message, tex
 from tests.harness.node import CLIENTS, NodeProcess
 from tests.harness.serving import serve
 
-#: Before 5.0.92 a client rejects what the default client version sends.
-DEFAULT_CLIENT_VERSION = RELEASES.index("5.0.92")
-
 TARGETS = [
     *(Target(release, release) for release in RELEASES),
-    *(Target(release, None) for release in RELEASES[DEFAULT_CLIENT_VERSION:]),
+    *(Target(release, None) for release in RELEASES),
     *(Target(release, release, hook=True) for release in NEWEST),
+    *(Target(release, None, hook=True) for release in NEWEST),
 ]
 
 
@@ -70,12 +68,18 @@ def environment(provider: FakeProvider) -> Mapping[str, str]:
 
 
 def supported_scenarios(target: Target) -> list[Scenario]:
-    """Return the scenarios that the client supports."""
+    """Return the scenarios that the client supports.
+
+    Those of unmodified frontends are for clients that name no version; useChat without one is for
+    nothing else.
+    """
     release = RELEASES.index(target.release)
+    is_silent = target.client_version is None
     return [
         scenario
         for scenario in SCENARIOS
-        if RELEASES.index(scenario.since) <= release
+        if (is_silent if scenario.unmodified else not (is_silent and target.hook))
+        and RELEASES.index(scenario.since) <= release
         and (scenario.until is None or release < RELEASES.index(scenario.until))
     ]
 

@@ -130,7 +130,7 @@ class ChatClient:
     server: LiveServer
     chat_id: str = "c1"
     user: str | None = "ann"
-    #: release of the AI SDK
+    #: release of the AI SDK; empty: the client does not name it
     client_version: str = "7.0.173"
     messages: list[JSON] = field(default_factory=list)
 
@@ -178,9 +178,8 @@ class ChatClient:
 
     def post(self, body: Mapping[str, Any]) -> httpx.Response:
         """Send a request with any body, as this user."""
-        headers = {"x-usechat-client": self.client_version} | (
-            {"x-user": self.user} if self.user else {}
-        )
+        named = {"x-usechat-client": self.client_version, "x-user": self.user}
+        headers = {name: value for name, value in named.items() if value}
         return self.server.request("POST", "/api/chat", {"id": self.chat_id, **body}, headers)
 
     def receive(self, response: httpx.Response) -> None:

@@ -271,6 +271,48 @@ def test_an_error_names_the_field(body: Any, text: str) -> None:
     assert len(message) < 300
 
 
+TEXT_PARTS = [{"type": "text", "text": "Hello"}]
+OLD_CALL = {"state": "result", "toolCallId": "t", "toolName": "x", "args": {}, "result": 1}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": "Hello"},
+        {"role": "user", "content": "Hello", "parts": TEXT_PARTS},
+        {"id": "m", "role": "user", "content": "Hello", "createdAt": "2026-11-28T00:00:00.000Z"},
+        {"role": "assistant", "content": "", "toolInvocations": [OLD_CALL]},
+        {
+            "id": "m",
+            "role": "assistant",
+            "content": "",
+            "parts": [{"type": "tool-invocation", "toolInvocation": OLD_CALL}],
+        },
+        {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
+        {"role": "system", "content": "Be brief."},
+    ],
+)
+def test_a_request_of_ai_sdk_4_is_told_to_upgrade(message: Any) -> None:
+    for body, place in (
+        ({"messages": [message]}, "messages[0]"),
+        ({"message": message}, "message"),
+    ):
+        assert refusal({"id": "c1", **body}) == (
+            f"{place}: expected `parts`, got `content`: this is the format of AI SDK 4, or of a "
+            "model's API. Upgrade the npm packages ai and @ai-sdk/react to AI SDK 5 or later."
+        )
+
+
+def test_an_app_may_have_a_content_of_its_own_beside_the_parts() -> None:
+    turn = parse_turn({"messages": [{**HELLO, "content": "Hello"}]})
+    assert turn.messages[0].parts == [TextPart(text="Hello")]
+
+
+def test_a_completion_is_told_apart() -> None:
+    assert "as useCompletion sends it" in refusal({"prompt": "Hello"})
+    assert parse_turn({"prompt": "a field of the app", "messages": [HELLO]}).body["prompt"]
+
+
 TOOL = {
     "type": "dynamic-tool",
     "toolName": "t",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
+from ui_message_stream.versions import ClientVersion
 from usechat_server import Agent, create_app
 from usechat_server.settings import Settings, set_deployment, with_deployment
 
@@ -115,7 +115,7 @@ def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_defaults() -> None:
     settings = Settings()
-    assert settings.client_version == DEFAULT_CLIENT_VERSION
+    assert settings.client_version is None
     assert (settings.host, settings.max_body_bytes) == ("127.0.0.1", 32 * 1024 * 1024)
     assert settings.keep_alive == 10
     assert not settings.allowed_origins

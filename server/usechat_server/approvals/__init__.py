@@ -14,6 +14,7 @@ from usechat_server.approvals.chunks import (
     acknowledgement_chunks,
     approval_request_chunks,
     automatic_approval_chunks,
+    automatic_denial_chunks,
     denial_chunks,
     normalize_legacy_approvals,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "acknowledgement_chunks",
     "approval_request_chunks",
     "automatic_approval_chunks",
+    "automatic_denial_chunks",
     "check_secret",
     "decided_calls",
     "denial_chunks",

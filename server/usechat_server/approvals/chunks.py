@@ -23,7 +23,13 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import Approval, DataPart, ToolPart, UIMessage
 from ui_message_stream.schema import UNSET, JSONObject
-from ui_message_stream.versions import DENIED_TEXT, accepts
+from ui_message_stream.versions import (
+    DENIED_TEXT,
+    ChunkVariant,
+    ClientVersion,
+    VersionedChunk,
+    accepts,
+)
 
 from usechat_server.approvals.base import ApprovalRequest, Approve, Deny
 from usechat_server.turn import Turn
@@ -32,6 +38,7 @@ __all__ = [
     "acknowledgement_chunks",
     "approval_request_chunks",
     "automatic_approval_chunks",
+    "automatic_denial_chunks",
     "denial_chunks",
     "normalize_legacy_approvals",
 ]
@@ -42,7 +49,7 @@ _DATA_NAME = "usechat-approval"
 
 def approval_request_chunks(
     turn: Turn, call: ToolInputAvailable, request: ApprovalRequest, reason: str | None = None
-) -> list[Chunk]:
+) -> list[ChunkVariant]:
     """Return the chunks that ask the user to approve a call."""
     chunk = ToolApprovalRequest(
         approval_id=request.approval_id,
@@ -53,7 +60,11 @@ def approval_request_chunks(
     if accepts(turn.client_version, "tool-approval-request"):
         return [chunk]
     fields = {"approvalId": request.approval_id} | ({"reason": reason} if reason else {})
-    return [chunk, _approval_data(call.tool_call_id, call.tool_name, fields)]
+    return [
+        # Another reader may be newer. One that gives no sign is not: it gets the data part only.
+        VersionedChunk(chunk, since=ClientVersion(6)),
+        _approval_data(call.tool_call_id, call.tool_name, fields),
+    ]
 
 
 def automatic_approval_chunks(call: ToolInputAvailable, decision: Approve | Deny) -> list[Chunk]:
@@ -70,11 +81,24 @@ def automatic_approval_chunks(call: ToolInputAvailable, decision: Approve | Deny
 
 
 def denial_chunks(turn: Turn, tool_call_id: str, reason: str | None) -> list[Chunk]:
-    """Return the chunks that end a call which the user or the app denied."""
+    """Return the chunks that end a call which the user denied."""
     if accepts(turn.client_version, "tool-output-denied"):
         return [ToolOutputDenied(tool_call_id=tool_call_id)]
     text = f"{DENIED_TEXT} {reason}" if reason else DENIED_TEXT
     return [ToolOutputError(tool_call_id=tool_call_id, error_text=text)]
+
+
+def automatic_denial_chunks(tool_call_id: str, reason: str | None) -> list[ChunkVariant]:
+    """Return the chunks that end a call which the app denied.
+
+    A denied part has the approval that was denied. Before AI SDK 7 a client has none of the app's
+    own decisions, so it gets an error, with the text that the model gets.
+    """
+    error = ToolOutputError(tool_call_id=tool_call_id, error_text=reason or DENIED_TEXT)
+    return [
+        VersionedChunk(ToolOutputDenied(tool_call_id=tool_call_id), since=ClientVersion(7)),
+        VersionedChunk(error, until=ClientVersion(7)),
+    ]
 
 
 def acknowledgement_chunks(turn: Turn) -> list[Chunk]:

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
-from ui_message_stream.versions import ClientVersion, missing
 
 from usechat_server.agent import Agent
 from usechat_server.aio import PerLoop
@@ -17,6 +16,7 @@ from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedAppr
 from usechat_server.compose import ChatHandler
 from usechat_server.coordination.base import Coordinator, TakeOver
 from usechat_server.coordination.local import LocalCoordinator
+from usechat_server.http.client_versions import ClientVersions
 from usechat_server.http.errors import ErrorFormat, ErrorRenderer
 from usechat_server.http.options import (
     check_body_model,
@@ -77,7 +77,9 @@ def build_state(
     resume = resume_by_default if settings.resume is None else settings.resume
     return AppState(
         settings,
-        client_version=_client_version(responder_factory.required_chunk_types, settings),
+        client_versions=ClientVersions(
+            settings.client_version, responder_factory.required_chunk_types
+        ),
         prefix=prefix,
         errors=ErrorRenderer(errors, f"{prefix}/chat"),
         headers=headers or {},
@@ -109,7 +111,9 @@ def state_of_call(
     _check_approvals(responder_factory, shared.settings, has_store=False)
     state = copy(shared)
     state.responder_factory = responder_factory
-    state.client_version = _client_version(responder_factory.required_chunk_types, shared.settings)
+    state.client_versions = ClientVersions(
+        shared.settings.client_version, responder_factory.required_chunk_types
+    )
     state.body = body
     return state
 
@@ -153,16 +157,3 @@ def _coordinator_factory(
 
     read_turn = partial(Turn.from_json, body=body)
     return lambda take_over: RedisCoordinator(redis.get(), take_over, read_turn)
-
-
-def _client_version(requires: frozenset[str], settings: Settings) -> ClientVersion:
-    """Return the client version of requests that name none."""
-    unsupported = missing(requires, settings.client_version)
-    if unsupported and "client_version" in settings.model_fields_set:
-        raise ValueError(
-            f"USECHAT_CLIENT_VERSION: ai {settings.client_version} does not support what "
-            f"this agent needs: {', '.join(unsupported)}. Set a later release, or switch the "
-            "feature off."
-        )
-    # The default promises nothing to old clients: a feature that was switched on takes precedence.
-    return settings.client_version.with_chunk_types(*unsupported)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar, cast
 
 from pydantic import BaseModel
-from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Message, Receive, Scope
-from ui_message_stream.versions import ClientVersion
+from starlette.types import Message, Receive
 
 from usechat_server.chat_request import parse_request, turn_of, validate_body
 from usechat_server.errors import (
@@ -24,56 +21,15 @@ from usechat_server.errors import (
     PayloadTooLarge,
     RequestTimeout,
     ServiceUnavailable,
-    UsechatDeprecationWarning,
 )
+from usechat_server.http.client_versions import ClientVersions
 from usechat_server.http.options import check_body_model, check_settings
 from usechat_server.settings import Settings, cached_settings
 from usechat_server.turn import BodyT, Turn
 
-__all__ = [
-    "CLIENT_HEADER",
-    "PARSE_IN_THREAD",
-    "body_receive",
-    "parse_body",
-    "read_body",
-    "read_turn",
-    "requested_client_version",
-]
+__all__ = ["PARSE_IN_THREAD", "body_receive", "parse_body", "read_body", "read_turn"]
 
 T = TypeVar("T")
-
-CLIENT_HEADER = "x-usechat-client"
-#: Of clients built for a release before 0.1.
-_OLD_CLIENT_HEADER = "x-usechat-floor"
-
-
-def requested_client_version(scope: Scope, default: ClientVersion) -> ClientVersion:
-    """Return the release of `ai` that the request names, else the default.
-
-    It is the `x-usechat-client` header (`ai/7.0.173`), or the query parameter `client` where a
-    client cannot set headers.
-
-    Raises:
-        InvalidRequest: It names no release of this protocol.
-    """
-    headers = Headers(scope=scope)
-    for source, text in (
-        (CLIENT_HEADER, headers.get(CLIENT_HEADER)),
-        (_OLD_CLIENT_HEADER, headers.get(_OLD_CLIENT_HEADER)),
-        ("client", QueryParams(scope["query_string"]).get("client")),
-    ):
-        if text is not None:
-            if source == _OLD_CLIENT_HEADER:
-                warnings.warn(
-                    f"the header {_OLD_CLIENT_HEADER} is deprecated: send {CLIENT_HEADER}",
-                    UsechatDeprecationWarning,
-                    stacklevel=1,
-                )
-            try:
-                return ClientVersion.parse(text.strip())
-            except ValueError as error:
-                raise InvalidRequest(f"{source}: {error}") from None
-    return default
 
 
 def body_receive(request: Request) -> Receive:
@@ -223,7 +179,7 @@ async def read_turn(
             FastAPI), but not as a stream or a form.
         user: The id of the user who sends it; `""` refuses it with 401.
         body: A model of the custom fields; `turn.body` is then an instance of it.
-        settings: The limits and the default client version; by default the `USECHAT_*` variables,
+        settings: The limits and the client version; by default the `USECHAT_*` variables,
             as they were at the first request.
 
     Raises:
@@ -235,11 +191,13 @@ async def read_turn(
     check_settings(settings)
     settings = settings or cached_settings()
     try:
-        client_version = requested_client_version(request.scope, settings.client_version)
         if user == "":
             raise NotSignedIn
         body_text = await read_body(request, settings)
         chat_request = await parse_body(body_text, partial(parse_request, settings=settings))
+        client_version = ClientVersions(settings.client_version).of(
+            request.scope, chat_request.client_version
+        )
         turn = turn_of(chat_request, user, client_version)
         model = cast("type[BaseModel] | None", body)
         return replace(turn, body=validate_body(turn.body, model))

@@ -15,7 +15,7 @@ from usechat_server.http.assembly import build_state, state_of_call
 from usechat_server.http.errors import ErrorFormat
 from usechat_server.http.options import check_agent_or_handler, check_body_model, check_settings
 from usechat_server.http.routes.chat import start_run
-from usechat_server.http.state import AppState, log_missing_credentials
+from usechat_server.http.state import AppState, log_missing_credentials, log_unsupported_clients
 from usechat_server.results import OutputT
 from usechat_server.runs import Hooks
 from usechat_server.runs.responder_factory import AgentHook
@@ -82,6 +82,7 @@ async def respond(
     if isinstance(agent, Agent) and agent not in _agents:
         _agents.add(agent)
         log_missing_credentials(agent)
+        log_unsupported_clients(agent, shared.settings)
     shared.open(request.scope)
     try:
         if user == "":

@@ -22,6 +22,7 @@ from ui_message_stream.versions import ChunkVariant, ClientVersion
 from ui_message_stream.writer import Writer
 
 from usechat_server.aio import is_cancelled
+from usechat_server.client_version import SILENT_CLIENT_VERSION
 from usechat_server.compose import ChatHandler, handler_chunks
 from usechat_server.errors import RESTARTING, public_error
 from usechat_server.http.sse_response import OPEN_COMMENT, EventStreamResponse
@@ -51,7 +52,7 @@ class UIMessageStreamResponse(EventStreamResponse):
     Args:
         chunks: It is closed when the client leaves.
         client_version: Oldest release of `ai` that has to be able to read the stream. By default
-            the setting.
+            the setting, else 5.0.0.
         message: The assistant message to continue. The stream then has its id.
         message_id: The id of a new assistant message.
         keep_alive: Seconds of silence after which a comment is sent. By default the setting.
@@ -76,7 +77,7 @@ class UIMessageStreamResponse(EventStreamResponse):
         background: BackgroundTask | None = None,
     ) -> None:
         settings = cached_settings()
-        client_version = client_version or settings.client_version
+        client_version = client_version or settings.client_version or SILENT_CLIENT_VERSION
         super().__init__(
             _ChunkBody(
                 aiter(chunks),

@@ -11,7 +11,6 @@ from unicodedata import category
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.types import Scope
-from ui_message_stream.versions import ClientVersion, missing
 
 from usechat_server.agent import Agent
 from usechat_server.aio import PerLoop, call_hook, cancel
@@ -19,17 +18,16 @@ from usechat_server.approvals import Approvals
 from usechat_server.coordination.base import ChatKey, Coordinator, TakeOver
 from usechat_server.errors import (
     Forbidden,
-    InvalidRequest,
     NotSignedIn,
     ServiceUnavailable,
     StoreNotReady,
     StoreUnavailable,
 )
-from usechat_server.http.body import requested_client_version
+from usechat_server.http.client_versions import ClientVersions
 from usechat_server.http.errors import ErrorRenderer
 from usechat_server.providers.base import RequiresCredentials
 from usechat_server.runs import RunConfig, Runs
-from usechat_server.runs.responder_factory import ResponderFactory
+from usechat_server.runs.responder_factory import APPROVALS_NEED_V6, ResponderFactory
 from usechat_server.settings import Settings
 from usechat_server.store.base import ChatStore
 from usechat_server.turn import Turn
@@ -37,7 +35,7 @@ from usechat_server.turn import Turn
 if TYPE_CHECKING:
     from usechat_server.coordination.redis.commands import RedisCommands
 
-__all__ = ["AppState", "UserHook", "log_missing_credentials"]
+__all__ = ["AppState", "UserHook", "log_missing_credentials", "log_unsupported_clients"]
 
 logger: logging.Logger = logging.getLogger("usechat.app")
 
@@ -59,7 +57,7 @@ class AppState:
         self,
         settings: Settings,
         *,
-        client_version: ClientVersion,
+        client_versions: ClientVersions,
         prefix: str,
         errors: ErrorRenderer,
         headers: Mapping[str, str],
@@ -74,8 +72,7 @@ class AppState:
         redis: PerLoop[RedisCommands] | None,
     ) -> None:
         self.settings = settings
-        #: of requests that name none
-        self.client_version = client_version
+        self.client_versions = client_versions
         #: before the path of every chat route
         self.prefix = prefix
         self.errors = errors
@@ -165,19 +162,6 @@ class AppState:
         self._hook_tasks.add(task)
         task.add_done_callback(self._hook_tasks.discard)
 
-    def client_version_of(self, scope: Scope) -> ClientVersion:
-        """Return the client version of a request.
-
-        Raises:
-            InvalidRequest: That release does not support what the agent needs.
-        """
-        client_version = requested_client_version(scope, self.client_version)
-        if unsupported := missing(self.responder_factory.required_chunk_types, client_version):
-            raise InvalidRequest(
-                f"x-usechat-client: ai {client_version} does not support {', '.join(unsupported)}"
-            )
-        return client_version
-
     def open(self, scope: Scope) -> None:
         """Open, with the first request in an event loop, what belongs to that loop."""
         if scope["type"] != "http":
@@ -249,6 +233,7 @@ class AppState:
     def _loop_state(self) -> _LoopState:
         if self.responder_factory.agent is not None:
             log_missing_credentials(self.responder_factory.agent)
+            log_unsupported_clients(self.responder_factory.agent, self.settings)
         return _LoopState(
             Runs(
                 self._run_config,
@@ -285,6 +270,12 @@ def log_missing_credentials(agent: Agent) -> None:
     for model in (agent.spec.model, *agent.spec.fallback):
         if isinstance(model, RequiresCredentials) and (advice := model.missing_credentials()):
             logger.warning('%s: no credentials: %s, or use Agent("demo")', model.name, advice)
+
+
+def log_unsupported_clients(agent: Agent, settings: Settings) -> None:
+    """Log which clients cannot use an agent, if the app does not declare its clients."""
+    if settings.client_version is None and agent.spec.requires_approval_requests:
+        logger.info(APPROVALS_NEED_V6)
 
 
 async def _interrupt_orphaned_turns(store: ChatStore, coordinator: Coordinator) -> None:

@@ -6,7 +6,11 @@ from ui_message_stream.chunks import FinishReason, ResetStep, ToolInputAvailable
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.schema import UNSET
 
-from usechat_server.approvals import acknowledgement_chunks, denial_chunks
+from usechat_server.approvals import (
+    acknowledgement_chunks,
+    automatic_denial_chunks,
+    denial_chunks,
+)
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.tools import FunctionTool, Tool
@@ -74,7 +78,11 @@ async def continue_message(
         ):
             calls.waits_for_client = True
         elif decision is not None and not decision.approved:
-            writer.append(denial_chunks(turn, call_id, decision.reason))
+            writer.append(
+                denial_chunks(turn, call_id, decision.reason)
+                if call_id in turn.decisions
+                else automatic_denial_chunks(call_id, decision.reason)
+            )
         elif part.state == "input-streaming" or (decision is None and not writer.in_step):
             calls.write_error(call_id, _INTERRUPTED)
         elif writer.taken_over and not (isinstance(tool, FunctionTool) and tool.idempotent):

@@ -90,6 +90,11 @@ class AgentLoop:
 
     async def _run(self, writer: RunWriter, usage: UsageTracker) -> FinishReason:
         spec = self._spec
+        if spec.approvals == "client-tool":
+            # A client that gives no sign may be too old for the protocol's own approvals.
+            writer.turn = replace(
+                writer.turn, client_version=writer.turn.client_version.without_chunk_types()
+            )
         model_calls = self._model_calls = ModelCalls(self._retry, writer, usage)
         config = await spec.turn_config(writer.turn)
         reason = await self._continue_message(config, writer)

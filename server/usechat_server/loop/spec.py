@@ -192,10 +192,15 @@ class AgentSpec:
         )
 
     @property
+    def requires_approval_requests(self) -> bool:
+        """Whether clients must support the protocol's approval requests (AI SDK 6)."""
+        return self.may_require_approval and self.approvals == "native"
+
+    @property
     def required_chunk_types(self) -> frozenset[str]:
         """The chunk types without which a feature that is in use cannot be shown."""
         types = self.model.requires.union(*(model.requires for model in self.fallback))
-        if self.may_require_approval and self.approvals == "native":
+        if self.requires_approval_requests:
             types = types.union(_APPROVAL)
         return types
 

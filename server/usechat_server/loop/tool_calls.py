@@ -24,7 +24,7 @@ from usechat_server.approvals import (
     Deny,
     approval_request_chunks,
     automatic_approval_chunks,
-    denial_chunks,
+    automatic_denial_chunks,
     evaluate_policy,
 )
 from usechat_server.errors import public_error
@@ -196,7 +196,7 @@ class ToolCalls:
         if verdict is not None:
             self._write(automatic_approval_chunks(call.chunk, verdict))
         if isinstance(verdict, Deny):
-            self._write_result(call, denial_chunks(turn, call.id, verdict.reason))
+            self._write_result(call, automatic_denial_chunks(call.id, verdict.reason))
             return False
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 from weakref import WeakSet
@@ -21,7 +22,15 @@ from usechat_server.runs.responder import HandlerResponder, Responder
 from usechat_server.trust import check_client_outputs
 from usechat_server.turn import BodyT, Turn
 
-__all__ = ["AgentHook", "ResponderFactory"]
+__all__ = ["APPROVALS_NEED_V6", "AgentHook", "ResponderFactory"]
+
+logger: logging.Logger = logging.getLogger("usechat.app")
+
+#: Logged once, when an app may request approvals of clients that give no sign of their version.
+APPROVALS_NEED_V6 = (
+    "tools that need approval require AI SDK 6: clients of AI SDK 5 fail at the request "
+    '(Agent(approvals="client-tool") supports them)'
+)
 
 #: Returns the agent of a turn.
 AgentHook: TypeAlias = Callable[[Turn[BodyT]], Agent[OutputT] | Awaitable[Agent[OutputT]]]
@@ -48,6 +57,7 @@ class ResponderFactory:
         self.approvals = approvals
         self._agent_hook = None if isinstance(agent, Agent) else agent
         self._handler = handler
+        self._has_warned = False
         #: agents that were chosen for a turn, or streamed by a handler
         self._agents: WeakSet[Closable] = WeakSet()
 
@@ -114,5 +124,9 @@ class ResponderFactory:
         agent = await result if inspect.isawaitable(result) else result
         if not isinstance(agent, Agent):
             raise TypeError(f"agent= returned {type(agent).__name__}: expected an Agent")
+        is_silent = bool(turn.client_version.extra_chunk_types)
+        if is_silent and agent.spec.requires_approval_requests and not self._has_warned:
+            self._has_warned = True
+            logger.info(APPROVALS_NEED_V6)
         self._agents.add(agent)
         return agent

@@ -2,6 +2,7 @@
 // it asks for, as the packages for Vue, Svelte and Angular do it.
 import { EventEmitter } from 'node:events';
 
+import { chatSchemas, transportOptions } from './front_ends.mjs';
 import { loadAi, predicates } from './releases.mjs';
 
 class State extends EventEmitter {
@@ -65,12 +66,17 @@ export const addToolOutput = chat => chat.addToolOutput ?? chat.addToolResult;
  */
 export function chatOptions(ai, transcript, options, chat) {
   const { url, headers = {}, chatId, pageTools = {}, requestLimit = REQUEST_LIMIT } = options;
+  const { frontEnd } = options;
   let ids = 0;
   const known = Object.values(predicates(ai));
   return {
     id: chatId,
     generateId: () => `client-${++ids}`,
-    transport: new ai.DefaultChatTransport({ api: url, headers, fetch: transcript.fetch }),
+    transport: new ai.DefaultChatTransport({
+      ...{ api: url, headers, fetch: transcript.fetch },
+      ...transportOptions(frontEnd),
+    }),
+    ...chatSchemas(frontEnd),
     sendAutomaticallyWhen: at =>
       transcript.requests.length < requestLimit && known.some(holds => holds(at)),
     ...transcript.callbacks,

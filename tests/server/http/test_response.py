@@ -94,9 +94,10 @@ async def test_chunks_of_the_iterator_are_not_added_twice() -> None:
         FinishStep(),
         Finish(finish_reason="length"),
     ]
-    assert await AsgiHost(UIMessageStreamResponse(chunks(*whole))).read_chunks() == whole
     stopped: list[Chunk] = [*whole[:-1], Abort()]
-    assert await AsgiHost(UIMessageStreamResponse(chunks(*stopped))).read_chunks() == stopped
+    for each in (whole, stopped):
+        response = UIMessageStreamResponse(chunks(*each), client_version=NEWEST_CLIENT_VERSION)
+        assert await AsgiHost(response).read_chunks() == each
 
 
 async def test_a_message_is_continued() -> None:
@@ -184,7 +185,9 @@ async def test_an_incomplete_tool_input_is_closed_before_the_error() -> None:
         ToolInputDelta(tool_call_id="c", input_text_delta='{"ci'),
     )
     response = await AsgiHost(
-        UIMessageStreamResponse(chunks(*half, OSError("reset")))
+        UIMessageStreamResponse(
+            chunks(*half, OSError("reset")), client_version=NEWEST_CLIENT_VERSION
+        )
     ).read_chunks()
     assert [type(chunk) for chunk in response[-2:]] in (
         [ToolInputError, Error],

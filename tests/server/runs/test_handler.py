@@ -23,6 +23,7 @@ from usechat_server import (
     UIMessageStreamResponse,
     create_app,
     read_turn,
+    usage_metadata,
 )
 from usechat_server.providers.base import StepResult
 from usechat_server.results import RunResult, Usage
@@ -56,7 +57,8 @@ def test_a_handler_that_merges_agents_has_hooks_usage_and_metadata() -> None:
     async def handler(turn: Turn, writer: StreamWriter) -> None:
         writer.text("Both say: ")
         for piece in ("Hi", " there"):
-            agent = Agent(UsageModel([*text(piece), Usage(input=10), StepResult("stop")]))
+            model = UsageModel([*text(piece), Usage(input=10), StepResult("stop")])
+            agent = Agent(model, metadata=usage_metadata)
             await writer.merge(agent.stream(turn))
 
     app = create_app(
@@ -156,7 +158,7 @@ def test_an_agent_can_be_chosen_for_each_turn(is_async: bool) -> None:
 def test_a_chosen_agent_that_the_client_does_not_support_is_rejected() -> None:
     demanding = Agent(ScriptedModel(requires=frozenset({"tool-approval-request"})))
     with LiveServer(create_app(agent=lambda turn: demanding)) as server:
-        response = server.chat(user("Hello"))
+        response = server.chat(user("Hello"), headers={"x-usechat-client": "5.0.277"})
     assert response.status_code == 400
     assert "tool-approval-request" in response.text
 

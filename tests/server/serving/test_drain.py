@@ -75,7 +75,7 @@ def test_active_runs_may_finish(client: httpx.Client, sent: signal.Signals) -> N
             assert refused.text == "The server is restarting. Please try again in a moment."
             assert served.process.poll() is None
             client.post(f"{served.url}/release")
-            assert chunks(response.read_rest())[-1] == {"type": "finish", "finishReason": "stop"}
+            assert chunks(response.read_rest())[-1] == {"type": "finish"}
         assert served.process.wait(DEADLINE) == 0
         assert "Traceback" not in served.output
 

@@ -62,7 +62,7 @@ class _Routes:
     async def resume(self, request: Request) -> Response:
         state = self._state
         key = ChatKey(await state.user(request.scope), request.path_params["id"])
-        client_version = state.client_version_of(request.scope)
+        client_version = state.client_versions.of(request.scope)
         subscription = await state.runs.resume(key) if state.can_resume else None
         if subscription is None:
             return Response(status_code=204)
@@ -93,12 +93,12 @@ async def start_run(
         path: The path of the route, if several routes share the runs: a request to another one is
             not the same request.
     """
-    client_version = state.client_version_of(request.scope)
     body = await read_body(request, state.settings)
     shares_chats = state.shares_chats(user)
     parse = partial(_parse, state=state, shares_chats=shares_chats)
     chat_request, digest = await parse_body(body, parse)
     digest += path
+    client_version = state.client_versions.of(request.scope, chat_request.client_version)
     await state.ready()
     # Otherwise only the same request is about the same run.
     key = ChatKey(

@@ -74,7 +74,7 @@ class _Routes:
 
     async def get(self, request: Request) -> Response:
         key = await self._key(request)
-        client_version = self._state.client_version_of(request.scope)
+        client_version = self._state.client_versions.of(request.scope)
         stored, run_id = await self._stored(key)
         messages, chat = stored.messages, stored.chat
         if chat.active_run_id is None:
@@ -89,7 +89,7 @@ class _Routes:
 
     async def branches(self, request: Request) -> Response:
         key = await self._key(request)
-        client_version = self._state.client_version_of(request.scope)
+        client_version = self._state.client_versions.of(request.scope)
         branches = await self._store.branches(*key)
         if branches is None:
             raise ChatNotFound
