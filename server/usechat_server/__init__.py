@@ -25,6 +25,7 @@ from usechat_server.errors import (
     PayloadTooLarge,
     RequestTimeout,
     ServiceUnavailable,
+    TooManyRequests,
     StoreUnavailable,
     UsechatDeprecationWarning,
 )
@@ -111,6 +112,7 @@ __all__ = [  # noqa: RUF022
     "ChatConflict",
     "PayloadTooLarge",
     "ServiceUnavailable",
+    "TooManyRequests",
     "StoreUnavailable",
     "UsechatDeprecationWarning",
     "__version__",

@@ -23,6 +23,7 @@ __all__ = [
     "ServiceUnavailable",
     "StoreNotReady",
     "StoreUnavailable",
+    "TooManyRequests",
     "ToolError",
     "UsechatDeprecationWarning",
     "log_text",
@@ -99,6 +100,19 @@ class PayloadTooLarge(ChatError):
 
     def __init__(self, text: str) -> None:
         super().__init__(text, 413)
+
+
+class TooManyRequests(ChatError):
+    """429: there are too many requests at the same time. The same request may succeed later.
+
+    Args:
+        text: What the user reads, as it is.
+        retry_after: Seconds after which to try again, for the `Retry-After` header.
+    """
+
+    def __init__(self, text: str, retry_after: int = 5) -> None:
+        super().__init__(text, 429)
+        self.retry_after = retry_after
 
 
 class ServiceUnavailable(ChatError):

@@ -156,6 +156,17 @@ class Settings(BaseSettings):
         description="JSON values that a request body may have, at any depth. More get 413. It "
         "bounds the memory that a body takes when it is parsed.",
     )
+    max_runs: int = Field(
+        default=1000,
+        gt=0,
+        description="Runs that a process may have at the same time. Beyond that, messages get 429.",
+    )
+    max_runs_per_user: int = Field(
+        default=20,
+        gt=0,
+        description="Runs that a user may have at the same time in a process, if the app has "
+        "`user=`. Beyond that, the user's messages get 429.",
+    )
     user_timeout: _Seconds = Field(
         default=10.0,
         description="Seconds that the app's `user=` function may take. After that, the request "

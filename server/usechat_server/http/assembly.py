@@ -27,7 +27,7 @@ from usechat_server.http.options import (
     check_user,
 )
 from usechat_server.http.state import AppState, UserHook
-from usechat_server.runs import Hooks, RunConfig
+from usechat_server.runs import Hooks, RunConfig, RunLimits
 from usechat_server.runs.responder_factory import AgentHook, ResponderFactory
 from usechat_server.settings import Settings
 from usechat_server.store.base import ChatStore
@@ -89,7 +89,9 @@ def build_state(
         store=store,
         approvals=approvals,
         responder_factory=responder_factory,
-        run_config=RunConfig(resume, store, hooks),
+        run_config=RunConfig(
+            resume, store, hooks, RunLimits(settings.max_runs, settings.max_runs_per_user)
+        ),
         coordinator=_coordinator_factory(redis, body),
         redis=redis,
     )

@@ -18,7 +18,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 from ui_message_stream import json_codec
 
-from usechat_server.errors import ChatError, RequestTimeout, ServiceUnavailable, public_error
+from usechat_server.errors import (
+    ChatError,
+    RequestTimeout,
+    ServiceUnavailable,
+    TooManyRequests,
+    public_error,
+)
 
 __all__ = ["ErrorFormat", "ErrorRenderer"]
 
@@ -77,7 +83,7 @@ class ErrorRenderer:
 
 
 def _headers(scope: Scope, error: ChatError) -> dict[str, str] | None:
-    if isinstance(error, ServiceUnavailable):
+    if isinstance(error, ServiceUnavailable | TooManyRequests):
         return {"retry-after": str(error.retry_after)}
     if isinstance(error, RequestTimeout) and scope["http_version"].startswith("1"):
         return {"connection": "close"}  # the rest of the body may still come

@@ -1,6 +1,7 @@
 """Runs: one response to one POST each, and the registry of those in progress."""
 
 from usechat_server.runs.hooks import ChatCreatedHook, FinishHook, Hooks, MessageHook
+from usechat_server.runs.limits import RunLimits
 from usechat_server.runs.registry import Runs
 from usechat_server.runs.run import RunConfig
 
@@ -10,5 +11,6 @@ __all__ = [
     "Hooks",
     "MessageHook",
     "RunConfig",
+    "RunLimits",
     "Runs",
 ]

@@ -69,6 +69,8 @@ class Runs:
         self._on_busy = on_busy
         self._responder = responder
         self._runs: set[Run] = set()
+        #: the users of the runs that are about to start
+        self._starting: list[str | None] = []
         self._change = asyncio.Event()
         self.coordinator: Coordinator = (
             LocalCoordinator() if coordinator is None else coordinator(self._take_over)
@@ -93,6 +95,7 @@ class Runs:
         Raises:
             ChatConflict: The chat is busy with another request.
             ServiceUnavailable: The server shuts down, or the chat's last run is not stored yet.
+            TooManyRequests: There are too many runs.
             Exception: Whatever `begin` raises.
         """
         run_id = secrets.token_hex(8)
@@ -104,7 +107,13 @@ class Runs:
             if (subscription := await self._join_or_wait(key, digest)) is not None:
                 return subscription
         try:
-            turn, responder = await begin(lease)
+            users = [run.turn.user for run in self.active_runs]
+            self._config.limits.check(key.user, [*users, *self._starting])
+            self._starting.append(key.user)
+            try:
+                turn, responder = await begin(lease)
+            finally:
+                self._starting.remove(key.user)
         except BaseException:
             await lease.release()
             raise

@@ -19,6 +19,7 @@ from usechat_server.results import RunResult
 from usechat_server.run_log.log import Log
 from usechat_server.runs.hooks import Hooks
 from usechat_server.runs.idle_timer import IdleTimer
+from usechat_server.runs.limits import RunLimits
 from usechat_server.runs.outcome import ABORTED, INTERRUPTED, RunOutcome
 from usechat_server.runs.persistence import Persistence
 from usechat_server.runs.responder import Responder
@@ -42,6 +43,7 @@ class RunConfig:
     idle_timeout: float = 0.0
     store: ChatStore | None = None
     hooks: Hooks = field(default_factory=Hooks)
+    limits: RunLimits = field(default_factory=RunLimits)
 
 
 class Run:
