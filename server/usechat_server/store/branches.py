@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usechat_server.store import rows
-from usechat_server.store.base import Branch
 from usechat_server.store.tables import chats, messages
 
-__all__ = ["branches", "move_to_branch"]
+__all__ = ["BranchRows", "branches", "move_to_branch"]
 
 
-async def branches(connection: AsyncConnection, chat: Row[Any]) -> list[Branch]:
+class BranchRows(NamedTuple):
+    """A branch, whose messages have not been parsed."""
+
+    number: int
+    after: str | None
+    contents: list[str]
+
+
+async def branches(connection: AsyncConnection, chat: Row[Any]) -> list[BranchRows]:
     """Return the branches of a chat: what was replaced, oldest first."""
-    key = chat.key
-    ids_query = select(messages.c.branch, messages.c.position, messages.c.id).filter_by(chat=key)
-    ids = {(row.branch, row.position): row.id for row in await connection.execute(ids_query)}
-    query = select(messages.c.branch, messages.c.position, messages.c.content)
-    query = query.filter_by(chat=key).where(messages.c.branch > 0)
-    replaced = await connection.execute(query.order_by(messages.c.branch, messages.c.position))
+    query = select(
+        messages.c.branch, messages.c.position, messages.c.id, messages.c.content
+    ).filter_by(chat=chat.key)
+    replaced = query.where(messages.c.branch > 0)
+    stored = await connection.execute(
+        replaced.order_by(messages.c.branch.desc(), messages.c.position)
+    )
+    current = select(messages.c.position, messages.c.id).filter_by(chat=chat.key, branch=0)
+    #: the message at each position when a branch was replaced: at first, as it is now
+    ids = {row.position: row.id for row in await connection.execute(current)}
     branches = []
-    for number, group in groupby(replaced, lambda row: row.branch):
+    # The newest first: each one was in the place of what came after it.
+    for number, group in groupby(stored, lambda row: row.branch):
         branch_rows = list(group)
-        before = branch_rows[0].position - 1
-        # The message that was before them is still there, or in the next branch that replaced that
-        # position.
-        later = sorted(branch for branch, position in ids if position == before and branch > number)
-        after = ids.get((later[0] if later else 0, before))
-        branches.append(Branch(number, after, [rows.message(row.content) for row in branch_rows]))
-    return branches
+        after = ids.get(branch_rows[0].position - 1)
+        branches.append(BranchRows(number, after, [row.content for row in branch_rows]))
+        ids.update((row.position, row.id) for row in branch_rows)
+    return branches[::-1]
 
 
 async def move_to_branch(connection: AsyncConnection, chat: int, start: int) -> None:

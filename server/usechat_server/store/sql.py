@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, delete, exc, update
@@ -31,7 +32,7 @@ from usechat_server.store.base import (
     StoredChat,
     StoredTurn,
 )
-from usechat_server.store.branches import branches
+from usechat_server.store.branches import BranchRows, branches
 from usechat_server.store.database import Database
 from usechat_server.store.history import check_id, is_storable, next_history
 from usechat_server.store.tables import chats
@@ -175,7 +176,7 @@ class SqlChatStore(ChatStore):
 
     async def branches(self, user: str | None, chat_id: str) -> Sequence[Branch] | None:
         row = await self._read_chat(user, chat_id, branches)
-        return None if row is None else row[1]
+        return None if row is None else await _parse_branches(row[1])
 
     async def turns(self, user: str | None, chat_id: str) -> Sequence[StoredTurn] | None:
         row = await self._read_chat(user, chat_id, reads.chat_turns)
@@ -219,3 +220,11 @@ async def _parse_messages(contents: Sequence[str]) -> list[UIMessage]:
     if sum(map(len, contents)) < IN_THREAD:
         return list(map(rows.message, contents))
     return await asyncio.to_thread(lambda: list(map(rows.message, contents)))
+
+
+async def _parse_branches(stored: Sequence[BranchRows]) -> list[Branch]:
+    """Parse the messages of branches, in a thread if that may take long."""
+    messages = iter(await _parse_messages([text for one in stored for text in one.contents]))
+    return [
+        Branch(one.number, one.after, list(islice(messages, len(one.contents)))) for one in stored
+    ]
