@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +15,7 @@ from usechat_server.aio import PerLoop
 from usechat_server.errors import StoreUnavailable
 from usechat_server.store.database_errors import DataRefused, classify, describe
 from usechat_server.store.database_url import DatabaseURL, parse_url
+from usechat_server.store.disk_space import check_space, has_ample_space
 from usechat_server.store.engine import BUSY_SECONDS, create_engine
 
 __all__ = ["Database"]
@@ -41,7 +43,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url: DatabaseURL = parse_url(url)
-        self.is_file: bool = self._url.is_file
+        self.is_file: bool = self._url.file is not None
         self._engines = PerLoop(lambda: create_engine(self._url))
         self._write_locks = PerLoop(asyncio.Lock)
 
@@ -58,7 +60,11 @@ class Database:
         return await self._run_shielded(self._run(transaction))
 
     async def write(
-        self, transaction: Transaction[Result], *, seconds: float | None = TRANSACTION_SECONDS
+        self,
+        transaction: Transaction[Result],
+        *,
+        adds: Callable[[], int] = int,
+        seconds: float | None = TRANSACTION_SECONDS,
     ) -> Result:
         """Run a transaction that writes, commit it, and return its result.
 
@@ -66,13 +72,20 @@ class Database:
 
         Args:
             transaction: Its statements.
+            adds: Returns the bytes of the messages that it stores. Called only if the disk of a
+                file has not much room.
             seconds: The longest that it may take; None for no limit.
 
         Raises:
-            StoreUnavailable: The database cannot be reached. If the connection was lost during the
-                commit, all of it may have been written; otherwise nothing was.
+            StoreUnavailable: The database cannot be reached, or its disk is almost full. If the
+                connection was lost during the commit, all of it may have been written; otherwise
+                nothing was.
             DataRefused: It does not take a value; nothing was written.
         """
+        file = self._url.file
+        if file is not None and not has_ample_space(file):
+            check = partial(check_space, file=file, size=adds())
+            await self._run_shielded(self._run(check, write=None))
         return await self._run_shielded(self._run(transaction, write=True, seconds=seconds))
 
     async def aclose(self) -> None:
@@ -96,12 +109,13 @@ class Database:
         self,
         transaction: Transaction[Result],
         *,
-        write: bool = False,
+        write: bool | None = False,
         seconds: float | None = TRANSACTION_SECONDS,
     ) -> Result:
+        """`write=None`: the only writer, but not in a transaction."""
         try:
             async with (
-                self._write_turn(write=write),
+                self._write_turn(write=write is not False),
                 asyncio.timeout(seconds),
                 self._engines.get().connect() as connection,
             ):

@@ -36,12 +36,12 @@ class DatabaseURL:
     """A supported database URL.
 
     Attributes:
-        is_file: Whether the database is a SQLite file; otherwise it is PostgreSQL.
+        file: The file of SQLite; None: the database is PostgreSQL.
         address: SQLAlchemy's URL of the file, or libpq's connection string.
         label: The URL for logs, without the password and without parameters.
     """
 
-    is_file: bool
+    file: Path | None
     address: str
     label: str
 
@@ -69,11 +69,11 @@ def parse_url(text: str) -> DatabaseURL:
 def _sqlite(url: URL) -> DatabaseURL:
     if url.host or url.database in (None, "", ":memory:"):
         raise ValueError(f"the store URL names no file: {_EXPECTED}")
-    folder = Path(url.database or "").absolute().parent
-    if not folder.is_dir():
-        raise ValueError(f"the store's folder does not exist: {folder}")
+    file = Path(url.database or "").absolute()
+    if not file.parent.is_dir():
+        raise ValueError(f"the store's folder does not exist: {file.parent}")
     address = url.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
-    return DatabaseURL(True, address, url.set(drivername="sqlite").render_as_string())
+    return DatabaseURL(file, address, url.set(drivername="sqlite").render_as_string())
 
 
 def _postgres(rest: str) -> DatabaseURL:
@@ -110,7 +110,7 @@ def _postgres(rest: str) -> DatabaseURL:
         raise ValueError(f"invalid store URL: {_EXPECTED}") from None
     user, host, port = (parameters.get(name) for name in ("user", "host", "port"))
     label = f"{user}@" * bool(user) + (host or "") + f":{port}" * bool(port)
-    return DatabaseURL(False, connection, f"postgresql://{label}/{parameters.get('dbname') or ''}")
+    return DatabaseURL(None, connection, f"postgresql://{label}/{parameters.get('dbname') or ''}")
 
 
 def _parameters(query: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ _CONNECTION = {
 
 def create_engine(url: DatabaseURL) -> AsyncEngine:
     """Return an engine, which connects on first use."""
-    engine = _sqlite(url) if url.is_file else _postgres(url)
+    engine = _postgres(url) if url.file is None else _sqlite(url)
     event.listen(engine.sync_engine, "handle_error", _on_error)
     return engine
 
@@ -81,8 +81,11 @@ def _sqlite(url: DatabaseURL) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        # A transaction that reads before it writes would fail at once beside another writer.
-        immediate = connection.get_execution_options().get("usechat_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        match connection.get_execution_options().get("usechat_write", False):
+            case True:
+                # It would fail at once beside another writer if it reads before it writes.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            case False:
+                connection.exec_driver_sql("BEGIN")
 
     return engine

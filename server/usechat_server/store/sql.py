@@ -100,7 +100,7 @@ class SqlChatStore(ChatStore):
             await writes.open_turn(connection, chat, turn, run_id, epoch)
 
         try:
-            await self.database.write(transaction)
+            await self.database.write(transaction, adds=partial(writes.added_size, turn))
         except exc.IntegrityError:
             raise ChatChanged from None
 
@@ -113,7 +113,7 @@ class SqlChatStore(ChatStore):
                 return False
             return await writes.save_message(connection, row, message, run_id=run_id, epoch=epoch)
 
-        return await self.database.write(transaction)
+        return await self.database.write(transaction, adds=partial(writes.size, message))
 
     async def finish(
         self,
@@ -135,7 +135,7 @@ class SqlChatStore(ChatStore):
             await writes.end_turn(connection, row, outcome, steps, run_id=run_id, epoch=epoch)
             return True
 
-        return await self.database.write(transaction)
+        return await self.database.write(transaction, adds=partial(writes.size, message))
 
     async def open_turns(self) -> Sequence[OpenTurn]:
         return await self.database.read(reads.open_turns)

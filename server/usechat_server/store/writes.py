@@ -18,14 +18,26 @@ from usechat_server.store.tables import chats, messages, steps, turns
 from usechat_server.turn import Turn
 
 __all__ = [
+    "added_size",
     "end_turn",
     "interrupt_turn",
     "lock_turn",
     "open_chat",
     "open_turn",
     "save_message",
+    "size",
     "store_history",
 ]
+
+
+def size(message: UIMessage) -> int:
+    """Return the bytes of a message as stored."""
+    return len(rows.content(message).encode())
+
+
+def added_size(turn: Turn) -> int:
+    """Return the bytes of the messages that the begin of a turn stores."""
+    return sum(map(size, turn.messages if turn.revision == 0 else turn.messages[-1:]))
 
 
 async def open_chat(connection: AsyncConnection, turn: Turn, run_id: str) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, event, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import ASGIApp, Message, Scope
@@ -16,6 +18,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent, create_app
 from usechat_server.client_history import CLIENT_HISTORY_KEY
+from usechat_server.errors import StoreUnavailable
 from usechat_server.store import tables
 from usechat_server.store.sql import SqlChatStore
 
@@ -133,6 +136,26 @@ async def test_a_long_history_takes_no_more_statements_than_a_short_one(
     finally:
         event.remove(Engine, "before_cursor_execute", count)
     assert len(await message_ids(store, chat_id="long")) == 5000
+
+
+async def test_chats_can_be_deleted_when_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = {"type": "text", "text": "y" * 100_000}
+    async with open_store(f"sqlite:///{tmp_path}/chats.db") as store:
+        await complete_turn(store, "r1", text, message=user_message("u1"), chat_id="big")
+        turn = await begin_turn(store, "r2", message=user_message("u1"))
+        disk = shutil.disk_usage(tmp_path)._replace(total=1_000_000, free=250_000)
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: disk)
+        with pytest.raises(StoreUnavailable, match="no space left"):
+            await begin_turn(store, "r3", message=user_message("u1"), chat_id="new")
+        message = UIMessage.from_object(assistant_message(turn.message_id))
+        with pytest.raises(StoreUnavailable, match="no space left"):
+            await store.finish(turn, message, "finished", (), run_id="r2")
+        assert await store.delete(None, "big")
+        assert await store.finish(turn, message, "finished", (), run_id="r2")
+        await complete_turn(store, "r4", message=user_message("u1"), chat_id="new")
+        assert await describe_messages(store, chat_id="new") == ["user: Hello", "assistant: Fine."]
 
 
 async def test_a_cancelled_request_leaves_no_open_turn(store: SqlChatStore) -> None:
