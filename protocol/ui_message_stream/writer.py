@@ -75,6 +75,8 @@ class Writer:
     ) -> None:
         #: whether anything visible to the user was written
         self.started: bool = False
+        #: bytes of JSON of the chunks so far, without the deltas
+        self.size: int = 0
         self._message_id = message.id if message is not None else message_id
         self._state = StreamState(message, client_version=client_version)
         # The same objects as the state's, one attribute away on the hot path.
@@ -129,7 +131,7 @@ class Writer:
             call := self._state.calls.get(chunk.tool_call_id)
         ):
             chunk = msgspec.structs.replace(chunk, dynamic=call.dynamic or None)
-        encode_chunk(chunk)  # raises TypeError before anything changes
+        size = len(encode_chunk(chunk))  # raises TypeError before anything changes
         out: list[Chunk] = []
         while rule := next(self._state.broken_by(chunk), None):
             missing = self._missing_chunks(rule)
@@ -137,6 +139,7 @@ class Writer:
                 raise IllegalChunk(self._state.state, chunk, rule)
             for missing_chunk in missing:
                 out += self._emit(missing_chunk)
+        self.size += size
         if isinstance(chunk, ToolInputError) and self._needs_start(chunk):
             out += self._emit(_input_start(chunk))
         return out + self._emit(chunk)
@@ -160,7 +163,7 @@ class Writer:
         if not isinstance(variant, VersionedChunk):
             return [*self.write(variant)]
         if not variant.includes(self._state.client_version):
-            encode_chunk(variant.chunk)
+            self.size += len(encode_chunk(variant.chunk))
             return [variant]
         *missing, chunk = self.write(variant.chunk)
         return [*missing, msgspec.structs.replace(variant, chunk=chunk)]

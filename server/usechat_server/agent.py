@@ -17,6 +17,7 @@ from usechat_server.loop.spec import (
     SystemHook,
     split_tools,
 )
+from usechat_server.loop.tool_calls import CallLimits
 from usechat_server.loop.stream import agent_stream
 from usechat_server.providers.base import Model
 from usechat_server.results import MetadataHook, OutputT
@@ -46,6 +47,9 @@ class Agent(Generic[OutputT]):
         fallback: Models that are called, in this order, when the one before keeps failing.
         max_steps: How many steps a run has at most. A run that reaches this, or one of the two
             limits below, ends with the finish reason `length`.
+        max_calls_per_step: How many tool calls of a step are handled; the model gets an error for
+            each further one.
+        max_concurrent_calls: How many of them run at the same time; others wait.
         max_total_tokens: Input and output tokens of all steps after which no further step begins.
         timeout: Seconds after which a run is cut, its tools too.
         on_step: Called before each step with the turn and the steps so far; returns a `NextStep`
@@ -73,6 +77,8 @@ class Agent(Generic[OutputT]):
         options: AnthropicOptions | None = None,
         fallback: Sequence[str | Model] = (),
         max_steps: int = 20,
+        max_calls_per_step: int = 100,
+        max_concurrent_calls: int = 20,
         max_total_tokens: int | None = None,
         timeout: float | None = None,
         on_step: StepHook | None = None,
@@ -80,8 +86,13 @@ class Agent(Generic[OutputT]):
         approvals: Literal["native", "client-tool"] = "native",
         metadata: MetadataHook | None = None,
     ) -> None:
-        if max_steps < 1:
-            raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
+        for name, limit in (
+            ("max_steps", max_steps),
+            ("max_calls_per_step", max_calls_per_step),
+            ("max_concurrent_calls", max_concurrent_calls),
+        ):
+            if limit < 1:
+                raise ValueError(f"{name}: expected at least 1, got {limit}")
         self._client = client
         self._options = options
         #: the models that were given by name
@@ -100,6 +111,7 @@ class Agent(Generic[OutputT]):
             sources=sources,
             max_tokens=max_tokens,
             max_steps=max_steps,
+            call_limits=CallLimits(max_calls_per_step, max_concurrent_calls),
             max_total_tokens=max_total_tokens,
             timeout=timeout,
             on_step=on_step,

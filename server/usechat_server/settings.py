@@ -167,6 +167,13 @@ class Settings(BaseSettings):
         description="Runs that a user may have at the same time in a process, if the app has "
         "`user=`. Beyond that, the user's messages get 429.",
     )
+    max_response_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        gt=0,
+        description="Size of a response, with its tool inputs and outputs, after which it is ended "
+        "with an error. Without a store, the client sends it back with the next message, so this "
+        "should be less than `USECHAT_MAX_BODY_BYTES`.",
+    )
     user_timeout: _Seconds = Field(
         default=10.0,
         description="Seconds that the app's `user=` function may take. After that, the request "

@@ -27,7 +27,7 @@ from usechat_server.http.run_response import run_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import RunResult
-from usechat_server.runs import Runs
+from usechat_server.runs import RunLimits, Runs
 from usechat_server.runs.hooks import Hooks
 from usechat_server.runs.run import Run, RunConfig
 from usechat_server.turn import Turn
@@ -89,7 +89,12 @@ class AgentChat:
     """One chat with an agent."""
 
     def __init__(
-        self, agent: Agent, *, retry: RetryPolicy | None = None, idle_timeout: float = 0.0
+        self,
+        agent: Agent,
+        *,
+        retry: RetryPolicy | None = None,
+        idle_timeout: float = 0.0,
+        limits: RunLimits | None = None,
     ) -> None:
         self.agent = agent
         self.approvals = SignedApprovals("secret", MemoryNonces())
@@ -98,7 +103,7 @@ class AgentChat:
         self._retry = retry or RetryPolicy(attempts=3, first_wait=0.001)
         self._turns = 0
         hooks = Hooks(on_finish=self._on_finish)
-        self.runs = Runs(RunConfig(idle_timeout=idle_timeout, hooks=hooks))
+        self.runs = Runs(RunConfig(idle_timeout, None, hooks, limits or RunLimits()))
 
     async def start_run(self, turn: Turn) -> Run:
         """Start the run of a turn. No client reads it until `connect`."""

@@ -90,7 +90,10 @@ def build_state(
         approvals=approvals,
         responder_factory=responder_factory,
         run_config=RunConfig(
-            resume, store, hooks, RunLimits(settings.max_runs, settings.max_runs_per_user)
+            resume,
+            store,
+            hooks,
+            RunLimits(settings.max_runs, settings.max_runs_per_user, settings.max_response_bytes),
         ),
         coordinator=_coordinator_factory(redis, body),
         redis=redis,

@@ -147,7 +147,7 @@ class AgentLoop:
 
     def _make_collector(self, writer: RunWriter, config: StepConfig) -> ToolCalls:
         """Return what collects the tool calls of the next model call."""
-        self._tool_calls = ToolCalls(writer, self._approvals, config.tools)
+        self._tool_calls = ToolCalls(writer, self._approvals, config.tools, self._spec.call_limits)
         return self._tool_calls
 
     async def _start_call(

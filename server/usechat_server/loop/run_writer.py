@@ -10,11 +10,17 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ChunkVariant, VersionedChunk
 from ui_message_stream.writer import Writer
 
+from usechat_server.errors import ChatError
 from usechat_server.run_log.log import Log
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.turn import Turn
 
-__all__ = ["RunWriter"]
+__all__ = ["MAX_RESPONSE_BYTES", "RunWriter"]
+
+#: The size of a response after which it is ended, by default.
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+#: What the user reads then.
+_TOO_LARGE = "The response is too large and was ended. Please ask for less at a time."
 
 
 async def _durable_in_memory() -> None:
@@ -35,6 +41,9 @@ class RunWriter:
         )
         #: waits until a process that takes over the run would find everything written so far
         self.wait_until_durable: Callable[[], Awaitable[None]] = _durable_in_memory
+        #: the size after which nothing more is written: characters of text, and bytes of JSON of
+        #: everything else
+        self.max_bytes: int = MAX_RESPONSE_BYTES
         #: whether another process began the run
         self.taken_over: bool = log is not None
         self._closed = False
@@ -59,12 +68,15 @@ class RunWriter:
         readers see its end when the log ends.
 
         Raises:
+            ChatError: The response is too large already.
             IllegalChunk: A chunk is not legal here. Those before it are written.
             TypeError: A value has no JSON form. The chunks before it are written.
         """
         if self._closed:
             return
         chunk_writer = self.chunk_writer
+        if chunk_writer.size + self.log.text_length > self.max_bytes:
+            raise ChatError(_TOO_LARGE)
         chunks: list[ChunkVariant] = []
         try:
             for variant in batch:

@@ -16,6 +16,7 @@ from ui_message_stream.versions import missing
 
 from usechat_server.errors import InvalidRequest
 from usechat_server.loop.refusals import without_refused_turns
+from usechat_server.loop.tool_calls import CallLimits
 from usechat_server.providers.base import ChecksMessages, Model, ModelCall, ModelStream
 from usechat_server.results import MetadataHook, Step
 from usechat_server.tools import ClientTool, FunctionTool, ProviderTool, Tool, ToolSource, tool
@@ -95,6 +96,7 @@ class AgentSpec:
     sources: tuple[ToolSource, ...]
     max_tokens: int | None
     max_steps: int
+    call_limits: CallLimits
     max_total_tokens: int | None
     timeout: float | None
     on_step: StepHook | None

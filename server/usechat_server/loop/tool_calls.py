@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ui_message_stream.chunks import (
+    Data,
     ToolInputAvailable,
     ToolInputError,
     ToolOutputAvailable,
@@ -27,12 +28,12 @@ from usechat_server.approvals import (
     automatic_denial_chunks,
     evaluate_policy,
 )
-from usechat_server.errors import public_error
+from usechat_server.errors import ChatError, public_error
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.tools import FunctionTool, Tool, ToolContext, ToolError
 from usechat_server.tools.context import idempotency_key
 
-__all__ = ["ToolCalls"]
+__all__ = ["CallLimits", "ToolCalls"]
 
 logger: logging.Logger = logging.getLogger("usechat.tools")
 
@@ -43,8 +44,22 @@ _COMPLETE_INPUTS = frozenset({ToolInputAvailable, ToolInputError})
 
 _UNKNOWN_TOOL = "There is no tool {name}."
 _FAILED = "The tool failed."
+_TOO_MANY = "The call was not run: at most {limit} calls run in one step. Call it again."
 #: Characters of a tool's error text.
 _MAX_ERROR_LENGTH = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """How many of the model's tool calls are handled.
+
+    Attributes:
+        per_step: Calls of a step; further ones get an error.
+        concurrent: Calls of a step that run at the same time; others wait.
+    """
+
+    per_step: int = 100
+    concurrent: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +85,13 @@ class ToolCalls:
     twice, and the calls of a refused response must not run at all. (AI SDK 7 waits as well.)
     """
 
-    def __init__(self, writer: RunWriter, approvals: Approvals, tools: Sequence[Tool]) -> None:
+    def __init__(
+        self,
+        writer: RunWriter,
+        approvals: Approvals,
+        tools: Sequence[Tool],
+        limits: CallLimits = CallLimits(),  # noqa: B008 (it is frozen)
+    ) -> None:
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         #: whether a call waits for the client to run it, or for the user to approve it
         self.waits_for_client: bool = False
@@ -78,6 +99,9 @@ class ToolCalls:
         self.has_results: bool = False
         self._writer = writer
         self._approvals = approvals
+        self._limits = limits
+        #: calls of the model so far, also those that do not run
+        self._count = 0
         #: calls without an output, by id
         self._open_calls: dict[str, _Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,9 +136,10 @@ class ToolCalls:
         """Run the calls concurrently, until each has its output or an approval request."""
         if not self._open_calls:
             return
+        slots = asyncio.Semaphore(self._limits.concurrent)
         # A TaskGroup would wait indefinitely for the cleanup of a cancelled tool.
         self._tasks = {
-            asyncio.create_task(self._run_call(call)) for call in self._open_calls.values()
+            asyncio.create_task(self._run_call(call, slots)) for call in self._open_calls.values()
         }
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
@@ -145,6 +170,10 @@ class ToolCalls:
             self.has_results = True
         if not isinstance(chunk, ToolInputAvailable) or chunk.provider_executed:
             return chunk
+        self._count += 1
+        if self._count > self._limits.per_step:
+            self.has_results = True
+            return _input_error(chunk, _TOO_MANY.format(limit=self._limits.per_step))
         if isinstance(self.tools.get(chunk.tool_name), FunctionTool | None):
             call = self._parse_call(chunk)
             if isinstance(call, str):
@@ -165,12 +194,13 @@ class ToolCalls:
         except Exception as error:
             return _error_text(chunk, error)
 
-    async def _run_call(self, call: _Call) -> None:
+    async def _run_call(self, call: _Call, slots: asyncio.Semaphore) -> None:
         """Run one call. Any exception becomes the call's error, including SystemExit, which would
         end the server."""
         try:
-            if await self._authorize(call):
-                await self._stream_outputs(call)
+            async with slots:
+                if await self._authorize(call):
+                    await self._stream_outputs(call)
         except BaseException as error:
             if is_cancelled(error) or isinstance(error, KeyboardInterrupt):
                 raise
@@ -206,7 +236,7 @@ class ToolCalls:
         context = ToolContext(
             self._writer.turn,
             call.id,
-            lambda data: self._write([data]),
+            self._write_data,
             idempotency_key=idempotency_key(self._writer.record.run, call.id),
         )
         async with aclosing(call.tool.run(call.arguments, context)) as outputs:
@@ -225,6 +255,10 @@ class ToolCalls:
         self._write(variants)
         self._open_calls.pop(call.id, None)
         self.has_results = True
+
+    def _write_data(self, data: Data) -> None:
+        with suppress(ChatError):  # raised again by the next chunk that is not a tool's data
+            self._write([data])
 
     def _write(self, variants: Sequence[ChunkVariant]) -> None:
         if not self._closed:

@@ -6,7 +6,12 @@ APIs of model providers repeat the event's type inside it.
 
 from __future__ import annotations
 
+from usechat_server.errors import ModelError
+
 __all__ = ["SSEDecoder"]
+
+#: The most bytes of one event. (Frames of AWS event streams have the same limit.)
+MAX_EVENT_BYTES = 24 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -14,16 +19,21 @@ _BOM = b"\xef\xbb\xbf"
 class SSEDecoder:
     """Decodes a body that arrives in pieces of any size."""
 
-    __slots__ = ("_skip_lf", "_tail")
+    __slots__ = ("_skip_lf", "_tail", "_tail_bytes")
 
     def __init__(self) -> None:
         #: the pieces of the event that is not complete yet
         self._tail: list[bytes] = []
+        self._tail_bytes = 0
         #: the last piece ended in CR: an LF at the start of the next one belongs to it
         self._skip_lf = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the payloads of the events that this piece completes."""
+        """Return the payloads of the events that this piece completes.
+
+        Raises:
+            ModelError: An event is too large.
+        """
         if self._skip_lf or b"\r" in data:
             data = self._normalize_line_ends(data)
         tail = self._tail
@@ -32,10 +42,15 @@ class SSEDecoder:
             if not ends_at_seam and b"\n\n" not in data:
                 if data:
                     tail.append(data)
+                    self._tail_bytes += len(data)
+                    if self._tail_bytes > MAX_EVENT_BYTES:
+                        raise ModelError(
+                            f"an event has more than {MAX_EVENT_BYTES} bytes", "truncated"
+                        )
                 return []
             data = b"".join((*tail, data))
         *events, rest = data.split(b"\n\n")
-        self._tail = [rest] if rest else []
+        self._tail, self._tail_bytes = ([rest] if rest else []), len(rest)
         payloads = []
         for event in events:
             # The fast path: one `event:` line followed by one `data:` line.

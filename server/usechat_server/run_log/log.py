@@ -66,6 +66,9 @@ class Log:
         self._items: list[Item] = []
         #: the last item, if it is a text that may still grow
         self._open_text: TextBuffer | None = None
+        #: characters of all texts
+        self.text_length: int = 0
+        self._frozen_length = 0
         self._end_position: Position = (0, 0)
         self._newest: Sequence[ChunkVariant] = ()
         #: where the newest entry begins; None: caught-up readers cannot share it
@@ -107,6 +110,7 @@ class Log:
             self._end_position = (len(self._items), 0)
         else:
             self._end_position = (len(self._items) - 1, self._open_text.length)
+            self.text_length = self._frozen_length + self._open_text.length
         if self._end_position != before:
             # What a reader is sent of a reset depends on its position.
             reset = self._resets and self._resets[-1].index >= before[0]
@@ -270,6 +274,7 @@ class Log:
     def _freeze_open_text(self) -> None:
         if self._open_text is not None:
             self._open_text.freeze()
+            self._frozen_length += self._open_text.length
             self._open_text = None
 
     def _wake(self) -> None:

@@ -92,6 +92,7 @@ class Run:
         )
         self._writer = RunWriter(turn, self.record, log)
         self._writer.wait_until_durable = self._wait_until_durable
+        self._writer.max_bytes = config.limits.max_response_bytes
         self.log: Log = self._writer.log
         self._responder = responder
         self._usage_tracker = UsageTracker(turn, self.log.text_bytes, seconds=self.record.seconds)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ui_message_stream.sse import Decoder
+from usechat_server.errors import ModelError
+from usechat_server.providers import sse
 from usechat_server.providers.sse import SSEDecoder
 
 _lines = st.sampled_from(
@@ -62,3 +67,15 @@ def test_an_event_in_many_pieces_takes_linear_time() -> None:
     for _ in range(125_000):
         assert decoder.feed(piece) == []
     assert decoder.feed(b"\n\n") == [piece * 125_000]
+
+
+def test_an_event_has_a_largest_size() -> None:
+    decoder = SSEDecoder()
+    with mock.patch.object(sse, "MAX_EVENT_BYTES", 1000):
+        for _ in range(10):  # many events may have more together
+            assert decoder.feed(b"data: " + b"x" * 500) == []
+            assert len(decoder.feed(b"x" * 300 + b"\n\n")) == 1
+        for _ in range(10):
+            assert decoder.feed(b"x" * 100) == []
+        with pytest.raises(ModelError, match="more than 1000 bytes"):
+            decoder.feed(b"x")
