@@ -11,6 +11,7 @@ from usechat_server.approvals import (
     automatic_denial_chunks,
     denial_chunks,
 )
+from usechat_server.loop.interrupted_calls import INTERRUPTED
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.tools import FunctionTool, Tool
@@ -18,7 +19,6 @@ from usechat_server.turn import Decision
 
 __all__ = ["continue_message", "open_calls"]
 
-_INTERRUPTED = "The call was interrupted and has no result."
 _OPEN_STATES = ("input-streaming", "input-available", "approval-requested", "approval-responded")
 
 
@@ -84,9 +84,9 @@ async def continue_message(
                 else automatic_denial_chunks(call_id, decision.reason)
             )
         elif part.state == "input-streaming" or (decision is None and not writer.in_step):
-            calls.write_error(call_id, _INTERRUPTED)
+            calls.write_error(call_id, INTERRUPTED)
         elif writer.taken_over and not (isinstance(tool, FunctionTool) and tool.idempotent):
-            calls.write_error(call_id, _INTERRUPTED)
+            calls.write_error(call_id, INTERRUPTED)
             interrupted = True
         else:
             calls.add_call(_call_chunk(part), approved=decision is not None)

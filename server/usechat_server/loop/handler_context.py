@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 from weakref import WeakSet
+
+from ui_message_stream.messages import ToolPart
 
 from usechat_server.approvals import Approvals
 from usechat_server.loop.usage_tracker import UsageTracker
@@ -34,3 +37,5 @@ class HandlerContext(RunContext):
     metadata: MetadataHook | None = None
     #: ids of the continued message's open calls that one of the agents handles
     claimed_calls: set[str] = field(default_factory=set)
+    #: returns for each streamed agent whether a call is one of its functions
+    functions: list[Callable[[ToolPart], bool]] = field(default_factory=list)

@@ -9,7 +9,7 @@ from functools import partial
 
 from pydantic import ValidationError
 from ui_message_stream.chunks import FinishReason
-from ui_message_stream.messages import UIMessage
+from ui_message_stream.messages import ToolPart, UIMessage
 
 from usechat_server.approvals import Approvals
 from usechat_server.errors import ModelError
@@ -24,6 +24,7 @@ from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import Model, ModelStream
 from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import MetadataHook, total_usage
+from usechat_server.tools import FunctionTool, Tool
 
 __all__ = ["DEFAULT_RETRY", "AgentLoop"]
 
@@ -81,6 +82,17 @@ class AgentLoop:
         if self._tool_calls is not None:
             self._tool_calls.cancel(_TIMED_OUT)
         return "length"
+
+    def is_server_call(self, part: ToolPart) -> bool:
+        """Whether an open call is one that this server runs."""
+        tool = self._find_tool(part.tool_name)
+        # `on_step` may have had a client tool of this name, sources only have functions.
+        is_unknown = tool is None and self._spec.on_step is None
+        return is_unknown or isinstance(tool, FunctionTool)
+
+    def has_function(self, part: ToolPart) -> bool:
+        """Whether a call is one of a function of this agent."""
+        return isinstance(self._find_tool(part.tool_name), FunctionTool)
 
     async def aclose(self) -> None:
         if self._tool_calls is not None:
@@ -144,6 +156,12 @@ class AgentLoop:
         if calls.has_results or writer.turn.decisions:
             self._first_call = None  # it was built without these outputs
         return reason
+
+    def _find_tool(self, name: str) -> Tool | None:
+        """Return the tool of the step that is running, else of the agent."""
+        if self._tool_calls is not None:
+            return self._tool_calls.tools.get(name)
+        return next((tool for tool in self._spec.tools if tool.name == name), None)
 
     def _make_collector(self, writer: RunWriter, config: StepConfig) -> ToolCalls:
         """Return what collects the tool calls of the next model call."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from weakref import WeakSet
 
 from ui_message_stream.chunks import FinishReason
+from ui_message_stream.messages import ToolPart
 
 from usechat_server.approvals import Approvals
 from usechat_server.compose import ChatHandler, StreamWriter
@@ -16,7 +17,7 @@ from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import MetadataHook
 from usechat_server.turn import Turn
 
-__all__ = ["FailingResponder", "HandlerResponder", "Responder", "refuse_takeover"]
+__all__ = ["FailingResponder", "HandlerResponder", "Responder", "RunsTools", "refuse_takeover"]
 
 
 class Responder(Protocol):
@@ -43,6 +44,15 @@ class Responder(Protocol):
     async def aclose(self) -> None:
         """Close what the response opened. Called once, after the log has its end, so that no reader
         waits for it and no cancellation interrupts it."""
+        ...
+
+
+@runtime_checkable
+class RunsTools(Protocol):
+    """A responder that runs tools."""
+
+    def is_server_call(self, part: ToolPart) -> bool:
+        """Whether an open call is one that this server runs, not the client."""
         ...
 
 
@@ -96,6 +106,11 @@ class HandlerResponder:
         stream_writer = StreamWriter(writer.append, turn.client_version)
         await self._handler(turn, stream_writer)
         return stream_writer.finish_reason
+
+    def is_server_call(self, part: ToolPart) -> bool:
+        """Whether an open call is one of a function of a streamed agent. What the handler itself
+        does about a call that it wrote is unknown."""
+        return any(has_function(part) for has_function in self._context.functions)
 
     async def aclose(self) -> None:
         pass

@@ -11,8 +11,9 @@ from time import monotonic
 from ui_message_stream.chunks import Error, MessageMetadata
 
 from usechat_server.aio import is_cancelled
-from usechat_server.coordination.base import Lease
+from usechat_server.coordination.base import COMPLETE_OUTCOMES, Lease
 from usechat_server.errors import RESTARTING
+from usechat_server.loop.interrupted_calls import interrupted_call_chunks
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import RunResult
@@ -22,7 +23,7 @@ from usechat_server.runs.idle_timer import IdleTimer
 from usechat_server.runs.limits import RunLimits
 from usechat_server.runs.outcome import ABORTED, INTERRUPTED, RunOutcome
 from usechat_server.runs.persistence import Persistence
-from usechat_server.runs.responder import Responder
+from usechat_server.runs.responder import Responder, RunsTools
 from usechat_server.store.base import ChatStore
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.turn import Turn
@@ -194,6 +195,8 @@ class Run:
         self._idle_timer.close()
         usage_tracker, writer = self._usage_tracker, self._writer.chunk_writer
         usage_tracker.end_call()
+        if outcome.outcome not in COMPLETE_OUTCOMES:
+            self._end_calls()
         if not writer.ended:  # else the response brought its own end
             metadata = usage_tracker.metadata(
                 self._responder.metadata, outcome.outcome, outcome.reason
@@ -209,6 +212,16 @@ class Run:
         self._end_task.add_done_callback(lambda _: self._notify_if_closed())
         if self._response_task is not None and self._response_task is not asyncio.current_task():
             self._response_task.cancel()
+
+    def _end_calls(self) -> None:
+        """End the calls that would wait for this server forever."""
+        responder = self._responder
+        is_server_call = (
+            responder.is_server_call if isinstance(responder, RunsTools) else lambda _: False
+        )
+        self._writer.append(
+            [*interrupted_call_chunks(self.turn, self.log.message(), is_server_call)]
+        )
 
     async def _finalize(self, result: RunResult) -> None:
         """Do what follows the last chunk."""

@@ -14,6 +14,8 @@ from ui_message_stream.messages import (
 from ui_message_stream.schema import UNSET
 from ui_message_stream.writer import TRUNCATED_INPUT
 
+from usechat_server.loop.interrupted_calls import INTERRUPTED
+
 __all__ = ["interrupted_message"]
 
 
@@ -36,7 +38,20 @@ def _end_part(part: Part) -> Part:
         return msgspec.structs.replace(
             part, state="output-error", input=truncated, raw_input=UNSET, error_text=TRUNCATED_INPUT
         )
+    if isinstance(part, ToolPart) and _is_the_servers(part):
+        is_denied = part.approval is not None and part.approval.approved is False
+        if part.state == "approval-responded" and is_denied:
+            return msgspec.structs.replace(part, state="output-denied")
+        return msgspec.structs.replace(
+            part, state="output-error", output=UNSET, preliminary=None, error_text=INTERRUPTED
+        )
     return part
+
+
+def _is_the_servers(part: ToolPart) -> bool:
+    """Whether a call is certainly one that the server or the provider was to resolve."""
+    is_running = part.state == "input-available" and part.provider_executed is True
+    return is_running or part.preliminary is True or part.state == "approval-responded"
 
 
 def _is_open(call: ToolPart) -> bool:
