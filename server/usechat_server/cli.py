@@ -7,11 +7,13 @@ import asyncio
 import inspect
 import logging
 import os
+import re
 import socket
 import sys
 import textwrap
 import traceback
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser, serve = _parsers()
     options = parser.parse_args(arguments)
     if options.command == "db":
-        _db(options.action, options.store, parser)
+        _db(options, parser)
         return
     try:
         settings = _settings(options)
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.reload and settings.workers > 1:
         serve.error("--reload requires a single worker")
     if settings.store == DEMO_STORE and options.target is None:
-        _change_database("upgrade", DEMO_STORE, parser)
+        _change_database("upgrade", DEMO_STORE, None, parser)
     # A console script, unlike `python -m`, does not import from the current directory.
     sys.path.insert(0, "")
     # Called in each process that serves, also in the one that --reload starts.
@@ -145,19 +147,25 @@ def _is_factory(value: Any) -> bool:
     )
 
 
-def _db(action: str, store: str | None, parser: argparse.ArgumentParser) -> None:
-    store = store or os.environ.get("USECHAT_STORE")
+def _db(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    store = options.store or os.environ.get("USECHAT_STORE")
     if not store:
         parser.error("expected a database: set USECHAT_STORE, or pass --store")
-    print(_change_database(action, store, parser))  # noqa: T201
+    if (options.action == "prune") != (options.older_than is not None):
+        parser.error("--older-than 90d is required for prune, and only for prune")
+    print(_change_database(options.action, store, options.older_than, parser))  # noqa: T201
 
 
-def _change_database(action: str, store: str, parser: argparse.ArgumentParser) -> str:
+def _change_database(
+    action: str, store: str, older_than: timedelta | None, parser: argparse.ArgumentParser
+) -> str:
     from usechat_server.errors import StoreUnavailable
     from usechat_server.store import command
 
-    work = {"upgrade": command.upgrade, "check": command.check}[action]
     try:
+        if older_than is not None:
+            return asyncio.run(command.prune(store, older_than))
+        work = {"upgrade": command.upgrade, "check": command.check}[action]
         return asyncio.run(work(store))
     except ValueError as error:
         parser.error(str(error))
@@ -200,17 +208,31 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     serve.add_argument("--reload", action="store_true", help="restart when a file changes")
     database = commands.add_parser(
         "db",
-        help="create or migrate the tables of a store",
-        description="Create or migrate the tables that store the chats, or check them.",
+        help="create or migrate the tables of a store, or delete old chats",
+        description="Create or migrate the tables that store the chats, check them, or delete old\n"
+        "chats.",
     )
     database.add_argument(
         "action",
-        choices=["upgrade", "check"],
+        choices=["upgrade", "check", "prune"],
         help="upgrade: create the tables, or migrate them to this release. check: report "
-        "whether that is required",
+        "whether that is required. prune: delete old chats",
+    )
+    database.add_argument(
+        "--older-than",
+        type=_age,
+        metavar="DAYS",
+        help="prune: delete chats without a new message for this time, such as 90d",
     )
     database.add_argument("--store", metavar="URL", help="the database (USECHAT_STORE)")
     return parser, serve
+
+
+def _age(text: str) -> timedelta:
+    """Return the age that an option names."""
+    if not (match := re.fullmatch(r"([1-9]\d{0,4})d", text)):
+        raise argparse.ArgumentTypeError(f"expected a number of days, such as 90d, got {text!r}")
+    return timedelta(days=int(match[1]))
 
 
 def _settings_help() -> str:

@@ -3,10 +3,13 @@ StoreUnavailable."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from usechat_server.store import schema
 from usechat_server.store.database import Database
+from usechat_server.store.retention import prune as prune_chats
 
-__all__ = ["check", "upgrade"]
+__all__ = ["check", "prune", "upgrade"]
 
 
 async def upgrade(url: str) -> str:
@@ -31,3 +34,14 @@ async def check(url: str) -> str:
     finally:
         await database.aclose()
     return f"{database} has revision {schema.newest()}, which this release requires."
+
+
+async def prune(url: str, age: timedelta) -> str:
+    """Delete the chats that were not written to for that long."""
+    database = Database(url)
+    try:
+        await schema.check(database)
+        count = await prune_chats(database, age)
+    finally:
+        await database.aclose()
+    return f"{database}: deleted {count} chats that were older than {age.days} days."

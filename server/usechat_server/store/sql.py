@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -35,6 +36,7 @@ from usechat_server.store.base import (
 from usechat_server.store.branches import BranchRows, branches
 from usechat_server.store.database import Database
 from usechat_server.store.history import check_id, is_storable, next_history
+from usechat_server.store.retention import delete_chats_of, prune
 from usechat_server.store.tables import chats
 from usechat_server.turn import Turn
 
@@ -173,6 +175,28 @@ class SqlChatStore(ChatStore):
         statement = delete(chats).filter_by(owner=rows.owner(user), id=chat_id)
         result = await self.database.write(lambda connection: connection.execute(statement))
         return result.rowcount > 0
+
+    async def delete_all(self, user: str | None) -> int:
+        """Delete all chats of a user, such as when the account is closed.
+
+        Args:
+            user: The user's id; None: the app has no users.
+
+        Returns:
+            The number of deleted chats.
+        """
+        return await delete_chats_of(self.database, user)
+
+    async def prune(self, age: timedelta) -> int:
+        """Delete chats without a write for that long, as `usechat-server db prune` does.
+
+        Args:
+            age: The time since the last write.
+
+        Returns:
+            The number of deleted chats.
+        """
+        return await prune(self.database, age)
 
     async def branches(self, user: str | None, chat_id: str) -> Sequence[Branch] | None:
         row = await self._read_chat(user, chat_id, branches)

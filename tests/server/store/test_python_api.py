@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from usechat_server.store import Chat, ChatPage, SqlChatStore, StoredChat
+from usechat_server.store import Chat, ChatPage, SqlChatStore, StoredChat, retention, rows
 
-from tests.harness.stores import complete_turn, user_message
+from tests.harness.stores import begin_turn, complete_turn, describe_messages, user_message
 
 DOCS = Path(__file__).parents[3] / "docs" / "storage.md"
 
@@ -39,19 +40,53 @@ async def test_an_app_lists_reads_renames_and_deletes_chats(store: SqlChatStore)
     assert not await store.delete("bob", "c2")
 
 
-async def test_the_snippet_of_the_docs_deletes_the_chats_of_a_user(
+async def test_the_snippet_of_the_docs_exports_the_chats_of_a_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     snippets = re.findall(r"^```python\n(.*?)^```$", DOCS.read_text(), re.MULTILINE | re.DOTALL)
-    [snippet] = [snippet for snippet in snippets if "delete_chats_of" in snippet]
+    [snippet] = [snippet for snippet in snippets if "export" in snippet]
     names: dict[str, Any] = {}
     exec(snippet, names)
     store: SqlChatStore = names["store"]
     await store.open()
     for user in ("ann", "bob"):
         await complete_turn(store, f"r-{user}", user_id=user, message=user_message("u1"))
-    await names["delete_chats_of"]("ann")
-    assert (await store.list("ann", None, 10)).chats == []
-    assert len((await store.list("bob", None, 10)).chats) == 1
+    [chat] = await names["export"]("ann")
+    assert [message["role"] for message in chat["messages"]] == ["user", "assistant"]
     await store.aclose()
+
+
+async def test_all_chats_of_a_user_are_deleted(store: SqlChatStore) -> None:
+    for number in range(3):
+        for user in ("ann", "bob"):
+            await complete_turn(
+                store,
+                f"r-{user}-{number}",
+                user_id=user,
+                chat_id=f"c{number}",
+                message=user_message("u1"),
+            )
+    assert await store.delete_all("ann") == 3
+    assert (await store.list("ann", None, 10)).chats == []
+    assert len((await store.list("bob", None, 10)).chats) == 3
+
+
+async def test_old_chats_are_pruned(store: SqlChatStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = rows.now()
+    a_day = 24 * 3600 * 1_000_000
+    monkeypatch.setattr(rows, "now", lambda: now - 100 * a_day)
+    for number in range(retention.BATCH + 1):
+        message = user_message("u1")
+        await complete_turn(store, f"r{number}", chat_id=f"old{number}", message=message)
+    await begin_turn(store, "running", chat_id="running", message=user_message("u1"))
+    await complete_turn(store, "first", chat_id="kept", message=user_message("u1"))
+    monkeypatch.setattr(rows, "now", lambda: now)
+    await complete_turn(store, "edit", chat_id="kept", message=user_message("u1", "Edited"))
+    await complete_turn(store, "new", chat_id="new", message=user_message("u1"))
+    assert await store.prune(timedelta(days=90)) == retention.BATCH + 1
+    kept = {chat.id for chat in (await store.list(None, None, 10)).chats}
+    assert kept == {"running", "kept", "new"}
+    assert await describe_messages(store, chat_id="kept") == ["user: Edited", "assistant: Fine."]
+    assert await store.branches(None, "kept") == []
+    assert await store.prune(timedelta(days=90)) == 0

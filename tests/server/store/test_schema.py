@@ -187,6 +187,22 @@ def test_the_command_checks_and_creates_the_tables(tmp_path: Path) -> None:
     assert schema.newest() in ready.stdout
 
 
+def test_the_command_deletes_old_chats(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/chats.db"
+    run_db("upgrade", store=url)
+    pruned = run_db("prune", "--older-than", "90d", store=url)
+    assert (pruned.returncode, pruned.stderr) == (0, "")
+    assert "deleted 0 chats" in pruned.stdout
+    for wrong in (
+        ("prune",),
+        ("prune", "--older-than", "3 weeks"),
+        ("check", "--older-than", "1d"),
+    ):
+        failed = run_db(*wrong, store=url)
+        assert failed.returncode == 2
+        assert "90d" in failed.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
