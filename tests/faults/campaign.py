@@ -125,22 +125,8 @@ class Campaign:
         self._by_chat: dict[str, Turn] = {}
         deployment.provider.on(self._model.reply)
 
-    async def run(self, rounds: list[Round]) -> None:
-        """Run the rounds."""
-        ticker = asyncio.create_task(self._measure_delays())
-        try:
-            for number, each in enumerate(rounds):
-                started = monotonic()
-                await self._run_round(each)
-                print(
-                    f"round {number}: {len(each.questions)} turns, {monotonic() - started:.1f} s,",
-                    ", ".join(map(str, self.faults[-len(each.faults) :] if each.faults else [])),
-                    flush=True,
-                )
-        finally:
-            ticker.cancel()
-
-    async def _run_round(self, plan: Round) -> None:
+    async def run_round(self, plan: Round) -> None:
+        """Ask the questions and inject the faults; when both are over, ask the next questions."""
         turns = [Turn(question) for question in plan.questions]
         records: list[FaultRecord] = []
         for turn in turns:
@@ -150,7 +136,10 @@ class Campaign:
         first_fault = asyncio.Event()
         if not plan.faults:
             first_fault.set()
-        sampler = asyncio.create_task(self._sample(turns))
+        observers = [
+            asyncio.create_task(self._sample(turns)),
+            asyncio.create_task(self._measure_delays()),
+        ]
         try:
             async with asyncio.TaskGroup() as group:
                 for turn in turns:
@@ -160,7 +149,8 @@ class Campaign:
                         self._inject(fault, turns[fault.victim], records, first_fault)
                     )
         finally:
-            sampler.cancel()
+            for observer in observers:
+                observer.cancel()
         self.faults += records
         for turn in turns:
             for record in records:
@@ -169,6 +159,7 @@ class Campaign:
                     (turn.faults if touched else turn.other_faults).append(record)
         await self._deployment.wait_until_well()
         await asyncio.gather(*(self._conclude(turn) for turn in turns))
+        self.tool_runs = self._deployment.tool_runs()
 
     async def _run_turn(self, turn: Turn, first_fault: asyncio.Event) -> None:
         question = turn.question
