@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -100,6 +101,11 @@ class Turn:
             await self.changed.wait()
 
     @property
+    def owner(self) -> str:
+        """The process that runs it, as far as is known."""
+        return self.requests[-1][1] if self.requests else self.tabs[0].streams[0].process
+
+    @property
     def processes(self) -> set[str]:
         """The processes that have run it."""
         first = {self.tabs[0].streams[0].process} if self.tabs and self.tabs[0].streams else set()
@@ -119,9 +125,7 @@ class Campaign:
         self._deployment = deployment
         self._store = store
         self._model = Model(self._on_request)
-        self._chance = random.Random(seed)
-        self._next_process = 0
-        self._loop = asyncio.get_running_loop()
+        self._seed = seed
         self._by_chat: dict[str, Turn] = {}
         deployment.provider.on(self._model.reply)
 
@@ -164,8 +168,13 @@ class Campaign:
     async def _run_turn(self, turn: Turn, first_fault: asyncio.Event) -> None:
         question = turn.question
         turn.tabs = [
-            TabClient(question.chat, tab, self._connect, self._on_chunk(turn))
-            for tab in question.tabs
+            TabClient(
+                question.chat,
+                tab,
+                self._balancer(f"{question.chat} {number}"),
+                self._on_chunk(turn),
+            )
+            for number, tab in enumerate(question.tabs)
         ]
         if question.waits_for_fault:
             await first_fault.wait()
@@ -189,7 +198,7 @@ class Campaign:
     ) -> None:
         await victim.reached(fault.moment)
         processes = self._deployment.processes
-        owner = victim.requests[-1][1] if victim.requests else processes[0].name
+        owner = victim.owner
         process = next(
             process for process in processes if (process.name == owner) == fault.hits_owner
         )
@@ -213,7 +222,10 @@ class Campaign:
                     turn.stored = stored.messages[-1]
                 turn.outcomes = [each.outcome for each in await self._store.turns(None, chat) or ()]
                 turn.hello = TabClient(
-                    chat, Tab(turn.question.tabs[0].client_version), self._connect, lambda _: None
+                    chat,
+                    Tab(turn.question.tabs[0].client_version),
+                    self._balancer(f"{chat} {HELLO}"),
+                    lambda _: None,
                 )
                 await turn.hello.ask(f"{chat} {HELLO}", f"h-{chat}")
         except TimeoutError:
@@ -239,15 +251,15 @@ class Campaign:
             await asyncio.sleep(0.05)
             self.delays.append((before, monotonic() - before - 0.05))
 
-    def _connect(self) -> Process:
-        """Return the next process that accepts connections, as a load balancer does."""
-        processes = self._deployment.processes
-        for _ in processes:
-            self._next_process += 1
-            process = processes[self._next_process % len(processes)]
-            if process.client.connect is not None:
-                return process
-        return processes[0]
+    def _balancer(self, tab: str) -> Callable[[], Process]:
+        """Return what chooses the process for each request of a tab: one that runs, if any does."""
+        chance = random.Random(f"{self._seed} {tab}")
+
+        def choose_process() -> Process:
+            first, second = chance.sample(self._deployment.processes, 2)
+            return second if first.client.connect is None else first
+
+        return choose_process
 
     def _on_chunk(self, turn: Turn) -> Any:
         received: Counter[str] = Counter()

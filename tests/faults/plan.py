@@ -32,17 +32,17 @@ FaultKind = Literal[
 _DECK: dict[FaultKind, tuple[int, tuple[float, ...]]] = {
     "kill": (5, (0.0, 0.5)),
     "kill and empty redis": (3, (0.0, 0.5)),
-    "pause": (4, (1.0, 7.5, 7.5)),
+    "pause": (5, (1.0, 7.5, 7.5)),
     "empty redis": (2, (0.0, 1.5)),
     "freeze redis": (2, (0.5, 3.0, 7.0)),
-    "restart database": (2, (0.0, 2.0)),
+    "restart database": (3, (0.0, 2.0, 7.5)),
     "cut client": (1, (0.0, 1.0)),
     "cut redis": (2, (0.0, 1.0, 7.5)),
-    "cut database": (1, (0.0, 3.0)),
+    "cut database": (2, (0.0, 3.0, 7.5)),
     "cut provider": (1, (0.0,)),
     "stall client": (1, (1.0, 4.0)),
     "stall redis": (2, (1.0, 3.0, 7.5)),
-    "stall database": (1, (1.0, 4.0)),
+    "stall database": (2, (1.0, 3.0, 7.5)),
     "stall provider": (1, (1.0, 4.0)),
 }
 #: A SQLite file has no network and no process of its own: `restart database` locks it.
@@ -120,7 +120,7 @@ def draw_rounds(seed: int, turns: int, database: Database) -> list[Round]:
             _draw_question(chance, f"chat-{len(rounds)}-{index}") for index in range(size)
         )
         faults = []
-        for _ in range(chance.choice([0, 1, 1, 1, 2, 2])):
+        for _ in range(chance.choice([0, 1, 1, 2, 2, 2])):
             if not deck:
                 deck = [
                     kind
