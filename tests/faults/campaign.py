@@ -35,22 +35,14 @@ class FaultRecord:
 
     plan: Fault
     process: str
+    #: whether it touched all turns of its time, not only those of one process
+    is_global: bool
     began: float
     #: when it was over, and what it had broken was started again
     ended: float = 0.0
 
-    @property
-    def is_global(self) -> bool:
-        """Whether it touched all turns of its time, not only those of one process."""
-        return self.plan.kind in {"empty redis", "freeze redis", "restart database"} or (
-            self.plan.kind == "kill and empty redis"
-        )
-
     def __str__(self) -> str:
-        name = self.plan.kind if self.is_global else f"{self.plan.kind} {self.process}"
-        if self.plan.kind == "kill and empty redis":
-            name = f"kill {self.process} and empty redis"
-        return f"{name} ({self.ended - self.began:.1f} s)"
+        return f"{self.plan.kind}, {self.process} ({self.ended - self.began:.1f} s)"
 
 
 @dataclass
@@ -202,7 +194,9 @@ class Campaign:
         process = next(
             process for process in processes if (process.name == owner) == fault.hits_owner
         )
-        record = FaultRecord(fault, process.name, monotonic())
+        record = FaultRecord(
+            fault, process.name, self._deployment.is_global(fault.kind), monotonic()
+        )
         records.append(record)
         first_fault.set()
         async with self._deployment.fault(fault.kind, process):

@@ -24,6 +24,12 @@ from tests.harness.serving import SCRIPTS, ServerProcess, serve
 __all__ = ["Deployment", "Postgres", "Process", "Sqlite", "open_database"]
 
 
+#: Faults that touch both processes.
+_GLOBAL: frozenset[FaultKind] = frozenset(
+    {"kill and empty redis", "empty redis", "freeze redis", "restart database"}
+)
+
+
 class Sqlite:
     """A SQLite file. A restart is a lock that keeps the processes from writing."""
 
@@ -174,6 +180,13 @@ class Deployment:
     async def wait_until_well(self) -> None:
         """Wait until each process reaches what it needs."""
         await asyncio.gather(*(process.wait_until_ready() for process in self.processes))
+
+    def is_global(self, kind: FaultKind) -> bool:
+        """Whether a fault touches both processes. A process that is paused may hold the lock of a
+        SQLite file, so that the other one cannot write."""
+        if kind == "pause":
+            return isinstance(self.database, Sqlite)
+        return kind in _GLOBAL
 
     @asynccontextmanager
     async def fault(self, kind: FaultKind, process: Process) -> AsyncIterator[None]:
