@@ -25,8 +25,8 @@ from usechat_server.errors import (
     PayloadTooLarge,
     RequestTimeout,
     ServiceUnavailable,
-    TooManyRequests,
     StoreUnavailable,
+    TooManyRequests,
     UsechatDeprecationWarning,
 )
 from usechat_server.http.body import read_turn

@@ -17,8 +17,8 @@ from usechat_server.loop.spec import (
     SystemHook,
     split_tools,
 )
-from usechat_server.loop.tool_calls import CallLimits
 from usechat_server.loop.stream import agent_stream
+from usechat_server.loop.tool_calls import CallLimits
 from usechat_server.providers.base import Model
 from usechat_server.results import MetadataHook, OutputT
 from usechat_server.turn import Turn

@@ -27,11 +27,11 @@ from usechat_server.http.routes.chats import chats_routes
 from usechat_server.http.routes.health import health_routes
 from usechat_server.http.routes.page import PageConfig, page_routes
 from usechat_server.http.security import is_loopback
-from usechat_server.http.state import AppState, UserHook
+from usechat_server.http.state import STRANGERS, AppState, UserHook
 from usechat_server.results import OutputT
 from usechat_server.runs import ChatCreatedHook, FinishHook, Hooks, MessageHook
 from usechat_server.runs.responder_factory import AgentHook
-from usechat_server.settings import Settings, with_deployment
+from usechat_server.settings import Settings, is_deployed, with_deployment
 from usechat_server.store.base import ChatStore
 from usechat_server.turn import BodyT
 
@@ -75,10 +75,11 @@ def create_app(
             been read. Sync (runs in a thread) or async; it has `USECHAT_USER_TIMEOUT` seconds.
             None or `""` refuses the request with 401, PermissionError with 403; a ChatError or an
             HTTPException refuses it with its own status and text. Without `user`, anyone who can
-            reach the server can use every chat whose id they know and, with a store, list, read
-            and delete every chat.
-        anonymous: Let requests without a user in. All of them share one space, in which a chat
-            belongs to anyone who knows its id, and chats cannot be listed.
+            reach the server can use, read and delete every chat whose id they know. Chats are then
+            listed on the same machine only, and `usechat-server serve` on a public address
+            requires `USECHAT_PUBLIC`.
+        anonymous: Let requests for which `user` returns None in. All of them share one space, in
+            which a chat belongs to anyone who knows its id, and chats cannot be listed.
         settings: By default those of the `USECHAT_*` variables. Under `usechat-server serve`, host,
             port and workers are those of the command.
         store: Where the server keeps the chats, a URL or a store; by default `USECHAT_STORE`.
@@ -291,14 +292,11 @@ def _build_state(
         store=_open_store(store) if isinstance(store, str) else store,
         **options,
     )
-    if state.is_anonymous and not is_loopback(settings.host):
-        logger.warning(
-            "%s has no user=: anyone who can reach the server can %s",
-            caller,
-            "use any chat whose id they know"
-            if state.store is None
-            else "list, read and delete every chat",
-        )
+    if state.is_anonymous and not settings.public and not is_loopback(settings.host):
+        text = f"{caller} on {settings.host} without user=: {STRANGERS}"
+        if is_deployed():
+            raise ValueError(f"{text}, or start `usechat-server serve` with --public")
+        logger.warning("%s", text)
     return state
 
 

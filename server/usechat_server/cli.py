@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _settings(options: argparse.Namespace) -> Settings:
     """Return the settings: options take precedence over variables, and those over the demo's."""
-    names = ("host", "port", "workers")
+    names = ("host", "port", "workers", "public")
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     settings = Settings(**given)
     defaults: dict[str, Any] = {}
@@ -92,7 +92,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _deployment(settings: Settings, *, is_reloading: bool) -> dict[str, Any]:
     """Return the settings that hold for every app, also for one that has its own settings."""
-    names = ("host", "port", "workers", *(("drain_grace",) if is_reloading else ()))
+    names = ("host", "port", "workers", "public", *(("drain_grace",) if is_reloading else ()))
     return {name: getattr(settings, name) for name in names}
 
 
@@ -205,6 +205,12 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     serve.add_argument("--host", help="address to listen on (USECHAT_HOST)")
     serve.add_argument("--port", type=int, help="port to listen on (USECHAT_PORT)")
     serve.add_argument("--workers", type=int, help="processes to start (USECHAT_WORKERS)")
+    serve.add_argument(
+        "--public",
+        action="store_true",
+        default=None,
+        help="let everyone who can reach the address use an app without user= (USECHAT_PUBLIC)",
+    )
     serve.add_argument("--reload", action="store_true", help="restart when a file changes")
     database = commands.add_parser(
         "db",

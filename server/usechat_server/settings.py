@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,14 @@ from ui_message_stream.versions import ClientVersion
 
 from usechat_server.errors import UsechatDeprecationWarning
 
-__all__ = ["Settings", "cached_settings", "describe", "set_deployment", "with_deployment"]
+__all__ = [
+    "Settings",
+    "cached_settings",
+    "describe",
+    "is_deployed",
+    "set_deployment",
+    "with_deployment",
+]
 
 _SECRET_LENGTH = 32
 
@@ -42,11 +50,27 @@ def _words(value: Any) -> Any:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
+def _checked_origins(origins: Sequence[str]) -> Sequence[str]:
+    for origin in origins:
+        if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://[^\s/?#@]+/?", origin, re.IGNORECASE):
+            raise ValueError(f"expected origins such as https://chat.example.com, got {origin}")
+    return origins
+
+
+def _checked_hosts(hosts: Sequence[str]) -> Sequence[str]:
+    for host in hosts:
+        if not re.fullmatch(r"[^\s/?#@:]+|[0-9a-f:.]+", host, re.IGNORECASE):
+            raise ValueError(f"expected host names without scheme and port, got {host}")
+    return hosts
+
+
 #: NoDecode: the variables are plain text, not JSON.
 _ClientVersion = Annotated[
     InstanceOf[ClientVersion] | None, BeforeValidator(_client_version), NoDecode
 ]
 _Words = Annotated[Sequence[str], BeforeValidator(_words), NoDecode]
+_Origins = Annotated[_Words, AfterValidator(_checked_origins)]
+_Hosts = Annotated[_Words, AfterValidator(_checked_hosts)]
 _Seconds = Annotated[float, Field(gt=0)]
 _Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
 
@@ -79,7 +103,8 @@ class Settings(BaseSettings):
     host: str = Field(
         default="127.0.0.1",
         description="Address that `usechat-server serve` listens on. If it is a loopback address, "
-        "requests for other host names are rejected (see `USECHAT_ALLOWED_HOSTS`).",
+        "requests for other host names are rejected (see `USECHAT_ALLOWED_HOSTS`); if it is not, "
+        "an app without `user=` requires `USECHAT_PUBLIC`.",
     )
     port: int = Field(
         default=8000,
@@ -103,6 +128,12 @@ class Settings(BaseSettings):
         default=10.0,
         description="Seconds that the headers of a request may take to arrive under "
         "`usechat-server serve`, before the connection is closed.",
+    )
+    public: bool = Field(
+        default=False,
+        description="Whether an app without `user=` is meant for everyone who can reach it: they "
+        "share all chats, which are also listed. `usechat-server serve` on a public address "
+        "requires this or `user=`.",
     )
     client_version: _ClientVersion = Field(
         default=None,
@@ -179,16 +210,19 @@ class Settings(BaseSettings):
         description="Seconds that the app's `user=` function may take. After that, the request "
         "gets 503.",
     )
-    allowed_origins: _Words = Field(
+    allowed_origins: _Origins = Field(
         default=(),
         description="Origins of frontends on other hosts, such as `https://chat.example.com`, "
-        "separated by commas. They get CORS headers; other foreign origins get 403. `*`: any "
-        "origin, without cookies.",
+        "separated by commas. They get CORS headers; other foreign origins get 403. A `*` in a "
+        "name stands for letters, digits and hyphens: `https://*.example.com`. `*`: any origin, "
+        "without cookies.",
     )
-    allowed_hosts: _Words = Field(
+    allowed_hosts: _Hosts = Field(
         default=(),
-        description="Extra `Host` header values accepted while listening on a loopback address, "
-        "separated by commas. `*`: any.",
+        description="Host names besides `localhost` and addresses that requests may name in `Host` "
+        "and `X-Forwarded-Host`, separated by commas. A `*` in a name stands for letters, digits "
+        "and hyphens. They are checked on a loopback address, and on any other once a name is set. "
+        "`*`: any.",
     )
     store: str | None = Field(
         default=None,
@@ -269,6 +303,11 @@ def set_deployment(deployment: Mapping[str, Any]) -> None:
 def with_deployment(settings: Settings) -> Settings:
     """Return an app's settings with those that `usechat-server serve` decides, if it serves it."""
     return settings.model_copy(update=_deployment) if _deployment else settings
+
+
+def is_deployed() -> bool:
+    """Whether `usechat-server serve` serves the app."""
+    return bool(_deployment)
 
 
 @cache

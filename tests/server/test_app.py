@@ -22,8 +22,10 @@ from ui_message_stream.chunks import Chunk, Custom, ToolApprovalRequest, ToolInp
 from ui_message_stream.versions import ClientVersion
 from usechat_server import Agent, ChatError, Settings, Turn, UsechatDeprecationWarning, create_app
 from usechat_server.app import ChatApp
+from usechat_server.http.routes import health
 from usechat_server.providers.base import ModelCall
-from usechat_server.tools import ClientTool
+from usechat_server.store.sql import SqlChatStore
+from usechat_server.tools import ClientTool, tool
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import LiveServer, ScriptedModel, chunks, text, user
@@ -237,8 +239,145 @@ def test_unknown_paths_and_methods(server: LiveServer) -> None:
 
 
 def test_health(server: LiveServer) -> None:
-    for path in ("/healthz", "/readyz"):
-        assert refusal_text(server.request("GET", path), 200) == "ok"
+    assert refusal_text(server.request("GET", "/healthz"), 200) == "ok"
+    assert server.request("GET", "/readyz").json() == {"status": "ok"}
+
+
+def test_readiness_asks_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_VALID_SECONDS", 0.0)
+    path = tmp_path / "chats.db"
+    with LiveServer(create_app(Agent(ScriptedModel()), store=f"sqlite:///{path}")) as server:
+        assert server.request("GET", "/readyz").json() == {"status": "ok", "store": "ok"}
+        for file in tmp_path.glob("chats.db*"):
+            file.write_bytes(b"garbage" * 1000)
+        response = server.request("GET", "/readyz")
+        assert response.status_code == 503
+        assert response.headers["retry-after"]
+        assert response.json() == {"status": "unavailable", "store": "unavailable"}
+        assert server.request("GET", "/healthz").status_code == 200
+
+
+def test_readiness_is_checked_every_few_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pings: list[SqlChatStore] = []
+
+    async def ping(store: SqlChatStore) -> None:
+        pings.append(store)
+
+    monkeypatch.setattr(SqlChatStore, "ping", ping)
+    monkeypatch.setattr(health, "_VALID_SECONDS", 1000.0)
+    store = f"sqlite:///{tmp_path}/chats.db"
+    with LiveServer(create_app(Agent(ScriptedModel()), store=store)) as server:
+        for _ in range(5):
+            assert server.request("GET", "/readyz").status_code == 200
+    assert len(pings) == 1
+
+
+class Audit(logging.Handler):
+    """Collects the records of the audit log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.fields: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+        self.fields.append(record.audit)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def audit_log() -> Iterator[Audit]:
+    handler, logger = Audit(), logging.getLogger("usechat.audit")
+    logger.addHandler(handler)
+    logger.setLevel("INFO")
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel("NOTSET")
+
+
+@pytest.mark.parametrize(
+    ("raised", "status"),
+    [
+        (PermissionError("no\nsuch token"), 403),
+        (ChatError("Pay first.", 402), 402),
+        (HTTPException(403), 403),
+        (None, 401),
+    ],
+)
+def test_a_refused_sign_in_is_one_line_of_the_audit_log(
+    audit_log: Audit, caplog: pytest.LogCaptureFixture, raised: Exception | None, status: int
+) -> None:
+    def refuse(request: Request) -> str | None:
+        if raised is not None:
+            raise raised
+        return None
+
+    assert response_for(refuse).status_code == status
+    line, fields = audit_log.lines[0], audit_log.fields[0]
+    assert line.startswith("sign-in refused {")
+    assert "\n" not in line
+    assert (fields["client"], fields["method"], fields["path"], fields["status"]) == (
+        "127.0.0.1",
+        "POST",
+        "/api/chat",
+        status,
+    )
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_renames_and_deletes_are_in_the_audit_log(audit_log: Audit, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/chats.db"
+    with LiveServer(create_app(Agent(ScriptedModel()), store=store)) as server:
+        server.chat()
+        for _ in range(2):
+            server.request("PATCH", "/api/chat/c1", {"title": "New"})
+            server.request("DELETE", "/api/chat/c1")
+    assert [(fields["event"], fields["chat"]) for fields in audit_log.fields] == [
+        ("chat renamed", "c1"),
+        ("chat deleted", "c1"),
+    ]
+
+
+def test_decisions_about_tool_calls_are_in_the_audit_log(audit_log: Audit) -> None:
+    async def delete(path: str) -> str:
+        return path
+
+    batches: list[list[Chunk]] = [
+        [ToolInputAvailable(tool_call_id=f"t{n}", tool_name="delete", input={"path": "/"})]
+        for n in range(2)
+    ]
+    agent = Agent(ScriptedModel(*batches), tools=[tool(delete, needs_approval=True)])
+    with LiveServer(create_app(agent, user=lambda request: "ann")) as server:
+        headers = {"x-usechat-client": "ai/7.0.173"}
+        question = user("Hello")
+        streamed = chunks(server.chat(question, headers=headers).text)
+        requests = [chunk for chunk in streamed if chunk["type"] == "tool-approval-request"]
+        parts = [
+            {
+                "type": "tool-delete",
+                "toolCallId": request["toolCallId"],
+                "state": "approval-responded",
+                "input": {"path": "/"},
+                "approval": {"id": request["approvalId"], "approved": approved, "reason": "so"},
+            }
+            for request, approved in zip(requests, (True, False), strict=True)
+        ]
+        message = {
+            "id": streamed[0]["messageId"],
+            "role": "assistant",
+            "parts": [{"type": "step-start"}, *parts],
+        }
+        assert server.chat(question, message, headers=headers).status_code == 200
+    logged = [
+        (fields["event"], fields["user"], fields["tool"], fields["toolCallId"], fields["reason"])
+        for fields in audit_log.fields
+    ]
+    assert logged == [
+        ("approval given", "ann", "delete", "t0", "so"),
+        ("approval denied", "ann", "delete", "t1", "so"),
+    ]
 
 
 def test_the_details_of_a_failure_are_only_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -295,8 +434,10 @@ def test_the_user_of_a_turn() -> None:
             assert chunks(server.chat(headers={"authorization": "Bearer ada"}).text)
             assert refusal_text(server.chat(), 401) == "Please sign in."
         with LiveServer(create_app(agent=choose, user=hook, anonymous=True)) as server:
-            assert chunks(server.chat().text)
-        assert [turn.user for turn in turns] == ["ada", None]
+            is_let_in = server.chat().status_code == 200
+        # An empty id is never the absence of a user: all who send none would share it.
+        assert is_let_in == (hook is name)
+        assert [turn.user for turn in turns] == (["ada", None] if is_let_in else ["ada"])
 
 
 @pytest.mark.parametrize(
@@ -376,29 +517,68 @@ def test_a_user_is_refused_before_the_upload() -> None:
 
 
 def test_an_app_without_users_on_a_network_logs_a_warning(
-    caplog: pytest.LogCaptureFixture, tmp_path: Path
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def name(request: Request) -> str | None:
         return None
 
-    def warnings(user: Any, host: str, store: str | None = None) -> list[str]:
+    def warnings(user: Any, host: str, **settings: Any) -> list[str]:
         caplog.clear()
-        create_app(Agent(ScriptedModel()), user=user, store=store, settings=Settings(host=host))
+        create_app(Agent(ScriptedModel()), user=user, settings=Settings(host=host, **settings))
         return caplog.messages
 
-    assert warnings(None, "0.0.0.0") == [
-        "create_app has no user=: anyone who can reach the server can use any chat whose id they "
-        "know"
-    ]
-    assert warnings(None, "0.0.0.0", f"sqlite:///{tmp_path}/chats.db") == [
-        "create_app has no user=: anyone who can reach the server can list, read and delete every "
-        "chat"
-    ]
+    [warning] = warnings(None, "0.0.0.0")
+    assert warning.startswith("create_app on 0.0.0.0 without user=: anyone who can reach it can")
+    assert "USECHAT_PUBLIC" in warning
+    assert not warnings(None, "0.0.0.0", public=True)
     assert not warnings(name, "0.0.0.0")
     assert not warnings(None, "127.0.0.1")
 
 
-# --- client versions
+async def request_on(app: ChatApp, address: str, host: str = "chat.example.com") -> httpx.Response:
+    """Send GET /api/chats to an app that stock uvicorn serves on an address."""
+
+    async def at_address(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "server": (address, 8000)}, receive, send)
+
+    transport = httpx.ASGITransport(at_address)
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+        return await client.get("/api/chats")
+
+
+async def test_the_first_request_on_a_public_address_logs_the_warning_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = create_app(Agent(ScriptedModel()))
+    await request_on(app, "127.0.0.1", "localhost")
+    assert not caplog.messages
+    for _ in range(2):
+        await request_on(app, "192.168.1.5")
+    [message] = caplog.messages
+    assert message.startswith("listening on 192.168.1.5 without user=: anyone who can reach it")
+
+
+@pytest.mark.parametrize(
+    ("options", "address", "host", "status"),
+    [
+        ({}, "127.0.0.1", "localhost:8000", 200),
+        ({}, "192.168.1.5", "localhost:8000", 404),
+        ({}, "192.168.1.5", "192.168.1.5", 404),
+        ({"settings": Settings(allowed_hosts=["chat.example.com"])}, "127.0.0.1", None, 404),
+        ({"settings": Settings(public=True)}, "192.168.1.5", None, 200),
+        ({"user": lambda request: "ann"}, "192.168.1.5", None, 200),
+        ({"user": lambda request: None, "anonymous": True}, "192.168.1.5", None, 200),
+    ],
+)
+async def test_chats_are_listed_to_users_and_on_this_machine(
+    tmp_path: Path, options: Any, address: str, host: str | None, status: int
+) -> None:
+    app = create_app(Agent(ScriptedModel()), store=f"sqlite:///{tmp_path}/chats.db", **options)
+    async with app.lifespan():
+        response = await request_on(app, address, host or "chat.example.com")
+    assert response.status_code == status
+    if status == 404:
+        assert response.text == "Chats are not listed here, since users are not told apart."
 
 
 def app_with_extras(settings: Settings | None = None) -> ChatApp:

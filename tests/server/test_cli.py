@@ -218,7 +218,29 @@ def test_the_options_of_the_command_hold_for_every_app(
 
     # Other host names are rejected on a loopback address only.
     assert status() == 403
-    assert status("--host", "0.0.0.0") == 200
+    assert status("--host", "0.0.0.0", "--public") == 200
+
+
+@pytest.mark.parametrize("target", [(), ("main:app",), ("main:agent",)])
+def test_an_app_without_users_on_a_public_address_requires_an_option(
+    tmp_path: Path, target: tuple[str, ...]
+) -> None:
+    (tmp_path / "main.py").write_text(
+        "from usechat_server import Agent, create_app\n"
+        "agent = Agent('demo')\n" + ("app = create_app(agent)\n" if target == ("main:app",) else "")
+    )
+    result = subprocess.run(
+        [COMMAND, "serve", *target, "--host", "0.0.0.0", "--port", "0"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "on 0.0.0.0 without user=: anyone who can reach it can" in result.stderr
+    assert "--public" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_without_a_target_the_demo_is_served(tmp_path: Path) -> None:

@@ -26,9 +26,15 @@ from usechat_server.errors import (
     public_error,
 )
 
-__all__ = ["ErrorFormat", "ErrorRenderer"]
+__all__ = ["API_HEADERS", "ErrorFormat", "ErrorRenderer"]
 
 logger: logging.Logger = logging.getLogger("usechat.app")
+
+#: Of every response that is no stream and no page: it is data, whatever a browser takes it for.
+API_HEADERS = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+}
 
 ErrorFormat = Literal["text", "json"]
 
@@ -48,6 +54,7 @@ class ErrorRenderer:
         if status < 200 or status in {204, 304}:  # HTTP allows no body here
             return Response(None, status, headers)
         text = json_codec.replace_surrogates(text)
+        headers = {**API_HEADERS, "cache-control": "no-store", **(headers or {})}
         if self.format == "text":
             return PlainTextResponse(text, status, headers)
         return JSONResponse({"error": {"status": status, "message": text}}, status, headers)

@@ -47,7 +47,7 @@ def run_response(
         _LogBody(subscription, client_version, acknowledge, from_start=from_start),
         keep_alive=keep_alive,
         send_timeout=send_timeout,
-        headers={RUN_HEADER: subscription.run_id},
+        headers={RUN_HEADER: subscription.run_id, "x-content-type-options": "nosniff"},
     )
 
 

@@ -8,19 +8,39 @@ clients send no header that could be required. A site cannot forge `Origin`, `Ho
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Mapping
+import logging
+import re
+from collections.abc import Collection, Mapping, Sequence
 
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from usechat_server.http.errors import ErrorRenderer
 from usechat_server.http.run_response import RUN_HEADER
 from usechat_server.settings import Settings
 
-__all__ = ["Security", "is_loopback"]
+__all__ = ["Security", "describe_request", "is_local", "is_loopback"]
+
+logger: logging.Logger = logging.getLogger("usechat.app")
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-_HEADERS = frozenset({b"host", b"origin", b"sec-fetch-site", b"x-forwarded-host"})
+_HEADERS = frozenset(
+    {
+        b"access-control-request-method",
+        b"host",
+        b"origin",
+        b"sec-fetch-site",
+        b"x-forwarded-host",
+    }
+)
+_METHODS = ("GET", "POST", "PATCH", "DELETE")
+#: The headers that a preflight of a foreign origin allows. Not `x-forwarded-host`, which would make
+#: its origin look like the server's own.
+_FOREIGN_HEADERS = "authorization, content-type, user-agent, x-usechat-client"
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+")
+#: Names that have a log line of level warning; the lines of further ones are of level info.
+_MAX_WARNINGS = 100
 
 
 class Security:
@@ -29,14 +49,19 @@ class Security:
     def __init__(self, app: ASGIApp, settings: Settings, errors: ErrorRenderer) -> None:
         self._app = app
         self._errors = errors
-        self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.allowed_origins)
-        self._any_origin = "*" in self._origins
-        self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
-        self._check_host = is_loopback(settings.host) and "*" not in self._hosts
+        origins = [origin.lower().rstrip("/") for origin in settings.allowed_origins]
+        self._any_origin = "*" in origins
+        self._origins = _pattern(origins)
+        hosts = [host.lower() for host in settings.allowed_hosts]
+        self._hosts = _pattern(hosts)
+        self._checks_any_address = bool(hosts)
+        self._checks_host = "*" not in hosts and (bool(hosts) or is_loopback(settings.host))
+        self._warned: set[str] = set()
         self._cors = CORSMiddleware(
             app,
-            allow_origins=["*"] if self._any_origin else self._origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_origins=["*"] if self._any_origin else (),
+            allow_origin_regex=None if self._any_origin else self._origins.pattern,
+            allow_methods=_METHODS,
             # A client needs the id of a run to stop it, and the seconds after which to try again.
             expose_headers=[RUN_HEADER, "retry-after", "x-vercel-ai-ui-message-stream"],
             # All that the preflight names: `x-usechat-client`, headers of the app, and
@@ -50,33 +75,77 @@ class Security:
             await self._app(scope, receive, send)
             return
         headers = _first_values(scope)
-        if self._check_host and not self._is_known_host(scope, headers.get(b"host")):
-            await self._refuse(
+        if self._checks_host and (name := self._unknown_host(scope, headers)) is not None:
+            self._log(scope, name, "host", "USECHAT_ALLOWED_HOSTS")
+            response: ASGIApp = self._refuse(
                 "This host name is not allowed. To allow it, add it to USECHAT_ALLOWED_HOSTS."
-            )(scope, receive, send)
+            )
+            await response(scope, receive, send)
             return
         origin = headers.get(b"origin")
         if origin is None or _is_same_origin(origin, headers):
             await self._app(scope, receive, send)
-        elif self._any_origin or origin in self._origins:
+        elif self._any_origin or self._origins.fullmatch(origin):
             await self._cors(scope, receive, send)
+        elif scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            # Else no browser shows the refusal of the request itself.
+            await Response(status_code=204, headers=_preflight(origin))(scope, receive, send)
         else:
-            await self._refuse(
+            self._log(scope, origin, "origin", "USECHAT_ALLOWED_ORIGINS")
+            response = self._refuse(
                 f"Requests from {origin[:100]} are not allowed. To allow them, add the origin to "
-                "USECHAT_ALLOWED_ORIGINS."
-            )(scope, receive, send)
+                "USECHAT_ALLOWED_ORIGINS.",
+                _readable_by(origin),
+            )
+            await response(scope, receive, send)
 
-    def _refuse(self, text: str) -> ASGIApp:
-        return self._errors.response(403, text)
+    def _refuse(self, text: str, headers: Mapping[str, str] | None = None) -> Response:
+        return self._errors.response(403, text, headers)
 
-    def _is_known_host(self, scope: Scope, host: str | None) -> bool:
+    def _log(self, scope: Scope, name: str, kind: str, setting: str) -> None:
+        is_new = name not in self._warned and len(self._warned) < _MAX_WARNINGS
+        if is_new:
+            self._warned.add(name)
+        logger.log(
+            logging.WARNING if is_new else logging.INFO,
+            "refused %s: the %s %.200r is not in %s",
+            describe_request(scope),
+            kind,
+            name,
+            setting,
+        )
+
+    def _unknown_host(self, scope: Scope, headers: Mapping[bytes, str]) -> str | None:
+        """Return the host name of a request if it is not allowed."""
         # The `Host` of a DNS rebinding attack is still the attacker's name. A request without the
         # header does not come from a browser.
         server = scope.get("server")
-        if host is None or server is None or not is_loopback(server[0]):
-            return True
-        name = _host_name(host)
-        return is_loopback(name) or name in self._hosts
+        if not self._checks_any_address and (server is None or not is_loopback(server[0])):
+            return None
+        # The proxies of Next.js and Vite rewrite `Host` and pass on the name in the other header.
+        for host in (headers.get(b"host"), _forwarded_host(headers)):
+            if host is not None and not self._is_known_host(_host_name(host)):
+                return host
+        return None
+
+    def _is_known_host(self, name: str) -> bool:
+        # No name server decides what an address means.
+        return is_loopback(name) or _is_address(name) or self._hosts.fullmatch(name) is not None
+
+
+def describe_request(scope: Scope) -> str:
+    """Return the method, the path and the client's address of a request, for the log."""
+    client = scope.get("client")
+    return f"{scope['method'][:20]} {scope['path']!r:.200} of {client[0] if client else 'unknown'}"
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether a request comes from this machine, through a proxy or not."""
+    headers = _first_values(scope)
+    server = scope.get("server")
+    hosts = (headers.get(b"host"), _forwarded_host(headers))
+    names = [_host_name(host) for host in hosts if host is not None]
+    return server is not None and all(map(is_loopback, [server[0], *names]))
 
 
 def is_loopback(host: str) -> bool:
@@ -90,22 +159,53 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _pattern(names: Sequence[str]) -> re.Pattern[str]:
+    """Return what matches the names; a `*` in them stands for letters, digits and hyphens."""
+    patterns = (re.escape(name).replace(r"\*", "[a-z0-9-]+") for name in names)
+    return re.compile("|".join(patterns) or "(?!)")
+
+
+def _preflight(origin: str) -> dict[str, str]:
+    return {
+        **_readable_by(origin),
+        "access-control-allow-methods": ", ".join(_METHODS),
+        "access-control-allow-headers": _FOREIGN_HEADERS,
+    }
+
+
+def _readable_by(origin: str) -> dict[str, str]:
+    """Return the headers with which a script of an origin may read a response, without cookies."""
+    if not _ORIGIN.fullmatch(origin):
+        return {}
+    return {"access-control-allow-origin": origin, "vary": "origin"}
+
+
 def _is_same_origin(origin: str, headers: Mapping[bytes, str]) -> bool:
     # Browsers send it to https and loopback servers. Unlike `Host`, no proxy rewrites it.
     if headers.get(b"sec-fetch-site") == "same-origin":
         return True
     # The proxies of Next.js and Vite rewrite `Host` and send `X-Forwarded-Host`. A foreign site
-    # cannot add that header: it requires a preflight, which is rejected.
-    hosts: Collection[str | None] = (
-        headers.get(b"host"),
-        headers.get(b"x-forwarded-host", "").split(",")[0].strip(),
-    )
+    # cannot add that header: it requires a preflight, which does not allow it.
+    hosts: Collection[str | None] = (headers.get(b"host"), _forwarded_host(headers))
     scheme, _, authority = origin.lower().partition("://")
     port = _DEFAULT_PORTS.get(scheme)
     # The scheme is not compared: behind a proxy that terminates TLS it is http here.
     return port is not None and any(
         host and host.lower().removesuffix(f":{port}") == authority for host in hosts
     )
+
+
+def _forwarded_host(headers: Mapping[bytes, str]) -> str | None:
+    """Return the name that the client used, as the first proxy passed it on."""
+    return headers.get(b"x-forwarded-host", "").split(",")[0].strip() or None
 
 
 def _host_name(host: str) -> str:

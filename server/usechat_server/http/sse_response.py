@@ -7,8 +7,10 @@ legal end when the host shuts down.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
+from functools import cache
 from time import monotonic
 from typing import Protocol
 
@@ -18,6 +20,8 @@ from starlette.types import Message, Receive, Scope, Send
 from ui_message_stream.sse import HEADERS, comment
 
 __all__ = ["OPEN_COMMENT", "Body", "EventStreamResponse"]
+
+logger: logging.Logger = logging.getLogger("usechat.app")
 
 #: The first bytes of a stream, so that its headers are sent before the first chunk exists.
 OPEN_COMMENT = comment("stream-open")
@@ -81,6 +85,8 @@ class EventStreamResponse(Response):
         except TimeoutError:
             if abort := (scope.get("extensions") or {}).get("usechat.abort"):
                 abort()
+            else:
+                _warn_of_kept_connection(self._send_timeout)
         except asyncio.CancelledError:
             await self._interrupt(client)
             raise
@@ -137,6 +143,16 @@ class EventStreamResponse(Response):
             else:
                 async with asyncio.timeout(self._send_timeout):
                     await client.send_keep_alive()
+
+
+@cache
+def _warn_of_kept_connection(seconds: float) -> None:
+    """Log, once, that the connection of a client that reads nothing stays open."""
+    logger.warning(
+        "a client read nothing for %g seconds: its stream was ended, but only `usechat-server "
+        "serve` can close such a connection; elsewhere a proxy has to",
+        seconds,
+    )
 
 
 class _Client:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from unicodedata import category
 
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Scope
 
@@ -17,14 +18,17 @@ from usechat_server.aio import PerLoop, call_hook, cancel
 from usechat_server.approvals import Approvals
 from usechat_server.coordination.base import ChatKey, Coordinator, TakeOver
 from usechat_server.errors import (
+    ChatError,
     Forbidden,
     NotSignedIn,
     ServiceUnavailable,
     StoreNotReady,
     StoreUnavailable,
 )
+from usechat_server.http.audit import audit
 from usechat_server.http.client_versions import ClientVersions
 from usechat_server.http.errors import ErrorRenderer
+from usechat_server.http.security import describe_request, is_local, is_loopback
 from usechat_server.providers.base import RequiresCredentials
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.responder_factory import APPROVALS_NEED_V6, ResponderFactory
@@ -35,13 +39,25 @@ from usechat_server.turn import Turn
 if TYPE_CHECKING:
     from usechat_server.coordination.redis.commands import RedisCommands
 
-__all__ = ["AppState", "UserHook", "log_missing_credentials", "log_unsupported_clients"]
+__all__ = [
+    "STRANGERS",
+    "AppState",
+    "UserHook",
+    "log_missing_credentials",
+    "log_unsupported_clients",
+]
 
 logger: logging.Logger = logging.getLogger("usechat.app")
 
 #: Returns the app's own id of the user who sends a request; None or "": not signed in. It has the
 #: headers; the body has not been read. A sync function runs in a thread.
 UserHook = Callable[[Request], Awaitable[str | None] | str | None]
+
+#: What an app without `user=` on a public address means.
+STRANGERS = (
+    "anyone who can reach it can use every chat whose id they know, and spend your key; set "
+    "USECHAT_PUBLIC=true if that is meant, which also lists all stored chats to everyone"
+)
 
 #: Seconds that `on_chat_created` hooks may still take at the end.
 _HOOK_SECONDS = 2.0
@@ -93,6 +109,8 @@ class AppState:
         self._loops = PerLoop(self._loop_state)
         #: whether the turns that an earlier process left open were ended
         self._orphans_ended = False
+        #: whether a warning was logged that anyone can use this server
+        self._warned_of_strangers = False
 
     @property
     def is_anonymous(self) -> bool:
@@ -130,16 +148,24 @@ class AppState:
         except PermissionError as error:
             if error.errno is not None:
                 raise  # from the operating system, not a refusal
-            logger.info("user= refused a request", exc_info=True)
+            _audit_refusal(scope, error)
             raise Forbidden from None
+        except (ChatError, HTTPException) as error:
+            _audit_refusal(scope, error)
+            raise
         except TimeoutError:
             if not limit.expired():
                 raise
-            logger.warning("user= took longer than %g seconds", self.settings.user_timeout)
+            logger.warning(
+                "user= took longer than %g seconds: %s",
+                self.settings.user_timeout,
+                describe_request(scope),
+            )
             raise ServiceUnavailable("Signing in took too long. Please try again.") from None
-        if user is None or user == "":
-            if self._anonymous:
-                return None
+        if user is None and self._anonymous:
+            return None
+        if user is None or user == "":  # an empty id is never the absence of a user
+            _audit_refusal(scope, NotSignedIn())
             raise NotSignedIn
         if not isinstance(user, str):
             raise TypeError(f"user= returned {type(user).__name__}: expected a str or None")
@@ -152,9 +178,10 @@ class AppState:
             raise NotSignedIn
         return user
 
-    def has_chat_list(self, user: str | None) -> bool:
-        """Whether the chats of a user can be listed. What all anonymous users share cannot."""
-        return user is not None or self._user is None
+    def has_chat_list(self, scope: Scope) -> bool:
+        """Whether chats can be listed at all. Where users are not told apart, that is so on this
+        machine, or if the app is public."""
+        return not self.is_anonymous or self.settings.public or is_local(scope)
 
     def chat_created(self, turn: Turn) -> None:
         """Call `on_chat_created`, without waiting for it."""
@@ -172,6 +199,11 @@ class AppState:
             # `usechat-server serve` calls it when the process is asked to stop.
             if on_drain := scope.get("state", {}).get("usechat.on_drain"):
                 on_drain(self.drain)
+        if not self._warned_of_strangers and self.is_anonymous and not self.settings.public:
+            server = scope.get("server")
+            if server is not None and server[1] is not None and not is_loopback(server[0]):
+                self._warned_of_strangers = True
+                logger.warning("listening on %s without user=: %s", server[0], STRANGERS)
 
     @property
     def runs(self) -> Runs:
@@ -205,6 +237,16 @@ class AppState:
                 await _interrupt_orphaned_turns(self.store, self.coordinator)
                 self._orphans_ended = True
             loop_state.is_store_open = True
+
+    async def check_store(self) -> None:
+        """Check that the store can be read and written. Raises what the store raises."""
+        await self.ready()
+        if self.store is not None:
+            await self.store.ping()
+
+    async def check_coordinator(self) -> None:
+        """Check that runs can be looked up. Raises what the coordinator raises."""
+        await self.coordinator.get(ChatKey(None, ""))
 
     async def drain(self, grace: float | None = None) -> None:
         """Take no more turns, let this event loop's runs go on for `grace` seconds, then end them
@@ -242,6 +284,11 @@ class AppState:
                 responder=self.responder_factory.for_takeover,
             )
         )
+
+
+def _audit_refusal(scope: Scope, error: Exception) -> None:
+    status = getattr(error, "status", None) or getattr(error, "status_code", 403)
+    audit("sign-in refused", scope, reason=repr(error)[:200], status=status)
 
 
 class _LoopState:

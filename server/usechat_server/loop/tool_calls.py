@@ -90,7 +90,7 @@ class ToolCalls:
         writer: RunWriter,
         approvals: Approvals,
         tools: Sequence[Tool],
-        limits: CallLimits = CallLimits(),  # noqa: B008 (it is frozen)
+        limits: CallLimits = CallLimits(),
     ) -> None:
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         #: whether a call waits for the client to run it, or for the user to approve it

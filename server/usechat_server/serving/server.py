@@ -8,8 +8,8 @@ drain while the listener stays open, so that readiness probes get their 503; the
 from __future__ import annotations
 
 import asyncio
-import gc
 import copy
+import gc
 import logging
 import math
 import sys

@@ -160,6 +160,10 @@ class ChatStore(Protocol):
         """
         ...
 
+    async def ping(self) -> None:
+        """Check that the store can be read and written now; called by the readiness probe."""
+        ...
+
     async def aclose(self) -> None:
         """Close the connections of the running event loop. The store can be used again."""
         ...

@@ -21,6 +21,7 @@ __all__ = [
     "chat_turns",
     "contents",
     "contents_and_active_message_id",
+    "lock_any_chat",
     "open_turns",
 ]
 
@@ -29,6 +30,13 @@ async def chat(connection: AsyncConnection, user: str | None, chat_id: str) -> R
     """Return a user's chat, or None."""
     query = select(chats).filter_by(owner=rows.owner(user), id=chat_id)
     return (await connection.execute(query)).one_or_none()
+
+
+async def lock_any_chat(connection: AsyncConnection) -> None:
+    """Lock a row that no other transaction has locked, which a database that cannot be written
+    refuses."""
+    query = select(chats.c.key).limit(1).with_for_update(skip_locked=True)
+    await connection.execute(query)
 
 
 async def contents(connection: AsyncConnection, chat: Row[Any]) -> Sequence[str]:

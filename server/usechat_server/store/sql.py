@@ -69,6 +69,9 @@ class SqlChatStore(ChatStore):
     async def open(self) -> None:
         await schema.prepare(self.database)
 
+    async def ping(self) -> None:
+        await self.database.write(reads.lock_any_chat)
+
     async def aclose(self) -> None:
         await self.database.aclose()
 

@@ -21,13 +21,16 @@ def model() -> ScriptedModel:
 
 @pytest.fixture(scope="module")
 def server(model: ScriptedModel) -> Iterator[LiveServer]:
-    settings = Settings(allowed_origins=[FRONTEND], allowed_hosts=["box.lan"])
+    settings = Settings(
+        allowed_origins=[FRONTEND, "https://*.preview.example", "http://app-*.example:*"],
+        allowed_hosts=["box.lan", "a.example", "*.box.lan"],
+    )
     with LiveServer(create_app(Agent(model), settings=settings)) as server:
         yield server
 
 
 def is_refused(response: httpx.Response) -> bool:
-    assert "access-control-allow-origin" not in response.headers
+    assert "access-control-allow-credentials" not in response.headers
     if response.status_code == 403:
         assert response.headers["content-type"] == "text/plain; charset=utf-8"
         assert "USECHAT_ALLOWED_" in response.text
@@ -71,6 +74,10 @@ def test_a_request_is_refused_before_its_body_is_read(server: LiveServer) -> Non
             id="behind Next.js rewrites",
         ),
         pytest.param(
+            {"origin": "http://192.168.1.5:3000", "x-forwarded-host": "192.168.1.5:3000"},
+            id="behind Next.js rewrites, from a phone",
+        ),
+        pytest.param(
             {"origin": "https://a.example", "x-forwarded-host": "A.example:443, b.internal"},
             id="behind two proxies and TLS",
         ),
@@ -79,6 +86,8 @@ def test_a_request_is_refused_before_its_body_is_read(server: LiveServer) -> Non
             id="behind a proxy that rewrites Host and tells nothing",
         ),
         pytest.param({"origin": FRONTEND, "sec-fetch-site": "cross-site"}, id="allowed"),
+        pytest.param({"origin": "https://pr-7.preview.example"}, id="allowed by a pattern"),
+        pytest.param({"origin": "http://app-7.example:3000"}, id="a pattern with a port"),
     ],
 )
 def test_allowed_requests(server: LiveServer, headers: dict[str, str]) -> None:
@@ -97,6 +106,15 @@ def test_allowed_requests(server: LiveServer, headers: dict[str, str]) -> None:
         {"origin": EVIL, "x-forwarded-host": "evil.example.org"},
         {"origin": EVIL, "x-forwarded-host": "b.internal, evil.example"},
         {"origin": "", "x-forwarded-host": ""},
+        # Rebinding through the proxy of Next.js: the page may add what it likes.
+        {"origin": "http://evil.example", "x-forwarded-host": "evil.example"},
+        {"x-forwarded-host": "evil.example"},
+        {"origin": "https://preview.example"},
+        {"origin": "https://a.b.preview.example"},
+        {"origin": "https://a.preview.example.evil.example"},
+        {"origin": "https://a.preview.example:444"},
+        {"origin": "http://a.preview.example"},
+        {"origin": "https://evil.example/.preview.example"},
     ],
 )
 def test_rejected_requests(server: LiveServer, headers: dict[str, str]) -> None:
@@ -117,7 +135,10 @@ def test_rejected_requests(server: LiveServer, headers: dict[str, str]) -> None:
         ("evil.example:8000", False),
         ("localhost.evil.example", False),
         ("127.0.0.1.evil.example", False),
-        ("[::2]", False),
+        ("192.168.1.5", True),
+        ("[::2]", True),
+        ("a.box.lan", True),
+        ("a.b.box.lan", False),
         ("", False),
     ],
 )
@@ -128,6 +149,59 @@ def test_a_host_name_that_resolves_to_loopback_is_rejected(
     headers = {"host": host, "origin": f"http://{host}", "x-forwarded-host": "localhost"}
     response = server.chat(headers=headers)
     assert response.status_code == 200 if let_in else is_refused(response)
+
+
+def test_host_names_are_checked_on_any_address_once_one_is_allowed(model: ScriptedModel) -> None:
+    settings = Settings(host="0.0.0.0", allowed_hosts=["chat.example.com"])
+    with LiveServer(create_app(Agent(model), settings=settings)) as server:
+        assert server.chat(headers={"host": "chat.example.com"}).status_code == 200
+        assert server.chat(headers={"host": "10.0.0.1"}).status_code == 200
+        for headers in (
+            {"host": "evil.example", "origin": "http://evil.example"},
+            {"host": "chat.example.com", "x-forwarded-host": "evil.example"},
+        ):
+            assert is_refused(server.chat(headers=headers))
+
+
+def test_a_browser_shows_the_refusal_of_a_foreign_origin(
+    server: LiveServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {
+        "origin": "https://new.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type,x-forwarded-host",
+    }
+    preflight = server.request("OPTIONS", "/api/chat", headers=headers)
+    assert preflight.status_code == 204
+    allowed = preflight.headers["access-control-allow-headers"]
+    assert "content-type" in allowed
+    assert "forwarded" not in allowed  # with it, the origin would look like the server's own
+    for level in ("WARNING", "INFO"):
+        caplog.clear()
+        with caplog.at_level("INFO", "usechat.app"):
+            refusal = server.chat(headers={"origin": "https://new.example"})
+        assert is_refused(refusal)
+        assert refusal.headers["access-control-allow-origin"] == "https://new.example"
+        [record] = [record for record in caplog.records if record.name == "usechat.app"]
+        assert record.levelname == level  # a page that tries again and again fills no log
+        assert record.getMessage() == (
+            "refused POST '/api/chat' of 127.0.0.1: the origin 'https://new.example' is not in "
+            "USECHAT_ALLOWED_ORIGINS"
+        )
+
+
+@pytest.mark.parametrize(
+    "origin", ["chat.example.com", "https://a.example/chat", "https://", "a b"]
+)
+def test_an_origin_that_no_browser_sends_is_an_error_at_the_start(origin: str) -> None:
+    with pytest.raises(ValueError, match="expected origins such as https"):
+        Settings(allowed_origins=[origin])
+
+
+@pytest.mark.parametrize("host", ["https://a.example", "a.example:8000", "a/b"])
+def test_an_allowed_host_is_a_name(host: str) -> None:
+    with pytest.raises(ValueError, match="expected host names without scheme and port"):
+        Settings(allowed_hosts=[host])
 
 
 def test_any_host_name_is_allowed_on_another_address(model: ScriptedModel) -> None:

@@ -23,6 +23,7 @@ from usechat_server.chat_request import (
 )
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.errors import RESTARTING, ServiceUnavailable
+from usechat_server.http.audit import audit_decisions
 from usechat_server.http.body import PARSE_IN_THREAD, parse_body, read_body
 from usechat_server.http.endpoint import Endpoint, Handler, routes_of
 from usechat_server.http.run_response import run_response
@@ -117,6 +118,7 @@ async def start_run(
         responder = await state.responder_factory.for_request(turn, in_thread=in_thread)
         decisions = await state.approvals.redeem(turn)
         turn = replace(turn, decisions=decisions)
+        audit_decisions(turn, request.scope)
         if store is not None:
             try:
                 await store.begin(turn, run_id=lease.run_id, epoch=lease.epoch)

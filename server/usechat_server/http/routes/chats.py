@@ -21,8 +21,10 @@ from ui_message_stream.versions import ClientVersion
 
 from usechat_server.coordination.base import ChatKey
 from usechat_server.errors import ChatNotFound, InvalidRequest
+from usechat_server.http.audit import audit
 from usechat_server.http.body import read_body
 from usechat_server.http.endpoint import Endpoint, Handler, routes_of
+from usechat_server.http.errors import API_HEADERS
 from usechat_server.http.state import AppState
 from usechat_server.message_metadata import step_metadata
 from usechat_server.store.base import Branch, Chat, ChatStore, StoredChat, StoredTurn
@@ -59,8 +61,10 @@ class _Routes:
 
     async def list(self, request: Request) -> Response:
         user = await self._user(request)
-        if not self._state.has_chat_list(user):
-            return _json({"chats": [], "nextCursor": None})
+        if not self._state.has_chat_list(request.scope):
+            raise ChatNotFound("Chats are not listed here, since users are not told apart.")
+        if user is None and not self._state.is_anonymous:
+            return _json({"chats": [], "nextCursor": None})  # what all who are not signed in share
         cursor = request.query_params.get("cursor")
         page = await self._store.list(user, cursor, _limit(request))
         active = [ChatKey(user, chat.id) for chat in page.chats if chat.active_run_id]
@@ -106,9 +110,11 @@ class _Routes:
     async def rename(self, request: Request) -> Response:
         key = await self._key(request)
         body = await read_body(request, self._state.settings, limit=_MAX_RENAME_BYTES)
-        chat = await self._store.rename(*key, _title(body))
+        title = _title(body)
+        chat = await self._store.rename(*key, title)
         if chat is None:
             raise ChatNotFound
+        audit("chat renamed", request.scope, user=key.user, chat=key.chat_id, title=title)
         run_ids = await self._state.coordinator.active_run_ids([key])
         return _json(_chat(chat, run_ids.get(key)))
 
@@ -117,6 +123,7 @@ class _Routes:
         await self._state.runs.stop(key)
         if not await self._store.delete(*key):
             raise ChatNotFound
+        audit("chat deleted", request.scope, user=key.user, chat=key.chat_id)
         await self._state.runs.acknowledge(key)  # its last run cannot be resumed either
         return Response(status_code=204)
 
@@ -200,5 +207,5 @@ def _title(body: bytes) -> str:
 
 def _json(value: Any) -> Response:
     # The response depends on the user, so no cache may store it.
-    headers = {"cache-control": "no-store"}
+    headers = {**API_HEADERS, "cache-control": "no-store"}
     return Response(json_codec.encode(value), media_type="application/json", headers=headers)
