@@ -33,7 +33,7 @@ from usechat_server.http.body import read_turn
 from usechat_server.http.respond import respond
 from usechat_server.http.response import UIMessageStreamResponse
 from usechat_server.http.state import UserHook
-from usechat_server.loop.spec import StepHook, SystemHook
+from usechat_server.loop.spec import StartMetadataHook, StepHook, SystemHook
 from usechat_server.message_metadata import usage_metadata
 from usechat_server.providers.base import Model, ModelCall, ModelStream, StepResult
 from usechat_server.results import MetadataHook, RunResult, Step, Usage
@@ -88,6 +88,7 @@ __all__ = [  # noqa: RUF022
     "MessageHook",
     "FinishHook",
     "ChatCreatedHook",
+    "StartMetadataHook",
     "SystemHook",
     "StepHook",
     "MetadataHook",

@@ -13,6 +13,7 @@ from usechat_server.loop.spec import (
     AgentSpec,
     AgentTool,
     NextStep,
+    StartMetadataHook,
     StepHook,
     SystemHook,
     split_tools,
@@ -61,6 +62,7 @@ class Agent(Generic[OutputT]):
         metadata: Returns the message metadata that is sent at the end of a run, such as
             `usage_metadata`, the tokens. By default nothing is sent, since a frontend whose
             `messageMetadataSchema` does not allow it fails.
+        start_metadata: Returns the message metadata that is sent at the start of a run, of its turn.
 
     Raises:
         ValueError: The model or an option cannot be used; the text names the option.
@@ -85,6 +87,7 @@ class Agent(Generic[OutputT]):
         output: type[OutputT] | None = None,
         approvals: Literal["native", "client-tool"] = "native",
         metadata: MetadataHook | None = None,
+        start_metadata: StartMetadataHook | None = None,
     ) -> None:
         for name, limit in (
             ("max_steps", max_steps),
@@ -118,6 +121,7 @@ class Agent(Generic[OutputT]):
             output=output,
             approvals=approvals,
             metadata=metadata,
+            start_metadata=start_metadata,
         )
         for each in self._models:
             each.check(self.spec.build_call(self.spec.static_config, ()))

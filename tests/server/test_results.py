@@ -13,6 +13,8 @@ from ui_message_stream.chunks import (
     Error,
     Finish,
     MessageMetadata,
+    Start,
+    StartStep,
     TextDelta,
     TextEnd,
     TextStart,
@@ -31,6 +33,7 @@ from usechat_server.runs import Runs
 from usechat_server.tools import ClientTool
 from usechat_server.turn import Turn
 
+from tests.harness.agent_chat import AgentChat, make_turn
 from tests.harness.asgi_host import LONG, AsgiHost
 from tests.harness.lifecycle import StartedRun, start_run
 from tests.harness.scripted_model import ScriptedModel, ScriptEvent
@@ -221,14 +224,34 @@ async def test_the_apps_own_metadata() -> None:
     assert (result.outcome, result.turn.user, result.usage) == ("finished", "ann", TOKENS)
 
 
+async def test_metadata_at_the_start_and_at_the_end() -> None:
+    agent = Agent(
+        ScriptedModel(RESPONSE, RESPONSE),
+        start_metadata=lambda turn: {"asker": turn.user, "continues": turn.continued is not None},
+        metadata=lambda result: {"outcome": result.outcome},
+    )
+    chunks = await AgentChat(agent).respond(make_turn())
+    assert [type(chunk) for chunk in chunks[:3]] == [Start, MessageMetadata, StartStep]
+    message = reduce(chunks)
+    assert message.metadata == {"asker": "ann", "continues": False, "outcome": "finished"}
+    chunks = await AgentChat(agent).respond(make_turn(continued=message))
+    assert reduce(chunks, message).metadata == {
+        "asker": "ann",
+        "continues": True,
+        "outcome": "finished",
+    }
+
+
 @pytest.mark.parametrize("wrong", [lambda _: {"x": object()}, lambda _: 5, lambda _: 1 / 0])
 async def test_a_metadata_function_that_fails_does_not_fail_the_run(
-    wrong: MetadataHook, caplog: pytest.LogCaptureFixture
+    wrong: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    chunks = await run_chunks(await started_run(RESPONSE, hook=wrong))
+    agent = Agent(ScriptedModel(RESPONSE), metadata=wrong, start_metadata=wrong)
+    chunks = await AgentChat(agent).respond(make_turn())
     assert not list(metadata_chunks(chunks))
     assert isinstance(chunks[-1], Finish)
-    assert "metadata= failed" in caplog.text
+    assert " metadata= failed" in caplog.text
+    assert "start_metadata= failed" in caplog.text
 
 
 def metadata_chunks(chunks: list[Chunk]) -> list[MessageMetadata]:

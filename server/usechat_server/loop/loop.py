@@ -8,12 +8,13 @@ from dataclasses import replace
 from functools import partial
 
 from pydantic import ValidationError
-from ui_message_stream.chunks import FinishReason
+from ui_message_stream.chunks import FinishReason, MessageMetadata
 from ui_message_stream.messages import ToolPart, UIMessage
 
 from usechat_server.approvals import Approvals
 from usechat_server.errors import ModelError
 from usechat_server.loop.continuation import continue_message, open_calls
+from usechat_server.loop.metadata import hook_metadata
 from usechat_server.loop.model_calls import ModelCalls
 from usechat_server.loop.refusals import refusal_chunks
 from usechat_server.loop.run_writer import RunWriter
@@ -108,6 +109,10 @@ class AgentLoop:
                 writer.turn, client_version=writer.turn.client_version.without_chunk_types()
             )
         model_calls = self._model_calls = ModelCalls(self._retry, writer, usage)
+        if not writer.taken_over and (
+            metadata := hook_metadata("start_metadata", spec.start_metadata, writer.turn)
+        ):
+            writer.append([MessageMetadata(message_metadata=metadata)])
         config = await spec.turn_config(writer.turn)
         reason = await self._continue_message(config, writer)
         if reason is not None:

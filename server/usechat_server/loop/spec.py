@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal, TypeVar
@@ -26,6 +26,7 @@ __all__ = [
     "AgentSpec",
     "AgentTool",
     "NextStep",
+    "StartMetadataHook",
     "StepConfig",
     "StepHook",
     "SystemHook",
@@ -66,6 +67,9 @@ class NextStep:
     stop: bool = False
 
 
+#: Returns the message metadata that is sent at the start of a run.
+StartMetadataHook = Callable[[Turn[BodyT]], Mapping[str, Any] | None]
+
 #: Called before each step, including the first, with the turn as it is now and the steps of the run
 #: so far; and before that if the turn continues a message with open calls of other tools than the
 #: agent's.
@@ -103,6 +107,7 @@ class AgentSpec:
     output: type[BaseModel] | None
     approvals: Literal["native", "client-tool"]
     metadata: MetadataHook | None
+    start_metadata: StartMetadataHook | None
 
     @property
     def static_config(self) -> StepConfig:

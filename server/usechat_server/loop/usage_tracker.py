@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -11,13 +10,13 @@ from pydantic import BaseModel
 from ui_message_stream import json_codec
 from ui_message_stream.chunks import FinishReason
 
+from usechat_server.loop.metadata import hook_metadata
 from usechat_server.providers.base import ModelStream
 from usechat_server.results import MetadataHook, Outcome, RunResult, Step, Usage
 from usechat_server.turn import Turn
 
 __all__ = ["UsageTracker"]
 
-logger: logging.Logger = logging.getLogger("usechat.run")
 
 #: Characters of a model's name, which the provider chooses and stores keep.
 _NAME_LENGTH = 200
@@ -118,16 +117,7 @@ class UsageTracker:
         finish_reason: FinishReason | None = None,
     ) -> dict[str, Any] | None:
         """Return what the hook makes of the result; None if it fails, which is logged."""
-        if hook is None:
-            return None
-        try:
-            value = hook(self.result(outcome, finish_reason))
-            metadata = None if value is None else dict(value)
-            json_codec.encode(metadata)
-        except Exception:
-            logger.exception("metadata= failed: the message gets none")
-            return None
-        return metadata
+        return hook_metadata("metadata", hook, self.result(outcome, finish_reason))
 
 
 def _valid_counts(usage: Usage) -> Usage:

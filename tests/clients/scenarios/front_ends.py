@@ -168,14 +168,11 @@ FRONT_ENDS = [
             text_part("There is none"),
         ],
     ),
-    # The pages show `part.approval` of a denied part, which before AI SDK 7 a decision of the app
-    # does not have.
+    # A page may show `part.approval` of a denied part: the app's own decisions leave none.
     *(
         unmodified(
             app=app,
             name=f"a call that the policy denies, {app}",
-            since=since,
-            until=until,
             replies=[
                 tool_call_reply(tool_use("toolu_1", "pay", {"amount": 5000})),
                 reply(text("Too much")),
@@ -193,11 +190,23 @@ FRONT_ENDS = [
             ],
         )
         for app in ("stored", "per-turn", "handler")
-        for since, until in (("5.0.0", "5.0.92"), ("5.0.216", "6.0.0"), ("6.0.230", None))
     ),
     unmodified(
         app="confirming",
         name="a confirmation that the tool's output replaces",
+        replies=[tool_call_reply(tool_use("toolu_1", "confirm", TEN)), reply(text("Sent"))],
+        actions=[send("Pay"), add_tool_output("confirm", "Yes")],
+        requests=2,
+        parts=[
+            STEP,
+            tool_part("confirm", "toolu_1", "output-available", input=TEN, output={"sent": 10}),
+            STEP,
+            text_part("Sent"),
+        ],
+    ),
+    unmodified(
+        app="confirming",
+        name="a confirmation in the stored history",
         replies=[
             tool_call_reply(tool_use("toolu_1", "confirm", TEN)),
             reply(text("Sent")),
