@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -92,6 +94,7 @@ async def test_the_start_reports_a_mistake_of_the_operator_in_one_line(
 ) -> None:
     app = create_app(Agent("demo"), store=make_url(tmp_path, postgres))
     sent: list[Message] = []
+    threads = set(threading.enumerate())
 
     async def receive() -> Message:
         return {"type": "lifespan.startup"}
@@ -101,6 +104,9 @@ async def test_the_start_reports_a_mistake_of_the_operator_in_one_line(
 
     with pytest.raises(StoreNotReady, match=says):
         await app({"type": "lifespan", "app": app, "state": {}}, receive, send)
+    # aiosqlite does not wait for the thread of a connection that failed; the loop has to.
+    for thread in set(threading.enumerate()) - threads:
+        await asyncio.to_thread(thread.join, 5)
     assert sent == [{"type": "lifespan.startup.failed", "message": ""}]  # no traceback
     [record] = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert says in record.message
