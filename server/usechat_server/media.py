@@ -8,9 +8,10 @@ __all__ = ["decode_base64", "encode_base64", "sniff_media_type"]
 
 #: The first bytes of common types.
 _SIGNATURES = (
-    (b"\x89PNG", "image/png"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
     (b"%PDF-", "application/pdf"),
 )
 

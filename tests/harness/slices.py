@@ -52,7 +52,10 @@ def full(part: str) -> list[Slice]:
         Slice("tests"),
         *(_faults(seed, 60, database) for seed in (1, 2) for database in ("sqlite", "postgresql")),
         # Hypothesis draws new examples in each run outside of CI.
-        *(Slice(f"properties, run {run}", ("tests", "-k", "propert")) for run in range(1, 4)),
+        *(
+            Slice(f"properties, run {run}", ("tests", "-k", "propert"), {"USECHAT_EXAMPLES": "600"})
+            for run in range(1, 4)
+        ),
     ]
     number, count = map(int, part.split("/"))
     return slices[number - 1 :: count]

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 from ui_message_stream.chunks import Chunk, TextDelta, TextEnd, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
+from ui_message_stream.schema import ProviderMetadata
 
 __all__ = ["refusal_chunks", "without_refused_turns"]
 
 _TEXT = "The model declined to respond to this. Please rephrase it, or ask something else."
 #: Marks the text part. Every client sends it back.
-_METADATA = {"usechat": {"type": "refusal"}}
+_METADATA: ProviderMetadata = {"usechat": {"type": "refusal"}}
 
 
 def refusal_chunks(explanation: str) -> list[Chunk]:

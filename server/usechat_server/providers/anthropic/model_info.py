@@ -56,7 +56,8 @@ class ModelInfo:
             # Raw: building the SDK's model of the entry takes longer than the request.
             response = await models.with_raw_response.retrieve(self._model, timeout=_LIST_TIMEOUT)
             entry = response.http_response.json()
-            self.max_tokens = entry.get("max_tokens")
+            limit = entry.get("max_tokens")
+            self.max_tokens = limit if isinstance(limit, int) and limit > 0 else None
             on_entry(entry)
         except APIStatusError as error:
             # Not every platform has the list. Then the documented constant has to do.

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import Annotated, Any, Literal, TypeVar
 
-from anthropic import transform_schema
 from anthropic.types.beta import (
     BetaSkillParams,
     BetaThinkingConfigParam,
@@ -15,6 +14,7 @@ from anthropic.types.beta.beta_context_management_config_param import Edit
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator
 from pydantic.dataclasses import dataclass
 
+from usechat_server.providers.anthropic.request.output_schema import output_schema
 from usechat_server.providers.json_objects import without_none
 
 __all__ = ["AnthropicOptions"]
@@ -31,6 +31,10 @@ def _validate_only(value: Any, validate: Callable[[Any], Any]) -> Any:
 Unchanged = Annotated[_T, WrapValidator(_validate_only)]
 
 Thinking = Annotated[BetaThinkingConfigParam, Field(discriminator="type")]
+
+
+#: Source: the API's page on extended thinking.
+_MIN_TOP_P_OF_THINKING = 0.95
 
 
 #: (The SDK's own type accepts any iterable, which could be read only once.)
@@ -100,6 +104,26 @@ class AnthropicOptions:
         budget = self.thinking_budget
         if budget is not None and budget < 1024:
             raise ValueError(f"thinking: expected budget_tokens of at least 1024, got {budget}")
+        if any(not each.strip() for each in self.stop_sequences):
+            raise ValueError("stop_sequences: expected texts that are not blank")
+        if self.thinking and self.thinking["type"] != "disabled":
+            self._check_sampling()
+        if self.output_format is not None:
+            try:
+                output_schema(self.output_format)
+            except ValueError as error:
+                raise ValueError(f"output_format: {error}") from None
+
+    def _check_sampling(self) -> None:
+        """Check what the API refuses together with thinking."""
+        if self.temperature not in (None, 1):
+            raise ValueError("temperature: expected 1 with thinking, or none")
+        if self.top_k is not None:
+            raise ValueError("top_k: cannot be combined with thinking")
+        if self.top_p is not None and self.top_p < _MIN_TOP_P_OF_THINKING:
+            raise ValueError(
+                f"top_p: expected at least {_MIN_TOP_P_OF_THINKING} with thinking, got {self.top_p}"
+            )
 
     @property
     def thinking_budget(self) -> int | None:
@@ -159,5 +183,4 @@ def _output_format_parameter(
 ) -> dict[str, Any] | None:
     if output_format is None:
         return None
-    schema = output_format if isinstance(output_format, dict) else transform_schema(output_format)
-    return {"type": "json_schema", "schema": schema}
+    return {"type": "json_schema", "schema": output_schema(output_format)}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, ClientTool, Turn
 from usechat_server.anthropic import (
@@ -42,6 +42,36 @@ from tests.server.providers.anthropic.messages import (
 
 class City(BaseModel):
     name: str
+
+
+class Scores(BaseModel):
+    scores: dict[str, float]
+
+
+class Outer(BaseModel):
+    inner: list[Scores]
+
+
+class Tree(BaseModel):
+    children: list[Tree] = []
+
+
+ADAPTIVE: Any = {"type": "adaptive"}
+
+
+def own_breakpoints(*ttls: str, **options: Any) -> list[ClientTool]:
+    """Return tools on which the app has set cache breakpoints."""
+    return [
+        ClientTool(
+            f"own{number}",
+            "",
+            {"type": "object"},
+            provider_options={
+                "anthropic": {"cache_control": {"type": "ephemeral", "ttl": ttl}, **options}
+            },
+        )
+        for number, ttl in enumerate(ttls)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -264,6 +294,27 @@ def test_skills_are_in_the_container(provider: FakeProvider) -> None:
         ("temperature", lambda: AnthropicOptions(temperature=1.5)),
         ("stop_sequences", lambda: AnthropicOptions(stop_sequences="END")),
         ("citations", lambda: AnthropicOptions(citations=True, output_format=City)),
+        ("stop_sequences", lambda: AnthropicOptions(stop_sequences=[" \n"])),
+        ("temperature", lambda: AnthropicOptions(thinking=ADAPTIVE, temperature=0.5)),
+        ("top_k", lambda: AnthropicOptions(thinking=ADAPTIVE, top_k=5)),
+        ("top_p", lambda: AnthropicOptions(thinking=ADAPTIVE, top_p=0.5)),
+        ("scores: expected an object with fixed keys", lambda: Agent(MODEL, output=Scores)),
+        ("Scores.scores", lambda: Agent(MODEL, output=Outer)),
+        ("output_format", lambda: Agent(MODEL, output=create_model("A", a=(Any, ...)))),
+        ("Tree contains itself", lambda: Agent(MODEL, output=Tree)),
+        (
+            "the schema: expected an object with fixed keys",
+            lambda: AnthropicOptions(
+                output_format={"type": "object", "additionalProperties": {"type": "number"}}
+            ),
+        ),
+        ("own1: cache_control for 1h", lambda: Agent(MODEL, tools=own_breakpoints("5m", "1h"))),
+        ("own0: cache_control", lambda: Agent(MODEL, tools=own_breakpoints("10m"))),
+        ("at most 4", lambda: Agent(MODEL, tools=own_breakpoints(*["5m"] * 5))),
+        (
+            "own0: cache_control requires",
+            lambda: Agent(MODEL, tools=own_breakpoints("5m", defer_loading=True)),
+        ),
         ("tempreture", lambda: AnthropicOptions(tempreture=1)),  # type: ignore[call-arg]
         ("max_uses", lambda: web_search(max_uses=0)),
         ("allowed_domains", lambda: web_search(allowed_domains=["https://example.com"])),

@@ -98,7 +98,7 @@ def _request_body(
     messages = conversation.complete()
     leave_out_files(messages, new_blocks)
     if reduction.max_bytes is not None:
-        messages = shorten(messages, reduction.max_bytes)
+        messages = shorten(messages, reduction.max_bytes, new_blocks=len(new_blocks))
     body: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "messages": messages}
     if call.system and call.system.strip():
         body["system"] = call.system

@@ -7,7 +7,6 @@ Source: the API's pages on vision and on PDFs.
 from __future__ import annotations
 
 import binascii
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
@@ -15,11 +14,11 @@ from urllib.parse import unquote, unquote_to_bytes
 from ui_message_stream.messages import FilePart
 
 from usechat_server.errors import InvalidRequest, PayloadTooLarge
+from usechat_server.media import decode_base64, encode_base64, sniff_media_type
 from usechat_server.providers.anthropic.request.media import (
     image_size,
     is_encrypted_pdf,
     is_whole_pdf,
-    media_type,
 )
 from usechat_server.providers.anthropic.request.text_file import decode_text
 
@@ -33,8 +32,6 @@ _MAX_IMAGE_BYTES = 5 * 1024 * 1024
 _MAX_PIXELS = 8000
 #: Characters of a file's name in texts for the user and for the model.
 _NAME_LENGTH = 100
-#: What browsers remove from URLs, and from base64.
-_WHITESPACE = re.compile(r"[\t\n\f\r ]")
 
 
 def file_name(part: FilePart, default: str = "The file") -> str:
@@ -57,7 +54,7 @@ def file_block(part: FilePart) -> dict[str, Any]:
         return _linked_file_block(part, url, name)
     declared, encoded, data = _open_data_url(url, name)
     declared = part.media_type or declared
-    actual = media_type(data)
+    actual = sniff_media_type(data)
     if actual in _IMAGE_TYPES and len(encoded) > _MAX_IMAGE_BYTES:
         # Base64 has four bytes for three.
         raise PayloadTooLarge(f"{name} is too large: an image may have at most 3.75 MB.")
@@ -182,22 +179,12 @@ def _open_data_url(url: str, name: str) -> tuple[str, str, bytes]:
     media_type, _, encoding = head.rpartition(";")
     if encoding.strip().lower() != "base64":
         data = unquote_to_bytes(body) if "%" in body else body.encode("utf-8", "replace")
-        return head, _encode_base64(data), data
+        return head, encode_base64(data), data
     try:
-        return media_type, *_decode_base64(body)
+        # Nearly always it is as the API takes it.
+        return media_type, body, binascii.a2b_base64(body, strict_mode=True)
     except ValueError:
-        pass
-    try:
-        return media_type, *_decode_base64(_WHITESPACE.sub("", unquote(body)))
-    except ValueError:
-        raise InvalidRequest(f"{name} is damaged: its data URL is not valid base64.") from None
-
-
-def _decode_base64(text: str) -> tuple[str, bytes]:
-    """Return base64 with its padding, and the bytes. Raises ValueError if it is not valid."""
-    padded = text + "=" * (-len(text) % 4)
-    return padded, binascii.a2b_base64(padded, strict_mode=True)
-
-
-def _encode_base64(data: bytes) -> str:
-    return binascii.b2a_base64(data, newline=False).decode("ascii")
+        decoded = decode_base64(unquote(body))
+    if decoded is None:
+        raise InvalidRequest(f"{name} is damaged: its data URL is not valid base64.")
+    return media_type, encode_base64(decoded), decoded

@@ -1,4 +1,4 @@
-"""What the bytes of an image or a PDF say: its type, its size, and whether it is whole.
+"""What the bytes of an image or a PDF say: its size, and whether it is whole.
 
 Nothing is decoded. Sources: the specifications of the formats (W3C PNG, ITU T.81 for JPEG, GIF89a,
 the WebP container) and ISO 32000 for PDF.
@@ -9,17 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-__all__ = ["image_size", "is_encrypted_pdf", "is_whole_pdf", "media_type"]
+__all__ = ["image_size", "is_encrypted_pdf", "is_whole_pdf"]
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-#: The first bytes of the types that the API reads.
-_SIGNATURES = (
-    (_PNG, "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-    (b"%PDF-", "application/pdf"),
-)
 #: JPEG markers without a length: TEM and the restart markers.
 _BARE_MARKERS = {0x01, *range(0xD0, 0xD8)}
 #: JPEG markers of a frame, which has the image's size: SOF0 to SOF15, without DHT, JPG and DAC.
@@ -30,13 +21,6 @@ _ENCRYPTION = re.compile(rb"/Encrypt\s*(?:\d+\s+\d+\s+R|<<)")
 
 #: Pixels: width and height.
 Size = tuple[int, int]
-
-
-def media_type(data: bytes) -> str | None:
-    """Return the type of an image or a PDF by its first bytes; None if it is neither."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((name for start, name in _SIGNATURES if data.startswith(start)), None)
 
 
 def image_size(data: bytes, image_type: str) -> Size | None:
@@ -61,7 +45,7 @@ def is_encrypted_pdf(data: bytes) -> bool:
 def _png_size(data: bytes) -> Size | None:
     if data[12:16] != b"IHDR":
         return None
-    at, has_pixels = len(_PNG), False
+    at, has_pixels = 8, False  # after the signature
     while (kind := data[at + 4 : at + 8]) != b"IEND":
         if len(kind) < 4:
             return None

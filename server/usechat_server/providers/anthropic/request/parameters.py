@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from usechat_server.providers.anthropic.options import AnthropicOptions
-from usechat_server.providers.anthropic.request.caching import add_cache_breakpoints
-from usechat_server.providers.anthropic.tools import MCP_BETA, AnthropicTool
+from usechat_server.providers.anthropic.request.caching import (
+    add_cache_breakpoints,
+    check_own_breakpoints,
+)
+from usechat_server.providers.anthropic.tools import MCP_BETA, AnthropicTool, tool_definition
 from usechat_server.tools import ProviderTool, Tool
 
 __all__ = ["check_parameters", "has_code_execution", "request_parameters"]
@@ -25,6 +28,7 @@ def check_parameters(options: AnthropicOptions, tools: Sequence[Tool], max_token
     for tool in tools:
         if isinstance(tool, ProviderTool) and not isinstance(tool, AnthropicTool):
             raise ValueError(f"tools: {tool.name} is a tool of {tool.provider}, not of anthropic")
+    check_own_breakpoints([tool_definition(tool) for tool in tools])
     if options.skills and not has_code_execution(tools):
         raise ValueError("skills require the code_execution() tool")
     budget = options.thinking_budget

@@ -108,46 +108,64 @@ _BEGINNING = {
 }
 
 
-def shorten(messages: Sequence[dict[str, Any]], max_bytes: int) -> list[dict[str, Any]]:
-    """Return the end of a conversation, and only the beginnings of long tool outputs.
+def shorten(
+    messages: Sequence[dict[str, Any]], max_bytes: int, *, new_blocks: int
+) -> list[dict[str, Any]]:
+    """Return the end of a conversation, and of long tool outputs only the beginnings.
 
     Args:
         messages: The request's messages, with only text and the app's tool calls in them.
-        max_bytes: What they may have together. The last message stays, however long it is.
+        max_bytes: What they may have together.
+        new_blocks: Blocks of the new message, which stay, however long they are. They may be the
+            end of the last message of the request. 0: all of that message stays.
     """
-    messages = [_with_short_results(message, max_bytes // 8) for message in messages]
-    start = len(messages) - 1
-    left = max_bytes - _bytes(messages[start])
-    while start > 0 and (_has_results(messages[start]) or left >= _bytes(messages[start - 1])):
-        start -= 1
-        left -= _bytes(messages[start])
-    if start == 0:
-        return messages
+    calls = sum(block["type"] == "tool_use" for each in messages for block in each["content"])
+    max_length = max_bytes // max(2 * calls, 8)
+    *older, last = [_with_short_blocks(message, max_length) for message in messages]
+    if 0 < new_blocks < len(last["content"]):
+        older.append({**last, "content": last["content"][:-new_blocks]})
+        last = {**last, "content": last["content"][-new_blocks:]}
+    messages = [*older, last]
+    start = end = len(messages)
+    left = max_bytes
+    while end > 0:
+        end = _with_its_calls(messages, end - 1)
+        left -= sum(map(_bytes, messages[end:start]))
+        if left < 0 and start < len(messages):
+            break
+        start = end
     kept = messages[start:]
-    if kept[0]["role"] == "user":
-        return [{**kept[0], "content": [_BEGINNING, *kept[0]["content"]]}, *kept[1:]]
-    return [{"role": "user", "content": [_BEGINNING]}, *kept]
+    beginning = [{"role": "user", "content": [_BEGINNING]}] if start > 0 else []
+    shortened: list[dict[str, Any]] = []
+    for message in (*beginning, *kept):
+        if shortened and shortened[-1]["role"] == message["role"]:
+            content = [*shortened[-1]["content"], *message["content"]]
+            shortened[-1] = {**message, "content": content}
+        else:
+            shortened.append(message)
+    return shortened
 
 
-def _with_short_results(message: dict[str, Any], max_length: int) -> dict[str, Any]:
-    return {
-        **message,
-        "content": [
-            {**block, "content": _cut(block["content"], max_length)}
-            if block["type"] == "tool_result" and "content" in block
-            else block
-            for block in message["content"]
-        ],
-    }
+def _with_its_calls(messages: Sequence[dict[str, Any]], index: int) -> int:
+    """Return where a message begins: with the calls that it has the results of."""
+    while index > 0 and any(b["type"] == "tool_result" for b in messages[index]["content"]):
+        index -= 1
+    return index
 
 
-def _cut(content: str | list[dict[str, Any]], max_length: int) -> str:
-    text = content if isinstance(content, str) else "\n".join(block["text"] for block in content)
-    return text if len(text) <= max_length else text[:max_length] + _CUT_OFF
+def _with_short_blocks(message: dict[str, Any], max_length: int) -> dict[str, Any]:
+    return {**message, "content": [_short(block, max_length) for block in message["content"]]}
 
 
-def _has_results(message: dict[str, Any]) -> bool:
-    return any(block["type"] == "tool_result" for block in message["content"])
+def _short(block: dict[str, Any], max_length: int) -> dict[str, Any]:
+    """Return a call, or its result, with at most that many bytes of what it contains."""
+    if block["type"] == "tool_use" and len(json_codec.encode(block["input"])) > max_length:
+        return {**block, "input": {"note": _CUT_OFF}}
+    if block["type"] != "tool_result" or "content" not in block:
+        return block
+    content = block["content"]
+    text = content if isinstance(content, str) else "\n".join(each["text"] for each in content)
+    return {**block, "content": text if len(text) <= max_length else text[:max_length] + _CUT_OFF}
 
 
 def _bytes(message: dict[str, Any]) -> int:

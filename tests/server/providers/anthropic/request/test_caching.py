@@ -109,6 +109,18 @@ def test_breakpoints_of_one_request_are_not_in_the_next(provider: FakeProvider) 
     assert breakpoints(sent_request(provider, off, *history).json) == []
 
 
+def test_after_a_shorter_breakpoint_of_the_app_there_are_no_longer_ones(
+    provider: FakeProvider,
+) -> None:
+    marked = {"anthropic": {"cache_control": {"type": "ephemeral"}}}
+    own = ClientTool("own", "", {}, provider_options=marked)
+    options = AnthropicOptions(cache="1h")
+    agent = Agent(MODEL, system="Be brief.", tools=[own, CLOCK], options=options)
+    request = sent_request(provider, agent).json  # which the fake provider has accepted
+    assert breakpoints(request) == ["tool own", "system", "turn 0.0"]
+    assert "1h" not in str(request)
+
+
 def test_cache_for_an_hour(provider: FakeProvider) -> None:
     request = sent_request(provider, Agent(MODEL, options=AnthropicOptions(cache="1h"))).json
     sent = request["messages"][0]["content"][0]["cache_control"]
