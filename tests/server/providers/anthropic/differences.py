@@ -219,8 +219,8 @@ class Difference:
 #: What the reference does, why we differ, and how the two are compared nevertheless.
 DIFFERENCES = (
     Difference(
-        "has no usage in message metadata, and nothing for container uploads and tool listings",
-        "apps need the usage, and the next request needs the blocks",
+        "has nothing for container uploads and tool listings",
+        "the next request needs the blocks",
         our_own,
     ),
     Difference(
