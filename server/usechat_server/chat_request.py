@@ -10,7 +10,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from ui_message_stream import json_codec
@@ -29,6 +29,8 @@ from usechat_server.turn import Turn
 
 __all__ = [
     "ChatRequest",
+    "MessageIds",
+    "message_ids",
     "new_message_id",
     "parse_request",
     "parse_stop_request",
@@ -322,6 +324,28 @@ def request_digest(request: ChatRequest) -> str:
         added += [newest.id, [part.to_object() for part in newest.parts]]
     text = json.dumps(added, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class MessageIds(NamedTuple):
+    """The messages that a request is about. They tell whether its client left the chat's run."""
+
+    #: those whose response is to be written again: the response's id, or that of the question
+    regenerated: frozenset[str] = frozenset()
+    #: those that a new message of the user follows or replaces
+    superseded: frozenset[str] = frozenset()
+
+
+def message_ids(request: ChatRequest) -> MessageIds:
+    """Return the ids of the messages that a request is about."""
+    newest = request.newest
+    if request.is_regeneration:
+        question = newest.id if newest is not None and newest.role == "user" else None
+        ids = (request.message_id, question)
+        return MessageIds(regenerated=frozenset(each for each in ids if each is not None))
+    if newest is None or newest.role != "user":
+        return MessageIds()
+    messages = request.messages or [newest]
+    return MessageIds(superseded=frozenset(message.id for message in messages))
 
 
 def _call_result(part: dict[str, Any]) -> dict[str, Any]:

@@ -233,13 +233,14 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         description="Seconds that a run continues without a connected client, so that the client "
-        "can resume it. Default: 60 with a store, else 0 (the run ends when its client "
-        "disconnects).",
+        "can resume it. Default: 0 without a store (the run ends when its client disconnects); "
+        "with one, 60 in a chat whose client has ever used the resume route, as `resume: true` "
+        "does, else 5.",
     )
     on_busy: Literal["refuse", "replace"] = Field(
         default="refuse",
-        description="What happens to a message sent while the chat has an active run: `refuse` "
-        "responds with 409, `replace` stops that run first.",
+        description="What happens to a message sent while another client reads the chat's active "
+        "run: `refuse` responds with 409, `replace` stops that run first.",
     )
     redis_url: str | None = Field(
         default=None,

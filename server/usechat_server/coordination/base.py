@@ -49,6 +49,7 @@ __all__ = [
     "LeasedRun",
     "LogSubscription",
     "OrphanedRun",
+    "RunHandle",
     "TakeOver",
 ]
 
@@ -137,6 +138,14 @@ class Coordinator(Protocol):
         """
         ...
 
+    async def record_resumption(self, key: ChatKey) -> None:
+        """Record that a client of the chat asks for its run when it comes back."""
+        ...
+
+    async def is_resumed(self, key: ChatKey) -> bool:
+        """Return whether a client of the chat has asked for its run before, or it is unknown."""
+        ...
+
     async def aclose(self) -> None: ...
 
 
@@ -154,6 +163,22 @@ class RunHandle(Protocol):
     @property
     def is_acknowledged(self) -> bool:
         """Whether a client has received its end."""
+        ...
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its lease has ended after a complete response."""
+        ...
+
+    @property
+    def message_ids(self) -> Collection[str]:
+        """The ids of the message that it writes, and of the one that it responds to; none before it
+        has begun."""
+        ...
+
+    @property
+    def readers(self) -> int | None:
+        """How many clients read its log; None: they are connected to other processes."""
         ...
 
     async def subscribe(self) -> LogSubscription | None:
@@ -200,6 +225,11 @@ class LeasedRun(Protocol):
 
     def set_remote_readers(self, readers: int) -> None:
         """Set how many other processes read its log; called whenever that changes."""
+        ...
+
+    @property
+    def readers(self) -> int:
+        """How many clients in this process, and other processes, read its log."""
         ...
 
     def subscribe(self) -> LogSubscription:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
 
 from usechat_server.coordination.base import (
@@ -12,10 +13,13 @@ from usechat_server.coordination.base import (
     LeasedRun,
     LogSubscription,
 )
-from usechat_server.coordination.stop import STOP_SECONDS, concerns
+from usechat_server.coordination.stop import STOP_SECONDS, concerns, message_ids
 from usechat_server.results import Outcome
 
 __all__ = ["LocalCoordinator"]
+
+#: How many chats are remembered whose client has asked for a run.
+_MAX_RESUMED = 10_000
 
 
 class LocalCoordinator:
@@ -23,6 +27,8 @@ class LocalCoordinator:
 
     def __init__(self) -> None:
         self._runs: dict[ChatKey, _LocalRun] = {}
+        #: chats whose client has asked for a run, the last one that did so last
+        self._resumed: OrderedDict[ChatKey, None] = OrderedDict()
 
     async def acquire(self, key: ChatKey, run_id: str, request_digest: str) -> _LocalRun | None:
         current = self._runs.get(key)
@@ -62,6 +68,15 @@ class LocalCoordinator:
             return None
         run.expected_readers += 1
         return run.run_id
+
+    async def record_resumption(self, key: ChatKey) -> None:
+        self._resumed[key] = None
+        self._resumed.move_to_end(key)
+        if len(self._resumed) > _MAX_RESUMED:
+            self._resumed.popitem(last=False)
+
+    async def is_resumed(self, key: ChatKey) -> bool:
+        return key in self._resumed
 
     async def aclose(self) -> None:
         for run in list(self._runs.values()):
@@ -136,6 +151,19 @@ class _LocalRun:
     @property
     def has_ended(self) -> bool:
         return self.is_free or (self._run is not None and self._run.log.has_ended)
+
+    @property
+    def is_complete(self) -> bool:
+        return self._outcome in COMPLETE_OUTCOMES
+
+    @property
+    def message_ids(self) -> Collection[str]:
+        return () if self._run is None else message_ids(self._run.turn)
+
+    @property
+    def readers(self) -> int:
+        # The client that starts a run comes to read it.
+        return 1 if self._run is None else self._run.readers
 
     async def subscribe(self) -> LogSubscription | None:
         await self._begun_or_released.wait()

@@ -40,6 +40,9 @@ __all__ = ["build_state", "state_of_call"]
 
 #: Seconds that a run goes on without a reader by default, where a store keeps its message.
 RESUME_SECONDS = 60.0
+#: The same in a chat whose client never asks for its run again: a lost connection is often back by
+#: then, and a client that was stopped is not.
+HANG_UP_SECONDS = 5.0
 
 
 def build_state(
@@ -75,6 +78,7 @@ def build_state(
     _check_approvals(responder_factory, settings, has_store=store is not None)
     resume_by_default = 0.0 if store is None else RESUME_SECONDS
     resume = resume_by_default if settings.resume is None else settings.resume
+    hang_up = HANG_UP_SECONDS if settings.resume is None and resume else None
     return AppState(
         settings,
         client_versions=ClientVersions(
@@ -94,6 +98,7 @@ def build_state(
             store,
             hooks,
             RunLimits(settings.max_runs, settings.max_runs_per_user, settings.max_response_bytes),
+            hang_up_timeout=hang_up,
         ),
         coordinator=_coordinator_factory(redis, body),
         redis=redis,

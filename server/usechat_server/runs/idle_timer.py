@@ -39,6 +39,17 @@ class IdleTimer:
         self._remote_readers = readers
         self._update()
 
+    @property
+    def readers(self) -> int:
+        """Readers in this process, and other processes with readers."""
+        return self.local_readers + self._remote_readers
+
+    def set_timeout(self, seconds: float) -> None:
+        """Set how many seconds a run goes on without a reader, from now on."""
+        if seconds != self._idle_timeout:
+            self._idle_timeout = seconds
+            self._update()
+
     def close(self) -> None:
         """Stop the timer: the run has ended."""
         self._closed = True
@@ -46,7 +57,7 @@ class IdleTimer:
 
     def _update(self) -> None:
         self._cancel_countdown()
-        if self._closed or self.local_readers or self._remote_readers:
+        if self._closed or self.readers:
             return
         if self._idle_timeout:
             loop = asyncio.get_running_loop()

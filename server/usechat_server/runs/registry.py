@@ -9,12 +9,14 @@ from contextlib import suppress
 from time import monotonic
 from typing import Literal
 
+from usechat_server.chat_request import MessageIds
 from usechat_server.coordination.base import (
     ChatKey,
     Coordinator,
     Lease,
     LogSubscription,
     OrphanedRun,
+    RunHandle,
     TakeOver,
 )
 from usechat_server.coordination.local import LocalCoordinator
@@ -31,11 +33,15 @@ DELIVERY_SECONDS = 5.0
 #: Seconds that a request waits for a busy chat: a client that stops one response and asks for the
 #: next may send its request before its disconnect is seen.
 BUSY_SECONDS = 1.0
+#: Seconds between two looks at a busy chat.
+BUSY_POLL = 0.1
 #: Seconds more that it waits for a run that has ended and is not stored yet.
 STORE_SECONDS = 4.0
 
 BUSY = "This chat is still responding. Please wait for the response, or stop it first."
 UNSAVED = "The last response of this chat could not be saved yet. Please try again in a moment."
+
+_NO_IDS = MessageIds()
 
 #: What happens to a turn while its chat has another active run.
 OnBusy = Literal["refuse", "replace"]
@@ -81,13 +87,19 @@ class Runs:
         key: ChatKey,
         digest: str,
         begin: Callable[[Lease], Awaitable[tuple[Turn, Responder]]],
+        *,
+        ids: MessageIds = _NO_IDS,
     ) -> LogSubscription:
         """Start a run for a request, or join the run of the same request.
+
+        A request to write the response again that is being written, or was not received yet, joins
+        that run.
 
         Args:
             key: The chat.
             digest: Digest of the request, the same whenever a client repeats it.
             begin: Returns the turn and its responder; called while this request has the chat.
+            ids: The messages that the request is about.
 
         Returns:
             The subscription that the response reads.
@@ -99,12 +111,16 @@ class Runs:
             Exception: Whatever `begin` raises.
         """
         run_id = secrets.token_hex(8)
+        has_one_timeout = self._config.hang_up_timeout is None
+        is_resumed = not has_one_timeout and await self.coordinator.is_resumed(key)
+        if ids.regenerated and (subscription := await self._join_unread(key, ids)) is not None:
+            return subscription
         while True:
             if self.draining:
                 raise ServiceUnavailable(RESTARTING)
             if (lease := await self.coordinator.acquire(key, run_id, digest)) is not None:
                 break
-            if (subscription := await self._join_or_wait(key, digest)) is not None:
+            if (subscription := await self._join_or_wait(key, digest, ids)) is not None:
                 return subscription
         try:
             users = [run.turn.user for run in self.active_runs]
@@ -117,20 +133,25 @@ class Runs:
         except BaseException:
             await lease.release()
             raise
-        return await self.start(lease, turn, responder)
+        return await self.start(lease, turn, responder, is_resumed=is_resumed)
 
-    async def start(self, lease: Lease, turn: Turn, responder: Responder) -> LogSubscription:
+    async def start(
+        self, lease: Lease, turn: Turn, responder: Responder, *, is_resumed: bool = False
+    ) -> LogSubscription:
         """Start a run.
 
         Args:
             lease: The lease of the turn's chat.
             turn: The turn to respond to.
             responder: Writes the response.
+            is_resumed: Whether a client of the chat asks for its run when it comes back.
 
         Returns:
             The subscription that the response to the POST reads.
         """
         run = Run(turn, responder, lease, self._config, on_closed=self._remove)
+        if is_resumed:
+            run.keep_for_readers()
         self._runs.add(run)
         subscription = run.subscribe()
         try:
@@ -144,8 +165,14 @@ class Runs:
 
     async def resume(self, key: ChatKey) -> LogSubscription | None:
         """Subscribe to the chat's run for a client that comes back; None if there is none."""
+        await self.coordinator.record_resumption(key)
         run = await self.coordinator.get(key)
-        return None if run is None else await run.subscribe()
+        if run is None:
+            return None
+        for own_run in self._runs:
+            if own_run.id == run.run_id:
+                own_run.keep_for_readers()
+        return await run.subscribe()
 
     async def stop(
         self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
@@ -200,8 +227,23 @@ class Runs:
             await run.cancel()
         await self.coordinator.aclose()
 
-    async def _join_or_wait(self, key: ChatKey, digest: str) -> LogSubscription | None:
-        """Join the chat's run if it is of the same request, else wait until the chat is free.
+    async def _join_unread(self, key: ChatKey, ids: MessageIds) -> LogSubscription | None:
+        """Join the run that writes the response which is requested again, or has written it without
+        that a client has received it all. Returns None if there is none."""
+        run = await self.coordinator.get(key)
+        if run is None or run.is_acknowledged or ids.regenerated.isdisjoint(run.message_ids):
+            return None
+        if run.has_ended:
+            await run.wait_until_free(STORE_SECONDS)
+            run = await self.coordinator.get(key)
+            return await run.subscribe() if run is not None and run.is_complete else None
+        return None if self._on_busy == "replace" else await run.subscribe()
+
+    async def _join_or_wait(
+        self, key: ChatKey, digest: str, ids: MessageIds
+    ) -> LogSubscription | None:
+        """Join the chat's run if it is of the same request, else wait until the chat is free. A run
+        that the request's client has left is stopped.
 
         Returns:
             The subscription; None: the chat may be free.
@@ -217,11 +259,19 @@ class Runs:
             return await run.subscribe()
         if self._on_busy == "replace":
             await self.coordinator.stop(key, run_id=run.run_id)
-        if not await run.wait_until_free(BUSY_SECONDS):
-            if not run.has_ended:
+        deadline = monotonic() + BUSY_SECONDS
+        while not await run.wait_until_free(BUSY_POLL):
+            current = await self.coordinator.get(key)
+            if current is None or current.run_id != run.run_id:
+                break
+            if current.has_ended:
+                if not await current.wait_until_free(STORE_SECONDS):
+                    raise ServiceUnavailable(UNSAVED)
+                break
+            if _was_left(current, ids):
+                await self.coordinator.stop(key, run_id=run.run_id)
+            elif monotonic() > deadline:
                 raise ChatConflict(BUSY)
-            if not await run.wait_until_free(STORE_SECONDS):
-                raise ServiceUnavailable(UNSAVED)
         return None
 
     async def _take_over(self, orphan: OrphanedRun) -> None:
@@ -239,6 +289,7 @@ class Runs:
             on_closed=self._remove,
             log=orphan.log,
         )
+        run.keep_for_readers()
         self._runs.add(run)
         if self.draining or not orphan.can_continue:
             run.interrupt()
@@ -254,3 +305,12 @@ class Runs:
     def _remove(self, run: Run) -> None:
         self._runs.discard(run)
         self._change.set()
+
+
+def _was_left(run: RunHandle, ids: MessageIds) -> bool:
+    """Whether the client of a request no longer reads a run: no client does, or the request has the
+    run's message or its question behind it. In that case one reader may be the client itself, whose
+    hang-up a proxy has not passed on yet; of two readers, one is another client."""
+    if run.readers == 0:
+        return True
+    return not ids.superseded.isdisjoint(run.message_ids) and (run.readers or 1) < 2

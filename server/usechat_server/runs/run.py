@@ -45,6 +45,8 @@ class RunConfig:
     store: ChatStore | None = None
     hooks: Hooks = field(default_factory=Hooks)
     limits: RunLimits = field(default_factory=RunLimits)
+    #: like `idle_timeout`, for a chat whose client never asks for its run again; None: the same
+    hang_up_timeout: float | None = None
 
 
 class Run:
@@ -108,7 +110,11 @@ class Run:
             epoch=lease.epoch,
             taken_over=log is not None,
         )
-        self._idle_timer = IdleTimer(config.idle_timeout, self.stop)
+        self._idle_timeout = config.idle_timeout
+        hang_up_timeout = config.hang_up_timeout
+        self._idle_timer = IdleTimer(
+            config.idle_timeout if hang_up_timeout is None else hang_up_timeout, self.stop
+        )
         self._on_closed = on_closed
         self._outcome: RunOutcome | None = None
         self._abandoned = False
@@ -130,7 +136,18 @@ class Run:
 
     def set_remote_readers(self, readers: int) -> None:
         """Set how many other processes read the log."""
+        if readers:
+            self.keep_for_readers()
         self._idle_timer.set_remote_readers(readers)
+
+    @property
+    def readers(self) -> int:
+        """How many clients of this process, and other processes, read the log."""
+        return self._idle_timer.readers
+
+    def keep_for_readers(self) -> None:
+        """Go on for longer without a reader: the chat's client asks for its run again."""
+        self._idle_timer.set_timeout(self._idle_timeout)
 
     def stop(self) -> None:
         """End the run at once and close the provider's connection. Idempotent."""

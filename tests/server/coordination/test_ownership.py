@@ -53,6 +53,8 @@ class SuspendedCommands(RedisCommands):
 class BegunRun:
     """A run whose log has begun."""
 
+    readers = 0
+
     def __init__(self, key: ChatKey) -> None:
         question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
         self.turn = Turn(key.user, key.chat_id, NEWEST_CLIENT_VERSION, [question], "m")

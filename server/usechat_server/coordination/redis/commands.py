@@ -39,6 +39,8 @@ UNAVAILABLE = (RedisError, OSError)
 HEARTBEAT = 1.0
 #: Seconds without a renewal after which a lease has expired.
 LEASE = 5.0
+#: Seconds that a chat is remembered whose client resumes runs.
+_RESUMES_SECONDS = 7 * 24 * 60 * 60
 #: Seconds in which owners write their runs again after Redis was emptied.
 SETTLE = 1.5 * HEARTBEAT
 #: Seconds after which Redis counts as unavailable if a command was not answered.
@@ -72,6 +74,10 @@ class RunState(NamedTuple):
     has_ended: bool
     #: whether a client has received the end
     is_acknowledged: bool
+    #: whether the run ended with a complete response, which no client had received then
+    is_complete: bool = False
+    #: the ids of the message that the run writes, and of the one that it responds to
+    message_ids: tuple[str, ...] = ()
 
 
 class HeldLease(NamedTuple):
@@ -139,6 +145,10 @@ def _readers(run_id: str) -> str:
     return f"usechat:readers:{run_id}"
 
 
+def _resumes(chat_digest: str) -> str:
+    return f"usechat:resumes:{chat_digest}"
+
+
 _LEASES = "usechat:leases"
 _SINCE = "usechat:since"
 
@@ -186,13 +196,27 @@ class RedisCommands:
         status, *values = await self._run_settled(scripts.ACQUIRE, keys, arguments)
         return int(values[0]) if status == b"claimed" else None
 
+    async def record_resumption(self, chat_digest: str) -> None:
+        """Record that a client of a chat resumes runs."""
+        await self._redis.set(_resumes(chat_digest), b"1", ex=_RESUMES_SECONDS)
+
+    async def is_resumed(self, chat_digest: str) -> bool:
+        """Return whether a client of a chat resumes runs."""
+        return bool(await self._redis.exists(_resumes(chat_digest)))
+
     async def get(self, chat_digest: str) -> RunState | None:
         """Return the last run of a chat; None if none is known any more."""
         status, *values = await self._run_settled(scripts.GET, [_chat(chat_digest), _SINCE], [])
         if status != b"found":
             return None
-        run_id, request_digest, state, closed, acknowledged = (value.decode() for value in values)
-        return RunState(run_id, request_digest, state, closed == "1", acknowledged == "1")
+        run_id, request_digest, state, closed, acknowledged, *ids, unacknowledged = (
+            value.decode() for value in values
+        )
+        is_complete = state == "ended" and unacknowledged == "1"
+        return RunState(
+            *(run_id, request_digest, state, closed == "1", acknowledged == "1"),
+            *(is_complete, tuple(filter(None, ids))),
+        )
 
     async def active_run_ids(self, chat_digests: Sequence[str]) -> list[str | None]:
         """Return, for each chat, the id of the run whose log has no end yet."""

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from usechat_server.aio import cancel
 from usechat_server.coordination.base import (
     ChatKey,
+    LeasedRun,
     LogSubscription,
     OrphanedRun,
     TakeOver,
@@ -99,7 +100,11 @@ class RedisCoordinator:
             except UNAVAILABLE:
                 if state is None:
                     raise ServiceUnavailable(UNREACHABLE) from None
-        return None if state is None else RedisRunHandle(self, key, state)
+        if state is None:
+            return None
+        is_here = lease is not None and lease.run_id == state.run_id
+        run = lease.run if lease is not None and is_here else None
+        return RedisRunHandle(self, key, state, run)
 
     async def active_run_ids(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
         chats = list(keys)
@@ -139,6 +144,16 @@ class RedisCoordinator:
     async def expect_reader(self, key: ChatKey) -> str | None:
         """Keep the run's end for a client that is about to subscribe, and return the run's id."""
         return await _or_unavailable(self._commands.expect_readers(hash_chat_key(key), 1))
+
+    async def record_resumption(self, key: ChatKey) -> None:
+        with suppress(*UNAVAILABLE):
+            await self._commands.record_resumption(hash_chat_key(key))
+
+    async def is_resumed(self, key: ChatKey) -> bool:
+        try:
+            return await self._commands.is_resumed(hash_chat_key(key))
+        except UNAVAILABLE:
+            return True
 
     async def aclose(self) -> None:
         await self._heartbeat.aclose()
@@ -237,14 +252,24 @@ class RedisCoordinator:
 class RedisRunHandle:
     """See `RunHandle`."""
 
-    def __init__(self, coordinator: RedisCoordinator, key: ChatKey, state: RunState) -> None:
+    def __init__(
+        self, coordinator: RedisCoordinator, key: ChatKey, state: RunState, run: LeasedRun | None
+    ) -> None:
         self.run_id: str = state.run_id
         self.request_digest: str = state.request_digest
         self.has_ended: bool = state.has_ended
         self.is_acknowledged: bool = state.is_acknowledged
+        self.is_complete: bool = state.is_complete
+        self.message_ids: Collection[str] = state.message_ids
+        #: the run, if it is one of this process
+        self._run = run
         self._coordinator = coordinator
         self._key = key
         self._state = state.state
+
+    @property
+    def readers(self) -> int | None:
+        return None if self._run is None else self._run.readers
 
     async def subscribe(self) -> LogSubscription | None:
         while self._state == "claimed":

@@ -17,7 +17,7 @@ from usechat_server.coordination.redis.commands import (
 )
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.publisher import LogPublisher
-from usechat_server.coordination.stop import concerns
+from usechat_server.coordination.stop import concerns, message_ids
 from usechat_server.results import Outcome
 
 __all__ = ["RedisLease"]
@@ -120,7 +120,10 @@ class RedisLease:
         if self.run is None:
             return None
         has_ended = self.run.log.has_ended
-        return RunState(self.run_id, self.request_digest, "active", has_ended, self.is_acknowledged)
+        return RunState(
+            *(self.run_id, self.request_digest, "active", has_ended, self.is_acknowledged),
+            message_ids=message_ids(self.run.turn),
+        )
 
     def request_stop(self, run_id: str | None, message_id: str | None) -> bool:
         """Stop the run, if the request is about it. Return whether it has begun."""

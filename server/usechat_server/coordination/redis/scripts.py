@@ -90,14 +90,17 @@ return {'claimed', epoch}
 )
 
 #: The chat's last run. KEYS chat since; ARGV settle.
-#: → unsettled | none | found run digest state closed delivered
+#: → unsettled | none | found run digest state closed delivered message question owed
 GET = (
     _SETTLED
     + """
 if not settled(KEYS[2], ARGV[1]) then return {'unsettled'} end
-local h = redis.call('HMGET', KEYS[1], 'run', 'digest', 'state', 'closed', 'delivered')
+local h = redis.call('HMGET', KEYS[1], 'run', 'digest', 'state', 'closed', 'delivered', 'message',
+  'question', 'owed')
 if not h[1] then return {'none'} end
-return {'found', h[1], h[2], h[3], h[4] or '', h[5] or ''}
+local found = {'found'}
+for i = 1, 8 do found[#found + 1] = h[i] or '' end
+return found
 """
 )
 

@@ -15,6 +15,8 @@ from ui_message_stream.versions import ClientVersion
 
 from usechat_server.chat_request import (
     ChatRequest,
+    MessageIds,
+    message_ids,
     parse_request,
     parse_stop_request,
     request_digest,
@@ -130,8 +132,11 @@ async def start_run(
                 state.chat_created(turn)
         return turn, responder
 
-    subscription = await state.runs.start_or_join(key, digest, begin_turn)
-    return _stream(state, subscription, key, client_version)
+    ids = message_ids(chat_request) if shares_chats else MessageIds()
+    subscription = await state.runs.start_or_join(key, digest, begin_turn, ids=ids)
+    # A client that regenerates has discarded what it had of the message.
+    from_start = chat_request.is_regeneration
+    return _stream(state, subscription, key, client_version, from_start=from_start)
 
 
 def _stream(
