@@ -152,7 +152,9 @@ def _hides_call(part: m.ToolPart, client_version: ClientVersion) -> bool:
 
     Clients do not call it for calls with `providerExecuted`; the output then has the true value.
     """
-    if client_version < _OUTPUT_SETS_EXECUTED_SINCE:
+    # A version with extra chunk types is only the lower bound of a client that does not name its
+    # own: nearly all are newer, and an older one shows the same.
+    if client_version < _OUTPUT_SETS_EXECUTED_SINCE and not client_version.extra_chunk_types:
         return False
     if part.state == "output-denied":
         # `tool-output-denied` has no `providerExecuted`; the error that stands for it has.

@@ -30,6 +30,7 @@ from usechat_server import (
     Turn,
     create_app,
     tool,
+    usage_metadata,
 )
 from usechat_server.approvals import Approve, Deny
 from usechat_server.loop import loop as agent_loop
@@ -192,6 +193,15 @@ APPS = {
     "stored": create_app(front_end_agent, store=_store("stored")),
     "per-turn": create_app(agent=lambda turn: front_end_agent, store=_store("per-turn")),
     "handler": create_app(handler=_stream_agent, store=_store("handler")),
+    "dated": create_app(
+        Agent(
+            MODEL,
+            tools=LOOP_TOOLS,
+            start_metadata=lambda turn: {"createdAt": 1},
+            metadata=usage_metadata,
+        ),
+        store=_store("dated"),
+    ),
     "confirming": create_app(handler=_run_confirmed_calls, store=_store("confirming")),
     "": create_app(agent),
 }

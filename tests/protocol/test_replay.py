@@ -113,7 +113,12 @@ def test_every_release_reads_a_message_replayed_for_it(
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_replay_does_not_run_client_tools_again(reader: Reader, release: str) -> None:
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_replay_does_not_run_client_tools_again(
+    reader: Reader, release: str, *, is_named: bool
+) -> None:
+    named = min(ClientVersion.parse(release), DEFAULT_CLIENT_VERSION)
+    silent = ClientVersion(5).with_chunk_types("tool-approval-request", "tool-output-denied")
     call = {"type": "tool-locate", "input": {"exact": True}}
     message = UIMessage.from_object(
         {
@@ -128,13 +133,9 @@ def test_a_replay_does_not_run_client_tools_again(reader: Reader, release: str) 
             ],
         }
     )
-    result = reader.read(
-        replay_chunks(message, min(ClientVersion.parse(release), DEFAULT_CLIENT_VERSION)),
-        None,
-        release,
-    )
-    # 5.0.0 would need a wrong `providerExecuted` in the final part.
-    assert result["toolCalls"] == ["open"] or release == "5.0.0"
+    result = reader.read(replay_chunks(message, named if is_named else silent), None, release)
+    # 5.0.0 needs a wrong `providerExecuted` in the final part.
+    assert result["toolCalls"] == ["open"] or (is_named and release == "5.0.0")
     states = [(p["toolCallId"], p["state"]) for p in result["message"]["parts"][1:]]
     assert states == [
         ("answered", "output-available"),
@@ -142,4 +143,5 @@ def test_a_replay_does_not_run_client_tools_again(reader: Reader, release: str) 
         ("denied", "output-error"),
         ("open", "input-available"),
     ]
-    assert not any(part.get("providerExecuted") for part in result["message"]["parts"])
+    executed = any(part.get("providerExecuted") for part in result["message"]["parts"])
+    assert executed == (release == "5.0.0" and not is_named)

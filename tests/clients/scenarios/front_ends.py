@@ -118,6 +118,21 @@ FRONT_ENDS = [
         ],
         requests=2,
     ),
+    # With what its schema requires at the start, a page takes further metadata.
+    unmodified(
+        NEWEST_MESSAGE,
+        app="dated",
+        name="required metadata from the server, and the usage",
+        replies=[tool_call_reply(), reply(text("Sunny")), reply(text("Fine"))],
+        actions=[
+            send("Weather?", metadata=CREATED),
+            add_tool_output("weather", SUNNY),
+            send("Thanks", metadata=CREATED),
+        ],
+        requests=3,
+        roles=["user", "assistant"] * 2,
+        parts=[STEP, text_part("Fine")],
+    ),
     unmodified(
         CHATBOT,
         name="a body without a trigger",
