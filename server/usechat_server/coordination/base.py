@@ -177,8 +177,8 @@ class RunHandle(Protocol):
         ...
 
     @property
-    def readers(self) -> int | None:
-        """How many clients read its log; None: they are connected to other processes."""
+    def readers(self) -> int:
+        """How many clients read its log, as far as this process knows."""
         ...
 
     async def subscribe(self) -> LogSubscription | None:

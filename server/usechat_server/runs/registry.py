@@ -313,4 +313,4 @@ def _was_left(run: RunHandle, ids: MessageIds) -> bool:
     hang-up a proxy has not passed on yet; of two readers, one is another client."""
     if run.readers == 0:
         return True
-    return not ids.superseded.isdisjoint(run.message_ids) and (run.readers or 1) < 2
+    return not ids.superseded.isdisjoint(run.message_ids) and run.readers < 2

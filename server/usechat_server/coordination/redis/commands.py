@@ -78,6 +78,8 @@ class RunState(NamedTuple):
     is_complete: bool = False
     #: the ids of the message that the run writes, and of the one that it responds to
     message_ids: tuple[str, ...] = ()
+    #: how many processes other than the owner read the log
+    remote_readers: int = 0
 
 
 class HeldLease(NamedTuple):
@@ -209,13 +211,14 @@ class RedisCommands:
         status, *values = await self._run_settled(scripts.GET, [_chat(chat_digest), _SINCE], [])
         if status != b"found":
             return None
+        readers = int(values.pop())
         run_id, request_digest, state, closed, acknowledged, *ids, unacknowledged = (
             value.decode() for value in values
         )
         is_complete = state == "ended" and unacknowledged == "1"
         return RunState(
             *(run_id, request_digest, state, closed == "1", acknowledged == "1"),
-            *(is_complete, tuple(filter(None, ids))),
+            *(is_complete, tuple(filter(None, ids)), readers),
         )
 
     async def active_run_ids(self, chat_digests: Sequence[str]) -> list[str | None]:

@@ -263,13 +263,15 @@ class RedisRunHandle:
         self.message_ids: Collection[str] = state.message_ids
         #: the run, if it is one of this process
         self._run = run
+        self._remote_readers = state.remote_readers
         self._coordinator = coordinator
         self._key = key
         self._state = state.state
 
     @property
-    def readers(self) -> int | None:
-        return None if self._run is None else self._run.readers
+    def readers(self) -> int:
+        # Only the owner knows its own readers: there may be one.
+        return 1 + self._remote_readers if self._run is None else self._run.readers
 
     async def subscribe(self) -> LogSubscription | None:
         while self._state == "claimed":

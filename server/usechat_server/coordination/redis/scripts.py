@@ -90,16 +90,18 @@ return {'claimed', epoch}
 )
 
 #: The chat's last run. KEYS chat since; ARGV settle.
-#: → unsettled | none | found run digest state closed delivered message question owed
+#: → unsettled | none | found run digest state closed delivered message question owed, and how
+#: many other processes than the owner read the log
 GET = (
     _SETTLED
     + """
 if not settled(KEYS[2], ARGV[1]) then return {'unsettled'} end
 local h = redis.call('HMGET', KEYS[1], 'run', 'digest', 'state', 'closed', 'delivered', 'message',
-  'question', 'owed')
+  'question', 'owed', 'log')
 if not h[1] then return {'none'} end
 local found = {'found'}
 for i = 1, 8 do found[#found + 1] = h[i] or '' end
+found[#found + 1] = redis.call('ZCOUNT', 'usechat:readers:' .. (h[9] or h[1]), now, '+inf')
 return found
 """
 )
