@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ui_message_stream.messages import ToolPart, UIMessage
 from usechat_server.runs.persistence import CHECKPOINT_SECONDS
@@ -22,13 +22,13 @@ def whole_turns(campaign: Campaign) -> list[Turn]:
     return [turn for turn in campaign.turns if is_whole(turn.stored, turn.question)]
 
 
-def broken_promises(campaign: Campaign) -> list[str]:
-    """Return each promise that was not kept, with the chat."""
+def broken_promises(campaign: Campaign, turns: Sequence[Turn]) -> list[str]:
+    """Return each promise about these turns that was not kept, with the chat."""
     charges = Counter(
         chat for tool, chat, what, _ in campaign.tool_runs if tool == "charge" and what == "begins"
     )
     broken = []
-    for turn in campaign.turns:
+    for turn in turns:
         problems = list(_problems(campaign, turn))
         if charges[turn.question.chat] > 1:
             problems.append(f"charged {charges[turn.question.chat]} times")

@@ -42,7 +42,7 @@ def test_promises_are_kept_despite_faults(database: Database) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     campaign = asyncio.run(_run(database, seed, folder))
-    broken = broken_promises(campaign)
+    broken = broken_promises(campaign, campaign.turns)
     write_report(campaign, folder, broken)
     whole, turns = len(whole_turns(campaign)), len(campaign.turns)
     print(f"{whole} of {turns} turns are whole")
@@ -67,6 +67,8 @@ async def _run(database: Database, seed: int, folder: Path) -> Campaign:
                 await campaign.run_round(plan)
                 faults = campaign.faults[len(campaign.faults) - len(plan.faults) :]
                 print(f"round {number}: {len(plan.questions)} turns,", *faults, flush=True)
-                if mutation and broken_promises(campaign):
+                broken = broken_promises(campaign, campaign.turns[-len(plan.questions) :])
+                print(*(f"  {promise}\n" for promise in broken), sep="", end="", flush=True)
+                if mutation and broken:
                     break
         return campaign
