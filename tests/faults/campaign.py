@@ -100,8 +100,10 @@ class Turn:
     @property
     def processes(self) -> set[str]:
         """The processes that have run it."""
-        first = {self.tabs[0].streams[0].process} if self.tabs and self.tabs[0].streams else set()
-        return first | {process for _, process in self.requests}
+        posts = {
+            stream.process for tab in self.tabs for stream in tab.streams if stream.method == "POST"
+        }
+        return posts | {process for _, process in self.requests}
 
 
 class Campaign:

@@ -83,7 +83,8 @@ def _tab_problems(turn: Turn, tab: TabClient) -> Iterator[str]:
             yield f"was shown a finish of half a response: {_describe(message)}"
     if turn.faults or any(fault.process in tab.processes for fault in turn.other_faults):
         return
-    errors = [stream for stream in tab.streams if stream.status not in {200, 204}]
+    mounted = [tab.mounted] if tab.mounted else []
+    errors = [stream for stream in [*mounted, *tab.streams] if stream.status not in {200, 204}]
     lost = [stream for stream in tab.streams if stream.status == 200 and not stream.is_complete]
     reloads = 1 if tab.plan.reloads else 0
     if errors or len(lost) > reloads or tab.shows_error or tab.failed_loads:

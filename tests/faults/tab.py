@@ -92,6 +92,8 @@ class TabClient:
         self.processes: set[str] = set()
         #: statuses of requests for the chat that failed; 0: there was no response
         self.failed_loads: list[tuple[float, int]] = []
+        #: what it got when it asked for a stream to resume, before there was one
+        self.mounted: Stream | None = None
         #: the chat as it was loaded last
         self.loaded: Any = None
         self._choose_process = choose_process
@@ -104,7 +106,10 @@ class TabClient:
         return any(stream.shows_error for stream in self.streams)
 
     async def ask(self, text: str, message_id: str) -> None:
-        """Send a question, as often as it takes, and read the response to its end."""
+        """Send a question, as often as it takes, and read the response to its end. First, the tab
+        asks for a stream to resume, as it does whenever it is opened."""
+        self.mounted = await self._stream("GET", f"/api/chat/{self.chat}/stream")
+        self.streams.clear()
         parts = [{"type": "text", "text": text}]
         message = {"id": message_id, "role": "user", "parts": parts}
         body = {
