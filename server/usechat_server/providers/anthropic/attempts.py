@@ -39,6 +39,8 @@ class Attempts:
 
     def __init__(self, build: Build, new_files: Sequence[str] = ()) -> None:
         self.new_files = new_files
+        self.request: dict[str, Any]
+        self.translator: ResponseTranslator
         self.request, self.translator = build(Reduction())
         self._build = build
         self._reduction = Reduction()
