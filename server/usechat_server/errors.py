@@ -146,7 +146,10 @@ class StoreNotReady(StoreUnavailable, ValueError):
 
     def __init__(self, reason: str) -> None:
         super().__init__()
-        self.args = (reason,)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 ErrorKind = Literal[

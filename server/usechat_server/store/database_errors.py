@@ -25,7 +25,10 @@ class DataRefused(InvalidRequest):
 
     def __init__(self, reason: str) -> None:
         super().__init__("This request contains a value that cannot be stored.")
-        self.args = (reason,)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 def classify(error: Exception, label: str) -> Exception:
