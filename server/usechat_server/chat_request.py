@@ -132,6 +132,8 @@ def parse_request(body: bytes, settings: Settings | None = None) -> ChatRequest:
         body=fields,
         client_version=history_client_version(messages or ([message] if message else ())),
     )
+    if trigger is None and _has_fields_of_ai_sdk_4(request.newest):
+        raise InvalidRequest(f"messages: {_OLD_FORMAT}")
     if messages:
         _truncate_history(messages, message_id, regenerate=request.is_regeneration)
     return request
@@ -275,6 +277,13 @@ def _has_old_format(message: JSONObject) -> bool:
     if not isinstance(parts, list) or "id" not in message:
         return True
     return any(isinstance(part, dict) and part.get("type") == "tool-invocation" for part in parts)
+
+
+def _has_fields_of_ai_sdk_4(message: UIMessage | None) -> bool:
+    """Whether a message has what `sendExtraMessageFields` of AI SDK 4 adds to its parts. Its
+    requests have no trigger; an app's own fields can have these names too."""
+    extra = (message and message.extra) or {}
+    return "content" in extra and "createdAt" in extra
 
 
 def _truncate_history(

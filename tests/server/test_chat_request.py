@@ -304,8 +304,15 @@ def test_a_request_of_ai_sdk_4_is_told_to_upgrade(message: Any) -> None:
 
 
 def test_an_app_may_have_a_content_of_its_own_beside_the_parts() -> None:
-    turn = parse_turn({"messages": [{**HELLO, "content": "Hello"}]})
-    assert turn.messages[0].parts == [TextPart(text="Hello")]
+    dated = {**HELLO, "content": "Hello", "createdAt": "2026-11-28T00:00:00.000Z"}
+    for body in (
+        {"messages": [{**HELLO, "content": "Hello"}]},
+        {"messages": [dated], "trigger": "submit-message"},
+        {"messages": [dated, user("More")]},
+    ):
+        assert parse_turn(body).messages[0].parts == [TextPart(text="Hello")]
+    # What `sendExtraMessageFields` of AI SDK 4 sends.
+    assert "AI SDK 5 or later" in refusal({"messages": [user("Hi"), dated]})
 
 
 def test_a_completion_is_told_apart() -> None:
