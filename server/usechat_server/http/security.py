@@ -20,7 +20,7 @@ from usechat_server.http.errors import ErrorRenderer
 from usechat_server.http.run_response import RUN_HEADER
 from usechat_server.settings import Settings
 
-__all__ = ["Security", "describe_request", "is_local", "is_loopback"]
+__all__ = ["Security", "describe_request", "is_local", "is_loopback", "is_public_address"]
 
 logger: logging.Logger = logging.getLogger("usechat.app")
 
@@ -157,6 +157,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def is_public_address(host: str) -> bool:
+    """Whether it is an address, not a name, and not a loopback one."""
+    return _is_address(host) and not is_loopback(host)
 
 
 def _is_address(name: str) -> bool:

@@ -28,7 +28,7 @@ from usechat_server.errors import (
 from usechat_server.http.audit import audit
 from usechat_server.http.client_versions import ClientVersions
 from usechat_server.http.errors import ErrorRenderer
-from usechat_server.http.security import describe_request, is_local, is_loopback
+from usechat_server.http.security import describe_request, is_local, is_public_address
 from usechat_server.providers.base import RequiresCredentials
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.responder_factory import APPROVALS_NEED_V6, ResponderFactory
@@ -200,10 +200,10 @@ class AppState:
             if on_drain := scope.get("state", {}).get("usechat.on_drain"):
                 on_drain(self.drain)
         if not self._warned_of_strangers and self.is_anonymous and not self.settings.public:
-            server = scope.get("server")
-            if server is not None and server[1] is not None and not is_loopback(server[0]):
+            address, _ = scope.get("server") or ("", None)
+            if is_public_address(address):
                 self._warned_of_strangers = True
-                logger.warning("listening on %s without user=: %s", server[0], STRANGERS)
+                logger.warning("listening on %s without user=: %s", address, STRANGERS)
 
     @property
     def runs(self) -> Runs:

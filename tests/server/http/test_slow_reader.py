@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message
 from ui_message_stream.chunks import Chunk, Finish, TextDelta, TextStart
+from usechat_server.http import sse_response
 from usechat_server.http.response import UIMessageStreamResponse
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -39,6 +40,25 @@ async def test_a_write_that_takes_too_long_ends_the_stream(silent: bool) -> None
     assert closed.is_set()
     assert dropped.is_set()  # the socket too, where the host offers that
     assert not host.complete  # a part must not look like the whole response
+
+
+async def test_a_host_that_cannot_close_connections_is_named_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sse_response._warn_of_kept_connection.cache_clear()
+
+    async def sent_chunks() -> AsyncIterator[Chunk]:
+        yield TextStart(id="0")
+        await asyncio.Event().wait()
+
+    for _ in range(2):
+        host = AsgiHost(UIMessageStreamResponse(sent_chunks(), keep_alive=0.01, send_timeout=0.1))
+        responder = host.request()
+        await host.wait_for_body(lambda body: b"text-start" in body)
+        host.reading.clear()
+        await asyncio.wait_for(responder, LONG)
+    [message] = [message for message in caplog.messages if "read nothing for" in message]
+    assert "`usechat-server serve` can close" in message
 
 
 async def test_the_last_write_has_a_timeout_too() -> None:
