@@ -82,12 +82,19 @@ class Turn(Generic[BodyT]):
     @property
     def continued(self) -> UIMessage | None:
         """The assistant message that is continued (tool outputs, approvals), or None."""
+        if not self.messages:
+            return None  # a turn without its history, see `to_json`
         last = self.messages[-1]
         # An assistant message is also last when the one after it is regenerated.
         return last if last.role == "assistant" and last.id == self.message_id else None
 
-    def to_json(self) -> bytes:
-        """Return the turn as JSON text, for another process."""
+    def to_json(self, *, with_history: bool = True) -> bytes:
+        """Return the turn as JSON text, for another process.
+
+        Args:
+            with_history: Whether it has all messages, or only the one that is continued.
+        """
+        messages = self.messages if with_history else [m for m in [self.continued] if m]
         body: Any = self.body
         if isinstance(body, BaseModel):
             body = body.model_dump(mode="json", by_alias=True)
@@ -97,7 +104,7 @@ class Turn(Generic[BodyT]):
                 "chatId": self.chat_id,
                 "floor": str(self.client_version),
                 "besides": sorted(self.client_version.extra_chunk_types),
-                "messages": [message.to_object() for message in self.messages],
+                "messages": [message.to_object() for message in messages],
                 "messageId": self.message_id,
                 "trigger": self.trigger,
                 "body": body,

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from usechat_server.coordination.redis import scripts
-from usechat_server.coordination.redis.heartbeat import Heartbeat
 from usechat_server.runs.persistence import Persistence
+from usechat_server.runs.registry import Runs
 from usechat_server.store import writes
+from usechat_server.store.base import Renewal
+from usechat_server.store.ownership import SqlOwnership
 
 __all__ = ["MUTATIONS", "apply"]
 
@@ -25,29 +27,52 @@ def _fencing() -> None:
 
     async def lock(*arguments: Any) -> Any:
         turn = await lock_turn(*arguments)
-        return None if turn is None else turn._replace(outcome=None, epoch=0)
+        return None if turn is None else turn._replace(outcome=None, epoch=_AnyEpoch())
 
     _replace(writes, "lock_turn", lock)
+    _replace(Renewal, "owned", property(lambda self: _Everything()))
+
+
+class _AnyEpoch(int):
+    """As high as any other, whatever it is compared with."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class _Everything:
+    def __contains__(self, run: object) -> bool:
+        return True
 
 
 def _checkpoint() -> None:
     """Store a message at its end only."""
 
-    async def write_nothing(*_: Any) -> None:
-        pass
-
-    _replace(Persistence, "_write_checkpoints", write_nothing)
+    _replace(Persistence, "progress", lambda *_: None)
 
 
 def _takeover() -> None:
     """Leave the runs of a process that is gone alone."""
-    _replace(Heartbeat, "_take_over_expired", lambda *_: None)
+    _replace(Runs, "_start_takeover", lambda *_: None)
+
+
+def _tool_ledger() -> None:
+    """Believe that no tool call has begun."""
+
+    async def begun(*_: Any) -> frozenset[str]:
+        return frozenset()
+
+    _replace(SqlOwnership, "_began", begun)
 
 
 MUTATIONS: dict[str, Callable[[], None]] = {
     "fencing": _fencing,
     "checkpoint": _checkpoint,
     "takeover": _takeover,
+    "tool-ledger": _tool_ledger,
 }
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ui_message_stream.messages import ToolPart, UIMessage
-from usechat_server.runs.persistence import CHECKPOINT_SECONDS
+from usechat_server.runs.checkpoints import CHECKPOINT_SECONDS
 
 from tests.faults.campaign import Campaign, FaultRecord, Turn, message_text
 from tests.faults.model import Piece, is_whole, pieces

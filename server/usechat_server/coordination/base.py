@@ -45,10 +45,13 @@ __all__ = [
     "UNACKNOWLEDGED_SECONDS",
     "ChatKey",
     "Coordinator",
+    "FindEnd",
+    "FormerLog",
     "Lease",
     "LeasedRun",
     "LogSubscription",
     "OrphanedRun",
+    "RunEnd",
     "RunHandle",
     "TakeOver",
 ]
@@ -85,6 +88,20 @@ class Coordinator(Protocol):
         Raises:
             ServiceUnavailable: If it is unknown whether the chat is free.
         """
+        ...
+
+    async def adopt(self, key: ChatKey, run_id: str) -> Lease | None:
+        """Claim a chat for a run whose process is gone, according to the store.
+
+        Returns:
+            The lease, whose epoch, request digest and log the caller sets. None while another run
+            of this process has the chat.
+        """
+        ...
+
+    async def former_log(self, key: ChatKey, run_id: str) -> FormerLog | None:
+        """Return what the former process of a run has published; None: nothing is left of
+        it, or it is unknown."""
         ...
 
     async def get(self, key: ChatKey) -> RunHandle | None:
@@ -232,6 +249,11 @@ class LeasedRun(Protocol):
         """How many clients in this process, and other processes, read its log."""
         ...
 
+    @property
+    def is_proven_owner(self) -> bool:
+        """Whether no other process can own the run now."""
+        ...
+
     def subscribe(self) -> LogSubscription:
         """Add a reader of its log in this process."""
         ...
@@ -243,6 +265,14 @@ class Lease(Protocol):
     run_id: str
     #: raised by every takeover: what is written under a lower one comes from a former owner
     epoch: int
+    request_digest: str
+    #: the log that this process writes: the run's id, unless an earlier log of the run was lost
+    log_id: str
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether no other process can own the chat now, as far as it depends on this lease."""
+        ...
 
     async def begin(self, run: LeasedRun) -> None:
         """Publish the run: from now on any process can read it, stop it and take it over.
@@ -275,6 +305,31 @@ class Lease(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FormerLog:
+    """A log that a former process of a run has published."""
+
+    #: what `Turn.to_json` returned; a former release put the history into it
+    turn: bytes
+    log_id: str
+    log: Log
+    #: whether its last chunk is `finish` or `abort`
+    has_good_end: bool
+    #: whether its last chunk is `error`
+    has_failed: bool
+    #: whether a client has asked to stop the run
+    is_stop_requested: bool
+
+
+class RunEnd(NamedTuple):
+    """How a run ended, according to the store."""
+
+    #: None: its chat was deleted
+    outcome: Outcome | None
+    #: up to where its process had written the log; None: it did not say
+    log_position: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class OrphanedRun:
     """A run whose process is gone, as its last owner left it."""
 
@@ -284,7 +339,11 @@ class OrphanedRun:
     lease: Lease
     #: whether the model may continue it; otherwise it only needs a legal end
     can_continue: bool
+    #: how it has ended according to the store; its log has no end yet
+    end: RunEnd | None = None
 
 
 #: Takes a run over: called by a coordinator that finds an orphaned one.
 TakeOver = Callable[[OrphanedRun], Awaitable[None]]
+#: Returns how a run ended, by its id; None: it goes on.
+FindEnd = Callable[[str], Awaitable[RunEnd | None]]

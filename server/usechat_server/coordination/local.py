@@ -39,6 +39,12 @@ class LocalCoordinator:
         run = self._runs[key] = _LocalRun(self, key, run_id, request_digest)
         return run
 
+    async def adopt(self, key: ChatKey, run_id: str) -> _LocalRun | None:
+        return await self.acquire(key, run_id, "")
+
+    async def former_log(self, key: ChatKey, run_id: str) -> None:
+        return None  # it was in the memory of the process
+
     async def get(self, key: ChatKey) -> _LocalRun | None:
         return self._runs.get(key)
 
@@ -95,8 +101,8 @@ class _LocalRun:
     what a handle shows at once.
     """
 
-    #: no other process can take it over
-    epoch = 0
+    #: without a store, no other process can own it
+    is_valid = True
 
     def __init__(
         self, coordinator: LocalCoordinator, key: ChatKey, run_id: str, request_digest: str
@@ -104,6 +110,8 @@ class _LocalRun:
         self.key = key
         self.run_id = run_id
         self.request_digest = request_digest
+        self.epoch = 0
+        self.log_id = run_id
         self.is_acknowledged = False
         #: clients that will still come to read it
         self.expected_readers: int = 0

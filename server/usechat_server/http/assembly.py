@@ -100,7 +100,7 @@ def build_state(
             RunLimits(settings.max_runs, settings.max_runs_per_user, settings.max_response_bytes),
             hang_up_timeout=hang_up,
         ),
-        coordinator=_coordinator_factory(redis, body),
+        coordinator=_coordinator_factory(redis, body, store),
         redis=redis,
     )
 
@@ -159,11 +159,14 @@ def _signed_approvals(settings: Settings, redis: PerLoop[RedisCommands] | None) 
 
 
 def _coordinator_factory(
-    redis: PerLoop[RedisCommands] | None, body: type[BaseModel] | None
+    redis: PerLoop[RedisCommands] | None,
+    body: type[BaseModel] | None,
+    store: ChatStore | None,
 ) -> Callable[[TakeOver], Coordinator]:
     if redis is None:
         return lambda _adopt: LocalCoordinator()
     from usechat_server.coordination.redis.coordinator import RedisCoordinator
 
     read_turn = partial(Turn.from_json, body=body)
-    return lambda take_over: RedisCoordinator(redis.get(), take_over, read_turn)
+    find_end = None if store is None else store.ownership.end_of
+    return lambda take_over: RedisCoordinator(redis.get(), take_over, read_turn, find_end=find_end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 from unicodedata import category
 
@@ -107,7 +108,7 @@ class AppState:
         self._redis = redis
         self._hook_tasks: set[asyncio.Task[None]] = set()
         self._loops = PerLoop(self._loop_state)
-        #: whether the turns that an earlier process left open were ended
+        #: whether the turns that a former release left open were ended
         self._orphans_ended = False
         #: whether a warning was logged that anyone can use this server
         self._warned_of_strangers = False
@@ -234,8 +235,10 @@ class AppState:
                 logger.error("the store is not ready: %s", error)
                 raise StoreNotReady(str(error)) from error
             if not self._orphans_ended:
-                await _interrupt_orphaned_turns(self.store, self.coordinator)
+                former = [turn for turn in await self.store.open_turns() if not turn.has_owner]
+                await loop_state.runs.take_over_former(former)
                 self._orphans_ended = True
+            loop_state.runs.watch()
             loop_state.is_store_open = True
 
     async def check_store(self) -> None:
@@ -282,6 +285,7 @@ class AppState:
                 on_busy=self.settings.on_busy,
                 coordinator=self._coordinator,
                 responder=self.responder_factory.for_takeover,
+                read_turn=partial(Turn.from_json, body=self.body),
             )
         )
 
@@ -323,18 +327,3 @@ def log_unsupported_clients(agent: Agent, settings: Settings) -> None:
     """Log which clients cannot use an agent, if the app does not declare its clients."""
     if settings.client_version is None and agent.spec.requires_approval_requests:
         logger.info(APPROVALS_NEED_V6)
-
-
-async def _interrupt_orphaned_turns(store: ChatStore, coordinator: Coordinator) -> None:
-    """Interrupt the stored turns that no process runs.
-
-    They are read in this order, since the coordinator knows a turn before the store does.
-    """
-    orphans = []
-    for turn in await store.open_turns():
-        handle = await coordinator.get(ChatKey(turn.user, turn.chat_id))
-        if handle is None or handle.run_id != turn.run_id:
-            orphans.append(turn.run_id)
-    if orphans:
-        logger.warning("interrupted runs whose process is gone: %d", len(orphans))
-        await store.interrupt(orphans)

@@ -85,7 +85,7 @@ async def continue_message(
             )
         elif part.state == "input-streaming" or (decision is None and not writer.in_step):
             calls.write_error(call_id, INTERRUPTED)
-        elif writer.taken_over and not (isinstance(tool, FunctionTool) and tool.idempotent):
+        elif writer.may_have_begun(call_id) and not _may_run_again(tool):
             calls.write_error(call_id, INTERRUPTED)
             interrupted = True
         else:
@@ -120,6 +120,10 @@ def _may_be_the_clients(part: ToolPart, writer: RunWriter, has_step_tools: bool)
     """Whether an open call of an unknown tool may be one that the client runs: a run that has ended
     left no call of the server's own open."""
     return has_step_tools and part.state == "input-available" and not writer.in_step
+
+
+def _may_run_again(tool: Tool | None) -> bool:
+    return isinstance(tool, FunctionTool) and tool.idempotent
 
 
 def _call_chunk(part: ToolPart) -> ToolInputAvailable:

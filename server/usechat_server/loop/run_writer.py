@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 from ui_message_stream.chunks import FinishStep, ResetStep, Start
 from ui_message_stream.messages import UIMessage
@@ -15,7 +15,7 @@ from usechat_server.run_log.log import Log
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.turn import Turn
 
-__all__ = ["MAX_RESPONSE_BYTES", "RunWriter"]
+__all__ = ["MAX_RESPONSE_BYTES", "RunWriter", "Takeover"]
 
 #: The size of a response after which it is ended, by default.
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
@@ -23,35 +23,54 @@ MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 _TOO_LARGE = "The response is too large and was ended. Please ask for less at a time."
 
 
-async def _durable_in_memory() -> None:
-    """Return at once: without other processes there is nothing to wait for."""
+async def _begin_at_once(call_id: str) -> None:
+    """Return at once: no other process can run the call."""
+
+
+def _forget_call(call_id: str) -> None:
+    """Do nothing: no other process can run the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """What another process left of a run.
+
+    Attributes:
+        log: The log so far.
+        begun_calls: Ids of the tool calls that began and must not run again; None: it is unknown,
+            and each of them may have begun.
+    """
+
+    log: Log
+    begun_calls: Collection[str] | None = None
 
 
 class RunWriter:
     """The writing end of one run's log, which starts with `start`.
 
-    Pass `log` to continue the run of another process.
+    Pass `takeover` to continue the run of another process.
     """
 
-    def __init__(self, turn: Turn, record: RunRecord, log: Log | None = None) -> None:
+    def __init__(self, turn: Turn, record: RunRecord, takeover: Takeover | None = None) -> None:
         self.turn = turn
         self.record = record
         self.chunk_writer: Writer = Writer(
             message_id=turn.message_id, message=turn.continued, client_version=turn.client_version
         )
-        #: waits until a process that takes over the run would find everything written so far
-        self.wait_until_durable: Callable[[], Awaitable[None]] = _durable_in_memory
         #: the size after which nothing more is written: characters of text, and bytes of JSON of
         #: everything else
         self.max_bytes: int = MAX_RESPONSE_BYTES
-        #: whether another process began the run
-        self.taken_over: bool = log is not None
+        #: returns once a call that must not run twice may run
+        self.begin_call: Callable[[str], Awaitable[None]] = _begin_at_once
+        #: records that such a call has its result
+        self.end_call: Callable[[str], None] = _forget_call
+        self._takeover = takeover
         self._closed = False
-        if log is None:
+        if takeover is None:
             self.log: Log = Log(turn.continued)
             self.log.append(self.chunk_writer.write(Start(message_id=turn.message_id)))
         else:
-            self.log = log
+            self.log = log = takeover.log
             position = (0, 0)
             while log.is_behind(position):
                 variants, position = log.read_chunks(position)
@@ -93,6 +112,18 @@ class RunWriter:
                     self.log.stage_end(chunks)
                 else:
                     self.log.append(chunks)
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether another process began the run."""
+        return self._takeover is not None
+
+    def may_have_begun(self, tool_call_id: str) -> bool:
+        """Whether a call without a result may have begun in a process that is gone."""
+        if self._takeover is None:
+            return False
+        begun_calls = self._takeover.begun_calls
+        return begun_calls is None or tool_call_id in begun_calls
 
     def claims_call(self, tool_call_id: str, *, known: bool) -> bool:
         """Whether this writer's agent handles an open call of the continued message. `known` says

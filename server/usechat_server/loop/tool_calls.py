@@ -104,6 +104,8 @@ class ToolCalls:
         self._count = 0
         #: calls without an output, by id
         self._open_calls: dict[str, _Call] = {}
+        #: calls that must not run twice and have begun
+        self._begun_calls: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -232,7 +234,8 @@ class ToolCalls:
 
     async def _stream_outputs(self, call: _Call) -> None:
         if not call.tool.idempotent:
-            await self._writer.wait_until_durable()
+            await self._writer.begin_call(call.id)
+            self._begun_calls.add(call.id)
         context = ToolContext(
             self._writer.turn,
             call.id,
@@ -255,6 +258,8 @@ class ToolCalls:
         self._write(variants)
         self._open_calls.pop(call.id, None)
         self.has_results = True
+        if call.id in self._begun_calls:
+            self._writer.end_call(call.id)
 
     def _write_data(self, data: Data) -> None:
         with suppress(ChatError):  # raised again by the next chunk that is not a tool's data

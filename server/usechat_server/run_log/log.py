@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ui_message_stream.chunks import (
     Error,
@@ -27,10 +27,11 @@ from ui_message_stream.versions import (
     downgrade,
 )
 
-from usechat_server.run_log.resets import Item, Position, Reset, kept_chunks
+from usechat_server.run_log.position import Position
+from usechat_server.run_log.resets import Item, Reset, kept_chunks
 from usechat_server.run_log.text_buffer import TextBuffer, plain_delta
 
-__all__ = ["Log", "Position", "Reader"]
+__all__ = ["Log", "Reader"]
 
 #: About how much one read returns to a reader that is behind: characters of text, bytes of frames.
 READ_SIZE = 64 * 1024
@@ -75,8 +76,8 @@ class Log:
         self._newest_position: Position | None = None
         self._newest_frames: dict[ClientVersion, bytes] = {}
         self._waiters: list[asyncio.Future[None]] = []
-        #: set when a step has ended; its one waiter clears it
-        self.step_ended: asyncio.Event = asyncio.Event()
+        #: called when a step has ended
+        self.on_step_ended: Callable[[], None] | None = None
         self._staged: Sequence[ChunkVariant] = ()
         #: the readers that were not closed
         self.readers: set[Reader] = set()
@@ -92,8 +93,8 @@ class Log:
             if isinstance(chunk, VersionedChunk) or (delta := plain_delta(chunk)) is None:
                 self._freeze_open_text()
                 self._items.append(chunk)
-                if isinstance(chunk, FinishStep):
-                    self.step_ended.set()
+                if isinstance(chunk, FinishStep) and self.on_step_ended is not None:
+                    self.on_step_ended()
                 if isinstance(chunk, ResetStep):
                     self._resets.append(self._new_reset())
                 if isinstance(chunk, StartStep | ResetStep):
@@ -206,6 +207,12 @@ class Log:
     def end_position(self) -> Position:
         """The position after the last chunk."""
         return self._end_position
+
+    @property
+    def last_chunk(self) -> ChunkVariant | None:
+        """The last chunk; None: the log is empty, or it is a delta."""
+        last = self._items[-1] if self._items else None
+        return None if isinstance(last, TextBuffer) else last
 
     def read_chunks(self, position: Position) -> tuple[list[ChunkVariant], Position]:
         """Return chunks from a position on, superseded or not, and the position after them.

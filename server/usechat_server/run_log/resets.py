@@ -9,13 +9,10 @@ from ui_message_stream import chunks as c
 from ui_message_stream.messages import DataPart, UIMessage
 from ui_message_stream.versions import ChunkVariant, VersionedChunk
 
+from usechat_server.run_log.position import Position
 from usechat_server.run_log.text_buffer import TextBuffer
 
-__all__ = ["Item", "Position", "Reset", "kept_chunks"]
-
-#: A place between chunks: the index of an item, and how many characters of it come before if it is
-#: a text.
-Position = tuple[int, int]
+__all__ = ["Item", "Reset", "kept_chunks"]
 
 #: What a log consists of.
 Item = ChunkVariant | TextBuffer

@@ -43,6 +43,13 @@ class RunOutcome:
         public = public_error(error)
         return cls("failed", error=error, text=public.text, reference=public.reference)
 
+    @classmethod
+    def from_stored(cls, outcome: Outcome | None) -> Self:
+        """Return the outcome of a run that has ended in the store; None: its log lacks a part."""
+        if outcome is None or outcome == "failed":
+            return cls("failed", text=RESTARTING)
+        return cls(outcome, "tool-calls" if outcome == "waiting" else None)
+
     def chunks(self, writer: Writer, client_version: ClientVersion) -> Sequence[Chunk]:
         """Return the chunks that end the stream legally."""
         match self.outcome:
@@ -54,9 +61,9 @@ class RunOutcome:
                 return writer.error(self.text)
             case "interrupted":
                 finish = Finish(finish_reason="interrupted")
-                if downgrade(finish, client_version) == finish:
+                if writer.started and downgrade(finish, client_version) == finish:
                     return writer.finish("interrupted")
-                # Any other finish would show half a response as a complete one.
+                # Any other finish would show half a response, or none, as a complete one.
                 return writer.error(RESTARTING)
 
 

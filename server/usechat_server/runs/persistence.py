@@ -4,111 +4,141 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from time import monotonic
+
+from ui_message_stream.messages import UIMessage
 
 from usechat_server.aio import backoff
 from usechat_server.errors import StoreUnavailable
 from usechat_server.results import Outcome, Step
 from usechat_server.run_log.log import Log
-from usechat_server.runs.hooks import Hooks
-from usechat_server.store.base import ChatStore
+from usechat_server.run_log.position import Position, parse_position, position_id
+from usechat_server.runs.checkpoints import Checkpoints
+from usechat_server.store.base import ChatStore, Progress
 from usechat_server.turn import Turn
 
 __all__ = ["Persistence"]
 
 logger: logging.Logger = logging.getLogger("usechat.run")
 
-#: Seconds between two checkpoints of a message that grows: together with the time of the write, a
-#: process that is killed loses at most two seconds of a response.
-CHECKPOINT_SECONDS = 1.5
 #: Seconds before an unavailable store is tried again; the pause doubles each time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 #: Seconds after which a message that the store does not take is given up: it is in memory until
 #: then.
 GIVE_UP_SECONDS = 900.0
+#: Seconds that a tool call waits for a store that is unavailable, before it fails without running.
+CALL_SECONDS = 20.0
 
 
+@dataclass(eq=False)
 class Persistence:
-    """Stores one run's message: checkpoints as soon as it is made, the end with `store_message`.
+    """Stores one run's message: checkpoints while it is written, the end with `store_end`.
 
-    It looks at the log at intervals, so its cost does not depend on the number of chunks.
+    Attributes:
+        store: Where the message is stored.
+        checkpoints: Those of all runs of the event loop.
+        turn: The turn that the run responds to.
+        log: The log of the run.
+        run_id: Id of the run.
+        epoch: The epoch that this process owns it under.
+        log_id: Id of its log, which differs from that of a log that is lost.
+        on_lost: Called when it turns out that another process owns the run.
     """
 
-    def __init__(
-        self,
-        store: ChatStore | None,
-        hooks: Hooks,
-        turn: Turn,
-        log: Log,
-        *,
-        run_id: str,
-        epoch: int,
-        taken_over: bool = False,
-    ) -> None:
-        self._store = store
-        self._hooks = hooks
-        self._turn = turn
-        self._log = log
-        self._run_id = run_id
-        self._epoch = epoch
-        #: whether another process began the run
-        self._taken_over = taken_over
-        self._closed = False
-        self._checkpoints = (
-            None if store is None else asyncio.create_task(self._write_checkpoints(store))
-        )
+    store: ChatStore
+    checkpoints: Checkpoints
+    turn: Turn
+    log: Log
+    run_id: str
+    epoch: int
+    log_id: str
+    on_lost: Callable[[], None]
+    #: up to where the store has the log
+    _stored_end: Position = field(default=(0, 0), init=False)
+    _stored_at: float = field(default=0.0, init=False)
+    #: whether a checkpoint cannot wait for the interval
+    _is_urgent: bool = field(default=False, init=False)
+    _ended_calls: set[str] = field(default_factory=set, init=False)
+    _new_calls: set[str] = field(default_factory=set, init=False)
+    _begin_task: asyncio.Task[bool] | None = field(default=None, init=False)
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether there is a store or a hook that needs the message."""
-        return self._store is not None or self._hooks.on_message is not None
+    def start(self) -> None:
+        """Write checkpoints from now on."""
+        self._stored_at = self.checkpoints.now()
+        self.log.on_step_ended = self._on_step_ended
+        self.checkpoints.add(self)
 
-    async def close(self) -> None:
-        """Write no more checkpoints, and wait for one that is being written."""
-        self._closed = True
-        self._log.step_ended.set()
-        if self._checkpoints is not None:
-            try:
-                await asyncio.wait([self._checkpoints])
-            finally:
-                self._checkpoints.cancel()  # if the wait was cancelled
+    def close(self) -> None:
+        """Write no more checkpoints. One that is being written is refused after the end."""
+        self.log.on_step_ended = None
+        self.checkpoints.remove(self)
 
-    async def store_message(self, outcome: Outcome, steps: Sequence[Step]) -> bool:
+    # StoredRun
+
+    def progress(self, now: float) -> Progress | None:
+        is_due = self._is_urgent or now - self._stored_at >= self.checkpoints.seconds
+        has_news = self._ended_calls or self.log.is_behind(self._stored_end)
+        return self._current_progress() if is_due and has_news else None
+
+    def on_stored(self, progress: Progress, now: float) -> None:
+        self._stored_at = now
+        self._stored_end = max(self._stored_end, parse_position(progress.log_position))
+        self._ended_calls.difference_update(progress.ended_calls)
+        self._is_urgent = bool(self._ended_calls)
+
+    def abandon(self) -> None:
+        self.on_lost()
+
+    async def begin_call(self, call_id: str) -> bool:
+        """Record that a tool call begins. Calls that begin together share a transaction.
+
+        Returns:
+            Whether this process owns the run.
+
+        Raises:
+            StoreUnavailable: The call must not run, since it is unknown who owns the run.
+        """
+        self._new_calls.add(call_id)
+        if self._begin_task is None:
+            self._begin_task = asyncio.create_task(self._begin_calls())
+        return await asyncio.shield(self._begin_task)
+
+    def end_call(self, call_id: str) -> None:
+        """Record that a tool call has ended, without waiting."""
+        self._ended_calls.add(call_id)
+        self._is_urgent = True
+        self.checkpoints.wake()
+
+    async def store_end(self, message: UIMessage, outcome: Outcome, steps: Sequence[Step]) -> bool:
         """Store the whole message, and wait for a store that is unavailable.
 
         Args:
+            message: The message.
             outcome: How the run ended.
             steps: Its model calls.
 
         Returns:
-            Whether the message was stored, or there is no store. False: another process has the
-            run, its chat was deleted, or the store did not take it.
+            Whether the message was stored. False: another process has the run, or its chat was
+            deleted.
+
+        Raises:
+            Exception: The store did not take it.
         """
-        await self.close()
-        if self._store is None:
-            return True
-        try:
-            return await self._store_with_retries(self._store, outcome, steps)
-        except Exception:
-            logger.exception("run %s: the message could not be stored", self._run_id)
-            return False
-
-    async def call_hook(self) -> None:
-        """Pass the whole message to the app's `on_message`."""
-        if self._hooks.on_message is not None:
-            await self._hooks.call_on_message(self._turn, self._log.message())
-
-    async def _store_with_retries(
-        self, store: ChatStore, outcome: Outcome, steps: Sequence[Step]
-    ) -> bool:
-        message = self._log.message()
+        self.close()
+        end = position_id(self.log.end_position)
         pauses, deadline = backoff(FIRST_PAUSE, LONGEST_PAUSE), monotonic() + GIVE_UP_SECONDS
         while True:
             try:
-                return await store.finish(
-                    self._turn, message, outcome, steps, run_id=self._run_id, epoch=self._epoch
+                return await self.store.finish(
+                    self.turn,
+                    message,
+                    outcome,
+                    steps,
+                    run_id=self.run_id,
+                    epoch=self.epoch,
+                    log_position=end,
                 )
             except StoreUnavailable:
                 if monotonic() > deadline:
@@ -116,31 +146,41 @@ class Persistence:
             pause = next(pauses)
             if pause == FIRST_PAUSE:
                 logger.warning(
-                    "run %s: store unavailable, keeping the message in memory", self._run_id
+                    "run %s: store unavailable, keeping the message in memory", self.run_id
                 )
             await asyncio.sleep(pause)
 
-    async def _write_checkpoints(self, store: ChatStore) -> None:
-        """Write a checkpoint whenever a step has ended, or at the interval."""
-        log = self._log
-        stored_end, checked_at = log.end_position, monotonic()
-        if self._taken_over:
-            # At once: the store then refuses what the former process may still write.
-            stored_end, checked_at = (0, 0), checked_at - CHECKPOINT_SECONDS
-        while not self._closed:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(checked_at + CHECKPOINT_SECONDS - monotonic()):
-                    await log.step_ended.wait()
-            log.step_ended.clear()
-            checked_at, end = monotonic(), log.end_position
-            if self._closed or end == stored_end:
-                continue
+    def _on_step_ended(self) -> None:
+        self._is_urgent = True
+        self.checkpoints.wake()
+
+    def _current_progress(self) -> Progress:
+        return Progress(
+            self.run_id,
+            self.epoch,
+            self.log.message(),
+            self.log_id,
+            position_id(self.log.end_position),
+            tuple(self._ended_calls),
+        )
+
+    async def _begin_calls(self) -> bool:
+        await asyncio.sleep(0)
+        calls, self._new_calls, self._begin_task = self._new_calls, set(), None
+        pauses, deadline = backoff(FIRST_PAUSE, LONGEST_PAUSE), monotonic() + CALL_SECONDS
+        while True:
+            sent_at, progress = self.checkpoints.now(), self._current_progress()
             try:
-                if not await store.checkpoint(
-                    self._turn, log.message(), run_id=self._run_id, epoch=self._epoch
-                ):
-                    return  # another process has the run
-                stored_end = end
-            except Exception as error:
-                # The next checkpoint has the whole message again.
-                logger.warning("run %s: a checkpoint was not stored: %s", self._run_id, error)
+                is_owner = await self.store.ownership.begin_calls(progress, calls)
+            except StoreUnavailable:
+                if monotonic() > deadline:
+                    raise
+                await asyncio.sleep(next(pauses))
+                continue
+            if not is_owner:
+                return False
+            self.on_stored(progress, sent_at)
+            if self.checkpoints.has_lease:
+                return True
+            # This process was suspended for a while: ask again.
+            await self.checkpoints.tick()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Literal
 
+from usechat_server.aio import cancel
 from usechat_server.chat_request import MessageIds
 from usechat_server.coordination.base import (
     ChatKey,
@@ -16,17 +18,25 @@ from usechat_server.coordination.base import (
     Lease,
     LogSubscription,
     OrphanedRun,
+    RunEnd,
     RunHandle,
     TakeOver,
 )
 from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.coordination.stop import concerns
-from usechat_server.errors import RESTARTING, ChatConflict, ServiceUnavailable
+from usechat_server.errors import RESTARTING, ChatConflict, ServiceUnavailable, StoreUnavailable
+from usechat_server.loop.run_writer import Takeover
+from usechat_server.run_log.position import parse_position
+from usechat_server.runs.checkpoints import Checkpoints
 from usechat_server.runs.responder import FailingResponder, Responder, refuse_takeover
 from usechat_server.runs.run import Run, RunConfig
+from usechat_server.runs.takeover import can_continue, has_all_of, stored_log, turn_of
+from usechat_server.store.base import LEASE, ChatBusy, OpenTurn, Orphan, Owner
 from usechat_server.turn import Turn
 
 __all__ = ["OnBusy", "Runs"]
+
+logger: logging.Logger = logging.getLogger("usechat.run")
 
 #: Seconds that readers have to receive the end of a run that a drain ended.
 DELIVERY_SECONDS = 5.0
@@ -35,6 +45,10 @@ DELIVERY_SECONDS = 5.0
 BUSY_SECONDS = 1.0
 #: Seconds between two looks at a busy chat.
 BUSY_POLL = 0.1
+#: Seconds between two looks for the owner of a chat.
+POLL = 0.25
+#: Seconds that a client which resumes waits until another process has taken the run over.
+TAKEOVER_SECONDS = 3 * LEASE
 #: Seconds more that it waits for a run that has ended and is not stored yet.
 STORE_SECONDS = 4.0
 
@@ -57,6 +71,7 @@ class Runs:
         on_busy: OnBusy = "refuse",
         coordinator: Callable[[TakeOver], Coordinator] | None = None,
         responder: Callable[[Turn], Awaitable[Responder]] = refuse_takeover,
+        read_turn: Callable[[bytes], Turn] = Turn.from_json,
     ) -> None:
         """Create the registry of an event loop.
 
@@ -66,6 +81,7 @@ class Runs:
             coordinator: Creates the coordinator, from the function that takes over a run whose
                 process is gone; a LocalCoordinator by default.
             responder: Returns the responder of a run that is taken over.
+            read_turn: Decodes what `Turn.to_json` returned.
         """
         #: whether new runs are refused, because the server shuts down
         self.draining: bool = False
@@ -74,6 +90,14 @@ class Runs:
         self._config = config or RunConfig()
         self._on_busy = on_busy
         self._responder = responder
+        self._read_turn = read_turn
+        self._checkpoints: Checkpoints | None = None
+        if (store := self._config.store) is not None:
+            self._checkpoints = Checkpoints(
+                store.ownership, self._start_takeover, seconds=self._config.checkpoint_seconds
+            )
+        #: takeovers under way, by run
+        self._takeovers: dict[str, asyncio.Task[None]] = {}
         self._runs: set[Run] = set()
         #: the users of the runs that are about to start
         self._starting: list[str | None] = []
@@ -115,25 +139,47 @@ class Runs:
         is_resumed = not has_one_timeout and await self.coordinator.is_resumed(key)
         if ids.regenerated and (subscription := await self._join_unread(key, ids)) is not None:
             return subscription
+        owner: Owner | None = None
         while True:
             if self.draining:
                 raise ServiceUnavailable(RESTARTING)
-            if (lease := await self.coordinator.acquire(key, run_id, digest)) is not None:
-                break
-            if (subscription := await self._join_or_wait(key, digest, ids)) is not None:
-                return subscription
-        try:
-            users = [run.turn.user for run in self.active_runs]
-            self._config.limits.check(key.user, [*users, *self._starting])
-            self._starting.append(key.user)
+            lease = await self.coordinator.acquire(key, run_id, digest)
+            if lease is None:
+                if (subscription := await self._join_or_wait(key, digest, ids)) is not None:
+                    return subscription
+                continue
+            sent_at = 0.0 if self._checkpoints is None else self._checkpoints.now()
             try:
-                turn, responder = await begin(lease)
-            finally:
-                self._starting.remove(key.user)
-        except BaseException:
-            await lease.release()
-            raise
-        return await self.start(lease, turn, responder, is_resumed=is_resumed)
+                turn, responder = await self._begin_turn(lease, key.user, begin)
+            except ChatBusy as busy:
+                await lease.release()
+                # Its process may be gone: then it does not renew its lease.
+                if owner is not None and _is_alive(owner, busy.owner):
+                    raise
+                owner = busy.owner
+                await asyncio.sleep(POLL)
+                continue
+            except BaseException:
+                await lease.release()
+                raise
+            if self._checkpoints is not None:
+                self._checkpoints.confirm_lease(sent_at)
+            return await self.start(lease, turn, responder, is_resumed=is_resumed)
+
+    async def _begin_turn(
+        self,
+        lease: Lease,
+        user: str | None,
+        begin: Callable[[Lease], Awaitable[tuple[Turn, Responder]]],
+    ) -> tuple[Turn, Responder]:
+        """Call `begin`, if the user and this process may have one more run."""
+        users = [run.turn.user for run in self.active_runs]
+        self._config.limits.check(user, [*users, *self._starting])
+        self._starting.append(user)
+        try:
+            return await begin(lease)
+        finally:
+            self._starting.remove(user)
 
     async def start(
         self, lease: Lease, turn: Turn, responder: Responder, *, is_resumed: bool = False
@@ -149,7 +195,14 @@ class Runs:
         Returns:
             The subscription that the response to the POST reads.
         """
-        run = Run(turn, responder, lease, self._config, on_closed=self._remove)
+        run = Run(
+            turn,
+            responder,
+            lease,
+            self._config,
+            on_closed=self._remove,
+            checkpoints=self._checkpoints,
+        )
         if is_resumed:
             run.keep_for_readers()
         self._runs.add(run)
@@ -166,13 +219,29 @@ class Runs:
     async def resume(self, key: ChatKey) -> LogSubscription | None:
         """Subscribe to the chat's run for a client that comes back; None if there is none."""
         await self.coordinator.record_resumption(key)
-        run = await self.coordinator.get(key)
-        if run is None:
-            return None
+        owner, deadline = None, monotonic() + TAKEOVER_SECONDS
+        while (run := await self.coordinator.get(key)) is None:
+            # The process of the run may be gone: then another one, or this one, takes it over.
+            if self._checkpoints is None:
+                return None
+            now = await self._checkpoints.ownership.owner(*key)
+            if now is None or now.is_own or monotonic() > deadline:
+                return None
+            if owner is not None and _is_alive(owner, now):
+                return None
+            owner = now
+            await asyncio.sleep(POLL)
         for own_run in self._runs:
             if own_run.id == run.run_id:
                 own_run.keep_for_readers()
         return await run.subscribe()
+
+    async def is_orphaned(self, key: ChatKey) -> bool:
+        """Whether the chat has a run whose process may be gone, and which will be taken over."""
+        if self._checkpoints is None:
+            return False
+        owner = await self._checkpoints.ownership.owner(*key)
+        return owner is not None and not owner.is_own
 
     async def stop(
         self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
@@ -223,9 +292,17 @@ class Runs:
     async def aclose(self) -> None:
         """Drain without a grace, then cancel whatever still waits."""
         await self.drain(0)
+        await cancel(self._takeovers.values())
         for run in list(self._runs):
             await run.cancel()
+        if self._checkpoints is not None:
+            await self._checkpoints.aclose()
         await self.coordinator.aclose()
+
+    def watch(self) -> None:
+        """Look for runs whose process is gone from now on, if there is a store. Idempotent."""
+        if self._checkpoints is not None:
+            self._checkpoints.start()
 
     async def _join_unread(self, key: ChatKey, ids: MessageIds) -> LogSubscription | None:
         """Join the run that writes the response which is requested again, or has written it without
@@ -276,24 +353,109 @@ class Runs:
 
     async def _take_over(self, orphan: OrphanedRun) -> None:
         """Continue a run whose process is gone, or give it a legal end."""
+        if orphan.end is not None:
+            await self._end_log(orphan, orphan.end)
+            return
+        await self._continue(
+            orphan.turn, orphan.lease, Takeover(orphan.log), can_continue=orphan.can_continue
+        )
+
+    async def _continue(
+        self, turn: Turn, lease: Lease, takeover: Takeover | None, *, can_continue: bool
+    ) -> None:
         responder: Responder
         try:
-            responder = await self._responder(orphan.turn)
+            responder = await self._responder(turn)
         except Exception as error:
             responder = FailingResponder(error)
         run = Run(
-            orphan.turn,
+            turn,
             responder,
-            orphan.lease,
+            lease,
             self._config,
             on_closed=self._remove,
-            log=orphan.log,
+            checkpoints=self._checkpoints,
+            takeover=takeover,
         )
         run.keep_for_readers()
         self._runs.add(run)
-        if self.draining or not orphan.can_continue:
+        if self.draining or not can_continue:
             run.interrupt()
         await run.start()
+
+    async def _end_log(self, orphan: OrphanedRun, end: RunEnd) -> None:
+        """Give a log its end whose run has ended, before its process could publish that."""
+        run = Run(
+            orphan.turn,
+            FailingResponder(ServiceUnavailable(RESTARTING)),
+            orphan.lease,
+            RunConfig(),
+            on_closed=self._remove,
+            takeover=Takeover(orphan.log),
+        )
+        self._runs.add(run)
+        position = None if end.log_position is None else parse_position(end.log_position)
+        is_whole = position is not None and orphan.log.end_position >= position
+        run.end_as(end.outcome if is_whole else None)
+        await run.start()
+
+    async def take_over_former(self, turns: Sequence[OpenTurn]) -> None:
+        """Take over, or end, turns that a release without process leases left open."""
+        for turn in turns:
+            handle = await self.coordinator.get(ChatKey(turn.user, turn.chat_id))
+            if handle is not None and handle.run_id == turn.run_id:
+                self._start_takeover(Orphan(turn.user, turn.chat_id, turn.run_id, turn.epoch))
+            elif self._config.store is not None:
+                logger.warning("run %s: its process is gone, interrupted", turn.run_id)
+                await self._config.store.interrupt([turn.run_id])
+
+    def _start_takeover(self, orphan: Orphan) -> None:
+        if orphan.run_id not in self._takeovers and not self.draining:
+            task = asyncio.create_task(self._take_over_stored(orphan))
+            self._takeovers[orphan.run_id] = task
+            task.add_done_callback(lambda _: self._takeovers.pop(orphan.run_id, None))
+
+    async def _take_over_stored(self, orphan: Orphan) -> None:
+        """Take a run over, as the store has it."""
+        store, checkpoints = self._config.store, self._checkpoints
+        assert store is not None and checkpoints is not None  # noqa: S101, PT018
+        key = ChatKey(orphan.user, orphan.chat_id)
+        lease = await self.coordinator.adopt(key, orphan.run_id)
+        if lease is None:
+            return  # later, or by another process
+        try:
+            sent_at = checkpoints.now()
+            taken = await store.ownership.take_over(orphan)
+            if taken is None:
+                await lease.release()
+                return
+            checkpoints.confirm_lease(sent_at)
+            lease.epoch, lease.request_digest = taken.epoch, taken.request_digest
+            former = await self.coordinator.former_log(key, orphan.run_id)
+            turn = turn_of(taken, former, self._read_turn)
+        except StoreUnavailable:
+            await lease.release()
+            return
+        except Exception:
+            # Probably begun by another release, or with another `body=`.
+            logger.exception("run %s: its process is gone, its turn cannot be read", orphan.run_id)
+            await store.interrupt([orphan.run_id])
+            await lease.release()
+            return
+        logger.warning("run %s: its process is gone, taken over", orphan.run_id)
+        goes_on = can_continue(taken)
+        message = taken.message or turn.continued
+        if former is not None and has_all_of(former, taken):
+            goes_on = goes_on and not (former.is_stop_requested or former.has_good_end)
+            message = former.log.message()
+        if former is None or not has_all_of(former, taken) or former.has_failed:
+            # Another log, since readers must not mix the two.
+            lease.log_id = f"{orphan.run_id}-{taken.epoch}"
+            log = stored_log(turn, message, taken.begun_calls)
+        else:
+            lease.log_id, log = former.log_id, former.log
+        takeover = Takeover(log, taken.begun_calls)
+        await self._continue(turn, lease, takeover, can_continue=goes_on)
 
     async def _wait_until_empty(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -314,3 +476,8 @@ def _was_left(run: RunHandle, ids: MessageIds) -> bool:
     if run.readers == 0:
         return True
     return not ids.superseded.isdisjoint(run.message_ids) and run.readers < 2
+
+
+def _is_alive(before: Owner, now: Owner) -> bool:
+    """Whether the owner of a chat has renewed its lease between two looks."""
+    return now.is_alive and (now.run_id != before.run_id or now.expires_at > before.expires_at)

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from ui_message_stream.chunks import Error, MessageMetadata
+from ui_message_stream.messages import UIMessage
 
 from usechat_server.aio import is_cancelled
 from usechat_server.coordination.base import COMPLETE_OUTCOMES, Lease
-from usechat_server.errors import RESTARTING
+from usechat_server.errors import RESTARTING, StoreUnavailable, ToolError
 from usechat_server.loop.interrupted_calls import interrupted_call_chunks
-from usechat_server.loop.run_writer import RunWriter
+from usechat_server.loop.run_writer import RunWriter, Takeover
 from usechat_server.loop.usage_tracker import UsageTracker
-from usechat_server.results import RunResult
+from usechat_server.results import Outcome, RunResult
 from usechat_server.run_log.log import Log
+from usechat_server.runs.checkpoints import CHECKPOINT_SECONDS, Checkpoints
 from usechat_server.runs.hooks import Hooks
 from usechat_server.runs.idle_timer import IdleTimer
 from usechat_server.runs.limits import RunLimits
@@ -35,6 +37,11 @@ logger: logging.Logger = logging.getLogger("usechat.run")
 #: Seconds that the end waits for the message to be stored, before readers see it all the same.
 STORED_SECONDS = 2.0
 
+#: Error text for readers of a run that has ended, while it is unknown whether this process owns it.
+NOT_SAVED = "The response could not be saved yet. Please reload the page in a moment."
+#: Error of a tool call while it is unknown whether this process owns the run.
+NOT_RUN = "The call was not run: the server cannot record it right now."
+
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
@@ -47,6 +54,8 @@ class RunConfig:
     limits: RunLimits = field(default_factory=RunLimits)
     #: like `idle_timeout`, for a chat whose client never asks for its run again; None: the same
     hang_up_timeout: float | None = None
+    #: seconds between two checkpoints of a message that grows
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
 class Run:
@@ -70,7 +79,8 @@ class Run:
         config: RunConfig,
         *,
         on_closed: Callable[[Run], None],
-        log: Log | None = None,
+        checkpoints: Checkpoints | None = None,
+        takeover: Takeover | None = None,
     ) -> None:
         """Create a run that has not started.
 
@@ -81,7 +91,8 @@ class Run:
             config: What all runs of the app have in common.
             on_closed: Called once the run has ended, all that follows is done, and every reader has
                 left.
-            log: The log that another process wrote, if this run takes one over.
+            checkpoints: Of all runs of the event loop, if there is a store.
+            takeover: What another process left, if this run takes one over.
         """
         self.id: str = lease.run_id
         self.turn = turn
@@ -93,23 +104,29 @@ class Run:
             model=responder.name,
             client_version=str(turn.client_version),
         )
-        self._writer = RunWriter(turn, self.record, log)
-        self._writer.wait_until_durable = self._wait_until_durable
+        self._writer = RunWriter(turn, self.record, takeover)
+        self._writer.begin_call = self._begin_call
         self._writer.max_bytes = config.limits.max_response_bytes
         self.log: Log = self._writer.log
         self._responder = responder
         self._usage_tracker = UsageTracker(turn, self.log.text_bytes, seconds=self.record.seconds)
         self._lease = lease
         self._hooks = config.hooks
-        self._persistence = Persistence(
-            config.store,
-            config.hooks,
-            turn,
-            self.log,
-            run_id=self.id,
-            epoch=lease.epoch,
-            taken_over=log is not None,
-        )
+        self._checkpoints = checkpoints
+        self._persistence: Persistence | None = None
+        if config.store is not None and checkpoints is not None:
+            self._persistence = Persistence(
+                config.store,
+                checkpoints,
+                turn,
+                self.log,
+                self.id,
+                lease.epoch,
+                lease.log_id,
+                self.abandon,
+            )
+            self._writer.end_call = self._persistence.end_call
+            self._persistence.start()
         self._idle_timeout = config.idle_timeout
         hang_up_timeout = config.hang_up_timeout
         self._idle_timer = IdleTimer(
@@ -118,6 +135,8 @@ class Run:
         self._on_closed = on_closed
         self._outcome: RunOutcome | None = None
         self._abandoned = False
+        #: whether the store has its end
+        self._is_stored = False
         self._response_task: asyncio.Task[None] | None = None
         self._end_task: asyncio.Task[None] | None = None
 
@@ -157,9 +176,16 @@ class Run:
         """End the run because the server shuts down; what was written stays. Idempotent."""
         self._end(INTERRUPTED)
 
+    def end_as(self, outcome: Outcome | None) -> None:
+        """End the log of a run that has ended in the store. With None, what it has is not whole."""
+        self._is_stored = True
+        self._end(RunOutcome.from_stored(outcome))
+
     def abandon(self) -> None:
         """End the run without storing anything: another process owns it now. Idempotent."""
         self._abandoned = True
+        if self._persistence is not None:
+            self._persistence.close()
         self._end(INTERRUPTED)
         self.publish_end()
 
@@ -171,7 +197,18 @@ class Run:
         if self._abandoned:
             # It goes on in another process, whatever its end was to be here.
             self.log.stage_end([Error(error_text=RESTARTING)])
+        elif not self.is_proven_owner:
+            self.log.stage_end([Error(error_text=NOT_SAVED)])
         self.log.end()
+
+    @property
+    def is_proven_owner(self) -> bool:
+        """Whether no other process can own the run now."""
+        if self._is_stored or self._abandoned:
+            return self._is_stored
+        if self._checkpoints is None:
+            return self._lease.is_valid
+        return self._checkpoints.has_lease
 
     async def cancel(self) -> None:
         """Stop waiting for a store or a hook that does not return."""
@@ -222,10 +259,15 @@ class Run:
             last = writer.write(MessageMetadata(message_metadata=metadata)) if metadata else []
             self._writer.close([*last, *outcome.chunks(writer, self.turn.client_version)])
         self.record.log(outcome.outcome, usage_tracker.steps, outcome.error, outcome.reference)
-        if not self._persistence.is_needed and not self._lease.epoch:
+        message = None
+        if self._persistence is not None or self._hooks.on_message is not None:
+            message = self.log.message()
+        elif not self._lease.epoch:
             self.publish_end()  # no other process can have it
         result = usage_tracker.result(outcome.outcome, outcome.reason)
-        self._end_task = asyncio.create_task(self._finalize(result), name=f"end of run {self.id}")
+        self._end_task = asyncio.create_task(
+            self._finalize(result, message), name=f"end of run {self.id}"
+        )
         self._end_task.add_done_callback(lambda _: self._notify_if_closed())
         if self._response_task is not None and self._response_task is not asyncio.current_task():
             self._response_task.cancel()
@@ -240,16 +282,18 @@ class Run:
             [*interrupted_call_chunks(self.turn, self.log.message(), is_server_call)]
         )
 
-    async def _finalize(self, result: RunResult) -> None:
+    async def _finalize(self, result: RunResult, message: UIMessage | None) -> None:
         """Do what follows the last chunk."""
-        store_task = asyncio.create_task(self._store_message(result))
-        hook_task = asyncio.create_task(self._call_message_hook(store_task))
+        if not await self._lease.wait_until_durable():
+            self.abandon()
+        store_task = asyncio.create_task(self._store_end(result, message))
+        hook_task = asyncio.create_task(self._call_message_hook(store_task, message))
         try:
             await asyncio.wait([hook_task], timeout=STORED_SECONDS)
-            await self._wait_until_durable()  # readers see the end only from the run's owner
             self.publish_end()
             is_stored = await store_task
-            await self._lease.end(result.outcome)
+            if not self._abandoned:
+                await self._lease.end(result.outcome)
             await hook_task
             if is_stored:
                 await self._hooks.call_on_finish(result)
@@ -259,25 +303,46 @@ class Run:
             hook_task.cancel()
             await asyncio.wait([store_task, hook_task])
 
-    async def _store_message(self, result: RunResult) -> bool:
-        """Return whether this process owns the run, and stored its message if there is a store."""
-        if not await self._lease.wait_until_durable():
+    async def _store_end(self, result: RunResult, message: UIMessage | None) -> bool:
+        """Store the message.
+
+        Returns:
+            Whether this process owns the run, and its message is stored if there is a store.
+        """
+        if self._abandoned:
+            return False
+        if self._persistence is not None and message is not None:
+            try:
+                self._is_stored = await self._persistence.store_end(
+                    message, result.outcome, result.steps
+                )
+            except Exception:
+                logger.exception("run %s: the message could not be stored", self.id)
+                return False
+            if not self._is_stored:
+                self.abandon()
+                return False
+        return True
+
+    async def _call_message_hook(
+        self, store_task: asyncio.Task[bool], message: UIMessage | None
+    ) -> None:
+        if await store_task and message is not None:
+            await self._hooks.call_on_message(self.turn, message)
+
+    async def _begin_call(self, call_id: str) -> None:
+        """Return once it is certain that a tool call may run, and that it does not run again."""
+        try:
+            if self._persistence is not None:
+                is_owner = await self._persistence.begin_call(call_id)
+            else:
+                is_owner = await self._lease.wait_until_durable()
+        except StoreUnavailable:
+            raise ToolError(NOT_RUN) from None
+        if not is_owner:
             self.abandon()
         if self._abandoned:
-            await self._persistence.close()
-            return False
-        return await self._persistence.store_message(result.outcome, result.steps)
-
-    async def _call_message_hook(self, store_task: asyncio.Task[bool]) -> None:
-        if await store_task:
-            await self._persistence.call_hook()
-
-    async def _wait_until_durable(self) -> None:
-        """Wait until a takeover would find what was written. A run that another process owns by
-        then is cancelled."""
-        if not await self._lease.wait_until_durable():
-            self.abandon()
-            await asyncio.sleep(0)
+            await asyncio.get_running_loop().create_future()  # until the response is cancelled
 
     def _remove_reader(self) -> None:
         self._idle_timer.remove_reader()

@@ -11,6 +11,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals.base import Approvals
+from usechat_server.coordination.base import RunEnd
 from usechat_server.errors import ChatConflict
 from usechat_server.results import Outcome, Step
 from usechat_server.turn import Turn
@@ -19,15 +20,26 @@ if TYPE_CHECKING:
     from usechat_server.chat_request import ChatRequest
 
 __all__ = [
+    "LEASE",
     "Branch",
     "Chat",
+    "ChatBusy",
     "ChatChanged",
     "ChatPage",
     "ChatStore",
     "OpenTurn",
+    "Orphan",
+    "Owner",
+    "Ownership",
+    "Progress",
+    "Renewal",
     "StoredChat",
     "StoredTurn",
+    "TakenOverTurn",
 ]
+
+#: Seconds after its last renewal until another process may take over the runs of a process.
+LEASE = 5.0
 
 
 class ChatChanged(ChatConflict):
@@ -35,6 +47,16 @@ class ChatChanged(ChatConflict):
 
     def __init__(self) -> None:
         super().__init__("This chat was changed in another tab. Please reload.")
+
+
+class ChatBusy(ChatConflict):
+    """409: the chat has an open turn of another process, which may still be running."""
+
+    def __init__(self, owner: Owner) -> None:
+        super().__init__(
+            "This chat is still responding. Please wait for the response, or stop it first."
+        )
+        self.owner = owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +153,147 @@ class OpenTurn:
         chat_id: Id of the chat.
         run_id: Id of the run.
         message_id: Id of the assistant message that it writes.
+        epoch: The epoch of its last write.
+        has_owner: Whether a process owns it, or owned it last; False: a former release began it.
     """
 
     user: str | None
     chat_id: str
     run_id: str
     message_id: str
+    epoch: int
+    has_owner: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a run has written so far, as it is stored.
+
+    Attributes:
+        run_id: Id of the run.
+        epoch: The epoch that its process owns it under.
+        message: The assistant message, with all of its parts so far.
+        log_id: Id of the log that the message was read from.
+        log_position: Up to where the log was read.
+        ended_calls: Ids of the tool calls that have ended.
+    """
+
+    run_id: str
+    epoch: int
+    message: UIMessage
+    log_id: str
+    log_position: str
+    ended_calls: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An open turn whose process has not renewed its lease, as of an epoch."""
+
+    user: str | None
+    chat_id: str
+    run_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a process learns when it renews its lease.
+
+    Attributes:
+        owned: Ids and epochs of the open turns that it owns.
+        orphans: Open turns of other processes, whose lease has expired.
+    """
+
+    owned: Collection[tuple[str, int]]
+    orphans: Sequence[Orphan]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that began or took over the open turn of a chat.
+
+    Attributes:
+        run_id: Id of the run.
+        expires_at: When its lease expires; only to be compared with an earlier one.
+        is_own: Whether it is this process.
+        is_alive: Whether it is another process, whose lease is valid.
+    """
+
+    run_id: str
+    expires_at: int
+    is_own: bool
+    is_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOverTurn:
+    """An open turn that another process has left, and that this one owns now.
+
+    Attributes:
+        epoch: The epoch that this process owns it under.
+        message_id: Id of the assistant message that it writes.
+        request: The turn as JSON, without its history; None: a former release began it.
+        request_digest: Digest of the request that it responds to.
+        history: The messages before the assistant message.
+        message: The assistant message as it is stored; None: nothing of it is.
+        log_id: Id of the log that it was read from; None: nothing is stored.
+        log_position: Up to where.
+        begun_calls: Ids of the tool calls that began and must not run again; None: it is unknown.
+        earlier_takeovers: How often it was taken over before.
+        idle_seconds: How long ago the lease of its process expired.
+    """
+
+    epoch: int
+    message_id: str
+    request: str | None
+    request_digest: str
+    history: Sequence[UIMessage]
+    message: UIMessage | None
+    log_id: str | None
+    log_position: str | None
+    begun_calls: Collection[str] | None
+    earlier_takeovers: int
+    idle_seconds: float
+
+
+class Ownership(Protocol):
+    """Decides who owns a run. Each method is one transaction, and raises StoreUnavailable."""
+
+    async def renew(self, progress: Sequence[Progress]) -> Renewal:
+        """Renew the lease of this process, and store what its runs have written.
+
+        Of a run that this process does not own under the given epoch, nothing is stored.
+        """
+        ...
+
+    async def orphans(self) -> Sequence[Orphan]:
+        """Return open turns of processes whose lease has expired."""
+        ...
+
+    async def owner(self, user: str | None, chat_id: str) -> Owner | None:
+        """Return the owner of a chat's open turn; None: there is none."""
+        ...
+
+    async def begin_calls(self, run: Progress, call_ids: Collection[str]) -> bool:
+        """Record that tool calls begin, together with the message that has them. Idempotent.
+
+        Returns:
+            Whether this process owns the run. Otherwise they must not run.
+        """
+        ...
+
+    async def take_over(self, orphan: Orphan) -> TakenOverTurn | None:
+        """Take an open turn over; None: its process is back, or another one was faster."""
+        ...
+
+    async def end_of(self, run_id: str) -> RunEnd | None:
+        """Return how a run ended; None: it has not."""
+        ...
+
+    async def leave(self) -> None:
+        """Give the lease of this process up: it has no open turns any more."""
+        ...
 
 
 class ChatStore(Protocol):
@@ -151,6 +308,8 @@ class ChatStore(Protocol):
 
     #: approval requests for tool calls in these chats
     approvals: Approvals
+    #: who owns the runs in these chats
+    ownership: Ownership
 
     async def open(self) -> None:
         """Check that the store can be used; called at startup, or with the first request.
@@ -173,8 +332,9 @@ class ChatStore(Protocol):
     ) -> Turn:
         """Return the turn to run: the stored history with what the request may change in it.
 
-        Writes nothing. The caller holds the chat's lease, since a write of another run between
-        this call and `begin` makes `begin` fail.
+        Writes nothing, except the end of an open turn that no process runs any more. The caller
+        holds the chat's lease, since a write of another run between this call and `begin` makes
+        `begin` fail.
 
         Args:
             request: The checked body of the request.
@@ -185,11 +345,14 @@ class ChatStore(Protocol):
             The turn, with the revision of the chat that it was made from.
 
         Raises:
+            ChatBusy: Another process owns an open turn of the chat.
             ChatError: The request does not fit the stored chat.
         """
         ...
 
-    async def begin(self, turn: Turn, *, run_id: str, epoch: int = 0) -> None:
+    async def begin(
+        self, turn: Turn, *, run_id: str, epoch: int = 0, request_digest: str = ""
+    ) -> int:
         """Store the start of a turn before any model call, with what is new in its history: the
         user's message, tool outputs and approvals, or an edit.
 
@@ -198,6 +361,10 @@ class ChatStore(Protocol):
             run_id: Id of the run that executes it.
             epoch: Fencing token of the run's lease, up to 2**63 - 1. Writes with a smaller one
                 than the last are ignored.
+            request_digest: Digest of the request, the same whenever a client repeats it.
+
+        Returns:
+            The epoch, which is higher than that of earlier turns unless it is 0.
 
         Raises:
             ChatChanged: The stored chat has changed since `turn` returned.
@@ -230,6 +397,7 @@ class ChatStore(Protocol):
         *,
         run_id: str,
         epoch: int = 0,
+        log_position: str | None = None,
     ) -> bool:
         """Store the end of a turn: the whole message (unless it is empty), outcome and model calls.
 
@@ -242,6 +410,7 @@ class ChatStore(Protocol):
             steps: Its model calls, in order.
             run_id: Id of the run.
             epoch: Fencing token of the run's lease, as for `begin`.
+            log_position: Up to where the log was read.
 
         Returns:
             False as for `checkpoint`.

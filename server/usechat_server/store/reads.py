@@ -85,13 +85,20 @@ async def chat_turns(connection: AsyncConnection, chat: Row[Any]) -> list[Stored
 async def open_turns(connection: AsyncConnection) -> list[OpenTurn]:
     """Return the turns without an end."""
     query = (
-        select(chats.c.owner, chats.c.id, turns.c.run_id, turns.c.message_id)
+        select(chats.c.owner, chats.c.id, turns)
         .join_from(turns, chats, turns.c.chat == chats.c.key)
         .where(turns.c.outcome.is_(None))
         .order_by(turns.c.key)
     )
     return [
-        OpenTurn(rows.user(row.owner), row.id, row.run_id, row.message_id)
+        OpenTurn(
+            rows.user(row.owner),
+            row.id,
+            row.run_id,
+            row.message_id,
+            row.epoch,
+            row.process is not None,
+        )
         for row in await connection.execute(query)
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 
+from usechat_server.aio import PerLoop
 from usechat_server.approvals.base import Approvals
 from usechat_server.approvals.decisions import decided_calls
 from usechat_server.chat_request import ChatRequest, new_message_id, turn_of
@@ -26,6 +28,7 @@ from usechat_server.store.approvals import StoredApprovals
 from usechat_server.store.base import (
     Branch,
     Chat,
+    ChatBusy,
     ChatChanged,
     ChatPage,
     ChatStore,
@@ -36,6 +39,7 @@ from usechat_server.store.base import (
 from usechat_server.store.branches import BranchRows, branches
 from usechat_server.store.database import Database
 from usechat_server.store.history import check_id, is_storable, next_history
+from usechat_server.store.ownership import SqlOwnership
 from usechat_server.store.retention import delete_chats_of, prune
 from usechat_server.store.tables import chats
 from usechat_server.turn import Turn
@@ -56,15 +60,19 @@ class SqlChatStore(ChatStore):
 
     Args:
         url: `sqlite:///chats.db` or `postgresql://user:password@host/database`.
+        clock: Returns the seconds since 1970, for leases; by default the database's.
 
     Raises:
         ValueError: The URL is neither, the file's folder does not exist, or PostgreSQL's driver is
             not installed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] | None = None) -> None:
         self.database: Database = Database(url)
         self.approvals: Approvals = StoredApprovals(self.database)
+        #: each event loop is a process of its own: it runs its own turns
+        self._process = PerLoop(partial(secrets.token_hex, 8))
+        self.ownership: SqlOwnership = SqlOwnership(self.database, self._process.get, clock)
 
     async def open(self) -> None:
         await schema.prepare(self.database)
@@ -80,6 +88,9 @@ class SqlChatStore(ChatStore):
     ) -> Turn:
         check_id("id", request.chat_id)
         row = await self._read_chat(user, request.chat_id, reads.contents)
+        while row is not None and row[0].run_id is not None:
+            await self._end_orphan(row[0].run_id)
+            row = await self._read_chat(user, request.chat_id, reads.contents)
         if row is None:
             return _first_turn(request, user, client_version)
         chat, contents = row
@@ -98,14 +109,26 @@ class SqlChatStore(ChatStore):
             resolved_messages=history.resolved_messages,
         )
 
-    async def begin(self, turn: Turn, *, run_id: str, epoch: int = 0) -> None:
-        async def transaction(connection: AsyncConnection) -> None:
+    async def begin(
+        self, turn: Turn, *, run_id: str, epoch: int = 0, request_digest: str = ""
+    ) -> int:
+        async def transaction(connection: AsyncConnection) -> int:
             chat = await writes.open_chat(connection, turn, run_id)
             await writes.store_history(connection, chat, turn, run_id)
-            await writes.open_turn(connection, chat, turn, run_id, epoch)
+            begun = await writes.open_turn(
+                connection,
+                chat,
+                turn,
+                run_id=run_id,
+                epoch=epoch,
+                process=self._process.get(),
+                request_digest=request_digest,
+            )
+            await self.ownership.renew_lease(connection)
+            return begun
 
         try:
-            await self.database.write(transaction, adds=partial(writes.added_size, turn))
+            return await self.database.write(transaction, adds=partial(writes.added_size, turn))
         except exc.IntegrityError:
             raise ChatChanged from None
 
@@ -129,6 +152,7 @@ class SqlChatStore(ChatStore):
         *,
         run_id: str,
         epoch: int = 0,
+        log_position: str | None = None,
     ) -> bool:
         async def transaction(connection: AsyncConnection) -> bool:
             row = await writes.lock_turn(connection, run_id)
@@ -136,7 +160,8 @@ class SqlChatStore(ChatStore):
                 return False
             if row.outcome is not None:
                 return epoch == row.epoch
-            await writes.save_message(connection, row, message, run_id=run_id, epoch=epoch)
+            place = {"epoch": epoch, "log_position": log_position}
+            await writes.save_message(connection, row, message, run_id=run_id, **place)
             await writes.end_turn(connection, row, outcome, steps, run_id=run_id, epoch=epoch)
             return True
 
@@ -208,6 +233,20 @@ class SqlChatStore(ChatStore):
     async def turns(self, user: str | None, chat_id: str) -> Sequence[StoredTurn] | None:
         row = await self._read_chat(user, chat_id, reads.chat_turns)
         return None if row is None else row[1]
+
+    async def _end_orphan(self, run_id: str) -> None:
+        """End an open turn that no process runs. Raises ChatBusy if one may run it."""
+
+        async def transaction(connection: AsyncConnection) -> None:
+            turn = await writes.lock_turn(connection, run_id)
+            owner = await self.ownership.owner_of(connection, run_id)
+            if turn is None or owner is None:
+                return
+            if owner.is_alive:
+                raise ChatBusy(owner)
+            await writes.interrupt_locked_turn(connection, turn, run_id)
+
+        await self.database.write(transaction)
 
     async def _read_chat(
         self,

@@ -17,7 +17,16 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["approvals", "chats", "messages", "metadata", "steps", "turns"]
+__all__ = [
+    "approvals",
+    "chats",
+    "messages",
+    "metadata",
+    "processes",
+    "steps",
+    "tool_calls",
+    "turns",
+]
 
 #: Constraints and indexes get names, since a later migration has to name what it changes.
 metadata: MetaData = MetaData(
@@ -99,6 +108,17 @@ turns: Table = Table(
     Column("outcome", Text),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
+    #: the process that owns its run; None: a release without process leases began it
+    Column("process", Text),
+    #: how often another process has taken its run over
+    Column("takeovers", Integer, nullable=False, server_default="0"),
+    #: digest of the request that it responds to
+    Column("request_digest", Text),
+    #: the turn as JSON, without the history, which is in the messages table
+    Column("request", Text),
+    #: the log that the stored message was read from, and up to where
+    Column("log_id", Text),
+    Column("log_position", Text),
     Index(None, "chat"),
 )
 Index(
@@ -106,6 +126,24 @@ Index(
     turns.c.key,
     sqlite_where=turns.c.outcome.is_(None),
     postgresql_where=turns.c.outcome.is_(None),
+)
+
+#: A process owns the open turns that name it until its lease expires.
+processes: Table = Table(
+    "usechat_processes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+#: The tool calls that must not run twice: one that began and has not ended is not run again.
+tool_calls: Table = Table(
+    "usechat_tool_calls",
+    metadata,
+    _of("turns", primary_key=True),
+    Column("tool_call_id", Text, primary_key=True),
+    Column("began_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
 )
 
 steps: Table = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ui_message_stream.messages import UIMessage
 
@@ -18,8 +18,10 @@ from usechat_server.store.tables import chats, messages, steps, turns
 from usechat_server.turn import Turn
 
 __all__ = [
+    "LockedTurn",
     "added_size",
     "end_turn",
+    "interrupt_locked_turn",
     "interrupt_turn",
     "lock_turn",
     "open_chat",
@@ -90,17 +92,31 @@ async def store_history(connection: AsyncConnection, chat: int, turn: Turn, run_
 
 
 async def open_turn(
-    connection: AsyncConnection, chat: int, turn: Turn, run_id: str, epoch: int
-) -> None:
-    """Store that the turn is running."""
+    connection: AsyncConnection,
+    chat: int,
+    turn: Turn,
+    *,
+    run_id: str,
+    epoch: int,
+    process: str,
+    request_digest: str,
+) -> int:
+    """Store that the turn is running in a process. Return its epoch."""
+    if epoch:
+        last = await connection.scalar(select(func.max(turns.c.epoch)).filter_by(chat=chat))
+        epoch = max(epoch, (last or 0) + 1)
     values = {
         "chat": chat,
         "run_id": run_id,
         "epoch": epoch,
         "message_id": turn.message_id,
         "started_at": rows.now(),
+        "process": process,
+        "request_digest": request_digest,
+        "request": turn.to_json(with_history=False).decode(),
     }
     await connection.execute(insert(turns).values(values))
+    return epoch
 
 
 class LockedTurn(NamedTuple):
@@ -112,6 +128,9 @@ class LockedTurn(NamedTuple):
     outcome: str | None
     #: the epoch that its run last wrote with
     epoch: int
+    #: the log that the stored message was read from, and up to where
+    log_id: str | None
+    log_position: str | None
     #: the run that began last in the chat, unless it has ended
     active_run_id: str | None
 
@@ -122,17 +141,37 @@ async def lock_turn(connection: AsyncConnection, run_id: str) -> LockedTurn | No
     lock = select(chats.c.run_id).filter_by(key=chat).with_for_update()
     if (chat_row := (await connection.execute(lock)).one_or_none()) is None:
         return None
-    query = select(turns.c.key, turns.c.chat, turns.c.outcome, turns.c.epoch)
+    query = select(
+        turns.c.key,
+        turns.c.chat,
+        turns.c.outcome,
+        turns.c.epoch,
+        turns.c.log_id,
+        turns.c.log_position,
+    )
     turn_row = (await connection.execute(query.filter_by(run_id=run_id))).one()
     return LockedTurn(*turn_row, chat_row.run_id)
 
 
 async def save_message(
-    connection: AsyncConnection, turn: LockedTurn, message: UIMessage, *, run_id: str, epoch: int
+    connection: AsyncConnection,
+    turn: LockedTurn,
+    message: UIMessage,
+    *,
+    run_id: str,
+    **turn_values: Any,
 ) -> bool:
-    """Store what a run wrote. Returns False if a newer run owns or has replaced the message."""
+    """Store what a run wrote. Returns False if a newer run owns or has replaced the message.
+
+    Args:
+        connection: The transaction.
+        turn: The turn.
+        message: The message so far.
+        run_id: Id of the run.
+        turn_values: What is stored about the turn: its epoch, and the place in its log.
+    """
     values = {"content": rows.content(message), "updated_at": rows.now()}
-    await connection.execute(update(turns).filter_by(key=turn.key).values(epoch=epoch))
+    await connection.execute(update(turns).filter_by(key=turn.key).values(turn_values))
     await _touch_chat(connection, turn)
     own_message = _update_message(turn.chat, message.id).where(messages.c.run_id == run_id)
     if (await connection.execute(own_message.values(values))).rowcount:
@@ -166,8 +205,12 @@ async def end_turn(
 async def interrupt_turn(connection: AsyncConnection, run_id: str) -> None:
     """End a turn that no process runs, with its message as of the last checkpoint."""
     turn = await lock_turn(connection, run_id)
-    if turn is None or turn.outcome is not None:
-        return
+    if turn is not None and turn.outcome is None:
+        await interrupt_locked_turn(connection, turn, run_id)
+
+
+async def interrupt_locked_turn(connection: AsyncConnection, turn: LockedTurn, run_id: str) -> None:
+    """End an open turn whose chat is locked."""
     run: Any = {"run_id": run_id, "epoch": turn.epoch}
     query = select(messages.c.content).filter_by(chat=turn.chat, branch=0, run_id=run_id)
     if (content := await connection.scalar(query)) is not None:

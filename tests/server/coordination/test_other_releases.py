@@ -37,7 +37,7 @@ async def begin_run(redis: RedisCommands, key: ChatKey, turn: bytes) -> HeldLeas
     run, chat_digest = f"run of {key.chat_id}", hash_chat_key(key)
     epoch = await redis.acquire(chat_digest, run, "digest")
     assert epoch is not None
-    held = HeldLease(chat_digest, run, epoch)
+    held = HeldLease(chat_digest, run, epoch, run)
     fields: dict[str, str | bytes] = {
         "run": run,
         "digest": "digest",

@@ -74,6 +74,8 @@ class BegunRun:
     def subscribe(self) -> LogSubscription:
         raise AssertionError("nothing reads it")
 
+    is_proven_owner = True
+
 
 async def refuse(orphan: OrphanedRun) -> None:
     raise AssertionError("its owner was suspended")

@@ -37,12 +37,12 @@ class Process:
 
     def __init__(self, url: str, run_id: str) -> None:
         self.commands = RedisCommands(url)
-        self.remote_log = RemoteLog("chat", run_id, None)
+        self.remote_log = RemoteLog("chat", run_id, run_id, None)
         self._wake = "0"
 
     async def read(self) -> None:
         """Read everything that is there now."""
-        known = {self.remote_log.run_id: self.remote_log.last_entry_id}
+        known = {self.remote_log.log_id: self.remote_log.last_entry_id}
         await self.commands.wake(self.commands.process)  # so that there is always an update
         self._wake, updates = await self.commands.read_updates(self._wake, known)
         for entries in updates.values():
@@ -72,7 +72,11 @@ def test_a_reader_that_joins_at_any_point_has_the_owners_log(
         log.append(writer.write(Start(message_id="m")))
         lost: list[None] = []
         published = PublishedLog(
-            HeldLease(f"chat{run_id}", run_id, 1), log, {"run": run_id}, lambda: lost.append(None)
+            HeldLease(f"chat{run_id}", run_id, 1, run_id),
+            log,
+            {"run": run_id},
+            lambda: lost.append(None),
+            None,
         )
         readers: dict[int, Process] = {}
 

@@ -13,7 +13,7 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.loop.loop import AgentLoop
-from usechat_server.loop.run_writer import RunWriter
+from usechat_server.loop.run_writer import RunWriter, Takeover
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import StepResult
 from usechat_server.run_log.log import Log
@@ -57,7 +57,7 @@ class Successor:
             chunks, position = dead.log.read_chunks(position)
             log.append(chunks)
 
-        self.writer = RunWriter(turn, record, log)
+        self.writer = RunWriter(turn, record, Takeover(log))
         agent = Agent(self.model, tools=[self.pay])
         loop = AgentLoop(agent.spec, None, SignedApprovals(None, MemoryNonces()))
         reason = await loop.respond(self.writer, UsageTracker(turn, log.text_bytes))

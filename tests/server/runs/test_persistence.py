@@ -20,6 +20,7 @@ from usechat_server.results import Outcome, Step
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs import persistence as persistence_module
 from usechat_server.runs import run as run_module
+from usechat_server.store.base import Orphan, Progress, Renewal
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -71,9 +72,7 @@ def test_a_client_that_loads_a_running_chat_can_resume_it_even_if_another_got_th
         assert server.request("GET", "/api/chat/c1/stream").status_code == 204
 
 
-def test_a_killed_process_leaves_the_text_so_far_and_a_usable_chat(
-    tmp_path: Path,
-) -> None:
+def test_a_process_that_restarts_takes_over_what_it_left(tmp_path: Path) -> None:
     env = {"USECHAT_STORE": f"sqlite:///{tmp_path}/chats.db"}
     with (
         serve("tests.harness.apps:endless", "usechat", env=env) as served,
@@ -83,11 +82,14 @@ def test_a_killed_process_leaves_the_text_so_far_and_a_usable_chat(
         wait_until_stored(served, "Hello there")
         served.process.kill()
     with serve("tests.harness.apps:agent", "usechat", env=env) as served:
-        [_, reading] = get_chat(served)["messages"]
-        assert reading["parts"][-1] == {"type": "text", "text": "Hello there", "state": "done"}
-        assert get_chat(served)["activeRunId"] is None
-        with StreamClient("GET", f"{served.url}/api/chat/c1/stream") as client:
-            assert client.end().status == 204
+        chat = get_chat(served)
+        assert chat["messages"][1]["parts"][-1]["text"] == "Hello there"
+        assert chat["activeRunId"] == client.run_id
+        with StreamClient("GET", f"{served.url}/api/chat/c1/stream") as resumed:
+            assert resumed.end().chunks[-1]["type"] == "finish"
+        chat = get_chat(served)
+        assert chat["activeRunId"] is None
+        assert len(chat["messages"]) == 2
         with StreamClient("POST", f"{served.url}/api/chat", post_body(2)) as client:
             assert client.end().done
         assert len(get_chat(served)["messages"]) == 4
@@ -105,39 +107,41 @@ def wait_until_stored(served: ServerProcess, expected: str) -> None:
         time.sleep(0.05)
 
 
+class Everything:
+    """What a process owns that never loses a run."""
+
+    def __contains__(self, run: object) -> bool:
+        return True
+
+
 class Store:
-    """The part of `ChatStore` that runs write to. A test can make it slow or unavailable."""
+    """The part of `ChatStore` that runs write to. A test can make it unavailable."""
 
     def __init__(self) -> None:
         self.is_unavailable = False
-        self.open = asyncio.Event()
-        self.open.set()
         self.checkpoints: list[UIMessage] = []
         self.ends: list[tuple[str, Outcome, UIMessage]] = []
         self.attempts = 0
+        self.ownership = self
         self._change = asyncio.Condition()
-        self._busy = False
 
-    async def checkpoint(
-        self, turn: Turn, message: UIMessage, *, run_id: str, epoch: int = 0
-    ) -> bool:
-        await self._write()
-        assert not self.ends
-        self.checkpoints.append(message)
-        return True
+    async def renew(self, progress: Sequence[Progress]) -> Renewal:
+        if progress:
+            await self._write()
+            self.checkpoints += [run.message for run in progress]
+        return Renewal(Everything(), ())  # type: ignore[arg-type]
+
+    async def orphans(self) -> Sequence[Orphan]:
+        return ()
+
+    async def leave(self) -> None:
+        pass
 
     async def finish(
-        self,
-        turn: Turn,
-        message: UIMessage,
-        outcome: Outcome,
-        steps: Sequence[Step],
-        *,
-        run_id: str,
-        epoch: int = 0,
+        self, turn: Turn, message: UIMessage, outcome: Outcome, steps: Sequence[Step], **fields: Any
     ) -> bool:
         await self._write()
-        self.ends.append((run_id, outcome, message))
+        self.ends.append((fields["run_id"], outcome, message))
         return True
 
     async def wait_for_attempts(self, attempts: int) -> None:
@@ -146,25 +150,21 @@ class Store:
             await self._change.wait_for(lambda: self.attempts >= attempts)
 
     async def _write(self) -> None:
-        assert not self._busy, "two writes of one run at once"
-        self._busy = True
-        try:
-            async with self._change:
-                self.attempts += 1
-                self._change.notify_all()
-            await self.open.wait()
-            if self.is_unavailable:
-                raise StoreUnavailable
-        finally:
-            self._busy = False
+        async with self._change:
+            self.attempts += 1
+            self._change.notify_all()
+        if self.is_unavailable:
+            raise StoreUnavailable
 
 
 def text_part(expected: str) -> TextPart:
     return TextPart(text=expected, state="done")
 
 
-async def start_with_store(store: Store, *script: ScriptEvent) -> tuple[Runs, StartedRun]:
-    runs = Runs(RunConfig(store=store))  # type: ignore[arg-type]
+async def start_with_store(
+    store: Store, *script: ScriptEvent, seconds: float = 1.0
+) -> tuple[Runs, StartedRun]:
+    runs = Runs(RunConfig(store=store, checkpoint_seconds=seconds))  # type: ignore[arg-type]
     question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
     turn = Turn(
         user=None,
@@ -176,10 +176,7 @@ async def start_with_store(store: Store, *script: ScriptEvent) -> tuple[Runs, St
     return runs, await start_run(runs, turn, Agent(Script([*script, StepResult("stop")])))
 
 
-async def test_a_message_in_progress_is_stored_at_intervals(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(persistence_module, "CHECKPOINT_SECONDS", 0.01)
+async def test_a_message_in_progress_is_stored_at_intervals() -> None:
     may_continue = [asyncio.Event() for _ in range(2)]
     store = Store()
     runs, run = await start_with_store(
@@ -189,6 +186,7 @@ async def test_a_message_in_progress_is_stored_at_intervals(
         *([TextDelta(id="0", delta="b")] for _ in range(2000)),
         may_continue[1],
         [TextEnd(id="0")],
+        seconds=0.01,
     )
     for event, expected in zip(may_continue, ("a", "a" + 2000 * "b"), strict=True):
         await store.wait_for_attempts(store.attempts + 1)
@@ -203,10 +201,7 @@ async def test_a_message_in_progress_is_stored_at_intervals(
     assert message.parts[-1] == text_part("a" + 2000 * "b")
 
 
-async def test_a_step_is_stored_at_once_and_an_unchanged_message_is_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(persistence_module, "CHECKPOINT_SECONDS", LONG)
+async def test_a_step_is_stored_at_once_and_an_unchanged_message_is_not() -> None:
     may_continue = asyncio.Event()
     store = Store()
     runs, run = await start_with_store(
@@ -214,29 +209,13 @@ async def test_a_step_is_stored_at_once_and_an_unchanged_message_is_not(
         [TextStart(id="0"), TextDelta(id="0", delta="a"), TextEnd(id="0"), FinishStep()],
         may_continue,
         [StartStep(), TextStart(id="1")],
+        seconds=LONG,
     )
     await store.wait_for_attempts(1)
     assert store.checkpoints[0].parts[-1] == text_part("a")
     may_continue.set()
     await asyncio.wait_for(AsgiHost(run.response()).read_chunks(), LONG)
     assert len(store.checkpoints) == 1
-    await runs.aclose()
-
-
-async def test_a_slow_checkpoint_never_overwrites_the_end() -> None:
-    store = Store()
-    store.open.clear()
-    runs, run = await start_with_store(
-        store, [TextStart(id="0"), TextEnd(id="0"), FinishStep()], [StartStep()]
-    )
-    await store.wait_for_attempts(1)
-    host = AsgiHost(run.response())
-    reading = host.request()
-    await host.wait_for_body(lambda body: b"start-step" in body)
-    assert not store.ends
-    store.open.set()
-    await asyncio.wait_for(reading, LONG)
-    assert len(store.ends) == 1  # and before the client had the end
     await runs.aclose()
 
 

@@ -36,6 +36,7 @@ from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Outcome, RunResult, Step, Usage
 from usechat_server.runs import Hooks, RunConfig, Runs
 from usechat_server.runs.responder import Responder
+from usechat_server.store.base import Orphan, Progress, Renewal
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -105,6 +106,13 @@ class Call:
         self.closed = True
 
 
+class Everything:
+    """What a process owns that never loses a run."""
+
+    def __contains__(self, run: object) -> bool:
+        return True
+
+
 @dataclass
 class Store:
     """Records what was stored of each run."""
@@ -113,10 +121,22 @@ class Store:
     #: writes that came after the end of their run
     late: int = 0
 
-    async def checkpoint(self, turn: Turn, message: UIMessage, **fields: Any) -> bool:
+    @property
+    def ownership(self) -> Store:
+        return self
+
+    async def renew(self, progress: Sequence[Progress]) -> Renewal:
         await asyncio.sleep(0)
-        self.late += fields["run_id"] in self.ends
-        return True
+        return Renewal(Everything(), ())  # type: ignore[arg-type]
+
+    async def orphans(self) -> Sequence[Orphan]:
+        return ()
+
+    async def owner(self, user: str | None, chat_id: str) -> None:
+        return None
+
+    async def leave(self) -> None:
+        pass
 
     async def finish(
         self, turn: Turn, message: UIMessage, outcome: Outcome, steps: Sequence[Step], **fields: Any

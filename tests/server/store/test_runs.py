@@ -8,7 +8,7 @@ import pytest
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.results import Step, Usage
-from usechat_server.store.base import ChatChanged
+from usechat_server.store.base import ChatBusy, ChatChanged
 from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Turn
 
@@ -181,13 +181,19 @@ async def test_a_turn_made_from_an_older_state_does_not_begin(
     assert await store.open_turns() == []
 
 
-async def test_a_turn_made_from_a_checkpoint_does_not_begin(store: SqlChatStore) -> None:
+async def test_a_turn_does_not_begin_while_another_process_owns_the_chat(
+    store: SqlChatStore, url: str
+) -> None:
     running = await begin_turn(store, "r1", message=user_message("u1"))
     assert await store.checkpoint(running, partial(running, "Ha"), run_id="r1")
-    early = await store.turn(chat_request(message=user_message("u2")), None, NEWEST_CLIENT_VERSION)
-    assert await store.finish(running, partial(running, "Half"), "finished", (), run_id="r1")
-    with pytest.raises(ChatChanged):
-        await store.begin(early, run_id="r2")
+    request = chat_request(message=user_message("u2"))
+    async with open_store(url) as other:
+        with pytest.raises(ChatBusy):
+            await other.turn(request, None, NEWEST_CLIENT_VERSION)
+        assert await store.finish(running, partial(running, "Half"), "finished", (), run_id="r1")
+        turn = await other.turn(request, None, NEWEST_CLIENT_VERSION)
+        await other.begin(turn, run_id="r2")
+    assert await describe_messages(store) == ["user: Hello", "assistant: Half", "user: Hello"]
 
 
 async def test_one_of_many_processes_begins_a_turn(store: SqlChatStore, url: str) -> None:
@@ -206,7 +212,7 @@ async def test_one_of_many_processes_begins_a_turn(store: SqlChatStore, url: str
             )
             refused = [one for one in outcomes if isinstance(one, ChatChanged)]
             assert len(refused) == len(stores) - 1, outcomes
-            winner = outcomes.index(None)
+            [winner] = [n for n, one in enumerate(outcomes) if not isinstance(one, ChatChanged)]
             assert [one.run_id for one in await store.open_turns()] == [runs[winner]]
             end = partial(turns[winner], "End", "done")
             assert await other.finish(turns[winner], end, "finished", (), run_id=runs[winner])

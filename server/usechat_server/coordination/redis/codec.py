@@ -9,10 +9,9 @@ from ui_message_stream import json_codec
 from ui_message_stream.chunks import encode_chunk, parse_chunk
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 
-from usechat_server.run_log.log import Position
 from usechat_server.turn import WRAPPERS
 
-__all__ = ["decode", "encode", "position_id"]
+__all__ = ["decode", "encode"]
 
 
 def encode(chunks: Sequence[ChunkVariant]) -> bytes:
@@ -35,12 +34,6 @@ def decode(data: bytes) -> list[ChunkVariant]:
     """
     values = json_codec.decode_pruned(data, wrappers=WRAPPERS)
     return [_decode_variant(value) for value in values]
-
-
-def position_id(position: Position) -> str:
-    """Return a position in a log as the id of a stream entry; both are ordered alike."""
-    item, offset = position
-    return f"{item}-{offset}"
 
 
 def _encode_variant(variant: ChunkVariant) -> bytes:

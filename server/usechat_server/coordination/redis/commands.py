@@ -26,6 +26,7 @@ __all__ = [
     "Append",
     "Entries",
     "HeldLease",
+    "PublishedRun",
     "RedisCommands",
     "RenewedLease",
     "RunState",
@@ -88,6 +89,18 @@ class HeldLease(NamedTuple):
     chat_digest: str
     run_id: str
     epoch: int
+    #: the log that belongs to it
+    log_id: str
+
+
+class PublishedRun(NamedTuple):
+    """What a process has published of its run, beside the log."""
+
+    turn: bytes
+    log_id: str
+    #: whether the log has its end
+    has_ended: bool
+    is_stop_requested: bool
 
 
 class Append(NamedTuple):
@@ -114,6 +127,7 @@ class Takeover(NamedTuple):
     stop_request: str
     #: how often it was taken over before
     earlier_takeovers: int
+    log_id: str
 
 
 class RenewedLease(NamedTuple):
@@ -135,16 +149,16 @@ def _chat(chat_digest: str) -> str:
     return f"usechat:chat:{chat_digest}"
 
 
-def _log(run_id: str) -> str:
-    return f"usechat:log:{run_id}"
+def _log(log_id: str) -> str:
+    return f"usechat:log:{log_id}"
 
 
-def _folded(run_id: str) -> str:
-    return f"usechat:folded:{run_id}"
+def _folded(log_id: str) -> str:
+    return f"usechat:folded:{log_id}"
 
 
-def _readers(run_id: str) -> str:
-    return f"usechat:readers:{run_id}"
+def _readers(log_id: str) -> str:
+    return f"usechat:readers:{log_id}"
 
 
 def _resumes(chat_digest: str) -> str:
@@ -229,6 +243,16 @@ class RedisCommands:
         results = await pipeline.execute()
         return [run.decode() if run and not closed else None for run, closed in results]
 
+    async def active_log_ids(self, chat_digests: Sequence[str]) -> list[str | None]:
+        """Return, for each chat, the id of the log that its run writes."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for chat_digest in chat_digests:
+            pipeline.hmget(_chat(chat_digest), ["log", "run", "closed"])
+        results = await pipeline.execute()
+        return [
+            (log or run).decode() if run and not closed else None for log, run, closed in results
+        ]
+
     async def release(self, lease: HeldLease) -> None:
         """Free a chat that was claimed and has no run yet."""
         keys = [_chat(lease.chat_digest), _LEASES]
@@ -243,8 +267,8 @@ class RedisCommands:
         """
         keys = [_LEASES, _SINCE]
         arguments: list[Any] = [_ms(LEASE), _ms(_KEY_EXPIRY)]
-        for chat_digest, run_id, epoch in leases:
-            keys += [_chat(chat_digest), _log(run_id), _folded(run_id), _readers(run_id)]
+        for chat_digest, _, epoch, log_id in leases:
+            keys += [_chat(chat_digest), _log(log_id), _folded(log_id), _readers(log_id)]
             arguments += [chat_digest, epoch]
         expired, *renewed = await self._run(scripts.RENEW, keys, arguments)
         return [chat_digest.decode() for chat_digest in expired], [
@@ -259,7 +283,7 @@ class RedisCommands:
         status, *values = await self._run(scripts.TAKE_OVER, keys, arguments)
         if status != b"taken":
             return None
-        run_id, epoch, turn, request_digest, stop, takeovers = values
+        run_id, epoch, turn, request_digest, stop, takeovers, log_id = values
         return Takeover(
             run_id.decode(),
             int(epoch),
@@ -267,6 +291,8 @@ class RedisCommands:
             request_digest.decode(),
             stop.decode(),
             int(takeovers),
+            # A former release does not name the log.
+            (log_id or run_id).decode(),
         )
 
     async def request_stop(
@@ -315,7 +341,7 @@ class RedisCommands:
             *pairs,
             *batches,
         ]
-        keys = [_chat(lease.chat_digest), _LEASES, _log(lease.run_id), _folded(lease.run_id)]
+        keys = [_chat(lease.chat_digest), _LEASES, _log(lease.log_id), _folded(lease.log_id)]
         return await self._run_for_status(scripts.REWRITE_LOG, keys, arguments)
 
     async def append(self, appends: Sequence[Append]) -> list[str]:
@@ -331,7 +357,7 @@ class RedisCommands:
 
     async def end_log(self, lease: HeldLease, start: str, end: str) -> str:
         """Write the end of a log."""
-        keys = [_chat(lease.chat_digest), _log(lease.run_id)]
+        keys = [_chat(lease.chat_digest), _log(lease.log_id)]
         return await self._run_for_status(scripts.END_LOG, keys, [lease.epoch, start, end])
 
     async def end_run(self, lease: HeldLease, *, is_unacknowledged: bool) -> str:
@@ -339,24 +365,30 @@ class RedisCommands:
 
         With `is_unacknowledged`, the same request gets this response until its end is acknowledged.
         """
-        chat_digest, run_id, epoch = lease
-        keys = [_chat(chat_digest), _LEASES, _log(run_id), _folded(run_id), _readers(run_id)]
+        chat_digest, _, epoch, log_id = lease
+        keys = [_chat(chat_digest), _LEASES, _log(log_id), _folded(log_id), _readers(log_id)]
         unacknowledged = "1" if is_unacknowledged else ""
         arguments = [chat_digest, epoch, unacknowledged, _ms(UNACKNOWLEDGED_SECONDS)]
         return await self._run_for_status(scripts.END_RUN, keys, arguments)
 
     # A log, as other processes read it
 
-    async def get_turn(self, chat_digest: str, run_id: str) -> bytes | None:
-        """Return the turn of a run; None if the run is not the chat's last one."""
-        current_run, turn = await self._redis.hmget(_chat(chat_digest), ["run", "turn"])
-        return cast(bytes, turn) if current_run == run_id.encode() else None
+    async def get_published(self, chat_digest: str, run_id: str) -> PublishedRun | None:
+        """Return what is known of a run; None if the run is not the chat's last one."""
+        current_run, turn, log_id, closed, stop = await self._redis.hmget(
+            _chat(chat_digest), ["run", "turn", "log", "closed", "stop"]
+        )
+        if current_run != run_id.encode() or turn is None:
+            return None
+        # A former release does not name the log.
+        log = run_id if log_id is None else log_id.decode()
+        return PublishedRun(turn, log, closed is not None, bool(stop))
 
-    async def read_log(self, run_id: str) -> tuple[list[bytes], Entries]:
+    async def read_log(self, log_id: str) -> tuple[list[bytes], Entries]:
         """Return all of a log as it is at one moment: its folded batches, then its entries."""
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.lrange(_folded(run_id), 0, -1)
-        pipeline.xrange(_log(run_id))
+        pipeline.lrange(_folded(log_id), 0, -1)
+        pipeline.xrange(_log(log_id))
         batches, entries = await pipeline.execute()
         return batches, _decode_entries(entries)
 
@@ -369,19 +401,19 @@ class RedisCommands:
 
         Args:
             last_wake: Id of the last wake that is known.
-            logs: Run ids, with the id of the last entry that is known of each log.
+            logs: Ids of logs, with the id of the last entry that is known of each.
 
         Returns:
-            The id of the last wake, and the new entries by run id.
+            The id of the last wake, and the new entries by log.
         """
         own = f"usechat:wake:{self.process}"
-        streams = {own: last_wake, **{_log(run_id): last for run_id, last in logs.items()}}
+        streams = {own: last_wake, **{_log(log_id): last for log_id, last in logs.items()}}
         results = await self._updates.xread(streams, count=_MAX_UPDATES, block=_ms(_BLOCK))
         updates = {stream.decode(): _decode_entries(entries) for stream, entries in results}
         for entry_id, _ in updates.pop(own, []):
             last_wake = entry_id
         return last_wake, {
-            run_id: updates[_log(run_id)] for run_id in logs if _log(run_id) in updates
+            log_id: updates[_log(log_id)] for log_id in logs if _log(log_id) in updates
         }
 
     async def wake(self, process: str) -> None:
@@ -390,23 +422,23 @@ class RedisCommands:
         await self._redis.xadd(stream, {"d": ""}, maxlen=100, approximate=True)
         await self._redis.pexpire(stream, _ms(_KEY_EXPIRY))
 
-    async def renew_reads(self, run_ids: Iterable[str]) -> None:
+    async def renew_reads(self, log_ids: Iterable[str]) -> None:
         """Record that this process still has readers of these logs."""
         now, _ = await self._redis.time()
         pipeline = self._redis.pipeline(transaction=False)
-        for run_id in run_ids:
-            pipeline.zadd(_readers(run_id), {self.process: _ms(now + LEASE)})
-            pipeline.pexpire(_readers(run_id), _ms(_KEY_EXPIRY))
+        for log_id in log_ids:
+            pipeline.zadd(_readers(log_id), {self.process: _ms(now + LEASE)})
+            pipeline.pexpire(_readers(log_id), _ms(_KEY_EXPIRY))
         await pipeline.execute()
 
-    async def start_reading(self, chat_digest: str, run_id: str) -> None:
+    async def start_reading(self, chat_digest: str, log_id: str) -> None:
         """Record that this process has its first reader of a log, and tell the owner."""
-        await self.renew_reads([run_id])
+        await self.renew_reads([log_id])
         await self._wake_owner(chat_digest)
 
-    async def stop_reading(self, chat_digest: str, run_id: str) -> None:
+    async def stop_reading(self, chat_digest: str, log_id: str) -> None:
         """Record that this process has no more readers of a log, and tell the owner."""
-        await self._redis.zrem(_readers(run_id), self.process)
+        await self._redis.zrem(_readers(log_id), self.process)
         await self._wake_owner(chat_digest)
 
     # Approvals
@@ -423,7 +455,7 @@ class RedisCommands:
         pipeline = self._redis.pipeline(transaction=False)
         sha = self._scripts[scripts.APPEND].sha
         for lease, start, end, batch, folded in appends:
-            keys = [_chat(lease.chat_digest), _log(lease.run_id), _folded(lease.run_id)]
+            keys = [_chat(lease.chat_digest), _log(lease.log_id), _folded(lease.log_id)]
             pipeline.evalsha(sha, 3, *keys, lease.epoch, start, end, batch, *folded)
         results = await pipeline.execute(raise_on_error=False)
         for result in results:

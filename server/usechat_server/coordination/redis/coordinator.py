@@ -6,15 +6,20 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, time
 from typing import Any, TypeVar
+
+from ui_message_stream.chunks import Error
 
 from usechat_server.aio import cancel
 from usechat_server.coordination.base import (
     ChatKey,
+    FindEnd,
+    FormerLog,
     LeasedRun,
     LogSubscription,
     OrphanedRun,
+    RunEnd,
     TakeOver,
 )
 from usechat_server.coordination.redis.commands import (
@@ -63,6 +68,8 @@ class RedisCoordinator:
         commands: RedisCommands,
         take_over: TakeOver,
         read_turn: Callable[[bytes], Turn] = Turn.from_json,
+        *,
+        find_end: FindEnd | None = None,
     ) -> None:
         """Start the tasks that renew leases and publish and follow logs.
 
@@ -70,10 +77,13 @@ class RedisCoordinator:
             commands: The Redis commands; the caller closes them.
             take_over: Called with each run whose owner crashed.
             read_turn: Decodes what `Turn.to_json` returned in another process.
+            find_end: Returns how a run ended, according to the store, which decides who owns a run;
+                None: there is no store, and Redis decides.
         """
         self._commands = commands
         self._read_turn = read_turn
         self._take_over = take_over
+        self._find_end = find_end
         self._leases: dict[ChatKey, RedisLease] = {}
         self._publisher = LogPublisher(commands)
         self._subscriber = LogSubscriber(commands)
@@ -86,10 +96,43 @@ class RedisCoordinator:
 
     async def acquire(self, key: ChatKey, run_id: str, request_digest: str) -> RedisLease | None:
         chat_digest = hash_chat_key(key)
-        epoch = await _or_unavailable(self._commands.acquire(chat_digest, run_id, request_digest))
+        try:
+            epoch = await self._commands.acquire(chat_digest, run_id, request_digest)
+        except UNAVAILABLE:
+            if self._find_end is None:
+                raise ServiceUnavailable(UNREACHABLE) from None
+            # The store decides. The clock only makes the epoch higher than that of an earlier run.
+            epoch = int(time() * 1e6) if self._is_free_here(key) else None
         if epoch is None:
             return None
-        return self._add_lease(key, HeldLease(chat_digest, run_id, epoch), request_digest)
+        return self._add_lease(key, HeldLease(chat_digest, run_id, epoch, run_id), request_digest)
+
+    async def adopt(self, key: ChatKey, run_id: str) -> RedisLease | None:
+        if not self._is_free_here(key):
+            return None
+        return self._add_lease(key, HeldLease(hash_chat_key(key), run_id, 0, run_id), "")
+
+    async def former_log(self, key: ChatKey, run_id: str) -> FormerLog | None:
+        try:
+            published = await self._commands.get_published(hash_chat_key(key), run_id)
+            if published is None:
+                return None
+            log = Log(Turn.from_json(published.turn).continued)
+            has_ended = await load_log(self._commands, published.log_id, log)
+        except UNAVAILABLE:
+            return None
+        except (ValueError, LookupError, TypeError):  # probably of another release
+            logger.exception("run %s: cannot decode its published log", run_id)
+            return None
+        has_failed = has_ended and isinstance(log.last_chunk, Error)
+        return FormerLog(
+            published.turn,
+            published.log_id,
+            log,
+            has_ended and not has_failed,
+            has_failed,
+            published.is_stop_requested,
+        )
 
     async def get(self, key: ChatKey) -> RedisRunHandle | None:
         lease = self._leases.get(key)
@@ -189,8 +232,23 @@ class RedisCoordinator:
                 return False
             await asyncio.sleep(_POLL)
 
+    def _is_free_here(self, key: ChatKey) -> bool:
+        """Whether no run of this process has the chat."""
+        lease = self._leases.get(key)
+        if lease is not None and lease.is_over:
+            lease.drop()
+            return True
+        return lease is None
+
     def _add_lease(self, key: ChatKey, held: HeldLease, request_digest: str) -> RedisLease:
-        lease = RedisLease(key, held, request_digest, self._publisher, self._remove_lease)
+        lease = RedisLease(
+            key,
+            held,
+            request_digest,
+            self._publisher,
+            self._remove_lease,
+            store_decides=self._find_end is not None,
+        )
         self._leases[key] = lease
         return lease
 
@@ -209,14 +267,24 @@ class RedisCoordinator:
         self._start_task(self._take_over_run(chat_digest))
 
     async def _take_over_run(self, chat_digest: str) -> None:
+        end: RunEnd | None = None
+        if self._find_end is not None:
+            # The store finds the runs that go on. Here it is about logs without a run.
+            state = await self._commands.get(chat_digest)
+            if state is None:
+                return
+            if state.state == "active":
+                end = await self._find_end(state.run_id)
+                if end is None:
+                    return
         takeover = await self._commands.take_over(chat_digest)
         if takeover is None:
             return
-        held = HeldLease(chat_digest, takeover.run_id, takeover.epoch)
+        held = HeldLease(chat_digest, takeover.run_id, takeover.epoch, takeover.log_id)
         try:
             turn = self._read_turn(takeover.turn)
             log = Log(turn.continued)
-            has_ended = await load_log(self._commands, takeover.run_id, log)
+            has_ended = await load_log(self._commands, takeover.log_id, log)
         except (ValueError, LookupError, TypeError):
             # Probably written by another release: release the lease, so that readers get an error
             # and the chat accepts new messages.
@@ -231,7 +299,7 @@ class RedisCoordinator:
             and not takeover.stop_request
             and takeover.earlier_takeovers < _MAX_TAKEOVERS
         )
-        await self._take_over(OrphanedRun(turn, log, lease, can_continue))
+        await self._take_over(OrphanedRun(turn, log, lease, can_continue, end))
 
     def _start_task(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
         task = asyncio.create_task(work)

@@ -46,7 +46,7 @@ class Heartbeat:
         self._take_over = take_over
         #: since when every tick has reached Redis
         self._available_since: float | None = None
-        #: run ids of logs that are read here and missing in Redis, and since when
+        #: ids of logs that are read here and missing in Redis, and since when
         self._missing_since: dict[str, float] = {}
         self._task = asyncio.create_task(self._run(), name="redis heartbeat")
 
@@ -96,16 +96,16 @@ class Heartbeat:
         ]
         if not remote_logs:
             return
-        await self._commands.renew_reads(remote_log.run_id for remote_log in remote_logs)
-        active = await self._commands.active_run_ids(
+        await self._commands.renew_reads(remote_log.log_id for remote_log in remote_logs)
+        active = await self._commands.active_log_ids(
             [remote_log.chat_digest for remote_log in remote_logs]
         )
         missing = {
-            remote_log.run_id
-            for remote_log, run_id in zip(remote_logs, active, strict=True)
-            if run_id != remote_log.run_id
+            remote_log.log_id
+            for remote_log, log_id in zip(remote_logs, active, strict=True)
+            if log_id != remote_log.log_id
         }
-        self._missing_since = {run_id: self._missing_since.get(run_id, now) for run_id in missing}
+        self._missing_since = {log_id: self._missing_since.get(log_id, now) for log_id in missing}
         for remote_log in remote_logs:
-            if now - self._missing_since.get(remote_log.run_id, now) > LEASE + SETTLE:
+            if now - self._missing_since.get(remote_log.log_id, now) > LEASE + SETTLE:
                 remote_log.break_off()

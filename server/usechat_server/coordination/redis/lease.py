@@ -38,8 +38,10 @@ class RedisLease:
         request_digest: str,
         publisher: LogPublisher,
         forget: Callable[[RedisLease], None],
+        *,
+        store_decides: bool,
     ) -> None:
-        """Hold a lease that Redis has granted.
+        """Hold a lease that Redis, or the store, has granted.
 
         Args:
             key: The chat.
@@ -47,12 +49,15 @@ class RedisLease:
             request_digest: Digest of the request that the run responds to.
             publisher: Publishes the log of the run.
             forget: Called when the lease does not have to be renewed any more.
+            store_decides: Whether the store decides who owns the run.
         """
         self.key = key
-        self.held = held
         self.run_id: str = held.run_id
         self.epoch: int = held.epoch
+        self.log_id: str = held.log_id
         self.request_digest = request_digest
+        self._chat_digest = held.chat_digest
+        self._store_decides = store_decides
         self.run: LeasedRun | None = None
         #: whether a client of this process has received the end
         self.is_acknowledged = False
@@ -65,6 +70,30 @@ class RedisLease:
         self._remote_readers: int | None = None
 
     @property
+    def held(self) -> HeldLease:
+        """The lease as Redis knows it."""
+        return HeldLease(self._chat_digest, self.run_id, self.epoch, self.log_id)
+
+    @property
+    def is_valid(self) -> bool:
+        published = self._published
+        if published is None:
+            return True
+        return not (published.is_lost or published.lease_may_have_expired)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether only Redis does not know yet that the run has ended."""
+        return self._published is not None and self._published.on_freed is not None
+
+    def drop(self) -> None:
+        """Publish nothing more: the chat has a new run."""
+        if self._published is not None:
+            self._published.is_lost = True
+            self._published.progress.set()
+        self._forget(self)
+
+    @property
     def is_lost(self) -> bool:
         """Whether another process owns the run."""
         return self._published is not None and self._published.is_lost
@@ -74,13 +103,16 @@ class RedisLease:
         self.run = run
         fields: dict[str, str | bytes] = {
             "run": self.run_id,
+            "log": self.log_id,
             "digest": self.request_digest,
             "owner": self._commands.process,
             "message": turn.message_id,
             "question": turn.messages[-1].id,
-            "turn": turn.to_json(),
+            # The history is in the store.
+            "turn": turn.to_json(with_history=not self._store_decides),
         }
-        self._published = PublishedLog(self.held, run.log, fields, self._abandon)
+        is_owner = (lambda: run.is_proven_owner) if self._store_decides else None
+        self._published = PublishedLog(self.held, run.log, fields, self._abandon, is_owner)
         self._publisher.publish(self._published)
         await self._publisher.wait(self._published, _DURABLE_SECONDS)
         self._apply_stop_request(run)
@@ -90,6 +122,8 @@ class RedisLease:
         if published is None:
             return True
         await self._publisher.wait(published, _DURABLE_SECONDS)
+        if self._store_decides:
+            return True
         if published.lease_may_have_expired and not published.is_lost:
             # This process was suspended for a while. Only Redis knows whether it owns the run.
             with suppress(*UNAVAILABLE):

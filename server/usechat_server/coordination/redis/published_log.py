@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from time import monotonic
 
-from usechat_server.coordination.redis.codec import encode, position_id
+from usechat_server.coordination.redis.codec import encode
 from usechat_server.coordination.redis.commands import LEASE, Append, HeldLease, RedisCommands
-from usechat_server.run_log.log import Log, Position
+from usechat_server.run_log.log import Log
+from usechat_server.run_log.position import Position, position_id
 
 __all__ = ["PublishedLog"]
 
@@ -26,6 +27,7 @@ class PublishedLog:
         log: Log,
         fields: Mapping[str, str | bytes],
         on_lost: Callable[[], None],
+        is_owner: Callable[[], bool] | None,
     ) -> None:
         """Prepare to publish a log; nothing is written yet.
 
@@ -34,6 +36,7 @@ class PublishedLog:
             log: The log of the run.
             fields: What is stored about the turn, beside the log.
             on_lost: Called once, when it turns out that another process owns the run.
+            is_owner: Returns whether this process is known to own the run; None: Redis decides.
         """
         self.lease = lease
         self.log = log
@@ -53,6 +56,10 @@ class PublishedLog:
         self.progress: asyncio.Event = asyncio.Event()
         self._fields = fields
         self._on_lost = on_lost
+        self._is_owner = is_owner
+        #: whether Redis has a higher epoch although it does not decide: of a successor, which the
+        #: run does not know yet, or of a claim that the store is about to refuse
+        self.is_fenced: bool = False
         #: whether Redis has nothing yet that was written under this lease
         self.needs_rewrite: bool = True
         #: up to where Redis has the log
@@ -65,7 +72,7 @@ class PublishedLog:
     @property
     def is_behind(self) -> bool:
         """Whether there is something to write."""
-        if self.is_lost or self.has_ended:
+        if self.is_lost or self.has_ended or self.is_fenced:
             return False
         if self.has_log_end:
             return self.on_freed is not None
@@ -74,6 +81,8 @@ class PublishedLog:
     @property
     def lease_may_have_expired(self) -> bool:
         """Whether another process may own the run: the lease was not renewed in time."""
+        if self._is_owner is not None:
+            return not self._is_owner()
         return monotonic() - self._owned_at > LEASE
 
     def has(self, position: Position) -> bool:
@@ -128,7 +137,9 @@ class PublishedLog:
             self._position = position
         elif status == "missing" and not self.lease_may_have_expired:
             # Redis was emptied. No other process can have taken the run over meanwhile.
-            self.needs_rewrite, self.has_log_end = True, False
+            self.needs_rewrite, self.has_log_end, self.is_fenced = True, False, False
+        elif self._is_owner is not None:
+            self.is_fenced = True  # until a renewal finds it otherwise
         else:
             self.abandon()
         self.progress.set()

@@ -64,7 +64,7 @@ class LogPublisher:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not (published.has_ended if end else published.has(position)):
-                    if published.is_lost or self.is_unavailable:
+                    if published.is_lost or published.is_fenced or self.is_unavailable:
                         return
                     published.progress.clear()
                     self._write_now.set()

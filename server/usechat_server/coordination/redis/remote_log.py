@@ -5,9 +5,10 @@ from __future__ import annotations
 from ui_message_stream.chunks import Error
 from ui_message_stream.messages import UIMessage
 
-from usechat_server.coordination.redis.codec import decode, position_id
+from usechat_server.coordination.redis.codec import decode
 from usechat_server.coordination.redis.commands import Entries, RedisCommands
-from usechat_server.run_log.log import Log, Position
+from usechat_server.run_log.log import Log
+from usechat_server.run_log.position import parse_position, position_id
 
 __all__ = ["RemoteLog", "load_log"]
 
@@ -22,9 +23,12 @@ class RemoteLog:
     starts where the copy ends; if not, what is in between was folded, and the log is loaded again.
     """
 
-    def __init__(self, chat_digest: str, run_id: str, continued: UIMessage | None) -> None:
+    def __init__(
+        self, chat_digest: str, run_id: str, log_id: str, continued: UIMessage | None
+    ) -> None:
         self.chat_digest = chat_digest
         self.run_id = run_id
+        self.log_id = log_id
         self.log: Log = Log(continued)
         #: readers in this process
         self.readers = 0
@@ -37,7 +41,7 @@ class RemoteLog:
     async def load(self, commands: RedisCommands) -> None:
         """Copy what is in Redis and not here yet."""
         loaded = Log()
-        has_ended = await load_log(commands, self.run_id, loaded)
+        has_ended = await load_log(commands, self.log_id, loaded)
         while loaded.is_behind(self.log.end_position):
             chunks, _ = loaded.read_chunks(self.log.end_position)
             self.log.append(chunks)
@@ -61,13 +65,13 @@ class RemoteLog:
             self.log.end()
 
 
-async def load_log(commands: RedisCommands, run_id: str, log: Log) -> bool:
-    """Append everything that Redis has of a run's log.
+async def load_log(commands: RedisCommands, log_id: str, log: Log) -> bool:
+    """Append everything that Redis has of a log.
 
     Returns:
         Whether it has its end; `log` is not ended.
     """
-    batches, entries = await commands.read_log(run_id)
+    batches, entries = await commands.read_log(log_id)
     for batch in batches:
         log.append(decode(batch))
     return bool(_append_entries(log, entries))
@@ -78,15 +82,10 @@ def _append_entries(log: Log, entries: Entries) -> bool | None:
     for _, fields in entries:
         start = fields[b"p"].decode()
         if start != position_id(log.end_position):
-            if _position(start) < log.end_position:
+            if parse_position(start) < log.end_position:
                 continue  # the log has it already
             return None
         if b"end" in fields:
             return True
         log.append(decode(fields[b"c"]))
     return False
-
-
-def _position(entry_id: str) -> Position:
-    item, _, offset = entry_id.partition("-")
-    return int(item), int(offset)

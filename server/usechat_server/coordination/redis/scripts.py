@@ -1,20 +1,22 @@
 """Atomic Redis operations as Lua scripts; each returns `[status, *values]`.
 
-Keys (all begin with `usechat:`; D is the digest of user and chat id, R the id of a run):
+Keys (all begin with `usechat:`; D is the digest of user and chat id, L the id of a log: that of its
+run, unless the log was lost and begun anew):
 
 - `chat:D`, a hash: the chat's last run, who owns it and under which epoch
 - `leases`, a sorted set: D by the time (ms) when the lease of its owner expires
-- `log:R`, a stream: the newest batches of a log; an entry's id is the log's position after it
-- `folded:R`, a list: everything before those, in large batches
-- `readers:R`, a sorted set: other processes that read the log, by the time when that expires
+- `log:L`, a stream: the newest batches of a log; an entry's id is the log's position after it
+- `folded:L`, a list: everything before those, in large batches
+- `readers:L`, a sorted set: other processes that read the log, by the time when that expires
 - `wake:P`, a stream for each process P: an entry makes it check its leases and subscriptions
 - `since`: when this Redis was first found empty
 
-Fields of `chat:D`: run, state (claimed, active, ended), digest (of the request), epoch, owner,
-turn, message, question (the ids of the message that is written, and of the one it answers), at (the
-position that the log has reached), closed (the log has its end), owed (the same request gets this
-response until its end is acknowledged), delivered (the end was acknowledged), promises (readers
-that are expected), stop (the message whose run is to stop, * for any), takes (takeovers so far).
+Fields of `chat:D`: run, log (its id), state (claimed, active, ended), digest (of the request),
+epoch, owner, turn, message, question (the ids of the message that is written, and of the one it
+answers), at (the position that the log has reached), closed (the log has its end), owed (the same
+request gets this response until its end is acknowledged), delivered (the end was acknowledged),
+promises (readers that are expected), stop (the message whose run is to stop, * for any), takes
+(takeovers so far, without a store).
 
 Redis runs a script alone, so what it has checked is still true when it writes. Scripts take the
 time from Redis: the clocks of processes are not compared.
@@ -108,12 +110,14 @@ return found
 
 #: Replaces a log from its beginning, and renews the lease.
 #: KEYS chat leases log folded; ARGV D epoch lease ttl at, n, n times (field value), then batches.
+#: The first field is the run.
 #: → ok | fenced
 REWRITE_LOG = (
     _NOW
     + _LEASE_ERROR
     + """
 if lease_error(KEYS[1], ARGV[2]) == 'fenced' then return {'fenced'} end
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[8] then redis.call('DEL', KEYS[1]) end
 redis.call('DEL', KEYS[3], KEYS[4])
 redis.call('HDEL', KEYS[1], 'closed')
 local fields = {'epoch', ARGV[2], 'state', 'active', 'at', ARGV[5]}
@@ -256,13 +260,14 @@ return {'requested', h[1]}
 """
 
 #: Takes over an expired lease. KEYS chat leases; ARGV D owner lease.
-#: → none | taken run epoch turn digest stop takes
+#: → none | taken run epoch turn digest stop takes log
 TAKE_OVER = (
     _NOW
     + """
 local expiry = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not expiry or tonumber(expiry) > now then return {'none'} end
-local h = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'state', 'turn', 'digest', 'stop', 'takes')
+local h = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'state', 'turn', 'digest', 'stop', 'takes',
+  'log')
 if h[3] ~= 'active' then
   redis.call('ZREM', KEYS[2], ARGV[1])
   if h[3] == 'claimed' then redis.call('DEL', KEYS[1]) end
@@ -271,6 +276,6 @@ end
 local epoch = string.format('%.0f', h[2] + 1)
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'owner', ARGV[2], 'takes', (h[7] or 0) + 1)
 redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
-return {'taken', h[1], epoch, h[4], h[5], h[6] or '', h[7] or 0}
+return {'taken', h[1], epoch, h[4], h[5], h[6] or '', h[7] or 0, h[8] or ''}
 """
 )

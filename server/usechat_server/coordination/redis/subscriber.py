@@ -26,6 +26,7 @@ class LogSubscriber:
         #: set when another process has woken this one; the heartbeat clears it
         self.woken: asyncio.Event = asyncio.Event()
         self._commands = commands
+        #: by the id of the log
         self._remote_logs: dict[str, RemoteLog] = {}
         self._leave_tasks: set[asyncio.Task[None]] = set()
         self._read_task = asyncio.create_task(self._read_updates(), name="redis subscriber")
@@ -45,18 +46,19 @@ class LogSubscriber:
             RedisError, OSError: while Redis is unavailable.
         """
         commands = self._commands
-        remote_log = self._remote_logs.get(run_id)
+        published = await commands.get_published(chat_digest, run_id)
+        if published is None:
+            return None
+        log_id = published.log_id
+        remote_log = self._remote_logs.get(log_id)
         if remote_log is None:
-            turn = await commands.get_turn(chat_digest, run_id)
-            if turn is None:
-                return None
-            remote_log = self._remote_logs.setdefault(
-                run_id, RemoteLog(chat_digest, run_id, Turn.from_json(turn).continued)
-            )
+            continued = Turn.from_json(published.turn).continued
+            remote_log = RemoteLog(chat_digest, run_id, log_id, continued)
+            self._remote_logs[log_id] = remote_log
         remote_log.readers += 1
         try:
             if remote_log.readers == 1:
-                await commands.start_reading(chat_digest, run_id)
+                await commands.start_reading(chat_digest, log_id)
                 await remote_log.load(commands)
                 # The read that is under way does not include this log.
                 await commands.wake(commands.process)
@@ -69,7 +71,7 @@ class LogSubscriber:
         """Remove a reader from a log."""
         remote_log.readers -= 1
         if not remote_log.readers:
-            del self._remote_logs[remote_log.run_id]
+            del self._remote_logs[remote_log.log_id]
             task = asyncio.create_task(self._leave(remote_log))
             self._leave_tasks.add(task)
             task.add_done_callback(self._leave_tasks.discard)
@@ -79,13 +81,13 @@ class LogSubscriber:
 
     async def _leave(self, remote_log: RemoteLog) -> None:
         with suppress(*UNAVAILABLE):  # the owner also notices that the read is not renewed
-            await self._commands.stop_reading(remote_log.chat_digest, remote_log.run_id)
+            await self._commands.stop_reading(remote_log.chat_digest, remote_log.log_id)
 
     async def _read_updates(self) -> None:
         last_wake, commands = "0", self._commands
         while True:
             last_entries = {
-                remote_log.run_id: remote_log.last_entry_id
+                remote_log.log_id: remote_log.last_entry_id
                 for remote_log in self._remote_logs.values()
                 if not remote_log.log.has_ended
             }
@@ -94,8 +96,8 @@ class LogSubscriber:
                 if wake != last_wake:
                     last_wake = wake
                     self.woken.set()
-                for run_id, entries in updates.items():
-                    if remote_log := self._remote_logs.get(run_id):
+                for log_id, entries in updates.items():
+                    if remote_log := self._remote_logs.get(log_id):
                         await self._feed(remote_log, entries)
             except UNAVAILABLE:
                 await asyncio.sleep(_RETRY)

@@ -123,7 +123,9 @@ async def start_run(
         audit_decisions(turn, request.scope)
         if store is not None:
             try:
-                await store.begin(turn, run_id=lease.run_id, epoch=lease.epoch)
+                lease.epoch = await store.begin(
+                    turn, run_id=lease.run_id, epoch=lease.epoch, request_digest=digest
+                )
             except asyncio.CancelledError:
                 # It may have been stored, and will never run.
                 await store.interrupt([lease.run_id])

@@ -135,7 +135,11 @@ class _Routes:
             if handle is not None and handle.run_id == stored.chat.active_run_id:
                 return stored, handle.run_id
             # It has ended since, so its message may have been read incomplete.
+            run_id = stored.chat.active_run_id
             stored = await self._store.get(*key)
+            if stored is not None and stored.chat.active_run_id == run_id:
+                # Or its process is gone, and a client that resumes it waits for the next one.
+                return stored, run_id if await self._state.runs.is_orphaned(key) else None
         if stored is None:
             raise ChatNotFound
         return stored, None

@@ -339,7 +339,7 @@ def test_messages_fit_the_client_version(
         assert parts[-2]["approval"] == denial
 
 
-def test_an_interrupted_response_is_completed_when_the_server_starts(
+def test_a_response_that_a_process_left_is_continued_when_the_server_starts(
     store_url: str, model: ScriptedModel
 ) -> None:
     async def run_and_crash() -> None:
@@ -354,8 +354,10 @@ def test_an_interrupted_response_is_completed_when_the_server_starts(
     with LiveServer(chat_app(model, store_url)) as server:
         client = ChatClient(server, "ann")
         chat = client.request("GET", "/api/chat/c1?resume=1")
-        assert chat["activeRunId"] is None
-        assert chat["messages"][1]["parts"][-1] == {"type": "text", "text": "Hel", "state": "done"}
+        # A client that resumes it waits for the lease of that process to expire.
+        assert chat["activeRunId"] == "r1"
+        resumed = server.request("GET", "/api/chat/c1/stream", headers={"x-user": "ann"})
+        assert chunks(resumed.text)[-1]["type"] == "finish"
         client.send("c1", "u2", "Go on")
         assert len(client.request("GET", "/api/chat/c1")["messages"]) == 4
 

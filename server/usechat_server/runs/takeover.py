@@ -1,0 +1,126 @@
+"""The log of a run that is taken over: what its process published, or what it stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+
+from ui_message_stream import chunks as c
+from ui_message_stream.chunks import Chunk
+from ui_message_stream.messages import DataPart, Part, StepStartPart, ToolPart, UIMessage
+from ui_message_stream.replay import replay_chunks
+from ui_message_stream.versions import NEWEST_CLIENT_VERSION
+
+from usechat_server.coordination.base import FormerLog
+from usechat_server.run_log.log import Log
+from usechat_server.run_log.position import parse_position
+from usechat_server.store.base import TakenOverTurn
+from usechat_server.turn import Turn
+
+__all__ = ["can_continue", "has_all_of", "stored_log", "turn_of"]
+
+#: How often a run is continued. After that, a process that takes it over ends it.
+MAX_TAKEOVERS = 2
+#: Seconds after which no client waits for a run any more: it is ended.
+MAX_IDLE_SECONDS = 60.0
+
+#: Chunks that change a call without beginning it.
+_CALL_UPDATES = (
+    c.ToolApprovalResponse,
+    c.ToolOutputAvailable,
+    c.ToolOutputError,
+    c.ToolOutputDenied,
+)
+
+
+def can_continue(taken: TakenOverTurn) -> bool:
+    """Whether the model may continue the run."""
+    return taken.earlier_takeovers < MAX_TAKEOVERS and taken.idle_seconds < MAX_IDLE_SECONDS
+
+
+def turn_of(
+    taken: TakenOverTurn, former: FormerLog | None, read_turn: Callable[[bytes], Turn]
+) -> Turn:
+    """Return the turn with its history.
+
+    Raises:
+        Exception: The request is of another release, or does not fit the app's model any more.
+    """
+    if taken.request is None:
+        if former is None:
+            raise LookupError("a former release began the turn and has published nothing")
+        return read_turn(former.turn)
+    turn = read_turn(taken.request.encode())
+    return replace(turn, messages=[*taken.history, *turn.messages])
+
+
+def has_all_of(former: FormerLog, taken: TakenOverTurn) -> bool:
+    """Whether a published log has everything that was stored."""
+    if taken.log_id is None or taken.log_position is None:
+        return True
+    is_same = former.log_id == taken.log_id
+    return is_same and former.log.end_position >= parse_position(taken.log_position)
+
+
+def stored_log(turn: Turn, message: UIMessage | None, begun_calls: Collection[str] | None) -> Log:
+    """Return a log of the stored message; None: it has no words yet.
+
+    The step in progress is left out and starts again, unless one of its calls has begun or has a
+    result.
+    """
+    log = Log(turn.continued)
+    message = message or UIMessage(id=turn.message_id, role="assistant", parts=[])
+    log.append(list(_chunks(turn, message, begun_calls or ())))
+    return log
+
+
+def _chunks(turn: Turn, message: UIMessage, begun_calls: Collection[str]) -> Iterator[Chunk]:
+    continued = turn.continued
+    yield c.Start(message_id=message.id, message_metadata=message.metadata)
+    parts = message.parts
+    if continued is not None:
+        count = len(continued.parts)
+        for before, after in zip(continued.parts, parts[:count], strict=False):
+            if before != after:
+                yield from _update_chunks(after)
+        parts = parts[count:]
+    if not _keeps_last_step(parts, begun_calls):
+        parts = parts[: _last_step(parts)]
+    chunks = replay_chunks(UIMessage(id="", role="assistant", parts=parts), NEWEST_CLIENT_VERSION)
+    if chunks and isinstance(chunks[-1], c.FinishStep) and _has_calls(parts[_last_step(parts) :]):
+        del chunks[-1]  # its calls are continued
+    yield from chunks[1:]
+
+
+def _update_chunks(part: Part) -> Iterator[Chunk]:
+    """Yield what changed a part of the continued message to this one."""
+    if isinstance(part, DataPart):
+        yield c.Data(name=part.name, id=part.id, data=part.data, extra=part.extra)
+    if isinstance(part, ToolPart):
+        chunks = replay_chunks(
+            UIMessage(id="", role="assistant", parts=[part]), NEWEST_CLIENT_VERSION
+        )
+        yield from (chunk for chunk in chunks if isinstance(chunk, _CALL_UPDATES))
+
+
+def _keeps_last_step(parts: list[Part], begun_calls: Collection[str]) -> bool:
+    return any(
+        isinstance(part, ToolPart)
+        and not part.provider_executed
+        and (
+            part.tool_call_id in begun_calls
+            or part.approval is not None
+            or part.state.startswith("output-")
+        )
+        for part in parts[_last_step(parts) :]
+    )
+
+
+def _has_calls(step: list[Part]) -> bool:
+    return any(isinstance(part, ToolPart) and not part.provider_executed for part in step)
+
+
+def _last_step(parts: list[Part]) -> int:
+    """Return the index of the last `step-start`; 0 without one."""
+    starts = [index for index, part in enumerate(parts) if isinstance(part, StepStartPart)]
+    return starts[-1] if starts else 0
