@@ -34,6 +34,7 @@ __all__ = [
     "send",
     "start",
     "stop",
+    "stop_by_delete",
     "stop_on_server",
     "text_part",
     "tool_part",
@@ -157,6 +158,8 @@ stop: Action = {"stop": {}}
 resume: Action = {"resume": {}}
 #: The stop route, then the client's own stop, as the documentation shows.
 stop_on_server: Action = {"halt": {}}
+#: The same as the example of the AI SDK has it: a DELETE of the stream, and nothing waits for it.
+stop_by_delete: Action = {"drop": {}}
 open_tab: Action = {"tab": {}}
 reload: Action = {"reload": {}}
 

@@ -113,6 +113,15 @@ export class Actions {
     await this.stop();
   }
 
+  /** DELETE of the stream beside the client's own stop, as the AI SDK's example has it. */
+  async drop() {
+    const { chatId, headers } = this.#options;
+    const sent = fetch(`${this.#url}/${chatId}/stream`, { method: 'DELETE', headers });
+    await this.stop();
+    const { status } = await sent;
+    if (status >= 300) throw new Error(`DELETE: ${status}`);
+  }
+
   /** Decides on the calls that wait for an approval: of `call` only, or all. */
   async decide({ call, approved, reason }) {
     const waits = part => isTool(part) && part.state === 'approval-requested';
