@@ -25,6 +25,7 @@ __all__ = [
     "close_until",
     "deny",
     "edit",
+    "lose_connection",
     "model_turn",
     "open_tab",
     "reasoning_part",
@@ -33,6 +34,7 @@ __all__ = [
     "resume",
     "send",
     "start",
+    "start_regenerating",
     "stop",
     "stop_by_delete",
     "stop_on_server",
@@ -154,6 +156,10 @@ def close_until(*events: Action) -> Action:
 
 
 regenerate: Action = {"regenerate": {}}
+#: Regenerate without waiting for the response.
+start_regenerating: Action = {"startRegenerate": {}}
+#: All connections of the tab break, and the client notices.
+lose_connection: Action = {"lose": {}}
 stop: Action = {"stop": {}}
 resume: Action = {"resume": {}}
 #: The stop route, then the client's own stop, as the documentation shows.

@@ -167,6 +167,16 @@ export class Actions {
     await this.rest();
   }
 
+  /** The network fails, and the client shows that. */
+  async lose() {
+    this.#transcript.lose();
+    await this.#until(() => this.#chat.status === 'error', 'the error of a lost connection');
+  }
+
+  startRegenerate() {
+    this.#chat.regenerate();
+  }
+
   async regenerate(options) {
     await this.#chat.regenerate(options);
     await this.rest();

@@ -20,6 +20,12 @@ export class Transcript {
     this.#gone.abort();
   }
 
+  /** Breaks all connections, which can be opened again. */
+  lose() {
+    this.#gone.abort(new TypeError('network error'));
+    this.#gone = new AbortController();
+  }
+
   /** `fetch` that keeps each request. */
   fetch = async (url, { method = 'GET', headers, body, signal, ...init } = {}) => {
     const request = { method, path: new URL(url).pathname, body: body ? JSON.parse(body) : null };

@@ -9,6 +9,7 @@ from tests.clients.scenarios.approvals import APPROVALS
 from tests.clients.scenarios.control import CONTROL
 from tests.clients.scenarios.faults import FAULTS
 from tests.clients.scenarios.front_ends import FRONT_ENDS
+from tests.clients.scenarios.leaving import LEAVING
 from tests.clients.scenarios.loop import LOOP
 from tests.clients.scenarios.resuming import RESUMING
 from tests.clients.scenarios.text import TEXT
@@ -24,5 +25,6 @@ SCENARIOS: Sequence[Scenario] = [
     *FAULTS,
     *CONTROL,
     *RESUMING,
+    *LEAVING,
     *FRONT_ENDS,
 ]
