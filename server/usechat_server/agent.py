@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Generic, Literal
 
 from typing_extensions import get_protocol_members
@@ -62,7 +62,10 @@ class Agent(Generic[OutputT]):
         metadata: Returns the message metadata that is sent at the end of a run, such as
             `usage_metadata`, the tokens. By default nothing is sent, since a frontend whose
             `messageMetadataSchema` does not allow it fails.
-        start_metadata: Returns the message metadata that is sent at the start of a run, of its turn.
+        start_metadata: Returns the message metadata that is sent at the start of a run.
+        may_use_file: Whether the user of a turn may refer to a file at the provider, by its id (a
+            `providerReference`). By default none may be: who knows an id could read any file of
+            your account. It must not block.
 
     Raises:
         ValueError: The model or an option cannot be used; the text names the option.
@@ -88,6 +91,7 @@ class Agent(Generic[OutputT]):
         approvals: Literal["native", "client-tool"] = "native",
         metadata: MetadataHook | None = None,
         start_metadata: StartMetadataHook | None = None,
+        may_use_file: Callable[[Turn, str], bool] | None = None,
     ) -> None:
         for name, limit in (
             ("max_steps", max_steps),
@@ -122,9 +126,10 @@ class Agent(Generic[OutputT]):
             approvals=approvals,
             metadata=metadata,
             start_metadata=start_metadata,
+            may_use_file=may_use_file,
         )
         for each in self._models:
-            each.check(self.spec.build_call(self.spec.static_config, ()))
+            each.check(self.spec.empty_call())
 
     def stream(self, turn: Turn) -> AsyncGenerator[ChunkVariant, None]:
         """Return the response to a turn as chunks, with all its steps and tools.

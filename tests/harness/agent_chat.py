@@ -111,9 +111,9 @@ class AgentChat:
         self._turns += 1
 
         async def begin(_: Lease) -> tuple[Turn, AgentLoop]:
-            loop = AgentLoop(
-                self.agent.spec, self.agent.spec.first_call(turn), self.approvals, retry=self._retry
-            )
+            spec, approvals = self.agent.spec, self.approvals
+            stream = spec.first_call(turn, approvals)
+            loop = AgentLoop(spec, stream, approvals, retry=self._retry)
             return turn, loop
 
         self.subscription = await self.runs.start_or_join(_KEY, str(self._turns), begin)

@@ -62,7 +62,8 @@ async def start_run(
 
     async def begin(lease: Lease) -> tuple[Turn, Responder]:
         approvals = SignedApprovals(None, MemoryNonces())
-        return turn, AgentLoop(agent.spec, agent.spec.first_call(turn), approvals, retry=retry)
+        stream = agent.spec.first_call(turn, approvals)
+        return turn, AgentLoop(agent.spec, stream, approvals, retry=retry)
 
     subscription = await runs.start_or_join(key, "digest", begin)
     [run] = [run for run in runs.active_runs if run.id == subscription.run_id]

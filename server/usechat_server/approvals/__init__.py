@@ -19,6 +19,7 @@ from usechat_server.approvals.chunks import (
     normalize_legacy_approvals,
 )
 from usechat_server.approvals.decisions import DecidedCall, decided_calls
+from usechat_server.approvals.digest import proof_of_id
 from usechat_server.approvals.nonces import MemoryNonces, Nonces
 from usechat_server.approvals.signed import SignedApprovals, check_secret
 
@@ -41,4 +42,5 @@ __all__ = [
     "denial_chunks",
     "evaluate_policy",
     "normalize_legacy_approvals",
+    "proof_of_id",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,6 +48,14 @@ class Approvals(Protocol):
 
         Raises:
             ChatError: One of the decisions is not valid: then none of the calls may run.
+        """
+        ...
+
+    def prover(self, turn: Turn) -> Callable[[str], str] | None:
+        """Return a function that proves that an id came from this server, in this chat.
+
+        Returns:
+            None if the history is stored: then it is the server's own.
         """
         ...
 

@@ -14,6 +14,10 @@ from base64 import urlsafe_b64encode
 from decimal import Decimal
 from typing import Any
 
+from ui_message_stream import json_codec
+
+from usechat_server.turn import Turn
+
 __all__ = ["base64url", "canonical_json", "digest", "sign"]
 
 #: Up to here JavaScript holds every integer exactly.
@@ -32,6 +36,12 @@ def sign(secret: str, approval_id: str, tool_call_id: str, tool_name: str, value
 def digest(value: Any, *, exact: bool = False) -> str:
     """Return the SHA-256 of the canonical JSON of a value, as base64url."""
     return base64url(hashlib.sha256(canonical_json(value, exact=exact).encode()).digest())
+
+
+def proof_of_id(key: bytes, turn: Turn, value: str) -> str:
+    """Return the proof that the provider gave an id in the turn's chat."""
+    fields = json_codec.encode(["usechat-id-v1", turn.user, turn.chat_id, value])
+    return base64url(hmac.digest(key, fields, hashlib.sha256))
 
 
 def base64url(data: bytes) -> str:

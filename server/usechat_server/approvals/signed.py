@@ -11,6 +11,7 @@ import hmac
 import secrets
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import time
 from typing import Any
 
@@ -19,7 +20,7 @@ from ui_message_stream.chunks import ToolInputAvailable
 
 from usechat_server.approvals.base import LIFETIME, ApprovalRequest
 from usechat_server.approvals.decisions import DecidedCall, approval_error, decided_calls
-from usechat_server.approvals.digest import base64url, digest, sign
+from usechat_server.approvals.digest import base64url, digest, proof_of_id, sign
 from usechat_server.approvals.nonces import Nonces
 from usechat_server.errors import ChatConflict, Forbidden
 from usechat_server.turn import Decision, Turn
@@ -75,6 +76,10 @@ class SignedApprovals:
             if not await self._nonces.consume(nonce, LIFETIME):
                 raise approval_error(call.tool_name, "it was already used", ChatConflict)
         return {call.tool_call_id: call.decision for call in calls}
+
+    def prover(self, turn: Turn) -> Callable[[str], str] | None:
+        """See `Approvals`. A proof is valid as long as the key."""
+        return partial(proof_of_id, self._key, turn)
 
     def _nonce(self, turn: Turn, call: DecidedCall) -> str:
         """Return the nonce of a valid approval, which may have been used before."""

@@ -26,6 +26,7 @@ from usechat_server.providers.base import Model, ModelStream
 from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import MetadataHook, total_usage
 from usechat_server.tools import FunctionTool, Tool
+from usechat_server.turn import Turn
 
 __all__ = ["DEFAULT_RETRY", "AgentLoop"]
 
@@ -127,7 +128,7 @@ class AgentLoop:
                 return "stop"
             result, tool_calls = await model_calls.run_step(
                 step.models,
-                partial(self._start_call, step, [*turn.messages, *corrections]),
+                partial(self._start_call, step, turn, corrections),
                 partial(self._make_collector, writer, step),
             )
             usage.end_call()
@@ -174,14 +175,15 @@ class AgentLoop:
         return self._tool_calls
 
     async def _start_call(
-        self, config: StepConfig, messages: Sequence[UIMessage], model: Model
+        self, config: StepConfig, turn: Turn, corrections: Sequence[UIMessage], model: Model
     ) -> ModelStream:
         """Return a call of the model, unsent."""
         first_call, self._first_call = self._first_call, None
         if first_call is not None:
             return first_call
         # In a thread: translating a long history would block the other runs.
-        return await asyncio.to_thread(model.stream, self._spec.build_call(config, messages))
+        call = self._spec.build_call(config, turn, self._approvals, corrections)
+        return await asyncio.to_thread(model.stream, call)
 
     def _is_over_budget(self, usage: UsageTracker) -> bool:
         """Whether `max_total_tokens` is used up."""

@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any, Literal, TypeVar
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import missing
 
+from usechat_server.approvals import Approvals
 from usechat_server.errors import InvalidRequest
 from usechat_server.loop.refusals import without_refused_turns
 from usechat_server.loop.tool_calls import CallLimits
@@ -108,6 +110,7 @@ class AgentSpec:
     approvals: Literal["native", "client-tool"]
     metadata: MetadataHook | None
     start_metadata: StartMetadataHook | None
+    may_use_file: Callable[[Turn, str], bool] | None
 
     @property
     def static_config(self) -> StepConfig:
@@ -115,18 +118,23 @@ class AgentSpec:
         system = None if callable(self.system) else self.system
         return StepConfig((self.model, *self.fallback), system, self.tools, self.sources)
 
-    def first_call(self, turn: Turn) -> ModelStream | None:
+    def first_call(self, turn: Turn, approvals: Approvals | None = None) -> ModelStream | None:
         """Build the first model call of a turn, unsent. None if it depends on hooks or sources,
         which are called after the response has started.
+
+        Args:
+            turn: The turn.
+            approvals: Proves what the client sends back. None: the history is the server's own.
 
         Raises:
             ChatError: The history cannot be sent to the model, whatever hooks and sources return.
         """
+        call = self.build_call(self.static_config, turn, approvals)
         if callable(self.system) or self.sources or self.on_step is not None:
             if isinstance(self.model, ChecksMessages):
-                self.model.check_messages(turn.messages)
+                self.model.check_messages(call)
             return None
-        return self.model.stream(self.build_call(self.static_config, turn.messages))
+        return self.model.stream(call)
 
     async def turn_config(self, turn: Turn) -> StepConfig:
         """Return the configuration of a turn's steps, without the tools of its sources."""
@@ -186,10 +194,36 @@ class AgentSpec:
         by_name = {tool.name: tool for tool in (*(step.tools if step else ()), *tools)}
         return tuple(by_name.values())
 
-    def build_call(self, config: StepConfig, messages: Sequence[UIMessage]) -> ModelCall:
-        """Return the model call of one step."""
-        sent = without_refused_turns(messages)
-        return ModelCall(sent, config.system, config.tools, self.max_tokens, self.output)
+    def build_call(
+        self,
+        config: StepConfig,
+        turn: Turn,
+        approvals: Approvals | None = None,
+        corrections: Sequence[UIMessage] = (),
+    ) -> ModelCall:
+        """Return the model call of one step.
+
+        Args:
+            config: The configuration of the step.
+            turn: The turn as it is now.
+            approvals: As for `first_call`.
+            corrections: Messages after those of the turn, which are not part of the chat.
+        """
+        may_use_file = self.may_use_file
+        return ModelCall(
+            without_refused_turns([*turn.messages, *corrections]),
+            config.system,
+            config.tools,
+            self.max_tokens,
+            self.output,
+            may_use_file=may_use_file and partial(may_use_file, turn),
+            prove=None if approvals is None else approvals.prover(turn),
+        )
+
+    def empty_call(self) -> ModelCall:
+        """Return a model call without messages, to check what the agent was set up with."""
+        config = self.static_config
+        return ModelCall((), config.system, config.tools, self.max_tokens, self.output)
 
     @property
     def may_require_approval(self) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 
 from ui_message_stream.chunks import Finish
 from ui_message_stream.schema import UNSET
 from ui_message_stream.versions import ChunkVariant
 
-from usechat_server.approvals import ApprovalRequest, Approvals
+from usechat_server.approvals import ApprovalRequest, Approvals, proof_of_id
 from usechat_server.compose import emitted_items
 from usechat_server.loop.handler_context import HandlerContext
 from usechat_server.loop.loop import AgentLoop
@@ -22,6 +23,9 @@ from usechat_server.trust import check_client_outputs
 from usechat_server.turn import Decision, Turn
 
 __all__ = ["agent_stream"]
+
+#: Proves ids as long as this process runs.
+_KEY = secrets.token_bytes(32)
 
 _Emit = Callable[[Sequence[ChunkVariant]], None]
 
@@ -123,3 +127,6 @@ class _NoApprovals(Approvals):
 
     async def redeem(self, turn: Turn) -> dict[str, Decision]:
         return {}
+
+    def prover(self, turn: Turn) -> Callable[[str], str] | None:
+        return partial(proof_of_id, _KEY, turn)

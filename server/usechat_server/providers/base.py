@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -36,6 +36,9 @@ class ModelCall:
         max_tokens: The most tokens that the model may write; None: the model's own limit.
         output: A pydantic model: the response is JSON that it validates; None: the response is
             text.
+        may_use_file: Whether the user may refer to a file at the provider, by its id. None: no.
+        prove: Returns the proof that an id came from this server, in this chat. None: the history
+            is the server's own, which needs no proof.
     """
 
     messages: Sequence[UIMessage]
@@ -43,6 +46,8 @@ class ModelCall:
     tools: Sequence[Tool] = ()
     max_tokens: int | None = None
     output: type[BaseModel] | None = None
+    may_use_file: Callable[[str], bool] | None = None
+    prove: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +157,13 @@ class RequiresCredentials(Protocol):
 class ChecksMessages(Protocol):
     """A model that can tell early that it cannot respond to a conversation."""
 
-    def check_messages(self, messages: Sequence[UIMessage]) -> None:
+    def check_messages(self, call: ModelCall) -> None:
         """Check that the messages can be sent, whatever the system prompt and the tools are.
 
         Called before a run begins whose first call depends on hooks.
 
         Args:
-            messages: The conversation, which ends with the message to respond to.
+            call: The conversation, and what is known of the call already.
 
         Raises:
             ChatError: They cannot; the text is for the user.

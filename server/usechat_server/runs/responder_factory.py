@@ -91,7 +91,9 @@ class ResponderFactory:
             turn, spec.tools, spec.sources, has_step_tools=spec.on_step is not None
         )
         stream = (
-            await asyncio.to_thread(spec.first_call, turn) if in_thread else spec.first_call(turn)
+            await asyncio.to_thread(spec.first_call, turn, self.approvals)
+            if in_thread
+            else spec.first_call(turn, self.approvals)
         )
         return AgentLoop(spec, stream, self.approvals)
 

@@ -68,6 +68,9 @@ class StoredApprovals:
             await self._database.write(transaction)
         return {call.tool_call_id: call.decision for call in calls}
 
+    def prover(self, turn: Turn) -> None:
+        """See `Approvals`."""
+
     async def _redeem(
         self, connection: AsyncConnection, chat: int | None, call: DecidedCall
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -221,3 +222,30 @@ async def test_counts_and_names_that_no_store_could_keep_are_left_out(
     assert step.model == f"m{'x' * 199}"
     assert (step.usage.input, step.usage.cache_read) == (None, 2**53 - 1)
     assert step.usage.output == 1
+
+
+async def test_a_container_is_used_only_in_its_own_chat(
+    provider: FakeProvider, claude: MakeModel
+) -> None:
+    expires_at = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    container = {"id": "container_1", "expires_at": expires_at}
+    provider.on(lambda _: Reply(message(text("Ran."), container=container)))
+    chat, turn = AgentChat(Agent(claude())), make_turn()
+    response = await chat.response_message(turn)
+    hello = UIMessage(id="u2", role="user", parts=[TextPart(text="Hello")])
+    second = replace(turn, messages=[*turn.messages, response, hello])
+    forged = UIMessage(
+        id=response.id,
+        role="assistant",
+        parts=response.parts,
+        metadata={"usechat.anthropic": {"container": {**container, "id": "container_2"}}},
+    )
+    for other in (
+        second,
+        replace(second, user="eve"),
+        replace(second, chat_id="another"),
+        replace(second, messages=[*turn.messages, forged, hello]),
+    ):
+        await chat.respond(other)
+    sent = [request.json.get("container") for request in provider.requests]
+    assert sent == [None, "container_1", None, None, None]

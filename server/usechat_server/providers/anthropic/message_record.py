@@ -8,7 +8,7 @@ needs none of this has no record.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,6 +19,7 @@ from ui_message_stream.schema import JSONObject
 __all__ = [
     "METADATA_KEY",
     "BlockSlot",
+    "Container",
     "ResponseRecord",
     "ids_with_result_slot",
     "read_record",
@@ -69,6 +70,8 @@ class Container(msgspec.Struct):
     id: str
     #: when the provider puts it aside, which every request postpones
     expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    #: proof that it is this chat's, if the client keeps the history
+    proof: str = ""
 
     def may_be_restored(self) -> bool:
         """Whether the provider may still have it."""
@@ -90,6 +93,7 @@ def record_metadata(
     *,
     paused: bool,
     container: JSONObject | None,
+    prove: Callable[[str], str] | None = None,
 ) -> JSONObject | None:
     """Return the metadata to merge into the message; None if the parts hold everything.
 
@@ -99,6 +103,7 @@ def record_metadata(
         provider_call_ids: Ids of the tool calls that the provider executes.
         paused: Whether the provider only paused.
         container: The response's container, as the API describes it.
+        prove: See `ModelCall`.
     """
     record: JSONObject = {}
     if paused or not _are_parts_enough(slots, provider_call_ids):
@@ -106,6 +111,8 @@ def record_metadata(
         record["turns"] = {response_id: msgspec.to_builtins(response)}
     if container is not None and {"id", "expires_at"} <= container.keys():
         record["container"] = {key: container[key] for key in ("id", "expires_at")}
+        if prove is not None:
+            record["container"]["proof"] = prove(str(container["id"]))
     return {METADATA_KEY: record} if record else None
 
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ui_message_stream.messages import UIMessage
-
 from usechat_server.providers.anthropic.attempts import Attempts, new_file_names
 from usechat_server.providers.anthropic.client import Client, ClientPerLoop
 from usechat_server.providers.anthropic.model_info import (
@@ -116,7 +114,7 @@ class AnthropicModel:
                 code_files=has_code_execution(call.tools),
             )
             request = request_parameters(body, call.tools, options)
-            return request, ResponseTranslator(declared_tools, body, used_ids)
+            return request, ResponseTranslator(declared_tools, body, used_ids, call.prove)
 
         # Not the call itself, whose history must not stay in memory once it is sent.
         tools = call.tools
@@ -134,16 +132,16 @@ class AnthropicModel:
             content_timeout=self._content_timeout,
         )
 
-    def check_messages(self, messages: Sequence[UIMessage]) -> None:
+    def check_messages(self, call: ModelCall) -> None:
         """Check that a conversation can be sent.
 
         Args:
-            messages: The conversation, which ends with the message to respond to.
+            call: The conversation, which ends with the message to respond to.
 
         Raises:
             ChatError: They cannot; the text is for the user.
         """
-        build_request(ModelCall(messages), model=self.name, max_tokens=DEFAULT_MAX_TOKENS)
+        build_request(call, model=self.name, max_tokens=DEFAULT_MAX_TOKENS)
 
     def _options(self, call: ModelCall) -> AnthropicOptions:
         """Return the options for a call, with the agent's output type."""

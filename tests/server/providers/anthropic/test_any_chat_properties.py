@@ -16,7 +16,7 @@ from hypothesis import Phase, given, settings
 from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server import Agent, ClientTool, Settings, create_app
+from usechat_server import Agent, ClientTool, Settings, Turn, create_app
 from usechat_server.providers.anthropic import AnthropicModel
 from usechat_server.store.sql import SqlChatStore
 
@@ -46,6 +46,10 @@ def files_of(output: Any) -> Any:
 DRAW = ClientTool("draw", "", {"type": "object"}, to_model_output=files_of)
 
 
+def may_use(turn: Turn, file_id: str) -> bool:
+    return turn.chat_id != "c"
+
+
 def respond(request: RecordedRequest) -> Reply:
     """Respond as Claude does: what it declined once is declined again."""
     if FORBIDDEN in json.dumps(request.json["messages"]):
@@ -63,7 +67,7 @@ def provider() -> Iterator[FakeProvider]:
 
 def serve(provider: FakeProvider, store: str | None = None) -> LiveServer:
     client = AsyncAnthropic(base_url=provider.url, api_key="any", max_retries=0)
-    agent = Agent(AnthropicModel("m", client=client), tools=[DRAW])
+    agent = Agent(AnthropicModel("m", client=client), tools=[DRAW], may_use_file=may_use)
     return LiveServer(create_app(agent, settings=Settings(max_body_bytes=10**8, store=store)))
 
 

@@ -32,6 +32,7 @@ from tests.server.providers.anthropic.agent_requests import (
     CLOCK,
     MODEL,
     read_response,
+    response_message,
     sent_request,
 )
 from tests.server.providers.anthropic.messages import (
@@ -420,11 +421,35 @@ def test_a_file_that_only_code_can_read(provider: FakeProvider) -> None:
         "url": "",
         "providerReference": {"anthropic": "file_1"},
     }
-    request = sent_request(
-        provider, Agent(MODEL, tools=[code_execution()]), user_message(text_part("Sum"), table)
-    ).json
+    agent = Agent(MODEL, tools=[code_execution()], may_use_file=lambda turn, file_id: True)
+    request = sent_request(provider, agent, user_message(text_part("Sum"), table)).json
     upload = request["messages"][0]["content"][1]
     assert upload["type"] == "container_upload"
     assert upload["file_id"] == "file_1"
+    agent = Agent(MODEL, may_use_file=lambda turn, file_id: True)
     with pytest.raises(ChatError, match="cannot be read"):
-        sent_request(provider, Agent(MODEL), user_message(text_part("Sum"), table))
+        sent_request(provider, agent, user_message(text_part("Sum"), table))
+
+
+def test_a_file_at_the_provider_is_used_only_with_permission(provider: FakeProvider) -> None:
+    file = {"type": "file", "mediaType": "image/png", "url": "", "filename": "cat.png"}
+    theirs = {**file, "providerReference": {"anthropic": "file_theirs"}}
+    own = {**file, "providerReference": {"anthropic": "file_own"}}
+
+    def is_own(turn: Turn, file_id: str) -> bool:
+        return (turn.chat_id, file_id) == ("c", "file_own")
+
+    with pytest.raises(ChatError, match=r"cat\.png cannot be used here"):
+        sent_request(provider, Agent(MODEL), user_message(own))
+    with pytest.raises(ChatError, match=r"cat\.png cannot be used here"):
+        sent_request(provider, Agent(MODEL, may_use_file=is_own), user_message(theirs))
+    request = sent_request(
+        provider,
+        Agent(MODEL, may_use_file=is_own),
+        user_message(theirs, own),
+        response_message(text_part("Cats.")),
+        user_message(text_part("More"), message_id="u2"),
+    ).json
+    note, image, *_ = request["messages"][0]["content"]
+    assert note["text"] == "(cat.png could not be read.)"
+    assert image["source"] == {"type": "file", "file_id": "file_own"}

@@ -74,7 +74,7 @@ DRAW = ClientTool(
 
 
 async def respond(model: AnthropicModel, *messages: UIMessage) -> None:
-    stream = model.stream(ModelCall(messages, tools=[DRAW]))
+    stream = model.stream(ModelCall(messages, tools=[DRAW], may_use_file=lambda _: True))
     async for _ in stream:
         pass
     assert stream.result is not None

@@ -8,7 +8,8 @@ the client in the `system` role are left out: the system prompt belongs to the a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+import hmac
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ui_message_stream.errors import WireError
@@ -22,7 +23,7 @@ from ui_message_stream.messages import (
 )
 
 from usechat_server.errors import ChatError, InvalidRequest
-from usechat_server.providers.anthropic.message_record import read_record
+from usechat_server.providers.anthropic.message_record import Container, read_record
 from usechat_server.providers.anthropic.request.assistant import ContentBlocks, assistant_steps
 from usechat_server.providers.anthropic.request.files import file_block, file_name
 from usechat_server.providers.anthropic.request.limits import leave_out_files
@@ -41,6 +42,7 @@ _FIRST_USER_BLOCK = {"type": "text", "text": "(The conversation begins with the 
 _LAST_USER_BLOCK = {"type": "text", "text": "Continue."}
 _NO_REDUCTION = Reduction()
 
+_NOT_ALLOWED = "{name} cannot be used here: send the file itself."
 _CODE_ONLY = "This kind of file cannot be read here. Send an image, a PDF or a text file."
 
 
@@ -75,7 +77,10 @@ def _request_body(
 ) -> dict[str, Any]:
     tools = [tool for tool in call.tools if isinstance(tool, DeclaredTool)]
     conversation = _Conversation(
-        {tool.name: tool for tool in tools}, reduction, code_files=code_files
+        {tool.name: tool for tool in tools},
+        reduction,
+        code_files=code_files,
+        may_use_file=call.may_use_file,
     )
     newest = call.messages[-1] if call.messages else None
     question = next((each for each in reversed(call.messages) if each.role == "user"), None)
@@ -90,12 +95,15 @@ def _request_body(
                 new=message is newest,
                 has_files=has_files,
                 code_files=code_files,
+                may_use_file=call.may_use_file,
             )
             new_blocks = content if message is newest else []
             conversation.add("user", content)
         elif message.role == "assistant":
             _add_assistant_message(message, conversation, newest=message is newest)
     messages = conversation.complete()
+    if call.prove is not None:
+        _leave_out_uploads(messages)
     leave_out_files(messages, new_blocks)
     if reduction.max_bytes is not None:
         messages = shorten(messages, reduction.max_bytes, new_blocks=len(new_blocks))
@@ -111,7 +119,7 @@ def _request_body(
             for name in sorted(conversation.called_tools)
         ]
         body["tool_choice"] = {"type": "none"}
-    container_id = None if reduction.container else _latest_container_id(call.messages)
+    container_id = None if reduction.container else _latest_container_id(call)
     if container_id is not None:
         body["container"] = container_id
     return body
@@ -121,12 +129,18 @@ class _Conversation:
     """The request's messages so far. Consecutive messages of one role are merged."""
 
     def __init__(
-        self, tools: Mapping[str, DeclaredTool], reduction: Reduction, *, code_files: bool
+        self,
+        tools: Mapping[str, DeclaredTool],
+        reduction: Reduction,
+        *,
+        code_files: bool,
+        may_use_file: Callable[[str], bool] | None,
     ) -> None:
         self.ids = ToolCallIds()
         self.tools = tools
         self.reduction = reduction
         self.code_files = code_files
+        self.may_use_file = may_use_file
         #: names of the tools that were called
         self.called_tools: set[str] = set()
         #: whether the provider paused in the last message and continues it
@@ -153,7 +167,12 @@ class _Conversation:
 
 
 def _user_content(
-    parts: Iterable[Part], *, new: bool, has_files: bool, code_files: bool
+    parts: Iterable[Part],
+    *,
+    new: bool,
+    has_files: bool,
+    code_files: bool,
+    may_use_file: Callable[[str], bool] | None,
 ) -> ContentBlocks:
     """Return the blocks of a user message.
 
@@ -168,6 +187,9 @@ def _user_content(
         elif isinstance(part, FilePart):
             note = {"type": "text", "text": f"({file_name(part, 'A file')} could not be read.)"}
             try:
+                file_id = (part.provider_reference or {}).get("anthropic")
+                if file_id and (may_use_file is None or not may_use_file(file_id)):
+                    raise InvalidRequest(_NOT_ALLOWED.format(name=file_name(part)))
                 block = file_block(part) if has_files else note
                 if block["type"] == "container_upload" and not code_files:
                     raise InvalidRequest(_CODE_ONLY)
@@ -197,7 +219,11 @@ def _add_assistant_message(
             parts = _steering_parts(step.steering)
             has_files = not conversation.reduction.files
             content = _user_content(
-                parts, new=False, has_files=has_files, code_files=conversation.code_files
+                parts,
+                new=False,
+                has_files=has_files,
+                code_files=conversation.code_files,
+                may_use_file=conversation.may_use_file,
             )
             conversation.add("user", content)
         conversation.add("assistant", step.content)
@@ -209,11 +235,34 @@ def _add_assistant_message(
         )
 
 
-def _latest_container_id(messages: Iterable[UIMessage]) -> str | None:
-    """Return the container that the model's code used last, if it may still exist."""
-    records = [read_record(message) for message in messages]
-    containers = [record.container for record in records if record.container is not None]
+def _latest_container_id(call: ModelCall) -> str | None:
+    """Return the container that the model's code used last, if it may still exist and is proven to
+    be this chat's: a client could name another chat's."""
+    records = [read_record(message) for message in call.messages]
+    containers = [
+        record.container
+        for record in records
+        if record.container is not None
+        and (call.prove is None or _is_proven(record.container, call.prove))
+    ]
     return containers[-1].id if containers and containers[-1].may_be_restored() else None
+
+
+def _leave_out_uploads(messages: Iterable[dict[str, Any]]) -> None:
+    """Replace what a client may have written into the record of a response: files for the code."""
+    for message in messages:
+        if message["role"] == "assistant":
+            message["content"] = [
+                {"type": "text", "text": "(A file of the code.)"}
+                if block["type"] == "container_upload"
+                else block
+                for block in message["content"]
+            ]
+
+
+def _is_proven(container: Container, prove: Callable[[str], str]) -> bool:
+    proof = container.proof.encode("utf-8", "replace")
+    return hmac.compare_digest(proof, prove(container.id).encode())
 
 
 def _steering_parts(part: SteeringMessagePart) -> Iterator[Part]:

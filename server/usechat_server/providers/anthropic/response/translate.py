@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -48,6 +48,7 @@ class ResponseTranslator:
         tools: The tools that the app or the client executes.
         request: The request body that this is the response to.
         used_ids: The ids of the conversation's tool calls so far.
+        prove: See `ModelCall`.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class ResponseTranslator:
         tools: Sequence[DeclaredTool] = (),
         request: Mapping[str, Any] | None = None,
         used_ids: Iterable[str] = (),
+        prove: Callable[[str], str] | None = None,
     ) -> None:
         self.result: StepResult | None = None
         self.usage: Usage = Usage()
@@ -71,6 +73,7 @@ class ResponseTranslator:
         #: ids of the provider-executed calls
         self._provider_call_ids: set[str] = set()
         self._stop_reason: str | None = None
+        self._prove = prove
 
     def feed(self, payloads: Iterable[bytes], out: list[ChunkVariant]) -> None:
         """Append the chunks of some events to `out`.
@@ -184,6 +187,7 @@ class ResponseTranslator:
             self._provider_call_ids,
             paused=self._is_paused,
             container=self.details.get("container"),
+            prove=self._prove,
         )
         if metadata is not None:
             out.append(MessageMetadata(message_metadata=metadata))
