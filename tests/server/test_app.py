@@ -257,6 +257,14 @@ def test_readiness_asks_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert server.request("GET", "/healthz").status_code == 200
 
 
+def test_readiness_asks_redis() -> None:
+    settings = Settings(redis_url="redis://127.0.0.1:1/0")  # no server listens there
+    with LiveServer(create_app(Agent(ScriptedModel()), settings=settings)) as server:
+        response = server.request("GET", "/readyz")
+    assert response.status_code == 503
+    assert response.json() == {"status": "unavailable", "redis": "unavailable"}
+
+
 def test_readiness_is_checked_every_few_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
