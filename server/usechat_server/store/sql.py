@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -38,6 +39,7 @@ from usechat_server.store.base import (
 )
 from usechat_server.store.branches import BranchRows, branches
 from usechat_server.store.database import Database
+from usechat_server.store.database_errors import DataRefused
 from usechat_server.store.history import check_id, is_storable, next_history
 from usechat_server.store.ownership import SqlOwnership
 from usechat_server.store.retention import delete_chats_of, prune
@@ -154,18 +156,30 @@ class SqlChatStore(ChatStore):
         epoch: int = 0,
         log_position: str | None = None,
     ) -> bool:
-        async def transaction(connection: AsyncConnection) -> bool:
+        async def transaction(
+            connection: AsyncConnection, *, has_message: bool, stored_steps: Sequence[Step]
+        ) -> bool:
             row = await writes.lock_turn(connection, run_id)
             if row is None or epoch < row.epoch:
                 return False
             if row.outcome is not None:
                 return epoch == row.epoch
-            place = {"epoch": epoch, "log_position": log_position}
-            await writes.save_message(connection, row, message, run_id=run_id, **place)
-            await writes.end_turn(connection, row, outcome, steps, run_id=run_id, epoch=epoch)
+            if has_message:
+                place = {"epoch": epoch, "log_position": log_position}
+                await writes.save_message(connection, row, message, run_id=run_id, **place)
+            await writes.end_turn(
+                connection, row, outcome, stored_steps, run_id=run_id, epoch=epoch
+            )
             return True
 
-        return await self.database.write(transaction, adds=partial(writes.size, message))
+        # What the database refuses is left out; it has been logged.
+        for has_message, stored_steps in ((True, steps), (True, ()), (False, ())):
+            with suppress(DataRefused):
+                return await self.database.write(
+                    partial(transaction, has_message=has_message, stored_steps=stored_steps),
+                    adds=partial(writes.size, message),
+                )
+        return False
 
     async def open_turns(self) -> Sequence[OpenTurn]:
         return await self.database.read(reads.open_turns)

@@ -14,8 +14,10 @@ import pytest
 from sqlalchemy import Integer, cast, exc, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import Message
+from ui_message_stream.messages import UIMessage
 from usechat_server import Agent, create_app
 from usechat_server.errors import StoreNotReady, StoreUnavailable
+from usechat_server.results import Step, Usage
 from usechat_server.store import schema
 from usechat_server.store.database import Database
 from usechat_server.store.database_errors import DataRefused
@@ -23,7 +25,13 @@ from usechat_server.store.sql import SqlChatStore
 from usechat_server.store.tables import chats
 
 from tests.harness.postgres import PostgresServer
-from tests.harness.stores import complete_turn, describe_messages, user_message
+from tests.harness.stores import (
+    assistant_message,
+    begin_turn,
+    complete_turn,
+    describe_messages,
+    user_message,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +55,26 @@ async def test_a_value_that_the_database_does_not_take_is_no_outage(
     [record] = caplog.records
     assert record.message.startswith("a value was refused: ")
     assert "\n" not in record.message
+
+
+@pytest.mark.parametrize(
+    ("message_id", "step", "kept"),
+    [
+        (None, Step("big", Usage(output=10**30)), ["user: Hello", "assistant: Fine."]),
+        (None, Step("\ud83d", Usage()), ["user: Hello", "assistant: Fine."]),
+        ("\ud83d", Step("big", Usage()), ["user: Hello"]),
+    ],
+)
+async def test_a_turn_ends_without_what_the_database_refuses(
+    store: SqlChatStore, message_id: str | None, step: Step, kept: list[str]
+) -> None:
+    turn = await begin_turn(store, "r1", message=user_message("u1"))
+    message = UIMessage.from_object(assistant_message(message_id or turn.message_id))
+    assert await store.finish(turn, message, "finished", [step], run_id="r1")
+    assert await describe_messages(store) == kept
+    [stored] = await store.turns(None, "c1") or []
+    assert (stored.outcome, stored.steps) == ("finished", [])
+    await begin_turn(store, "r2", message=user_message("u2"))
 
 
 async def test_a_value_that_is_too_long_is_no_outage(store: SqlChatStore) -> None:
