@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, delete, exc, update
+from sqlalchemy import Row, exc, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
@@ -42,7 +42,7 @@ from usechat_server.store.database import Database
 from usechat_server.store.database_errors import DataRefused
 from usechat_server.store.history import check_id, is_storable, next_history
 from usechat_server.store.ownership import SqlOwnership
-from usechat_server.store.retention import delete_chats_of, prune
+from usechat_server.store.retention import delete_chat, delete_user, prune
 from usechat_server.store.tables import chats
 from usechat_server.turn import Turn
 
@@ -214,12 +214,10 @@ class SqlChatStore(ChatStore):
     async def delete(self, user: str | None, chat_id: str) -> bool:
         if not is_storable(chat_id):
             return False
-        statement = delete(chats).filter_by(owner=rows.owner(user), id=chat_id)
-        result = await self.database.write(lambda connection: connection.execute(statement))
-        return result.rowcount > 0
+        return await self.database.write(partial(delete_chat, user=user, chat_id=chat_id))
 
     async def delete_all(self, user: str | None) -> int:
-        """Delete all chats of a user, such as when the account is closed.
+        """Delete all chats of a user and their usage, such as when the account is closed.
 
         Args:
             user: The user's id; None: the app has no users.
@@ -227,7 +225,7 @@ class SqlChatStore(ChatStore):
         Returns:
             The number of deleted chats.
         """
-        return await delete_chats_of(self.database, user)
+        return await delete_user(self.database, user)
 
     async def prune(self, age: timedelta) -> int:
         """Delete chats without a write for that long, as `usechat-server db prune` does.

@@ -20,6 +20,7 @@ from sqlalchemy import (
 __all__ = [
     "approvals",
     "chats",
+    "deleted_steps",
     "messages",
     "metadata",
     "processes",
@@ -158,6 +159,18 @@ steps: Table = Table(
     Column("cache_read", BigInteger),
     Column("cache_write", BigInteger),
     Column("thinking", BigInteger),
+)
+
+#: The steps of deleted chats. With those of the other chats they are the view `usechat_usage`.
+deleted_steps: Table = Table(
+    "usechat_deleted_steps",
+    metadata,
+    _key(),
+    Column("owner", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    *(Column(column.name, column.type, nullable=column.nullable) for column in steps.c[1:]),
+    Index(None, "owner", "started_at"),
 )
 
 approvals: Table = Table(

@@ -247,8 +247,14 @@ async def test_the_query_of_the_docs_returns_the_usage_of_a_user(store: SqlChatS
         message = UIMessage.from_object(assistant_message(turn.message_id))
         steps = [Step("small", Usage(input=2, output=3)), Step("big", Usage(input=5))]
         assert await store.finish(turn, message, "finished", steps, run_id=run)
+    for deleted in (None, ("ann", "c1"), ("bob", "c1")):
+        if deleted:  # what it cost stays
+            assert await store.delete(*deleted)
+        rows = await store.database.read(lambda connection: connection.execute(text(query)))
+        assert sorted(map(tuple, rows)) == [("big", 10, None), ("small", 4, 6)]
+    await store.delete_all("ann")
     rows = await store.database.read(lambda connection: connection.execute(text(query)))
-    assert sorted(map(tuple, rows)) == [("big", 10, None), ("small", 4, 6)]
+    assert list(rows) == []
 
 
 def test_a_store_works_in_any_event_loop(url: str) -> None:
