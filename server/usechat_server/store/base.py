@@ -479,20 +479,28 @@ class ChatStore(Protocol):
         """
         ...
 
-    async def branches(self, user: str | None, chat_id: str) -> Sequence[Branch] | None:
+    async def branches(
+        self, user: str | None, chat_id: str, *, after: int = 0, limit: int | None = None
+    ) -> Sequence[Branch] | None:
         """Return what was replaced in a chat, oldest first, or None if there is no such chat.
 
         Args:
             user: The user's id; None: the app has no users.
             chat_id: Id of the chat.
+            after: The number of the last branch of the previous page.
+            limit: The most branches on the page; None: all.
         """
         ...
 
-    async def turns(self, user: str | None, chat_id: str) -> Sequence[StoredTurn] | None:
+    async def turns(
+        self, user: str | None, chat_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> Sequence[StoredTurn] | None:
         """Return a chat's turns, oldest first, or None if there is no such chat.
 
         Args:
             user: The user's id; None: the app has no users.
             chat_id: Id of the chat.
+            after: The run id of the last turn of the previous page.
+            limit: The most turns on the page; None: all.
         """
         ...

@@ -21,26 +21,35 @@ class BranchRows(NamedTuple):
     contents: list[str]
 
 
-async def branches(connection: AsyncConnection, chat: Row[Any]) -> list[BranchRows]:
-    """Return the branches of a chat: what was replaced, oldest first."""
-    query = select(
-        messages.c.branch, messages.c.position, messages.c.id, messages.c.content
-    ).filter_by(chat=chat.key)
-    replaced = query.where(messages.c.branch > 0)
-    stored = await connection.execute(
-        replaced.order_by(messages.c.branch.desc(), messages.c.position)
-    )
-    current = select(messages.c.position, messages.c.id).filter_by(chat=chat.key, branch=0)
+async def branches(
+    connection: AsyncConnection, chat: Row[Any], after: int, limit: int | None
+) -> list[BranchRows]:
+    """Return the branches of a chat after a number: what was replaced, oldest first."""
+    ids_query = select(messages.c.branch, messages.c.position, messages.c.id)
+    ids_query = ids_query.filter_by(chat=chat.key)
+    current = await connection.execute(ids_query.where(messages.c.branch == 0))
     #: the message at each position when a branch was replaced: at first, as it is now
-    ids = {row.position: row.id for row in await connection.execute(current)}
-    branches = []
+    ids = {row.position: row.id for row in current}
+    replaced = ids_query.where(messages.c.branch > after)
+    before: dict[int, str | None] = {}
     # The newest first: each one was in the place of what came after it.
+    newest_first = replaced.order_by(messages.c.branch.desc(), messages.c.position)
+    stored = await connection.execute(newest_first)
     for number, group in groupby(stored, lambda row: row.branch):
         branch_rows = list(group)
-        after = ids.get(branch_rows[0].position - 1)
-        branches.append(BranchRows(number, after, [row.content for row in branch_rows]))
+        before[number] = ids.get(branch_rows[0].position - 1)
         ids.update((row.position, row.id) for row in branch_rows)
-    return branches[::-1]
+    numbers = sorted(before)[:limit]
+    if not numbers:
+        return []
+    query = select(messages.c.branch, messages.c.content).filter_by(chat=chat.key)
+    query = query.where(messages.c.branch.between(numbers[0], numbers[-1]))
+    oldest_first = query.order_by(messages.c.branch, messages.c.position)
+    contents = await connection.execute(oldest_first)
+    return [
+        BranchRows(number, before[number], [row.content for row in group])
+        for number, group in groupby(contents, lambda row: row.branch)
+    ]
 
 
 async def move_to_branch(connection: AsyncConnection, chat: int, start: int) -> None:

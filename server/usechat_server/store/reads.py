@@ -71,15 +71,25 @@ async def chat_page(
     return ChatPage([rows.chat(row) for row in page_rows], next_cursor)
 
 
-async def chat_turns(connection: AsyncConnection, chat: Row[Any]) -> list[StoredTurn]:
-    """Return a chat's turns with their model calls."""
-    key = chat.key
+async def chat_turns(
+    connection: AsyncConnection, chat: Row[Any], after: str | None, limit: int | None
+) -> list[StoredTurn]:
+    """Return a chat's turns after a run, with their model calls."""
+    query = select(turns).filter_by(chat=chat.key)
+    if after is not None:
+        last = select(turns.c.key).filter_by(chat=chat.key, run_id=after).scalar_subquery()
+        query = query.where(turns.c.key > last)
+    turn_rows = (await connection.execute(query.order_by(turns.c.key).limit(limit))).all()
+    if not turn_rows:
+        return []
+    of_turns = select(steps).join(turns, steps.c.turn == turns.c.key)
+    of_turns = of_turns.where(
+        turns.c.chat == chat.key, turns.c.key.between(turn_rows[0].key, turn_rows[-1].key)
+    )
     step_rows: dict[int, list[Row[Any]]] = {}
-    of_chat = select(steps).join(turns, steps.c.turn == turns.c.key).where(turns.c.chat == key)
-    for row in await connection.execute(of_chat.order_by(steps.c.turn, steps.c.number)):
+    for row in await connection.execute(of_turns.order_by(steps.c.turn, steps.c.number)):
         step_rows.setdefault(row.turn, []).append(row)
-    query = select(turns).filter_by(chat=key).order_by(turns.c.key)
-    return [rows.turn(row, step_rows.get(row.key, [])) for row in await connection.execute(query)]
+    return [rows.turn(row, step_rows.get(row.key, [])) for row in turn_rows]
 
 
 async def open_turns(connection: AsyncConnection) -> list[OpenTurn]:

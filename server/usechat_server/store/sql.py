@@ -238,12 +238,18 @@ class SqlChatStore(ChatStore):
         """
         return await prune(self.database, age)
 
-    async def branches(self, user: str | None, chat_id: str) -> Sequence[Branch] | None:
-        row = await self._read_chat(user, chat_id, branches)
+    async def branches(
+        self, user: str | None, chat_id: str, *, after: int = 0, limit: int | None = None
+    ) -> Sequence[Branch] | None:
+        read = partial(branches, after=after, limit=limit)
+        row = await self._read_chat(user, chat_id, read)
         return None if row is None else await _parse_branches(row[1])
 
-    async def turns(self, user: str | None, chat_id: str) -> Sequence[StoredTurn] | None:
-        row = await self._read_chat(user, chat_id, reads.chat_turns)
+    async def turns(
+        self, user: str | None, chat_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> Sequence[StoredTurn] | None:
+        read = partial(reads.chat_turns, after=after, limit=limit)
+        row = await self._read_chat(user, chat_id, read)
         return None if row is None else row[1]
 
     async def _end_orphan(self, run_id: str) -> None:

@@ -31,9 +31,10 @@ from usechat_server.store.base import Branch, Chat, ChatStore, StoredChat, Store
 
 __all__ = ["chats_routes"]
 
-#: Chats that a list returns by default, and at most.
+#: Items that a list returns by default, and at most.
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 200
+_INVALID_CURSOR = "cursor: expected the `nextCursor` of the previous page"
 _MAX_TITLE_LENGTH = 200
 _MAX_RENAME_BYTES = 64 * 1024
 
@@ -94,18 +95,30 @@ class _Routes:
     async def branches(self, request: Request) -> Response:
         key = await self._key(request)
         client_version = self._state.client_versions.of(request.scope)
-        branches = await self._store.branches(*key)
+        limit, after = _limit(request), request.query_params.get("cursor", "0")
+        if not re.fullmatch(r"\d{1,9}", after, re.ASCII):
+            raise InvalidRequest(_INVALID_CURSOR)
+        branches = await self._store.branches(*key, after=int(after), limit=limit + 1)
         if branches is None:
             raise ChatNotFound
+        next_cursor = str(branches[limit - 1].number) if len(branches) > limit else None
         return await asyncio.to_thread(
-            lambda: _json({"branches": [_branch(branch, client_version) for branch in branches]})
+            lambda: _json(
+                {
+                    "branches": [_branch(branch, client_version) for branch in branches[:limit]],
+                    "nextCursor": next_cursor,
+                }
+            )
         )
 
     async def usage(self, request: Request) -> Response:
-        turns = await self._store.turns(*await self._key(request))
+        key, limit = await self._key(request), _limit(request)
+        after = request.query_params.get("cursor")
+        turns = await self._store.turns(*key, after=after, limit=limit + 1)
         if turns is None:
             raise ChatNotFound
-        return _json({"turns": [_turn(turn) for turn in turns]})
+        next_cursor = turns[limit - 1].run_id if len(turns) > limit else None
+        return _json({"turns": [_turn(turn) for turn in turns[:limit]], "nextCursor": next_cursor})
 
     async def rename(self, request: Request) -> Response:
         key = await self._key(request)

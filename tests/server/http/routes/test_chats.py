@@ -309,6 +309,23 @@ def test_branches_can_be_read(ann: ChatClient) -> None:
     assert branch["messages"][1]["role"] == "assistant"
 
 
+def test_branches_and_usage_have_pages(ann: ChatClient) -> None:
+    for text in ("One", "Two", "Three", "Four"):
+        ann.send("c1", "u1", text, messageId="u1")
+    for path, items, name, expected in [
+        ("branches", "branches", "number", [1, 2, 3]),
+        ("usage", "turns", "outcome", ["finished"] * 4),
+    ]:
+        url = f"/api/chat/c1/{path}?limit=2"
+        first = ann.request("GET", url)
+        rest = ann.request("GET", f"{url}&cursor={first['nextCursor']}")
+        assert [item[name] for item in first[items] + rest[items]] == expected
+        assert first[items] + rest[items] == ann.request("GET", f"/api/chat/c1/{path}")[items]
+        assert rest["nextCursor"] is None
+    ann.request("GET", "/api/chat/c1/branches?cursor=x", status=400)
+    assert ann.request("GET", "/api/chat/c1/usage?cursor=x")["turns"] == []
+
+
 @pytest.mark.parametrize(
     ("client_version", "states", "kinds"),
     [
