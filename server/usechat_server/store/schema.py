@@ -11,9 +11,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, exc, inspect, text
 
+from usechat_server.errors import StoreNotReady
 from usechat_server.store.database import Database
+from usechat_server.store.database_errors import describe
 
 __all__ = ["VERSION_TABLE", "check", "current", "newest", "prepare", "upgrade"]
 
@@ -42,10 +44,13 @@ async def upgrade(database: Database) -> None:
     Processes that do it at the same time wait for each other.
 
     Raises:
-        ValueError: The tables are those of a later release.
+        ValueError: The tables are those of a later release, or the upgrade failed.
         StoreUnavailable: The database cannot be reached.
     """
-    await database.write(lambda connection: connection.run_sync(_upgrade), seconds=None)
+    try:
+        await database.write(lambda connection: connection.run_sync(_upgrade), seconds=None)
+    except exc.DBAPIError as error:  # such as tables of the same name, without a revision
+        raise StoreNotReady(f"{database} cannot be upgraded: {describe(error)}") from error
 
 
 async def check(database: Database) -> None:

@@ -15,9 +15,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DBAPIError
 from ui_message_stream.messages import UIMessage
-from usechat_server.errors import StoreUnavailable
+from usechat_server.errors import StoreNotReady, StoreUnavailable
 from usechat_server.results import Step, Usage
 from usechat_server.store import schema
 from usechat_server.store.database import Database
@@ -68,7 +67,7 @@ async def test_a_failed_upgrade_leaves_nothing_behind(url: str) -> None:
     database = Database(url)
     # The last table that the first migration makes.
     await execute(database, "CREATE TABLE usechat_approvals (id INTEGER)")
-    with pytest.raises(DBAPIError):
+    with pytest.raises(StoreNotReady, match=r"^\S+ cannot be upgraded: .*already exists.*$"):
         await schema.upgrade(database)
     tables = await database.read(
         lambda there: there.run_sync(lambda c: inspect(c).get_table_names())
