@@ -34,7 +34,7 @@ from usechat_server.providers.base import RequiresCredentials
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.responder_factory import APPROVALS_NEED_V6, ResponderFactory
 from usechat_server.settings import Settings
-from usechat_server.store.base import ChatStore
+from usechat_server.store.base import ChatStore, StopsRuns
 from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
@@ -238,6 +238,8 @@ class AppState:
                 former = [turn for turn in await self.store.open_turns() if not turn.has_owner]
                 await loop_state.runs.take_over_former(former)
                 self._orphans_ended = True
+            if isinstance(self.store, StopsRuns):
+                self.store.stop_runs_with(partial(_stop_run, loop_state.runs))
             loop_state.runs.watch()
             loop_state.is_store_open = True
 
@@ -305,6 +307,10 @@ class _LoopState:
         self.is_store_open = False
         #: whether a request has come
         self.has_served = False
+
+
+async def _stop_run(runs: Runs, user: str | None, chat_id: str) -> None:
+    await runs.stop(ChatKey(user, chat_id))
 
 
 async def _finish_hooks(tasks: Sequence[asyncio.Task[None]]) -> None:

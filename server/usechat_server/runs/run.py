@@ -249,7 +249,7 @@ class Run:
         self._idle_timer.close()
         usage_tracker, writer = self._usage_tracker, self._writer.chunk_writer
         usage_tracker.end_call()
-        if outcome.outcome not in COMPLETE_OUTCOMES:
+        if outcome.outcome not in COMPLETE_OUTCOMES and not self._abandoned:
             self._end_calls()
         if not writer.ended:  # else the response brought its own end
             metadata = usage_tracker.metadata(

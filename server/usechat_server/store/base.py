@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
@@ -33,6 +33,7 @@ __all__ = [
     "Ownership",
     "Progress",
     "Renewal",
+    "StopsRuns",
     "StoredChat",
     "StoredTurn",
     "TakenOverTurn",
@@ -293,6 +294,15 @@ class Ownership(Protocol):
 
     async def leave(self) -> None:
         """Give the lease of this process up: it has no open turns any more."""
+        ...
+
+
+@runtime_checkable
+class StopsRuns(Protocol):
+    """A store that stops the run of a chat before it deletes the chat."""
+
+    def stop_runs_with(self, stop: Callable[[str | None, str], Awaitable[None]]) -> None:
+        """Set what stops the run of a user's chat, for calls in the running event loop."""
         ...
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 from ui_message_stream.messages import (
     Part,
@@ -19,9 +21,16 @@ from usechat_server.loop.interrupted_calls import INTERRUPTED
 __all__ = ["interrupted_message"]
 
 
-def interrupted_message(message: UIMessage) -> UIMessage:
-    """Return the message with every part ended, in a form that no client continues by itself."""
-    ended = msgspec.structs.replace(message, parts=[_end_part(part) for part in message.parts])
+def interrupted_message(message: UIMessage, begun_calls: Collection[str] = ()) -> UIMessage:
+    """Return the message with every part ended, in a form that no client continues by itself.
+
+    Args:
+        message: The message.
+        begun_calls: Ids of tool calls that the server began to run. What a client or the user may
+            still resolve stays open.
+    """
+    parts = [_end_part(part, begun_calls) for part in message.parts]
+    ended = msgspec.structs.replace(message, parts=parts)
     calls = ended.last_step_calls()
     if calls and not any(map(_is_open, calls)):
         # Clients that continue when all calls have outputs look at the last step only.
@@ -29,7 +38,7 @@ def interrupted_message(message: UIMessage) -> UIMessage:
     return ended
 
 
-def _end_part(part: Part) -> Part:
+def _end_part(part: Part, begun_calls: Collection[str]) -> Part:
     if isinstance(part, TextPart | ReasoningPart) and part.state == "streaming":
         return msgspec.structs.replace(part, state="done")
     if isinstance(part, ToolPart) and part.state == "input-streaming":
@@ -38,7 +47,7 @@ def _end_part(part: Part) -> Part:
         return msgspec.structs.replace(
             part, state="output-error", input=truncated, raw_input=UNSET, error_text=TRUNCATED_INPUT
         )
-    if isinstance(part, ToolPart) and _is_the_servers(part):
+    if isinstance(part, ToolPart) and _is_the_servers(part, begun_calls):
         is_denied = part.approval is not None and part.approval.approved is False
         if part.state == "approval-responded" and is_denied:
             return msgspec.structs.replace(part, state="output-denied")
@@ -48,9 +57,10 @@ def _end_part(part: Part) -> Part:
     return part
 
 
-def _is_the_servers(part: ToolPart) -> bool:
+def _is_the_servers(part: ToolPart, begun_calls: Collection[str]) -> bool:
     """Whether a call is certainly one that the server or the provider was to resolve."""
-    is_running = part.state == "input-available" and part.provider_executed is True
+    has_begun = part.provider_executed is True or part.tool_call_id in begun_calls
+    is_running = part.state == "input-available" and has_begun
     return is_running or part.preliminary is True or part.state == "approval-responded"
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Row, exc, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -72,6 +73,10 @@ class SqlChatStore(ChatStore):
     def __init__(self, url: str, *, clock: Callable[[], float] | None = None) -> None:
         self.database: Database = Database(url)
         self.approvals: Approvals = StoredApprovals(self.database)
+        #: what stops the run of a chat, in each event loop of an app
+        self._stops: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, Callable[[str | None, str], Awaitable[None]]
+        ] = WeakKeyDictionary()
         #: each event loop is a process of its own: it runs its own turns
         self._process = PerLoop(partial(secrets.token_hex, 8))
         self.ownership: SqlOwnership = SqlOwnership(self.database, self._process.get, clock)
@@ -214,7 +219,17 @@ class SqlChatStore(ChatStore):
     async def delete(self, user: str | None, chat_id: str) -> bool:
         if not is_storable(chat_id):
             return False
+        if stop := self._stops.get(asyncio.get_running_loop()):
+            await stop(user, chat_id)
         return await self.database.write(partial(delete_chat, user=user, chat_id=chat_id))
+
+    def stop_runs_with(self, stop: Callable[[str | None, str], Awaitable[None]]) -> None:
+        """Set what stops the run of a chat that is deleted; an app calls it.
+
+        Args:
+            stop: Stops the run of a user's chat, in the running event loop.
+        """
+        self._stops[asyncio.get_running_loop()] = stop
 
     async def delete_all(self, user: str | None) -> int:
         """Delete all chats of a user and their usage, such as when the account is closed.

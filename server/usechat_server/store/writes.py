@@ -14,7 +14,7 @@ from usechat_server.store import rows
 from usechat_server.store.base import ChatChanged
 from usechat_server.store.branches import move_to_branch
 from usechat_server.store.interrupted import interrupted_message
-from usechat_server.store.tables import chats, messages, steps, turns
+from usechat_server.store.tables import chats, messages, steps, tool_calls, turns
 from usechat_server.turn import Turn
 
 __all__ = [
@@ -214,7 +214,8 @@ async def interrupt_locked_turn(connection: AsyncConnection, turn: LockedTurn, r
     run: Any = {"run_id": run_id, "epoch": turn.epoch}
     query = select(messages.c.content).filter_by(chat=turn.chat, branch=0, run_id=run_id)
     if (content := await connection.scalar(query)) is not None:
-        message = interrupted_message(rows.message(content))
+        begun = await connection.scalars(select(tool_calls.c.tool_call_id).filter_by(turn=turn.key))
+        message = interrupted_message(rows.message(content), begun.all())
         await save_message(connection, turn, message, **run)
     await end_turn(connection, turn, "interrupted", (), **run)
 

@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from usechat_server import Agent, create_app
 from usechat_server.store import Chat, ChatPage, SqlChatStore, StoredChat, retention, rows
 
+from tests.harness.common import DEADLINE
+from tests.harness.live import LiveServer, ScriptedModel, text
 from tests.harness.stores import begin_turn, complete_turn, describe_messages, user_message
+from tests.harness.stream_client import StreamClient
 
 DOCS = Path(__file__).parents[3] / "docs" / "storage.md"
 
@@ -50,8 +58,8 @@ async def test_the_snippet_of_the_docs_exports_the_chats_of_a_user(
     exec(snippet, names)
     store: SqlChatStore = names["store"]
     await store.open()
-    for user in ("ann", "bob"):
-        await complete_turn(store, f"r-{user}", user_id=user, message=user_message("u1"))
+    for name in ("ann", "bob"):
+        await complete_turn(store, f"r-{name}", user_id=name, message=user_message("u1"))
     [chat] = await names["export"]("ann")
     assert [message["role"] for message in chat["messages"]] == ["user", "assistant"]
     await store.aclose()
@@ -90,3 +98,22 @@ async def test_old_chats_are_pruned(store: SqlChatStore, monkeypatch: pytest.Mon
     assert await describe_messages(store, chat_id="kept") == ["user: Edited", "assistant: Fine."]
     assert await store.branches(None, "kept") == []
     assert await store.prune(timedelta(days=90)) == 0
+
+
+def test_a_deletion_in_an_app_stops_the_run(tmp_path: Path) -> None:
+    store = SqlChatStore(f"sqlite:///{tmp_path}/chats.db")
+    model = ScriptedModel(*text("Hello"), hold=True)
+    chat = create_app(Agent(model), store=store)
+
+    async def delete(_: Request) -> Response:
+        return Response(status_code=204 if await store.delete(None, "c1") else 404)
+
+    routes = [Route("/delete", delete, methods=["POST"]), Mount("/", chat)]
+    with LiveServer(Starlette(routes=routes, lifespan=chat.lifespan)) as server:
+        body = {"id": "c1", "messages": [user_message("u1")]}
+        with StreamClient("POST", f"{server.url}/api/chat", body) as client:
+            client.wait_for_text("Hello")
+            assert server.request("POST", "/delete").status_code == 204
+            assert client.end().chunks[-1]["type"] == "abort"
+        assert model.closed.wait(DEADLINE)
+        assert server.request("GET", "/api/chat/c1").status_code == 404

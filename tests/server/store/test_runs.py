@@ -8,7 +8,7 @@ import pytest
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.results import Step, Usage
-from usechat_server.store.base import ChatBusy, ChatChanged
+from usechat_server.store.base import ChatBusy, ChatChanged, Progress
 from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Turn
 
@@ -245,3 +245,15 @@ async def test_concurrent_checkpoints_store_one_message(store: SqlChatStore, url
         )  # fmt: skip
     assert all(saved)
     assert await message_ids(store) == ["u1", turn.message_id]
+
+
+async def test_an_interrupted_turn_leaves_no_call_of_the_servers_open(store: SqlChatStore) -> None:
+    turn = await begin_turn(store, "r1", message=user_message("u1"))
+    calls = [tool_call("began"), tool_call("of-the-client"), tool_call("p", providerExecuted=True)]
+    message = UIMessage.from_object(assistant_message(turn.message_id, *calls))
+    progress = Progress("r1", 0, message, "r1", "1-0")
+    assert await store.ownership.begin_calls(progress, ["began"])
+    await store.interrupt(["r1"])
+    assert (await describe_messages(store))[-1] == (
+        "assistant: output-error, input-available, output-error"
+    )
