@@ -88,6 +88,12 @@ class Turn(Generic[BodyT]):
         # An assistant message is also last when the one after it is regenerated.
         return last if last.role == "assistant" and last.id == self.message_id else None
 
+    @property
+    def question_id(self) -> str:
+        """Id of the message that is responded to, or continued; that of the response itself for a
+        turn without its history."""
+        return self.messages[-1].id if self.messages else self.message_id
+
     def to_json(self, *, with_history: bool = True) -> bytes:
         """Return the turn as JSON text, for another process.
 

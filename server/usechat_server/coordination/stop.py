@@ -23,4 +23,4 @@ def concerns(turn: Turn, message_id: str | None) -> bool:
 
 def message_ids(turn: Turn) -> tuple[str, str]:
     """Return the ids of the message that a run writes, and of the one that it responds to."""
-    return turn.message_id, turn.messages[-1].id
+    return turn.message_id, turn.question_id

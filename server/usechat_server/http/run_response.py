@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from ui_message_stream.chunks import Error
 from ui_message_stream.sse import DONE, frames
 from ui_message_stream.versions import ClientVersion
 
@@ -93,9 +92,10 @@ class _LogBody:
         rest = b""
         while data := self._reader.read_nowait():
             rest += data
-        if not self._subscription.log.has_ended:
+        log = self._subscription.log
+        if not log.has_ended:
             # The run continues in another process, but this response cannot.
-            rest += frames([Error(error_text=RESTARTING)], self._client_version) + DONE
+            rest += frames(log.error_chunks(RESTARTING), self._client_version) + DONE
         return rest
 
     async def aclose(self) -> None:

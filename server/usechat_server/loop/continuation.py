@@ -41,8 +41,8 @@ async def continue_message(
     client may have written it.
 
     In a run that was taken over, a call that may have run before runs again only if its tool is
-    idempotent. Otherwise the run ends, since the model would call the tool once more. A step in
-    which no call was complete starts again.
+    idempotent. Otherwise the run ends, since the model would call the tool once more. A step starts
+    again if the model's response to it may have been incomplete: none of its calls had begun.
 
     Args:
         calls: Runs the calls. It has the agent's tools, and those of `on_step` for its first step.
@@ -56,12 +56,8 @@ async def continue_message(
     turn = writer.turn
     message = writer.message()
     # The provider runs the other calls.
-    complete = [
-        part
-        for part in message.last_step_calls()
-        if part.state != "input-streaming" and not part.provider_executed
-    ]
-    if writer.in_step and not complete:
+    calls_of_step = [part for part in message.last_step_calls() if not part.provider_executed]
+    if writer.in_step and writer.may_be_incomplete(calls_of_step):
         writer.append([ResetStep()])
         return None
     writer.append(acknowledgement_chunks(turn))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ui_message_stream.chunks import FinishStep, ResetStep, Start
-from ui_message_stream.messages import UIMessage
+from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.versions import ChunkVariant, VersionedChunk
 from ui_message_stream.writer import Writer
 
@@ -15,7 +15,7 @@ from usechat_server.run_log.log import Log
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.turn import Turn
 
-__all__ = ["MAX_RESPONSE_BYTES", "RunWriter", "Takeover"]
+__all__ = ["MAX_RESPONSE_BYTES", "RunWriter", "Takeover", "has_been_run"]
 
 #: The size of a response after which it is ended, by default.
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
@@ -43,6 +43,15 @@ class Takeover:
 
     log: Log
     begun_calls: Collection[str] | None = None
+
+
+def has_been_run(call: ToolPart, begun_calls: Collection[str]) -> bool:
+    """Whether a call has begun, or shows that it was about to: by a result or a decision.
+
+    An error proves nothing, since it may be that of its input.
+    """
+    has_result = call.state in ("output-available", "output-denied")
+    return call.tool_call_id in begun_calls or has_result or call.approval is not None
 
 
 class RunWriter:
@@ -118,12 +127,23 @@ class RunWriter:
         """Whether another process began the run."""
         return self._takeover is not None
 
-    def may_have_begun(self, tool_call_id: str) -> bool:
-        """Whether a call without a result may have begun in a process that is gone."""
+    def may_have_begun(self, call_id: str) -> bool:
+        """Whether a call without a result may have begun in a process that is gone, and must not
+        run twice."""
         if self._takeover is None:
             return False
         begun_calls = self._takeover.begun_calls
-        return begun_calls is None or tool_call_id in begun_calls
+        return begun_calls is None or call_id in begun_calls
+
+    def may_be_incomplete(self, step_calls: Iterable[ToolPart]) -> bool:
+        """Whether the model's response with these calls may not have ended: calls begin after it.
+
+        Only where it is recorded which calls began does that say whether it had ended.
+        """
+        if self._takeover is not None and self._takeover.begun_calls is not None:
+            begun_calls = self._takeover.begun_calls
+            return not any(has_been_run(call, begun_calls) for call in step_calls)
+        return all(call.state == "input-streaming" for call in step_calls)
 
     def claims_call(self, tool_call_id: str, *, known: bool) -> bool:
         """Whether this writer's agent handles an open call of the continued message. `known` says

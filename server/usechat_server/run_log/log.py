@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 from ui_message_stream.chunks import (
+    Abort,
+    Chunk,
     Error,
+    Finish,
     FinishStep,
     MessageMetadata,
     ResetStep,
@@ -26,6 +29,8 @@ from ui_message_stream.versions import (
     accepts,
     downgrade,
 )
+
+from ui_message_stream.writer import Writer
 
 from usechat_server.run_log.position import Position
 from usechat_server.run_log.resets import Item, Reset, kept_chunks
@@ -126,6 +131,22 @@ class Log:
         message can be stored first.
         """
         self._staged = chunks
+
+    def stage_error(self, text: str) -> None:
+        """Let the log end with an error instead of the staged chunk that ends it."""
+        kept = [chunk for chunk in self._staged if not isinstance(chunk, Finish | Abort | Error)]
+        self._staged = [*kept, Error(error_text=text)]
+
+    def error_chunks(self, text: str) -> list[Chunk]:
+        """Return the chunks that would end the log with an error now: the ends of what is open, and
+        the error."""
+        writer = Writer(message=self._continued)
+        position = (0, 0)
+        while self.is_behind(position):
+            chunks, position = self.read_chunks(position)
+            for chunk in chunks:
+                writer.write_variant(chunk)
+        return writer.error(text)
 
     def end(self) -> None:
         """Append the staged chunks and end the log: nothing more will come."""

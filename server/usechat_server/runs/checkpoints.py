@@ -113,6 +113,14 @@ class Checkpoints:
         """Record that a transaction renewed the lease that was sent at that time."""
         self._renewed_at = max(self._renewed_at, sent_at)
 
+    def is_due(self, stored_at: float, now: float) -> bool:
+        """Whether what was stored at some time is to be stored anew, rather than a tick later."""
+        return now - stored_at >= self.seconds - self._pause / 2
+
+    @property
+    def _pause(self) -> float:
+        return min(RENEWAL, self.seconds)
+
     def now(self) -> float:
         """Return the seconds of the clock."""
         return self._clock()
@@ -150,7 +158,7 @@ class Checkpoints:
     async def _run(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(RENEWAL, self.seconds)):
+                async with asyncio.timeout(self._pause):
                     await self._wake.wait()
                     await asyncio.sleep(_PAUSE)
             self._wake.clear()

@@ -78,7 +78,7 @@ class Persistence:
     # StoredRun
 
     def progress(self, now: float) -> Progress | None:
-        is_due = self._is_urgent or now - self._stored_at >= self.checkpoints.seconds
+        is_due = self._is_urgent or self.checkpoints.is_due(self._stored_at, now)
         has_news = self._ended_calls or self.log.is_behind(self._stored_end)
         return self._current_progress() if is_due and has_news else None
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from ui_message_stream.chunks import Error, MessageMetadata
+from ui_message_stream.chunks import MessageMetadata
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.aio import is_cancelled
@@ -196,9 +196,9 @@ class Run:
             return
         if self._abandoned:
             # It goes on in another process, whatever its end was to be here.
-            self.log.stage_end([Error(error_text=RESTARTING)])
+            self.log.stage_error(RESTARTING)
         elif not self.is_proven_owner:
-            self.log.stage_end([Error(error_text=NOT_SAVED)])
+            self.log.stage_error(NOT_SAVED)
         self.log.end()
 
     @property

@@ -12,6 +12,7 @@ from ui_message_stream.replay import replay_chunks
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 
 from usechat_server.coordination.base import FormerLog
+from usechat_server.loop.run_writer import has_been_run
 from usechat_server.run_log.log import Log
 from usechat_server.run_log.position import parse_position
 from usechat_server.store.base import TakenOverTurn
@@ -107,11 +108,7 @@ def _keeps_last_step(parts: list[Part], begun_calls: Collection[str]) -> bool:
     return any(
         isinstance(part, ToolPart)
         and not part.provider_executed
-        and (
-            part.tool_call_id in begun_calls
-            or part.approval is not None
-            or part.state.startswith("output-")
-        )
+        and has_been_run(part, begun_calls)
         for part in parts[_last_step(parts) :]
     )
 

@@ -107,7 +107,7 @@ class RedisLease:
             "digest": self.request_digest,
             "owner": self._commands.process,
             "message": turn.message_id,
-            "question": turn.messages[-1].id,
+            "question": turn.question_id,
             # The history is in the store.
             "turn": turn.to_json(with_history=not self._store_decides),
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ui_message_stream.chunks import Error
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.coordination.redis.codec import decode
@@ -61,7 +60,7 @@ class RemoteLog:
     def break_off(self) -> None:
         """End the copy with an error: nothing more will come. Clients end what is open."""
         if not self.log.has_ended:
-            self.log.append([Error(error_text=LOST)])
+            self.log.append(self.log.error_chunks(LOST))
             self.log.end()
 
 
