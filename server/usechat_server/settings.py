@@ -229,6 +229,12 @@ class Settings(BaseSettings):
         description="Database that stores the chats: `sqlite:///chats.db` (in the working "
         "directory) or a PostgreSQL URL. Without it, the frontend keeps them.",
     )
+    checkpoint_seconds: _Seconds = Field(
+        default=1.0,
+        description="Seconds between two writes of a message in progress to the store. What a "
+        "killed process and an emptied Redis lose together is at most the text of this time, and "
+        "that of the write.",
+    )
     resume: float | None = Field(
         default=None,
         ge=0,

@@ -98,6 +98,7 @@ def build_state(
             store,
             hooks,
             RunLimits(settings.max_runs, settings.max_runs_per_user, settings.max_response_bytes),
+            checkpoint_seconds=settings.checkpoint_seconds,
             hang_up_timeout=hang_up,
         ),
         coordinator=_coordinator_factory(redis, body, store),

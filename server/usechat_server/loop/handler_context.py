@@ -10,6 +10,7 @@ from weakref import WeakSet
 from ui_message_stream.messages import ToolPart
 
 from usechat_server.approvals import Approvals
+from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import MetadataHook
 from usechat_server.turn import RunContext
@@ -31,6 +32,8 @@ class HandlerContext(RunContext):
     approvals: Approvals
     #: the agents that the handler streamed
     agents: WeakSet[Closable]
+    #: the run's writer, which records what tools begin and end; None before the run starts
+    writer: RunWriter | None = None
     #: the run's tracker; None before the run starts
     usage_tracker: UsageTracker | None = None
     #: the `metadata` hook of the agent that was streamed last

@@ -73,6 +73,8 @@ class RunWriter:
         self.begin_call: Callable[[str], Awaitable[None]] = _begin_at_once
         #: records that such a call has its result
         self.end_call: Callable[[str], None] = _forget_call
+        #: whether no other process can own the run now
+        self.is_owner: Callable[[], bool] = lambda: True
         self._takeover = takeover
         self._closed = False
         if takeover is None:

@@ -42,6 +42,9 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         context = turn.run_context if isinstance(turn.run_context, HandlerContext) else None
         record = _run_record(spec, turn)
         writer = _EmittingWriter(turn, record, emit, context.claimed_calls if context else set())
+        if context is not None and context.writer is not None:
+            writer.begin_call, writer.end_call = context.writer.begin_call, context.writer.end_call
+            writer.is_owner = context.writer.is_owner
         usage = UsageTracker(
             turn, writer.log.text_bytes, parent=context.usage_tracker if context else None
         )

@@ -233,7 +233,7 @@ class ToolCalls:
         return True
 
     async def _stream_outputs(self, call: _Call) -> None:
-        if not call.tool.idempotent:
+        if not call.tool.idempotent or not self._writer.is_owner():
             await self._writer.begin_call(call.id)
             self._begun_calls.add(call.id)
         context = ToolContext(

@@ -101,7 +101,7 @@ class HandlerResponder:
         return self._context.metadata
 
     async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason | None:
-        self._context.usage_tracker = usage
+        self._context.usage_tracker, self._context.writer = usage, writer
         turn = replace(writer.turn, run_context=self._context)
         stream_writer = StreamWriter(writer.append, turn.client_version)
         await self._handler(turn, stream_writer)

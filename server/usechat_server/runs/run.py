@@ -106,6 +106,7 @@ class Run:
         )
         self._writer = RunWriter(turn, self.record, takeover)
         self._writer.begin_call = self._begin_call
+        self._writer.is_owner = lambda: self.is_proven_owner
         self._writer.max_bytes = config.limits.max_response_bytes
         self.log: Log = self._writer.log
         self._responder = responder

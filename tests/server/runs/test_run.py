@@ -17,7 +17,6 @@ from ui_message_stream.chunks import (
     Error,
     Finish,
     FinishStep,
-    MessageMetadata,
     Start,
     TextDelta,
     TextEnd,
@@ -161,7 +160,7 @@ async def test_a_call_that_fails_before_its_first_output_is_retried(
 async def test_retries_are_limited(records: list[logging.LogRecord]) -> None:
     harness = RunHarness([overloaded()])
     chunks = await harness.run()
-    assert [type(chunk) for chunk in chunks] == [Start, MessageMetadata, Error]
+    assert [type(chunk) for chunk in chunks] == [Start, Error]
     assert len(harness.model.streams) == 3
     assert only_record(records)["outcome"] == "failed"
 
