@@ -57,8 +57,12 @@ def check_messages(messages: list[Any], settings: Settings) -> None:
     """
     limit = settings.max_messages
     if len(messages) > limit:
-        raise PayloadTooLarge(f"The request has too many messages: at most {limit} are allowed.")
+        raise PayloadTooLarge(
+            f"The chat has too many messages: at most {limit} are allowed. Please start a new chat."
+        )
     limit = settings.max_parts
     lists = (message.get("parts") for message in messages if isinstance(message, dict))
     if sum(len(parts) for parts in lists if isinstance(parts, list)) > limit:
-        raise PayloadTooLarge(f"The messages have too many parts: at most {limit} are allowed.")
+        raise PayloadTooLarge(
+            f"The chat has too many parts: at most {limit} are allowed. Please start a new chat."
+        )

@@ -177,7 +177,7 @@ class Settings(BaseSettings):
         description="Messages that a request may have. More get 413.",
     )
     max_parts: int = Field(
-        default=100_000,
+        default=50_000,
         gt=0,
         description="Parts that the messages of a request may have together. More get 413.",
     )
