@@ -241,9 +241,11 @@ def test_an_allowed_origin_can_read_responses_and_errors(server: LiveServer) -> 
         response = server.request(method, path, headers={"origin": FRONTEND})
         assert response.headers["access-control-allow-origin"] == FRONTEND, path
         assert "origin" in response.headers["vary"].lower()
-    streamed = server.chat(headers={"origin": FRONTEND})
-    assert streamed.headers["access-control-allow-origin"] == FRONTEND
-    assert chunks(streamed.text)
+    for origin in (FRONTEND, "https://pr-7.preview.example"):
+        streamed = server.chat(headers={"origin": origin})
+        assert streamed.headers["access-control-allow-origin"] == origin
+        assert streamed.headers["access-control-allow-credentials"] == "true"
+        assert chunks(streamed.text)
 
 
 def test_an_allowed_origin_can_read_internal_errors() -> None:
