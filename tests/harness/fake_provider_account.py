@@ -82,6 +82,8 @@ class Account:
             value = block.get(key)
             if value is not None and self.sealed is not None and value not in self.sealed:
                 yield 400, _INVALID, f"Invalid `{key}` in `{block['type']}` block"
+        if block["type"] == "server_tool_use" and not block["id"].startswith("srvtoolu_"):
+            yield 400, _INVALID, "server_tool_use.id: String should match pattern '^srvtoolu_'"
         caller = block.get("caller")
         if isinstance(caller, dict) and caller.get("type") not in (None, "direct"):
             yield 400, _INVALID, "caller: the code that called this tool is not in a container"

@@ -10,8 +10,12 @@ from __future__ import annotations
 import contextlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
+import msgspec
+from ui_message_stream import json_codec
 from ui_message_stream.errors import WireError
 from ui_message_stream.messages import (
     FilePart,
@@ -40,6 +44,7 @@ __all__ = ["build_request"]
 #: to continue from an assistant message.
 _FIRST_USER_BLOCK = {"type": "text", "text": "(The conversation begins with the assistant.)"}
 _LAST_USER_BLOCK = {"type": "text", "text": "Continue."}
+_StructT = TypeVar("_StructT", bound=msgspec.Struct)
 _NO_REDUCTION = Reduction()
 
 _NOT_ALLOWED = "{name} cannot be used here: send the file itself."
@@ -66,14 +71,36 @@ def build_request(
     Raises:
         ChatError: The messages cannot be sent; the text is for the user.
     """
-    body: dict[str, Any] = sendable(
-        _request_body(call, model, max_tokens, reduction, code_files=code_files)
+    build = partial(
+        _request_body,
+        model=model,
+        max_tokens=max_tokens,
+        reduction=reduction,
+        code_files=code_files,
     )
-    return body
+    try:
+        body = build(call)
+    except RecursionError:
+        # A store of the app's own may have values that are nested deeper than those of requests.
+        body = build(replace(call, messages=[_pruned(message) for message in call.messages]))
+    request: dict[str, Any] = sendable(body)
+    return request
+
+
+def _pruned(message: UIMessage) -> UIMessage:
+    """Return the message without what is nested too deeply."""
+    parts = [_pruned_fields(part) for part in message.parts]
+    return msgspec.structs.replace(_pruned_fields(message), parts=parts)
+
+
+def _pruned_fields(struct: _StructT) -> _StructT:
+    fields = msgspec.structs.asdict(struct).items()
+    pruned = {name: sendable(value, json_codec.MAX_DEPTH) for name, value in fields}
+    return msgspec.structs.replace(struct, **pruned)
 
 
 def _request_body(
-    call: ModelCall, model: str, max_tokens: int, reduction: Reduction, *, code_files: bool
+    call: ModelCall, *, model: str, max_tokens: int, reduction: Reduction, code_files: bool
 ) -> dict[str, Any]:
     tools = [tool for tool in call.tools if isinstance(tool, DeclaredTool)]
     conversation = _Conversation(

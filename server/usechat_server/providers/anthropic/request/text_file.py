@@ -43,6 +43,10 @@ def decode_text(data: bytes, declared: str) -> str | None:
         return data.decode()
     except UnicodeDecodeError:
         pass
+    utf8 = data.decode("utf-8", "replace")
+    damaged = utf8.count("\ufffd")
+    if sum(each > "\x7f" for each in utf8) > 2 * damaged:
+        return utf8  # of which a few bytes are missing
     charset = _CHARSET.search(declared)
     if charset and (text := _decode_strictly(data, charset[1])) is not None:
         return text

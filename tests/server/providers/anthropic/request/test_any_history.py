@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ui_message_stream.messages import UIMessage
@@ -126,3 +128,29 @@ def test_any_history_gives_a_request_that_the_api_accepts(
     assert request_errors(request) == []
     # There are no lone surrogates left: JSON cannot contain them.
     assert json.dumps(request, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("depth", [10, 199, 300, 1000, 20_000])
+@pytest.mark.parametrize("in_lists", [True, False])
+def test_what_is_nested_too_deeply_is_left_out(depth: int, in_lists: bool) -> None:
+    value: Any = "core"
+    for _ in range(depth):
+        value = [value] if in_lists else {"a": value}
+    done = {"type": "tool-weather", "toolCallId": "toolu_1", "state": "output-available"}
+    caller = {"anthropic": {"caller": {"type": "direct", "x": value}}}
+    search = {**done, "type": "tool-web_search", "toolCallId": "srvtoolu_1", "input": {}}
+    places: list[dict[str, Any]] = [
+        {"parts": [{**done, "input": {"x": value}, "output": 1}]},
+        {"parts": [{**done, "input": {}, "output": value}]},
+        {"parts": [{**done, "input": {}, "output": 1, "callProviderMetadata": caller}]},
+        {"parts": [{**search, "providerExecuted": True, "output": value}]},
+        {"parts": [text_part("Hi")], "metadata": {"usechat.anthropic": {"turns": value}}},
+    ]
+    for fields in places:
+        messages = [
+            UIMessage.from_object({"id": "a", "role": "assistant", **fields}),
+            UIMessage.from_object({"id": "u", "role": "user", "parts": [text_part("Hello")]}),
+        ]
+        request = build_request(ModelCall(messages), model="m", max_tokens=1)
+        assert request_errors(request) == []
+        assert json.dumps(request)

@@ -78,6 +78,7 @@ def test_pdfs(declared: str) -> None:
         ("Name;Straße".encode("cp1252"), "application/vnd.ms-excel", "Name;Straße"),
         ("Straße\t\x1b[0m\f".encode("cp1252"), "", "Straße\t\x1b[0m\f"),
         ("Straße".encode("cp1252"), "application/octet-stream", "Straße"),
+        ("é and ü and ß".encode()[:-1], "text/plain", "é and ü and \ufffd"),
         ("Привет".encode("cp1251"), "text/plain;charset=windows-1251", "Привет"),
         ("\ufeffé".encode("utf-16-be"), "application/vnd.ms-excel", "é"),
         ("\ufeffé".encode("utf-32-le"), "text/plain", "é"),
