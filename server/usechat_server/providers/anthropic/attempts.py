@@ -11,6 +11,7 @@ from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, UIMessage
 
 from usechat_server.errors import log_text
+from usechat_server.providers.anthropic.errors import api_message, error_from_exception
 from usechat_server.providers.anthropic.request.files import file_name
 from usechat_server.providers.anthropic.request.reductions import Reduction, reductions
 from usechat_server.providers.anthropic.response.translate import ResponseTranslator
@@ -52,12 +53,13 @@ class Attempts:
         Returns:
             Whether there was anything to leave out; else nothing has changed.
         """
-        if self._attempts == _MAX_ATTEMPTS:
+        kind = error_from_exception(error).kind
+        if self._attempts == _MAX_ATTEMPTS or kind not in ("request", "internal"):
             return False
         candidates = reductions(
             self._reduction,
             error.status_code,
-            str(error),
+            api_message(error),
             has_container=_container_id(self.request) is not None,
             history_bytes=len(json_codec.encode(self.request["messages"])),
         )

@@ -13,7 +13,7 @@ import httpx2
 
 from usechat_server.errors import ErrorKind, ModelError
 
-__all__ = ["error_from_event", "error_from_exception", "retry_after"]
+__all__ = ["api_message", "error_from_event", "error_from_exception", "retry_after"]
 
 #: The API's error type → our kind, and whether a retry may succeed.
 #: Source: the API's error page, and `types/shared/error_type.py` of the SDK.
@@ -31,10 +31,16 @@ _TYPES: Mapping[str, tuple[ErrorKind, bool]] = {
     "overloaded_error": ("overloaded", True),
 }
 
-#: What `not_found_error` says of a file that was deleted.
-_MISSING_FILE = re.compile(r"\bfiles?\b|\bfile_", re.IGNORECASE)
-#: What `invalid_request_error` says of an account that has run out of money.
-_NO_CREDIT = "credit balance is too low"
+#: What `not_found_error` says of a file or a container that was deleted.
+_MISSING_FILE = re.compile(r"\bfiles?\b|\bfile_|\bcontainer", re.IGNORECASE)
+#: What `invalid_request_error` says of what only the operator can change: an account that has run
+#: out of money, and parameters of the request other than the messages.
+_SETUP = re.compile(
+    r"\W*(?:tools|tool_choice|system|thinking|temperature|top_[kp]|output_config|output_format"
+    r"|max_tokens|stop_sequences|mcp_servers|context_management|service_tier|speed|fallbacks)\b"
+    r"|.*(?:credit balance is too low|anthropic-beta)",
+    re.DOTALL,
+)
 
 #: Error type by HTTP status, for responses that name none, such as a gateway's.
 _STATUS_TYPES: Mapping[int, str] = {
@@ -59,7 +65,7 @@ def error_from_exception(error: Exception, *, request_id: str | None = None) -> 
     """
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, anthropic.APIStatusError):
-        kind, retryable = _classify(error.type, error.status_code, str(error))
+        kind, retryable = _classify(error.type, error.status_code, api_message(error))
         return ModelError(
             text,
             kind,
@@ -86,15 +92,22 @@ def error_from_event(
     """Convert an `error` event inside a stream that began with status 200."""
     error_type = error.get("type") if isinstance(error, Mapping) else None
     error_type = error_type if isinstance(error_type, str) else None
-    kind, retryable = _classify(error_type, 200, str(error))
+    message = str(error.get("message")) if isinstance(error, Mapping) else error
+    kind, retryable = _classify(error_type, 200, message)
     return ModelError(f"error event: {error}", kind, retryable=retryable, request_id=request_id)
 
 
-def _classify(error_type: str | None, status: int, text: str) -> tuple[ErrorKind, bool]:
+def api_message(error: anthropic.APIStatusError) -> str:
+    """Return what the API says of an error, without the type and the status."""
+    details = error.body.get("error") if isinstance(error.body, dict) else None
+    return str(details.get("message")) if isinstance(details, dict) else str(error)
+
+
+def _classify(error_type: str | None, status: int, message: str) -> tuple[ErrorKind, bool]:
     """Return the kind of an error, and whether a retry may succeed."""
-    if error_type == "not_found_error" and _MISSING_FILE.search(text):
+    if error_type == "not_found_error" and _MISSING_FILE.search(message):
         return "request", False
-    if _NO_CREDIT in text:
+    if error_type == "invalid_request_error" and _SETUP.match(message):
         return "auth", False
     error_type = error_type if error_type in _TYPES else _STATUS_TYPES.get(status)
     if error_type is not None:

@@ -77,7 +77,7 @@ def reductions(
     # A container that is gone is also a bare 500.
     if has_container and (status >= 500 or (status in _REFUSALS and "container" in text.lower())):
         yield replace(current, container=True)
-    if status not in _REFUSALS or _is_of_the_server(status, text):
+    if status not in _REFUSALS:
         return
     yield replace(current, files=True)
     if status == 413 or _TOO_LONG.search(text.lower()):
@@ -85,11 +85,6 @@ def reductions(
         yield replace(_ALL_BUT_TEXT, max_bytes=int(history_bytes * share))
     elif current.max_bytes is None:
         yield _ALL_BUT_TEXT
-
-
-def _is_of_the_server(status: int, text: str) -> bool:
-    """Whether the operator has to do something: no history would be accepted."""
-    return "credit balance is too low" in text or (status == 404 and "model:" in text)
 
 
 def _share_that_fits(text: str) -> float:
