@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
@@ -248,6 +249,7 @@ class Run:
             return
         self._outcome = outcome
         self._idle_timer.close()
+        self._writer.max_bytes = sys.maxsize  # the end of a response is never refused
         usage_tracker, writer = self._usage_tracker, self._writer.chunk_writer
         usage_tracker.end_call()
         if outcome.outcome not in COMPLETE_OUTCOMES and not self._abandoned:
