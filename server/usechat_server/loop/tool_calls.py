@@ -13,9 +13,11 @@ from ui_message_stream.chunks import (
     Data,
     ToolInputAvailable,
     ToolInputError,
+    ToolInputStart,
     ToolOutputAvailable,
     ToolOutputError,
 )
+from ui_message_stream.messages import ToolPart
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.aio import is_cancelled
@@ -29,6 +31,7 @@ from usechat_server.approvals import (
     evaluate_policy,
 )
 from usechat_server.errors import ChatError, public_error
+from usechat_server.loop.call_ids import CallIds
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.tools import FunctionTool, Tool, ToolContext, ToolError
 from usechat_server.tools.context import idempotency_key
@@ -40,7 +43,8 @@ logger: logging.Logger = logging.getLogger("usechat.tools")
 #: Grace period, in seconds, for a cancelled tool's cleanup.
 CLEANUP = 5.0
 
-_COMPLETE_INPUTS = frozenset({ToolInputAvailable, ToolInputError})
+#: The chunks of a call's input, without those between its start and its end.
+_INPUTS = frozenset({ToolInputStart, ToolInputAvailable, ToolInputError})
 
 _UNKNOWN_TOOL = "There is no tool {name}."
 _FAILED = "The tool failed."
@@ -102,6 +106,8 @@ class ToolCalls:
         self._limits = limits
         #: calls of the model so far, also those that do not run
         self._count = 0
+        #: None until the model's first call
+        self._call_ids: CallIds | None = None
         #: calls without an output, by id
         self._open_calls: dict[str, _Call] = {}
         #: calls that must not run twice and have begun
@@ -115,8 +121,10 @@ class ToolCalls:
         Returns:
             The chunks to write: invalid inputs become errors, which the model can correct.
         """
+        if self._call_ids is not None and self._call_ids.renamed:
+            return [self._collect_chunk(each) for each in batch]
         for chunk in batch:
-            if type(chunk) in _COMPLETE_INPUTS:  # checked for every batch, so it has to be cheap
+            if type(chunk) in _INPUTS:  # checked for every batch, so it has to be cheap
                 return [self._collect_chunk(each) for each in batch]
         return batch
 
@@ -168,6 +176,10 @@ class ToolCalls:
                 logger.error("%s cancelled tools are still running after %s s", len(stuck), CLEANUP)
 
     def _collect_chunk(self, chunk: ChunkVariant) -> ChunkVariant:
+        if self._call_ids is None:
+            parts = self._writer.message().parts
+            self._call_ids = CallIds(p.tool_call_id for p in parts if isinstance(p, ToolPart))
+        chunk = self._call_ids.unique(chunk)
         if isinstance(chunk, ToolInputError) and not chunk.provider_executed:
             self.has_results = True
         if not isinstance(chunk, ToolInputAvailable) or chunk.provider_executed:

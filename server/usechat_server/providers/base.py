@@ -87,9 +87,8 @@ class ModelStream(Protocol):
     def __aiter__(self) -> AsyncIterator[Sequence[ChunkVariant]]:
         """Iterate over batches of chunks, one for each read from the provider.
 
-        Batches never contain `start`, `finish`, `start-step` or `finish-step`. No tool call has
-        the id of an earlier one in the conversation. The iteration ends only after a complete
-        response.
+        Batches never contain `start`, `finish`, `start-step` or `finish-step`. The iteration ends
+        only after a complete response.
 
         Raises:
             ModelError: The call failed or was cut off.

@@ -504,3 +504,21 @@ async def test_truncated_structured_output_is_not_corrected() -> None:
 def test_max_steps_must_be_positive() -> None:
     with pytest.raises(ValueError, match="max_steps"):
         Agent(ScriptedModel(TEXT_RESPONSE), max_steps=0)
+
+
+async def test_a_model_may_use_the_id_of_a_call_again() -> None:
+    @tool
+    async def double(number: int) -> int:
+        """Doubles a number."""
+        return 2 * number
+
+    calls = [call_chunks("call_0", "double", number=number) for number in (1, 2, 3)]
+    model = ScriptedModel(
+        [calls[0], calls[1], StepResult("tool-calls")],
+        [[calls[2][0]], [calls[2][1]], [calls[2][2]], StepResult("tool-calls")],
+        [text_chunks(), StepResult("stop")],
+    )
+    message = await AgentChat(Agent(model, tools=[double])).response_message(make_turn())
+    parts = [part for part in message.parts if isinstance(part, ToolPart)]
+    assert [part.output for part in parts] == [2, 4, 6]
+    assert [part.tool_call_id for part in parts] == ["call_0", "call_0_2", "call_0_3"]
