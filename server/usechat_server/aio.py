@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, Generic, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary, WeakMethod
 
-__all__ = ["PerLoop", "backoff", "call_hook", "cancel", "is_cancelled"]
+__all__ = ["PerLoop", "backoff", "call_hook", "cancel", "is_cancelled", "weak_method"]
 
 
 def is_cancelled(error: BaseException) -> bool:
@@ -69,6 +69,26 @@ class PerLoop(Generic[T]):
     def pop(self) -> T | None:
         """Return the running loop's value and forget it; None if there is none."""
         return self._values.pop(asyncio.get_running_loop(), None)
+
+
+P = ParamSpec("P")
+
+
+def weak_method(method: Callable[P, T]) -> Callable[P, T]:
+    """Return a method as a function that does not keep its object in memory.
+
+    For what an object gives to its own parts: as a cycle of references, it would stay in memory
+    until the garbage collector comes. The function may only be called while the object exists.
+    """
+    reference = WeakMethod(method)
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        bound = reference()
+        if bound is None:
+            raise ReferenceError("the object of a method is gone")
+        return bound(*args, **kwargs)
+
+    return call
 
 
 async def call_hook(hook: Callable[..., Awaitable[T] | T], *args: object) -> T:

@@ -39,7 +39,7 @@ class RunContext:
     """Base class of what a run passes through its turn to the agents that a handler streams."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Turn(Generic[BodyT]):
     """A request to respond to. It holds no connection, so another process can take it over.
 

@@ -38,7 +38,11 @@ async def emitted_items(
         changed.set()
 
     async def run() -> None:
-        await produce(emit)
+        try:
+            await produce(emit)
+        except asyncio.CancelledError as error:
+            error.__traceback__ = None  # its frames refer to this task, which keeps it
+            raise
 
     task = asyncio.create_task(run())
     task.add_done_callback(lambda _: changed.set())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from usechat_server.coordination.base import (
     COMPLETE_OUTCOMES,
@@ -15,6 +16,7 @@ from usechat_server.coordination.base import (
 )
 from usechat_server.coordination.stop import STOP_SECONDS, concerns, message_ids
 from usechat_server.results import Outcome
+from usechat_server.run_log.log import Log
 
 __all__ = ["LocalCoordinator"]
 
@@ -94,6 +96,23 @@ class LocalCoordinator:
             del self._runs[run.key]
 
 
+@dataclass(slots=True)
+class EndedLog:
+    """A subscription of a log that has ended, and that nothing happens to any more."""
+
+    run_id: str
+    log: Log
+
+    def interrupt(self) -> None:
+        pass
+
+    def record_write(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 class _LocalRun:
     """A run of this process: both its `Lease` and the `RunHandle` that requests get of it.
 
@@ -116,7 +135,10 @@ class _LocalRun:
         #: clients that will still come to read it
         self.expected_readers: int = 0
         self._coordinator = coordinator
+        #: None before it begins, and after the end
         self._run: LeasedRun | None = None
+        #: after the end
+        self._log: EndedLog | None = None
         self._outcome: Outcome | None = None
         #: set when it has begun or was released
         self._begun_or_released = asyncio.Event()
@@ -141,7 +163,7 @@ class _LocalRun:
     def request_stop(self, message_id: str | None) -> bool:
         """Stop the run, now or when it begins; False if it is about another message."""
         if self._run is None:
-            self._stop_requests.append(message_id)
+            self._stop_requests.append(message_id)  # or it has ended
         elif not concerns(self._run.turn, message_id):
             return False
         else:
@@ -175,10 +197,8 @@ class _LocalRun:
 
     async def subscribe(self) -> LogSubscription | None:
         await self._begun_or_released.wait()
-        if self._run is None:
-            return None
         self.expected_readers = max(0, self.expected_readers - 1)
-        return self._run.subscribe()
+        return self._log if self._run is None else self._run.subscribe()
 
     async def wait_until_free(self, seconds: float) -> bool:
         try:
@@ -207,6 +227,9 @@ class _LocalRun:
     async def end(self, outcome: Outcome) -> None:
         self._outcome = outcome
         self._free.set()
+        if self._run is not None:
+            # Not the run: it has the history of the chat.
+            self._log, self._run = EndedLog(self.run_id, self._run.log), None
         if self.is_acknowledged and not self.expected_readers:
             self.forget()
         else:

@@ -93,10 +93,12 @@ class EventStreamResponse(Response):
         finally:
             client.cancel_stream()
             disconnect.cancel()
-            await asyncio.wait([client.stream, disconnect])
+            stream = client.stream
+            await asyncio.wait([stream, disconnect])
             await self._body.aclose()  # in case the task was cancelled before its first step
-        if not client.stream.cancelled():
-            client.stream.result()
+            del client.stream  # a cycle: its traceback has the client
+        if not stream.cancelled():
+            stream.result()
         if self.background is not None:
             await self.background()
 
@@ -110,8 +112,9 @@ class EventStreamResponse(Response):
             await client.end(self._body)
         except OSError:
             client.is_gone = True
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             await self._interrupt(client)  # the event loop may be closing
+            error.__traceback__ = None  # its frames refer to this task, which keeps it
             raise
         finally:
             await self._body.aclose()

@@ -64,6 +64,7 @@ class ModelCalls:
                 if self._writer.in_step and not self._writer.reset_step():
                     raise
                 self._writer.record.retried.append(str(error))
+                error.__traceback__ = None  # frames that have the error would keep the run
                 if seconds is None:
                     self._failed_models.append(remaining.pop(0))
                     attempt = 0

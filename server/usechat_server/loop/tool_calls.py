@@ -151,7 +151,7 @@ class ToolCalls:
         self._tasks = {
             asyncio.create_task(self._run_call(call, slots)) for call in self._open_calls.values()
         }
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
 
@@ -167,7 +167,9 @@ class ToolCalls:
     async def aclose(self) -> None:
         """Stop the running calls and give them `CLEANUP` seconds to clean up."""
         self._closed = True
-        running = [task for task in self._tasks if not task.done()]
+        # A task that was cancelled has the traceback, and so this object.
+        tasks, self._tasks = self._tasks, set()
+        running = [task for task in tasks if not task.done()]
         for task in running:
             task.cancel()
         if running:
@@ -216,7 +218,10 @@ class ToolCalls:
                 if await self._authorize(call):
                     await self._stream_outputs(call)
         except BaseException as error:
-            if is_cancelled(error) or isinstance(error, KeyboardInterrupt):
+            if is_cancelled(error):
+                error.__traceback__ = None  # its frames refer to this task, which keeps it
+                raise
+            if isinstance(error, KeyboardInterrupt):
                 raise
             text = _error_text(call.chunk, error)
             self._write_result(call, [ToolOutputError(tool_call_id=call.id, error_text=text)])
@@ -299,7 +304,13 @@ def _error_text(call: ToolInputAvailable, error: BaseException) -> str:
     """Return what the client and the model are told about an error; log the rest."""
     if isinstance(error, ToolError):
         text = str(error) or _FAILED
-        return text if len(text) <= _MAX_ERROR_LENGTH else f"{text[:_MAX_ERROR_LENGTH]}…"
-    public = public_error(error)
-    logger.error("tool %s failed (reference %s)", call.tool_name, public.reference, exc_info=error)
-    return public.text
+        if len(text) > _MAX_ERROR_LENGTH:
+            text = f"{text[:_MAX_ERROR_LENGTH]}…"
+    else:
+        public = public_error(error)
+        text = public.text
+        logger.error(
+            "tool %s failed (reference %s)", call.tool_name, public.reference, exc_info=error
+        )
+    error.__traceback__ = None  # frames that have the error would keep the run
+    return text

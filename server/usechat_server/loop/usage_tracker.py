@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
+from weakref import WeakSet
 
 from pydantic import BaseModel
 from ui_message_stream import json_codec
@@ -48,9 +49,9 @@ class UsageTracker:
         self._text_bytes = text_bytes
         self._seconds = seconds
         self._parent = parent
-        self._children: list[UsageTracker] = []
+        self._children: WeakSet[UsageTracker] = WeakSet()
         if parent is not None:
-            parent._children.append(self)
+            parent._children.add(self)
         #: bytes of text before the open call
         self._bytes_before = 0
         self._model = ""

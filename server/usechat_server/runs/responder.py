@@ -113,4 +113,6 @@ class HandlerResponder:
         return any(has_function(part) for has_function in self._context.functions)
 
     async def aclose(self) -> None:
-        pass
+        # Cycles: what they refer to has the handler's turn, which has the context.
+        self._context.usage_tracker = None
+        self._context.functions.clear()

@@ -12,7 +12,7 @@ from time import monotonic
 from ui_message_stream.chunks import MessageMetadata
 from ui_message_stream.messages import UIMessage
 
-from usechat_server.aio import is_cancelled
+from usechat_server.aio import is_cancelled, weak_method
 from usechat_server.coordination.base import COMPLETE_OUTCOMES, Lease
 from usechat_server.errors import RESTARTING, StoreUnavailable, ToolError
 from usechat_server.loop.interrupted_calls import interrupted_call_chunks
@@ -106,8 +106,8 @@ class Run:
             client_version=str(turn.client_version),
         )
         self._writer = RunWriter(turn, self.record, takeover)
-        self._writer.begin_call = self._begin_call
-        self._writer.is_owner = lambda: self.is_proven_owner
+        self._writer.begin_call = weak_method(self._begin_call)
+        self._writer.is_owner = weak_method(self._is_owner)
         self._writer.max_bytes = config.limits.max_response_bytes
         self.log: Log = self._writer.log
         self._responder = responder
@@ -125,22 +125,27 @@ class Run:
                 self.id,
                 lease.epoch,
                 lease.log_id,
-                self.abandon,
+                weak_method(self.abandon),
             )
             self._writer.end_call = self._persistence.end_call
             self._persistence.start()
         self._idle_timeout = config.idle_timeout
         hang_up_timeout = config.hang_up_timeout
         self._idle_timer = IdleTimer(
-            config.idle_timeout if hang_up_timeout is None else hang_up_timeout, self.stop
+            config.idle_timeout if hang_up_timeout is None else hang_up_timeout,
+            weak_method(self.stop),
         )
         self._on_closed = on_closed
-        self._outcome: RunOutcome | None = None
+        #: whether it has ended
+        self._is_over = False
         self._abandoned = False
         #: whether the store has its end
         self._is_stored = False
+        #: None before it starts, and once it is done: it may have a traceback, and so the run
         self._response_task: asyncio.Task[None] | None = None
         self._end_task: asyncio.Task[None] | None = None
+        self._has_responded = False
+        self._has_finalized = False
 
     async def start(self) -> None:
         """Publish the run, then let the responder begin. Called once."""
@@ -148,7 +153,7 @@ class Run:
             await self._lease.begin(self)
         finally:
             self._response_task = asyncio.create_task(self._respond(), name=f"run {self.id}")
-            self._response_task.add_done_callback(lambda _: self._notify_if_closed())
+            self._response_task.add_done_callback(self._on_response_done)
 
     def subscribe(self) -> RunReader:
         """Add a reader of the log."""
@@ -194,7 +199,7 @@ class Run:
     def publish_end(self) -> None:
         """Let readers see the end, stored or not. Does nothing before the run has ended, or if they
         see it already."""
-        if self._outcome is None or self.log.has_ended:
+        if not self._is_over or self.log.has_ended:
             return
         if self._abandoned:
             # It goes on in another process, whatever its end was to be here.
@@ -212,42 +217,47 @@ class Run:
             return self._lease.is_valid
         return self._checkpoints.has_lease
 
+    def _is_owner(self) -> bool:
+        return self.is_proven_owner
+
     async def cancel(self) -> None:
         """Stop waiting for a store or a hook that does not return."""
-        if self._end_task is not None and not self._end_task.done():
+        if self._end_task is not None:
             logger.error("run %s: cancelled, its message may not be stored", self.id)
         tasks = [task for task in (self._response_task, self._end_task) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        if tasks:
+            await asyncio.wait(tasks)
 
     @property
     def is_closed(self) -> bool:
         """Whether it has ended, all that follows is done, and every reader has left."""
-        tasks = (self._response_task, self._end_task)
-        is_done = all(task is not None and task.done() for task in tasks)
+        is_done = self._has_responded and self._has_finalized
         return is_done and not self._idle_timer.local_readers
 
     async def _respond(self) -> None:
         try:
-            if self._outcome is None:
+            if not self._is_over:
                 reason = await self._responder.respond(self._writer, self._usage_tracker)
                 self._end(RunOutcome.from_finish_reason(reason))
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
-                if self._outcome is None:  # the event loop closes
+                if not self._is_over:  # the event loop closes
                     self._end(INTERRUPTED)
                     self.publish_end()
+                error.__traceback__ = None  # its frames refer to this task, which keeps it
                 raise
             self._end(RunOutcome.from_error(error))
+            error.__traceback__ = None  # frames that have the error would keep the run
         finally:
             await self._responder.aclose()
 
     def _end(self, outcome: RunOutcome) -> None:
         """Write the last chunks, and start what follows. Does nothing if the run has ended."""
-        if self._outcome is not None:
+        if self._is_over:
             return
-        self._outcome = outcome
+        self._is_over = True  # not the outcome: its error has a traceback, and so the run
         self._idle_timer.close()
         self._writer.max_bytes = sys.maxsize  # the end of a response is never refused
         usage_tracker, writer = self._usage_tracker, self._writer.chunk_writer
@@ -271,7 +281,7 @@ class Run:
         self._end_task = asyncio.create_task(
             self._finalize(result, message), name=f"end of run {self.id}"
         )
-        self._end_task.add_done_callback(lambda _: self._notify_if_closed())
+        self._end_task.add_done_callback(self._on_end_done)
         if self._response_task is not None and self._response_task is not asyncio.current_task():
             self._response_task.cancel()
 
@@ -346,6 +356,14 @@ class Run:
             self.abandon()
         if self._abandoned:
             await asyncio.get_running_loop().create_future()  # until the response is cancelled
+
+    def _on_response_done(self, _: asyncio.Task[None]) -> None:
+        self._response_task, self._has_responded = None, True
+        self._notify_if_closed()
+
+    def _on_end_done(self, _: asyncio.Task[None]) -> None:
+        self._end_task, self._has_finalized = None, True
+        self._notify_if_closed()
 
     def _remove_reader(self) -> None:
         self._idle_timer.remove_reader()
