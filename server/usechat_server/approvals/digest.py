@@ -38,9 +38,9 @@ def digest(value: Any, *, exact: bool = False) -> str:
     return base64url(hashlib.sha256(canonical_json(value, exact=exact).encode()).digest())
 
 
-def proof_of_id(key: bytes, turn: Turn, value: str) -> str:
-    """Return the proof that the provider gave an id in the turn's chat."""
-    fields = json_codec.encode(["usechat-id-v1", turn.user, turn.chat_id, value])
+def proof_of_id(key: bytes, user: str | None, chat_id: str, value: str) -> str:
+    """Return the proof that the provider gave an id in a user's chat."""
+    fields = json_codec.encode(["usechat-id-v1", user, chat_id, value])
     return base64url(hmac.digest(key, fields, hashlib.sha256))
 
 

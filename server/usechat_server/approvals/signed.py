@@ -79,7 +79,7 @@ class SignedApprovals:
 
     def prover(self, turn: Turn) -> Callable[[str], str] | None:
         """See `Approvals`. A proof is valid as long as the key."""
-        return partial(proof_of_id, self._key, turn)
+        return partial(proof_of_id, self._key, turn.user, turn.chat_id)
 
     def _nonce(self, turn: Turn, call: DecidedCall) -> str:
         """Return the nonce of a valid approval, which may have been used before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from weakref import ref
 
 from usechat_server.coordination.base import (
     COMPLETE_OUTCOMES,
@@ -96,12 +96,31 @@ class LocalCoordinator:
             del self._runs[run.key]
 
 
-@dataclass(slots=True)
-class EndedLog:
-    """A subscription of a log that has ended, and that nothing happens to any more."""
+class _EndedLog:
+    """A log that has ended, and how many clients read it."""
 
-    run_id: str
-    log: Log
+    def __init__(self, run: LeasedRun) -> None:
+        self.log = run.log
+        #: subscriptions that began after the end
+        self.readers: int = 0
+        #: not the run itself: it has the history of the chat
+        self._run = ref(run)
+        self.message_ids: Collection[str] = message_ids(run.turn)
+
+    def count_readers(self) -> int:
+        """Return how many clients read it, also those that came before the end."""
+        run = self._run()
+        return self.readers + (0 if run is None else run.readers)
+
+
+class _EndedLogSubscription:
+    """See `LogSubscription`."""
+
+    def __init__(self, run_id: str, ended: _EndedLog) -> None:
+        self.run_id = run_id
+        self.log: Log = ended.log
+        self._ended: _EndedLog | None = ended
+        ended.readers += 1
 
     def interrupt(self) -> None:
         pass
@@ -110,7 +129,9 @@ class EndedLog:
         pass
 
     def close(self) -> None:
-        pass
+        if self._ended is not None:
+            self._ended.readers -= 1
+            self._ended = None
 
 
 class _LocalRun:
@@ -137,8 +158,7 @@ class _LocalRun:
         self._coordinator = coordinator
         #: None before it begins, and after the end
         self._run: LeasedRun | None = None
-        #: after the end
-        self._log: EndedLog | None = None
+        self._ended: _EndedLog | None = None
         self._outcome: Outcome | None = None
         #: set when it has begun or was released
         self._begun_or_released = asyncio.Event()
@@ -188,17 +208,23 @@ class _LocalRun:
 
     @property
     def message_ids(self) -> Collection[str]:
+        if self._ended is not None:
+            return self._ended.message_ids
         return () if self._run is None else message_ids(self._run.turn)
 
     @property
     def readers(self) -> int:
+        if self._ended is not None:
+            return self._ended.count_readers()
         # The client that starts a run comes to read it.
         return 1 if self._run is None else self._run.readers
 
     async def subscribe(self) -> LogSubscription | None:
         await self._begun_or_released.wait()
         self.expected_readers = max(0, self.expected_readers - 1)
-        return self._log if self._run is None else self._run.subscribe()
+        if self._ended is not None:
+            return _EndedLogSubscription(self.run_id, self._ended)
+        return None if self._run is None else self._run.subscribe()
 
     async def wait_until_free(self, seconds: float) -> bool:
         try:
@@ -228,8 +254,7 @@ class _LocalRun:
         self._outcome = outcome
         self._free.set()
         if self._run is not None:
-            # Not the run: it has the history of the chat.
-            self._log, self._run = EndedLog(self.run_id, self._run.log), None
+            self._ended, self._run = _EndedLog(self._run), None
         if self.is_acknowledged and not self.expected_readers:
             self.forget()
         else:

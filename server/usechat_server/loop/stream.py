@@ -132,4 +132,4 @@ class _NoApprovals(Approvals):
         return {}
 
     def prover(self, turn: Turn) -> Callable[[str], str] | None:
-        return partial(proof_of_id, _KEY, turn)
+        return partial(proof_of_id, _KEY, turn.user, turn.chat_id)

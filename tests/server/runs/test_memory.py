@@ -166,7 +166,8 @@ async def test_a_run_leaves_no_turn_in_memory(
     name: str, has_store: bool, turns: list[ref[Turn]], tmp_path: Path
 ) -> None:
     scripts, until = CASES[name]
-    agent = Agent(ScriptedModel(*scripts()), tools=[hang, block, fail])
+    model = ScriptedModel(*scripts())
+    agent = Agent(model, tools=[hang, block, fail])
     store = f"sqlite:///{tmp_path}/chats.db" if has_store else None
     app = create_app(agent, settings=Settings(store=store, resume=0))
     async with app.lifespan(app):
