@@ -16,9 +16,7 @@ from typing import Any
 
 from ui_message_stream import json_codec
 
-from usechat_server.turn import Turn
-
-__all__ = ["base64url", "canonical_json", "digest", "sign"]
+__all__ = ["base64url", "canonical_json", "digest", "proof_of_id", "sign"]
 
 #: Up to here JavaScript holds every integer exactly.
 _MAX_SAFE_INTEGER = 2**53

@@ -29,7 +29,6 @@ from ui_message_stream.versions import (
     accepts,
     downgrade,
 )
-
 from ui_message_stream.writer import Writer
 
 from usechat_server.run_log.position import Position
