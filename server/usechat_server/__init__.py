@@ -32,7 +32,7 @@ from usechat_server.errors import (
 from usechat_server.http.body import read_turn
 from usechat_server.http.respond import respond
 from usechat_server.http.response import UIMessageStreamResponse
-from usechat_server.http.state import UserHook
+from usechat_server.http.sign_in import UserHook
 from usechat_server.loop.spec import StartMetadataHook, StepHook, SystemHook
 from usechat_server.message_metadata import usage_metadata
 from usechat_server.providers.base import Model, ModelCall, ModelStream, StepResult

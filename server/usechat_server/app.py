@@ -27,7 +27,8 @@ from usechat_server.http.routes.chats import chats_routes
 from usechat_server.http.routes.health import health_routes
 from usechat_server.http.routes.page import PageConfig, page_routes
 from usechat_server.http.security import is_loopback
-from usechat_server.http.state import STRANGERS, AppState, UserHook
+from usechat_server.http.sign_in import UserHook
+from usechat_server.http.state import STRANGERS, AppState
 from usechat_server.results import OutputT
 from usechat_server.runs import ChatCreatedHook, FinishHook, Hooks, MessageHook
 from usechat_server.runs.responder_factory import AgentHook

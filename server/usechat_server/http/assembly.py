@@ -26,7 +26,8 @@ from usechat_server.http.options import (
     check_prefix,
     check_user,
 )
-from usechat_server.http.state import AppState, UserHook
+from usechat_server.http.sign_in import UserHook
+from usechat_server.http.state import AppState
 from usechat_server.runs import Hooks, RunConfig, RunLimits
 from usechat_server.runs.responder_factory import AgentHook, ResponderFactory
 from usechat_server.settings import Settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -65,8 +66,20 @@ _SMALL = 64 * 1024
 #: Seconds over which the rate of a body is measured.
 _RATE_SECONDS = 20.0
 
-#: Bytes of bodies that this process is receiving, in all its apps and event loops.
-_pending_bytes = 0
+
+class _Pending:
+    """Bytes of bodies that this process is receiving, in all its apps and event loops."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._lock = threading.Lock()
+
+    def add(self, size: int) -> None:
+        with self._lock:
+            self.size += size
+
+
+_pending = _Pending()
 
 
 async def parse_body(body: bytes, parse: Callable[[bytes], T]) -> T:
@@ -91,7 +104,6 @@ async def read_body(request: Request, settings: Settings, *, limit: int | None =
         ClientDisconnect: The client left.
         RuntimeError: The app has read it, as a stream or a form.
     """
-    global _pending_bytes  # noqa: PLW0603
     limit = min(limit or settings.max_body_bytes, settings.max_body_bytes)
     length = request.headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()):
@@ -110,16 +122,16 @@ async def read_body(request: Request, settings: Settings, *, limit: int | None =
             piece = message.get("body", b"")
             pieces.append(piece)
             size += len(piece)
-            _pending_bytes += len(piece)
+            _pending.add(len(piece))
             if size > limit:
                 raise _too_large(limit)
-            if size > _SMALL and _pending_bytes > settings.max_pending_body_bytes:
+            if size > _SMALL and _pending.size > settings.max_pending_body_bytes:
                 raise ServiceUnavailable("Too many large requests are arriving. Please try again.")
             if not message.get("more_body", False):
                 return b"".join(pieces)
             clock.received(len(piece))
     finally:
-        _pending_bytes -= size
+        _pending.add(-size)
 
 
 class _BodyClock:

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
-from unicodedata import category
 
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.types import Scope
 
 from usechat_server.agent import Agent
-from usechat_server.aio import PerLoop, call_hook, cancel
+from usechat_server.aio import PerLoop, cancel
 from usechat_server.approvals import Approvals
 from usechat_server.coordination.base import ChatKey, Coordinator, TakeOver
 from usechat_server.errors import (
-    ChatError,
-    Forbidden,
-    NotSignedIn,
-    ServiceUnavailable,
     StoreNotReady,
     StoreUnavailable,
 )
-from usechat_server.http.audit import audit
 from usechat_server.http.client_versions import ClientVersions
 from usechat_server.http.errors import ErrorRenderer
-from usechat_server.http.security import describe_request, is_local, is_public_address
+from usechat_server.http.security import is_local, is_public_address
+from usechat_server.http.sign_in import UserHook, refusal, sign_in
 from usechat_server.providers.base import RequiresCredentials
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.responder_factory import APPROVALS_NEED_V6, ResponderFactory
@@ -43,16 +36,11 @@ if TYPE_CHECKING:
 __all__ = [
     "STRANGERS",
     "AppState",
-    "UserHook",
     "log_missing_credentials",
     "log_unsupported_clients",
 ]
 
 logger: logging.Logger = logging.getLogger("usechat.app")
-
-#: Returns the app's own id of the user who sends a request; None or "": not signed in. It has the
-#: headers; the body has not been read. A sync function runs in a thread.
-UserHook = Callable[[Request], Awaitable[str | None] | str | None]
 
 #: What an app without `user=` on a public address means.
 STRANGERS = (
@@ -62,8 +50,6 @@ STRANGERS = (
 
 #: Seconds that `on_chat_created` hooks may still take at the end.
 _HOOK_SECONDS = 2.0
-#: Longest id of a user, in characters: databases index it. OpenID Connect allows as many.
-_MAX_USER_LENGTH = 255
 
 
 class AppState:
@@ -141,42 +127,9 @@ class AppState:
         """
         if self._user is None:
             return None
-        limit = asyncio.timeout(self.settings.user_timeout)
-        try:
-            async with limit:
-                # Before the body is read: a client that is refused shall not upload it.
-                user = await call_hook(self._user, Request(scope))
-        except PermissionError as error:
-            if error.errno is not None:
-                raise  # from the operating system, not a refusal
-            _audit_refusal(scope, error)
-            raise Forbidden from None
-        except (ChatError, HTTPException) as error:
-            _audit_refusal(scope, error)
-            raise
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            logger.warning(
-                "user= took longer than %g seconds: %s",
-                self.settings.user_timeout,
-                describe_request(scope),
-            )
-            raise ServiceUnavailable("Signing in took too long. Please try again.") from None
-        if user is None and self._anonymous:
-            return None
-        if user is None or user == "":  # an empty id is never the absence of a user
-            _audit_refusal(scope, NotSignedIn())
-            raise NotSignedIn
-        if not isinstance(user, str):
-            raise TypeError(f"user= returned {type(user).__name__}: expected a str or None")
-        if len(user) > _MAX_USER_LENGTH or any(category(one) in ("Cc", "Cs") for one in user):
-            logger.warning(
-                "user= returned %.80r: expected at most %d characters and no control characters",
-                user,
-                _MAX_USER_LENGTH,
-            )
-            raise NotSignedIn
+        user = await sign_in(self._user, scope, seconds=self.settings.user_timeout)
+        if user is None and not self._anonymous:
+            raise refusal(scope)
         return user
 
     def has_chat_list(self, scope: Scope) -> bool:
@@ -290,11 +243,6 @@ class AppState:
                 read_turn=partial(Turn.from_json, body=self.body),
             )
         )
-
-
-def _audit_refusal(scope: Scope, error: Exception) -> None:
-    status = getattr(error, "status", None) or getattr(error, "status_code", 403)
-    audit("sign-in refused", scope, reason=repr(error)[:200], status=status)
 
 
 class _LoopState:

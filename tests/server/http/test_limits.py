@@ -175,7 +175,7 @@ def test_bodies_that_arrive_at_the_same_time_are_bounded(tmp_path: Path) -> None
         assert b"retry-after:" in received
         # Small requests still get through.
         assert chunks(server.request("POST", "/api/chat", history(1)).text)
-    assert body_module._pending_bytes == 0
+    assert body_module._pending.size == 0
 
 
 def _first_response(clients: list[socket.socket]) -> bytes:
