@@ -33,6 +33,7 @@ __all__ = [
     "reload",
     "resume",
     "send",
+    "send_no_message",
     "start",
     "start_regenerating",
     "stop",
@@ -156,6 +157,8 @@ def close_until(*events: Action) -> Action:
 
 
 regenerate: Action = {"regenerate": {}}
+#: Send what has changed in a message, and wait: `sendMessage` without a message.
+send_no_message: Action = {"sendNothing": {}}
 #: Regenerate without waiting for the response.
 start_regenerating: Action = {"startRegenerate": {}}
 #: All connections of the tab break, and the client notices.

@@ -218,7 +218,8 @@ class Runs:
 
     async def resume(self, key: ChatKey) -> LogSubscription | None:
         """Subscribe to the chat's run for a client that comes back; None if there is none."""
-        await self.coordinator.record_resumption(key)
+        if self._config.hang_up_timeout is not None:
+            await self.coordinator.record_resumption(key)
         owner, deadline = None, monotonic() + TAKEOVER_SECONDS
         while (run := await self.coordinator.get(key)) is None:
             # The process of the run may be gone: then another one, or this one, takes it over.

@@ -125,9 +125,10 @@ export class Actions {
   /** Decides on the calls that wait for an approval: of `call` only, or all. */
   async decide({ call, approved, reason }) {
     const waits = part => isTool(part) && part.state === 'approval-requested';
+    // The last message that has one: the user may have written another one since.
     const waiting = this.#chat.messages
-      .at(-1)
-      .parts.filter(part => waits(part) && (!call || part.toolCallId === call));
+      .map(({ parts }) => parts.filter(part => waits(part) && (!call || part.toolCallId === call)))
+      .findLast(parts => parts.length) ?? [];
     if (!waiting.length) throw new Error('no call waits for an approval');
     for (const { approval } of waiting)
       await this.#chat.addToolApprovalResponse({ id: approval.id, approved, reason });
@@ -145,6 +146,11 @@ export class Actions {
 
   async send(message) {
     await this.#chat.sendMessage(message);
+    await this.rest();
+  }
+
+  async sendNothing() {
+    await this.#chat.sendMessage();
     await this.rest();
   }
 

@@ -41,7 +41,7 @@ HEARTBEAT = 1.0
 #: Seconds without a renewal after which a lease has expired.
 LEASE = 5.0
 #: Seconds that a chat is remembered whose client resumes runs.
-_RESUMES_SECONDS = 7 * 24 * 60 * 60
+_RESUMES_SECONDS = 24 * 60 * 60
 #: Seconds in which owners write their runs again after Redis was emptied.
 SETTLE = 1.5 * HEARTBEAT
 #: Seconds after which Redis counts as unavailable if a command was not answered.

@@ -135,6 +135,8 @@ async def start_run(
         return turn, responder
 
     ids = message_ids(chat_request) if shares_chats else MessageIds()
+    if path:  # another route may respond in another way
+        ids = ids._replace(regenerated=frozenset())
     subscription = await state.runs.start_or_join(key, digest, begin_turn, ids=ids)
     # A client that regenerates has discarded what it had of the message.
     from_start = chat_request.is_regeneration
