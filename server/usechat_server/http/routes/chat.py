@@ -135,8 +135,9 @@ async def start_run(
         return turn, responder
 
     ids = message_ids(chat_request) if shares_chats else MessageIds()
-    if path:  # another route may respond in another way
-        ids = ids._replace(regenerated=frozenset())
+    if path and chat_request.newest is not None:
+        # The same message to another route asks for another response.
+        ids = MessageIds(superseded=ids.superseded - {chat_request.newest.id})
     subscription = await state.runs.start_or_join(key, digest, begin_turn, ids=ids)
     # A client that regenerates has discarded what it had of the message.
     from_start = chat_request.is_regeneration
