@@ -130,6 +130,7 @@ class AnthropicStream:
             # The text of the provider's own errors is in the line already, cut and escaped.
             raise failure from None if isinstance(error, anthropic.APIError) else error
         finally:
+            self.request, self._attempts = {}, None  # a failed call must not hold the history
             await self.aclose()
 
     async def _open(self) -> tuple[AsyncIterator[bytes], SSEDecoder | AWSEventStreamDecoder]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from ui_message_stream import json_codec
 from ui_message_stream.chunks import Custom, FinishReason, MessageMetadata
 from ui_message_stream.versions import ChunkVariant
 
-from usechat_server.errors import ModelError
+from usechat_server.errors import ModelError, log_text
 from usechat_server.providers.anthropic.errors import error_from_event
 from usechat_server.providers.anthropic.message_record import BlockSlot, record_metadata
 from usechat_server.providers.anthropic.provider_metadata import anthropic_metadata
@@ -25,6 +26,8 @@ from usechat_server.results import Usage
 from usechat_server.tools import DeclaredTool
 
 __all__ = ["ResponseTranslator"]
+
+_log = logging.getLogger("usechat.anthropic")
 
 #: Stop reason of the API → finish reason of the client.
 _FINISH_REASONS: Mapping[str, FinishReason] = {
@@ -197,6 +200,8 @@ class ResponseTranslator:
             raise self._malformed("the response ended inside a content block")
         if self._stop_reason is None:
             raise self._malformed("the response ended without a stop reason")
+        if self._stop_reason not in _FINISH_REASONS and not self._is_paused:
+            _log.warning("unknown stop reason %s: the response ends", log_text(self._stop_reason))
         reason = _FINISH_REASONS.get(self._stop_reason, "other")
         refusal = self._explanation() if self._stop_reason == "refusal" else None
         self.result = StepResult(reason, paused=self._is_paused, refusal=refusal)
