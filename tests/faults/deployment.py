@@ -121,6 +121,9 @@ class Process:
         self.client.connect = tcp(served.port)
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stop the process, unless it could not be started again after it was killed."""
+        if self._served is None:
+            return
         self.client.connect = None
         with suppress(ProcessLookupError):
             self.served.process.send_signal(how)
@@ -128,6 +131,7 @@ class Process:
         log = self._folder / f"{self.name}-{self._starts}.log"
         log.write_text(self.served.output)
         self._stack.close()
+        self._served = None
 
     async def wait_until_ready(self) -> None:
         async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ui_message_stream.messages import ToolPart, UIMessage
-from usechat_server.runs.checkpoints import CHECKPOINT_SECONDS
+from usechat_server.runs.checkpoints import CHECKPOINT_SECONDS, RENEWAL
 
 from tests.faults.campaign import Campaign, FaultRecord, Turn, message_text
 from tests.faults.model import Piece, is_whole, pieces
@@ -133,7 +133,7 @@ def _lost_text(campaign: Campaign, turn: Turn) -> Iterator[str]:
 def _bound(campaign: Campaign, time: float) -> float:
     """Return the documented bound, and by how much this machine is too slow to keep it."""
     delays = [delay for at, delay in campaign.delays if time - 5 < at <= time]
-    return CHECKPOINT_SECONDS + WRITE_SECONDS + 2 * max(delays, default=0.0)
+    return CHECKPOINT_SECONDS + RENEWAL + WRITE_SECONDS + 2 * max(delays, default=0.0)
 
 
 def _received_pieces(turn: Turn) -> list[tuple[float, Piece]]:

@@ -25,8 +25,9 @@ from tests.harness.postgres import NOT_INSTALLED, binary_directory
 from tests.harness.redis_server import redis_server
 
 TURNS = int(os.environ.get("USECHAT_FAULT_TURNS", "6"))
-#: By default: a process is paused and killed; a process is killed and loses its Redis.
-SEEDS: dict[Database, int] = {"sqlite": 4, "postgresql": 41}
+#: By default, a process is killed and Redis emptied, after connections of clients were cut; on
+#: PostgreSQL, after another process was killed.
+SEEDS: dict[Database, int] = {"sqlite": 42, "postgresql": 63}
 #: The part of all turns that must be whole, if there are many.
 MIN_WHOLE, MANY_TURNS = 0.9, 50
 OUTPUT = Path(__file__).parents[1] / "output" / "faults"
