@@ -25,9 +25,8 @@ from tests.harness.postgres import NOT_INSTALLED, binary_directory
 from tests.harness.redis_server import redis_server
 
 TURNS = int(os.environ.get("USECHAT_FAULT_TURNS", "6"))
-#: By default, a process is killed and Redis emptied, after connections of clients were cut; on
-#: PostgreSQL, after another process was killed.
-SEEDS: dict[Database, int] = {"sqlite": 42, "postgresql": 63}
+#: By default, a process is killed and Redis emptied: while it writes text, and at a tool call.
+SEEDS: dict[Database, int] = {"sqlite": 42, "postgresql": 12}
 #: The part of all turns that must be whole, if there are many.
 MIN_WHOLE, MANY_TURNS = 0.9, 50
 OUTPUT = Path(__file__).parents[1] / "output" / "faults"
