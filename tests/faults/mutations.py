@@ -27,7 +27,7 @@ def _fencing() -> None:
 
     async def lock(*arguments: Any) -> Any:
         turn = await lock_turn(*arguments)
-        return None if turn is None else turn._replace(outcome=None, epoch=_AnyEpoch())
+        return None if turn is None else turn._replace(epoch=_AnyEpoch())
 
     _replace(writes, "lock_turn", lock)
     _replace(Renewal, "owned", property(lambda self: _Everything()))

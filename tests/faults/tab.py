@@ -14,7 +14,7 @@ import httpx
 from ui_message_stream.chunks import parse_chunk
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.reducer import reduce
-from ui_message_stream.state import StreamState
+from ui_message_stream.state import IllegalChunk, StreamState
 
 from tests.faults import plan
 from tests.faults.deployment import Process
@@ -62,8 +62,12 @@ class Stream:
         parsed = [parse_chunk(chunk) for chunk in self.chunks]
         grammar = StreamState()
         for chunk in parsed:
-            if chunk.type != "error":
+            try:
                 grammar.check(chunk)
+            except IllegalChunk as illegal:
+                # No client continues by itself after an error.
+                if (chunk.type, illegal.rule.name) != ("error", "request-loop"):
+                    raise
         return reduce(parsed)
 
 
