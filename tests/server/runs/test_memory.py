@@ -15,17 +15,20 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
-from typing import Any
+from typing import Any, Literal
 from weakref import ref
 
 import pytest
+from anthropic import AsyncAnthropic
 from starlette.types import ASGIApp
 from usechat_server import Agent, Settings, StreamWriter, ToolContext, create_app, tool
 from usechat_server.providers.base import StepResult
 from usechat_server.turn import Turn
 
+from tests.harness import fake_provider
 from tests.harness.agent_chat import call_chunks, text_chunks
 from tests.harness.common import DEADLINE
+from tests.harness.fake_provider import FakeProvider, Reply, message
 from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 
 
@@ -173,6 +176,22 @@ async def test_a_run_leaves_no_turn_in_memory(
     async with app.lifespan(app):
         await Client(app, until).post()
         await wait_until_freed(turns)
+
+
+@pytest.mark.parametrize("then", ["eof", "hang", "reset"])
+async def test_claude_leaves_no_turn_in_memory(
+    then: Literal["eof", "hang", "reset"], turns: list[ref[Turn]]
+) -> None:
+    with FakeProvider() as provider:
+        events = message(fake_provider.text("Wait"))
+        if then != "eof":
+            events = events[:-1]
+        provider.script(Reply(events, then=then))
+        client = AsyncAnthropic(base_url=provider.url, api_key="any", max_retries=0)
+        app = create_app(Agent("claude-sonnet-5-5", client=client), settings=Settings(resume=0))
+        async with app.lifespan(app):
+            await Client(app, b"Wait" if then == "hang" else None).post()
+            await wait_until_freed(turns)
 
 
 async def test_histories_of_clients_that_left_take_no_memory() -> None:
