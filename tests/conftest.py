@@ -42,6 +42,7 @@ SLOW = (
     "server/approvals/test_real_clients.py",
     "server/providers/anthropic/response/test_stream.py",
     "server/providers/anthropic/test_differential.py",
+    "server/runs/test_memory.py",
     "server/runs/test_persistence.py",
     "server/runs/test_resume_on_hosts.py",
     "server/test_cli.py",

@@ -29,6 +29,7 @@ from tests.harness import fake_provider
 from tests.harness.agent_chat import call_chunks, text_chunks
 from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider, Reply, message
+from tests.harness.redis_server import redis_server
 from tests.harness.scripted_model import ScriptedModel, ScriptEvent
 
 
@@ -176,6 +177,17 @@ async def test_a_run_leaves_no_turn_in_memory(
     async with app.lifespan(app):
         await Client(app, until).post()
         await wait_until_freed(turns)
+
+
+@pytest.mark.parametrize("name", ["it ends", "the client leaves a tool"])
+async def test_a_run_in_redis_leaves_no_turn_in_memory(name: str, turns: list[ref[Turn]]) -> None:
+    scripts, until = CASES[name]
+    with redis_server() as redis:
+        agent = Agent(ScriptedModel(*scripts()), tools=[hang])
+        app = create_app(agent, settings=Settings(redis_url=redis.url, resume=0))
+        async with app.lifespan(app):
+            await Client(app, until).post()
+            await wait_until_freed(turns)
 
 
 @pytest.mark.parametrize("then", ["eof", "hang", "reset"])

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+from weakref import ref
 
 from usechat_server.coordination.base import COMPLETE_OUTCOMES, ChatKey, LeasedRun
 from usechat_server.coordination.redis.commands import (
@@ -92,6 +93,7 @@ class RedisLease:
             self._published.is_lost = True
             self._published.progress.set()
         self._forget(self)
+        self.run = None
 
     @property
     def is_lost(self) -> bool:
@@ -111,8 +113,17 @@ class RedisLease:
             # The history is in the store.
             "turn": turn.to_json(with_history=not self._store_decides),
         }
-        is_owner = (lambda: run.is_proven_owner) if self._store_decides else None
-        self._published = PublishedLog(self.held, run.log, fields, self._abandon, is_owner)
+        # Weak, since the run has this lease: as a cycle, its history would stay in memory.
+        owner = ref(run)
+
+        def is_owner() -> bool:
+            run = owner()
+            return run is not None and run.is_proven_owner
+
+        self._published = PublishedLog(
+            *(self.held, run.log, fields, self._abandon),
+            is_owner if self._store_decides else None,
+        )
         self._publisher.publish(self._published)
         await self._publisher.wait(self._published, _DURABLE_SECONDS)
         self._apply_stop_request(run)
@@ -145,7 +156,7 @@ class RedisLease:
         if published is None or published.is_lost:
             return
         published.is_unacknowledged = outcome in COMPLETE_OUTCOMES and not self.is_acknowledged
-        published.on_freed = lambda: self._forget(self)
+        published.on_freed = self._on_freed
         self._publisher.end_run(published)
         await self._publisher.wait(published, _DURABLE_SECONDS, end=True)
 
@@ -197,5 +208,11 @@ class RedisLease:
 
     def _abandon(self) -> None:
         self._forget(self)
-        if self.run is not None:
-            self.run.abandon()
+        run, self.run = self.run, None
+        if run is not None:
+            run.abandon()
+
+    def _on_freed(self) -> None:
+        self._forget(self)
+        # They have this lease, and the history of the chat.
+        self.run = self._published = None
