@@ -72,6 +72,7 @@ class Runs:
         coordinator: Callable[[TakeOver], Coordinator] | None = None,
         responder: Callable[[Turn], Awaitable[Responder]] = refuse_takeover,
         read_turn: Callable[[bytes], Turn] = Turn.from_json,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """Create the registry of an event loop.
 
@@ -82,6 +83,7 @@ class Runs:
                 process is gone; a LocalCoordinator by default.
             responder: Returns the responder of a run that is taken over.
             read_turn: Decodes what `Turn.to_json` returned.
+            clock: Returns seconds that never go back, for leases in the store.
         """
         #: whether new runs are refused, because the server shuts down
         self.draining: bool = False
@@ -94,7 +96,10 @@ class Runs:
         self._checkpoints: Checkpoints | None = None
         if (store := self._config.store) is not None:
             self._checkpoints = Checkpoints(
-                store.ownership, self._start_takeover, seconds=self._config.checkpoint_seconds
+                store.ownership,
+                self._start_takeover,
+                seconds=self._config.checkpoint_seconds,
+                clock=clock,
             )
         #: takeovers under way, by run
         self._takeovers: dict[str, asyncio.Task[None]] = {}

@@ -1,0 +1,166 @@
+"""Who owns a run, with a store: what a crash, a pause, an outage and an emptied Redis leave."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from ui_message_stream.chunks import Error, Finish
+
+from tests.server.coordination.ownership_world import World
+
+#: Pieces of the model's first response: three of text, and the call.
+FIRST = 4
+WHOLE = ["one two three ", "four five "]
+
+
+@asynccontextmanager
+async def open_world(folder: Path) -> AsyncIterator[World]:
+    world = World(folder)
+    await world.open()
+    try:
+        yield world
+    finally:
+        await world.close()
+
+
+async def texts(world: World, chat_id: str = "c") -> list[str]:
+    message, _ = await world.stored(chat_id)
+    parts = [] if message is None else message.to_object()["parts"]
+    return [part["text"] for part in parts if part["type"] == "text" and part["text"]]
+
+
+async def test_a_turn_costs_few_transactions(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        a, _ = world.processes
+        await a.post("c")
+        before_tool = world.transactions
+        assert before_tool == 2  # what the chat holds is read, the turn begins
+        await a.advance(FIRST)
+        assert world.transactions == before_tool + 1
+        await a.advance()  # the tool
+        await a.checkpoints.tick()  # which its end wakes
+        assert world.transactions == before_tool + 2
+        await a.advance(2)
+        assert world.transactions == before_tool + 3
+        assert await texts(world) == WHOLE
+        assert [type(end) for end, _ in a.shown_ends("c")] == [Finish]
+
+
+async def test_checkpoints_of_all_runs_share_a_transaction(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        a, _ = world.processes
+        for number in range(5):
+            await a.post(f"c{number}")
+        await a.advance(5)
+        before = world.transactions
+        world.time += 1
+        await a.checkpoints.tick()
+        assert world.transactions == before + 1
+        assert [await texts(world, f"c{number}") for number in range(5)] == [["one "]] * 5
+
+
+@pytest.mark.parametrize("has_redis", [True, False])
+@pytest.mark.parametrize("pieces", [0, 2, FIRST, FIRST + 1, FIRST + 2])
+async def test_a_killed_process_is_taken_over(tmp_path: Path, has_redis: bool, pieces: int) -> None:
+    async with open_world(tmp_path) as world:
+        a, b = world.processes
+        await a.post("c")
+        await world.tick(1)
+        await a.advance(pieces)
+        await a.checkpoints.tick()
+        a.publish()
+        if not has_redis:
+            world.empty_redis()
+        a.crash()
+        await b.resume("c")
+        await world.pass_time(12)
+        await b.advance(FIRST + 3)
+        [(end, message)] = b.shown_ends("c")
+        stored, outcomes = await world.stored("c")
+        assert message == stored
+        assert world.charges["c u1"] == 1
+        if pieces == FIRST:  # the tool may have been running
+            assert (end, outcomes) == (Finish(finish_reason="interrupted"), ["interrupted"])
+        else:
+            assert (await texts(world), outcomes) == (WHOLE, ["finished"])
+
+
+async def test_a_process_that_wakes_late_runs_no_tool_and_stores_nothing(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        a, b = world.processes
+        await a.post("c")
+        await a.advance(FIRST - 1)
+        a.suspend()
+        await world.pass_time(12)
+        await b.advance(FIRST + 3)
+        assert await texts(world) == WHOLE
+        await a.advance()  # the call arrives
+        a.wake()
+        await world.settle()
+        await a.advance(3)
+        await world.tick(1)
+        assert world.charges["c u1"] == 1
+        [(end, _)] = a.shown_ends("c")
+        assert isinstance(end, Error)
+        assert await texts(world) == WHOLE
+
+
+async def test_an_end_is_not_shown_while_the_store_is_away_and_the_lease_has_expired(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        a, _ = world.processes
+        await a.post("c")
+        await a.advance(FIRST + 2)
+        a.is_cut_off = True
+        world.time += 6
+        await a.advance()
+        for _ in range(20):
+            await world.settle()
+        [(end, _)] = a.shown_ends("c")
+        assert isinstance(end, Error)
+        assert "could not be saved" in end.error_text
+        a.is_cut_off = False
+        for _ in range(20):
+            await world.settle()
+        assert await texts(world) == WHOLE  # no other process took it over
+
+
+async def test_a_chat_of_a_living_process_is_busy_and_one_of_a_dead_process_is_not(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        a, b = world.processes
+        await a.post("c")
+        await a.advance(2)
+        await b.post("c", "u2")
+        await world.tick(1)
+        for _ in range(10):
+            await world.settle()
+        assert [error.status for error in b.refused] == [409]
+        a.crash()
+        await b.post("c", "u3")
+        await world.tick(6)
+        for _ in range(10):
+            await world.settle()
+        assert len(b.refused) == 1
+        await b.advance(FIRST + 3)
+        _, outcomes = await world.stored("c")
+        assert outcomes == ["interrupted", "finished"]
+
+
+async def test_a_run_that_is_left_for_long_is_only_ended(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        a, b = world.processes
+        await a.post("c")
+        await a.advance(2)
+        await world.tick(1)
+        a.crash()
+        world.time += 100
+        await world.pass_time(8)
+        _, outcomes = await world.stored("c")
+        assert outcomes == ["interrupted"]
+        assert b.agent.spec.model.calls == 0  # type: ignore[attr-defined]
