@@ -1,14 +1,14 @@
 """Processes over one store, whose clock, faults and progress a test plays step by step.
 
-Each process is a `Runs` with a store of its own on the same SQLite file. Redis is a place where they
-publish copies of their logs, and which may be emptied.
+Each process is a `Runs` with a store of its own on the same SQLite file. Redis is a place where
+they publish copies of their logs, and which may be emptied.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -57,7 +57,7 @@ class World:
         self.owners: dict[tuple[str, int], str] = {}
         self.transactions = 0
         self._patches: list[Any] = [
-            mock.patch.object(Checkpoints, "start", lambda _: None),
+            mock.patch.object(Checkpoints, "start"),
             mock.patch.object(registry, "POLL", 0.005),
             mock.patch.object(persistence, "FIRST_PAUSE", 0.005),
             mock.patch.object(persistence, "LONGEST_PAUSE", 0.005),

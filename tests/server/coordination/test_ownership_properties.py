@@ -4,6 +4,7 @@ table of states in docs/processes.md."""
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ui_message_stream.messages import TextPart
 
 from tests.server.coordination.ownership_world import AFTER, BEFORE, Process, World
 
+#: One takes about a second.
+EXAMPLES = int(os.environ.get("USECHAT_EXAMPLES", "80")) // 10
 CHATS = ["c0", "c1"]
 numbers = st.integers(0, 1)
 
@@ -120,9 +123,9 @@ class Ownership(RuleBasedStateMachine):
             assert texts == ["".join(BEFORE), "".join(AFTER)]
         stored = {each.id: each for each in await self._messages(chat)}
         for process in self.all:
-            for end, shown in process.shown_ends(chat):
-                if not isinstance(end, Error) and shown.parts:
-                    assert shown == stored[shown.id], "an end was shown that is not the stored one"
+            for end, received in process.shown_ends(chat):
+                if not isinstance(end, Error) and received.parts:
+                    assert received == stored[received.id], "an end was shown that is not the stored one"
         for question in range(1, self.questions + 1):
             assert self.world.charges[f"{chat} u{question}"] <= 1, "a tool ran twice"
 
@@ -134,4 +137,4 @@ class Ownership(RuleBasedStateMachine):
 
 
 TestOwnership = Ownership.TestCase
-TestOwnership.settings = settings(max_examples=8, stateful_step_count=20)
+TestOwnership.settings = settings(max_examples=EXAMPLES, stateful_step_count=20)
