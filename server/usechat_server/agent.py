@@ -64,8 +64,8 @@ class Agent(Generic[OutputT]):
             `messageMetadataSchema` does not allow it fails.
         start_metadata: Returns the message metadata that is sent at the start of a run.
         may_use_file: Whether the user of a turn may refer to a file at the provider, by its id (a
-            `providerReference`). By default none may be: who knows an id could read any file of
-            your account. It must not block.
+            `providerReference`), or to a container that the server did not give to this chat. By
+            default not: who knows an id could read any file of your account. It must not block.
 
     Raises:
         ValueError: The model or an option cannot be used; the text names the option.

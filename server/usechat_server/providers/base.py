@@ -36,7 +36,8 @@ class ModelCall:
         max_tokens: The most tokens that the model may write; None: the model's own limit.
         output: A pydantic model: the response is JSON that it validates; None: the response is
             text.
-        may_use_file: Whether the user may refer to a file at the provider, by its id. None: no.
+        may_use_file: Whether the user may refer to a file at the provider, or to a container, by
+            its id. None: no.
         prove: Returns the proof that an id came from this server, in this chat. None: the history
             is the server's own, which needs no proof.
     """

@@ -19,7 +19,6 @@ from ui_message_stream.schema import JSONObject
 __all__ = [
     "METADATA_KEY",
     "BlockSlot",
-    "Container",
     "ResponseRecord",
     "ids_with_result_slot",
     "read_record",

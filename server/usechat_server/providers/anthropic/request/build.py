@@ -27,7 +27,7 @@ from ui_message_stream.messages import (
 )
 
 from usechat_server.errors import ChatError, InvalidRequest
-from usechat_server.providers.anthropic.message_record import Container, read_record
+from usechat_server.providers.anthropic.message_record import read_record
 from usechat_server.providers.anthropic.request.assistant import ContentBlocks, assistant_steps
 from usechat_server.providers.anthropic.request.files import file_block, file_name
 from usechat_server.providers.anthropic.request.limits import leave_out_files
@@ -130,7 +130,7 @@ def _request_body(
             _add_assistant_message(message, conversation, newest=message is newest)
     messages = conversation.complete()
     if call.prove is not None:
-        _leave_out_uploads(messages)
+        _leave_out_uploads(messages, call.may_use_file)
     leave_out_files(messages, new_blocks)
     if reduction.max_bytes is not None:
         messages = shorten(messages, reduction.max_bytes, new_blocks=len(new_blocks))
@@ -270,26 +270,33 @@ def _latest_container_id(call: ModelCall) -> str | None:
         record.container
         for record in records
         if record.container is not None
-        and (call.prove is None or _is_proven(record.container, call.prove))
+        and _may_use_container(record.container.id, record.container.proof, call)
     ]
     return containers[-1].id if containers and containers[-1].may_be_restored() else None
 
 
-def _leave_out_uploads(messages: Iterable[dict[str, Any]]) -> None:
+def _leave_out_uploads(
+    messages: Iterable[dict[str, Any]], may_use_file: Callable[[str], bool] | None
+) -> None:
     """Replace what a client may have written into the record of a response: files for the code."""
     for message in messages:
         if message["role"] == "assistant":
             message["content"] = [
                 {"type": "text", "text": "(A file of the code.)"}
                 if block["type"] == "container_upload"
+                and not (may_use_file and may_use_file(str(block.get("file_id"))))
                 else block
                 for block in message["content"]
             ]
 
 
-def _is_proven(container: Container, prove: Callable[[str], str]) -> bool:
-    proof = container.proof.encode("utf-8", "replace")
-    return hmac.compare_digest(proof, prove(container.id).encode())
+def _may_use_container(container_id: str, proof: str, call: ModelCall) -> bool:
+    if call.prove is None:
+        return True
+    expected = call.prove(container_id).encode()
+    if hmac.compare_digest(proof.encode("utf-8", "replace"), expected):
+        return True
+    return call.may_use_file is not None and call.may_use_file(container_id)
 
 
 def _steering_parts(part: SteeringMessagePart) -> Iterator[Part]:
