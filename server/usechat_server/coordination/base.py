@@ -13,15 +13,19 @@ an epoch, a number that grows with every claim and every takeover of the chat.
 The chat of an ended run can be acquired again. The run is forgotten when its end was
 acknowledged, or after `UNACKNOWLEDGED_SECONDS`.
 
-An implementation, over Redis or over a store, keeps these rules:
+Who owns a run, and what its owner may do, is decided in one place. With a store these are its
+transactions (see `store.base.Ownership`): a claim only keeps two requests from doing the same work,
+a coordinator carries logs, requests to stop and readers, and what it has lost it is given again.
+Without a store it is the coordinator, which keeps these rules:
 
 - *Claim.* `acquire` is atomic: of any number of processes, one gets a chat that is free.
 - *Epoch.* Every write of an owner carries its epoch and is refused once there is a higher one.
   A takeover keeps the run's id and raises the epoch. It is possible as soon as a lease was not
   renewed in time; a claim that was not renewed has no log yet, so it is just dropped.
-- *Tool began, tool ended.* The log says so. The chunks of a tool call are durable before a tool
-  runs that must not run twice, and the output is a chunk of its own: a new owner that finds a call
-  without an output does not know whether the tool ran, and does not run it again.
+- *Tool began, tool ended.* The log says so: the chunks of a tool call are durable before a tool
+  runs that must not run twice, and the output is a chunk of its own. A new owner that finds a call
+  without an output does not know whether the tool ran, and does not run it again. (A store records
+  which calls began.)
 - *Finish.* A process shows the end of a log only while it knows that it owns the run. First
   everything in the log is durable, then the message is stored, then readers see the end, then the
   chat is free.

@@ -125,7 +125,9 @@ class Ownership(RuleBasedStateMachine):
         for process in self.all:
             for end, received in process.shown_ends(chat):
                 if not isinstance(end, Error) and received.parts:
-                    assert received == stored[received.id], "an end was shown that is not the stored one"
+                    assert received == stored[received.id], (
+                        "an end was shown that is not the stored one"
+                    )
         for question in range(1, self.questions + 1):
             assert self.world.charges[f"{chat} u{question}"] <= 1, "a tool ran twice"
 
