@@ -14,7 +14,7 @@ from tests.compatibility.backend import (
     backend,
     tool_results,
 )
-from tests.compatibility.provider_blocks import RESPONSE, USER_FILES
+from tests.compatibility.provider_blocks import CONTAINER, RESPONSE, USER_FILES
 from tests.compatibility.redis_dump import restore
 from tests.harness.common import JSON
 from tests.harness.fake_provider import FakeProvider
@@ -34,7 +34,12 @@ def variables(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def send(
-    provider: FakeProvider, name: str, *, status: int = 200, again: int | None = None
+    provider: FakeProvider,
+    name: str,
+    *,
+    status: int = 200,
+    again: int | None = None,
+    **options: Any,
 ) -> tuple[list[Any], list[JSON]]:
     """Send a request of the file, and once more if that must get the status `again`.
 
@@ -43,9 +48,8 @@ def send(
     answer_all(provider)
     request = REQUESTS[name]
     old = request["client"].startswith("5.")
-    options: JSON = {"approvals": "client-tool"} if old else {}
-    # Earlier releases did not prove which chat a container belongs to.
-    options["may_use_file"] = lambda turn, file_id: file_id in (CONTAINER, "file_kept")
+    if old:
+        options["approvals"] = "client-tool"
     with backend(provider, user=request["user"], **options) as newest:
         client = newest.of_version(request["client"])
         if status == 200:
@@ -72,6 +76,13 @@ def test_the_provider_gets_its_blocks_back(provider: FakeProvider, major: str) -
     assert [block for block in request["messages"][0]["content"] if block["type"] != "text"] == (
         USER_FILES
     )
+    provider.reset()
+    allowed = (CONTAINER, "file_kept")
+    _, [request] = send(
+        provider, f"finished-{major}", may_use_file=lambda turn, file_id: file_id in allowed
+    )
+    assert request["container"] == CONTAINER
+    assert assistant_blocks(request) == RESPONSE
 
 
 @pytest.mark.parametrize("name", ["approved-v5", "approved-v6", "approved-v7", "approved-nobody"])
