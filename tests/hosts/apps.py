@@ -19,7 +19,8 @@ from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.http.response import UIMessageStreamResponse
-from usechat_server.runs import Runs
+from usechat_server.runs import RunConfig, Runs
+from usechat_server.runs.limits import RunLimits
 from usechat_server.turn import Turn
 
 from tests.harness.lifecycle import start_run
@@ -45,7 +46,8 @@ class EndReport:
 
 
 reports: dict[str, EndReport] = {}
-runs = Runs()
+#: A dead reader is to be noticed before the response is too large, however slow the machine is.
+runs = Runs(RunConfig(limits=RunLimits(max_response_bytes=2**40)))
 
 
 class Timing(TypedDict):

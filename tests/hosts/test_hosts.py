@@ -68,6 +68,7 @@ def test_a_silent_stream_is_kept_alive_without_exceptions(served: ServerProcess)
 def test_a_client_that_stops_reading_is_disconnected(served: ServerProcess, source: str) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=LONG) as client:
         client.sendall(request(f"/{source}/flooding?send_timeout=0.5"))
+        assert client.recv(1)
         report = end_report(served, "flooding")
         # What was written fits the buffers in between: nothing is queued for a dead reader.
         assert report.get("written", 0) < 32 * 1024 * 1024
