@@ -95,8 +95,10 @@ class SqlChatStore(ChatStore):
     ) -> Turn:
         check_id("id", request.chat_id)
         row = await self._read_chat(user, request.chat_id, reads.contents)
-        while row is not None and row[0].run_id is not None:
-            await self._end_orphan(row[0].run_id)
+        ended: str | None = None
+        while row is not None and row[0].run_id not in (None, ended):
+            ended = row[0].run_id
+            await self._end_orphan(ended)
             row = await self._read_chat(user, request.chat_id, reads.contents)
         if row is None:
             return _first_turn(request, user, client_version)
