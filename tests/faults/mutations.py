@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from usechat_server.coordination.redis import scripts
@@ -30,7 +31,12 @@ def _fencing() -> None:
         return None if turn is None else turn._replace(epoch=_AnyEpoch())
 
     _replace(writes, "lock_turn", lock)
-    _replace(Renewal, "owned", property(lambda self: _Everything()))
+    renew = SqlOwnership.renew
+
+    async def renew_all(*arguments: Any) -> Renewal:
+        return replace(await renew(*arguments), owned=_Everything())
+
+    _replace(SqlOwnership, "renew", renew_all)
 
 
 class _AnyEpoch(int):
@@ -43,7 +49,7 @@ class _AnyEpoch(int):
         return 0
 
 
-class _Everything:
+class _Everything(frozenset[tuple[str, int]]):
     def __contains__(self, run: object) -> bool:
         return True
 

@@ -21,6 +21,7 @@ from tests.faults.deployment import Process
 
 __all__ = ["Stream", "TabClient"]
 
+_LEGAL_AT_ERROR = frozenset({"part-open", "request-loop"})
 #: Seconds after which a request is sent again that did not succeed.
 RETRY_SECONDS = 0.2
 
@@ -65,8 +66,8 @@ class Stream:
             try:
                 grammar.check(chunk)
             except IllegalChunk as illegal:
-                # No client continues by itself after an error.
-                if (chunk.type, illegal.rule.name) != ("error", "request-loop"):
+                # An error ends what is open in every client, and none continues by itself after it.
+                if chunk.type != "error" or illegal.rule.name not in _LEGAL_AT_ERROR:
                     raise
         return reduce(parsed)
 
