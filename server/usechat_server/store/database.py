@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -113,13 +114,17 @@ class Database:
         seconds: float | None = TRANSACTION_SECONDS,
     ) -> Result:
         """`write=None`: the only writer, but not in a transaction."""
+        # A statement of SQLite is not cancelled: its connection would keep the lock of the file.
+        limit = None if self.is_file else seconds
         try:
             async with (
                 self._write_turn(write=write is not False),
-                asyncio.timeout(seconds),
+                asyncio.timeout(limit),
                 self._engines.get().connect() as connection,
             ):
-                await connection.execution_options(usechat_write=write)
+                deadline = None if seconds is None else monotonic() + seconds
+                options = {"usechat_write": write, "usechat_deadline": deadline}
+                await connection.execution_options(**options)
                 async with connection.begin():
                     return await transaction(connection)
         except Exception as error:

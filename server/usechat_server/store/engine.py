@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, event
@@ -34,7 +35,15 @@ def create_engine(url: DatabaseURL) -> AsyncEngine:
     """Return an engine, which connects on first use."""
     engine = _postgres(url) if url.file is None else _sqlite(url)
     event.listen(engine.sync_engine, "handle_error", _on_error)
+    event.listen(engine.sync_engine, "before_cursor_execute", _check_deadline)
     return engine
+
+
+def _check_deadline(connection: Connection, *_: object) -> None:
+    """End a transaction that takes too long before its next statement."""
+    deadline = connection.get_execution_options().get("usechat_deadline")
+    if deadline is not None and monotonic() > deadline:
+        raise TimeoutError("the transaction took too long")
 
 
 def _on_error(context: ExceptionContext) -> Exception | None:
