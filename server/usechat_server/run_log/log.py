@@ -136,13 +136,13 @@ class Log:
         kept = [chunk for chunk in self._staged if not isinstance(chunk, Finish | Abort | Error)]
         self._staged = [*kept, Error(error_text=text)]
 
-    def error_chunks(self, text: str) -> list[Chunk]:
-        """Return the chunks that would end the log with an error now: the ends of what is open, and
-        the error."""
+    def error_chunks(self, text: str, until: Position | None = None) -> list[Chunk]:
+        """Return the chunks that would end the log with an error now, or before a position: the
+        ends of what is open, and the error."""
         writer = Writer(message=self._continued)
-        position = (0, 0)
-        while self.is_behind(position):
-            chunks, position = self.read_chunks(position)
+        position, until = (0, 0), until or self._end_position
+        while position < until:
+            chunks, position = self.read_chunks(position, until)
             for chunk in chunks:
                 writer.write_variant(chunk)
         return writer.error(text)
@@ -213,13 +213,15 @@ class Log:
             return shared, self._end_position
         data = bytearray()
         while position < self._end_position and len(data) < READ_SIZE:
+            before = position
             chunks, position = self._next(position)
             if (
                 chunks
                 and isinstance(chunks[0], ResetStep)
                 and not accepts(client_version, "reset-step")
             ):
-                return bytes(data + frames((Error(error_text=BROKEN_OFF),), client_version)), None
+                data += frames(self.error_chunks(BROKEN_OFF, before), client_version)
+                return bytes(data), None
             data += frames(chunks, client_version)
         return bytes(data), position
 
@@ -234,16 +236,19 @@ class Log:
         last = self._items[-1] if self._items else None
         return None if isinstance(last, TextBuffer) else last
 
-    def read_chunks(self, position: Position) -> tuple[list[ChunkVariant], Position]:
-        """Return chunks from a position on, superseded or not, and the position after them.
+    def read_chunks(
+        self, position: Position, end: Position | None = None
+    ) -> tuple[list[ChunkVariant], Position]:
+        """Return chunks from a position on, superseded or not, and the position after them. Nothing
+        after `end` is returned, which is not inside of a text.
 
         Deltas are merged, and a long backlog comes in parts of about `READ_SIZE`. The same chunks
         appended to another log, in order, make the same items and positions there.
         """
         chunks: list[ChunkVariant] = []
         index, offset = position
-        size = 0
-        while (index, offset) < self._end_position and size < READ_SIZE:
+        size, end = 0, end or self._end_position
+        while (index, offset) < end and size < READ_SIZE:
             item = self._items[index]
             if not isinstance(item, TextBuffer):
                 chunks.append(item)

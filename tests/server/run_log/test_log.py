@@ -187,6 +187,9 @@ def test_every_reader_handles_a_reset(acts: list[list[Chunk] | int | str], read_
             if number in broken_off:
                 assert isinstance(received[-1], Error)
                 assert not reader.blocks_reset()
+                state = StreamState(client_version=CLIENT_VERSIONS[number])
+                for chunk in received:
+                    state.check(chunk)  # what is open is ended before the error
                 continue
             expected = [
                 downgraded
