@@ -107,12 +107,19 @@ class Ownership(RuleBasedStateMachine):
         for process in self.world.processes:
             process.is_cut_off = False
             process.wake()
-        for _ in range(4):
+        rounds = 0
+        while rounds < 4 or (rounds < 4 + self.questions and await self._is_active()):
+            rounds += 1
             await self.world.pass_time(7)
             for process in self.world.processes:
                 await process.advance(8)
         for chat in CHATS:
             await self._check(chat)
+
+    async def _is_active(self) -> bool:
+        """Whether a turn is open: a question may have waited for the one before."""
+        outcomes = [(await self.world.stored(chat))[1] for chat in CHATS]
+        return any(None in chat_outcomes for chat_outcomes in outcomes)
 
     async def _check(self, chat: str) -> None:
         message, outcomes = await self.world.stored(chat)
