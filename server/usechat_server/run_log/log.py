@@ -133,7 +133,7 @@ class Log:
 
     def stage_error(self, text: str) -> None:
         """Let the log end with an error instead of the staged chunk that ends it."""
-        kept = [chunk for chunk in self._staged if not isinstance(chunk, Finish | Abort | Error)]
+        kept = [variant for variant in self._staged if not _is_end(variant)]
         self._staged = [*kept, Error(error_text=text)]
 
     def error_chunks(self, text: str, until: Position | None = None) -> list[Chunk]:
@@ -393,3 +393,8 @@ class Reader:
                 return bytes(data)
         self._replay_prefix = None
         return bytes(data)
+
+
+def _is_end(variant: ChunkVariant) -> bool:
+    chunk = variant.chunk if isinstance(variant, VersionedChunk) else variant
+    return isinstance(chunk, Finish | Abort | Error)

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from ui_message_stream.chunks import Chunk, Finish, FinishReason
-from ui_message_stream.versions import ClientVersion, downgrade
+from ui_message_stream.chunks import Error, Finish, FinishReason
+from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk, downgrade
 from ui_message_stream.writer import Writer
 
 from usechat_server.errors import RESTARTING, public_error
 from usechat_server.results import Outcome
 
 __all__ = ["ABORTED", "INTERRUPTED", "RunOutcome"]
+
+
+#: The first release that knows the finish reason `interrupted`.
+_INTERRUPTED_SINCE = ClientVersion(7, 0, 149)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,11 @@ class RunOutcome:
             return cls("failed", text=RESTARTING)
         return cls(outcome, "tool-calls" if outcome == "waiting" else None)
 
-    def chunks(self, writer: Writer, client_version: ClientVersion) -> Sequence[Chunk]:
-        """Return the chunks that end the stream legally."""
+    def chunks(self, writer: Writer, client_version: ClientVersion) -> Sequence[ChunkVariant]:
+        """Return the chunks that end the stream legally.
+
+        A reader may be older than `client_version`, that of the client that began the run.
+        """
         match self.outcome:
             case "finished" | "waiting":
                 return writer.finish(self.reason)
@@ -62,7 +69,13 @@ class RunOutcome:
             case "interrupted":
                 finish = Finish(finish_reason="interrupted")
                 if writer.started and downgrade(finish, client_version) == finish:
-                    return writer.finish("interrupted")
+                    *ends, last = writer.finish("interrupted")
+                    error = Error(error_text=RESTARTING)
+                    return [
+                        *ends,
+                        VersionedChunk(error, until=_INTERRUPTED_SINCE),
+                        VersionedChunk(last, since=_INTERRUPTED_SINCE),
+                    ]
                 # Any other finish would show half a response, or none, as a complete one.
                 return writer.error(RESTARTING)
 
