@@ -1,8 +1,9 @@
 """Rejects requests of foreign origins and hosts, and adds CORS headers for the allowed origins.
 
 Any site can make a browser POST here: a `text/plain` body needs no preflight, and the protocol's
-clients send no header that could be required. A site cannot forge `Origin`, `Host` and
-`Sec-Fetch-Site`, so these decide, before the body is read.
+clients send no header that could be required. A site can open a WebSocket here as well: CORS does
+not apply to handshakes. It cannot forge `Origin`, `Host` and `Sec-Fetch-Site`, so these decide,
+before the body is read and before a WebSocket is accepted.
 """
 
 from __future__ import annotations
@@ -71,23 +72,29 @@ class Security:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         headers = _first_values(scope)
+        is_handshake = scope["type"] == "websocket"
         if self._checks_host and (name := self._unknown_host(scope, headers)) is not None:
             self._log(scope, name, "host", "USECHAT_ALLOWED_HOSTS")
-            response: ASGIApp = self._refuse(
+            response = self._refuse(
                 "This host name is not allowed. To allow it, add it to USECHAT_ALLOWED_HOSTS."
             )
-            await response(scope, receive, send)
+            await _send_refusal(response, scope, receive, send)
             return
         origin = headers.get(b"origin")
         if origin is None or _is_same_origin(origin, headers):
             await self._app(scope, receive, send)
         elif self._any_origin or self._origins.fullmatch(origin):
+            # It passes handshakes on as they are.
             await self._cors(scope, receive, send)
-        elif scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+        elif (
+            not is_handshake
+            and scope["method"] == "OPTIONS"
+            and b"access-control-request-method" in headers
+        ):
             # Else no browser shows the refusal of the request itself.
             await Response(status_code=204, headers=_preflight(origin))(scope, receive, send)
         else:
@@ -97,7 +104,7 @@ class Security:
                 "USECHAT_ALLOWED_ORIGINS.",
                 _readable_by(origin),
             )
-            await response(scope, receive, send)
+            await _send_refusal(response, scope, receive, send)
 
     def _refuse(self, text: str, headers: Mapping[str, str] | None = None) -> Response:
         return self._errors.response(403, text, headers)
@@ -136,7 +143,8 @@ class Security:
 def describe_request(scope: Scope) -> str:
     """Return the method, the path and the client's address of a request, for the log."""
     client = scope.get("client")
-    return f"{scope['method'][:20]} {scope['path']!r:.200} of {client[0] if client else 'unknown'}"
+    method = scope.get("method", "WebSocket")
+    return f"{method[:20]} {scope['path']!r:.200} of {client[0] if client else 'unknown'}"
 
 
 def is_local(scope: Scope) -> bool:
@@ -170,6 +178,16 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+async def _send_refusal(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a refusal. A handshake gets a bare 403 from a host that cannot send it a response."""
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get(
+        "extensions", {}
+    ):
+        await send({"type": "websocket.close"})
+    else:
+        await response(scope, receive, send)
 
 
 def _pattern(names: Sequence[str]) -> re.Pattern[str]:

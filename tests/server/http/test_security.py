@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Message, Receive, Scope, Send
 from usechat_server import Agent, Settings, create_app
+from usechat_server.http.errors import ErrorRenderer
+from usechat_server.http.security import Security
 
 from tests.harness.live import LiveServer, ScriptedModel, chunks, user
 
@@ -267,3 +274,86 @@ def test_a_star_allows_every_origin_without_cookies(model: ScriptedModel) -> Non
         response = server.chat(headers={"origin": EVIL})
     assert response.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in response.headers
+
+
+def hosts_and_origins() -> st.SearchStrategy[list[tuple[bytes, bytes]]]:
+    names = st.sampled_from(["localhost", "chat.example.com", "evil.example", "box.lan", "[::1]:1"])
+    origins = st.builds("{}://{}".format, st.sampled_from(["http", "https", "file"]), names)
+    fields = {
+        b"host": names,
+        b"origin": origins | st.just("null"),
+        b"x-forwarded-host": names,
+        b"sec-fetch-site": st.sampled_from(["same-origin", "same-site", "cross-site"]),
+    }
+    return st.fixed_dictionaries({}, optional=fields).map(
+        lambda headers: [(name, value.encode()) for name, value in headers.items()]
+    )
+
+
+@given(headers=hosts_and_origins(), any_origin=st.booleans(), can_respond=st.booleans())
+def test_a_websocket_is_let_in_where_a_request_is(
+    headers: list[tuple[bytes, bytes]], *, any_origin: bool, can_respond: bool
+) -> None:
+    """No browser applies CORS to a handshake, so the server must refuse it before it accepts."""
+    settings = Settings(
+        allowed_origins=["*" if any_origin else FRONTEND], allowed_hosts=["*.example.com"]
+    )
+    reached: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope["type"])
+
+    async def outcome(kind: str, extensions: dict[str, Any]) -> list[Message]:
+        sent: list[Message] = []
+        scope = {
+            "type": kind,
+            "path": "/api/ws",
+            "headers": headers,
+            "server": ("127.0.0.1", 80),
+            "extensions": extensions,
+            **({"method": "GET"} if kind == "http" else {}),
+        }
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await Security(app, settings, ErrorRenderer())(scope, receive_nothing, send)
+        return sent
+
+    extensions: dict[str, Any] = {"websocket.http.response": {}} if can_respond else {}
+    refused = asyncio.run(outcome("http", {}))
+    handshake = asyncio.run(outcome("websocket", extensions))
+    if not refused:
+        assert reached == ["http", "websocket"]
+        assert not handshake
+        return
+    assert not reached
+    if can_respond:
+        assert [message["type"] for message in handshake] == [
+            "websocket.http.response.start",
+            "websocket.http.response.body",
+        ]
+        assert handshake[0]["status"] == 403
+        assert handshake[1]["body"] == refused[1]["body"]
+    else:
+        assert handshake == [{"type": "websocket.close"}]
+
+
+async def receive_nothing() -> Message:
+    raise AssertionError("nothing is read before the checks")
+
+
+@pytest.mark.parametrize("origin", [EVIL, FRONTEND, None])
+def test_a_websocket_without_a_route_is_refused_legally(
+    server: LiveServer, origin: str | None
+) -> None:
+    headers = {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+        **({"origin": origin} if origin else {}),
+    }
+    response = server.request("GET", "/api/chat", headers=headers)
+    assert response.status_code == 403
+    assert is_refused(response) if origin == EVIL else not response.text
