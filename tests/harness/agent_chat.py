@@ -27,6 +27,7 @@ from usechat_server.http.run_response import run_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import RunResult
+from usechat_server.run_log.encoding import ui_message_stream
 from usechat_server.runs import RunLimits, Runs
 from usechat_server.runs.hooks import Hooks
 from usechat_server.runs.run import Run, RunConfig
@@ -129,7 +130,7 @@ class AgentChat:
             self.subscription,
             self.runs.coordinator,
             _KEY,
-            client_version,
+            ui_message_stream(client_version),
             from_start=from_start,
             keep_alive=3600,
         )

@@ -9,9 +9,10 @@ from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
 from usechat_server.http.run_response import run_response
-from usechat_server.http.sse_response import EventStreamResponse
+from usechat_server.http.stream_response import StreamResponse
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.retry import RetryPolicy
+from usechat_server.run_log.encoding import ui_message_stream
 from usechat_server.run_log.log import Log
 from usechat_server.runs import Runs
 from usechat_server.runs.responder import Responder
@@ -40,15 +41,13 @@ class StartedRun:
     def interrupt(self) -> None:
         self.run.interrupt()
 
-    def response(
-        self, *, keep_alive: float = 10.0, send_timeout: float = 30.0
-    ) -> EventStreamResponse:
+    def response(self, *, keep_alive: float = 10.0, send_timeout: float = 30.0) -> StreamResponse:
         """Return the response of the POST."""
         return run_response(
             self._subscription,
             self._runs.coordinator,
             self._key,
-            self.run.turn.client_version,
+            ui_message_stream(self.run.turn.client_version),
             keep_alive=keep_alive,
             send_timeout=send_timeout,
         )

@@ -17,7 +17,6 @@ from typing import Self
 from starlette.background import BackgroundTask
 from ui_message_stream.chunks import Chunk
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.sse import DONE, frames
 from ui_message_stream.versions import ChunkVariant, ClientVersion
 from ui_message_stream.writer import Writer
 
@@ -25,7 +24,8 @@ from usechat_server.aio import is_cancelled
 from usechat_server.client_version import SILENT_CLIENT_VERSION
 from usechat_server.compose import ChatHandler, handler_chunks
 from usechat_server.errors import RESTARTING, public_error
-from usechat_server.http.sse_response import OPEN_COMMENT, EventStreamResponse
+from usechat_server.http.stream_response import StreamResponse
+from usechat_server.run_log.encoding import Encoding, ui_message_stream
 from usechat_server.settings import cached_settings
 from usechat_server.turn import BodyT, Turn
 
@@ -34,7 +34,7 @@ __all__ = ["UIMessageStreamResponse"]
 logger: logging.Logger = logging.getLogger("usechat.response")
 
 
-class UIMessageStreamResponse(EventStreamResponse):
+class UIMessageStreamResponse(StreamResponse):
     """Streams an async iterator of chunks to `useChat`.
 
         async def chunks() -> AsyncIterator[Chunk]:
@@ -82,7 +82,7 @@ class UIMessageStreamResponse(EventStreamResponse):
             _ChunkBody(
                 aiter(chunks),
                 Writer(message_id=message_id, message=message, client_version=client_version),
-                client_version,
+                ui_message_stream(client_version),
             ),
             keep_alive=settings.keep_alive if keep_alive is None else keep_alive,
             send_timeout=settings.send_timeout if send_timeout is None else send_timeout,
@@ -140,22 +140,23 @@ class _ChunkBody:
     """Chunks as a body, completed to a legal stream."""
 
     def __init__(
-        self, chunks: AsyncIterator[ChunkVariant], writer: Writer, client_version: ClientVersion
+        self, chunks: AsyncIterator[ChunkVariant], writer: Writer, encoding: Encoding
     ) -> None:
         self._chunks = chunks
         self._writer = writer
-        self._client_version = client_version
-        self._frames = self._iterate()
+        self.encoding: Encoding = encoding
+        self._pieces = self._iterate()
         self._has_ended = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._frames
+        return self._pieces
 
     async def _iterate(self) -> AsyncGenerator[bytes, None]:
-        yield OPEN_COMMENT  # sends the headers, however long the first chunk takes
+        if self.encoding.opening:
+            yield self.encoding.opening  # sends the headers, however long the first chunk takes
         try:
             async for chunk in self._chunks:
-                if data := frames(self._writer.write_variant(chunk), self._client_version):
+                if data := self.encoding.encode(self._writer.write_variant(chunk)):
                     yield data
             yield self._end(self._writer.finish)
         except (Exception, asyncio.CancelledError) as error:
@@ -175,9 +176,9 @@ class _ChunkBody:
     def _end(self, last_chunks: Callable[[], Sequence[Chunk]]) -> bytes:
         self._has_ended = True
         chunks = () if self._writer.ended else last_chunks()
-        return frames(chunks, self._client_version) + DONE
+        return self.encoding.encode(chunks) + self.encoding.end()
 
     async def aclose(self) -> None:
-        await self._frames.aclose()
+        await self._pieces.aclose()
         if aclose := getattr(self._chunks, "aclose", None):
             await aclose()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from ui_message_stream.sse import DONE, frames
-from ui_message_stream.versions import ClientVersion
-
 from usechat_server.coordination.base import ChatKey, Coordinator, LogSubscription
 from usechat_server.errors import RESTARTING
-from usechat_server.http.sse_response import EventStreamResponse
+from usechat_server.http.stream_response import StreamResponse
+from usechat_server.run_log.encoding import Encoding
 
 __all__ = ["RUN_HEADER", "run_response"]
 
@@ -21,29 +19,29 @@ def run_response(
     subscription: LogSubscription,
     coordinator: Coordinator,
     key: ChatKey,
-    client_version: ClientVersion,
+    encoding: Encoding,
     *,
     from_start: bool = False,
     keep_alive: float = 10.0,
     send_timeout: float = 30.0,
-) -> EventStreamResponse:
+) -> StreamResponse:
     """Return a stream of a run's log, closing the subscription at its end.
 
     Args:
         subscription: The log.
         coordinator: Is told when the client has received the whole log.
         key: The chat.
-        client_version: The release of `ai` that has to be able to read the stream.
+        encoding: What the client reads.
         from_start: Whether the stream begins with the message that the run continues.
-        keep_alive: Seconds of silence after which a comment is sent.
+        keep_alive: Seconds of silence after which the encoding's keep-alive is sent.
         send_timeout: Seconds after which a client that reads nothing is disconnected.
     """
 
     async def acknowledge() -> None:
         await coordinator.mark_acknowledged(key, subscription.run_id)
 
-    return EventStreamResponse(
-        _LogBody(subscription, client_version, acknowledge, from_start=from_start),
+    return StreamResponse(
+        _LogBody(subscription, encoding, acknowledge, from_start=from_start),
         keep_alive=keep_alive,
         send_timeout=send_timeout,
         headers={RUN_HEADER: subscription.run_id, "x-content-type-options": "nosniff"},
@@ -59,15 +57,15 @@ class _LogBody:
     def __init__(
         self,
         subscription: LogSubscription,
-        client_version: ClientVersion,
+        encoding: Encoding,
         acknowledge: Callable[[], Awaitable[None]],
         *,
         from_start: bool,
     ) -> None:
         self._subscription = subscription
-        self._client_version = client_version
+        self.encoding: Encoding = encoding
         self._acknowledge = acknowledge
-        self._reader = subscription.log.reader(client_version, from_start=from_start)
+        self._reader = subscription.log.reader(encoding, from_start=from_start)
         self._has_ended = False
 
     def __aiter__(self) -> _LogBody:
@@ -95,7 +93,7 @@ class _LogBody:
         log = self._subscription.log
         if not log.has_ended:
             # The run continues in another process, but this response cannot.
-            rest += frames(log.error_chunks(RESTARTING), self._client_version) + DONE
+            rest += self.encoding.encode(log.error_chunks(RESTARTING)) + self.encoding.end()
         return rest
 
     async def aclose(self) -> None:

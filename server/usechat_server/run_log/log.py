@@ -20,7 +20,6 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.reducer import reduce
 from ui_message_stream.replay import replay_chunks
 from ui_message_stream.schema import UNSET
-from ui_message_stream.sse import DONE, frames
 from ui_message_stream.versions import (
     NEWEST_CLIENT_VERSION,
     ChunkVariant,
@@ -31,13 +30,14 @@ from ui_message_stream.versions import (
 )
 from ui_message_stream.writer import Writer
 
+from usechat_server.run_log.encoding import Encoding, ui_message_stream
 from usechat_server.run_log.position import Position
 from usechat_server.run_log.resets import Item, Reset, kept_chunks
 from usechat_server.run_log.text_buffer import TextBuffer, plain_delta
 
 __all__ = ["Log", "Reader"]
 
-#: About how much one read returns to a reader that is behind: characters of text, bytes of frames.
+#: About how much one read returns to a reader that is behind: characters of text, bytes.
 READ_SIZE = 64 * 1024
 #: What a chunk that is not a plain delta counts towards it.
 _CHUNK_SIZE = 64
@@ -52,7 +52,7 @@ class Log:
     Consecutive deltas of a block are stored as one item, so that a finished block is start, one
     delta and end, and a reader that is behind gets merged deltas. The newest entry (what one read
     from the provider brought) is kept as it came as well: readers that are caught up share its
-    frames, which are encoded once for each client version.
+    bytes, which are encoded once for each encoding.
 
     `reset-step` supersedes what was appended since the last `start-step`. Readers that were sent
     some of that are sent the reset; all other readers, and the message, skip both. What clients
@@ -78,7 +78,7 @@ class Log:
         self._newest: Sequence[ChunkVariant] = ()
         #: where the newest entry begins; None: caught-up readers cannot share it
         self._newest_position: Position | None = None
-        self._newest_frames: dict[ClientVersion, bytes] = {}
+        self._newest_bytes: dict[Encoding, bytes] = {}
         self._waiters: list[asyncio.Future[None]] = []
         #: called when a step has ended
         self.on_step_ended: Callable[[], None] | None = None
@@ -120,7 +120,7 @@ class Log:
             # What a reader is sent of a reset depends on its position.
             reset = self._resets and self._resets[-1].index >= before[0]
             self._newest, self._newest_position = chunks, None if reset else before
-            self._newest_frames = {}
+            self._newest_bytes = {}
             self._wake()
 
     def stage_end(self, chunks: Sequence[ChunkVariant]) -> None:
@@ -159,18 +159,19 @@ class Log:
         """Return the size of all text, reasoning and tool input so far, in bytes of UTF-8."""
         return sum(item.utf8_size() for item in self._items if isinstance(item, TextBuffer))
 
-    def reader(self, client_version: ClientVersion, *, from_start: bool = False) -> Reader:
-        """Create a reader for clients from `client_version` on.
+    def reader(self, encoding: Encoding | ClientVersion, *, from_start: bool = False) -> Reader:
+        """Create a reader.
 
         Args:
-            client_version: What the reader's client can read.
+            encoding: What it reads; for a client version, its UI message stream.
             from_start: Begin with the continued message, not with what this run appended.
         """
+        if isinstance(encoding, ClientVersion):
+            encoding = ui_message_stream(encoding)
         if not from_start or self._continued is None:
-            return Reader(self, client_version)
-        return Reader(
-            self, client_version, (1, 0), self._replay_prefix(self._continued, client_version)
-        )
+            return Reader(self, encoding)
+        prefix = self._replay_prefix(self._continued, encoding.client_version)
+        return Reader(self, encoding, (1, 0), prefix)
 
     def message(self) -> UIMessage:
         """Return the message so far, as the newest client version represents it."""
@@ -192,24 +193,22 @@ class Log:
         """Whether a reader at a position was sent something that the next reset supersedes."""
         return position > (self._step_start, 0)
 
-    def read_frames(
-        self, position: Position, client_version: ClientVersion
-    ) -> tuple[bytes, Position | None]:
-        """Return frames from a position on, and the position after them.
+    def read_bytes(self, position: Position, encoding: Encoding) -> tuple[bytes, Position | None]:
+        """Return what a reader is sent from a position on, and the position after that.
 
         Args:
             position: Where to begin; it must be before `end_position`.
-            client_version: What the client can read.
+            encoding: What the reader reads.
 
         Returns:
-            Frames, about `READ_SIZE` bytes at most, and the next position. The position is None if
-            the reader cannot continue: it was sent what a reset has superseded, and its client does
+            About `READ_SIZE` bytes at most, and the next position. The position is None if the
+            reader cannot continue: it was sent what a reset has superseded, and its client does
             not know resets.
         """
         if position == self._newest_position:
-            shared = self._newest_frames.get(client_version)
+            shared = self._newest_bytes.get(encoding)
             if shared is None:
-                shared = self._newest_frames[client_version] = frames(self._newest, client_version)
+                shared = self._newest_bytes[encoding] = encoding.encode(self._newest)
             return shared, self._end_position
         data = bytearray()
         while position < self._end_position and len(data) < READ_SIZE:
@@ -218,11 +217,11 @@ class Log:
             if (
                 chunks
                 and isinstance(chunks[0], ResetStep)
-                and not accepts(client_version, "reset-step")
+                and not accepts(encoding.client_version, "reset-step")
             ):
-                data += frames(self.error_chunks(BROKEN_OFF, before), client_version)
+                data += encoding.encode(self.error_chunks(BROKEN_OFF, before))
                 return bytes(data), None
-            data += frames(chunks, client_version)
+            data += encoding.encode(chunks)
         return bytes(data), position
 
     @property
@@ -332,12 +331,12 @@ class Reader:
     def __init__(
         self,
         log: Log,
-        client_version: ClientVersion,
+        encoding: Encoding,
         position: Position = (0, 0),
         replay_prefix: Iterator[ChunkVariant] | None = None,
     ) -> None:
         self._log = log
-        self._client_version = client_version
+        self._encoding = encoding
         self._position = position
         self._replay_prefix = replay_prefix
         self._is_done = False
@@ -347,7 +346,7 @@ class Reader:
 
     def blocks_reset(self) -> bool:
         """Whether its client was sent part of the current step and does not know resets."""
-        knows_resets = self._is_done or accepts(self._client_version, "reset-step")
+        knows_resets = self._is_done or accepts(self._encoding.client_version, "reset-step")
         return not knows_resets and self._log.is_in_step(self._position)
 
     def close(self) -> None:
@@ -355,10 +354,10 @@ class Reader:
         self._log.readers.discard(self)
 
     async def read(self) -> bytes | None:
-        """Wait for frames and return them; a long backlog comes in parts.
+        """Wait for bytes and return them; a long backlog comes in parts.
 
         Returns:
-            Frames, the last ones with `[DONE]`; None after them.
+            Bytes, with the last ones the end of the encoding; None after them.
         """
         while (data := self.read_nowait()) == b"":
             await self._log.wait_for_more()
@@ -373,22 +372,22 @@ class Reader:
             if self._replay_prefix is not None:
                 data = self._read_replay_prefix(self._replay_prefix)
             elif log.is_behind(self._position):
-                data, position = log.read_frames(self._position, self._client_version)
+                data, position = log.read_bytes(self._position, self._encoding)
                 if position is None:
                     self._is_done = True
-                    return data + DONE
+                    return data + self._encoding.end()
                 self._position = position
             else:
                 break
         if self._replay_prefix is None and log.has_ended and not log.is_behind(self._position):
             self._is_done = self.has_read_all = True
-            return data + DONE
+            return data + self._encoding.end()
         return data
 
     def _read_replay_prefix(self, replay_prefix: Iterator[ChunkVariant]) -> bytes:
         data = bytearray()
         for chunk in replay_prefix:
-            data += frames((chunk,), self._client_version)
+            data += self._encoding.encode((chunk,))
             if len(data) >= READ_SIZE:
                 return bytes(data)
         self._replay_prefix = None

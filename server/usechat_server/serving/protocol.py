@@ -138,8 +138,9 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
     """Return a subclass of a uvicorn HTTP protocol with what streams require.
 
     `scope["extensions"]["usechat.abort"]()` closes the connection at once and drops unsent data:
-    ASGI has no way to disconnect a client that does not read. Responses to HTTP/1.0 requests have
-    no chunked encoding (RFC 9112, 6.1) and end with the connection.
+    ASGI has no way to disconnect a client that does not read. `usechat.close` sends that data
+    first: ASGI has no way to show a client that a response failed after its headers. Responses to
+    HTTP/1.0 requests have no chunked encoding (RFC 9112, 6.1) and end with the connection.
     """
 
     class StreamingProtocol(protocol):  # type: ignore[misc, valid-type]
@@ -149,7 +150,9 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
 
             async def streaming_app(scope: Scope, receive: Receive, send: Send) -> None:
                 if scope["type"] == "http":
-                    scope.setdefault("extensions", {})["usechat.abort"] = transport.abort
+                    extensions = scope.setdefault("extensions", {})
+                    extensions["usechat.abort"] = transport.abort
+                    extensions["usechat.close"] = transport.close
                     if scope["http_version"] == "1.0":
                         send = _unchunked(send)
                 await app(scope, receive, send)

@@ -34,7 +34,7 @@ from ui_message_stream.chunks import (
 from ui_message_stream.messages import StepStartPart, TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.errors import ModelError
-from usechat_server.http import sse_response
+from usechat_server.http import stream_response
 from usechat_server.http.response import UIMessageStreamResponse
 from usechat_server.settings import cached_settings
 
@@ -317,7 +317,7 @@ async def test_a_host_that_cancels_the_request_closes_the_iterator_after_a_legal
 async def test_a_write_in_progress_completes_when_the_host_cancels(
     reads_again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse_response, "_INTERRUPT_SECONDS", LONG / 2 if reads_again else 0.05)
+    monkeypatch.setattr(stream_response, "_INTERRUPT_SECONDS", LONG / 2 if reads_again else 0.05)
 
     async def slow_chunks() -> AsyncIterator[Chunk]:
         for chunk in HELLO:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message
 from ui_message_stream.chunks import Chunk, Finish, TextDelta, TextStart
-from usechat_server.http import sse_response
+from usechat_server.http import stream_response
 from usechat_server.http.response import UIMessageStreamResponse
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -45,7 +45,7 @@ async def test_a_write_that_takes_too_long_ends_the_stream(silent: bool) -> None
 async def test_a_host_that_cannot_close_connections_is_named_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    sse_response._warn_of_kept_connection.cache_clear()
+    stream_response._warn_of_kept_connection.cache_clear()
 
     async def sent_chunks() -> AsyncIterator[Chunk]:
         yield TextStart(id="0")

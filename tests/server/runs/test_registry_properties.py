@@ -34,6 +34,7 @@ from usechat_server.http.run_response import run_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Outcome, RunResult, Step, Usage
+from usechat_server.run_log.encoding import ui_message_stream
 from usechat_server.runs import Hooks, RunConfig, Runs
 from usechat_server.runs.responder import Responder
 from usechat_server.store.base import Orphan, Progress, Renewal
@@ -227,7 +228,7 @@ class ChatWorld:
                 subscription,
                 self.runs.coordinator,
                 KEY,
-                NEWEST_CLIENT_VERSION,
+                ui_message_stream(NEWEST_CLIENT_VERSION),
                 from_start=from_start,
                 keep_alive=NEVER,
                 send_timeout=NEVER,

@@ -26,6 +26,7 @@ from usechat_server.http.run_response import run_response
 from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import MetadataHook
+from usechat_server.run_log.encoding import ui_message_stream
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.idle_timer import IdleTimer
 from usechat_server.runs.responder import Responder
@@ -220,7 +221,10 @@ async def test_a_client_that_cannot_discard_output_gets_an_error_and_the_run_con
     runs, responder = Runs(RunConfig(idle_timeout=3600)), ResettingResponder()
     old_client = AsgiHost(
         run_response(
-            await start_run(responder, runs), runs.coordinator, KEY, DEFAULT_CLIENT_VERSION
+            await start_run(responder, runs),
+            runs.coordinator,
+            KEY,
+            ui_message_stream(DEFAULT_CLIENT_VERSION),
         )
     )
     request = old_client.request()
@@ -235,7 +239,13 @@ async def test_a_client_that_cannot_discard_output_gets_an_error_and_the_run_con
     subscription = await runs.resume(KEY)
     assert subscription is not None
     new_client = AsgiHost(
-        run_response(subscription, runs.coordinator, KEY, DEFAULT_CLIENT_VERSION, from_start=True)
+        run_response(
+            subscription,
+            runs.coordinator,
+            KEY,
+            ui_message_stream(DEFAULT_CLIENT_VERSION),
+            from_start=True,
+        )
     )
     request = new_client.request()
     await new_client.wait_for_body(lambda body: b"Right" in body)

@@ -30,6 +30,7 @@ from usechat_server.http.body import PARSE_IN_THREAD, parse_body, read_body
 from usechat_server.http.endpoint import Endpoint, Handler, routes_of
 from usechat_server.http.run_response import run_response
 from usechat_server.http.state import AppState
+from usechat_server.run_log.encoding import ui_message_stream
 from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn
 
@@ -158,7 +159,7 @@ def _stream(
         subscription,
         state.coordinator,
         key,
-        client_version,
+        ui_message_stream(client_version),
         from_start=from_start,
         keep_alive=settings.keep_alive,
         send_timeout=settings.send_timeout,

@@ -1,7 +1,7 @@
-"""A response that streams server-sent events.
+"""A response that streams what an encoding makes of chunks.
 
-It sends keep-alive comments, notices clients that leave or stop reading, and gives its stream a
-legal end when the host shuts down.
+It keeps silent connections alive, notices clients that leave or stop reading, and gives its stream
+a legal end when the host shuts down, or breaks it off where the encoding has none.
 """
 
 from __future__ import annotations
@@ -17,16 +17,12 @@ from typing import Protocol
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
-from ui_message_stream.sse import HEADERS, comment
 
-__all__ = ["OPEN_COMMENT", "Body", "EventStreamResponse"]
+from usechat_server.run_log.encoding import Encoding
+
+__all__ = ["Body", "StreamResponse"]
 
 logger: logging.Logger = logging.getLogger("usechat.app")
-
-#: The first bytes of a stream, so that its headers are sent before the first chunk exists.
-OPEN_COMMENT = comment("stream-open")
-
-_KEEP_ALIVE = comment()
 
 #: Seconds for the end of an interrupted stream to be written: the host is shutting down.
 _INTERRUPT_SECONDS = 1.0
@@ -34,6 +30,11 @@ _INTERRUPT_SECONDS = 1.0
 
 class Body(Protocol):
     """The bytes that a response sends, in pieces."""
+
+    @property
+    def encoding(self) -> Encoding:
+        """What the bytes are encoded with."""
+        ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
@@ -47,13 +48,18 @@ class Body(Protocol):
         ...
 
 
-class EventStreamResponse(Response):
-    """Streams server-sent events as they are created: each item of `body` is one write.
+class _BrokenOff(Exception):
+    """Tells a host that offers nothing else to close the connection of a response."""
+
+
+class StreamResponse(Response):
+    """Streams bytes as they are created: each item of `body` is one write.
 
     One task iterates over `body` and closes it. It is cancelled as soon as the client leaves, also
     while it waits for the next item, and when a write takes longer than `send_timeout` seconds.
-    After `keep_alive` seconds of silence a comment is sent, without disturbing that task. If the
-    host cancels the request because it shuts down, the stream gets a legal end first.
+    After `keep_alive` seconds of silence the encoding's keep-alive is sent, without disturbing that
+    task. If the host cancels the request because it shuts down, the stream gets a legal end first.
+    A response that its encoding cannot end is broken off: the client sees a lost connection.
     """
 
     def __init__(
@@ -69,14 +75,14 @@ class EventStreamResponse(Response):
         self.status_code = status_code
         self.background = background
         self.init_headers(headers)
-        for name, value in HEADERS.items():
+        for name, value in body.encoding.headers.items():
             self.headers.setdefault(name, value)
         self._body = body
         self._keep_alive = keep_alive
         self._send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client = _Client(send)
+        client = _Client(send, self._body)
         client.stream = asyncio.create_task(self._stream(client))
         # Also on hosts whose `send` raises (ASGI 2.4): a silent stream sends nothing.
         disconnect = asyncio.create_task(_cancel_on_disconnect(receive, client))
@@ -99,6 +105,8 @@ class EventStreamResponse(Response):
             del client.stream  # a cycle: its traceback has the client
         if not stream.cancelled():
             stream.result()
+        if client.is_broken_off:
+            await _break_off(scope, receive, self._send_timeout)
         if self.background is not None:
             await self.background()
 
@@ -109,7 +117,7 @@ class EventStreamResponse(Response):
                 await client.write(data)
                 if client.is_interrupted:
                     break
-            await client.end(self._body)
+            await client.end()
         except OSError:
             client.is_gone = True
         except asyncio.CancelledError as error:
@@ -125,7 +133,7 @@ class EventStreamResponse(Response):
             client.is_interrupted = True  # a write in progress completes
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(_INTERRUPT_SECONDS):
-                    await client.end(self._body)
+                    await client.end()
 
     async def _supervise(self, client: _Client) -> None:
         """Send keep-alive comments until the stream has ended.
@@ -164,8 +172,9 @@ class _Client:
     #: iterates over the body
     stream: asyncio.Task[None]
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, body: Body) -> None:
         self._send = send
+        self._body = body
         self._lock = asyncio.Lock()
         #: whether the client left, or reads nothing any more
         self.is_gone = False
@@ -173,6 +182,8 @@ class _Client:
         self.is_interrupted = False
         #: whether the last bytes were sent, or are being sent
         self.has_ended = False
+        #: whether these were not the end of the response
+        self.is_broken_off = False
         #: whether a write is in progress; `since` is then its start, else the end of the last one
         self.is_writing = False
         self.since = monotonic()
@@ -202,27 +213,48 @@ class _Client:
                     {"type": "http.response.body", "body": data, "more_body": True}
                 )
 
-    async def end(self, body: Body) -> None:
-        """Send the end of the body, once."""
+    async def end(self) -> None:
+        """Send the end of the body, once; for a response that is broken off, its last bytes."""
         async with self._lock:
             if not self.has_ended:
                 self.has_ended = True
-                data = body.interrupt()
+                data = self._body.interrupt()
+                self.is_broken_off = self._body.encoding.is_broken
                 await self._send_message(
-                    {"type": "http.response.body", "body": data, "more_body": False}
+                    {"type": "http.response.body", "body": data, "more_body": self.is_broken_off}
                 )
 
     async def send_keep_alive(self) -> None:
-        """Send a comment."""
-        try:
-            await self.write(_KEEP_ALIVE)
-        except OSError:
-            self.cancel_stream()
+        """Send what keeps the connection alive, if the encoding has something for this place."""
+        self.since = monotonic()
+        if data := self._body.encoding.keep_alive:
+            try:
+                await self.write(data)
+            except OSError:
+                self.cancel_stream()
 
     async def _send_message(self, message: Message) -> None:
         self.is_writing, self.since = True, monotonic()
         await self._send(message)
         self.is_writing, self.since = False, monotonic()
+
+
+async def _break_off(scope: Scope, receive: Receive, seconds: float) -> None:
+    """Close the connection of a response that has no end, once its bytes were sent.
+
+    Raises:
+        _BrokenOff: Only that closes it on this host, and passes through middleware.
+    """
+    extensions = scope.get("extensions") or {}
+    if not (close := extensions.get("usechat.close")):
+        raise _BrokenOff("the response failed after its headers were sent, see the log of its run")
+    close()
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        extensions["usechat.abort"]()
 
 
 async def _cancel_on_disconnect(receive: Receive, client: _Client) -> None:
