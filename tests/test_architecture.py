@@ -33,6 +33,7 @@ LAYERS = [
     {"http"},
     {"serving"},
     {"demo", "app"},
+    {"conformance"},
     {"cli"},
 ]
 
@@ -90,6 +91,7 @@ def test_server_imports_go_one_way() -> None:
         ("from usechat_server import UIMessageStreamResponse", ["anthropic", "sqlalchemy"]),
         ("from usechat_server import Agent, create_app", ["anthropic", "sqlalchemy"]),
         ("import usechat_server.store", ["anthropic", "sqlalchemy"]),
+        ("import usechat_server.conformance", ["anthropic", "sqlalchemy"]),
     ],
 )
 def test_importing_a_part_brings_no_more_than_it_needs(statement: str, unwanted: list[str]) -> None:

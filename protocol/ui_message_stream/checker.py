@@ -142,7 +142,7 @@ class Checker:
                 self._add_finding(PART_OPEN.name, PART_OPEN.text)
             if self._state.would_continue():
                 self._add_finding(REQUEST_LOOP.name, REQUEST_LOOP.text)
-        elif not self._done:
+        elif not self._done and not self._decoder.has_unfinished_event:
             self._add_finding(
                 "no-done", "no `[DONE]` at the end, which tells other tools that it is complete"
             )

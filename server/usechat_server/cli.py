@@ -1,4 +1,4 @@
-"""The command line: `usechat-server serve` and `usechat-server db`."""
+"""The command line: `usechat-server serve`, `db` and `check`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from uvicorn.importer import ImportFromStringError, import_from_string
 from usechat_server import __version__
 from usechat_server.agent import Agent
 from usechat_server.app import create_app
+from usechat_server.conformance import command
 from usechat_server.serving.server import Config, run
 from usechat_server.settings import Settings, describe, set_deployment
 
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.command == "db":
         _db(options, parser)
         return
+    if options.command == "check":
+        sys.exit(command.run(options))
     try:
         settings = _settings(options)
     except ValidationError as error:
@@ -160,12 +163,12 @@ def _change_database(
     action: str, store: str, older_than: timedelta | None, parser: argparse.ArgumentParser
 ) -> str:
     from usechat_server.errors import StoreUnavailable
-    from usechat_server.store import command
+    from usechat_server.store.command import check, prune, upgrade
 
     try:
         if older_than is not None:
-            return asyncio.run(command.prune(store, older_than))
-        work = {"upgrade": command.upgrade, "check": command.check}[action]
+            return asyncio.run(prune(store, older_than))
+        work = {"upgrade": upgrade, "check": check}[action]
         return asyncio.run(work(store))
     except ValueError as error:
         parser.error(str(error))
@@ -231,6 +234,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
         help="prune: delete chats without a new message for this time, such as 90d",
     )
     database.add_argument("--store", metavar="URL", help="the database (USECHAT_STORE)")
+    command.add_parser(commands)
     return parser, serve
 
 

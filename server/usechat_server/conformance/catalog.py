@@ -1,0 +1,12 @@
+"""Every rule by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from usechat_server.conformance.rules import Rule
+from usechat_server.conformance.stream_rules import STREAM_RULES
+
+__all__ = ["RULES"]
+
+RULES: Mapping[str, Rule] = {rule.id: rule for rule in STREAM_RULES}

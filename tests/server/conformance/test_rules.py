@@ -1,0 +1,44 @@
+"""Every rule is broken by its example, and no other rule is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from ui_message_stream import checker
+from ui_message_stream.grammar import RULES as GRAMMAR_RULES
+from usechat_server.conformance import RULES, Rule, check_stream
+from usechat_server.conformance.rules import StreamExample
+
+from tests.harness.conformance_page import PAGE, render
+
+STREAM_RULES = [rule for rule in RULES.values() if isinstance(rule.example, StreamExample)]
+
+
+@pytest.mark.parametrize("rule", STREAM_RULES, ids=lambda rule: rule.id)
+def test_the_example_of_a_rule_breaks_it_and_no_other(rule: Rule) -> None:
+    example = rule.example
+    assert isinstance(example, StreamExample)
+    problems = check_stream(example.body, example.client_version, message=example.message)
+    assert {problem.rule for problem in problems} == {rule.id, *rule.implies}
+    assert [problem.severity for problem in problems if problem.rule == rule.id] == [rule.severity]
+
+
+def test_every_rule_of_the_checker_is_a_rule() -> None:
+    source = Path(checker.__file__).read_text()
+    names = set(re.findall(r'_add_finding\(\s*"([a-z0-9-]+)"', source)) | GRAMMAR_RULES.keys()
+    assert names == {rule.id for rule in STREAM_RULES}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
+def test_a_rule_says_what_a_backend_must_do(rule: Rule) -> None:
+    assert re.search(r"\b(MUST|SHOULD)\b", rule.sentence)
+    assert rule.sentence.endswith(".")
+    assert rule.effect.endswith(".")
+
+
+def test_the_page_has_the_tables_of_the_code() -> None:
+    """After a change: `python tests/harness/conformance_page.py` writes the tables."""
+    page = PAGE.read_text()
+    assert render(page) == page
