@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import email.utils
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import anthropic
-import httpx2
 
 from usechat_server.errors import ErrorKind, ModelError
+from usechat_server.providers.sdk_errors import (
+    api_message,
+    kind_of_status,
+    status_error,
+    transport_error,
+)
 
-__all__ = ["api_message", "error_from_event", "error_from_exception", "retry_after"]
+__all__ = ["error_from_event", "error_from_exception"]
 
 #: The API's error type → our kind, and whether a retry may succeed.
 #: Source: the API's error page, and `types/shared/error_type.py` of the SDK.
@@ -42,19 +45,6 @@ _SETUP = re.compile(
     re.DOTALL,
 )
 
-#: Error type by HTTP status, for responses that name none, such as a gateway's.
-_STATUS_TYPES: Mapping[int, str] = {
-    401: "authentication_error",
-    402: "billing_error",
-    403: "permission_error",
-    408: "timeout_error",
-    409: "api_error",
-    429: "rate_limit_error",
-    503: "overloaded_error",
-    504: "timeout_error",
-    529: "overloaded_error",
-}
-
 
 def error_from_exception(error: Exception, *, request_id: str | None = None) -> ModelError:
     """Convert an exception of the SDK or of its transport.
@@ -63,27 +53,16 @@ def error_from_exception(error: Exception, *, request_id: str | None = None) -> 
         error: The exception.
         request_id: The provider's id of the request, if it is known already.
     """
-    text = f"{type(error).__name__}: {error}"
     if isinstance(error, anthropic.APIStatusError):
         kind, retryable = _classify(error.type, error.status_code, api_message(error))
-        return ModelError(
-            text,
-            kind,
-            retryable=retryable,
-            retry_after=retry_after(error.response.headers),
-            request_id=error.request_id or request_id,
-        )
-    if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException | TimeoutError):
-        return ModelError(text, "timeout", retryable=True, request_id=request_id)
-    if isinstance(error, anthropic.APIConnectionError | httpx2.TransportError | OSError):
-        cause = error.__cause__
-        text = f"{text} ({type(cause).__name__}: {cause})" if cause else text
-        return ModelError(text, "connection", retryable=True, request_id=request_id)
+        return status_error(error, kind, retryable=retryable, request_id=request_id)
     if _is_missing_credentials(error):
         return ModelError("no credentials: set ANTHROPIC_API_KEY", "auth", request_id=request_id)
     if isinstance(error, anthropic.CredentialsError):
-        return ModelError(text, "auth", request_id=request_id)
-    return ModelError(text, "internal", request_id=request_id)
+        return ModelError(f"{type(error).__name__}: {error}", "auth", request_id=request_id)
+    return transport_error(
+        error, anthropic.APITimeoutError, anthropic.APIConnectionError, request_id
+    )
 
 
 def error_from_event(
@@ -97,34 +76,13 @@ def error_from_event(
     return ModelError(f"error event: {error}", kind, retryable=retryable, request_id=request_id)
 
 
-def api_message(error: anthropic.APIStatusError) -> str:
-    """Return what the API says of an error, without the type and the status."""
-    details = error.body.get("error") if isinstance(error.body, dict) else None
-    return str(details.get("message")) if isinstance(details, dict) else str(error)
-
-
 def _classify(error_type: str | None, status: int, message: str) -> tuple[ErrorKind, bool]:
     """Return the kind of an error, and whether a retry may succeed."""
     if error_type == "not_found_error" and _MISSING_FILE.search(message):
         return "request", False
     if error_type == "invalid_request_error" and _SETUP.match(message):
         return "auth", False
-    error_type = error_type if error_type in _TYPES else _STATUS_TYPES.get(status)
-    if error_type is not None:
-        return _TYPES[error_type]
-    return ("request", False) if 400 <= status < 500 else ("internal", status >= 500)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a response asks to wait; its header has a number or a date."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        date = email.utils.parsedate_tz(value)
-        return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
+    return _TYPES.get(error_type or "") or kind_of_status(status)
 
 
 def _is_missing_credentials(error: Exception) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from usechat_server.providers.anthropic.attempts import Attempts, new_file_names
-from usechat_server.providers.anthropic.client import Client, ClientPerLoop
+from usechat_server.providers.anthropic.api import MessagesAPI
+from usechat_server.providers.anthropic.client import Client, Clients
 from usechat_server.providers.anthropic.model_info import (
     ModelInfo,
     required_capabilities,
@@ -21,11 +21,13 @@ from usechat_server.providers.anthropic.request.parameters import (
     has_code_execution,
     request_parameters,
 )
-from usechat_server.providers.anthropic.request.reductions import Reduction
-from usechat_server.providers.anthropic.response.call_ids import call_ids
-from usechat_server.providers.anthropic.response.stream import AnthropicStream
 from usechat_server.providers.anthropic.response.translate import ResponseTranslator
+from usechat_server.providers.attempts import Attempt, Attempts
 from usechat_server.providers.base import ModelCall
+from usechat_server.providers.call_ids import call_ids
+from usechat_server.providers.history.reductions import Reduction
+from usechat_server.providers.history.user_parts import new_file_names
+from usechat_server.providers.sdk_stream import SDKStream
 from usechat_server.tools import DeclaredTool, Tool
 
 __all__ = ["DEFAULT_MAX_TOKENS", "AnthropicModel"]
@@ -68,7 +70,7 @@ class AnthropicModel:
     ) -> None:
         self.name = name
         self.options: AnthropicOptions = options or AnthropicOptions()
-        self._clients = ClientPerLoop(client)
+        self._clients = Clients(client)
         self._info = ModelInfo(name)
         self._byte_timeout = byte_timeout
         self._content_timeout = content_timeout
@@ -88,7 +90,7 @@ class AnthropicModel:
         """Return what to set if the SDK finds no credentials, else None."""
         return None if self._clients.has_credentials() else "set ANTHROPIC_API_KEY"
 
-    def stream(self, call: ModelCall) -> AnthropicStream:
+    def stream(self, call: ModelCall) -> SDKStream[Client]:
         """Build the request, without I/O; iterating the result sends it.
 
         Args:
@@ -105,7 +107,7 @@ class AnthropicModel:
         used_ids = call_ids(call.messages)
         declared_tools = [tool for tool in call.tools if isinstance(tool, DeclaredTool)]
 
-        def build(reduction: Reduction) -> tuple[dict[str, Any], ResponseTranslator]:
+        def build(reduction: Reduction) -> Attempt:
             body = build_request(
                 call,
                 model=self.name,
@@ -114,7 +116,13 @@ class AnthropicModel:
                 code_files=has_code_execution(call.tools),
             )
             request = request_parameters(body, call.tools, options)
-            return request, ResponseTranslator(declared_tools, body, used_ids, call.prove)
+            container = request["extra_body"].get("container")
+            return Attempt(
+                request,
+                ResponseTranslator(declared_tools, body, used_ids, call.prove),
+                body["messages"],
+                container.get("id") if isinstance(container, dict) else container,
+            )
 
         # Not the call itself, whose history must not stay in memory once it is sent.
         tools = call.tools
@@ -123,7 +131,8 @@ class AnthropicModel:
             self._info.fetch(client, lambda entry: self._log_unsupported(options, tools, entry))
 
         is_info_needed = not max_tokens or any(required_capabilities(options, tools))
-        return AnthropicStream(
+        return SDKStream(
+            MessagesAPI(),
             Attempts(build, new_file_names(call.messages)),
             get_client=self._clients.get,
             # Only once the response has begun, so that it is not delayed.

@@ -237,7 +237,7 @@ async def test_nothing_is_left_out_where_no_history_is_to_blame(
 async def test_the_log_says_what_was_left_out(
     provider: FakeProvider, model: AnthropicModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, "usechat.anthropic"):
+    with caplog.at_level(logging.WARNING, "usechat.providers"):
         await respond(model, user(file()), assistant(text_part("Nice.")), user(text_part("Hello")))
     [record] = caplog.records
-    assert record.getMessage().startswith("left out older files: the request was refused: Error")
+    assert record.getMessage().startswith("left out older files: the request was refused: Unable")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from usechat_server.providers.anthropic.client import ClientPerLoop
+from usechat_server.providers.anthropic.client import Clients
 
 from tests.server.providers.transport.wire_server import Exchange, serve
 
@@ -30,9 +30,9 @@ async def send_response(exchange: Exchange) -> None:
 
 
 async def post() -> None:
-    clients = ClientPerLoop(None)
+    clients = Clients(None)
     try:
-        assert await clients.get().post("/v1/x", cast_to=object, body={}) == {}  # type: ignore[attr-defined]
+        assert await clients.own().post("/v1/x", cast_to=object, body={}) == {}
     finally:
         await clients.aclose()
 
@@ -60,4 +60,4 @@ async def test_hosts_of_no_proxy_are_asked_directly(monkeypatch: pytest.MonkeyPa
 async def test_a_socks_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     with pytest.raises(ValueError, match=r"SOCKS proxy .* add api\.anthropic\.com to NO_PROXY"):
-        ClientPerLoop(None).get()
+        Clients(None).get()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -12,7 +12,6 @@ from ui_message_stream.messages import (
     Part,
     ReasoningPart,
     SteeringMessagePart,
-    StepStartPart,
     TextPart,
     ToolPart,
     UIMessage,
@@ -29,12 +28,10 @@ from usechat_server.providers.anthropic.request.provider_tool_blocks import (
     provider_tool_result,
     provider_tool_use,
 )
-from usechat_server.providers.anthropic.request.reductions import Reduction
-from usechat_server.providers.anthropic.request.tool_blocks import (
-    ToolCallIds,
-    tool_result,
-    tool_use,
-)
+from usechat_server.providers.anthropic.request.tool_blocks import tool_result, tool_use
+from usechat_server.providers.history.reductions import Reduction
+from usechat_server.providers.history.steps import split_into_steps
+from usechat_server.providers.history.tool_calls import ToolCallIds
 from usechat_server.tools import DeclaredTool
 
 __all__ = ["ContentBlocks", "assistant_steps"]
@@ -60,7 +57,7 @@ def assistant_steps(
         newest: Whether this is the last message: the provider may still be executing calls of it.
         reduction: What is left out of the history.
     """
-    part_groups = list(_split_into_steps(message.parts))
+    part_groups = list(split_into_steps(message.parts))
     if reduction.all_but_text:
         part_groups = [[_plain(part) for part in group] for group in part_groups]
         response_records: list[ResponseRecord] = []
@@ -78,25 +75,6 @@ def assistant_steps(
         yield AssistantStep(parts, record, calls)
 
 
-def _split_into_steps(parts: Sequence[Part]) -> Iterator[list[Part]]:
-    """Yield the parts of each model call; a steering message of the user is a group of its own."""
-    # Servers that send no step-start write the text of the next call right behind the tool part.
-    has_step_starts = any(isinstance(part, StepStartPart) for part in parts)
-    group: list[Part] = []
-    for part in parts:
-        follows_call = not has_step_starts and group and _is_app_call(group[-1])
-        if isinstance(part, StepStartPart | SteeringMessagePart) or (
-            follows_call and isinstance(part, TextPart | ReasoningPart)
-        ):
-            yield group
-            group = []
-        group.append(part)
-        if isinstance(part, SteeringMessagePart):
-            yield group
-            group = []
-    yield group
-
-
 def _plain(part: Part) -> Part:
     """Return the part without what only the provider can judge, such as signatures. Without those,
     no thinking is sent, and without an input no call of the provider's tools."""
@@ -110,10 +88,6 @@ def _plain(part: Part) -> Part:
     if isinstance(part, TextPart | ReasoningPart | CustomPart):
         return msgspec.structs.replace(part, provider_metadata=None)
     return part
-
-
-def _is_app_call(part: Part) -> bool:
-    return isinstance(part, ToolPart) and not part.provider_executed
 
 
 def _match_records(

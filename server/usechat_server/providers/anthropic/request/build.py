@@ -7,35 +7,30 @@ the client in the `system` role are left out: the system prompt belongs to the a
 
 from __future__ import annotations
 
-import contextlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
-from ui_message_stream import json_codec
-from ui_message_stream.errors import WireError
-from ui_message_stream.messages import (
-    FilePart,
-    Part,
-    SteeringMessagePart,
-    TextPart,
-    UIMessage,
-    parse_part,
-)
+from ui_message_stream.messages import FilePart, UIMessage
 
-from usechat_server.errors import ChatError, InvalidRequest
+from usechat_server.errors import InvalidRequest
 from usechat_server.providers.anthropic.message_record import read_record
 from usechat_server.providers.anthropic.request.assistant import ContentBlocks, assistant_steps
-from usechat_server.providers.anthropic.request.files import file_block, file_name
+from usechat_server.providers.anthropic.request.files import file_block
 from usechat_server.providers.anthropic.request.limits import leave_out_files
-from usechat_server.providers.anthropic.request.reductions import Reduction, shorten
-from usechat_server.providers.anthropic.request.sendable import sendable
-from usechat_server.providers.anthropic.request.tool_blocks import ToolCallIds
+from usechat_server.providers.anthropic.request.shortening import shorten
 from usechat_server.providers.anthropic.tools import tool_definition
 from usechat_server.providers.base import ModelCall
+from usechat_server.providers.history.reductions import NO_REDUCTION, Reduction
+from usechat_server.providers.history.sendable import build_sendable
+from usechat_server.providers.history.tool_calls import ToolCallIds
+from usechat_server.providers.history.user_parts import (
+    check_reference,
+    responded_to,
+    steering_parts,
+    user_content,
+)
 from usechat_server.tools import DeclaredTool
 
 __all__ = ["build_request"]
@@ -44,10 +39,7 @@ __all__ = ["build_request"]
 #: to continue from an assistant message.
 _FIRST_USER_BLOCK = {"type": "text", "text": "(The conversation begins with the assistant.)"}
 _LAST_USER_BLOCK = {"type": "text", "text": "Continue."}
-_StructT = TypeVar("_StructT", bound=msgspec.Struct)
-_NO_REDUCTION = Reduction()
 
-_NOT_ALLOWED = "{name} cannot be used here: send the file itself."
 _CODE_ONLY = "This kind of file cannot be read here. Send an image, a PDF or a text file."
 
 
@@ -56,7 +48,7 @@ def build_request(
     *,
     model: str,
     max_tokens: int,
-    reduction: Reduction = _NO_REDUCTION,
+    reduction: Reduction = NO_REDUCTION,
     code_files: bool = True,
 ) -> dict[str, Any]:
     """Return the request body for a model call.
@@ -78,25 +70,7 @@ def build_request(
         reduction=reduction,
         code_files=code_files,
     )
-    try:
-        body = build(call)
-    except RecursionError:
-        # A store of the app's own may have values that are nested deeper than those of requests.
-        body = build(replace(call, messages=[_pruned(message) for message in call.messages]))
-    request: dict[str, Any] = sendable(body)
-    return request
-
-
-def _pruned(message: UIMessage) -> UIMessage:
-    """Return the message without what is nested too deeply."""
-    parts = [_pruned_fields(part) for part in message.parts]
-    return msgspec.structs.replace(_pruned_fields(message), parts=parts)
-
-
-def _pruned_fields(struct: _StructT) -> _StructT:
-    fields = msgspec.structs.asdict(struct).items()
-    pruned = {name: sendable(value, json_codec.MAX_DEPTH) for name, value in fields}
-    return msgspec.structs.replace(struct, **pruned)
+    return build_sendable(call, build)
 
 
 def _request_body(
@@ -106,23 +80,20 @@ def _request_body(
     conversation = _Conversation(
         {tool.name: tool for tool in tools},
         reduction,
-        code_files=code_files,
-        may_use_file=call.may_use_file,
+        partial(_file_block, code_files=code_files, may_use_file=call.may_use_file),
     )
     newest = call.messages[-1] if call.messages else None
-    question = next((each for each in reversed(call.messages) if each.role == "user"), None)
+    question = responded_to(call.messages)
     new_blocks: ContentBlocks = []
     for message in call.messages:
         if message.role == "user":
-            has_files = message is newest or not (
-                reduction.all_but_text or (reduction.files and message is not question)
-            )
-            content = _user_content(
+            content = user_content(
                 message.parts,
+                conversation.file_block,
                 new=message is newest,
-                has_files=has_files,
-                code_files=code_files,
-                may_use_file=call.may_use_file,
+                has_files=reduction.keeps_files(
+                    is_newest=message is newest, is_question=message is question
+                ),
             )
             new_blocks = content if message is newest else []
             conversation.add("user", content)
@@ -159,15 +130,12 @@ class _Conversation:
         self,
         tools: Mapping[str, DeclaredTool],
         reduction: Reduction,
-        *,
-        code_files: bool,
-        may_use_file: Callable[[str], bool] | None,
+        file_block: Callable[[FilePart], dict[str, Any]],
     ) -> None:
         self.ids = ToolCallIds()
         self.tools = tools
         self.reduction = reduction
-        self.code_files = code_files
-        self.may_use_file = may_use_file
+        self.file_block = file_block
         #: names of the tools that were called
         self.called_tools: set[str] = set()
         #: whether the provider paused in the last message and continues it
@@ -193,41 +161,14 @@ class _Conversation:
         return self._messages
 
 
-def _user_content(
-    parts: Iterable[Part],
-    *,
-    new: bool,
-    has_files: bool,
-    code_files: bool,
-    may_use_file: Callable[[str], bool] | None,
-) -> ContentBlocks:
-    """Return the blocks of a user message.
-
-    What cannot be sent raises ChatError if the message is new. A bad file of an older message is
-    only named, so that it does not make the chat unusable; so is every file if `has_files` is not
-    set, and one that only code can read if `code_files` is not.
-    """
-    content: ContentBlocks = []
-    for part in parts:
-        if isinstance(part, TextPart) and part.text.strip():
-            content.append({"type": "text", "text": part.text})
-        elif isinstance(part, FilePart):
-            note = {"type": "text", "text": f"({file_name(part, 'A file')} could not be read.)"}
-            try:
-                file_id = (part.provider_reference or {}).get("anthropic")
-                if file_id and (may_use_file is None or not may_use_file(file_id)):
-                    raise InvalidRequest(_NOT_ALLOWED.format(name=file_name(part)))
-                block = file_block(part) if has_files else note
-                if block["type"] == "container_upload" and not code_files:
-                    raise InvalidRequest(_CODE_ONLY)
-                content.append(block)
-            except ChatError:
-                if new:
-                    raise
-                content.append(note)
-    if new and not content:
-        raise InvalidRequest("The message is empty.")
-    return content
+def _file_block(
+    part: FilePart, *, code_files: bool, may_use_file: Callable[[str], bool] | None
+) -> dict[str, Any]:
+    check_reference(part, "anthropic", may_use_file)
+    block = file_block(part)
+    if block["type"] == "container_upload" and not code_files:
+        raise InvalidRequest(_CODE_ONLY)
+    return block
 
 
 def _add_assistant_message(
@@ -243,14 +184,11 @@ def _add_assistant_message(
     )
     for step in steps:
         if step.steering is not None:
-            parts = _steering_parts(step.steering)
-            has_files = not conversation.reduction.files
-            content = _user_content(
-                parts,
+            content = user_content(
+                steering_parts(step.steering),
+                conversation.file_block,
                 new=False,
-                has_files=has_files,
-                code_files=conversation.code_files,
-                may_use_file=conversation.may_use_file,
+                has_files=not conversation.reduction.files,
             )
             conversation.add("user", content)
         conversation.add("assistant", step.content)
@@ -297,9 +235,3 @@ def _may_use_container(container_id: str, proof: str, call: ModelCall) -> bool:
     if hmac.compare_digest(proof.encode("utf-8", "replace"), expected):
         return True
     return call.may_use_file is not None and call.may_use_file(container_id)
-
-
-def _steering_parts(part: SteeringMessagePart) -> Iterator[Part]:
-    for value in part.parts:
-        with contextlib.suppress(WireError):
-            yield parse_part(value)

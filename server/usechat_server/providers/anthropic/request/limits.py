@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from usechat_server.errors import InvalidRequest, PayloadTooLarge
-from usechat_server.providers.anthropic.request.media import image_size
+from usechat_server.providers.history.media import image_size
 
 __all__ = ["MAX_FILE_BYTES", "leave_out_files"]
 

@@ -18,9 +18,9 @@ from usechat_server.providers.anthropic.provider_metadata import anthropic_metad
 from usechat_server.providers.anthropic.response import events
 from usechat_server.providers.anthropic.response.blocks import BlockTranslator, translator_class
 from usechat_server.providers.anthropic.response.blocks.base import ResponseContext
-from usechat_server.providers.anthropic.response.call_ids import CallIds
 from usechat_server.providers.anthropic.response.usage import merge_usage
 from usechat_server.providers.base import StepResult
+from usechat_server.providers.call_ids import CallIds
 from usechat_server.providers.json_objects import without_none
 from usechat_server.results import Usage
 from usechat_server.tools import DeclaredTool
@@ -102,7 +102,7 @@ class ResponseTranslator:
         except (events.MalformedEvent, msgspec.ValidationError) as error:
             raise self._malformed(f"an event is not what the API sends: {error}") from None
 
-    def end_of_body(self) -> None:
+    def end_of_body(self, _: list[ChunkVariant]) -> None:
         """Note that the body has ended.
 
         Raises:

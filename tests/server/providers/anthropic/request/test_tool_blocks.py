@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from usechat_server.providers.anthropic.request.tool_blocks import ToolCallIds
+from usechat_server.providers.history.tool_calls import ToolCallIds
 
 from tests.server.providers.anthropic.messages import (
     STEP_START,

@@ -13,9 +13,10 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ChunkVariant
 from usechat_server.anthropic import AnthropicModel, AnthropicOptions, mcp_server
 from usechat_server.errors import ModelError
+from usechat_server.providers.anthropic.client import Client
 from usechat_server.providers.anthropic.response import aws_event_stream
-from usechat_server.providers.anthropic.response.stream import AnthropicStream
 from usechat_server.providers.base import ModelCall
+from usechat_server.providers.sdk_stream import SDKStream
 from usechat_server.tools import Tool
 
 from tests.harness.fake_provider import (
@@ -60,14 +61,14 @@ def foundry(url: str) -> Any:
     return AsyncAnthropicFoundry(base_url=url, api_key="k", max_retries=0)
 
 
-def ask(client: Any, *tools: Tool) -> AnthropicStream:
+def ask(client: Any, *tools: Tool) -> SDKStream[Client]:
     request = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
     call = ModelCall([UIMessage.from_object(request)], tools=tools)
     return AnthropicModel(MODEL, OPTIONS, client=client).stream(call)
 
 
 async def read(
-    stream: AnthropicStream, into: list[ChunkVariant] | None = None
+    stream: SDKStream[Client], into: list[ChunkVariant] | None = None
 ) -> list[ChunkVariant]:
     chunks = [] if into is None else into
     async for batch in stream:

@@ -15,8 +15,9 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ChunkVariant
 from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import DEFAULT_MAX_TOKENS, AnthropicModel
-from usechat_server.providers.anthropic.response.stream import AnthropicStream
+from usechat_server.providers.anthropic.client import Client
 from usechat_server.providers.base import ModelCall
+from usechat_server.providers.sdk_stream import SDKStream
 from usechat_server.results import Usage
 from usechat_server.tools import ClientTool
 
@@ -57,7 +58,7 @@ def call(**fields: Any) -> ModelCall:
     return ModelCall([request], tools=[ClientTool("weather", "", {"type": "object"})], **fields)
 
 
-async def read(stream: AnthropicStream) -> tuple[list[Any], ModelError | None]:
+async def read(stream: SDKStream[Client]) -> tuple[list[Any], ModelError | None]:
     """Return all chunks, and the error if there was one."""
     chunks: list[Any] = []
     try:

@@ -81,7 +81,7 @@ def translate(events: list[Any], tools: list[ClientTool] | None = None) -> tuple
     variants: list[ChunkVariant] = []
     for payload in SSEDecoder().feed(b"".join(map(to_sse, events))):
         translator.feed([payload], variants)
-    translator.end_of_body()
+    translator.end_of_body([])
     chunks = [
         chunk for variant in variants if (chunk := downgrade(variant, ClientVersion(6, 0, 324)))
     ]
@@ -276,7 +276,7 @@ def test_any_stream_stays_within_the_grammar_or_is_a_model_error(
             break
     try:
         if not failed:
-            translator.end_of_body()
+            translator.end_of_body([])
     except ModelError:
         failed = True
     assert failed == (translator.result is None)

@@ -40,7 +40,7 @@ class CallIds:
         """Return a content block with our ids of its calls, at its start."""
         call_id, result_id, caller = (block.get(key) for key in ("id", "tool_use_id", "caller"))
         if isinstance(call_id, str) and str(block.get("type")).endswith("tool_use"):
-            unique_id = self._assign(call_id)
+            unique_id = self.assign(call_id)
             if unique_id != call_id:
                 block = {**block, "id": unique_id}
         elif isinstance(result_id, str) and result_id in self._renamed:
@@ -49,7 +49,8 @@ class CallIds:
             block = {**block, "caller": {**caller, "tool_id": self._renamed[caller["tool_id"]]}}
         return block
 
-    def _assign(self, call_id: str) -> str:
+    def assign(self, call_id: str) -> str:
+        """Return our id of a new call."""
         base = unique_id = _CONTROL_CHARACTERS.sub("_", call_id)[:_MAX_LENGTH] or "call"
         number = 1
         while unique_id in self._used:

@@ -7,13 +7,10 @@ cannot decode, a deleted file, thinking of another account. The conversation mus
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-from ui_message_stream import json_codec
-
-__all__ = ["Reduction", "reductions", "shorten"]
+__all__ = ["NO_REDUCTION", "Reduction", "reductions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +31,15 @@ class Reduction:
     all_but_text: bool = False
     max_bytes: int | None = None
 
+    def keeps_files(self, *, is_newest: bool, is_question: bool) -> bool:
+        """Whether the files of a user message are sent.
+
+        Args:
+            is_newest: Whether it is the last message.
+            is_question: Whether it is the last message of the user.
+        """
+        return is_newest or not (self.all_but_text or (self.files and not is_question))
+
     def __str__(self) -> str:
         """What is left out, for the log."""
         if self.max_bytes is not None:
@@ -46,6 +52,7 @@ class Reduction:
         return " and ".join(name for name, is_left_out in names.items() if is_left_out)
 
 
+NO_REDUCTION = Reduction()
 _ALL_BUT_TEXT = Reduction(container=True, files=True, all_but_text=True)
 
 #: Statuses of a request that the provider refuses because of what is in it.
@@ -94,74 +101,3 @@ def _share_that_fits(text: str) -> float:
         if tokens > 0 and limit > max_tokens:
             return min((limit - max_tokens) / tokens * _MARGIN, _MARGIN)
     return _SHARE
-
-
-_CUT_OFF = "… (The rest was left out: the conversation is too long.)"
-_BEGINNING = {
-    "type": "text",
-    "text": "(The beginning was left out: the conversation is too long.)",
-}
-
-
-def shorten(
-    messages: Sequence[dict[str, Any]], max_bytes: int, *, new_blocks: int
-) -> list[dict[str, Any]]:
-    """Return the end of a conversation, and of long tool outputs only the beginnings.
-
-    Args:
-        messages: The request's messages, with only text and the app's tool calls in them.
-        max_bytes: What they may have together.
-        new_blocks: Blocks of the new message, which stay, however long they are. They may be the
-            end of the last message of the request. 0: all of that message stays.
-    """
-    calls = sum(block["type"] == "tool_use" for each in messages for block in each["content"])
-    max_length = max_bytes // max(2 * calls, 8)
-    *older, last = [_with_short_blocks(message, max_length) for message in messages]
-    if 0 < new_blocks < len(last["content"]):
-        older.append({**last, "content": last["content"][:-new_blocks]})
-        last = {**last, "content": last["content"][-new_blocks:]}
-    messages = [*older, last]
-    start = end = len(messages)
-    left = max_bytes
-    while end > 0:
-        end = _with_its_calls(messages, end - 1)
-        left -= sum(map(_bytes, messages[end:start]))
-        if left < 0 and start < len(messages):
-            break
-        start = end
-    kept = messages[start:]
-    beginning = [{"role": "user", "content": [_BEGINNING]}] if start > 0 else []
-    shortened: list[dict[str, Any]] = []
-    for message in (*beginning, *kept):
-        if shortened and shortened[-1]["role"] == message["role"]:
-            content = [*shortened[-1]["content"], *message["content"]]
-            shortened[-1] = {**message, "content": content}
-        else:
-            shortened.append(message)
-    return shortened
-
-
-def _with_its_calls(messages: Sequence[dict[str, Any]], index: int) -> int:
-    """Return where a message begins: with the calls that it has the results of."""
-    while index > 0 and any(b["type"] == "tool_result" for b in messages[index]["content"]):
-        index -= 1
-    return index
-
-
-def _with_short_blocks(message: dict[str, Any], max_length: int) -> dict[str, Any]:
-    return {**message, "content": [_short(block, max_length) for block in message["content"]]}
-
-
-def _short(block: dict[str, Any], max_length: int) -> dict[str, Any]:
-    """Return a call, or its result, with at most that many bytes of what it contains."""
-    if block["type"] == "tool_use" and len(json_codec.encode(block["input"])) > max_length:
-        return {**block, "input": {"note": _CUT_OFF}}
-    if block["type"] != "tool_result" or "content" not in block:
-        return block
-    content = block["content"]
-    text = content if isinstance(content, str) else "\n".join(each["text"] for each in content)
-    return {**block, "content": text if len(text) <= max_length else text[:max_length] + _CUT_OFF}
-
-
-def _bytes(message: dict[str, Any]) -> int:
-    return len(json_codec.encode(message))

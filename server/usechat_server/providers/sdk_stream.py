@@ -1,45 +1,70 @@
-"""One call of the Messages API: sends the request and reads the response as bytes."""
+"""One call over a provider's SDK: sends the request and reads the response as bytes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
-import anthropic
 import httpx2
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.errors import ModelError
-from usechat_server.providers.anthropic.attempts import Attempts
-from usechat_server.providers.anthropic.client import Client
-from usechat_server.providers.anthropic.errors import error_from_exception
-from usechat_server.providers.anthropic.response.aws_event_stream import (
-    MEDIA_TYPE,
-    AWSEventStreamDecoder,
-)
+from usechat_server.providers.attempts import Attempts, Refusal
 from usechat_server.providers.base import StepResult
-from usechat_server.providers.sse import SSEDecoder
 from usechat_server.providers.timeouts import StreamTimeouts
 from usechat_server.providers.transport import response_body
 from usechat_server.results import Usage
 
-__all__ = ["AnthropicStream"]
+__all__ = ["Decoder", "SDKStream", "StreamAPI"]
 
 #: Seconds to wait for the end of the body after the response is complete: the connection can be
 #: used again only then. The end nearly always arrives with the last event.
 _BODY_END_TIMEOUT = 0.1
 
 
-class AnthropicStream:
-    """A ModelStream on the SDK's connection. Iterate it once.
+ClientT = TypeVar("ClientT")
+ClientT_contra = TypeVar("ClientT_contra", contravariant=True)
 
-    The SDK's own streams are not used: the typed one builds a pydantic model per event, and the
-    helper parses a tool's whole input again on every delta. Both cost more than everything here.
+
+class Decoder(Protocol):
+    """Splits the body of a response into the payloads of events."""
+
+    def feed(self, data: bytes) -> Iterable[bytes]:
+        """Return the payloads of the events that this piece completes."""
+        ...
+
+
+class StreamAPI(Protocol[ClientT_contra]):
+    """An API, as its SDK calls it."""
+
+    async def send(self, client: ClientT_contra, request: dict[str, Any]) -> Any:
+        """Send a request; return the SDK's response, whose body was not read."""
+        ...
+
+    def decoder(self, media_type: str) -> Decoder | None:
+        """Return what splits a body of this type; None if the API never sends it."""
+        ...
+
+    def refusal(self, error: Exception) -> Refusal | None:
+        """Return an exception of `send` as an error response; None if there was no response."""
+        ...
+
+    def model_error(self, error: Exception, request_id: str | None) -> ModelError:
+        """Convert an exception of the SDK or of its transport."""
+        ...
+
+
+class SDKStream(Generic[ClientT]):
+    """A ModelStream on an SDK's connection. Iterate it once.
+
+    The SDK's own streams are not used: the typed ones build a pydantic model per event, and the
+    helpers parse a tool's whole input again on every delta. Both cost more than everything here.
 
     Args:
+        api: The provider's API.
         attempts: Builds the requests.
         get_client: Called when the call begins.
         on_open: Called with the client when the response has begun.
@@ -49,16 +74,18 @@ class AnthropicStream:
 
     def __init__(
         self,
+        api: StreamAPI[ClientT],
         attempts: Attempts,
         *,
-        get_client: Callable[[], Client],
-        on_open: Callable[[Client], None] | None,
+        get_client: Callable[[], ClientT],
+        on_open: Callable[[ClientT], None] | None = None,
         byte_timeout: float,
         content_timeout: float,
     ) -> None:
-        #: the arguments of `messages.create`; empty once they are sent
-        self.request: dict[str, Any] = attempts.request
-        self._translator = attempts.translator
+        self._api = api
+        #: the arguments of the SDK's method; empty once they are sent
+        self.request: dict[str, Any] = attempts.current.request
+        self._translator = attempts.current.translator
         #: None once the response has begun: it holds the history
         self._attempts: Attempts | None = attempts
         self._get_client = get_client
@@ -98,13 +125,13 @@ class AnthropicStream:
             while self.result is None:
                 with self._timeouts:
                     data = await anext(body, None)
-                if data is None:
-                    self._translator.end_of_body()
-                    break
                 batch: list[ChunkVariant] = []
                 failure: ModelError | None = None
                 try:
-                    self._translator.feed(decoder.feed(data), batch)
+                    if data is None:
+                        self._translator.end_of_body(batch)
+                    else:
+                        self._translator.feed(decoder.feed(data), batch)
                 except ModelError as error:
                     failure = error
                 if batch:
@@ -122,18 +149,18 @@ class AnthropicStream:
             error.request_id = error.request_id or self.details.get("request_id")
             raise
         except Exception as error:
-            failure = error_from_exception(error, request_id=self.details.get("request_id"))
+            failure = self._api.model_error(error, self.details.get("request_id"))
             # Before the headers arrived, the SDK has retried by itself.
             failure.retryable = failure.retryable and self._body is not None
             if failure.kind == "request" and self._attempts is not None:
                 failure.public_text = _refused_files_text(self._attempts.new_files)
             # The text of the provider's own errors is in the line already, cut and escaped.
-            raise failure from None if isinstance(error, anthropic.APIError) else error
+            raise failure from None if self._api.refusal(error) else error
         finally:
             self.request, self._attempts = {}, None  # a failed call must not hold the history
             await self.aclose()
 
-    async def _open(self) -> tuple[AsyncIterator[bytes], SSEDecoder | AWSEventStreamDecoder]:
+    async def _open(self) -> tuple[AsyncIterator[bytes], Decoder]:
         """Send the request; return the body's bytes as they arrive, and their decoder."""
         self._started_at = time.perf_counter()
         client = self._get_client()
@@ -150,26 +177,27 @@ class AnthropicStream:
         if self._on_open is not None:
             self._on_open(client)
         media_type = response.http_response.headers.get("content-type", "")
-        if media_type.startswith(MEDIA_TYPE):
-            return aiter(body), AWSEventStreamDecoder()
-        if not media_type.startswith("text/event-stream"):
+        decoder = self._api.decoder(media_type)
+        if decoder is None:
             # Something else than the provider is at this address, such as a sign-in page.
             content_type = media_type or "no content type"
             raise ModelError(f"expected an event stream, got {content_type}", "auth")
-        return aiter(body), SSEDecoder()
+        return aiter(body), decoder
 
-    async def _send(self, client: Client) -> Any:
+    async def _send(self, client: ClientT) -> Any:
         """Send the request; again without parts of the history if the provider refuses it."""
         while True:
-            call = client.messages.with_streaming_response.create(**self.request, stream=True)
             try:
-                return await call.__aenter__()
-            except anthropic.APIStatusError as error:
-                attempts = self._attempts
-                # In a thread: translating a long history would block the other runs.
-                if attempts is None or not await asyncio.to_thread(attempts.reduce, error):
+                return await self._api.send(client, self.request)
+            except Exception as error:
+                attempts, refusal = self._attempts, self._api.refusal(error)
+                if attempts is None or refusal is None:
                     raise
-                self.request, self._translator = attempts.request, attempts.translator
+                # In a thread: translating a long history would block the other runs.
+                if not await asyncio.to_thread(attempts.reduce, refusal):
+                    raise
+                self.request = attempts.current.request
+                self._translator = attempts.current.translator
 
     def _elapsed(self) -> float:
         return round(time.perf_counter() - self._started_at, 6)
