@@ -10,6 +10,7 @@ import msgspec
 from ui_message_stream import chunks, grammar, versions
 from ui_message_stream.grammar import Rule
 from usechat_server.conformance import RULES
+from usechat_server.conformance.scenarios import SCENARIOS, SCRIPTS
 
 __all__ = ["PAGE", "render"]
 
@@ -38,12 +39,12 @@ def _chunk_table() -> str:
     lines = ["| Type | Fields | 5 | 6 | 7 |", "| --- | --- | --- | --- | --- |"]
     classes: dict[str, Any] = {**chunks.CHUNK_TYPES, "data": chunks.Data}
     for name, chunk_class in classes.items():
-        shown = "data-NAME" if name == "data" else name
+        wire_name = "data-NAME" if name == "data" else name
         fields = [f for f in msgspec.structs.fields(chunk_class) if f.name not in ("extra", "name")]
         known = versions.FIELD_KNOWN_SINCE.get(name, {})
         first = [f for f in fields if f.encode_name not in known]
         text = ", ".join(map(_field, first)) or "none"
-        lines.append(f"| `{shown}` | {text} | {_since(versions.TYPE_KNOWN_SINCE.get(name))} |")
+        lines.append(f"| `{wire_name}` | {text} | {_since(versions.TYPE_KNOWN_SINCE.get(name))} |")
         for field in fields:
             if field.encode_name in known:
                 since = _since(known[field.encode_name])
@@ -98,9 +99,25 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+def _scenario_table() -> str:
+    lines = ["| Scenario | Judges | Script |", "| --- | --- | --- |"]
+    for scenario in SCENARIOS.values():
+        lines.append(f"| `{scenario.name}` | {scenario.purpose} | `{scenario.script}` |")
+    return "\n".join(lines)
+
+
+def _script_table() -> str:
+    lines = ["| Text of the user | What the backend does |", "| --- | --- |"]
+    for name, text in SCRIPTS.items():
+        lines.append(f"| `conformance: {name}` | {text} |")
+    return "\n".join(lines)
+
+
 def _tables() -> Iterator[tuple[str, Callable[[], str]]]:
     for topic in dict.fromkeys(rule.topic for rule in RULES.values()):
         yield f"rules: {topic}", lambda topic=topic: _rule_table(topic)  # type: ignore[misc]
+    yield "scenarios", _scenario_table
+    yield "scripts", _script_table
     yield "chunks", _chunk_table
     yield "finish reasons", _reason_table
     yield "states of a stream", lambda: _state_table(grammar.STREAM)  # type: ignore[arg-type]

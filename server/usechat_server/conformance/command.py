@@ -10,13 +10,18 @@ from pathlib import Path
 from ui_message_stream import json_codec
 from ui_message_stream.errors import WireError
 from ui_message_stream.messages import UIMessage
-from ui_message_stream.versions import ClientVersion
+from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 
 from usechat_server.conformance.catalog import RULES
+from usechat_server.conformance.clients import ClientUnavailable, NpmClient, client_problems
+from usechat_server.conformance.exchange import HttpBackend, Response
 from usechat_server.conformance.explanation import explain
+from usechat_server.conformance.recording import Recording, read_response
 from usechat_server.conformance.reports import REPORTS
 from usechat_server.conformance.results import Result
+from usechat_server.conformance.scenarios import SCENARIOS
 from usechat_server.conformance.streams import check_stream
+from usechat_server.conformance.suite import run_scenario
 
 __all__ = ["add_parser", "run"]
 
@@ -25,39 +30,81 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command to the command line."""
     parser = commands.add_parser(
         "check",
-        help="check the stream of any backend of useChat",
-        description="Check a recorded response against the rules of the UI message stream.",
+        help="check any backend of useChat, in any language",
+        description="Check a backend, or a recorded response, against the rules of the UI message\n"
+        "stream. A backend is sent messages whose text is `conformance: NAME`: with the scripts\n"
+        "of docs/conformance.md behind it, every scenario can be judged; without, some can.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(parser=parser)
     parser.add_argument(
         "target",
         nargs="?",
-        metavar="FILE",
-        help="the body of a response, as `curl --output FILE` saves it; - reads standard input",
-    )
-    parser.add_argument(
-        "--explain",
-        choices=list(RULES),
-        metavar="RULE",
-        help="print a rule, and a stream that breaks it and no other",
+        metavar="URL | FILE | -",
+        help="the chat route of a backend; or the body of a response, as `curl --output FILE` "
+        "saves it; - reads standard input",
     )
     parser.add_argument(
         "--client-version",
         type=_client_version,
+        default=DEFAULT_CLIENT_VERSION,
         metavar="VERSION",
         help="the oldest release of ai among your clients (default: 5.0.92)",
     )
     parser.add_argument(
-        "--message",
-        type=Path,
-        metavar="FILE",
-        help="the assistant message that the response continues, as JSON",
+        "--clients",
+        type=_client_versions,
+        default=[],
+        metavar="VERSIONS",
+        help="let the published clients of these releases read the responses too, such as "
+        "5.0.277,7.0.173; npm installs them in the user's cache",
     )
     parser.add_argument(
         "--format", choices=list(REPORTS), default="human", help="how to print the results"
     )
     parser.add_argument(
         "--strict", action="store_true", help="fail on warnings too: what a backend SHOULD do"
+    )
+    parser.add_argument(
+        "--explain",
+        choices=list(RULES),
+        metavar="RULE",
+        help="print a rule, and an example that breaks it and no other",
+    )
+    parser.add_argument(
+        "--message",
+        type=Path,
+        metavar="FILE",
+        help="for a recorded response: the assistant message that it continues, as JSON",
+    )
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        choices=list(SCENARIOS),
+        metavar="NAME",
+        help=f"for a backend: only this one, may be repeated: {', '.join(SCENARIOS)}",
+    )
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        type=_header,
+        metavar="'NAME: VALUE'",
+        help="for a backend: a header of every request, may be repeated",
+    )
+    parser.add_argument(
+        "--silence",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="for a backend: the silence of the scenario about it (default: 20)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="for a backend: how long a response may send nothing (default: 30)",
     )
 
 
@@ -66,9 +113,17 @@ def run(options: argparse.Namespace) -> int:
     if options.explain:
         print(explain(RULES[options.explain]))  # noqa: T201
         return 0
+    parser: argparse.ArgumentParser = options.parser
     if options.target is None:
-        options.parser.error("expected a file")
-    results = [_check_file(options)]
+        parser.error("expected a URL or a file")
+    try:
+        clients = [NpmClient.install(version) for version in options.clients]
+        if options.target.startswith(("http://", "https://")):
+            results = _check_url(options, clients)
+        else:
+            results = [_check_file(options, clients)]
+    except ClientUnavailable as error:
+        parser.error(str(error))
     print(REPORTS[options.format](options.target, results))  # noqa: T201
     return 1 if _is_failure(results, strict=options.strict) else 0
 
@@ -79,7 +134,27 @@ def _is_failure(results: Sequence[Result], *, strict: bool) -> bool:
     return any(result.status == "failed" for result in results)
 
 
-def _check_file(options: argparse.Namespace) -> Result:
+def _check_url(options: argparse.Namespace, clients: Sequence[NpmClient]) -> list[Result]:
+    # The backend is silent for as long as it is asked to be.
+    timeout = options.timeout + options.silence
+    backend = HttpBackend(options.target, dict(options.header), timeout)
+    results: list[Result] = []
+    for name in options.scenario or SCENARIOS:
+        if sys.stderr.isatty():
+            print(f"{name} ...", file=sys.stderr)  # noqa: T201
+        scenario = SCENARIOS[name]
+        result, recordings = run_scenario(
+            scenario, backend, options.client_version, silence=options.silence
+        )
+        if not recordings and not results:
+            options.parser.error(result.unjudged)
+        oldest = max(options.client_version, scenario.since)
+        problems = (*result.problems, *client_problems(clients, recordings, oldest))
+        results.append(Result(name, problems, result.unjudged))
+    return results
+
+
+def _check_file(options: argparse.Namespace, clients: Sequence[NpmClient]) -> Result:
     parser: argparse.ArgumentParser = options.parser
     try:
         if options.target == "-":
@@ -91,7 +166,11 @@ def _check_file(options: argparse.Namespace) -> Result:
         parser.error(f"cannot read {error.filename}: {error.strerror}")
     except ValueError as error:
         parser.error(f"--message {options.message}: {error}")
+    recording = Recording(1, Response(200, {}, iter((body,))), continued=message)
+    for _ in read_response(recording):
+        pass
     problems = check_stream(body, options.client_version, message=message)
+    problems += client_problems(clients, [recording], options.client_version)
     return Result("standard input" if options.target == "-" else options.target, problems)
 
 
@@ -109,3 +188,14 @@ def _client_version(text: str) -> ClientVersion:
         return ClientVersion.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _client_versions(text: str) -> list[ClientVersion]:
+    return [_client_version(version.strip()) for version in text.split(",")]
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition(":")
+    if not separator or not name.strip():
+        raise argparse.ArgumentTypeError(f"expected 'NAME: VALUE', got {text!r}")
+    return name.strip(), value.strip()

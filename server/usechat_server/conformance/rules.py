@@ -23,7 +23,16 @@ __all__ = [
 
 Severity = Literal["error", "warning"]
 Topic = Literal[
-    "Framing", "Chunks", "Order", "Blocks", "Tool calls", "End", "Requests", "Responses", "Resume"
+    "Framing",
+    "Chunks",
+    "Order",
+    "Blocks",
+    "Tool calls",
+    "End",
+    "Requests",
+    "Responses",
+    "Failures",
+    "Resume",
 ]
 
 

@@ -94,11 +94,15 @@ def test_every_rule_is_explained(rule: str, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ([], "expected a file"),
+        ([], "expected a URL or a file"),
         (["no-such-file"], "cannot read no-such-file: No such file or directory"),
         (["/"], "cannot read /: Is a directory"),
         (["-", "--client-version", "4.2"], "4.2 looks like the version of @ai-sdk/react"),
         (["-", "--explain", "spelling"], "invalid choice: 'spelling'"),
+        (["http://127.0.0.1:1/api/chat"], "POST http://127.0.0.1:1/api/chat: "),
+        (["-", "--header", "secret"], "expected 'NAME: VALUE', got 'secret'"),
+        (["-", "--scenario", "dance"], "invalid choice: 'dance'"),
+        (["-", "--clients", "5.0.277,x"], "'x' is not a release of ai"),
         (["-", "--message", "no-such-file"], "cannot read no-such-file"),
         (["-", "--message", "message.txt"], "--message message.txt: "),
     ],

@@ -9,11 +9,15 @@ import pytest
 from ui_message_stream import checker
 from ui_message_stream.grammar import RULES as GRAMMAR_RULES
 from usechat_server.conformance import RULES, Rule, check_stream
-from usechat_server.conformance.rules import StreamExample
+from usechat_server.conformance.exchange import CannedBackend
+from usechat_server.conformance.rules import BackendExample, StreamExample
+from usechat_server.conformance.scenarios import SCENARIOS
+from usechat_server.conformance.suite import run_scenario
 
 from tests.harness.conformance_page import PAGE, render
 
 STREAM_RULES = [rule for rule in RULES.values() if isinstance(rule.example, StreamExample)]
+BACKEND_RULES = [rule for rule in RULES.values() if isinstance(rule.example, BackendExample)]
 
 
 @pytest.mark.parametrize("rule", STREAM_RULES, ids=lambda rule: rule.id)
@@ -23,6 +27,16 @@ def test_the_example_of_a_rule_breaks_it_and_no_other(rule: Rule) -> None:
     problems = check_stream(example.body, example.client_version, message=example.message)
     assert {problem.rule for problem in problems} == {rule.id, *rule.implies}
     assert [problem.severity for problem in problems if problem.rule == rule.id] == [rule.severity]
+
+
+@pytest.mark.parametrize("rule", BACKEND_RULES, ids=lambda rule: rule.id)
+def test_the_responses_of_a_rule_break_it_and_no_other(rule: Rule) -> None:
+    example = rule.example
+    assert isinstance(example, BackendExample)
+    backend = CannedBackend(example.responses)
+    result, _ = run_scenario(SCENARIOS[example.scenario], backend)
+    assert {problem.rule for problem in result.problems} == {rule.id}
+    assert {problem.severity for problem in result.problems} == {rule.severity}
 
 
 def test_every_rule_of_the_checker_is_a_rule() -> None:
