@@ -39,6 +39,7 @@ SLOW = (
     "server/mcp",
     "server/serving",
     "server/store",
+    "server/telemetry",
     "server/approvals/test_real_clients.py",
     "server/providers/anthropic/response/test_stream.py",
     "server/providers/anthropic/test_differential.py",

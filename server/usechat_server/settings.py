@@ -276,6 +276,11 @@ class Settings(BaseSettings):
         description="Serve the bundled chat page at `/`. `usechat-server serve` without a target "
         "turns it on.",
     )
+    trace_content: bool = Field(
+        default=False,
+        description="Whether OpenTelemetry spans have the messages, and the inputs and outputs of "
+        "tools, which may be confidential.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
         description="Minimum level that `usechat-server serve` logs. `debug` adds a line per "

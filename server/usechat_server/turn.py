@@ -12,7 +12,7 @@ from ui_message_stream import json_codec
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 
-__all__ = ["WRAPPERS", "BodyT", "Decision", "RunContext", "Turn"]
+__all__ = ["WRAPPERS", "BodyT", "Decision", "RunContext", "Turn", "TurnTrace"]
 
 #: Levels of arrays and objects that the server puts around a value where it keeps it, in a store or
 #: in Redis: more than a request has, so that whatever was accepted can be read again.
@@ -33,6 +33,17 @@ class Decision:
 
     approved: bool
     reason: str | None = None
+
+
+class TurnTrace:
+    """The trace that a turn belongs to, see docs/telemetry.md.
+
+    Args:
+        traceparent: The span of the run that responds to it, in the form of the W3C's header.
+    """
+
+    def __init__(self, traceparent: str) -> None:
+        self.traceparent = traceparent
 
 
 class RunContext:
@@ -64,6 +75,7 @@ class Turn(Generic[BodyT]):
             yet.
         run_context: Set by the run whose handler has this turn; None outside of one, and in another
             process.
+        trace: The trace of the run; None if there is no tracer provider.
     """
 
     user: str | None
@@ -78,6 +90,7 @@ class Turn(Generic[BodyT]):
     resolved_messages: frozenset[str] = frozenset()
     revision: int = 0
     run_context: RunContext | None = field(default=None, repr=False, compare=False)
+    trace: TurnTrace | None = field(default=None, repr=False, compare=False)
 
     @property
     def continued(self) -> UIMessage | None:
@@ -120,6 +133,7 @@ class Turn(Generic[BodyT]):
                 "answered": None if self.client_outputs is None else sorted(self.client_outputs),
                 "resolved": sorted(self.resolved_messages),
                 "revision": self.revision,
+                **({} if self.trace is None else {"traceparent": self.trace.traceparent}),
             }
         )
 
@@ -147,4 +161,5 @@ class Turn(Generic[BodyT]):
             client_outputs=None if value["answered"] is None else frozenset(value["answered"]),
             resolved_messages=frozenset(value.get("resolved", ())),
             revision=value["revision"],
+            trace=TurnTrace(traceparent) if (traceparent := value.get("traceparent")) else None,
         )

@@ -101,6 +101,7 @@ def build_state(
             RunLimits(settings.max_runs, settings.max_runs_per_user, settings.max_response_bytes),
             checkpoint_seconds=settings.checkpoint_seconds,
             hang_up_timeout=hang_up,
+            has_trace_content=settings.trace_content,
         ),
         coordinator=_coordinator_factory(redis, body, store),
         redis=redis,

@@ -109,7 +109,9 @@ class AgentLoop:
             writer.turn = replace(
                 writer.turn, client_version=writer.turn.client_version.without_chunk_types()
             )
-        model_calls = self._model_calls = ModelCalls(self._retry, writer, usage)
+        model_calls = self._model_calls = ModelCalls(
+            self._retry, writer, usage, is_json=spec.output is not None
+        )
         if not writer.taken_over and (
             metadata := hook_metadata("start_metadata", spec.start_metadata, writer.turn)
         ):
@@ -127,7 +129,7 @@ class AgentLoop:
             if step is None:
                 return "stop"
             result, tool_calls = await model_calls.run_step(
-                step.models,
+                step,
                 partial(self._start_call, step, turn, corrections),
                 partial(self._make_collector, writer, step),
             )

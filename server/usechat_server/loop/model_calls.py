@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from usechat_server.errors import ModelError
 from usechat_server.loop.run_writer import RunWriter
+from usechat_server.loop.spec import StepConfig
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import UsageTracker
-from usechat_server.providers.base import Model, ModelStream, StepResult
+from usechat_server.providers.base import Model, ModelStream, StepResult, provider_name
 from usechat_server.providers.retry import RetryPolicy
+from usechat_server.telemetry.model_call import ModelCallRecord
 
 __all__ = ["ModelCalls"]
 
@@ -22,25 +24,34 @@ class ModelCalls:
     A failed call is retried as `retry` allows. After that the step's next model is called, also in
     all later steps. Each attempt first resets the step; if a client has read output that it cannot
     discard, the failure ends the run and the output stays.
+
+    Args:
+        retry: When a failed call is tried again.
+        writer: Writes what the models respond.
+        usage: Counts the calls.
+        is_json: Whether the responses are JSON.
     """
 
-    def __init__(self, retry: RetryPolicy, writer: RunWriter, usage: UsageTracker) -> None:
+    def __init__(
+        self, retry: RetryPolicy, writer: RunWriter, usage: UsageTracker, *, is_json: bool = False
+    ) -> None:
         self._retry = retry
         self._writer = writer
         self._usage = usage
+        self._is_json = is_json
         self._failed_models: list[Model] = []
         self._stream: ModelStream | None = None
 
     async def run_step(
         self,
-        models: Sequence[Model],
+        step: StepConfig,
         start_call: Callable[[Model], Awaitable[ModelStream]],
         make_collector: Callable[[], ToolCalls],
     ) -> tuple[StepResult, ToolCalls]:
         """Write the response of one of the models.
 
         Args:
-            models: The model, then its fallbacks.
+            step: The model, then its fallbacks, and what else they are called with.
             start_call: Starts a call of a model.
             make_collector: Returns what collects the tool calls of the next attempt.
 
@@ -51,12 +62,13 @@ class ModelCalls:
             ModelError: The last model failed, or the step could not be reset.
         """
         began = monotonic()
+        models = step.models
         remaining = [model for model in models if model not in self._failed_models] or [models[-1]]
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self._stream_call(remaining[0], start_call, make_collector())
+                return await self._stream_call(step, remaining[0], start_call, make_collector())
             except ModelError as error:
                 seconds = self._retry.delay(error, attempt, monotonic() - began)
                 if seconds is None and len(remaining) == 1:
@@ -80,6 +92,7 @@ class ModelCalls:
 
     async def _stream_call(
         self,
+        step: StepConfig,
         model: Model,
         start_call: Callable[[Model], Awaitable[ModelStream]],
         calls: ToolCalls,
@@ -87,13 +100,19 @@ class ModelCalls:
         await self.aclose()
         stream = self._stream = await start_call(model)
         writer, record = self._writer, self._writer.record
-        record.attempts += 1
-        if record.first_token is None:
-            record.called = monotonic()
-        self._usage.begin_call(stream, model.name)
-        async for batch in stream:
-            record.mark_read(batch)
-            writer.append(calls.collect(batch))
-        if stream.result is None:
-            raise ModelError("the stream ended without a result", "truncated")
+        with ModelCallRecord(
+            record,
+            model.name,
+            provider_name(model),
+            stream,
+            messages=lambda: writer.current_turn().messages,
+            system=step.system,
+            is_json=self._is_json,
+        ) as call:
+            self._usage.begin_call(stream, model.name)
+            async for batch in stream:
+                call.mark_read(batch)
+                writer.append(calls.collect(batch))
+            if stream.result is None:
+                raise ModelError("the stream ended without a result", "truncated")
         return stream.result, calls

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from ui_message_stream.chunks import Finish
@@ -18,7 +19,9 @@ from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.spec import AgentSpec
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import Outcome
+from usechat_server.settings import cached_settings
 from usechat_server.telemetry.run_record import RunRecord
+from usechat_server.telemetry.tracing import run_trace
 from usechat_server.trust import check_client_outputs
 from usechat_server.turn import Decision, Turn
 
@@ -69,6 +72,9 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
             await loop.aclose()
             if context is None:
                 record.log(outcome, usage.steps, failure)
+            else:
+                record.record_outcome(outcome, usage.steps, failure)
+            record.close()
         # In a run, the metadata is sent at its end and covers all of its model calls.
         metadata = None if context else usage.metadata(spec.metadata, outcome)
         emit([Finish(finish_reason=reason, message_metadata=metadata or UNSET)])
@@ -77,13 +83,16 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
 
 
 def _run_record(spec: AgentSpec, turn: Turn) -> RunRecord:
+    run_id = secrets.token_hex(8)
     return RunRecord(
-        run=secrets.token_hex(8),
+        run=run_id,
         user=turn.user,
         chat=turn.chat_id,
         message=turn.message_id,
         model=spec.model.name,
         client_version=str(turn.client_version),
+        # In a handler's run, the turn's own trace is that of the handler.
+        trace=run_trace(replace(turn, trace=None), run_id, content=cached_settings().trace_content),
     )
 
 

@@ -259,17 +259,23 @@ class ToolCalls:
             self._write_data,
             idempotency_key=idempotency_key(self._writer.record.run, call.id),
         )
-        async with aclosing(call.tool.run(call.arguments, context)) as outputs:
-            async for output in outputs:
-                chunk = ToolOutputAvailable(
-                    tool_call_id=call.id,
-                    output=output.value,
-                    preliminary=output.preliminary or None,
-                )
-                if output.preliminary:
-                    self._write([chunk])
-                else:
-                    self._write_result(call, [chunk])
+        span = self._writer.record.tool_call(
+            call.tool.name, call.id, call.chunk.input, call.tool.description
+        )
+        with span as tool_span:
+            async with aclosing(call.tool.run(call.arguments, context)) as outputs:
+                async for output in outputs:
+                    chunk = ToolOutputAvailable(
+                        tool_call_id=call.id,
+                        output=output.value,
+                        preliminary=output.preliminary or None,
+                    )
+                    if tool_span is not None:
+                        tool_span.result = output.value
+                    if output.preliminary:
+                        self._write([chunk])
+                    else:
+                        self._write_result(call, [chunk])
 
     def _write_result(self, call: _Call, variants: Sequence[ChunkVariant]) -> None:
         self._write(variants)

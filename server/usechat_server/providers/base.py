@@ -19,8 +19,10 @@ __all__ = [
     "Model",
     "ModelCall",
     "ModelStream",
+    "NamesProvider",
     "RequiresCredentials",
     "StepResult",
+    "provider_name",
 ]
 
 
@@ -170,3 +172,16 @@ class ChecksMessages(Protocol):
             ChatError: They cannot; the text is for the user.
         """
         ...
+
+
+@runtime_checkable
+class NamesProvider(Protocol):
+    """A model that says whose it is."""
+
+    #: `gen_ai.provider.name` of OpenTelemetry's conventions, such as `anthropic` or `aws.bedrock`
+    provider: str
+
+
+def provider_name(model: Model) -> str:
+    """Return the provider's name, else that of the model's class."""
+    return model.provider if isinstance(model, NamesProvider) else type(model).__name__

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from time import monotonic
 from typing import Protocol
 
@@ -87,7 +88,7 @@ class Checkpoints:
     def start(self) -> None:
         """Begin to tick. Idempotent."""
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="checkpoints")
+            self._task = asyncio.create_task(self._run(), name="checkpoints", context=Context())
 
     def add(self, run: StoredRun) -> None:
         """Store a run from now on."""

@@ -17,7 +17,14 @@ from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import MetadataHook
 from usechat_server.turn import Turn
 
-__all__ = ["FailingResponder", "HandlerResponder", "Responder", "RunsTools", "refuse_takeover"]
+__all__ = [
+    "FailingResponder",
+    "HandlerResponder",
+    "Responder",
+    "RunsTools",
+    "agent_name",
+    "refuse_takeover",
+]
 
 
 class Responder(Protocol):
@@ -116,3 +123,8 @@ class HandlerResponder:
         # Cycles: what they refer to has the handler's turn, which has the context.
         self._context.usage_tracker = None
         self._context.functions.clear()
+
+
+def agent_name(responder: Responder) -> str | None:
+    """Return the name of a handler, for its span; an agent has none."""
+    return responder.name if isinstance(responder, HandlerResponder) else None

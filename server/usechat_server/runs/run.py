@@ -26,9 +26,10 @@ from usechat_server.runs.idle_timer import IdleTimer
 from usechat_server.runs.limits import RunLimits
 from usechat_server.runs.outcome import ABORTED, INTERRUPTED, RunOutcome
 from usechat_server.runs.persistence import Persistence
-from usechat_server.runs.responder import Responder, RunsTools
+from usechat_server.runs.responder import Responder, RunsTools, agent_name
 from usechat_server.store.base import ChatStore
 from usechat_server.telemetry.run_record import RunRecord
+from usechat_server.telemetry.tracing import run_trace
 from usechat_server.turn import Turn
 
 __all__ = ["Run", "RunConfig"]
@@ -57,6 +58,8 @@ class RunConfig:
     hang_up_timeout: float | None = None
     #: seconds between two checkpoints of a message that grows
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    #: whether spans have the messages, and the inputs and outputs of tools
+    has_trace_content: bool = False
 
 
 class Run:
@@ -104,6 +107,9 @@ class Run:
             message=turn.message_id,
             model=responder.name,
             client_version=str(turn.client_version),
+            trace=run_trace(
+                turn, self.id, agent=agent_name(responder), content=config.has_trace_content
+            ),
         )
         self._writer = RunWriter(turn, self.record, takeover)
         self._writer.begin_call = weak_method(self._begin_call)
@@ -152,7 +158,9 @@ class Run:
         try:
             await self._lease.begin(self)
         finally:
-            self._response_task = asyncio.create_task(self._respond(), name=f"run {self.id}")
+            self._response_task = asyncio.create_task(
+                self._respond(), name=f"run {self.id}", context=self.record.task_context()
+            )
             self._response_task.add_done_callback(self._on_response_done)
 
     def subscribe(self) -> RunReader:
@@ -279,7 +287,9 @@ class Run:
             self.publish_end()  # no other process can have it
         result = usage_tracker.result(outcome.outcome, outcome.reason)
         self._end_task = asyncio.create_task(
-            self._finalize(result, message), name=f"end of run {self.id}"
+            self._finalize(result, message),
+            name=f"end of run {self.id}",
+            context=self.record.task_context(),
         )
         self._end_task.add_done_callback(self._on_end_done)
         if self._response_task is not None and self._response_task is not asyncio.current_task():
@@ -304,6 +314,7 @@ class Run:
         try:
             await asyncio.wait([hook_task], timeout=STORED_SECONDS)
             self.publish_end()
+            self.record.close()
             is_stored = await store_task
             if not self._abandoned:
                 await self._lease.end(result.outcome)
@@ -363,6 +374,7 @@ class Run:
 
     def _on_end_done(self, _: asyncio.Task[None]) -> None:
         self._end_task, self._has_finalized = None, True
+        self.record.close()
         self._notify_if_closed()
 
     def _remove_reader(self) -> None:

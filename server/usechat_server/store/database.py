@@ -18,6 +18,7 @@ from usechat_server.store.database_errors import DataRefused, classify, describe
 from usechat_server.store.database_url import DatabaseURL, parse_url
 from usechat_server.store.disk_space import check_space, has_ample_space
 from usechat_server.store.engine import BUSY_SECONDS, create_engine
+from usechat_server.telemetry.storage import measured, operation_name
 
 __all__ = ["Database"]
 
@@ -58,7 +59,7 @@ class Database:
             StoreUnavailable: The database cannot be reached.
             DataRefused: It does not take a value.
         """
-        return await self._run_shielded(self._run(transaction))
+        return await self._run_shielded(self._measured(transaction, self._run(transaction)))
 
     async def write(
         self,
@@ -87,12 +88,19 @@ class Database:
         if file is not None and not has_ample_space(file):
             check = partial(check_space, file=file, size=adds())
             await self._run_shielded(self._run(check, write=None))
-        return await self._run_shielded(self._run(transaction, write=True, seconds=seconds))
+        work = self._run(transaction, write=True, seconds=seconds)
+        return await self._run_shielded(self._measured(transaction, work))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
         if engine := self._engines.pop():
             await engine.dispose()
+
+    def _measured(
+        self, transaction: Transaction[Result], work: Coroutine[Any, Any, Result]
+    ) -> Coroutine[Any, Any, Result]:
+        system = "sqlite" if self.is_file else "postgresql"
+        return measured(system, operation_name(transaction), work)
 
     async def _run_shielded(self, transaction: Coroutine[Any, Any, Result]) -> Result:
         """Run a transaction to its end even if the caller is cancelled, who gets CancelledError

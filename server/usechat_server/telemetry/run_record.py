@@ -1,18 +1,20 @@
-"""RunRecord: the ids, counts and timings of a run, and its log line."""
+"""RunRecord: the ids, counts and timings of a run, its log line and its spans."""
 
 from __future__ import annotations
 
+import contextvars
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from time import monotonic
-from typing import Any
-
-from ui_message_stream.chunks import ReasoningDelta, TextDelta, ToolInputDelta
-from ui_message_stream.versions import ChunkVariant
+from typing import TYPE_CHECKING, Any
 
 from usechat_server.errors import ModelError, log_text
 from usechat_server.results import Outcome, Step, total_usage
+
+if TYPE_CHECKING:
+    from usechat_server.telemetry.spans import RunTrace, ToolCallSpan
 
 __all__ = ["RunRecord"]
 
@@ -25,6 +27,9 @@ _MOMENTS = ("called", "first_read", "first_token", "last_read")
 
 #: Characters that are logged of an id that the client chose, which may be very long.
 _ID_LENGTH = 200
+
+
+_NO_SPAN: AbstractContextManager[None] = nullcontext()
 
 
 @dataclass(slots=True)
@@ -54,16 +59,34 @@ class RunRecord:
     retried: list[str] = field(default_factory=list)
     #: number of chunks written
     chunks: int = 0
+    #: None: spans go nowhere
+    trace: RunTrace | None = None
 
-    def mark_read(self, batch: Sequence[ChunkVariant]) -> None:
-        """Record the time of a batch of chunks from the model."""
-        self.last_read = monotonic()
-        if self.first_token is None:
-            self.first_read = self.first_read or self.last_read
-            if any(
-                isinstance(chunk, (TextDelta, ReasoningDelta, ToolInputDelta)) for chunk in batch
-            ):
-                self.first_token = self.last_read
+    def task_context(self) -> contextvars.Context | None:
+        """Return the context of the run's tasks; None: the current one."""
+        return None if self.trace is None else self.trace.task_context()
+
+    def tool_call(
+        self, name: str, call_id: str, arguments: Any, description: str | None
+    ) -> AbstractContextManager[ToolCallSpan | None]:
+        """Return what surrounds the execution of a tool: its span, if there is one.
+
+        Args:
+            name: The tool's name.
+            call_id: The id of its call.
+            arguments: The arguments.
+            description: The tool's description.
+        """
+        if self.trace is not None:
+            span = self.trace.tool_call(name, call_id, arguments, description)
+            if span is not None:
+                return span
+        return _NO_SPAN
+
+    def close(self) -> None:
+        """End the run's span: readers see its end. Idempotent."""
+        if self.trace is not None:
+            self.trace.end()
 
     def seconds(self) -> dict[str, float]:
         """Return when the model was called and read, in seconds since the run was created."""
@@ -77,7 +100,8 @@ class RunRecord:
         error: BaseException | None = None,
         reference: str | None = None,
     ) -> None:
-        """Write the run's log line. `record.run` has all fields as JSON values.
+        """Write the run's log line, and note its end for its span. `record.run` of the line has all
+        fields as JSON values.
 
         Args:
             outcome: How the run ended.
@@ -129,6 +153,22 @@ class RunRecord:
             exc_info=None if isinstance(error, ModelError) and error.kind != "internal" else error,
             extra={"run": fields},
         )
+
+        self.record_outcome(outcome, steps, error)
+
+    def record_outcome(
+        self, outcome: Outcome, steps: Sequence[Step], error: BaseException | None = None
+    ) -> None:
+        """Note the end for the run's span: part of `log`, for an agent that has no log line."""
+        if self.trace is not None:
+            self.trace.record_outcome(
+                outcome=outcome,
+                usage=total_usage(steps),
+                finish_reason=steps[-1].finish_reason if steps else None,
+                error=error,
+                seconds=self.seconds(),
+                retried=len(self.retried),
+            )
 
     def _since_queued(self, moment: float | None) -> float | None:
         return None if moment is None else round(moment - self.queued, 4)

@@ -16,6 +16,7 @@ from ui_message_stream import json_codec
 
 from usechat_server.coordination.base import UNACKNOWLEDGED_SECONDS, ChatKey
 from usechat_server.coordination.redis import scripts
+from usechat_server.telemetry.storage import measured
 
 __all__ = [
     "COMMAND_SECONDS",
@@ -164,6 +165,9 @@ def _readers(log_id: str) -> str:
 def _resumes(chat_digest: str) -> str:
     return f"usechat:resumes:{chat_digest}"
 
+
+#: What each script does.
+_OPERATIONS = {getattr(scripts, name): name.lower() for name in scripts.__all__}
 
 _LEASES = "usechat:leases"
 _SINCE = "usechat:since"
@@ -476,4 +480,5 @@ class RedisCommands:
         return cast(bytes, status).decode()
 
     async def _run(self, script: str, keys: list[str], arguments: list[Any]) -> list[Any]:
-        return cast("list[Any]", await self._scripts[script](keys, arguments))
+        work = self._scripts[script](keys, arguments)
+        return cast("list[Any]", await measured("redis", _OPERATIONS[script], work))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from contextvars import Context
 from time import monotonic
 
 from usechat_server.aio import cancel
@@ -48,7 +49,7 @@ class Heartbeat:
         self._available_since: float | None = None
         #: ids of logs that are read here and missing in Redis, and since when
         self._missing_since: dict[str, float] = {}
-        self._task = asyncio.create_task(self._run(), name="redis heartbeat")
+        self._task = asyncio.create_task(self._run(), name="redis heartbeat", context=Context())
 
     async def aclose(self) -> None:
         await cancel([self._task])

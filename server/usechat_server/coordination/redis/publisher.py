@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from contextvars import Context
 
 from usechat_server.aio import cancel
 from usechat_server.coordination.redis.commands import UNAVAILABLE, RedisCommands
@@ -36,7 +37,9 @@ class LogPublisher:
         self._has_pending = asyncio.Event()
         self._write_now = asyncio.Event()
         self._watch_tasks: dict[PublishedLog, asyncio.Task[None]] = {}
-        self._write_task = asyncio.create_task(self._write(), name="redis publisher")
+        self._write_task = asyncio.create_task(
+            self._write(), name="redis publisher", context=Context()
+        )
 
     def publish(self, published: PublishedLog) -> None:
         """Keep a log up to date in Redis until it has ended or the run is lost."""

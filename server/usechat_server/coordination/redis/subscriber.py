@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from contextvars import Context
 
 from usechat_server.aio import cancel
 from usechat_server.coordination.redis.commands import UNAVAILABLE, Entries, RedisCommands
@@ -29,7 +30,9 @@ class LogSubscriber:
         #: by the id of the log
         self._remote_logs: dict[str, RemoteLog] = {}
         self._leave_tasks: set[asyncio.Task[None]] = set()
-        self._read_task = asyncio.create_task(self._read_updates(), name="redis subscriber")
+        self._read_task = asyncio.create_task(
+            self._read_updates(), name="redis subscriber", context=Context()
+        )
 
     @property
     def remote_logs(self) -> list[RemoteLog]:

@@ -31,7 +31,8 @@ from usechat_server.http.endpoint import Endpoint, Handler, routes_of
 from usechat_server.http.run_response import run_response
 from usechat_server.http.state import AppState
 from usechat_server.run_log.encoding import ui_message_stream
-from usechat_server.runs.responder import Responder
+from usechat_server.runs.responder import Responder, agent_name
+from usechat_server.telemetry.tracing import run_trace
 from usechat_server.turn import Turn
 
 __all__ = ["chat_routes", "start_run"]
@@ -120,7 +121,14 @@ async def start_run(
         in_thread = len(body) > PARSE_IN_THREAD or store is not None
         responder = await state.responder_factory.for_request(turn, in_thread=in_thread)
         decisions = await state.approvals.redeem(turn)
-        turn = replace(turn, decisions=decisions)
+        trace = run_trace(
+            turn,
+            lease.run_id,
+            agent=agent_name(responder),
+            headers=request.scope["headers"],
+            content=state.settings.trace_content,
+        )
+        turn = replace(turn, decisions=decisions, trace=trace)
         audit_decisions(turn, request.scope)
         if store is not None:
             try:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any, Protocol, cast
 
 import httpx2
 from anthropic import AsyncAnthropic, DefaultAioHttpClient
-from opentelemetry import trace
 
 from usechat_server.providers.sdk_client import TIMEOUT, ClientPerLoop, with_http_client
+from usechat_server.telemetry.tracing import is_traced
 
-__all__ = ["Client", "Clients"]
+__all__ = ["Client", "Clients", "provider_of"]
 
 
 class Client(Protocol):
@@ -28,6 +29,19 @@ class Clients(ClientPerLoop[Client, AsyncAnthropic]):
     def __init__(self, app_client: Client | None) -> None:
         super().__init__(app_client, _create)
 
+    def get(self) -> Client:
+        """Return the client for the running event loop."""
+        is_own = self.app_client is None
+        return super().get() if is_own or not is_traced() else self._untraced_app_client
+
+    @cached_property
+    def _untraced_app_client(self) -> Client:
+        """The app's client without spans of its own, which would count each call twice."""
+        client: Any = self.app_client
+        options = getattr(client, "open_telemetry", None)
+        has_spans = options is not None and options["traces"]["enabled"]
+        return cast(Client, client.with_options(open_telemetry=False) if has_spans else client)
+
     def has_credentials(self) -> bool:
         """Whether the client is the app's, or the SDK has found credentials for ours."""
         if self.app_client is not None:
@@ -37,14 +51,21 @@ class Clients(ClientPerLoop[Client, AsyncAnthropic]):
 
 
 def _create(tls: ssl.SSLContext) -> AsyncAnthropic:
-    # Spans that nothing collects would still cost a twentieth of the time to the first token.
-    has_tracer = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-
     def create(http_client: httpx2.AsyncClient) -> AsyncAnthropic:
         return AsyncAnthropic(
             timeout=TIMEOUT,
             http_client=http_client,
-            open_telemetry=None if has_tracer else False,
+            # The call has a span of ours: the SDK's would count it a second time. Even if nothing
+            # collects it, it would cost a twentieth of the time to the first token.
+            open_telemetry=False,
         )
 
     return with_http_client(create, DefaultAioHttpClient, tls)
+
+
+def provider_of(client: Client | None) -> str:
+    """Return the name of the provider that a client calls, by OpenTelemetry's conventions."""
+    kind = type(client).__name__
+    if "Bedrock" in kind or "AWS" in kind:
+        return "aws.bedrock"
+    return "gcp.vertex_ai" if "Vertex" in kind else "anthropic"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from usechat_server.providers.anthropic.api import MessagesAPI
-from usechat_server.providers.anthropic.client import Client, Clients
+from usechat_server.providers.anthropic.client import Client, Clients, provider_of
 from usechat_server.providers.anthropic.model_info import (
     ModelInfo,
     required_capabilities,
@@ -69,6 +69,7 @@ class AnthropicModel:
         content_timeout: float = 600.0,
     ) -> None:
         self.name = name
+        self.provider: str = provider_of(client)
         self.options: AnthropicOptions = options or AnthropicOptions()
         self._clients = Clients(client)
         self._info = ModelInfo(name)

@@ -24,6 +24,7 @@ class DemoModel:
     """
 
     name = "demo"
+    provider = "demo"
     #: every client version can read everything that this model sends
     requires: frozenset[str] = frozenset()
 
