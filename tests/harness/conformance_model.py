@@ -65,18 +65,20 @@ def conformance_model(*, pace: float = 0.1) -> Iterator[FakeProvider]:
 def _reply(request: RecordedRequest, provider: FakeProvider, pace: float) -> Reply:
     match = re.search(r"conformance: ([\w-]+)(?: ([\d.]+))?", request.last_text)
     script = match[1] if match else "text"
-    said = text("This is ", "the conformance ", "model.")
+    answer_text = text("This is ", "the conformance ", "model.")
     if _has_only_tool_results(request.json["messages"][-1]):
-        return Reply(message(said, model=MODEL))
+        return Reply(message(answer_text, model=MODEL))
     match script:
         case "reasoning":
-            return Reply(message(thinking("Hm", "."), said, model=MODEL))
+            return Reply(message(thinking("Hm", "."), answer_text, model=MODEL))
         case "error-before":
             return http_error(529, "overloaded_error", f"Overloaded: {SECRET}")
         case "error-after":
-            return Reply([*message(said, model=MODEL)[:4], error_event(text=f"Failed: {SECRET}")])
+            return Reply(
+                [*message(answer_text, model=MODEL)[:4], error_event(text=f"Failed: {SECRET}")]
+            )
         case "cut":
-            return Reply(message(said, model=MODEL)[:4])
+            return Reply(message(answer_text, model=MODEL)[:4])
         case "long":
             pieces = [f"piece {number} " for number in range(_PIECES)]
             return Reply(message(text(*pieces), model=MODEL), pace=pace)
@@ -86,14 +88,14 @@ def _reply(request: RecordedRequest, provider: FakeProvider, pace: float) -> Rep
             return Reply(message(call, stop_reason="tool_use", model=MODEL), pace=pace)
         case "silence":
             threading.Timer(float(match[2] or 1) if match else 1, provider.release).start()
-            start, *rest = message(said, model=MODEL)
+            start, *rest = message(answer_text, model=MODEL)
             return Reply([start, Pause(), *rest])
         case _ if script in _TOOLS:
             name, tool_input = _TOOLS[script]
             call = tool_use(_call_id(provider), name, tool_input)
             return Reply(message(call, stop_reason="tool_use", model=MODEL))
         case _:
-            return Reply(message(said, model=MODEL))
+            return Reply(message(answer_text, model=MODEL))
 
 
 def _call_id(provider: FakeProvider) -> str:

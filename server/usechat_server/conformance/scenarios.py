@@ -22,7 +22,7 @@ from usechat_server.conformance.step_types import (
     Regenerate,
     Reload,
     ResumeNothing,
-    Say,
+    SendMessage,
     SendOutputs,
     Step,
     Stop,
@@ -94,100 +94,108 @@ _FILES = (
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
-        Scenario("text", "A text.", "text", (Say(judge=("message-id",)),)),
+        Scenario("text", "A text.", "text", (SendMessage(judge=("message-id",)),)),
         Scenario(
             "headers",
             "The headers of a response.",
             "text",
-            (Say(judge=("content-type", "protocol-header", "buffering-headers")),),
+            (SendMessage(judge=("content-type", "protocol-header", "buffering-headers")),),
         ),
-        Scenario("history", "The second message of a chat.", "text", (Say(), Say())),
+        Scenario(
+            "history", "The second message of a chat.", "text", (SendMessage(), SendMessage())
+        ),
         Scenario(
             "reasoning",
             "Reasoning, which the client sends back.",
             "reasoning",
-            (Say("reasoning"), Say("reasoning")),
+            (SendMessage("reasoning"), SendMessage("reasoning")),
         ),
         Scenario(
             "tool-loop",
             "A tool, and another step with its output.",
             "tool",
-            (Say("call", ("tool-output",)), Say("call", ("tool-output",))),
+            (SendMessage("call", ("tool-output",)), SendMessage("call", ("tool-output",))),
         ),
         Scenario(
             "tool-nothing",
             "A tool that returns nothing.",
             "nothing",
-            (Say("call", ("tool-output",)),),
+            (SendMessage("call", ("tool-output",)),),
         ),
         Scenario(
             "tool-failure",
             "A tool that fails.",
             "failing",
-            (Say("call", ("tool-failure", "error-private"), may_fail=True),),
+            (SendMessage("call", ("tool-failure", "error-private"), may_fail=True),),
         ),
         Scenario(
             "client-tool",
             "A tool that the client runs, and the continuation with its output.",
             "client-tool",
-            (Say("client call"), SendOutputs()),
+            (SendMessage("client call"), SendOutputs()),
         ),
         Scenario(
             "approval",
             "A tool that the user approves.",
             "approval",
-            (Say("approval"), Decide(approved=True)),
+            (SendMessage("approval"), Decide(approved=True)),
             since=_APPROVALS_SINCE,
         ),
         Scenario(
             "denial",
             "A tool that the user denies.",
             "approval",
-            (Say("approval"), Decide(approved=False)),
+            (SendMessage("approval"), Decide(approved=False)),
             since=_APPROVALS_SINCE,
         ),
         Scenario(
             "forged-approval",
             "An approval of a call that the backend never made.",
             "approval",
-            (Say("approval"), ForgeApproval()),
+            (SendMessage("approval"), ForgeApproval()),
             since=_APPROVALS_SINCE,
         ),
         Scenario(
             "error-before",
             "A model that fails at once.",
             "error-before",
-            (Say("failure", ("error-private", "refusal-text"), may_fail=True),),
+            (SendMessage("failure", ("error-private", "refusal-text"), may_fail=True),),
         ),
         Scenario(
             "error-after",
             "A model that fails in its response.",
             "error-after",
-            (Say("marker", ("error-shown", "error-private"), may_fail=True),),
+            (SendMessage("marker", ("error-shown", "error-private"), may_fail=True),),
         ),
         Scenario(
             "cut",
             "A model whose response is cut.",
             "cut",
-            (Say("marker", ("cut-shown",), may_fail=True),),
+            (SendMessage("marker", ("cut-shown",), may_fail=True),),
         ),
         Scenario(
-            "streaming", "A response that takes time.", "long", (Say("time", judge=("streaming",)),)
+            "streaming",
+            "A response that takes time.",
+            "long",
+            (SendMessage("time", judge=("streaming",)),),
         ),
         Scenario(
             "silence",
             "A model that is silent for long.",
             "silence N",
-            (Say("marker", ("keep-alive",)),),
+            (SendMessage("marker", ("keep-alive",)),),
         ),
         Scenario(
-            "stop", "Stop in a text, then the next message.", "long", (HangUp("text-delta"), Say())
+            "stop",
+            "Stop in a text, then the next message.",
+            "long",
+            (HangUp("text-delta"), SendMessage()),
         ),
         Scenario(
             "stop-in-tool-input",
             "Stop in the input of a tool, then the next message.",
             "long-input",
-            (HangUp("tool-input-delta"), Say("call")),
+            (HangUp("tool-input-delta"), SendMessage("call")),
         ),
         Scenario("stop-route", "A request to the stop route.", "long", (Stop(),)),
         Scenario("reload", "A page that is loaded again during a response.", "long", (Reload(),)),
@@ -198,18 +206,32 @@ SCENARIOS: Mapping[str, Scenario] = {
             (ResumeNothing(),),
         ),
         Scenario(
-            "regenerate", "Another response to the same message.", "text", (Say(), Regenerate())
+            "regenerate",
+            "Another response to the same message.",
+            "text",
+            (SendMessage(), Regenerate()),
         ),
-        Scenario("edit", "An edited message.", "text", (Say(), Say(), Edit())),
-        Scenario("attachments", "A text file and an image.", "text", (Say(files=_FILES), Say())),
+        Scenario("edit", "An edited message.", "text", (SendMessage(), SendMessage(), Edit())),
+        Scenario(
+            "attachments",
+            "A text file and an image.",
+            "text",
+            (SendMessage(files=_FILES), SendMessage()),
+        ),
         Scenario(
             "metadata",
             "Metadata of the user's message and of the response.",
             "metadata",
-            (Say("metadata", metadata={"createdAt": 1, "tags": ["a"]}), Say("metadata")),
+            (
+                SendMessage("metadata", metadata={"createdAt": 1, "tags": ["a"]}),
+                SendMessage("metadata"),
+            ),
         ),
         Scenario(
-            "data-parts", "Data of the app in a response.", "data", (Say("data"), Say("data"))
+            "data-parts",
+            "Data of the app in a response.",
+            "data",
+            (SendMessage("data"), SendMessage("data")),
         ),
         Scenario(
             "hostile-bodies", "Bodies that are no chat requests.", "text", (Refuse(bodies.HOSTILE),)

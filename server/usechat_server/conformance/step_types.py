@@ -18,7 +18,7 @@ __all__ = [
     "Regenerate",
     "Reload",
     "ResumeNothing",
-    "Say",
+    "SendMessage",
     "SendOutputs",
     "Shows",
     "Step",
@@ -41,7 +41,7 @@ Shows = Literal[
 
 
 @dataclass(frozen=True)
-class Say:
+class SendMessage:
     """The user sends a message with the text of the script."""
 
     shows: Shows = "text"
@@ -117,7 +117,7 @@ class Accept:
 
 
 Step = (
-    Say
+    SendMessage
     | SendOutputs
     | Decide
     | ForgeApproval

@@ -25,8 +25,8 @@ def take_step(chat: Conversation, step: s.Step) -> None:
         NotJudged: The backend does not show what the scenario is about.
     """
     match step:
-        case s.Say():
-            _say(chat, step)
+        case s.SendMessage():
+            _send_message(chat, step)
         case s.SendOutputs():
             _continue(chat, _with_outputs(chat.messages[-1]))
         case s.Decide(approved):
@@ -64,7 +64,7 @@ def take_step(chat: Conversation, step: s.Step) -> None:
             assert_never(step)
 
 
-def _say(chat: Conversation, step: s.Say) -> None:
+def _send_message(chat: Conversation, step: s.SendMessage) -> None:
     chat.add_user_message(files=step.files, metadata=step.metadata)
     recording = chat.post()
     chat.report("closing", closing(recording), recording.place)
