@@ -1,5 +1,4 @@
-"""Runs the rounds of a fault test, and keeps the books: each fault with its time and whom it
-touched, each turn with what each tab was shown and what the store had, and when."""
+"""Runs the rounds of a fault test, and keeps the books."""
 
 from __future__ import annotations
 
@@ -8,102 +7,24 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from ui_message_stream.messages import TextPart, UIMessage
 from usechat_server.errors import StoreUnavailable
 from usechat_server.store.sql import SqlChatStore
 
 from tests.faults.deployment import Deployment, Process
-from tests.faults.model import HELLO, Model
-from tests.faults.plan import Fault, Moment, Question, Round, Tab
+from tests.faults.model import HELLO, Model, message_text
+from tests.faults.plan import Fault, Round, Tab
+from tests.faults.records import FaultRecord, Sample, Turn
 from tests.faults.tab import TabClient
 
-__all__ = ["Campaign", "FaultRecord", "Turn"]
+__all__ = ["Campaign"]
 
 #: Seconds that a round may take, however it goes.
 ROUND_SECONDS = 90.0
 #: Seconds between two looks at the store.
 SAMPLE_SECONDS = 0.25
-
-
-@dataclass
-class FaultRecord:
-    """A fault that happened."""
-
-    plan: Fault
-    process: str
-    #: whether it touched all turns of its time, not only those of one process
-    is_global: bool
-    began: float
-    #: when it was over, and what it had broken was started again
-    ended: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.plan.kind}, {self.process} ({self.ended - self.began:.1f} s)"
-
-
-@dataclass
-class Sample:
-    """What the store had at a time."""
-
-    began: float
-    ended: float
-    text: str
-
-
-@dataclass
-class Turn:
-    """A question, and all that is known about the response."""
-
-    question: Question
-    tabs: list[TabClient] = field(default_factory=list)
-    began: float = 0.0
-    #: when the last tab had the response
-    ended: float = 0.0
-    #: (time, process) of each request to the model
-    requests: list[tuple[float, str]] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
-    #: the faults that may have touched it, and all others at the same time
-    faults: list[FaultRecord] = field(default_factory=list)
-    other_faults: list[FaultRecord] = field(default_factory=list)
-    #: the response in the store, in the end
-    stored: UIMessage | None = None
-    outcomes: list[str | None] = field(default_factory=list)
-    #: the chat as each tab loads it in the end
-    reloaded: list[Any] = field(default_factory=list)
-    #: what followed: the next question
-    hello: TabClient | None = None
-    #: what went wrong while it was asked or read
-    failure: str = ""
-    #: how often each type of chunk was shown, at most in one tab
-    received: Counter[str] = field(default_factory=Counter)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def notify(self) -> None:
-        """Wake what waits for a moment of the turn."""
-        self.changed.set()
-        self.changed = asyncio.Event()
-
-    async def reached(self, moment: Moment) -> None:
-        """Wait until a tab was shown a moment, or the turn is over."""
-        while self.received[moment.chunk_type] < moment.count and not self.ended:
-            await self.changed.wait()
-
-    @property
-    def owner(self) -> str:
-        """The process that runs it, as far as is known."""
-        return self.requests[-1][1] if self.requests else self.tabs[0].streams[0].process
-
-    @property
-    def processes(self) -> set[str]:
-        """The processes that have run it."""
-        posts = {
-            stream.process for tab in self.tabs for stream in tab.streams if stream.method == "POST"
-        }
-        return posts | {process for _, process in self.requests}
 
 
 class Campaign:
@@ -125,7 +46,8 @@ class Campaign:
 
     async def run_round(self, plan: Round) -> None:
         """Ask the questions and inject the faults; when both are over, ask the next questions."""
-        turns = [Turn(question) for question in plan.questions]
+        await self._deployment.serve(plan.app)
+        turns = [Turn(question, plan.app) for question in plan.questions]
         records: list[FaultRecord] = []
         for turn in turns:
             self._model.questions[turn.question.chat] = turn.question
@@ -176,7 +98,11 @@ class Campaign:
         try:
             async with asyncio.timeout(ROUND_SECONDS), asyncio.TaskGroup() as group:
                 asking = group.create_task(
-                    turn.tabs[0].ask(f"{question.chat} please", f"u-{question.chat}")
+                    turn.tabs[0].converse(
+                        f"{question.chat} {question.after}",
+                        f"u-{question.chat}",
+                        question.answer_seconds,
+                    )
                 )
                 for tab in turn.tabs[1:]:
                     group.create_task(_open_later(turn, tab, asking))
@@ -283,8 +209,3 @@ async def _open_later(turn: Turn, tab: TabClient, asking: asyncio.Task[None]) ->
     await asyncio.wait([reached, asking], return_when=asyncio.FIRST_COMPLETED)
     reached.cancel()
     await tab.follow()
-
-
-def message_text(message: UIMessage) -> str:
-    """Return the text of a message."""
-    return "".join(part.text for part in message.parts if isinstance(part, TextPart))

@@ -5,81 +5,31 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sqlite3
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 import httpx
 
-from tests.faults.link import Connect, Link, tcp, unix
-from tests.faults.plan import Database, FaultKind
+from tests.faults.databases import Postgres, Sqlite
+from tests.faults.link import Link, tcp
+from tests.faults.plan import App, FaultKind
 from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider
-from tests.harness.postgres import postgres_server
 from tests.harness.redis_server import RedisServer
-from tests.harness.serving import SCRIPTS, ServerProcess, serve
+from tests.harness.serving import ServerProcess, serve
 
-__all__ = ["Deployment", "Postgres", "Process", "Sqlite", "open_database"]
+__all__ = ["Deployment", "Process"]
 
 
+#: Seconds that the responses of a process have which is told to stop: time enough for some.
+DRAIN_GRACE = "2"
 #: Faults that touch both processes.
 _GLOBAL: frozenset[FaultKind] = frozenset(
     {"kill and empty redis", "empty redis", "freeze redis", "restart database"}
 )
-
-
-class Sqlite:
-    """A SQLite file. A restart is a lock that keeps the processes from writing."""
-
-    connect: Connect | None = None
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "chats.db"
-        self._lock: sqlite3.Connection | None = None
-
-    def url(self, port: int | None = None) -> str:
-        return f"sqlite:///{self._path}"
-
-    def stop(self) -> None:
-        self._lock = sqlite3.connect(self._path, timeout=DEADLINE, check_same_thread=False)
-        self._lock.execute("BEGIN IMMEDIATE")
-
-    def start(self) -> None:
-        if self._lock is not None:
-            self._lock.rollback()
-            self._lock.close()
-
-
-class Postgres:
-    """A database of a PostgreSQL server that each test has for itself."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._server = stack.enter_context(postgres_server())
-        self._url = self._server.database()
-        folder = self._url.partition("?host=")[2]
-        self.connect: Connect | None = unix(f"{folder}/.s.PGSQL.5432")
-
-    def url(self, port: int | None = None) -> str:
-        """Return the URL, through a link if there is a port."""
-        if port is None:
-            return self._url
-        return self._url.partition("?")[0].replace("@/", f"@127.0.0.1:{port}/")
-
-    def stop(self) -> None:
-        self._server.stop(signal.SIGQUIT)
-
-    def start(self) -> None:
-        self._server.start()
-
-
-def open_database(kind: Database, folder: Path, stack: ExitStack) -> Sqlite | Postgres:
-    """Return a database with the store's tables."""
-    database = Sqlite(folder) if kind == "sqlite" else Postgres(stack)
-    command = [str(SCRIPTS / "usechat-server"), "db", "upgrade", "--store", database.url()]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return database
 
 
 class Process:
@@ -94,6 +44,7 @@ class Process:
         self._folder = folder
         self._starts = 0
         self._stack = ExitStack()
+        self._app: App | None = None
         self._served: ServerProcess | None = None
 
     @property
@@ -110,11 +61,17 @@ class Process:
         assert self._served is not None
         return self._served
 
+    async def serve(self, app: App) -> None:
+        """Serve an app from now on. No run may be under way."""
+        if app != self._app:
+            self._app = app
+            await self.stop()
+            await self.start()
+
     async def start(self) -> None:
+        name = f"tests.faults.worker:{self._app}_app"
         served = await asyncio.to_thread(
-            lambda: self._stack.enter_context(
-                serve("tests.faults.worker:chat", "usechat", env=self._environment)
-            )
+            lambda: self._stack.enter_context(serve(name, "usechat", env=self._environment))
         )
         self._starts += 1
         self._served = served
@@ -122,12 +79,27 @@ class Process:
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop the process, unless it could not be started again after it was killed."""
-        if self._served is None:
-            return
+        if self._served is not None:
+            self.client.connect = None
+            await self._end(how)
+
+    async def drain(self) -> None:
+        """Tell the process to stop, which accepts connections until it has ended."""
+        await self._end(signal.SIGTERM)
         self.client.connect = None
+
+    async def _end(self, how: signal.Signals) -> None:
+        process = self.served.process
         with suppress(ProcessLookupError):
-            self.served.process.send_signal(how)
-        await asyncio.to_thread(self.served.process.wait)
+            process.send_signal(how)
+        try:
+            await asyncio.to_thread(process.wait, DEADLINE)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGUSR1)  # it writes where its threads are
+            await asyncio.sleep(1)
+            raise AssertionError(
+                f"{self.name} did not end {DEADLINE} s after {how.name}:\n{self.served.output}"
+            ) from None
         log = self._folder / f"{self.name}-{self._starts}.log"
         log.write_text(self.served.output)
         self._stack.close()
@@ -135,11 +107,13 @@ class Process:
 
     async def wait_until_ready(self) -> None:
         async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
-            while True:
+            deadline = monotonic() + DEADLINE
+            while monotonic() < deadline:
                 with suppress(httpx.HTTPError):
                     if (await client.get(f"{self.served.url}/readyz")).status_code == 200:
                         return
                 await asyncio.sleep(0.1)
+        raise AssertionError(f"{self.name} is not ready after {DEADLINE} s:\n{self.served.output}")
 
 
 class Deployment:
@@ -174,12 +148,14 @@ class Deployment:
                 "USECHAT_REDIS_URL": f"redis://127.0.0.1:{process.redis.port}/0",
                 "USECHAT_STORE": self.database.url(process.database.port),
                 "USECHAT_SECRET": "a secret of thirty-two characters or more",
-                "USECHAT_DRAIN_GRACE": "0",
+                "USECHAT_DRAIN_GRACE": DRAIN_GRACE,
             }
             self.processes.append(process)
-        await asyncio.gather(*(process.start() for process in self.processes))
-        for process in self.processes:
             stack.push_async_callback(process.stop)
+
+    async def serve(self, app: App) -> None:
+        """Have each process serve an app."""
+        await asyncio.gather(*(process.serve(app) for process in self.processes))
 
     async def wait_until_well(self) -> None:
         """Wait until each process reaches what it needs."""
@@ -202,6 +178,8 @@ class Deployment:
                 parts = [self._killed(process)]
             case "kill", _:
                 parts = [self._killed(process), self._redis_stopped()]
+            case "drain", _:
+                parts = [self._drained(process)]
             case "pause", _:
                 parts = [self._paused(process)]
             case "empty", _:
@@ -221,6 +199,13 @@ class Deployment:
     async def _killed(self, process: Process) -> AsyncIterator[None]:
         async with process.lock:
             await process.stop(signal.SIGKILL)
+            yield
+            await process.start()
+
+    @asynccontextmanager
+    async def _drained(self, process: Process) -> AsyncIterator[None]:
+        async with process.lock:
+            await process.drain()
             yield
             await process.start()
 

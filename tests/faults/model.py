@@ -9,15 +9,32 @@ from dataclasses import dataclass
 
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 
-from tests.faults.plan import Question
+from tests.faults.plan import CLIENT_TOOL, Question, Tool
 from tests.harness.fake_provider import RecordedRequest, Reply, message, text, tool_use
 
-__all__ = ["HELLO", "Model", "Piece", "is_whole", "pieces"]
+__all__ = [
+    "HELLO",
+    "PACE",
+    "Model",
+    "Piece",
+    "is_whole",
+    "message_text",
+    "open_calls",
+    "output_of",
+    "pieces",
+]
 
 #: Seconds between two pieces of text.
 PACE = 0.04
 #: The text of the question that follows each round in each chat.
 HELLO = "hello"
+
+_ARGUMENTS: dict[Tool, dict[str, object]] = {
+    "charge": {"amount": 5},
+    "look": {"city": "Bern"},
+    "refund": {"amount": 5},
+    "choose": {},
+}
 
 _PIECE = re.compile(r"([ab])(\d+)\.(\d+) ")
 
@@ -68,9 +85,8 @@ class Model:
         attempt = self._attempts[chat][step]
         if step == "a":
             return Reply(message(text(*_text(step, question.after, attempt))), pace=PACE)
-        arguments = {"charge": {"amount": 5}, "look": {"city": "Bern"}}
         calls = [
-            tool_use(f"toolu_{name}_{chat}_{attempt}", name, arguments[name])
+            tool_use(f"toolu_{name}_{chat}_{attempt}", name, _ARGUMENTS[name])
             for name in question.tools
         ]
         before = text(*_text(step, question.before, attempt))
@@ -81,7 +97,7 @@ def is_whole(response: UIMessage | None, question: Question) -> bool:
     """Whether a response is what the model said, once, with the outputs of all tools."""
     if response is None:
         return False
-    written = pieces("".join(part.text for part in response.parts if isinstance(part, TextPart)))
+    written = pieces(message_text(response))
     for step, count in (("b", question.before), ("a", question.after)):
         own = [piece for piece in written if piece.step == step]
         if [piece.number for piece in own] != list(range(count)):
@@ -90,7 +106,30 @@ def is_whole(response: UIMessage | None, question: Question) -> bool:
             return False
     calls = [part for part in response.parts if isinstance(part, ToolPart)]
     outputs = sorted(str(call.output) for call in calls if call.state == "output-available")
-    return outputs == sorted(f"{name} done" for name in question.tools)
+    return outputs == sorted(map(output_of, question.tools))
+
+
+def message_text(message: UIMessage) -> str:
+    """Return the text of a message."""
+    return "".join(part.text for part in message.parts if isinstance(part, TextPart))
+
+
+def output_of(tool_name: str) -> str:
+    """Return the output that a tool has, wherever it runs."""
+    return f"{tool_name} done"
+
+
+def open_calls(response: UIMessage) -> list[ToolPart]:
+    """Return the calls that wait for the client, or for the user."""
+    return [
+        part
+        for part in response.parts
+        if isinstance(part, ToolPart)
+        and (
+            part.state == "approval-requested"
+            or (part.tool_name == CLIENT_TOOL and part.state == "input-available")
+        )
+    ]
 
 
 def _text(step: str, count: int, attempt: int) -> list[str]:

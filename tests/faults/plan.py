@@ -6,13 +6,36 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Database", "Fault", "FaultKind", "Moment", "Question", "Round", "Tab", "draw_rounds"]
+__all__ = [
+    "APPROVED_TOOL",
+    "CLIENT_TOOL",
+    "SIDE_EFFECTS",
+    "App",
+    "Database",
+    "Fault",
+    "FaultKind",
+    "Moment",
+    "Question",
+    "Round",
+    "Tab",
+    "Tool",
+    "draw_rounds",
+]
 
 Database = Literal["sqlite", "postgresql"]
+#: What responds: an agent, or a handler that writes the response itself.
+App = Literal["agent", "handler"]
+#: `charge` must not run twice and `look` may, `refund` needs an approval, the client runs `choose`.
+Tool = Literal["charge", "look", "refund", "choose"]
+CLIENT_TOOL: Tool = "choose"
+APPROVED_TOOL: Tool = "refund"
+#: The tools that must not run twice.
+SIDE_EFFECTS: frozenset[Tool] = frozenset({"charge", "refund"})
 
 FaultKind = Literal[
     "kill",
     "kill and empty redis",
+    "drain",
     "pause",
     "empty redis",
     "freeze redis",
@@ -32,6 +55,7 @@ FaultKind = Literal[
 _DECK: dict[FaultKind, tuple[int, tuple[float, ...]]] = {
     "kill": (5, (0.0, 0.5)),
     "kill and empty redis": (3, (0.0, 0.5)),
+    "drain": (2, (0.0,)),
     "pause": (5, (1.0, 7.5, 7.5)),
     "empty redis": (2, (0.0, 1.5)),
     "freeze redis": (2, (0.5, 3.0, 7.0)),
@@ -48,8 +72,23 @@ _DECK: dict[FaultKind, tuple[int, tuple[float, ...]]] = {
 #: A SQLite file has no network and no process of its own: `restart database` locks it.
 _NOT_SQLITE = frozenset({"cut database", "stall database"})
 
+#: The last one knows no approvals.
 CLIENT_VERSIONS = ("7.0.173", "6.0.324", "5.0.92")
-QUESTIONS_PER_ROUND = (6, 10)
+#: The tools that a response calls at once.
+_TOOLS: tuple[tuple[Tool, ...], ...] = (
+    (),
+    (),
+    ("charge",),
+    ("look",),
+    ("charge", "look"),
+    ("choose",),
+    ("look", "choose"),
+    ("refund",),
+    ("charge", "refund"),
+)
+QUESTIONS_PER_ROUND: dict[App, tuple[int, int]] = {"agent": (6, 10), "handler": (2, 4)}
+#: Of so many rounds, one is of handlers.
+_ROUNDS_PER_HANDLER = 8
 
 
 @dataclass(frozen=True)
@@ -77,7 +116,7 @@ class Question:
 
     chat: str
     #: the tools that are called at once, after the first text
-    tools: tuple[str, ...]
+    tools: tuple[Tool, ...]
     #: how many pieces the text before and after the tools has
     before: int
     after: int
@@ -85,6 +124,13 @@ class Question:
     tabs: tuple[Tab, ...]
     #: whether it is asked when the round's first fault has begun
     waits_for_fault: bool = False
+    #: seconds until the user answers what the response waits for
+    answer_seconds: float = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Whether the response waits for the client, or for the user."""
+        return not {CLIENT_TOOL, APPROVED_TOOL}.isdisjoint(self.tools)
 
 
 @dataclass(frozen=True)
@@ -106,6 +152,7 @@ class Round:
 
     questions: tuple[Question, ...]
     faults: tuple[Fault, ...]
+    app: App = "agent"
 
 
 def draw_rounds(seed: int, turns: int, database: Database) -> list[Round]:
@@ -114,10 +161,11 @@ def draw_rounds(seed: int, turns: int, database: Database) -> list[Round]:
     deck: list[FaultKind] = []
     rounds: list[Round] = []
     while turns > 0:
-        size = min(chance.randint(*QUESTIONS_PER_ROUND), turns)
+        app: App = "agent" if chance.randrange(_ROUNDS_PER_HANDLER) else "handler"
+        size = min(chance.randint(*QUESTIONS_PER_ROUND[app]), turns)
         turns -= size
         questions = tuple(
-            _draw_question(chance, f"chat-{len(rounds)}-{index}") for index in range(size)
+            _draw_question(chance, f"chat-{len(rounds)}-{index}", app) for index in range(size)
         )
         faults = []
         for _ in range(chance.choice([0, 1, 1, 2, 2, 2])):
@@ -130,16 +178,17 @@ def draw_rounds(seed: int, turns: int, database: Database) -> list[Round]:
                 ]
                 chance.shuffle(deck)
             faults.append(_draw_fault(chance, deck.pop(), questions))
-        rounds.append(Round(questions, tuple(faults)))
+        rounds.append(Round(questions, tuple(faults), app))
     return rounds
 
 
-def _draw_question(chance: random.Random, chat: str) -> Question:
-    tools = chance.choice([(), (), ("charge",), ("look",), ("charge", "look")])
-    tabs = [Tab(chance.choice(CLIENT_VERSIONS), None, _draw_reload(chance))]
+def _draw_question(chance: random.Random, chat: str, app: App) -> Question:
+    tools = chance.choice(_TOOLS) if app == "agent" else ()
+    versions = CLIENT_VERSIONS[:-1] if APPROVED_TOOL in tools else CLIENT_VERSIONS
+    tabs = [Tab(chance.choice(versions), None, _draw_reload(chance))]
     for _ in range(chance.choice([0, 1, 1, 2])):
         opens = Moment("text-delta", chance.randrange(1, 10))
-        tabs.append(Tab(chance.choice(CLIENT_VERSIONS), opens, _draw_reload(chance)))
+        tabs.append(Tab(chance.choice(versions), opens, _draw_reload(chance)))
     return Question(
         chat,
         tools,
@@ -147,6 +196,7 @@ def _draw_question(chance: random.Random, chat: str) -> Question:
         after=chance.randrange(15, 60),
         tabs=tuple(tabs),
         waits_for_fault=chance.random() < 0.15,
+        answer_seconds=chance.choice([0.0, 0.5, 2.0]),
     )
 
 
@@ -170,6 +220,8 @@ def _draw_fault(chance: random.Random, kind: FaultKind, questions: tuple[Questio
             Moment("tool-input-available"),
             Moment("tool-output-available"),
         ]
+    if question.waits:
+        moments += [Moment("finish"), Moment("finish")]
     return Fault(
         kind,
         victim,

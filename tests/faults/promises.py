@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from ui_message_stream.messages import ToolPart, UIMessage
 from usechat_server.runs.checkpoints import CHECKPOINT_SECONDS, RENEWAL
 
-from tests.faults.campaign import Campaign, FaultRecord, Turn, message_text
-from tests.faults.model import Piece, is_whole, pieces
+from tests.faults.campaign import Campaign
+from tests.faults.model import Piece, is_whole, message_text, open_calls, pieces
+from tests.faults.plan import APPROVED_TOOL, SIDE_EFFECTS
+from tests.faults.records import FaultRecord, Turn
 from tests.faults.tab import TabClient
 
 __all__ = ["broken_promises", "whole_turns"]
@@ -18,21 +20,23 @@ __all__ = ["broken_promises", "whole_turns"]
 WRITE_SECONDS = 0.5
 
 
-def whole_turns(campaign: Campaign) -> list[Turn]:
-    return [turn for turn in campaign.turns if is_whole(turn.stored, turn.question)]
+def whole_turns(turns: Sequence[Turn]) -> list[Turn]:
+    return [turn for turn in turns if is_whole(turn.stored, turn.question)]
 
 
 def broken_promises(campaign: Campaign, turns: Sequence[Turn]) -> list[str]:
     """Return each promise about these turns that was not kept, with the chat."""
-    charges = Counter(
-        chat for tool, chat, what, _ in campaign.tool_runs if tool == "charge" and what == "begins"
-    )
+    runs = Counter((tool, chat) for tool, chat, what, _ in campaign.tool_runs if what == "begins")
     broken = []
     for turn in turns:
         problems = list(_problems(campaign, turn))
-        if charges[turn.question.chat] > 1:
-            problems.append(f"charged {charges[turn.question.chat]} times")
-        broken += [f"{turn.question.chat}: {problem}" for problem in problems]
+        chat = turn.question.chat
+        problems += [
+            f"{tool} ran {runs[tool, chat]} times" for tool in SIDE_EFFECTS if runs[tool, chat] > 1
+        ]
+        if runs[APPROVED_TOOL, chat] and not turn.tabs[0].resolved:
+            problems.append(f"{APPROVED_TOOL} ran without an approval")
+        broken += [f"{chat}: {problem}" for problem in problems]
     return broken
 
 
@@ -77,9 +81,12 @@ def _tab_problems(turn: Turn, tab: TabClient) -> Iterator[str]:
         if stream.end is None or stream.end["type"] == "error":
             continue
         is_interrupted = stream.end.get("finishReason") == "interrupted"
-        if message_text(message) != (message_text(turn.stored) if turn.stored else ""):
+        text, stored = message_text(message), message_text(turn.stored) if turn.stored else ""
+        if waits := bool(open_calls(message)):
+            stored = stored[: len(text)]
+        if text != stored:
             yield f"was shown an end that is not stored: {_describe(message)}"
-        elif not is_interrupted and not is_whole(message, turn.question):
+        elif not (waits or is_interrupted or is_whole(message, turn.question)):
             yield f"was shown a finish of half a response: {_describe(message)}"
     if turn.faults or any(fault.process in tab.processes for fault in turn.other_faults):
         return
@@ -95,11 +102,15 @@ def _tab_problems(turn: Turn, tab: TabClient) -> Iterator[str]:
 def _explains(fault: FaultRecord, turn: Turn) -> bool:
     """Whether a fault may be why a response is not whole."""
     match fault.plan.kind:
-        case "kill and empty redis" | "cut provider" | "stall provider":
+        case "kill and empty redis" | "drain" | "cut provider" | "stall provider":
             return True
+        case "kill" | "pause" if turn.app == "handler":
+            return True
+        case "cut database" | "stall database":
+            return turn.app == "handler"
         case "kill" | "pause" | "cut redis" | "stall redis" | "freeze redis":
             # A tool that must not run twice may have been running.
-            return "charge" in turn.question.tools
+            return not SIDE_EFFECTS.isdisjoint(turn.question.tools)
         case _:
             return False
 

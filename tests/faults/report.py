@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.faults.campaign import Campaign, Turn
+from tests.faults.campaign import Campaign
+from tests.faults.records import Turn
 
 __all__ = ["write_report"]
 

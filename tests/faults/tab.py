@@ -6,70 +6,22 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 import httpx
-from ui_message_stream.chunks import parse_chunk
-from ui_message_stream.messages import UIMessage
-from ui_message_stream.reducer import reduce
-from ui_message_stream.state import IllegalChunk, StreamState
+import msgspec
+from ui_message_stream.messages import Part, ToolPart, UIMessage
 
 from tests.faults import plan
 from tests.faults.deployment import Process
+from tests.faults.model import open_calls, output_of
+from tests.faults.stream import Stream
 
-__all__ = ["Stream", "TabClient"]
+__all__ = ["TabClient"]
 
-_LEGAL_AT_ERROR = frozenset({"part-open", "request-loop"})
 #: Seconds after which a request is sent again that did not succeed.
 RETRY_SECONDS = 0.2
-
-
-@dataclass
-class Stream:
-    """A response that the tab has read."""
-
-    method: str
-    process: str
-    began: float
-    #: 0: there was no response
-    status: int = 0
-    #: the body of a response that is no stream
-    text: str = ""
-    chunks: list[dict[str, Any]] = field(default_factory=list)
-    #: the time of each
-    times: list[float] = field(default_factory=list)
-    #: whether it was read to `[DONE]`
-    is_complete: bool = False
-    ended: float = 0.0
-
-    @property
-    def end(self) -> dict[str, Any] | None:
-        """The last chunk of a complete stream."""
-        return self.chunks[-1] if self.is_complete and self.chunks else None
-
-    @property
-    def shows_error(self) -> bool:
-        """Whether the client shows an error, or that the response was interrupted. A lost
-        connection does not count: the client connects again."""
-        if self.status >= 400:
-            return True
-        end = self.end or {}
-        return end.get("type") == "error" or end.get("finishReason") == "interrupted"
-
-    def message(self) -> UIMessage:
-        """Return the message that its chunks make, which must be legal."""
-        parsed = [parse_chunk(chunk) for chunk in self.chunks]
-        grammar = StreamState()
-        for chunk in parsed:
-            try:
-                grammar.check(chunk)
-            except IllegalChunk as illegal:
-                # An error ends what is open in every client, and none continues by itself after it.
-                if chunk.type != "error" or illegal.rule.name not in _LEGAL_AT_ERROR:
-                    raise
-        return reduce(parsed)
 
 
 class TabClient:
@@ -101,6 +53,8 @@ class TabClient:
         self.mounted: Stream | None = None
         #: the chat as it was loaded last
         self.loaded: Any = None
+        #: the messages that it has sent with outputs and decisions
+        self.resolved: list[UIMessage] = []
         self._choose_process = choose_process
         self._on_chunk = on_chunk
         self._received = 0
@@ -109,6 +63,13 @@ class TabClient:
     def shows_error(self) -> bool:
         """Whether the client shows an error, or that the response was interrupted."""
         return any(stream.shows_error for stream in self.streams)
+
+    async def converse(self, text: str, message_id: str, answer_seconds: float) -> None:
+        """Send a question, and answer what the response waits for, some time after it was asked."""
+        await self.ask(text, message_id)
+        while (message := self._message()) is not None and open_calls(message):
+            await asyncio.sleep(answer_seconds)
+            await self._continue(message)
 
     async def ask(self, text: str, message_id: str) -> None:
         """Send a question, as often as it takes, and read the response to its end. First, the tab
@@ -128,7 +89,7 @@ class TabClient:
             if stream.status == 200 or await self._knows(message_id):
                 break
             await asyncio.sleep(RETRY_SECONDS)
-        if stream.end is None or stream.end["type"] == "error":
+        if not stream.has_good_end:
             await self.follow()
 
     async def follow(self) -> None:
@@ -138,7 +99,7 @@ class TabClient:
             if self.loaded is not None and not self.loaded["activeRunId"]:
                 return
             stream = await self._stream("GET", f"/api/chat/{self.chat}/stream")
-            if stream.end is not None and stream.end["type"] != "error":
+            if stream.has_good_end:
                 return
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -158,15 +119,53 @@ class TabClient:
             self.failed_loads.append((monotonic(), status))
             await asyncio.sleep(RETRY_SECONDS)
 
+    def _message(self) -> UIMessage | None:
+        """Return the response as it is shown when it has ended; None: there is none."""
+        if self.streams[-1].has_good_end:
+            return self.streams[-1].message()
+        last = self.loaded["messages"][-1]
+        return UIMessage.from_object(last) if last["role"] == "assistant" else None
+
+    async def _continue(self, message: UIMessage) -> None:
+        """Send the outputs and decisions that a response waits for, as often as it takes, and read
+        the rest of the response."""
+        calls = open_calls(message)
+        parts: list[Part] = [
+            _resolve(part) if isinstance(part, ToolPart) and part in calls else part
+            for part in message.parts
+        ]
+        message = msgspec.structs.replace(message, parts=parts)
+        self.resolved.append(message)
+        body = {
+            "id": self.chat,
+            "message": message.to_object(),
+            "trigger": "submit-message",
+            "messageId": message.id,
+        }
+        while True:
+            stream = await self._stream("POST", "/api/chat", body, continued=message)
+            if stream.status == 200 or not await self._waits():
+                break
+            await asyncio.sleep(RETRY_SECONDS)
+        if not stream.has_good_end:
+            await self.follow()
+
+    async def _waits(self) -> bool:
+        """Whether the response still waits for the client or the user."""
+        chat = await self.load()
+        return bool(open_calls(UIMessage.from_object(chat["messages"][-1])))
+
     async def _knows(self, message_id: str) -> bool:
         """Whether the chat contains a message."""
         chat = await self.load()
         return chat is not None and any(each["id"] == message_id for each in chat["messages"])
 
-    async def _stream(self, method: str, path: str, body: Any = None) -> Stream:
+    async def _stream(
+        self, method: str, path: str, body: Any = None, continued: UIMessage | None = None
+    ) -> Stream:
         """Read a response until it ends, the connection is lost, or the user reloads the tab."""
         process = self._connect()
-        stream = Stream(method, process.name, monotonic())
+        stream = Stream(method, process.name, monotonic(), continued=continued)
         self.streams.append(stream)
         with suppress(httpx.HTTPError):
             async with (
@@ -206,3 +205,13 @@ class TabClient:
     def _client(self) -> httpx.AsyncClient:
         headers = {"x-usechat-client": self.plan.client_version, "connection": "close"}
         return httpx.AsyncClient(trust_env=False, timeout=None, headers=headers)
+
+
+def _resolve(call: ToolPart) -> ToolPart:
+    """Return a call with the client's output, or the user's approval."""
+    if call.approval is None:
+        return msgspec.structs.replace(
+            call, state="output-available", output=output_of(call.tool_name)
+        )
+    approval = msgspec.structs.replace(call.approval, approved=True)
+    return msgspec.structs.replace(call, state="approval-responded", approval=approval)

@@ -1,4 +1,4 @@
-"""The app that each process of a fault test serves, configured by environment variables:
+"""The apps that the processes of a fault test serve, configured by environment variables:
 
 - FAULT_SLOT: the name of the process
 - FAULT_PROVIDER: base URL of the model
@@ -9,16 +9,19 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
+import signal
 
 from anthropic import AsyncAnthropic
-from usechat_server import Agent, create_app
+from usechat_server import Agent, ClientTool, StreamWriter, Turn, create_app
 from usechat_server.app import ChatApp
 from usechat_server.tools import ToolContext, tool
 
 from tests.faults import mutations
+from tests.faults.model import HELLO, PACE, message_text, output_of
 
-__all__ = ["chat"]
+__all__ = ["agent_app", "handler_app"]
 
 TOOL_SECONDS = 0.4
 
@@ -27,7 +30,7 @@ async def _run(name: str, context: ToolContext) -> str:
     _write(f"{name} {context.chat_id} begins")
     await asyncio.sleep(TOOL_SECONDS)
     _write(f"{name} {context.chat_id} ends")
-    return f"{name} done"
+    return output_of(name)
 
 
 def _write(line: str) -> None:
@@ -47,9 +50,45 @@ async def look(city: str, context: ToolContext) -> str:
     return await _run("look", context)
 
 
-def chat() -> ChatApp:
-    """Return the app."""
+@tool(needs_approval=True)
+async def refund(amount: int, context: ToolContext) -> str:
+    """Pay the customer back: a side effect, which must happen once, and only if approved."""
+    return await _run("refund", context)
+
+
+choose = ClientTool("choose", "Let the user choose a seat.", {"type": "object", "properties": {}})
+
+
+def agent_app() -> ChatApp:
+    """Return an app with an agent. Clients that know no approvals get one without `refund`."""
+    _prepare()
+    client = AsyncAnthropic(base_url=os.environ["FAULT_PROVIDER"], api_key="any")
+    old = Agent("claude-sonnet-5-5", client=client, tools=[charge, look, choose])
+    new = Agent("claude-sonnet-5-5", client=client, tools=[charge, look, choose, refund])
+
+    def choose_agent(turn: Turn) -> Agent:
+        return new if turn.client_version.major > 5 else old
+
+    return create_app(agent=choose_agent)
+
+
+def handler_app() -> ChatApp:
+    """Return an app with a handler, which writes the pieces of text that the question asks for."""
+    _prepare()
+
+    async def write_pieces(turn: Turn, writer: StreamWriter) -> None:
+        _, _, word = message_text(turn.messages[-1]).partition(" ")
+        if word == HELLO:
+            writer.text("Hello.")
+            return
+        for number in range(int(word)):
+            writer.text(f"a{number}.1 ")
+            await asyncio.sleep(PACE)
+
+    return create_app(handler=write_pieces)
+
+
+def _prepare() -> None:
+    faulthandler.register(signal.SIGUSR1)  # for a process that does not end
     if name := os.environ.get("USECHAT_FAULT_MUTATION"):
         mutations.apply(name)
-    client = AsyncAnthropic(base_url=os.environ["FAULT_PROVIDER"], api_key="any")
-    return create_app(Agent("claude-sonnet-5-5", client=client, tools=[charge, look]))
