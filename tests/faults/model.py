@@ -18,6 +18,7 @@ __all__ = [
     "Model",
     "Piece",
     "is_whole",
+    "is_whole_but_for_tools",
     "message_text",
     "open_calls",
     "output_of",
@@ -95,8 +96,20 @@ class Model:
 
 def is_whole(response: UIMessage | None, question: Question) -> bool:
     """Whether a response is what the model said, once, with the outputs of all tools."""
-    if response is None:
+    if response is None or not _has_whole_text(response, question):
         return False
+    outputs = sorted(str(call.output) for call in _calls(response, "output-available"))
+    return outputs == sorted(map(output_of, question.tools))
+
+
+def is_whole_but_for_tools(response: UIMessage, question: Question) -> bool:
+    """Whether a response is whole, but for a tool that was interrupted and shows that. A response
+    that waits may go on afterwards."""
+    calls = len(_calls(response, "output-available", "output-error"))
+    return _has_whole_text(response, question) and question.waits and calls == len(question.tools)
+
+
+def _has_whole_text(response: UIMessage, question: Question) -> bool:
     written = pieces(message_text(response))
     for step, count in (("b", question.before), ("a", question.after)):
         own = [piece for piece in written if piece.step == step]
@@ -104,9 +117,11 @@ def is_whole(response: UIMessage | None, question: Question) -> bool:
             return False
         if len({piece.attempt for piece in own}) > 1:
             return False
-    calls = [part for part in response.parts if isinstance(part, ToolPart)]
-    outputs = sorted(str(call.output) for call in calls if call.state == "output-available")
-    return outputs == sorted(map(output_of, question.tools))
+    return True
+
+
+def _calls(response: UIMessage, *states: str) -> list[ToolPart]:
+    return [part for part in response.parts if isinstance(part, ToolPart) and part.state in states]
 
 
 def message_text(message: UIMessage) -> str:

@@ -9,7 +9,14 @@ from ui_message_stream.messages import ToolPart, UIMessage
 from usechat_server.runs.checkpoints import CHECKPOINT_SECONDS, RENEWAL
 
 from tests.faults.campaign import Campaign
-from tests.faults.model import Piece, is_whole, message_text, open_calls, pieces
+from tests.faults.model import (
+    Piece,
+    is_whole,
+    is_whole_but_for_tools,
+    message_text,
+    open_calls,
+    pieces,
+)
 from tests.faults.plan import APPROVED_TOOL, SIDE_EFFECTS
 from tests.faults.records import FaultRecord, Turn
 from tests.faults.tab import TabClient
@@ -86,7 +93,7 @@ def _tab_problems(turn: Turn, tab: TabClient) -> Iterator[str]:
             stored = stored[: len(text)]
         if text != stored:
             yield f"was shown an end that is not stored: {_describe(message)}"
-        elif not (waits or is_interrupted or is_whole(message, turn.question)):
+        elif not (waits or is_interrupted or _may_finish(message, turn)):
             yield f"was shown a finish of half a response: {_describe(message)}"
     if turn.faults or any(fault.process in tab.processes for fault in turn.other_faults):
         return
@@ -97,6 +104,11 @@ def _tab_problems(turn: Turn, tab: TabClient) -> Iterator[str]:
     if errors or len(lost) > reloads or tab.shows_error or tab.failed_loads:
         statuses = [(stream.method, stream.status, stream.text) for stream in tab.streams]
         yield f"had errors though no fault touched it: {statuses} {tab.failed_loads}"
+
+
+def _may_finish(message: UIMessage, turn: Turn) -> bool:
+    question = turn.question
+    return is_whole(message, question) or is_whole_but_for_tools(message, question)
 
 
 def _explains(fault: FaultRecord, turn: Turn) -> bool:
