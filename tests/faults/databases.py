@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from tests.faults.link import Connect, unix
 from tests.faults.plan import Database
 from tests.harness.common import DEADLINE
 from tests.harness.postgres import postgres_server
-from tests.harness.serving import SCRIPTS
 
 __all__ = ["Postgres", "Sqlite", "open_database"]
 
@@ -62,8 +60,5 @@ class Postgres:
 
 
 def open_database(kind: Database, folder: Path, stack: ExitStack) -> Sqlite | Postgres:
-    """Return a database with the store's tables."""
-    database = Sqlite(folder) if kind == "sqlite" else Postgres(stack)
-    command = [str(SCRIPTS / "usechat-server"), "db", "upgrade", "--store", database.url()]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return database
+    """Return an empty database."""
+    return Sqlite(folder) if kind == "sqlite" else Postgres(stack)

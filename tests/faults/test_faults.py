@@ -15,8 +15,6 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
-from usechat_server.store.sql import SqlChatStore
-
 from tests.faults.campaign import Campaign
 from tests.faults.databases import open_database
 from tests.faults.deployment import Deployment
@@ -27,6 +25,7 @@ from tests.faults.short_plan import SHORT_PLAN
 from tests.harness.fake_provider import FakeProvider
 from tests.harness.postgres import NOT_INSTALLED, binary_directory
 from tests.harness.redis_server import redis_server
+from tests.harness.stores import open_store
 
 #: 0: those of every test run
 TURNS = int(os.environ.get("USECHAT_FAULT_TURNS", "0"))
@@ -63,9 +62,8 @@ async def _run(database: Database, rounds: Sequence[Round], folder: Path) -> Cam
         redis = servers.enter_context(redis_server())
         shared = open_database(database, folder, servers)
         deployment = Deployment(provider, redis, shared, folder)
-        store = SqlChatStore(shared.url())
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(store.aclose)
+            store = await stack.enter_async_context(open_store(shared.url()))
             await deployment.open(stack, mutation)
             campaign = Campaign(deployment, store, SEED)
             for number, plan in enumerate(rounds):

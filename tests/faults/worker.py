@@ -13,7 +13,6 @@ import faulthandler
 import os
 import signal
 
-from anthropic import AsyncAnthropic
 from usechat_server import Agent, ClientTool, StreamWriter, Turn, create_app
 from usechat_server.app import ChatApp
 from usechat_server.tools import ToolContext, tool
@@ -61,6 +60,9 @@ choose = ClientTool("choose", "Let the user choose a seat.", {"type": "object", 
 
 def agent_app() -> ChatApp:
     """Return an app with an agent. Clients that know no approvals get one without `refund`."""
+    # Its import takes longer than the start of the rest, and a handler needs none.
+    from anthropic import AsyncAnthropic
+
     _prepare()
     client = AsyncAnthropic(base_url=os.environ["FAULT_PROVIDER"], api_key="any")
     old = Agent("claude-sonnet-5-5", client=client, tools=[charge, look, choose])
