@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
+
 from tests.faults.campaign import Campaign
 from tests.faults.databases import open_database
 from tests.faults.deployment import Deployment
