@@ -51,8 +51,8 @@ def by_id(spans: list[ReceivedSpan]) -> dict[str, ReceivedSpan]:
 
 
 def children(receiver: OTLPReceiver, span: ReceivedSpan) -> list[str]:
-    found = [each for each in receiver.spans if each.parent_id == span.span_id]
-    return [each.name for each in sorted(found, key=lambda each: each.start)]
+    spans = [each for each in receiver.spans if each.parent_id == span.span_id]
+    return [each.name for each in sorted(spans, key=lambda each: each.start)]
 
 
 def test_a_run_has_a_span_for_each_call_and_each_operation_of_the_store(
