@@ -41,7 +41,8 @@ class Approvals(Protocol):
         ...
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
-        """Consume the decisions that the continued message brings, denials too.
+        """Consume the decisions that the continued message brings, denials too. Those of a stored
+        chat are checked and consumed when the store begins the turn.
 
         Returns:
             Tool call id → the user's decision.

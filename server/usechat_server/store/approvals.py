@@ -56,22 +56,25 @@ class StoredApprovals:
         return ApprovalRequest(approval_id)
 
     async def redeem(self, turn: Turn) -> Mapping[str, Decision]:
-        """See `Approvals`. Raises ChatError (400, 403 or 409), StoreUnavailable."""
-        calls = decided_calls(turn)
+        """See `Approvals`. The begin of the turn consumes the decisions. Raises ChatError (400)."""
+        return {call.tool_call_id: call.decision for call in decided_calls(turn)}
 
-        async def transaction(connection: AsyncConnection) -> None:  # all of them, or none
+    async def consume(self, connection: AsyncConnection, turn: Turn) -> None:
+        """Consume the decisions in the transaction that begins their turn: otherwise they would be
+        used up without that their calls run, if the process ended or the store failed in between.
+
+        Raises:
+            ChatError: One of them is not valid (400, 403 or 409).
+        """
+        if calls := decided_calls(turn):
             chat = await _lock_chat(connection, turn)
             for call in calls:
-                await self._redeem(connection, chat, call)
-
-        if calls:
-            await self._database.write(transaction)
-        return {call.tool_call_id: call.decision for call in calls}
+                await self._consume(connection, chat, call)
 
     def prover(self, turn: Turn) -> None:
         """See `Approvals`."""
 
-    async def _redeem(
+    async def _consume(
         self, connection: AsyncConnection, chat: int | None, call: DecidedCall
     ) -> None:
         query = select(approvals).filter_by(chat=chat, id=call.approval_id)

@@ -72,7 +72,8 @@ class SqlChatStore(ChatStore):
 
     def __init__(self, url: str, *, clock: Callable[[], float] | None = None) -> None:
         self.database: Database = Database(url)
-        self.approvals: Approvals = StoredApprovals(self.database)
+        self._approvals = StoredApprovals(self.database)
+        self.approvals: Approvals = self._approvals
         #: what stops the run of a chat, in each event loop of an app
         self._stops: WeakKeyDictionary[
             asyncio.AbstractEventLoop, Callable[[str | None, str], Awaitable[None]]
@@ -122,6 +123,7 @@ class SqlChatStore(ChatStore):
         self, turn: Turn, *, run_id: str, epoch: int = 0, request_digest: str = ""
     ) -> int:
         async def transaction(connection: AsyncConnection) -> int:
+            await self._approvals.consume(connection, turn)
             chat = await writes.open_chat(connection, turn, run_id)
             await writes.store_history(connection, chat, turn, run_id)
             begun = await writes.open_turn(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from secrets import token_hex
 from time import time
 from typing import Any
 
@@ -14,6 +17,7 @@ from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import ChatError, Turn
 from usechat_server.approvals.base import LIFETIME
 from usechat_server.store.approvals import StoredApprovals
+from usechat_server.store.base import ChatChanged
 from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Decision
 
@@ -59,6 +63,13 @@ async def decided_turn(store: SqlChatStore, message_id: str, **approvals: Any) -
     return await store.turn(request, "ann", NEWEST_CLIENT_VERSION)
 
 
+async def redeem(store: SqlChatStore, turn: Turn) -> Mapping[str, Decision]:
+    """Begin a turn, and return the decisions that it brought."""
+    decisions = await store.approvals.redeem(turn)
+    await store.begin(turn, run_id=token_hex(8))
+    return decisions
+
+
 async def test_a_decision_is_redeemed_once(store: SqlChatStore) -> None:
     message, one, two = await request_approvals(store, "t1", "t2")
     turn = await decided_turn(
@@ -67,13 +78,22 @@ async def test_a_decision_is_redeemed_once(store: SqlChatStore) -> None:
         t1={"id": one, "approved": True},
         t2={"id": two, "approved": False, "reason": "No."},
     )
-    assert await store.approvals.redeem(turn) == {
+    assert await redeem(store, turn) == {
         "t1": Decision(approved=True),
         "t2": Decision(approved=False, reason="No."),
     }
     with pytest.raises(ChatError, match="already used") as refusal:
-        await store.approvals.redeem(turn)
+        await redeem(store, turn)
     assert refusal.value.status == 409
+
+
+async def test_a_decision_is_not_used_up_by_a_turn_that_cannot_begin(store: SqlChatStore) -> None:
+    message, one = await request_approvals(store, "t1")
+    turn = await decided_turn(store, message, t1={"id": one, "approved": True})
+    await store.approvals.redeem(turn)
+    with pytest.raises(ChatChanged):
+        await store.begin(turn, run_id="r1")  # which has begun before
+    assert await redeem(store, turn) == {"t1": Decision(approved=True)}
 
 
 async def test_one_of_many_processes_redeems_a_decision(store: SqlChatStore, url: str) -> None:
@@ -82,7 +102,7 @@ async def test_one_of_many_processes_redeems_a_decision(store: SqlChatStore, url
     async with open_store(url) as other:
         stores = [store, other] * 4
         outcomes = await asyncio.gather(
-            *(store.approvals.redeem(turn) for store in stores), return_exceptions=True
+            *(redeem(store, turn) for store in stores), return_exceptions=True
         )
     assert outcomes.count({"t1": Decision(approved=True)}) == 1
     assert sum(isinstance(outcome, ChatError) for outcome in outcomes) == len(stores) - 1
@@ -112,10 +132,10 @@ async def test_a_decision_is_valid_for_one_call(
     message, one = await request_approvals(store, "t1")
     turn = await decided_turn(store, message, t1={"id": one, "approved": True})
     with pytest.raises(ChatError) as refusal:
-        await store.approvals.redeem(with_call(turn, **changed))
+        await redeem(store, with_call(turn, **changed))
     assert refusal.value.status == 403
     # It was not used up by that.
-    assert await store.approvals.redeem(turn) == {"t1": Decision(approved=True)}
+    assert await redeem(store, turn) == {"t1": Decision(approved=True)}
 
 
 async def test_a_decision_is_valid_in_one_chat_of_one_user(store: SqlChatStore) -> None:
@@ -124,7 +144,7 @@ async def test_a_decision_is_valid_in_one_chat_of_one_user(store: SqlChatStore) 
     await complete_turn(store, "bob", message=user_message("u1"), user_id="bob")
     for other in (replace(turn, user="bob"), replace(turn, chat_id="c2"), replace(turn, user=None)):
         with pytest.raises(ChatError) as refusal:
-            await store.approvals.redeem(other)
+            await redeem(store, other)
         assert refusal.value.status == 403
 
 
@@ -133,9 +153,9 @@ async def test_decisions_are_redeemed_all_or_none(store: SqlChatStore) -> None:
     good = {"t1": {"id": one, "approved": True}}
     turn = await decided_turn(store, message, **good, t2={"id": two, "approved": True})
     with pytest.raises(ChatError):
-        await store.approvals.redeem(with_call(turn, input={"zone": "CET"}))
+        await redeem(store, with_call(turn, input={"zone": "CET"}))
     alone = await decided_turn(store, message, **good)
-    assert await store.approvals.redeem(alone) == {"t1": Decision(approved=True)}
+    assert await redeem(store, alone) == {"t1": Decision(approved=True)}
 
 
 async def test_an_approval_request_expires(store: SqlChatStore) -> None:
@@ -143,7 +163,7 @@ async def test_an_approval_request_expires(store: SqlChatStore) -> None:
     turn = await decided_turn(store, message, t1={"id": one, "approved": True})
     late = StoredApprovals(store.database, clock=lambda: time() + LIFETIME + 1)
     with pytest.raises(ChatError, match="has expired") as refusal:
-        await late.redeem(turn)
+        await store.database.write(partial(late.consume, turn=turn))
     assert refusal.value.status == 409
 
 

@@ -129,7 +129,6 @@ async def start_run(
             content=state.settings.trace_content,
         )
         turn = replace(turn, decisions=decisions, trace=trace)
-        audit_decisions(turn, request.scope)
         if store is not None:
             try:
                 lease.epoch = await store.begin(
@@ -141,6 +140,7 @@ async def start_run(
                 raise
             if turn.revision == 0:
                 state.chat_created(turn)
+        audit_decisions(turn, request.scope)
         return turn, responder
 
     ids = message_ids(chat_request) if shares_chats else MessageIds()
