@@ -20,9 +20,8 @@ from time import perf_counter, process_time
 import uvloop
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from ui_message_stream.messages import UIMessage
-from usechat_server.store import database
-from usechat_server.store.database_url import DatabaseURL
-from usechat_server.store.engine import create_engine
+from usechat_server.store import postgres
+from usechat_server.store.postgres import create_engine
 from usechat_server.store.sql import SqlChatStore
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -37,7 +36,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=300, help="turns of each measurement")
     parser.add_argument("--repeat", type=int, default=3, help="measurements of each row")
     options = parser.parse_args()
-    drivers: dict[str, Callable[[DatabaseURL], AsyncEngine]] = {"psycopg": create_engine}
+    drivers: dict[str, Callable[[str], AsyncEngine]] = {"psycopg": create_engine}
     if find_spec("asyncpg"):
         drivers["asyncpg"] = _asyncpg_engine
     print(f"{'driver':10} {'at once':>7} {'p50 ms':>8} {'p95 ms':>8} {'CPU ms':>7} {'turns/s':>8}")
@@ -45,18 +44,18 @@ def main() -> None:
         url = server.database()
         for number in range(options.repeat):
             for name, create in drivers.items():
-                database.create_engine = create
+                postgres.create_engine = create
                 for concurrency in (1, 50):
                     prefix = f"{name}-{concurrency}-{number}"
                     row = uvloop.run(_measure(url, options.turns, concurrency, prefix))
                     print(f"{name:10} {concurrency:7} {row}", flush=True)
 
 
-def _asyncpg_engine(url: DatabaseURL) -> AsyncEngine:
+def _asyncpg_engine(address: str) -> AsyncEngine:
     import asyncpg
     from psycopg.conninfo import conninfo_to_dict
 
-    parameters = conninfo_to_dict(url.address)
+    parameters = conninfo_to_dict(address)
     connect = partial(
         asyncpg.connect,
         user=parameters["user"],

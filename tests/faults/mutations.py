@@ -26,8 +26,8 @@ def _fencing() -> None:
             _replace(scripts, name, script.replace("return 'fenced'", "return nil"))
     lock_turn = writes.lock_turn
 
-    async def lock(*arguments: Any) -> Any:
-        turn = await lock_turn(*arguments)
+    def lock(*arguments: Any) -> Any:
+        turn = lock_turn(*arguments)
         return None if turn is None else turn._replace(epoch=_AnyEpoch())
 
     _replace(writes, "lock_turn", lock)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from time import time
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, insert, select, update
 from ui_message_stream import json_codec
 from ui_message_stream.chunks import ToolInputAvailable
 
@@ -47,10 +46,10 @@ class StoredApprovals:
             "expires_at": int((self._clock() + LIFETIME) * 1e6),
         }
 
-        async def transaction(connection: AsyncConnection) -> None:
+        def transaction(connection: Connection) -> None:
             # Without a row, the chat was deleted: no client can decide.
-            if (chat := await _lock_chat(connection, turn)) is not None:
-                await connection.execute(insert(approvals).values(chat=chat, **values))
+            if (chat := _lock_chat(connection, turn)) is not None:
+                connection.execute(insert(approvals).values(chat=chat, **values))
 
         await self._database.write(transaction)
         return ApprovalRequest(approval_id)
@@ -59,7 +58,7 @@ class StoredApprovals:
         """See `Approvals`. The begin of the turn consumes the decisions. Raises ChatError (400)."""
         return {call.tool_call_id: call.decision for call in decided_calls(turn)}
 
-    async def consume(self, connection: AsyncConnection, turn: Turn) -> None:
+    def consume(self, connection: Connection, turn: Turn) -> None:
         """Consume the decisions in the transaction that begins their turn: otherwise they would be
         used up without that their calls run, if the process ended or the store failed in between.
 
@@ -67,18 +66,16 @@ class StoredApprovals:
             ChatError: One of them is not valid (400, 403 or 409).
         """
         if calls := decided_calls(turn):
-            chat = await _lock_chat(connection, turn)
+            chat = _lock_chat(connection, turn)
             for call in calls:
-                await self._consume(connection, chat, call)
+                self._consume(connection, chat, call)
 
     def prover(self, turn: Turn) -> None:
         """See `Approvals`."""
 
-    async def _consume(
-        self, connection: AsyncConnection, chat: int | None, call: DecidedCall
-    ) -> None:
+    def _consume(self, connection: Connection, chat: int | None, call: DecidedCall) -> None:
         query = select(approvals).filter_by(chat=chat, id=call.approval_id)
-        record = (await connection.execute(query)).one_or_none()
+        record = connection.execute(query).one_or_none()
         if record is None or not _is_for_call(record, call):
             why = "it was not given for this call in this chat, or the call was changed"
             raise approval_error(call.tool_name, why, Forbidden)
@@ -87,13 +84,13 @@ class StoredApprovals:
         now = int(self._clock() * 1e6)
         if record.expires_at <= now:
             raise approval_error(call.tool_name, "it has expired", ChatConflict)
-        await connection.execute(update(approvals).filter_by(key=record.key).values(used_at=now))
+        connection.execute(update(approvals).filter_by(key=record.key).values(used_at=now))
 
 
-async def _lock_chat(connection: AsyncConnection, turn: Turn) -> int | None:
+def _lock_chat(connection: Connection, turn: Turn) -> int | None:
     """Lock the chat and return its key, so that concurrent decisions are handled one by one."""
     query = select(chats.c.key).filter_by(owner=rows.owner(turn.user), id=turn.chat_id)
-    return await connection.scalar(query.with_for_update())
+    return connection.scalar(query.with_for_update())
 
 
 def _is_for_call(record: Row[Any], call: DecidedCall) -> bool:

@@ -44,7 +44,7 @@ def classify(error: Exception, label: str) -> Exception:
     """
     if isinstance(error, exc.TimeoutError | OSError):
         return StoreUnavailable()
-    if not isinstance(error, exc.DBAPIError):
+    if not isinstance(error, exc.DBAPIError | sqlite3.Error):
         return error
     match _kind(error):
         case "ours":
@@ -67,10 +67,11 @@ def is_standby(error: BaseException) -> bool:
     return _sqlstate(error) == "25006"
 
 
-def _kind(error: exc.DBAPIError) -> str:
-    if isinstance(error.orig, sqlite3.Error):
-        return _SQLITE_KINDS.get(getattr(error.orig, "sqlite_errorcode", -1) & 0xFF, "unavailable")
-    state = _sqlstate(error.orig)
+def _kind(error: exc.DBAPIError | sqlite3.Error) -> str:
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return _SQLITE_KINDS.get(getattr(cause, "sqlite_errorcode", -1) & 0xFF, "unavailable")
+    state = _sqlstate(cause)
     if state is None:
         # The driver itself: of its errors, those are not of the connection.
         if isinstance(error, exc.DataError):

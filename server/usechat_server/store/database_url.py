@@ -72,8 +72,8 @@ def _sqlite(url: URL) -> DatabaseURL:
     file = Path(url.database or "").absolute()
     if not file.parent.is_dir():
         raise ValueError(f"the store's folder does not exist: {file.parent}")
-    address = url.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
-    return DatabaseURL(file, address, url.set(drivername="sqlite").render_as_string())
+    url = url.set(drivername="sqlite")
+    return DatabaseURL(file, url.render_as_string(hide_password=False), url.render_as_string())
 
 
 def _postgres(rest: str) -> DatabaseURL:

@@ -8,13 +8,15 @@ twice. What was deleted does not make the file smaller, but it has room for as m
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from usechat_server.errors import StoreUnavailable
 
-__all__ = ["check_space", "has_ample_space"]
+__all__ = ["check_space"]
 
 #: Bytes that messages leave free, for deletions.
 _RESERVE = 64 * 1024 * 1024
@@ -22,29 +24,28 @@ _RESERVE = 64 * 1024 * 1024
 _AMPLE = 4 * _RESERVE
 
 
-def has_ample_space(file: Path) -> bool:
-    """Whether any message can be stored."""
-    return shutil.disk_usage(file.parent).free - _log_size(file) > _AMPLE
-
-
-async def check_space(connection: AsyncConnection, file: Path, size: int) -> None:
-    """Empty the log, and check that messages can be stored.
+def check_space(connection: Connection, file: Path, adds: Callable[[], int]) -> None:
+    """Check that messages can be stored. If the disk has not much room, the log is emptied first.
 
     Of a disk of less than 256 MB, a quarter stays free.
 
     Args:
         connection: A connection outside of a transaction.
         file: The file of the database.
-        size: Their bytes; 0 is never refused.
+        adds: Returns their bytes; 0 is never refused.
 
     Raises:
         StoreUnavailable: The disk is almost full.
     """
+    if shutil.disk_usage(file.parent).free - _log_size(file) > _AMPLE:
+        return
+    driver: Any = connection.connection.driver_connection
     # Copies it into the file. A deletion may need as much space there as what it deletes.
-    await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    free_pages = await connection.exec_driver_sql("PRAGMA freelist_count")
-    page_size = await connection.exec_driver_sql("PRAGMA page_size")
-    reusable = free_pages.scalar_one() * page_size.scalar_one()
+    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    [[free_pages], [page_size]] = [
+        driver.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_size")
+    ]
+    size, reusable = adds(), free_pages * page_size
     disk = shutil.disk_usage(file.parent)
     free, reserve = disk.free - _log_size(file), min(_RESERVE, disk.total // 4)
     # The log may use half of the reserve, so that deletions make room.

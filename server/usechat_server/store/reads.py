@@ -7,8 +7,7 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, select, tuple_
 
 from usechat_server.errors import InvalidRequest
 from usechat_server.store import rows
@@ -26,36 +25,34 @@ __all__ = [
 ]
 
 
-async def chat(connection: AsyncConnection, user: str | None, chat_id: str) -> Row[Any] | None:
+def chat(connection: Connection, user: str | None, chat_id: str) -> Row[Any] | None:
     """Return a user's chat, or None."""
     query = select(chats).filter_by(owner=rows.owner(user), id=chat_id)
-    return (await connection.execute(query)).one_or_none()
+    return connection.execute(query).one_or_none()
 
 
-async def lock_any_chat(connection: AsyncConnection) -> None:
+def lock_any_chat(connection: Connection) -> None:
     """Lock a row that no other transaction has locked, which a database that cannot be written
     refuses."""
     query = select(chats.c.key).limit(1).with_for_update(skip_locked=True)
-    await connection.execute(query)
+    connection.execute(query)
 
 
-async def contents(connection: AsyncConnection, chat: Row[Any]) -> Sequence[str]:
+def contents(connection: Connection, chat: Row[Any]) -> Sequence[str]:
     """Return the messages of a chat's current branch, in order, as stored."""
     query = select(messages.c.content).filter_by(chat=chat.key, branch=0)
-    return (await connection.scalars(query.order_by(messages.c.position))).all()
+    return connection.scalars(query.order_by(messages.c.position)).all()
 
 
-async def contents_and_active_message_id(
-    connection: AsyncConnection, chat: Row[Any]
+def contents_and_active_message_id(
+    connection: Connection, chat: Row[Any]
 ) -> tuple[Sequence[str], str | None]:
     """Return the same, and the id of the message that the active run writes."""
     active_message_id = select(turns.c.message_id).filter_by(run_id=chat.run_id)
-    return await contents(connection, chat), await connection.scalar(active_message_id)
+    return contents(connection, chat), connection.scalar(active_message_id)
 
 
-async def chat_page(
-    connection: AsyncConnection, user: str | None, cursor: str | None, limit: int
-) -> ChatPage:
+def chat_page(connection: Connection, user: str | None, cursor: str | None, limit: int) -> ChatPage:
     """Return the chats after a cursor. Raises InvalidRequest for an invalid cursor.
 
     A chat moves to the front when it is written to, so no other chat is left out or comes twice.
@@ -65,21 +62,21 @@ async def chat_page(
     if cursor is not None:
         position = tuple_(*_parse_cursor(cursor))
         query = query.where(tuple_(chats.c.updated_at, chats.c.key) < position)
-    found_rows = (await connection.execute(query.limit(limit + 1))).all()
+    found_rows = connection.execute(query.limit(limit + 1)).all()
     page_rows = found_rows[:limit]
     next_cursor = _cursor(page_rows[-1]) if len(found_rows) > limit else None
     return ChatPage([rows.chat(row) for row in page_rows], next_cursor)
 
 
-async def chat_turns(
-    connection: AsyncConnection, chat: Row[Any], after: str | None, limit: int | None
+def chat_turns(
+    connection: Connection, chat: Row[Any], after: str | None, limit: int | None
 ) -> list[StoredTurn]:
     """Return a chat's turns after a run, with their model calls."""
     query = select(turns).filter_by(chat=chat.key)
     if after is not None:
         last = select(turns.c.key).filter_by(chat=chat.key, run_id=after).scalar_subquery()
         query = query.where(turns.c.key > last)
-    turn_rows = (await connection.execute(query.order_by(turns.c.key).limit(limit))).all()
+    turn_rows = connection.execute(query.order_by(turns.c.key).limit(limit)).all()
     if not turn_rows:
         return []
     of_turns = select(steps).join(turns, steps.c.turn == turns.c.key)
@@ -87,12 +84,12 @@ async def chat_turns(
         turns.c.chat == chat.key, turns.c.key.between(turn_rows[0].key, turn_rows[-1].key)
     )
     step_rows: dict[int, list[Row[Any]]] = {}
-    for row in await connection.execute(of_turns.order_by(steps.c.turn, steps.c.number)):
+    for row in connection.execute(of_turns.order_by(steps.c.turn, steps.c.number)):
         step_rows.setdefault(row.turn, []).append(row)
     return [rows.turn(row, step_rows.get(row.key, [])) for row in turn_rows]
 
 
-async def open_turns(connection: AsyncConnection) -> list[OpenTurn]:
+def open_turns(connection: Connection) -> list[OpenTurn]:
     """Return the turns without an end."""
     query = (
         select(chats.c.owner, chats.c.id, turns)
@@ -109,7 +106,7 @@ async def open_turns(connection: AsyncConnection) -> list[OpenTurn]:
             row.epoch,
             row.process is not None,
         )
-        for row in await connection.execute(query)
+        for row in connection.execute(query)
     ]
 
 

@@ -6,8 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from usechat_server.store import rows
 from usechat_server.store.database import Database
@@ -19,17 +18,17 @@ __all__ = ["delete_chat", "delete_user", "prune"]
 BATCH = 20
 
 
-async def delete_chat(connection: AsyncConnection, user: str | None, chat_id: str) -> bool:
+def delete_chat(connection: Connection, user: str | None, chat_id: str) -> bool:
     """Delete a chat, but not what it cost. Returns whether there was such a chat."""
     chat = {"owner": rows.owner(user), "id": chat_id}
     kept = select(chats.c.owner, turns.c.run_id, turns.c.started_at, *steps.c[1:])
     kept = kept.join_from(steps, turns, steps.c.turn == turns.c.key)
     kept = kept.join(chats, turns.c.chat == chats.c.key)
     kept = kept.where(chats.c.owner == chat["owner"], chats.c.id == chat["id"])
-    await connection.execute(
+    connection.execute(
         insert(deleted_steps).from_select([column.name for column in kept.selected_columns], kept)
     )
-    return (await connection.execute(delete(chats).filter_by(**chat))).rowcount > 0
+    return connection.execute(delete(chats).filter_by(**chat)).rowcount > 0
 
 
 async def prune(database: Database, age: timedelta) -> int:
@@ -64,8 +63,6 @@ async def _delete(database: Database, table: Any, condition: ColumnElement[bool]
     return total
 
 
-async def _delete_batch(
-    connection: AsyncConnection, table: Any, condition: ColumnElement[bool]
-) -> int:
+def _delete_batch(connection: Connection, table: Any, condition: ColumnElement[bool]) -> int:
     batch = select(table.c.key).where(condition).limit(BATCH)
-    return (await connection.execute(delete(table).where(table.c.key.in_(batch)))).rowcount
+    return connection.execute(delete(table).where(table.c.key.in_(batch))).rowcount

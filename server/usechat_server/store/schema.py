@@ -35,7 +35,7 @@ def newest() -> str:
 async def current(database: Database) -> str | None:
     """Return the revision of a database, or None if it has no tables yet. Raises
     StoreUnavailable."""
-    return await database.read(lambda connection: connection.run_sync(_current))
+    return await database.read(_current)
 
 
 async def upgrade(database: Database) -> None:
@@ -48,7 +48,7 @@ async def upgrade(database: Database) -> None:
         StoreUnavailable: The database cannot be reached.
     """
     try:
-        await database.write(lambda connection: connection.run_sync(_upgrade), seconds=None)
+        await database.write(_upgrade, seconds=None)
     except exc.DBAPIError as error:  # such as tables of the same name, without a revision
         raise StoreNotReady(f"{database} cannot be upgraded: {describe(error)}") from error
 
@@ -74,9 +74,7 @@ async def check(database: Database) -> None:
 async def prepare(database: Database) -> None:
     """Check the tables when an app starts. A new SQLite file gets them first: it is empty, so
     nothing can be lost."""
-    if database.is_file and not await database.read(
-        lambda connection: connection.run_sync(_table_names)
-    ):
+    if database.is_file and not await database.read(_table_names):
         await upgrade(database)
     await check(database)
 

@@ -13,8 +13,7 @@ from itertools import islice
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Row, exc, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, exc, update
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 
@@ -122,20 +121,22 @@ class SqlChatStore(ChatStore):
     async def begin(
         self, turn: Turn, *, run_id: str, epoch: int = 0, request_digest: str = ""
     ) -> int:
-        async def transaction(connection: AsyncConnection) -> int:
-            await self._approvals.consume(connection, turn)
-            chat = await writes.open_chat(connection, turn, run_id)
-            await writes.store_history(connection, chat, turn, run_id)
-            begun = await writes.open_turn(
+        process = self._process.get()
+
+        def transaction(connection: Connection) -> int:
+            self._approvals.consume(connection, turn)
+            chat = writes.open_chat(connection, turn, run_id)
+            writes.store_history(connection, chat, turn, run_id)
+            begun = writes.open_turn(
                 connection,
                 chat,
                 turn,
                 run_id=run_id,
                 epoch=epoch,
-                process=self._process.get(),
+                process=process,
                 request_digest=request_digest,
             )
-            await self.ownership.renew_lease(connection)
+            self.ownership.renew_lease(connection, process)
             return begun
 
         try:
@@ -146,11 +147,11 @@ class SqlChatStore(ChatStore):
     async def checkpoint(
         self, turn: Turn, message: UIMessage, *, run_id: str, epoch: int = 0
     ) -> bool:
-        async def transaction(connection: AsyncConnection) -> bool:
-            row = await writes.lock_turn(connection, run_id)
+        def transaction(connection: Connection) -> bool:
+            row = writes.lock_turn(connection, run_id)
             if row is None or row.outcome is not None or epoch < row.epoch:
                 return False
-            return await writes.save_message(connection, row, message, run_id=run_id, epoch=epoch)
+            return writes.save_message(connection, row, message, run_id=run_id, epoch=epoch)
 
         return await self.database.write(transaction, adds=partial(writes.size, message))
 
@@ -165,20 +166,18 @@ class SqlChatStore(ChatStore):
         epoch: int = 0,
         log_position: str | None = None,
     ) -> bool:
-        async def transaction(
-            connection: AsyncConnection, *, has_message: bool, stored_steps: Sequence[Step]
+        def transaction(
+            connection: Connection, *, has_message: bool, stored_steps: Sequence[Step]
         ) -> bool:
-            row = await writes.lock_turn(connection, run_id)
+            row = writes.lock_turn(connection, run_id)
             if row is None or epoch < row.epoch:
                 return False
             if row.outcome is not None:
                 return epoch == row.epoch
             if has_message:
                 place = {"epoch": epoch, "log_position": log_position}
-                await writes.save_message(connection, row, message, run_id=run_id, **place)
-            await writes.end_turn(
-                connection, row, outcome, stored_steps, run_id=run_id, epoch=epoch
-            )
+                writes.save_message(connection, row, message, run_id=run_id, **place)
+            writes.end_turn(connection, row, outcome, stored_steps, run_id=run_id, epoch=epoch)
             return True
 
         # What the database refuses is left out; it has been logged.
@@ -214,8 +213,8 @@ class SqlChatStore(ChatStore):
             return None
         rename = update(chats).filter_by(owner=rows.owner(user), id=chat_id).values(title=title)
 
-        async def transaction(connection: AsyncConnection) -> Chat | None:
-            row = (await connection.execute(rename.returning(chats))).one_or_none()
+        def transaction(connection: Connection) -> Chat | None:
+            row = connection.execute(rename.returning(chats)).one_or_none()
             return None if row is None else rows.chat(row)
 
         return await self.database.write(transaction)
@@ -273,15 +272,16 @@ class SqlChatStore(ChatStore):
 
     async def _end_orphan(self, run_id: str) -> None:
         """End an open turn that no process runs. Raises ChatBusy if one may run it."""
+        process = self._process.get()
 
-        async def transaction(connection: AsyncConnection) -> None:
-            turn = await writes.lock_turn(connection, run_id)
-            owner = await self.ownership.owner_of(connection, run_id)
+        def transaction(connection: Connection) -> None:
+            turn = writes.lock_turn(connection, run_id)
+            owner = self.ownership.owner_of(connection, run_id, process)
             if turn is None or owner is None:
                 return
             if owner.is_alive:
                 raise ChatBusy(owner)
-            await writes.interrupt_locked_turn(connection, turn, run_id)
+            writes.interrupt_locked_turn(connection, turn, run_id)
 
         await self.database.write(transaction)
 
@@ -289,14 +289,14 @@ class SqlChatStore(ChatStore):
         self,
         user: str | None,
         chat_id: str,
-        read: Callable[[AsyncConnection, Row[Any]], Awaitable[Details]],
+        read: Callable[[Connection, Row[Any]], Details],
     ) -> tuple[Row[Any], Details] | None:
         """Return the row of a user's chat and what `read` reads of it, or None if there is no such
         chat."""
 
-        async def transaction(connection: AsyncConnection) -> tuple[Row[Any], Details] | None:
-            chat = await reads.chat(connection, user, chat_id)
-            return None if chat is None else (chat, await read(connection, chat))
+        def transaction(connection: Connection) -> tuple[Row[Any], Details] | None:
+            chat = reads.chat(connection, user, chat_id)
+            return None if chat is None else (chat, read(connection, chat))
 
         return await self.database.read(transaction) if is_storable(chat_id) else None
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, func, insert, select, update
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.results import Outcome, Step
@@ -42,7 +41,7 @@ def added_size(turn: Turn) -> int:
     return sum(map(size, turn.messages if turn.revision == 0 else turn.messages[-1:]))
 
 
-async def open_chat(connection: AsyncConnection, turn: Turn, run_id: str) -> int:
+def open_chat(connection: Connection, turn: Turn, run_id: str) -> int:
     """Create or lock the chat that the turn's history is of, and return its key.
 
     Raises:
@@ -54,27 +53,27 @@ async def open_chat(connection: AsyncConnection, turn: Turn, run_id: str) -> int
     identity = {"owner": rows.owner(turn.user), "id": turn.chat_id}
     if turn.revision == 0:
         new = {**identity, **values, "created_at": now, "revision": 1, "branches": 0}
-        key = await connection.scalar(insert(chats).values(new).returning(chats.c.key))
+        key = connection.scalar(insert(chats).values(new).returning(chats.c.key))
     else:
         statement = update(chats).filter_by(**identity, revision=turn.revision)
         statement = statement.values({**values, "revision": turn.revision + 1})
-        key = await connection.scalar(statement.returning(chats.c.key))
+        key = connection.scalar(statement.returning(chats.c.key))
     if key is None:
         raise ChatChanged
     return int(key)
 
 
-async def store_history(connection: AsyncConnection, chat: int, turn: Turn, run_id: str) -> None:
+def store_history(connection: Connection, chat: int, turn: Turn, run_id: str) -> None:
     """Store the turn's history. Messages that it no longer has become a branch."""
-    stored_ids = await _message_ids(connection, chat)
+    stored_ids = _message_ids(connection, chat)
     for message in turn.messages:
         if message.id in turn.resolved_messages:
             resolved = _update_message(chat, message.id).values(content=rows.content(message))
-            await connection.execute(resolved)
+            connection.execute(resolved)
     if turn.continued is not None and turn.continued.id in stored_ids:
         # Messages after it stay, as in the client.
         values = {"content": rows.content(turn.continued), "run_id": run_id}
-        await connection.execute(_update_message(chat, turn.continued.id).values(values))
+        connection.execute(_update_message(chat, turn.continued.id).values(values))
         return
     unchanged = 0
     for message, stored_id in zip(turn.messages, stored_ids, strict=False):
@@ -84,15 +83,15 @@ async def store_history(connection: AsyncConnection, chat: int, turn: Turn, run_
     newest = turn.messages[-1]
     if unchanged == len(turn.messages) and newest.role == "user":
         query = select(messages.c.content).filter_by(chat=chat, branch=0, id=newest.id)
-        if await connection.scalar(query) != rows.content(newest):
+        if connection.scalar(query) != rows.content(newest):
             unchanged -= 1  # it was edited
     if unchanged < len(stored_ids):
-        await move_to_branch(connection, chat, unchanged)
-    await _insert(connection, chat, unchanged, turn.messages[unchanged:], run_id=None)
+        move_to_branch(connection, chat, unchanged)
+    _insert(connection, chat, unchanged, turn.messages[unchanged:], run_id=None)
 
 
-async def open_turn(
-    connection: AsyncConnection,
+def open_turn(
+    connection: Connection,
     chat: int,
     turn: Turn,
     *,
@@ -103,7 +102,7 @@ async def open_turn(
 ) -> int:
     """Store that the turn is running in a process. Return its epoch."""
     if epoch:
-        last = await connection.scalar(select(func.max(turns.c.epoch)).filter_by(chat=chat))
+        last = connection.scalar(select(func.max(turns.c.epoch)).filter_by(chat=chat))
         epoch = max(epoch, (last or 0) + 1)
     values = {
         "chat": chat,
@@ -115,7 +114,7 @@ async def open_turn(
         "request_digest": request_digest,
         "request": turn.to_json(with_history=False).decode(),
     }
-    await connection.execute(insert(turns).values(values))
+    connection.execute(insert(turns).values(values))
     return epoch
 
 
@@ -135,11 +134,11 @@ class LockedTurn(NamedTuple):
     active_run_id: str | None
 
 
-async def lock_turn(connection: AsyncConnection, run_id: str) -> LockedTurn | None:
+def lock_turn(connection: Connection, run_id: str) -> LockedTurn | None:
     """Lock the chat of a turn. Returns None if the chat was deleted."""
-    chat = await connection.scalar(select(turns.c.chat).filter_by(run_id=run_id))
+    chat = connection.scalar(select(turns.c.chat).filter_by(run_id=run_id))
     lock = select(chats.c.run_id).filter_by(key=chat).with_for_update()
-    if (chat_row := (await connection.execute(lock)).one_or_none()) is None:
+    if (chat_row := connection.execute(lock).one_or_none()) is None:
         return None
     query = select(
         turns.c.key,
@@ -149,12 +148,12 @@ async def lock_turn(connection: AsyncConnection, run_id: str) -> LockedTurn | No
         turns.c.log_id,
         turns.c.log_position,
     )
-    turn_row = (await connection.execute(query.filter_by(run_id=run_id))).one()
+    turn_row = connection.execute(query.filter_by(run_id=run_id)).one()
     return LockedTurn(*turn_row, chat_row.run_id)
 
 
-async def save_message(
-    connection: AsyncConnection,
+def save_message(
+    connection: Connection,
     turn: LockedTurn,
     message: UIMessage,
     *,
@@ -171,21 +170,21 @@ async def save_message(
         turn_values: What is stored about the turn: its epoch, and the place in its log.
     """
     values = {"content": rows.content(message), "updated_at": rows.now()}
-    await connection.execute(update(turns).filter_by(key=turn.key).values(turn_values))
-    await _touch_chat(connection, turn)
+    connection.execute(update(turns).filter_by(key=turn.key).values(turn_values))
+    _touch_chat(connection, turn)
     own_message = _update_message(turn.chat, message.id).where(messages.c.run_id == run_id)
-    if (await connection.execute(own_message.values(values))).rowcount:
+    if connection.execute(own_message.values(values)).rowcount:
         return True
-    stored_ids = await _message_ids(connection, turn.chat)
+    stored_ids = _message_ids(connection, turn.chat)
     if turn.active_run_id != run_id or message.id in stored_ids:
         return False
     if rows.has_content(message):
-        await _insert(connection, turn.chat, len(stored_ids), [message], run_id=run_id)
+        _insert(connection, turn.chat, len(stored_ids), [message], run_id=run_id)
     return True
 
 
-async def end_turn(
-    connection: AsyncConnection,
+def end_turn(
+    connection: Connection,
     turn: LockedTurn,
     outcome: Outcome,
     calls: Sequence[Step],
@@ -195,45 +194,45 @@ async def end_turn(
 ) -> None:
     """Store the outcome of a turn and the usage of its model calls."""
     values = {"outcome": outcome, "ended_at": rows.now(), "epoch": epoch}
-    await connection.execute(update(turns).filter_by(key=turn.key).values(values))
+    connection.execute(update(turns).filter_by(key=turn.key).values(values))
     chat_values = {"run_id": None} if turn.active_run_id == run_id else {}
-    await _touch_chat(connection, turn, **chat_values)
+    _touch_chat(connection, turn, **chat_values)
     if step_rows := [{"turn": turn.key, **call} for call in rows.step_values(calls)]:
-        await connection.execute(insert(steps), step_rows)
+        connection.execute(insert(steps), step_rows)
 
 
-async def interrupt_turn(connection: AsyncConnection, run_id: str) -> None:
+def interrupt_turn(connection: Connection, run_id: str) -> None:
     """End a turn that no process runs, with its message as of the last checkpoint."""
-    turn = await lock_turn(connection, run_id)
+    turn = lock_turn(connection, run_id)
     if turn is not None and turn.outcome is None:
-        await interrupt_locked_turn(connection, turn, run_id)
+        interrupt_locked_turn(connection, turn, run_id)
 
 
-async def interrupt_locked_turn(connection: AsyncConnection, turn: LockedTurn, run_id: str) -> None:
+def interrupt_locked_turn(connection: Connection, turn: LockedTurn, run_id: str) -> None:
     """End an open turn whose chat is locked."""
     run: Any = {"run_id": run_id, "epoch": turn.epoch}
     query = select(messages.c.content).filter_by(chat=turn.chat, branch=0, run_id=run_id)
-    if (content := await connection.scalar(query)) is not None:
-        begun = await connection.scalars(select(tool_calls.c.tool_call_id).filter_by(turn=turn.key))
+    if (content := connection.scalar(query)) is not None:
+        begun = connection.scalars(select(tool_calls.c.tool_call_id).filter_by(turn=turn.key))
         message = interrupted_message(rows.message(content), begun.all())
-        await save_message(connection, turn, message, **run)
-    await end_turn(connection, turn, "interrupted", (), **run)
+        save_message(connection, turn, message, **run)
+    end_turn(connection, turn, "interrupted", (), **run)
 
 
-async def _touch_chat(connection: AsyncConnection, turn: LockedTurn, **values: Any) -> None:
+def _touch_chat(connection: Connection, turn: LockedTurn, **values: Any) -> None:
     """Count a write to the chat."""
     values = {"revision": chats.c.revision + 1, "updated_at": rows.now(), **values}
-    await connection.execute(update(chats).filter_by(key=turn.chat).values(values))
+    connection.execute(update(chats).filter_by(key=turn.chat).values(values))
 
 
-async def _message_ids(connection: AsyncConnection, chat: int) -> Sequence[str]:
+def _message_ids(connection: Connection, chat: int) -> Sequence[str]:
     """Return the ids of the messages of a chat's current branch, in order."""
     query = select(messages.c.id).filter_by(chat=chat, branch=0).order_by(messages.c.position)
-    return (await connection.scalars(query)).all()
+    return connection.scalars(query).all()
 
 
-async def _insert(
-    connection: AsyncConnection,
+def _insert(
+    connection: Connection,
     chat: int,
     start: int,
     added: Sequence[UIMessage],
@@ -256,7 +255,7 @@ async def _insert(
         for position, message in enumerate(added, start)
     ]
     if values:
-        await connection.execute(insert(messages), values)
+        connection.execute(insert(messages), values)
 
 
 def _update_message(chat: int, message_id: str) -> Any:

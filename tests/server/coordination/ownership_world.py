@@ -121,7 +121,7 @@ class World:
         """Check that each epoch of a run has had one owner."""
         query = "SELECT run_id, epoch, process FROM usechat_turns"
         rows: Any = await self.observer.database.read(
-            lambda connection: connection.exec_driver_sql(query)
+            lambda connection: connection.exec_driver_sql(query).all()
         )
         for run_id, epoch, process in rows:
             assert self.owners.setdefault((run_id, epoch), process) == process
@@ -142,8 +142,8 @@ class Process:
         self.readers: dict[str, list[Log]] = {}
         self.refused: list[ChatError] = []
         self.store = SqlChatStore(world.url, clock=lambda: world.time)
-        self._run_shielded = self.store.database._run_shielded
-        self.store.database._run_shielded = self._access  # type: ignore[method-assign,assignment]
+        self._run = self.store.database._run
+        self.store.database._run = self._access  # type: ignore[method-assign]
 
         @tool
         async def charge(chat: str) -> str:
@@ -264,23 +264,20 @@ class Process:
     async def _respond(self, turn: Turn) -> Responder:
         return AgentLoop(self.agent.spec, None, self.store.approvals)
 
-    async def _access(self, work: Any) -> Any:
+    async def _access(self, *arguments: Any, **options: Any) -> Any:
         """Access the store, as far as the state of this process allows."""
         if self.is_dead:
-            work.close()
             await asyncio.Event().wait()
         if self.is_suspended:
             await self._resumed.wait()
         if self.is_dead:
-            work.close()
             await asyncio.Event().wait()
         if self.is_cut_off:
-            work.close()
             raise StoreUnavailable
         self.writing += 1
         self.world.transactions += 1
         try:
-            return await self._run_shielded(work)
+            return await self._run(*arguments, **options)
         finally:
             self.writing -= 1
 

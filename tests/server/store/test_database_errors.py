@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Integer, cast, exc, func, literal, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Integer, cast, exc, func, literal, select, text
 from starlette.types import Message
 from ui_message_stream.messages import UIMessage
 from usechat_server import Agent, create_app
@@ -49,8 +46,7 @@ async def test_a_value_that_the_database_does_not_take_is_no_outage(
     store: SqlChatStore, value: Callable[[], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     with suppress(DataRefused):  # SQLite takes NUL
-        result = await store.database.read(lambda connection: connection.execute(value()))
-        assert result.all() == []
+        assert await store.database.read(lambda there: there.execute(value()).all()) == []
         return
     [record] = caplog.records
     assert record.message.startswith("a value was refused: ")
@@ -81,12 +77,12 @@ async def test_a_value_that_is_too_long_is_no_outage(store: SqlChatStore) -> Non
     is_file = store.database.is_file
     too_long = func.zeroblob(2**31 - 1) if is_file else func.repeat("x", 2**31 - 1)
     with pytest.raises(DataRefused):
-        await store.database.read(lambda connection: connection.execute(select(too_long)))
+        await store.database.read(lambda connection: connection.execute(select(too_long)).all())
 
 
 async def test_a_bug_is_no_outage(store: SqlChatStore) -> None:
     with pytest.raises(exc.DBAPIError):
-        await store.database.read(lambda connection: connection.execute(text("SELECT nonsense")))
+        await store.database.read(lambda there: there.execute(text("SELECT nonsense")).all())
     await complete_turn(store, "r1", message=user_message("u1"))
     assert await describe_messages(store) == ["user: Hello", "assistant: Fine."]
 
@@ -122,7 +118,6 @@ async def test_the_start_reports_a_mistake_of_the_operator_in_one_line(
 ) -> None:
     app = create_app(Agent("demo"), store=make_url(tmp_path, postgres))
     sent: list[Message] = []
-    threads = set(threading.enumerate())
 
     async def receive() -> Message:
         return {"type": "lifespan.startup"}
@@ -132,9 +127,6 @@ async def test_the_start_reports_a_mistake_of_the_operator_in_one_line(
 
     with pytest.raises(StoreNotReady, match=says):
         await app({"type": "lifespan", "app": app, "state": {}}, receive, send)
-    # aiosqlite does not wait for the thread of a connection that failed; the loop has to.
-    for thread in set(threading.enumerate()) - threads:
-        await asyncio.to_thread(thread.join, 5)
     assert sent == [{"type": "lifespan.startup.failed", "message": ""}]  # no traceback
     [record] = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert says in record.message
@@ -183,9 +175,9 @@ async def test_missing_rights_are_the_operators_mistake(postgres: PostgresServer
 async def test_a_transaction_that_takes_too_long_ends(store: SqlChatStore) -> None:
     """On SQLite, all other writers wait for it."""
 
-    async def never_end(connection: AsyncConnection) -> None:
+    def never_end(connection: Connection) -> None:
         while True:
-            await connection.execute(select(cast(literal("1"), Integer)))
+            connection.execute(select(cast(literal("1"), Integer)))
 
     with pytest.raises(StoreUnavailable):
         await store.database.write(never_end, seconds=0.05)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, text
 from usechat_server.store import schema
 from usechat_server.store.database import Database
 from usechat_server.store.database_url import parse_url
@@ -95,10 +94,10 @@ async def test_settings_of_a_url_reach_the_server(postgres: PostgresServer) -> N
     path = "search_path=chats,%20public"
     database = Database(f"{postgres.database()}&{path}&statement_timeout=1234&gssencmode=disable")
 
-    async def show(connection: AsyncConnection) -> tuple[Any, Any]:
+    def show(connection: Connection) -> tuple[Any, Any]:
         return (
-            await connection.scalar(text("SHOW search_path")),
-            await connection.scalar(text("SHOW statement_timeout")),
+            connection.scalar(text("SHOW search_path")),
+            connection.scalar(text("SHOW statement_timeout")),
         )
 
     assert await database.read(show) == ("chats, public", "1234ms")

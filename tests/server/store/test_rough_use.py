@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Engine, event, update
 from starlette.types import ASGIApp, Message, Scope
 from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import UIMessage
@@ -89,9 +88,9 @@ async def test_writers_of_a_file_get_their_turn_in_order(tmp_path: Path) -> None
     written: list[int] = []
 
     async def write(store: SqlChatStore, number: int) -> None:
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             written.append(number)
-            await connection.execute(update(tables.chats).values(title=str(number)))
+            connection.execute(update(tables.chats).values(title=str(number)))
 
         await store.database.write(work)
 

@@ -45,9 +45,9 @@ async def execute(database: Database, statement: str) -> None:
 async def test_the_migrations_create_the_tables_of_the_code(url: str) -> None:
     database = Database(url)
     await schema.upgrade(database)
-    assert await database.read(lambda there: there.run_sync(differences)) == []
+    assert await database.read(differences) == []
     indexes = await database.read(
-        lambda there: there.run_sync(lambda c: inspect(c).get_indexes("usechat_turns"))
+        lambda connection: inspect(connection).get_indexes("usechat_turns")
     )
     # Autogeneration does not look at what an index leaves out.
     [partial] = [index for index in indexes if index["name"] == "ix_usechat_turns_open"]
@@ -69,9 +69,7 @@ async def test_a_failed_upgrade_leaves_nothing_behind(url: str) -> None:
     await execute(database, "CREATE TABLE usechat_approvals (id INTEGER)")
     with pytest.raises(StoreNotReady, match=r"^\S+ cannot be upgraded: .*already exists.*$"):
         await schema.upgrade(database)
-    tables = await database.read(
-        lambda there: there.run_sync(lambda c: inspect(c).get_table_names())
-    )
+    tables = await database.read(lambda connection: inspect(connection).get_table_names())
     assert tables == ["usechat_approvals"]
     await database.aclose()
 
@@ -127,7 +125,7 @@ async def test_the_tables_can_be_downgraded(url: str) -> None:
         config.attributes["connection"] = connection
         command.downgrade(config, "0001")
 
-    await database.write(lambda connection: connection.run_sync(downgrade))
+    await database.write(downgrade)
     assert await schema.current(database) == "0001"
     await schema.upgrade(database)
     await schema.check(database)
@@ -249,10 +247,10 @@ async def test_the_query_of_the_docs_returns_the_usage_of_a_user(store: SqlChatS
     for deleted in (None, ("ann", "c1"), ("bob", "c1")):
         if deleted:  # what it cost stays
             assert await store.delete(*deleted)
-        rows = await store.database.read(lambda connection: connection.execute(text(query)))
+        rows = await store.database.read(lambda connection: connection.execute(text(query)).all())
         assert sorted(map(tuple, rows)) == [("big", 10, None), ("small", 4, 6)]
     await store.delete_all("ann")
-    rows = await store.database.read(lambda connection: connection.execute(text(query)))
+    rows = await store.database.read(lambda connection: connection.execute(text(query)).all())
     assert list(rows) == []
 
 
