@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import ChatError
@@ -221,13 +222,15 @@ async def test_an_unknown_call_cannot_get_an_output(store: SqlChatStore) -> None
 
 
 async def test_an_approval_in_an_older_message_keeps_the_later_ones(store: SqlChatStore) -> None:
-    question = tool_call("t1", "approval-requested", approval={"id": "p1"})
-    first = await complete_turn(
-        store, "r1", question, message=user_message("u1"), outcome="waiting"
-    )
+    first = await begin_turn(store, "r1", message=user_message("u1"))
+    call = ToolInputAvailable(tool_call_id="t1", tool_name="clock", input={"zone": "UTC"})
+    approval_id = (await store.approvals.request(first, call)).approval_id
+    question = tool_call("t1", "approval-requested", approval={"id": approval_id})
+    message = UIMessage.from_object(assistant_message(first.message_id, question))
+    await store.finish(first, message, "waiting", (), run_id="r1")
     await complete_turn(store, "r2", message=user_message("u2"))
     before = await message_ids(store)
-    given = tool_call("t1", "approval-responded", approval={"id": "p1", "approved": True})
+    given = tool_call("t1", "approval-responded", approval={"id": approval_id, "approved": True})
     # From 6.0.290 and 7.0.113 on the later messages are sent behind it.
     history = [
         user_message("u1"),
