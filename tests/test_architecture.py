@@ -30,6 +30,7 @@ LAYERS = [
     {"store"},
     {"agent", "anthropic"},
     {"runs"},
+    {"doors"},
     {"http"},
     {"serving"},
     {"demo", "app"},

@@ -14,6 +14,9 @@ from usechat_server.agent import Agent, NextStep
 from usechat_server.app import ChatApp, create_app, create_router
 from usechat_server.approvals import Approve, Ask, Deny
 from usechat_server.compose import ChatHandler, StreamWriter
+from usechat_server.doors.completion import Completion
+from usechat_server.doors.object import Object
+from usechat_server.doors.text import Text
 from usechat_server.errors import (
     ChatConflict,
     ChatError,
@@ -31,7 +34,12 @@ from usechat_server.errors import (
 )
 from usechat_server.http.body import read_turn
 from usechat_server.http.respond import respond
-from usechat_server.http.response import UIMessageStreamResponse
+from usechat_server.http.response import (
+    CompletionStreamResponse,
+    ObjectStreamResponse,
+    TextStreamResponse,
+    UIMessageStreamResponse,
+)
 from usechat_server.http.sign_in import UserHook
 from usechat_server.loop.spec import StartMetadataHook, StepHook, SystemHook
 from usechat_server.message_metadata import usage_metadata
@@ -73,6 +81,10 @@ __all__ = [  # noqa: RUF022
     "ChatApp",
     "ChatRouter",
     "Settings",
+    # routes for other clients than useChat
+    "Text",
+    "Completion",
+    "Object",
     # what hooks and handlers get
     "Turn",
     "Decision",
@@ -96,6 +108,9 @@ __all__ = [  # noqa: RUF022
     "respond",
     "read_turn",
     "UIMessageStreamResponse",
+    "TextStreamResponse",
+    "CompletionStreamResponse",
+    "ObjectStreamResponse",
     "ClientVersion",
     # a model of one's own
     "Model",

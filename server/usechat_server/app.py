@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from usechat_server.agent import Agent
 from usechat_server.compose import ChatHandler
+from usechat_server.doors.base import Door
 from usechat_server.errors import ChatError, StoreNotReady
 from usechat_server.http.assembly import build_state
 from usechat_server.http.endpoint import Guard
@@ -24,6 +25,7 @@ from usechat_server.http.errors import ErrorFormat
 from usechat_server.http.options import check_agent_or_handler, check_settings, check_store
 from usechat_server.http.routes.chat import chat_routes
 from usechat_server.http.routes.chats import chats_routes
+from usechat_server.http.routes.doors import door_routes
 from usechat_server.http.routes.health import health_routes
 from usechat_server.http.routes.page import PageConfig, page_routes
 from usechat_server.http.security import is_loopback
@@ -61,6 +63,7 @@ def create_app(
     on_chat_created: ChatCreatedHook[BodyT] | None = None,
     headers: Mapping[str, str] | None = None,
     errors: ErrorFormat = "text",
+    doors: Sequence[Door] = (),
 ) -> ChatApp:
     """Return an ASGI app that responds to `POST /api/chat`: `create_app(Agent(…))`.
 
@@ -98,6 +101,8 @@ def create_app(
         headers: Headers that are added to every response. They replace those of the same name.
         errors: How a refusal is rendered: its text, or
             `{"error": {"status": 404, "message": "…"}}`. See docs/errors.md.
+        doors: Routes for other clients than `useChat`, such as `Text()` and `Completion()`. See
+            docs/doors.md.
 
     Returns:
         The app. Under a host other than `usechat-server serve`, pass on its `lifespan` when you
@@ -121,6 +126,7 @@ def create_app(
         body=body,
         headers=headers,
         errors=errors,
+        doors=doors,
     )
     return ChatApp(state)
 
@@ -142,6 +148,7 @@ def create_router(
     on_chat_created: ChatCreatedHook[BodyT] | None = None,
     headers: Mapping[str, str] | None = None,
     errors: ErrorFormat = "text",
+    doors: Sequence[Door] = (),
 ) -> ChatRouter:
     """Return the chat routes for an app of your own, with the checks and errors of `create_app`.
 
@@ -168,6 +175,7 @@ def create_router(
         on_chat_created: See `create_app`.
         headers: See `create_app`.
         errors: See `create_app`.
+        doors: See `create_app`.
 
     Returns:
         A FastAPI `APIRouter` where FastAPI is installed, else a Starlette `Router`.
@@ -193,6 +201,7 @@ def create_router(
         body=body,
         headers=headers,
         errors=errors,
+        doors=doors,
     )
     return ChatRouter(state, _chat_routes(state), lifespan=_lifespan(state))
 
@@ -309,7 +318,11 @@ def _open_store(url: str) -> ChatStore:
 
 
 def _chat_routes(state: AppState) -> list[Route]:
-    return [*chat_routes(state), *(chats_routes(state, state.store) if state.store else [])]
+    return [
+        *chat_routes(state),
+        *door_routes(state),
+        *(chats_routes(state, state.store) if state.store else []),
+    ]
 
 
 def _without_traceback(send: Send) -> Send:

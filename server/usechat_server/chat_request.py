@@ -32,6 +32,8 @@ __all__ = [
     "MessageIds",
     "message_ids",
     "new_message_id",
+    "parse_json",
+    "parse_object",
     "parse_request",
     "parse_stop_request",
     "request_digest",
@@ -107,7 +109,7 @@ def parse_request(body: bytes, settings: Settings | None = None) -> ChatRequest:
         PayloadTooLarge: It has too many messages, parts or values.
     """
     settings = settings or cached_settings()
-    fields = _object(body, settings)
+    fields = parse_object(body, settings)
     chat_id = _text(fields, "id")
     if chat_id:
         check_chat_id(chat_id)
@@ -184,7 +186,7 @@ def parse_stop_request(
         InvalidRequest: The text names the field.
         PayloadTooLarge: It has too many values.
     """
-    fields = _object(body, settings or cached_settings()) if body.strip() else {}
+    fields = parse_object(body, settings or cached_settings()) if body.strip() else {}
     run_id = _text(fields, "runId") or _text(fields, "activeStreamId")
     message_id = _text(fields, "messageId")
     if (snapshot := fields.get("assistantMessage")) is not None:
@@ -199,9 +201,28 @@ def new_message_id() -> str:
     return f"msg_{secrets.token_urlsafe(16)}"
 
 
-def _object(body: bytes, settings: Settings) -> JSONObject:
+def parse_object(body: bytes, settings: Settings) -> JSONObject:
+    """Return the JSON object that a body is.
+
+    Raises:
+        InvalidRequest: It is none.
+        PayloadTooLarge: It has too many values.
+    """
     if not body.strip():
         raise InvalidRequest("The request has no body: expected JSON.")
+    value = parse_json(body, settings)
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"The request must be a JSON object, not {json_type(value)}.")
+    return value
+
+
+def parse_json(body: bytes, settings: Settings) -> Any:
+    """Return the JSON value that a body is, whatever its content type.
+
+    Raises:
+        InvalidRequest: It is none.
+        PayloadTooLarge: It has too many values.
+    """
     check_values(body, settings)
     try:
         value = _decode(body)
@@ -212,8 +233,6 @@ def _object(body: bytes, settings: Settings) -> JSONObject:
         raise InvalidRequest(f"The request is not readable: {error}.") from None
     except ValueError as error:
         raise InvalidRequest(f"The request is not readable as JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise InvalidRequest(f"The request must be a JSON object, not {json_type(value)}.")
     return value
 
 

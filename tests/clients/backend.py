@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -23,8 +23,11 @@ from starlette.routing import Mount, Route
 from usechat_server import (
     Agent,
     ClientTool,
+    Completion,
+    Object,
     Settings,
     StreamWriter,
+    Text,
     ToolContext,
     ToolError,
     Turn,
@@ -79,6 +82,18 @@ async def _event_route(request: Request) -> Response:
 class Forecast(BaseModel):
     city: str
     degrees: int
+
+
+class Recipe(BaseModel):
+    name: str
+    steps: list[str]
+
+
+class City(BaseModel):
+    city: str
+
+
+Cities = RootModel[list[City]]
 
 
 @tool(title="Forecast", tool_metadata={"source": "test"})
@@ -203,6 +218,14 @@ APPS = {
         store=_store("dated"),
     ),
     "confirming": create_app(handler=_run_confirmed_calls, store=_store("confirming")),
+    "doors": create_app(
+        Agent(MODEL, tools=[forecast, archive, wait]),
+        store=_store("doors"),
+        settings=Settings(resume=LONG),
+        doors=[Text(), Completion()],
+    ),
+    "recipes": create_app(Agent(MODEL, tools=[forecast], output=Recipe), doors=[Object()]),
+    "cities": create_app(Agent(MODEL, output=Cities), doors=[Object()]),
     "": create_app(agent),
 }
 

@@ -111,22 +111,51 @@ class Conversations:
 
     def start(self, scenario: Scenario, target: Target) -> Conversation:
         """Start a scenario with a client."""
-        with self._lock:
-            token = f"chat-{len(self._by_token)}: "
-            conversation = self._by_token[token] = Conversation(scenario, token)
+        conversation = self._add(scenario)
+        token = conversation.token
         conversation._future = self._node.submit(
             "chat",
-            url="/".join(filter(None, [self._url, scenario.app, "api/chat"])),
+            url="/".join(filter(None, [self._url, scenario.app, f"api/{scenario.route}"])),
             release=target.release,
             hook=target.hook,
             headers={"x-usechat-client": target.client_version} if target.client_version else {},
             chatId=_chat_id(token),
             pageTools=scenario.client_tools or {},
             resume=scenario.resume,
+            transport=scenario.transport,
             frontEnd=scenario.front_end or {},
             messages=list(scenario.messages),
             actions=[_with_token(action, token) for action in scenario.actions],
         )
+        return conversation
+
+    def ask(
+        self, path: str, prompt: str, *replies: Reply, wrap: str = "", **options: Any
+    ) -> Conversation:
+        """Ask once through a hook that has no chat.
+
+        Args:
+            path: The route.
+            prompt: The question.
+            *replies: Those of the provider.
+            wrap: The key under which the question is sent; it is sent as it is without one.
+            **options: See `driver/one_shot.mjs`.
+        """
+        conversation = self._add(Scenario(name=path, replies=replies, actions=[]))
+        text = conversation.token + prompt
+        conversation._future = self._node.submit(
+            "ask",
+            url=f"{self._url}/{path}",
+            chatId=_chat_id(conversation.token),
+            input={wrap: text} if wrap else text,
+            **options,
+        )
+        return conversation
+
+    def _add(self, scenario: Scenario) -> Conversation:
+        with self._lock:
+            token = f"chat-{len(self._by_token)}: "
+            conversation = self._by_token[token] = Conversation(scenario, token)
         return conversation
 
     def wait_for_event(self, name: str, conversation: Conversation) -> None:

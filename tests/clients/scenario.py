@@ -93,6 +93,9 @@ class Scenario:
     until: str | None = None
     #: whether it is that of a frontend that names no client version
     unmodified: bool = False
+    #: the class of the client's transport, and the route that it uses
+    transport: str = "DefaultChatTransport"
+    route: str = "chat"
     #: what the frontend's requests are like, see `driver/front_ends.mjs`
     front_end: JSON | None = None
 

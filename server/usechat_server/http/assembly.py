@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
 from importlib.util import find_spec
@@ -16,6 +16,7 @@ from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedAppr
 from usechat_server.compose import ChatHandler
 from usechat_server.coordination.base import Coordinator, TakeOver
 from usechat_server.coordination.local import LocalCoordinator
+from usechat_server.doors.base import Door, check_doors
 from usechat_server.http.client_versions import ClientVersions
 from usechat_server.http.errors import ErrorFormat, ErrorRenderer
 from usechat_server.http.options import (
@@ -59,6 +60,7 @@ def build_state(
     store: ChatStore | None = None,
     hooks: Hooks,
     body: type[BaseModel] | None = None,
+    doors: Sequence[Door] = (),
 ) -> AppState:
     """Build the state of an app. Nothing connects to a database or to Redis yet.
 
@@ -73,6 +75,7 @@ def build_state(
     check_user(user, anonymous=anonymous)
     check_body_model(body)
     check_hooks(hooks, has_store=store is not None)
+    check_doors(doors, agent if isinstance(agent, Agent) else None)
     redis = None if settings.redis_url is None else _redis(settings.redis_url)
     approvals = _signed_approvals(settings, redis) if store is None else store.approvals
     responder_factory = ResponderFactory(approvals, agent=agent, handler=handler)
@@ -105,6 +108,7 @@ def build_state(
         ),
         coordinator=_coordinator_factory(redis, body, store),
         redis=redis,
+        doors=tuple(doors),
     )
 
 

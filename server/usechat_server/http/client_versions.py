@@ -71,6 +71,10 @@ class ClientVersions:
         # Signs are no promise: a feature that was switched on takes precedence.
         return with_approvals(evident.with_chunk_types(*missing(self._required, evident)))
 
+    def supporting(self, client_version: ClientVersion) -> ClientVersion:
+        """Return a client version that gets what the app needs as well."""
+        return client_version.with_chunk_types(*missing(self._required, client_version))
+
 
 def _named_client_version(scope: Scope) -> ClientVersion | None:
     headers = Headers(scope=scope)

@@ -1,4 +1,4 @@
-"""UIMessageStreamResponse: a UI message stream as a response of Starlette or FastAPI."""
+"""Streams an async iterator of chunks as a response of Starlette or FastAPI."""
 
 from __future__ import annotations
 
@@ -23,13 +23,21 @@ from ui_message_stream.writer import Writer
 from usechat_server.aio import is_cancelled
 from usechat_server.client_version import SILENT_CLIENT_VERSION
 from usechat_server.compose import ChatHandler, handler_chunks
+from usechat_server.doors.completion import CompletionStream
+from usechat_server.doors.object import JSONDocument
+from usechat_server.doors.text import PlainText
 from usechat_server.errors import RESTARTING, public_error
 from usechat_server.http.stream_response import StreamResponse
 from usechat_server.run_log.encoding import Encoding, ui_message_stream
 from usechat_server.settings import cached_settings
 from usechat_server.turn import BodyT, Turn
 
-__all__ = ["UIMessageStreamResponse"]
+__all__ = [
+    "CompletionStreamResponse",
+    "ObjectStreamResponse",
+    "TextStreamResponse",
+    "UIMessageStreamResponse",
+]
 
 logger: logging.Logger = logging.getLogger("usechat.response")
 
@@ -82,7 +90,7 @@ class UIMessageStreamResponse(StreamResponse):
             _ChunkBody(
                 aiter(chunks),
                 Writer(message_id=message_id, message=message, client_version=client_version),
-                ui_message_stream(client_version),
+                self._encoding(client_version),
             ),
             keep_alive=settings.keep_alive if keep_alive is None else keep_alive,
             send_timeout=settings.send_timeout if send_timeout is None else send_timeout,
@@ -90,6 +98,10 @@ class UIMessageStreamResponse(StreamResponse):
             headers=headers,
             background=background,
         )
+
+    @staticmethod
+    def _encoding(client_version: ClientVersion) -> Encoding:
+        return ui_message_stream(client_version)
 
     @classmethod
     def from_handler(
@@ -134,6 +146,47 @@ class UIMessageStreamResponse(StreamResponse):
             headers=headers,
             background=background,
         )
+
+
+class TextStreamResponse(UIMessageStreamResponse):
+    """Streams the text of an async iterator of chunks, for `TextStreamChatTransport`.
+
+        return TextStreamResponse(chunks())
+
+    It takes what `UIMessageStreamResponse` takes. Nothing is sent during silence, and a failure
+    breaks the connection off.
+    """
+
+    @staticmethod
+    def _encoding(client_version: ClientVersion) -> Encoding:
+        return PlainText(client_version)
+
+
+class CompletionStreamResponse(UIMessageStreamResponse):
+    """Streams the text of an async iterator of chunks as one block, for `useCompletion`.
+
+        return CompletionStreamResponse(chunks())
+
+    It takes what `UIMessageStreamResponse` takes.
+    """
+
+    @staticmethod
+    def _encoding(client_version: ClientVersion) -> Encoding:
+        return CompletionStream(client_version)
+
+
+class ObjectStreamResponse(UIMessageStreamResponse):
+    """Streams the JSON document that the text of an async iterator of chunks is, for `useObject`.
+
+        return ObjectStreamResponse(chunks())
+
+    It takes what `UIMessageStreamResponse` takes. A failure, and text that is no whole document,
+    break the connection off.
+    """
+
+    @staticmethod
+    def _encoding(client_version: ClientVersion) -> Encoding:
+        return JSONDocument(client_version)
 
 
 class _ChunkBody:

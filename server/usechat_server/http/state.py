@@ -15,6 +15,7 @@ from usechat_server.agent import Agent
 from usechat_server.aio import PerLoop, cancel
 from usechat_server.approvals import Approvals
 from usechat_server.coordination.base import ChatKey, Coordinator, TakeOver
+from usechat_server.doors.base import Door
 from usechat_server.errors import (
     StoreNotReady,
     StoreUnavailable,
@@ -73,8 +74,11 @@ class AppState:
         run_config: RunConfig,
         coordinator: Callable[[TakeOver], Coordinator],
         redis: PerLoop[RedisCommands] | None,
+        doors: Sequence[Door] = (),
     ) -> None:
         self.settings = settings
+        #: besides the chat
+        self.doors = doors
         self.client_versions = client_versions
         #: before the path of every chat route
         self.prefix = prefix

@@ -375,13 +375,13 @@ class Reader:
                 data, position = log.read_bytes(self._position, self._encoding)
                 if position is None:
                     self._is_done = True
-                    return data + self._encoding.end()
+                    return data + self._encoding.end() or None
                 self._position = position
             else:
                 break
         if self._replay_prefix is None and log.has_ended and not log.is_behind(self._position):
             self._is_done = self.has_read_all = True
-            return data + self._encoding.end()
+            return data + self._encoding.end() or None
         return data
 
     def _read_replay_prefix(self, replay_prefix: Iterator[ChunkVariant]) -> bytes:

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic
 from typing import Literal
 
@@ -24,6 +25,7 @@ from usechat_server.coordination.base import (
 )
 from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.coordination.stop import concerns
+from usechat_server.coordination.unshared import UnsharedLease
 from usechat_server.errors import RESTARTING, ChatConflict, ServiceUnavailable, StoreUnavailable
 from usechat_server.loop.run_writer import Takeover
 from usechat_server.run_log.position import parse_position
@@ -118,6 +120,7 @@ class Runs:
         begin: Callable[[Lease], Awaitable[tuple[Turn, Responder]]],
         *,
         ids: MessageIds = _NO_IDS,
+        can_resume: bool = True,
     ) -> LogSubscription:
         """Start a run for a request, or join the run of the same request.
 
@@ -129,6 +132,8 @@ class Runs:
             digest: Digest of the request, the same whenever a client repeats it.
             begin: Returns the turn and its responder; called while this request has the chat.
             ids: The messages that the request is about.
+            can_resume: Whether a client that lost its connection can come back to the run. Else it
+                ends with its last reader.
 
         Returns:
             The subscription that the response reads.
@@ -169,7 +174,33 @@ class Runs:
                 raise
             if self._checkpoints is not None:
                 self._checkpoints.confirm_lease(sent_at)
-            return await self.start(lease, turn, responder, is_resumed=is_resumed)
+            config = self._config if can_resume else _without_resumption(self._config)
+            return await self.start(lease, turn, responder, is_resumed=is_resumed, config=config)
+
+    async def start_once(
+        self, user: str | None, begin: Callable[[Lease], Awaitable[tuple[Turn, Responder]]]
+    ) -> LogSubscription:
+        """Start a run that belongs to no chat: it has one reader and ends with it, nothing is
+        stored, and no other process knows of it.
+
+        Args:
+            user: The user.
+            begin: As for `start_or_join`.
+
+        Returns:
+            The subscription that the response reads.
+
+        Raises:
+            ServiceUnavailable: The server shuts down.
+            TooManyRequests: There are too many runs.
+            Exception: Whatever `begin` raises.
+        """
+        if self.draining:
+            raise ServiceUnavailable(RESTARTING)
+        lease = UnsharedLease(secrets.token_hex(8))
+        turn, responder = await self._begin_turn(lease, user, begin)
+        config = replace(_without_resumption(self._config), store=None)
+        return await self.start(lease, turn, responder, config=config)
 
     async def _begin_turn(
         self,
@@ -187,7 +218,13 @@ class Runs:
             self._starting.remove(user)
 
     async def start(
-        self, lease: Lease, turn: Turn, responder: Responder, *, is_resumed: bool = False
+        self,
+        lease: Lease,
+        turn: Turn,
+        responder: Responder,
+        *,
+        is_resumed: bool = False,
+        config: RunConfig | None = None,
     ) -> LogSubscription:
         """Start a run.
 
@@ -196,17 +233,19 @@ class Runs:
             turn: The turn to respond to.
             responder: Writes the response.
             is_resumed: Whether a client of the chat asks for its run when it comes back.
+            config: What it has in common with others; by default with all.
 
         Returns:
             The subscription that the response to the POST reads.
         """
+        config = config or self._config
         run = Run(
             turn,
             responder,
             lease,
-            self._config,
+            config,
             on_closed=self._remove,
-            checkpoints=self._checkpoints,
+            checkpoints=None if config.store is None else self._checkpoints,
         )
         if is_resumed:
             run.keep_for_readers()
@@ -473,6 +512,11 @@ class Runs:
     def _remove(self, run: Run) -> None:
         self._runs.discard(run)
         self._change.set()
+
+
+def _without_resumption(config: RunConfig) -> RunConfig:
+    """Return the configuration of a run that ends with its last reader."""
+    return replace(config, idle_timeout=0.0, hang_up_timeout=None)
 
 
 def _was_left(run: RunHandle, ids: MessageIds) -> bool:

@@ -66,7 +66,9 @@ class ResponderFactory:
         """Chunk types that every client of the app must support."""
         return frozenset() if self.agent is None else self.agent.spec.required_chunk_types
 
-    async def for_request(self, turn: Turn, *, in_thread: bool) -> Responder:
+    async def for_request(
+        self, turn: Turn, *, in_thread: bool, check: Callable[[Agent], None] | None = None
+    ) -> Responder:
         """Create the responder of a turn that a client sent.
 
         The agent's first model call is built here: a turn that the model cannot respond to is
@@ -75,6 +77,7 @@ class ResponderFactory:
         Args:
             turn: The turn.
             in_thread: Whether to build the call in a thread, since the history is long.
+            check: Raises ValueError for an agent that the client cannot use.
 
         Raises:
             ChatError: The model cannot respond to the turn.
@@ -82,6 +85,8 @@ class ResponderFactory:
         source = await self._resolve(turn)
         if not isinstance(source, Agent):
             return source
+        if check is not None and source is not self.agent:
+            check(source)
         spec = source.spec
         if unsupported := missing(spec.required_chunk_types, turn.client_version):
             raise InvalidRequest(

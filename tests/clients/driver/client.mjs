@@ -66,13 +66,13 @@ export const addToolOutput = chat => chat.addToolOutput ?? chat.addToolResult;
  */
 export function chatOptions(ai, transcript, options, chat) {
   const { url, headers = {}, chatId, pageTools = {}, requestLimit = REQUEST_LIMIT } = options;
-  const { frontEnd } = options;
+  const { frontEnd, transport = 'DefaultChatTransport' } = options;
   let ids = 0;
   const known = Object.values(predicates(ai));
   return {
     id: chatId,
     generateId: () => `client-${++ids}`,
-    transport: new ai.DefaultChatTransport({
+    transport: new ai[transport]({
       ...{ api: url, headers, fetch: transcript.fetch },
       ...transportOptions(frontEnd),
     }),

@@ -1,15 +1,9 @@
 // A client with React: the real useChat hook of the newest release of a major, rendered by react-dom.
 import { EventEmitter, on } from 'node:events';
 
-import { parseHTML } from 'linkedom';
-
 import { chatOptions } from './client.mjs';
+import { render, useEffect, useState } from './dom.mjs';
 import { loadAi, loadReact } from './releases.mjs';
-
-const { window } = parseHTML('<!doctype html><html><body></body></html>');
-Object.assign(globalThis, { window, document: window.document });
-const { createElement, useEffect, useState } = await import('react');
-const { createRoot } = await import('react-dom/client');
 
 export async function openHook(transcript, { release, messages, resume = false, ...options }) {
   const ai = await loadAi(release);
@@ -31,9 +25,8 @@ export async function openHook(transcript, { release, messages, resume = false, 
     return null;
   }
 
-  const root = createRoot(document.createElement('div'));
   const mounted = new Promise(resolve => rendered.once('change', resolve));
-  root.render(createElement(App));
+  const root = render(App);
   await mounted;
   return {
     /** Whether it looks for a run to resume by itself. */

@@ -27,6 +27,9 @@ const commands = {
     }
   },
 
+  /** One question through a hook that has no chat; what it showed. */
+  ask: async options => (await import('./one_shot.mjs')).askOnce(options),
+
   /** Many finished streams at once: [{release, body, message?}, …]. */
   validate: ({ streams }) => Promise.all(streams.map(validate)),
 };

@@ -11,31 +11,33 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from ui_message_stream.versions import ClientVersion
 
 from usechat_server.chat_request import (
     ChatRequest,
     MessageIds,
     message_ids,
-    parse_request,
     parse_stop_request,
     request_digest,
     turn_of,
     validate_body,
 )
 from usechat_server.coordination.base import ChatKey, Lease, LogSubscription
+from usechat_server.doors.base import Door, check_agent
+from usechat_server.doors.ui_messages import UIMessages
 from usechat_server.errors import RESTARTING, ServiceUnavailable
 from usechat_server.http.audit import audit_decisions
 from usechat_server.http.body import PARSE_IN_THREAD, parse_body, read_body
 from usechat_server.http.endpoint import Endpoint, Handler, routes_of
 from usechat_server.http.run_response import run_response
 from usechat_server.http.state import AppState
-from usechat_server.run_log.encoding import ui_message_stream
+from usechat_server.run_log.encoding import Encoding
 from usechat_server.runs.responder import Responder, agent_name
 from usechat_server.telemetry.tracing import run_trace
 from usechat_server.turn import Turn
 
 __all__ = ["chat_routes", "start_run"]
+
+_UI_MESSAGES = UIMessages()
 
 
 def chat_routes(state: AppState) -> list[Route]:
@@ -67,11 +69,11 @@ class _Routes:
     async def resume(self, request: Request) -> Response:
         state = self._state
         key = ChatKey(await state.user(request.scope), request.path_params["id"])
-        client_version = state.client_versions.of(request.scope)
+        encoding = _UI_MESSAGES.encoding(request, state.client_versions.of(request.scope))
         subscription = await state.runs.resume(key) if state.can_resume else None
         if subscription is None:
             return Response(status_code=204)
-        return _stream(state, subscription, key, client_version, from_start=True)
+        return _stream(state, subscription, key, encoding, from_start=True)
 
     async def stop(self, request: Request) -> Response:
         state = self._state
@@ -87,7 +89,12 @@ class _Routes:
 
 
 async def start_run(
-    state: AppState, request: Request, user: str | None, *, path: str = ""
+    state: AppState,
+    request: Request,
+    user: str | None,
+    *,
+    door: Door = _UI_MESSAGES,
+    path: str = "",
 ) -> Response:
     """Start the run of a request, or join it if it is sent again, and return its stream.
 
@@ -95,15 +102,20 @@ async def start_run(
         state: The state of the app.
         request: The request.
         user: The id of the user who sends it.
+        door: What the request and the response are.
         path: The path of the route, if several routes share the runs: a request to another one is
             not the same request.
     """
     body = await read_body(request, state.settings)
-    shares_chats = state.shares_chats(user)
-    parse = partial(_parse, state=state, shares_chats=shares_chats)
+    shares_chats = door.has_chat and state.shares_chats(user)
+    parse = partial(_parse, state=state, door=door, shares_chats=shares_chats)
     chat_request, digest = await parse_body(body, parse)
     digest += path
-    client_version = state.client_versions.of(request.scope, chat_request.client_version)
+    if door.client_version is None:
+        client_version = state.client_versions.of(request.scope, chat_request.client_version)
+    else:
+        client_version = state.client_versions.supporting(door.client_version)
+    encoding = door.encoding(request, client_version)
     await state.ready()
     # Otherwise only the same request is about the same run.
     key = ChatKey(
@@ -112,14 +124,16 @@ async def start_run(
 
     async def begin_turn(lease: Lease) -> tuple[Turn, Responder]:
         """Return the turn and its responder. A request that is refused here changes nothing."""
-        store = state.store
+        store = state.store if door.has_chat else None
         if store is None:
             turn = turn_of(chat_request, user, client_version)
         else:
             turn = await store.turn(chat_request, user, client_version)
         # A stored history is as long as the chat, however short the body.
         in_thread = len(body) > PARSE_IN_THREAD or store is not None
-        responder = await state.responder_factory.for_request(turn, in_thread=in_thread)
+        responder = await state.responder_factory.for_request(
+            turn, in_thread=in_thread, check=partial(check_agent, door)
+        )
         decisions = await state.approvals.redeem(turn)
         trace = run_trace(
             turn,
@@ -143,21 +157,26 @@ async def start_run(
         audit_decisions(turn, request.scope)
         return turn, responder
 
+    if not door.has_chat:
+        subscription = await state.runs.start_once(user, begin_turn)
+        return _stream(state, subscription, key, encoding)
     ids = message_ids(chat_request) if shares_chats else MessageIds()
     if path and chat_request.newest is not None:
         # The same message to another route asks for another response.
         ids = MessageIds(superseded=ids.superseded - {chat_request.newest.id})
-    subscription = await state.runs.start_or_join(key, digest, begin_turn, ids=ids)
+    subscription = await state.runs.start_or_join(
+        key, digest, begin_turn, ids=ids, can_resume=door.can_resume
+    )
     # A client that regenerates has discarded what it had of the message.
     from_start = chat_request.is_regeneration
-    return _stream(state, subscription, key, client_version, from_start=from_start)
+    return _stream(state, subscription, key, encoding, from_start=from_start)
 
 
 def _stream(
     state: AppState,
     subscription: LogSubscription,
     key: ChatKey,
-    client_version: ClientVersion,
+    encoding: Encoding,
     *,
     from_start: bool = False,
 ) -> Response:
@@ -167,16 +186,18 @@ def _stream(
         subscription,
         state.coordinator,
         key,
-        ui_message_stream(client_version),
+        encoding,
         from_start=from_start,
         keep_alive=settings.keep_alive,
         send_timeout=settings.send_timeout,
     )
 
 
-def _parse(body: bytes, state: AppState, *, shares_chats: bool) -> tuple[ChatRequest, str]:
+def _parse(
+    body: bytes, state: AppState, door: Door, *, shares_chats: bool
+) -> tuple[ChatRequest, str]:
     """Return the request and its digest."""
-    request = parse_request(body, state.settings)
+    request = door.parse(body, state.settings)
     request = replace(request, body=validate_body(request.body, state.body))
     digest = request_digest(request) if shares_chats else hashlib.sha256(body).hexdigest()
     return request, digest

@@ -1,0 +1,201 @@
+"""What each door writes, read back, is what its format can hold of the message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ui_message_stream.chunks import (
+    Chunk,
+    Error,
+    FinishStep,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolInputAvailable,
+)
+from ui_message_stream.messages import TextPart, ToolPart, UIMessage
+from ui_message_stream.reducer import reduce
+from ui_message_stream.state import IllegalChunk
+from ui_message_stream.versions import OLDEST_CLIENT_VERSION, ChunkVariant, downgrade
+from ui_message_stream.writer import Writer
+from usechat_server.doors.completion import CompletionStream
+from usechat_server.doors.object import JSONDocument
+from usechat_server.doors.text import PlainText
+from usechat_server.run_log.encoding import Encoding
+from usechat_server.run_log.log import Log
+
+from tests.harness.asgi_host import chunks_of
+from tests.harness.chunk_strategies import model_chunks
+
+Entries = list[list[ChunkVariant]]
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> Entries:
+    """A legal log, in entries: what a writer makes of chunks, and one of its ends."""
+    writer = Writer(message_id="m")
+    logged: Entries = []
+    for batch in draw(st.lists(st.lists(model_chunks, max_size=6), max_size=8)):
+        entry: list[ChunkVariant] = []
+        for chunk in batch:
+            try:
+                entry += writer.write_variant(chunk)
+            except IllegalChunk:
+                continue
+        logged.append(entry)
+    ends: list[Callable[[], Sequence[Chunk]]] = [
+        writer.finish,
+        writer.abort,
+        lambda: writer.error("It failed."),
+    ]
+    return [*logged, [*draw(st.sampled_from(ends))()]]
+
+
+async def read(encoding: Encoding, logged: Entries, reads: Sequence[bool]) -> bytes:
+    """Append the entries to a log. After those that `reads` says, the reader reads."""
+    log, data = Log(), b""
+    reader = log.reader(encoding)
+    for index, entry in enumerate(logged):
+        log.append(entry)
+        if index < len(reads) and reads[index]:
+            data += reader.read_nowait() or b""
+    log.end()
+    while (piece := await reader.read()) is not None:
+        data += piece
+    return data
+
+
+def message_of(logged: Entries) -> UIMessage:
+    chunks = [downgrade(each, OLDEST_CLIENT_VERSION) for entry in logged for each in entry]
+    return reduce([chunk for chunk in chunks if chunk is not None])
+
+
+def texts(logged: Entries) -> list[str]:
+    return [part.text for part in message_of(logged).parts if isinstance(part, TextPart)]
+
+
+def is_incomplete(logged: Entries) -> bool:
+    """Whether a client without tools cannot have a whole response."""
+    last = logged[-1][-1]
+    waits = any(
+        isinstance(part, ToolPart) and part.state == "input-available"
+        for part in message_of(logged).parts
+    )
+    return isinstance(last, Error) or (not is_abort(logged) and waits)
+
+
+def is_abort(logged: Entries) -> bool:
+    return bool(getattr(logged[-1][-1], "type", "") == "abort")
+
+
+reads = st.lists(st.booleans(), max_size=9)
+
+
+@given(logged=entries(), reads=reads)
+async def test_text_is_that_of_the_message(logged: Entries, reads: list[bool]) -> None:
+    encoding = PlainText()
+    data = await read(encoding, logged, reads)
+    assert data.decode() == "".join(texts(logged))
+    assert encoding.is_broken == is_incomplete(logged)
+
+
+@given(logged=entries(), reads=reads)
+async def test_a_completion_has_the_text_in_one_block(logged: Entries, reads: list[bool]) -> None:
+    separated = "\n\n".join(text for text in texts(logged) if text)
+    assert (await read(PlainText(separator="\n\n"), logged, reads)).decode() == separated
+    data = await read(CompletionStream(), logged, reads)
+    chunks = chunks_of(data)
+    parts = reduce(chunks).parts
+    assert [part.text for part in parts if isinstance(part, TextPart)] == [separated] * bool(
+        separated
+    )
+    assert isinstance(chunks[-1], Error) == is_incomplete(logged)
+    assert data.endswith(b"data: [DONE]\n\n")
+
+
+def in_step(*texts: str, call: str | None = None) -> list[ChunkVariant]:
+    chunks: list[ChunkVariant] = [StartStep()]
+    for index, text in enumerate(texts):
+        block = f"{call}{index}"
+        pieces = [TextDelta(id=block, delta=each) for each in text]
+        chunks += [TextStart(id=block), *pieces, TextEnd(id=block)]
+    if call:
+        chunks += [ToolInputAvailable(tool_call_id=call, tool_name="t", input={})]
+    return [*chunks, FinishStep()]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=8,
+)
+documents = (
+    st.dictionaries(st.text(), json_values)
+    | st.lists(json_values)
+    | st.sampled_from(["spring", 'a "quoted" choice'])
+)
+
+
+@given(value=documents, indent=st.sampled_from([None, 2]), reads=reads, data=st.data())
+async def test_an_object_is_the_document_and_nothing_else(
+    value: object, indent: int | None, reads: list[bool], data: st.DataObject
+) -> None:
+    document = json.dumps(value, ensure_ascii=False, indent=indent)
+    cut = data.draw(st.integers(0, len(document)))
+    narration = data.draw(st.sampled_from(["", "Let me see.", "  \n", "First, "]))
+    writer = Writer(message_id="m")
+
+    def legal(chunks: Sequence[ChunkVariant]) -> list[ChunkVariant]:
+        return [written for chunk in chunks for written in writer.write_variant(chunk)]
+
+    logged: Entries = [
+        legal(in_step(narration)),
+        legal(in_step(data.draw(st.sampled_from(["", "\n "])) + document[:cut], document[cut:])),
+        [*writer.finish()],
+    ]
+    encoding = JSONDocument()
+    assert encoding.keep_alive == b" "
+    written = await read(encoding, logged, reads)
+    assert json.loads(written) == value
+    assert not encoding.is_broken
+    assert encoding.keep_alive == b"", "a blank may be inside a string now"
+
+
+@pytest.mark.parametrize(
+    ("steps", "sent"),
+    [
+        pytest.param(['{"a": 1'], '{"a": 1', id="cut"),
+        pytest.param([], "", id="nothing"),
+        pytest.param(["I cannot do that."], "", id="a refusal"),
+        pytest.param(['{"a": "x"}', '{"a": 1}'], '{"a": "x"}', id="a corrected document"),
+        pytest.param(["{} and so on"], "{} and so on", id="text after it"),
+    ],
+)
+async def test_a_response_without_one_whole_document_is_broken_off(
+    steps: list[str], sent: str
+) -> None:
+    writer = Writer(message_id="m")
+    logged: Entries = [
+        [written for chunk in in_step(step) for written in writer.write_variant(chunk)]
+        for step in steps
+    ]
+    encoding = JSONDocument()
+    assert (await read(encoding, [*logged, [*writer.finish()]], [])).decode() == sent
+    assert encoding.is_broken
+
+
+@pytest.mark.parametrize("encoding_class", [PlainText, JSONDocument])
+async def test_a_call_that_the_client_would_have_to_resolve_breaks_it_off(
+    encoding_class: type[PlainText | JSONDocument],
+) -> None:
+    writer = Writer(message_id="m")
+    step = in_step("{}", call="c")
+    logged: Entries = [[each for chunk in step for each in writer.write_variant(chunk)]]
+    encoding = encoding_class()
+    assert await read(encoding, [*logged, [*writer.finish()]], []) == b"{}"
+    assert encoding.is_broken
