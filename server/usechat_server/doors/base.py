@@ -58,6 +58,10 @@ class Door(ABC):
     def parse(self, body: bytes, settings: Settings) -> ChatRequest:
         """Return the request that a body is.
 
+        Args:
+            body: The body, whatever its content type.
+            settings: The limits.
+
         Raises:
             InvalidRequest: It is none.
             PayloadTooLarge: It is too large.
@@ -67,12 +71,19 @@ class Door(ABC):
     def encoding(self, request: Request, client_version: ClientVersion) -> Encoding:
         """Return the encoding of the response to a request.
 
+        Args:
+            request: The request.
+            client_version: What the response is made of.
+
         Raises:
             InvalidRequest: The request asks for one that does not exist.
         """
 
     def check(self, agent: Agent) -> None:
         """Check an agent that is to respond.
+
+        Args:
+            agent: The agent.
 
         Raises:
             ValueError: The door cannot be used with it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,26 +42,26 @@ from tests.harness.live import LiveServer, ScriptedModel, chunks, text, user
 CHAT = {"id": "c1", "messages": [user("Hello")]}
 
 
-class Answer(BaseModel):
-    answer: int
+class Result(BaseModel):
+    result: int
 
 
-#: Path, body and response of each door, for the text `{"answer": 42}`.
+#: Path, body and response of each door, for the text `{"result": 42}`.
 DOORS: list[tuple[Door, str, Any]] = [
     (Text(), "/api/text", CHAT),
     (Completion(), "/api/completion?protocol=text", {"prompt": "Hello"}),
     (Object(), "/api/object", "Hello"),
 ]
-ANSWER = '{"answer": 42}'
+DOCUMENT = '{"result": 42}'
 
 
 def model(**options: Any) -> ScriptedModel:
-    return ScriptedModel(*text(ANSWER[:5], ANSWER[5:]), **options)
+    return ScriptedModel(*text(DOCUMENT[:5], DOCUMENT[5:]), **options)
 
 
 def app(scripted: ScriptedModel, **options: Any) -> Any:
     return create_app(
-        Agent(scripted, output=Answer), doors=[door for door, _, _ in DOORS], **options
+        Agent(scripted, output=Result), doors=[door for door, _, _ in DOORS], **options
     )
 
 
@@ -96,13 +95,13 @@ def test_a_door_has_users_limits_and_hooks(door: tuple[Door, str, Any], tmp_path
             assert refused.status_code == 429
             scripted.release()
             received += "".join(pieces)
-        assert received == ANSWER
+        assert received == DOCUMENT
         # Only the text door has a chat.
         stored = server.request("GET", "/api/chats", headers=headers).json()["chats"]
         assert [chat["id"] for chat in stored] == (["c1"] if path == "/api/text" else [])
     [result] = results
     assert (result.outcome, result.turn.user) == ("finished", "ada")
-    assert result.output == Answer(answer=42)
+    assert result.output == Result(result=42)
 
 
 def test_a_run_ends_with_its_connection_however_long_chats_are_kept(
@@ -136,7 +135,7 @@ def test_a_drain_breaks_off_what_cannot_say_so(door: tuple[Door, str, Any]) -> N
         host_request = asyncio.create_task(
             application(_scope(path, body), _receive(body, host), host._send)
         )
-        await host.wait_for_body(lambda sent: b"answer" in sent or b"42" in sent)
+        await host.wait_for_body(lambda sent: b"result" in sent or b"42" in sent)
         await application.drain(0)
         with pytest.raises(Exception, match=r"failed after its headers|response already started"):
             await asyncio.wait_for(host_request, LONG)
@@ -195,7 +194,7 @@ def test_a_failure_breaks_the_connection_after_the_text(
         response: Response = await call_next(request)
         return response
 
-    application: Any = app(Failing(*text(ANSWER[:5])))
+    application: Any = app(Failing(*text(DOCUMENT[:5])))
     if wrap:
         application = Starlette(
             routes=[Mount("/", application)],
@@ -216,7 +215,7 @@ def test_a_failure_breaks_the_connection_after_the_text(
             pass
         else:
             pytest.fail("the response looks complete")
-        assert received == ANSWER[:5]
+        assert received == DOCUMENT[:5]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +251,7 @@ def test_an_object_takes_any_json_value(value: bytes) -> None:
     scripted = model()
     with LiveServer(app(scripted)) as server:
         response = server.request("POST", "/api/object", content=value)
-        assert response.json() == {"answer": 42}
+        assert response.json() == {"result": 42}
     [call] = scripted.calls
     [message] = call.messages
     [part] = message.to_object()["parts"]
@@ -265,15 +264,19 @@ def test_an_object_takes_any_json_value(value: bytes) -> None:
 def test_a_text_chat_that_a_reload_looks_for_is_not_resumed(tmp_path: Path) -> None:
     application = app(model(), store=f"sqlite:///{tmp_path / 'chats.db'}", prefix="")
     with LiveServer(application) as server:
-        assert server.request("POST", "/text", CHAT).text == ANSWER
+        assert server.request("POST", "/text", CHAT).text == DOCUMENT
         assert server.request("GET", "/text/c1/stream").status_code == 204
         assert server.request("GET", "/text/a/b/stream").status_code == 204
         stored = server.request("GET", "/chat/c1").json()["messages"]
         assert [message["role"] for message in stored] == ["user", "assistant"]
         # The client's own id of the response is not the stored one.
-        shown = {"id": "client-2", "role": "assistant", "parts": [{"type": "text", "text": ANSWER}]}
-        turn = {"id": "c1", "messages": [user("Hello"), shown, user("And?", id="u2")]}
-        assert server.request("POST", "/text", turn).text == ANSWER
+        previous = {
+            "id": "client-2",
+            "role": "assistant",
+            "parts": [{"type": "text", "text": DOCUMENT}],
+        }
+        turn = {"id": "c1", "messages": [user("Hello"), previous, user("And?", id="u2")]}
+        assert server.request("POST", "/text", turn).text == DOCUMENT
         stored = server.request("GET", "/chat/c1").json()["messages"]
         assert [message["role"] for message in stored] == ["user", "assistant"] * 2
 
@@ -350,17 +353,13 @@ async def test_a_blank_keeps_an_object_alive_until_its_first_character() -> None
     assert json.loads(host.body) == {"a": "xy"}
 
 
-def responses() -> Iterator[tuple[Any, str]]:
-    yield TextStreamResponse, ANSWER
-    yield ObjectStreamResponse, ANSWER
-    yield CompletionStreamResponse, ANSWER
-
-
-@pytest.mark.parametrize(("response_class", "expected"), responses())
-def test_a_route_of_ones_own(response_class: Any, expected: str) -> None:
+@pytest.mark.parametrize(
+    "response_class", [TextStreamResponse, ObjectStreamResponse, CompletionStreamResponse]
+)
+def test_a_route_of_ones_own(response_class: Any) -> None:
     async def sent(*, fails: bool) -> Any:
         yield TextStart(id="0")
-        yield TextDelta(id="0", delta=ANSWER)
+        yield TextDelta(id="0", delta=DOCUMENT)
         if fails:
             raise RuntimeError("hunter2")
 
@@ -372,10 +371,10 @@ def test_a_route_of_ones_own(response_class: Any, expected: str) -> None:
         response = server.request("GET", "/own")
         if response_class is CompletionStreamResponse:
             deltas = [chunk for chunk in chunks(response.text) if chunk["type"] == "text-delta"]
-            assert [chunk["delta"] for chunk in deltas] == [expected]
+            assert [chunk["delta"] for chunk in deltas] == [DOCUMENT]
             assert '"type":"error"' in server.request("GET", "/own?fails").text
         else:
-            assert response.text == expected
+            assert response.text == DOCUMENT
             with pytest.raises(httpx.RemoteProtocolError):
                 server.request("GET", "/own?fails")
 
