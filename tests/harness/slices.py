@@ -28,8 +28,10 @@ RESULTS = ROOT / "tests" / "output" / "slices.jsonl"
 SLICE_SECONDS = 25 * 60
 #: Turns of a slice of the fault test.
 SLICE_TURNS = 100
-#: Of the repetitions of every test: how many there are, and which run on a busy machine.
-WHOLE_REPETITIONS = 5
+#: Of the repetitions of every test: how many run on a quiet machine, and how many on a busy one.
+QUIET_REPETITIONS, BUSY_REPETITIONS = 3, 2
+#: All tests in two parts, since a busy machine does not run them all in one slice.
+PARTS = {"tests/server": ("tests/server",), "the others": ("tests", "--ignore=tests/server")}
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,19 @@ def soak(turns: int, first_seed: int) -> list[Slice]:
 
 
 def repeat(repetitions: int) -> list[Slice]:
-    """Return repetitions of the tests that need no browser, Next.js or PostgreSQL, then of all. Of
-    five, the last two run on a busy machine."""
+    """Return repetitions of the tests that need no browser, Next.js or PostgreSQL, of which the
+    last two of each five run on a busy machine, then of all tests."""
     return [
         *(
             Slice(f"portable {number + 1}", ("--portable",), is_busy=number % 5 >= 3)
             for number in range(repetitions)
         ),
-        *(Slice(f"all {number + 1}", is_busy=number >= 3) for number in range(WHOLE_REPETITIONS)),
+        *(Slice(f"all {number + 1}") for number in range(QUIET_REPETITIONS)),
+        *(
+            Slice(f"busy {number + 1}, {part}", arguments, is_busy=True)
+            for number in range(BUSY_REPETITIONS)
+            for part, arguments in PARTS.items()
+        ),
     ]
 
 
