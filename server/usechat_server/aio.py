@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from time import monotonic
 from typing import Any, Generic, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary, WeakMethod
 
-__all__ = ["PerLoop", "backoff", "call_hook", "cancel", "is_cancelled", "weak_method"]
+__all__ = ["PerLoop", "backoff", "call_hook", "cancel", "is_cancelled", "retry", "weak_method"]
 
 
 def is_cancelled(error: BaseException) -> bool:
@@ -20,6 +21,8 @@ def is_cancelled(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
+#: Seconds before an operation is tried again; the pause doubles each time.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 #: Seconds after which a task that is still running is cancelled again.
 _CANCEL_INTERVAL = 0.05
 
@@ -46,6 +49,24 @@ def backoff(first: float, longest: float) -> Iterator[float]:
 
 
 T = TypeVar("T")
+
+
+async def retry(operation: Callable[[], Awaitable[T]], on: type[Exception], *, seconds: float) -> T:
+    """Repeat an operation that fails with an error, and return its result.
+
+    Args:
+        operation: The operation.
+        on: The error.
+        seconds: Seconds after which the error is raised.
+    """
+    pauses, deadline = backoff(FIRST_PAUSE, LONGEST_PAUSE), monotonic() + seconds
+    while True:
+        try:
+            return await operation()
+        except on:
+            if monotonic() > deadline:
+                raise
+        await asyncio.sleep(next(pauses))
 
 
 class PerLoop(Generic[T]):

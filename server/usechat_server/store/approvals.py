@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import time
 from typing import Any
 
@@ -11,16 +12,21 @@ from sqlalchemy import Connection, Row, insert, select, update
 from ui_message_stream import json_codec
 from ui_message_stream.chunks import ToolInputAvailable
 
+from usechat_server.aio import retry
 from usechat_server.approvals.base import LIFETIME, ApprovalRequest
 from usechat_server.approvals.decisions import DecidedCall, approval_error, decided_calls
 from usechat_server.approvals.digest import digest
-from usechat_server.errors import ChatConflict, Forbidden
+from usechat_server.errors import ChatConflict, Forbidden, StoreUnavailable
 from usechat_server.store import rows
 from usechat_server.store.database import Database
 from usechat_server.store.tables import approvals, chats
 from usechat_server.turn import Decision, Turn
 
 __all__ = ["StoredApprovals"]
+
+
+#: Seconds that a request waits for a store that is unavailable.
+REQUEST_SECONDS = 20.0
 
 
 class StoredApprovals:
@@ -36,7 +42,12 @@ class StoredApprovals:
         self._clock = clock
 
     async def request(self, turn: Turn, call: ToolInputAvailable) -> ApprovalRequest:
-        """See `Approvals`. Raises StoreUnavailable."""
+        """See `Approvals`. Waits for a store that is unavailable; may raise StoreUnavailable."""
+        return await retry(
+            partial(self._request, turn, call), StoreUnavailable, seconds=REQUEST_SECONDS
+        )
+
+    async def _request(self, turn: Turn, call: ToolInputAvailable) -> ApprovalRequest:
         approval_id = f"approval_{secrets.token_urlsafe(16)}"
         values = {
             "id": approval_id,

@@ -16,6 +16,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import ChatError, Turn
 from usechat_server.approvals.base import LIFETIME
+from usechat_server.errors import StoreUnavailable
 from usechat_server.store.approvals import StoredApprovals
 from usechat_server.store.base import ChatChanged
 from usechat_server.store.sql import SqlChatStore
@@ -94,6 +95,23 @@ async def test_a_decision_is_not_used_up_by_a_turn_that_cannot_begin(store: SqlC
     with pytest.raises(ChatChanged):
         await store.begin(turn, run_id="r1")  # which has begun before
     assert await redeem(store, turn) == {"t1": Decision(approved=True)}
+
+
+async def test_a_request_waits_for_a_database_that_is_unavailable(
+    store: SqlChatStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, failures = store.database.write, [StoreUnavailable("test")] * 2
+
+    async def fail_twice(transaction: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await write(transaction)
+
+    turn = await begin_turn(store, "r1", "ann", message=user_message("u1"))
+    monkeypatch.setattr(store.database, "write", fail_twice)
+    call = ToolInputAvailable(tool_call_id="t1", tool_name="clock", input=INPUT)
+    assert (await store.approvals.request(turn, call)).approval_id
+    assert not failures
 
 
 async def test_one_of_many_processes_redeems_a_decision(store: SqlChatStore, url: str) -> None:
