@@ -68,7 +68,7 @@ def _takeover() -> None:
 def _tool_ledger() -> None:
     """Believe that no tool call has begun."""
 
-    async def begun(*_: Any) -> frozenset[str]:
+    def begun(*_: Any) -> frozenset[str]:
         return frozenset()
 
     _replace(SqlOwnership, "_began", begun)
