@@ -27,6 +27,7 @@ from usechat_server.http.routes.chat import chat_routes
 from usechat_server.http.routes.chats import chats_routes
 from usechat_server.http.routes.doors import door_routes
 from usechat_server.http.routes.health import health_routes
+from usechat_server.http.routes.metrics import metrics_routes
 from usechat_server.http.routes.page import PageConfig, page_routes
 from usechat_server.http.security import is_loopback
 from usechat_server.http.sign_in import UserHook
@@ -227,6 +228,7 @@ class ChatApp(Starlette):
             routes=[
                 *_chat_routes(state),
                 *health_routes(state),
+                *metrics_routes(state),
                 *(page_routes(page) if settings.page else []),
             ],
             exception_handlers={HTTPException: render, Exception: render},

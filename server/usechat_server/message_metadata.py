@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from usechat_server.results import RunResult, Step, Usage, sum_counts
+from usechat_server.results import RunResult, Step, Usage, input_tokens, sum_counts
 from usechat_server.turn import Turn
 
 __all__ = ["step_metadata", "usage_metadata"]
@@ -60,7 +60,7 @@ def step_metadata(step: Step) -> dict[str, Any]:
 
 
 def _counts(usage: Usage) -> dict[str, Any]:
-    input_all = sum_counts([usage.input, usage.cache_read, usage.cache_write])
+    input_all = input_tokens(usage)
     known_text = usage.output is not None and usage.thinking is not None
     text = (usage.output or 0) - (usage.thinking or 0) if known_text else None
     return _without_none(

@@ -19,6 +19,7 @@ __all__ = [
     "RunResult",
     "Step",
     "Usage",
+    "input_tokens",
     "sum_counts",
     "total_usage",
 ]
@@ -91,6 +92,11 @@ def total_usage(steps: Sequence[Step]) -> Usage:
     return Usage(
         **{name: sum_counts([getattr(step.usage, name) for step in steps]) for name in names}
     )
+
+
+def input_tokens(usage: Usage) -> int | None:
+    """Return the input tokens with those that were read from a cache or written to it."""
+    return sum_counts([usage.input, usage.cache_read, usage.cache_write])
 
 
 #: Returns the metadata to send at the end of a run, as JSON values; None: nothing is sent. It must

@@ -72,6 +72,7 @@ _Words = Annotated[Sequence[str], BeforeValidator(_words), NoDecode]
 _Origins = Annotated[_Words, AfterValidator(_checked_origins)]
 _Hosts = Annotated[_Words, AfterValidator(_checked_hosts)]
 _Seconds = Annotated[float, Field(gt=0)]
+_Token = Annotated[SecretStr, Field(min_length=16)]
 _Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
 
 
@@ -275,6 +276,16 @@ class Settings(BaseSettings):
         default=False,
         description="Serve the bundled chat page at `/`. `usechat-server serve` without a target "
         "turns it on.",
+    )
+    metrics: Literal["off", "token", "public"] = Field(
+        default="off",
+        description="Who may read the metrics for Prometheus at `/metrics`: requests with the "
+        "token, or anyone. Requires `usechat-server[metrics]`.",
+    )
+    metrics_token: _Token | None = Field(
+        default=None,
+        description="Token of the metrics, for `Authorization: Bearer TOKEN`. At least 16 "
+        "characters.",
     )
     trace_content: bool = Field(
         default=False,

@@ -33,6 +33,7 @@ from usechat_server.runs import Hooks, RunConfig, RunLimits
 from usechat_server.runs.responder_factory import AgentHook, ResponderFactory
 from usechat_server.settings import Settings
 from usechat_server.store.base import ChatStore
+from usechat_server.telemetry import metrics
 from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def build_state(
     check_body_model(body)
     check_hooks(hooks, has_store=store is not None)
     check_doors(doors, agent if isinstance(agent, Agent) else None)
+    _collect_metrics(settings)
     redis = None if settings.redis_url is None else _redis(settings.redis_url)
     approvals = _signed_approvals(settings, redis) if store is None else store.approvals
     responder_factory = ResponderFactory(approvals, agent=agent, handler=handler)
@@ -142,6 +144,18 @@ def _check_approvals(factory: ResponderFactory, settings: Settings, *, has_store
         is_shared=settings.redis_url is not None or settings.workers > 1,
         secret=settings.secret,
     )
+
+
+def _collect_metrics(settings: Settings) -> None:
+    if settings.metrics == "off":
+        return
+    if settings.metrics == "token" and settings.metrics_token is None:
+        raise ValueError("USECHAT_METRICS=token requires USECHAT_METRICS_TOKEN")
+    if find_spec("prometheus_client") is None:
+        raise ValueError("USECHAT_METRICS requires pip install 'usechat-server[metrics]'")
+    from usechat_server.telemetry.prometheus import prometheus_meter
+
+    metrics.install(prometheus_meter())
 
 
 def _redis(url: str) -> PerLoop[RedisCommands]:

@@ -19,6 +19,8 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from usechat_server.run_log.encoding import Encoding
+from usechat_server.telemetry import metrics
+from usechat_server.telemetry.instruments import DROPPED_READERS
 
 __all__ = ["Body", "StreamResponse"]
 
@@ -89,6 +91,7 @@ class StreamResponse(Response):
         try:
             await self._supervise(client)
         except TimeoutError:
+            metrics.record(DROPPED_READERS)
             if abort := (scope.get("extensions") or {}).get("usechat.abort"):
                 abort()
             else:

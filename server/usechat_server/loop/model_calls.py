@@ -13,7 +13,7 @@ from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.providers.base import Model, ModelStream, StepResult, provider_name
 from usechat_server.providers.retry import RetryPolicy
-from usechat_server.telemetry.model_call import ModelCallRecord
+from usechat_server.telemetry.model_call import model_call_record
 
 __all__ = ["ModelCalls"]
 
@@ -75,7 +75,7 @@ class ModelCalls:
                     raise
                 if self._writer.in_step and not self._writer.reset_step():
                     raise
-                self._writer.record.retried.append(str(error))
+                self._writer.record.retry(error)
                 error.__traceback__ = None  # frames that have the error would keep the run
                 if seconds is None:
                     self._failed_models.append(remaining.pop(0))
@@ -100,7 +100,7 @@ class ModelCalls:
         await self.aclose()
         stream = self._stream = await start_call(model)
         writer, record = self._writer, self._writer.record
-        with ModelCallRecord(
+        with model_call_record()(
             record,
             model.name,
             provider_name(model),

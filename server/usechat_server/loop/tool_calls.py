@@ -33,6 +33,7 @@ from usechat_server.approvals import (
 from usechat_server.errors import ChatError, public_error
 from usechat_server.loop.call_ids import CallIds
 from usechat_server.loop.run_writer import RunWriter
+from usechat_server.telemetry.tool_call import ToolCallRecord
 from usechat_server.tools import FunctionTool, Tool, ToolContext, ToolError
 from usechat_server.tools.context import idempotency_key
 
@@ -259,10 +260,10 @@ class ToolCalls:
             self._write_data,
             idempotency_key=idempotency_key(self._writer.record.run, call.id),
         )
-        span = self._writer.record.tool_call(
-            call.tool.name, call.id, call.chunk.input, call.tool.description
-        )
-        with span as tool_span:
+        record = self._writer.record
+        with ToolCallRecord(
+            record, call.tool.name, call.id, call.chunk.input, call.tool.description
+        ) as tool_call:
             async with aclosing(call.tool.run(call.arguments, context)) as outputs:
                 async for output in outputs:
                     chunk = ToolOutputAvailable(
@@ -270,8 +271,7 @@ class ToolCalls:
                         output=output.value,
                         preliminary=output.preliminary or None,
                     )
-                    if tool_span is not None:
-                        tool_span.result = output.value
+                    tool_call.output = output.value
                     if output.preliminary:
                         self._write([chunk])
                     else:

@@ -34,6 +34,8 @@ from usechat_server.run_log.encoding import Encoding, ui_message_stream
 from usechat_server.run_log.position import Position
 from usechat_server.run_log.resets import Item, Reset, kept_chunks
 from usechat_server.run_log.text_buffer import TextBuffer, plain_delta
+from usechat_server.telemetry import metrics
+from usechat_server.telemetry.instruments import LIVE_READERS
 
 __all__ = ["Log", "Reader"]
 
@@ -343,6 +345,7 @@ class Reader:
         #: whether it has read the whole log, without being broken off
         self.has_read_all: bool = False
         log.readers.add(self)
+        metrics.change(LIVE_READERS, 1)
 
     def blocks_reset(self) -> bool:
         """Whether its client was sent part of the current step and does not know resets."""
@@ -350,8 +353,10 @@ class Reader:
         return not knows_resets and self._log.is_in_step(self._position)
 
     def close(self) -> None:
-        """Stop reading."""
-        self._log.readers.discard(self)
+        """Stop reading. Idempotent."""
+        if self in self._log.readers:
+            self._log.readers.discard(self)
+            metrics.change(LIVE_READERS, -1)
 
     async def read(self) -> bytes | None:
         """Wait for bytes and return them; a long backlog comes in parts.

@@ -34,6 +34,8 @@ from usechat_server.runs.responder import FailingResponder, Responder, refuse_ta
 from usechat_server.runs.run import Run, RunConfig
 from usechat_server.runs.takeover import can_continue, has_all_of, stored_log, turn_of
 from usechat_server.store.base import LEASE, ChatBusy, OpenTurn, Orphan, Owner
+from usechat_server.telemetry import metrics
+from usechat_server.telemetry.instruments import JOINS, RESUMES, STOPS, TAKEOVERS
 from usechat_server.turn import Turn
 
 __all__ = ["OnBusy", "Runs"]
@@ -148,6 +150,7 @@ class Runs:
         has_one_timeout = self._config.hang_up_timeout is None
         is_resumed = not has_one_timeout and await self.coordinator.is_resumed(key)
         if ids.regenerated and (subscription := await self._join_unread(key, ids)) is not None:
+            metrics.record(JOINS)
             return subscription
         owner: Owner | None = None
         while True:
@@ -156,6 +159,7 @@ class Runs:
             lease = await self.coordinator.acquire(key, run_id, digest)
             if lease is None:
                 if (subscription := await self._join_or_wait(key, digest, ids)) is not None:
+                    metrics.record(JOINS)
                     return subscription
                 continue
             sent_at = 0.0 if self._checkpoints is None else self._checkpoints.now()
@@ -279,6 +283,7 @@ class Runs:
         for own_run in self._runs:
             if own_run.id == run.run_id:
                 own_run.keep_for_readers()
+        metrics.record(RESUMES)
         return await run.subscribe()
 
     async def is_orphaned(self, key: ChatKey) -> bool:
@@ -292,6 +297,7 @@ class Runs:
         self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
     ) -> None:
         """End the chat's run, in whichever process it is; see `Coordinator.stop`."""
+        metrics.record(STOPS)
         await self.coordinator.stop(key, run_id=run_id, message_id=message_id)
 
     async def stop_all(
@@ -299,6 +305,7 @@ class Runs:
     ) -> None:
         """End the runs of this process that have a chat id, where chats are not shared; for the
         arguments, see `Coordinator.stop`."""
+        metrics.record(STOPS)
         runs = [
             run
             for run in self.active_runs
@@ -408,6 +415,7 @@ class Runs:
     async def _continue(
         self, turn: Turn, lease: Lease, takeover: Takeover | None, *, can_continue: bool
     ) -> None:
+        metrics.record(TAKEOVERS)
         responder: Responder
         try:
             responder = await self._responder(turn)

@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import monotonic
 
 from ui_message_stream.chunks import MessageMetadata
 from ui_message_stream.messages import UIMessage
@@ -28,6 +27,8 @@ from usechat_server.runs.outcome import ABORTED, INTERRUPTED, RunOutcome
 from usechat_server.runs.persistence import Persistence
 from usechat_server.runs.responder import Responder, RunsTools, agent_name
 from usechat_server.store.base import ChatStore
+from usechat_server.telemetry import metrics
+from usechat_server.telemetry.instruments import LIVE_RUNS
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.telemetry.tracing import run_trace
 from usechat_server.turn import Turn
@@ -98,6 +99,7 @@ class Run:
             checkpoints: Of all runs of the event loop, if there is a store.
             takeover: What another process left, if this run takes one over.
         """
+        metrics.change(LIVE_RUNS, 1)
         self.id: str = lease.run_id
         self.turn = turn
         self.record: RunRecord = RunRecord(
@@ -265,6 +267,7 @@ class Run:
         """Write the last chunks, and start what follows. Does nothing if the run has ended."""
         if self._is_over:
             return
+        metrics.change(LIVE_RUNS, -1)
         self._is_over = True  # not the outcome: its error has a traceback, and so the run
         self._idle_timer.close()
         self._writer.max_bytes = sys.maxsize  # the end of a response is never refused
@@ -383,6 +386,7 @@ class Run:
 
     def _notify_if_closed(self) -> None:
         if self.is_closed:
+            self.record.report()
             self._on_closed(self)
 
 
@@ -402,7 +406,7 @@ class RunReader:
 
     def record_write(self) -> None:
         """Note that a part of the log was sent."""
-        self._run.record.last_write = monotonic()
+        self._run.record.mark_write()
 
     def close(self) -> None:
         """Give the hold up. Idempotent."""

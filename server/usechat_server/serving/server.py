@@ -60,6 +60,7 @@ class Config(uvicorn.Config):
         super().__init__(factory, factory=True, **{**defaults, **options})
         self.drain_grace: float = settings.drain_grace
         self.processes: int = settings.workers
+        self.has_metrics: bool = settings.metrics != "off"
         self.max_connections: int = settings.max_connections
         self.max_header_bytes: int = settings.max_header_bytes
         self.header_timeout: float = settings.header_timeout
@@ -145,7 +146,9 @@ def run(config: Config, listener: socket.socket) -> None:
     if config.should_reload:
         ChangeReload(config, target=Server(config).run, sockets=[listener]).run()
     elif config.processes > 1:
-        workers = Workers(_serve, config, listener, config.processes)
+        workers = Workers(
+            _serve, config, listener, config.processes, shares_metrics=config.has_metrics
+        )
         workers.run(on_started=lambda: _log_address(listener))
     else:
         _serve(config, listener)

@@ -15,12 +15,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
+
+from usechat_server.telemetry.processes import forget_process, shared_metrics
 
 __all__ = ["Workers"]
 
@@ -44,13 +47,21 @@ class Workers:
         config: The configuration.
         listener: The socket that all processes share.
         count: The number of processes.
+        shares_metrics: Whether their metrics are added up.
     """
 
     def __init__(
-        self, serve: ServeFunction, config: uvicorn.Config, listener: socket.socket, count: int
+        self,
+        serve: ServeFunction,
+        config: uvicorn.Config,
+        listener: socket.socket,
+        count: int,
+        *,
+        shares_metrics: bool = False,
     ) -> None:
         self._arguments = (serve, config, listener)
         self._count = count
+        self._shares_metrics = shares_metrics
         self._workers: list[_Worker] = []
         self._signals: list[int] = []
 
@@ -65,6 +76,13 @@ class Workers:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle_signal)
+        with shared_metrics() if self._shares_metrics else nullcontext():
+            self._run(on_started)
+        if len(self._signals) > 1:
+            signal.signal(self._signals[-1], signal.SIG_DFL)
+            signal.raise_signal(self._signals[-1])
+
+    def _run(self, on_started: Callable[[], None]) -> None:
         first = self._start()
         # The others would fail like the first, and log the same error.
         if first.wait_until_started():
@@ -78,9 +96,6 @@ class Workers:
             wait([worker.process.sentinel for worker in self._workers])
             for worker in [worker for worker in self._workers if not worker.process.is_alive()]:
                 self._replace(worker)
-        if len(self._signals) > 1:
-            signal.signal(self._signals[-1], signal.SIG_DFL)
-            signal.raise_signal(self._signals[-1])
 
     def _start(self) -> _Worker:
         worker = _Worker(self._arguments)
@@ -91,6 +106,8 @@ class Workers:
 
     def _replace(self, worker: _Worker) -> None:
         self._workers.remove(worker)
+        if self._shares_metrics:
+            forget_process(worker.pid)
         if not self._signals:
             status = worker.process.exitcode
             logger.error("process %s ended with status %s: replacing it", worker.pid, status)

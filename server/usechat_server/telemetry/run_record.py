@@ -1,20 +1,29 @@
-"""RunRecord: the ids, counts and timings of a run, its log line and its spans."""
+"""RunRecord: the ids, counts and timings of a run, its log line, its spans and metrics."""
 
 from __future__ import annotations
 
 import contextvars
 import logging
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from usechat_server.errors import ModelError, log_text
 from usechat_server.results import Outcome, Step, total_usage
+from usechat_server.telemetry import metrics
+from usechat_server.telemetry.instruments import (
+    FIRST_BYTE,
+    FIRST_TOKEN,
+    HOP,
+    MODEL_RETRIES,
+    RUN_DURATION,
+    RUNS,
+)
 
 if TYPE_CHECKING:
-    from usechat_server.telemetry.spans import RunTrace, ToolCallSpan
+    from usechat_server.telemetry.spans import RunTrace
 
 __all__ = ["RunRecord"]
 
@@ -25,11 +34,11 @@ _LEVELS = {"failed": logging.ERROR, "interrupted": logging.WARNING}
 #: The fields that are timings of the model calls.
 _MOMENTS = ("called", "first_read", "first_token", "last_read")
 
+#: The moments of a run whose distances are measured, in order.
+_HOPS = ("queued", "called", "first_read", "first_token", "first_write", "last_write")
+
 #: Characters that are logged of an id that the client chose, which may be very long.
 _ID_LENGTH = 200
-
-
-_NO_SPAN: AbstractContextManager[None] = nullcontext()
 
 
 @dataclass(slots=True)
@@ -51,7 +60,11 @@ class RunRecord:
     last_read: float | None = None
     #: first batch with text, reasoning or tool input
     first_token: float | None = None
-    #: start of the last write to a client
+    #: start of the first write to a client
+    first_byte: float | None = None
+    #: start of the first write after the first token
+    first_write: float | None = None
+    #: start of the last write
     last_write: float | None = None
     #: number of model calls, including retries
     attempts: int = 0
@@ -61,32 +74,43 @@ class RunRecord:
     chunks: int = 0
     #: None: spans go nowhere
     trace: RunTrace | None = None
+    _is_reported: bool = False
 
     def task_context(self) -> contextvars.Context | None:
         """Return the context of the run's tasks; None: the current one."""
         return None if self.trace is None else self.trace.task_context()
 
-    def tool_call(
-        self, name: str, call_id: str, arguments: Any, description: str | None
-    ) -> AbstractContextManager[ToolCallSpan | None]:
-        """Return what surrounds the execution of a tool: its span, if there is one.
+    def mark_write(self) -> None:
+        """Record that a write to a client begins."""
+        now = self.last_write = monotonic()
+        if self.first_write is None:
+            self.first_byte = self.first_byte or now
+            if self.first_token is not None:
+                self.first_write = now
 
-        Args:
-            name: The tool's name.
-            call_id: The id of its call.
-            arguments: The arguments.
-            description: The tool's description.
-        """
-        if self.trace is not None:
-            span = self.trace.tool_call(name, call_id, arguments, description)
-            if span is not None:
-                return span
-        return _NO_SPAN
+    def retry(self, error: ModelError) -> None:
+        """Record that a failed model call is tried again."""
+        self.retried.append(str(error))
+        metrics.record(MODEL_RETRIES)
 
     def close(self) -> None:
         """End the run's span: readers see its end. Idempotent."""
         if self.trace is not None:
             self.trace.end()
+
+    def report(self) -> None:
+        """Record the run's timings, once every reader has left. Idempotent."""
+        if self._is_reported or not metrics.is_measured():
+            return
+        self._is_reported = True
+        for instrument, moment in ((FIRST_BYTE, self.first_byte), (FIRST_TOKEN, self.first_token)):
+            if moment is not None:
+                metrics.record(instrument, moment - self.queued)
+        for before, after in pairwise(_HOPS):
+            began, ended = getattr(self, before), getattr(self, after)
+            # A retry may have produced the first token after a write.
+            if began is not None and ended is not None:
+                metrics.record(HOP, max(0.0, ended - began), f"{before}_to_{after}")
 
     def seconds(self) -> dict[str, float]:
         """Return when the model was called and read, in seconds since the run was created."""
@@ -110,6 +134,8 @@ class RunRecord:
             reference: The reference that the user got in place of the error.
         """
         total = self._since_queued(monotonic())
+        metrics.record(RUNS, 1, outcome)
+        metrics.record(RUN_DURATION, total or 0.0, "invoke_agent")
         last = steps[-1] if steps else None
         provider = last.details if last else {}
         if isinstance(error, ModelError) and error.request_id:
@@ -135,6 +161,7 @@ class RunRecord:
             "seconds": {
                 **dict.fromkeys(_MOMENTS),
                 **self.seconds(),
+                "first_write": self._since_queued(self.first_write),
                 "last_write": self._since_queued(self.last_write),
                 "total": total,
             },

@@ -23,10 +23,12 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import AttributeValue
 
 from usechat_server.errors import ModelError
-from usechat_server.results import Outcome, Usage, sum_counts
+from usechat_server.results import Outcome, Usage, input_tokens
 from usechat_server.telemetry import background
 from usechat_server.telemetry.content import input_messages, json_text, output_messages
+from usechat_server.telemetry.errors import error_type
 from usechat_server.telemetry.model_call import ModelCallRecord
+from usechat_server.telemetry.tool_call import ToolCallRecord
 from usechat_server.turn import Turn, TurnTrace
 
 __all__ = ["ChildSpan", "RunTrace", "begin_run", "storage_span"]
@@ -127,20 +129,18 @@ class RunTrace(TurnTrace):
         span = self._start(f"chat {call.model}", SpanKind.CLIENT, attributes)
         return None if span is None else ModelCallSpan(self, span, call)
 
-    def tool_call(
-        self, name: str, call_id: str, arguments: Any, description: str | None
-    ) -> ToolCallSpan | None:
+    def tool_call(self, call: ToolCallRecord) -> ToolCallSpan | None:
         """Return the span of a tool call; None if it could not be started."""
         attributes = {
             "gen_ai.operation.name": "execute_tool",
-            "gen_ai.tool.name": name,
-            "gen_ai.tool.call.id": call_id[:_ID_LENGTH],
+            "gen_ai.tool.name": call.name,
+            "gen_ai.tool.call.id": call.call_id[:_ID_LENGTH],
             "gen_ai.tool.type": "function",
-            "gen_ai.tool.description": description,
+            "gen_ai.tool.description": call.description,
             "gen_ai.conversation.id": self._conversation,
         }
-        span = self._start(f"execute_tool {name}", SpanKind.INTERNAL, attributes)
-        return None if span is None else ToolCallSpan(self, span, arguments)
+        span = self._start(f"execute_tool {call.name}", SpanKind.INTERNAL, attributes)
+        return None if span is None else ToolCallSpan(self, span, call)
 
     def record_outcome(
         self,
@@ -160,7 +160,7 @@ class RunTrace(TurnTrace):
             "usechat.run.outcome": outcome,
             "usechat.run.retries": retried,
             "gen_ai.response.finish_reasons": _finish_reasons(finish_reason),
-            "gen_ai.usage.input_tokens": _input_tokens(usage),
+            "gen_ai.usage.input_tokens": input_tokens(usage),
             "gen_ai.usage.output_tokens": usage.output,
             **{f"usechat.run.{name}": moment for name, moment in seconds.items()},
         }
@@ -214,8 +214,7 @@ class ChildSpan:
     ) -> None:
         with suppress(Exception):
             otel_context.detach(self._token)
-        # A cancellation is no error: a client stopped the run, or it timed out.
-        self.end(error if isinstance(error, Exception) else None)
+        self.end(error)
 
     def end(self, error: BaseException | None = None) -> None:
         """End the span. Idempotent."""
@@ -260,7 +259,7 @@ class ModelCallSpan(ChildSpan):
             "gen_ai.response.finish_reasons": _finish_reasons(
                 result.finish_reason if result else "error"
             ),
-            "gen_ai.usage.input_tokens": _input_tokens(usage),
+            "gen_ai.usage.input_tokens": input_tokens(usage),
             "gen_ai.usage.output_tokens": usage.output,
             "gen_ai.usage.cache_read.input_tokens": usage.cache_read,
             "gen_ai.usage.cache_write.input_tokens": usage.cache_write,
@@ -284,17 +283,15 @@ class ModelCallSpan(ChildSpan):
 class ToolCallSpan(ChildSpan):
     """The span of a tool call."""
 
-    def __init__(self, run: RunTrace, span: Span, arguments: Any) -> None:
+    def __init__(self, run: RunTrace, span: Span, call: ToolCallRecord) -> None:
         super().__init__(span, run)
-        #: the last output
-        self.result: Any = None
-        self._arguments = arguments
+        self._call = call
         self._has_content = run.has_content
 
     def _content(self) -> Callable[[], _Attributes] | None:
         if not self._has_content:
             return None
-        arguments, result = self._arguments, self.result
+        arguments, result = self._call.arguments, self._call.output
         return lambda: {
             "gen_ai.tool.call.arguments": json_text(arguments),
             "gen_ai.tool.call.result": json_text(result),
@@ -330,14 +327,14 @@ def _end(
     """End a span as of now, in the thread."""
     now = time.time_ns()
     # Not the error itself: its frames would keep the run.
-    kind = None if error is None else error_type(error)
+    kind = error_type(error)
     text = str(error) if isinstance(error, ModelError) else None
 
     def end() -> None:
         span.set_attributes(_present(attributes))
         if content is not None:
             span.set_attributes(_present(content()))
-        if kind is not None:
+        if kind:
             span.set_attribute("error.type", kind)
             span.set_status(StatusCode.ERROR, text)
         span.end(now)
@@ -345,17 +342,8 @@ def _end(
     background.submit(end)
 
 
-def error_type(error: BaseException) -> str:
-    """Return what went wrong, by one of few names."""
-    return error.kind if isinstance(error, ModelError) else type(error).__qualname__
-
-
 def _finish_reasons(reason: str | None) -> list[str] | None:
     return None if reason is None else [_FINISH_REASONS.get(reason, reason)]
-
-
-def _input_tokens(usage: Usage) -> int | None:
-    return sum_counts([usage.input, usage.cache_read, usage.cache_write])
 
 
 def _present(attributes: _Attributes) -> dict[str, AttributeValue]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 
+from usechat_server.telemetry import metrics
+from usechat_server.telemetry.instruments import STORAGE
 from usechat_server.telemetry.tracing import storage_span
 
 __all__ = ["measured", "operation_name"]
@@ -14,7 +17,7 @@ _Result = TypeVar("_Result")
 
 
 async def measured(system: str, operation: str, work: Awaitable[_Result]) -> _Result:
-    """Do some work of a database in a span, if there is one to do it in.
+    """Do some work of a database and record how long it takes, with a span if there is a trace.
 
     Args:
         system: `sqlite`, `postgresql` or `redis`.
@@ -24,8 +27,13 @@ async def measured(system: str, operation: str, work: Awaitable[_Result]) -> _Re
     Returns:
         The result of the work.
     """
-    with storage_span(system, operation):
-        return await work
+    began = monotonic()
+    try:
+        with storage_span(system, operation):
+            return await work
+    finally:
+        if metrics.is_measured():
+            metrics.record(STORAGE, monotonic() - began, system, operation)
 
 
 def operation_name(function: Callable[..., Any]) -> str:

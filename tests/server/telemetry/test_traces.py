@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -15,35 +13,17 @@ import pytest
 from tests.harness.common import DEADLINE
 from tests.harness.fake_provider import FakeProvider, Reply, http_error
 from tests.harness.fake_provider_events import Pause, message, text, thinking, tool_use
-from tests.harness.live import chunks, user
 from tests.harness.otlp_receiver import OTLPReceiver, ReceivedSpan
 from tests.harness.serving import ServerProcess
 from tests.harness.stream_client import StreamClient
+from tests.server.telemetry.servers import QUESTION, TOKEN, Start, ask, scrape
 
-Start = Callable[..., ServerProcess]
-
-QUESTION = user("What is the weather in Bern?")
 WEATHER = Reply(
     message(tool_use("toolu_1", "weather", {"city": "Bern"}), stop_reason="tool_use"),
 )
 SUNNY = Reply(message(thinking("Hm."), text("It is ", "sunny.")))
 TRACE_ID, PARENT_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
-
-
-@pytest.fixture(scope="module")
-def served(start: Start, tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
-    folder = tmp_path_factory.mktemp("store")
-    return start("all_apps", USECHAT_STORE=f"sqlite:///{folder}/chats.db")
-
-
-def ask(served: ServerProcess, chat: str, path: str = "/api/chat", **headers: str) -> list[Any]:
-    body = {"id": chat, "messages": [QUESTION]}
-    response = httpx.post(
-        f"{served.url}{path}", json=body, headers=headers, trust_env=False, timeout=DEADLINE
-    )
-    assert response.status_code == 200, response.text
-    return chunks(response.text)
 
 
 def by_id(spans: list[ReceivedSpan]) -> dict[str, ReceivedSpan]:
@@ -236,7 +216,7 @@ def test_failures_and_stops_end_their_spans(
 def test_a_collector_that_hangs_and_a_processor_that_raises_cost_nothing(
     processor: str, start: Start, provider: FakeProvider, receiver: OTLPReceiver
 ) -> None:
-    served = start("plain", "usechat", PROCESSOR=processor, OTEL_EXPORTER_OTLP_TIMEOUT="3600")
+    served = start("apps:plain", "usechat", PROCESSOR=processor, OTEL_EXPORTER_OTLP_TIMEOUT="3600")
     receiver.hang = True
     try:
         for chat in ("c1", "c2", "c3"):
@@ -256,14 +236,16 @@ def test_a_run_that_is_taken_over_has_a_link_to_where_it_began(
     start: Start, provider: FakeProvider, receiver: OTLPReceiver, tmp_path: Path
 ) -> None:
     store = f"sqlite:///{tmp_path}/chats.db"
-    first = start("plain", USECHAT_STORE=store)
+    metrics = {"USECHAT_METRICS": "token", "USECHAT_METRICS_TOKEN": TOKEN}
+    # Side by side: a process takes nothing over before it has been there for a while.
+    second = start("apps:plain", USECHAT_STORE=store, **metrics)
+    first = start("apps:plain", USECHAT_STORE=store)
     provider.script(WEATHER, Reply(message(text("It ", Pause(), "is"))), SUNNY)
     body = {"id": "c1", "messages": [QUESTION]}
     with StreamClient("POST", f"{first.url}/api/chat", body) as client:
         client.wait_for_text("It")
         [tool] = receiver.wait_for("execute_tool weather")
         first.process.kill()
-    second = start("plain", USECHAT_STORE=store)
     deadline = time.monotonic() + DEADLINE
     while not receiver.named("invoke_agent"):
         assert time.monotonic() < deadline
@@ -272,3 +254,4 @@ def test_a_run_that_is_taken_over_has_a_link_to_where_it_began(
     assert run.links == (tool.parent_id,)
     assert run.trace_id != tool.trace_id
     assert run.parent_id == ""
+    assert scrape(second)["usechat_takeovers_total"] == 1
