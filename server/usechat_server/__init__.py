@@ -16,6 +16,7 @@ from usechat_server.approvals import Approve, Ask, Deny
 from usechat_server.compose import ChatHandler, StreamWriter
 from usechat_server.doors.completion import Completion
 from usechat_server.doors.object import Object
+from usechat_server.doors.sse import RawSSE
 from usechat_server.doors.text import Text
 from usechat_server.errors import (
     ChatConflict,
@@ -37,6 +38,7 @@ from usechat_server.http.respond import respond
 from usechat_server.http.response import (
     CompletionStreamResponse,
     ObjectStreamResponse,
+    RawSSEResponse,
     TextStreamResponse,
     UIMessageStreamResponse,
 )
@@ -85,6 +87,7 @@ __all__ = [  # noqa: RUF022
     "Text",
     "Completion",
     "Object",
+    "RawSSE",
     # what hooks and handlers get
     "Turn",
     "Decision",
@@ -111,6 +114,7 @@ __all__ = [  # noqa: RUF022
     "TextStreamResponse",
     "CompletionStreamResponse",
     "ObjectStreamResponse",
+    "RawSSEResponse",
     "ClientVersion",
     # a model of one's own
     "Model",

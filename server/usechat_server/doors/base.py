@@ -55,10 +55,11 @@ class Door(ABC):
     can_ask: ClassVar[bool] = False
 
     @abstractmethod
-    def parse(self, body: bytes, settings: Settings) -> ChatRequest:
+    def parse(self, request: Request, body: bytes, settings: Settings) -> ChatRequest:
         """Return the request that a body is.
 
         Args:
+            request: The request.
             body: The body, whatever its content type.
             settings: The limits.
 
@@ -68,12 +69,13 @@ class Door(ABC):
         """
 
     @abstractmethod
-    def encoding(self, request: Request, client_version: ClientVersion) -> Encoding:
+    def encoding(self, request: Request, client_version: ClientVersion, chat_id: str) -> Encoding:
         """Return the encoding of the response to a request.
 
         Args:
             request: The request.
             client_version: What the response is made of.
+            chat_id: The id of the chat.
 
         Raises:
             InvalidRequest: The request asks for one that does not exist.

@@ -42,7 +42,7 @@ class Completion(Door):
 
     path: str = "/completion"
 
-    def parse(self, body: bytes, settings: Settings) -> ChatRequest:
+    def parse(self, request: Request, body: bytes, settings: Settings) -> ChatRequest:
         fields = parse_object(body, settings)
         prompt = fields.pop("prompt", None)
         if not isinstance(prompt, str):
@@ -50,7 +50,7 @@ class Completion(Door):
             raise InvalidRequest(f"prompt: expected a string, got {got}")
         return question_request(prompt, fields)
 
-    def encoding(self, request: Request, client_version: ClientVersion) -> Encoding:
+    def encoding(self, request: Request, client_version: ClientVersion, chat_id: str) -> Encoding:
         protocol = request.query_params.get("protocol", "data")
         if protocol == "data":
             return CompletionStream(client_version)
@@ -67,6 +67,7 @@ class CompletionStream:
 
     headers: Mapping[str, str] = HEADERS
     is_broken = False
+    cursor: str | None = None
 
     def __init__(self, client_version: ClientVersion = PLAIN_CLIENT) -> None:
         self.client_version = client_version

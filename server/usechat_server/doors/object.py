@@ -45,13 +45,13 @@ class Object(Door):
         if agent.spec.output is None:
             raise ValueError("doors: Object() requires an agent with output=")
 
-    def parse(self, body: bytes, settings: Settings) -> ChatRequest:
+    def parse(self, request: Request, body: bytes, settings: Settings) -> ChatRequest:
         # `submit(undefined)` sends no body.
         value = parse_json(body, settings) if body.strip() else None
         text = value if isinstance(value, str) else json_codec.encode(value).decode()
         return question_request(text, value if isinstance(value, dict) else {})
 
-    def encoding(self, request: Request, client_version: ClientVersion) -> Encoding:
+    def encoding(self, request: Request, client_version: ClientVersion, chat_id: str) -> Encoding:
         return JSONDocument(client_version)
 
 
@@ -65,6 +65,7 @@ class JSONDocument:
 
     headers = TEXT_HEADERS
     opening = b""
+    cursor: str | None = None
 
     def __init__(self, client_version: ClientVersion = PLAIN_CLIENT) -> None:
         self.client_version = client_version

@@ -46,10 +46,10 @@ class Text(Door):
 
     has_chat = True
 
-    def parse(self, body: bytes, settings: Settings) -> ChatRequest:
+    def parse(self, request: Request, body: bytes, settings: Settings) -> ChatRequest:
         return parse_request(body, settings)
 
-    def encoding(self, request: Request, client_version: ClientVersion) -> Encoding:
+    def encoding(self, request: Request, client_version: ClientVersion, chat_id: str) -> Encoding:
         return PlainText(client_version)
 
 
@@ -63,6 +63,7 @@ class PlainText:
     headers = TEXT_HEADERS
     opening = b""
     keep_alive = b""
+    cursor: str | None = None
 
     def __init__(self, client_version: ClientVersion = PLAIN_CLIENT, separator: str = "") -> None:
         """Create the encoding of one response.

@@ -28,10 +28,10 @@ class UIMessages(Door):
     can_resume = True
     can_ask = True
 
-    def parse(self, body: bytes, settings: Settings) -> ChatRequest:
+    def parse(self, request: Request, body: bytes, settings: Settings) -> ChatRequest:
         return parse_request(body, settings)
 
-    def encoding(self, request: Request, client_version: ClientVersion) -> Encoding:
+    def encoding(self, request: Request, client_version: ClientVersion, chat_id: str) -> Encoding:
         keep_alive = request.query_params.get("keepalive", "on")
         if keep_alive not in ("on", "off"):
             raise InvalidRequest(f"keepalive: expected on or off, got {keep_alive[:100]}")

@@ -25,6 +25,7 @@ from usechat_server.client_version import SILENT_CLIENT_VERSION
 from usechat_server.compose import ChatHandler, handler_chunks
 from usechat_server.doors.completion import CompletionStream
 from usechat_server.doors.object import JSONDocument
+from usechat_server.doors.sse import EventStream
 from usechat_server.doors.text import PlainText
 from usechat_server.errors import RESTARTING, public_error
 from usechat_server.http.stream_response import StreamResponse
@@ -35,6 +36,7 @@ from usechat_server.turn import BodyT, Turn
 __all__ = [
     "CompletionStreamResponse",
     "ObjectStreamResponse",
+    "RawSSEResponse",
     "TextStreamResponse",
     "UIMessageStreamResponse",
 ]
@@ -187,6 +189,19 @@ class ObjectStreamResponse(UIMessageStreamResponse):
     @staticmethod
     def _encoding(client_version: ClientVersion) -> Encoding:
         return JSONDocument(client_version)
+
+
+class RawSSEResponse(UIMessageStreamResponse):
+    """Streams an async iterator of chunks as events of plain JSON, see `RawSSE`.
+
+        return RawSSEResponse(chunks())
+
+    It takes what `UIMessageStreamResponse` takes.
+    """
+
+    @staticmethod
+    def _encoding(client_version: ClientVersion) -> Encoding:
+        return EventStream(client_version)
 
 
 class _ChunkBody:

@@ -8,6 +8,7 @@ from usechat_server.coordination.base import ChatKey, Coordinator, LogSubscripti
 from usechat_server.errors import RESTARTING
 from usechat_server.http.stream_response import StreamResponse
 from usechat_server.run_log.encoding import Encoding
+from usechat_server.run_log.position import Position
 
 __all__ = ["RUN_HEADER", "run_response"]
 
@@ -22,6 +23,7 @@ def run_response(
     encoding: Encoding,
     *,
     from_start: bool = False,
+    after: Position | None = None,
     keep_alive: float = 10.0,
     send_timeout: float = 30.0,
 ) -> StreamResponse:
@@ -33,6 +35,7 @@ def run_response(
         key: The chat.
         encoding: What the client reads.
         from_start: Whether the stream begins with the message that the run continues.
+        after: The stream begins after this position of the log, if it is known.
         keep_alive: Seconds of silence after which the encoding's keep-alive is sent.
         send_timeout: Seconds after which a client that reads nothing is disconnected.
     """
@@ -41,7 +44,7 @@ def run_response(
         await coordinator.mark_acknowledged(key, subscription.run_id)
 
     return StreamResponse(
-        _LogBody(subscription, encoding, acknowledge, from_start=from_start),
+        _LogBody(subscription, encoding, acknowledge, from_start=from_start, after=after),
         keep_alive=keep_alive,
         send_timeout=send_timeout,
         headers={RUN_HEADER: subscription.run_id, "x-content-type-options": "nosniff"},
@@ -61,11 +64,12 @@ class _LogBody:
         acknowledge: Callable[[], Awaitable[None]],
         *,
         from_start: bool,
+        after: Position | None,
     ) -> None:
         self._subscription = subscription
         self.encoding: Encoding = encoding
         self._acknowledge = acknowledge
-        self._reader = subscription.log.reader(encoding, from_start=from_start)
+        self._reader = subscription.log.reader(encoding, from_start=from_start, after=after)
         self._has_ended = False
 
     def __aiter__(self) -> _LogBody:

@@ -17,6 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from usechat_server.doors.sse import CHAT_HEADER
 from usechat_server.http.errors import ErrorRenderer
 from usechat_server.http.run_response import RUN_HEADER
 from usechat_server.settings import Settings
@@ -63,8 +64,14 @@ class Security:
             allow_origins=["*"] if self._any_origin else (),
             allow_origin_regex=None if self._any_origin else self._origins.pattern,
             allow_methods=_METHODS,
-            # A client needs the id of a run to stop it, and the seconds after which to try again.
-            expose_headers=[RUN_HEADER, "retry-after", "x-vercel-ai-ui-message-stream"],
+            # A client needs the id of a run to stop it, that of a new chat, and the seconds after
+            # which to try again.
+            expose_headers=[
+                RUN_HEADER,
+                CHAT_HEADER,
+                "retry-after",
+                "x-vercel-ai-ui-message-stream",
+            ],
             # All that the preflight names: `x-usechat-client`, headers of the app, and
             # `user-agent`, which the AI SDK sets up to 5.0.152 and 6.0.125.
             allow_headers=["*"],

@@ -23,11 +23,14 @@ class Encoding(Protocol):
         headers: Headers of the response.
         opening: The first bytes, so that hosts send the headers before the first chunk exists;
             empty if the format has nothing to begin with.
+        cursor: Where the next chunks end, for a client that comes back; set before each of them is
+            encoded on its own. None: the format has no cursors.
     """
 
     client_version: ClientVersion
     headers: Mapping[str, str]
     opening: bytes
+    cursor: str | None
 
     @property
     def keep_alive(self) -> bytes:
@@ -54,6 +57,7 @@ class UIMessageStream:
 
     headers: Mapping[str, str] = HEADERS
     is_broken = False
+    cursor: str | None = None
 
     def __init__(self, client_version: ClientVersion, *, has_comments: bool = True) -> None:
         """Create the encoding.

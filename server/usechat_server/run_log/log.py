@@ -31,7 +31,7 @@ from ui_message_stream.versions import (
 from ui_message_stream.writer import Writer
 
 from usechat_server.run_log.encoding import Encoding, ui_message_stream
-from usechat_server.run_log.position import Position
+from usechat_server.run_log.position import Position, position_id
 from usechat_server.run_log.resets import Item, Reset, kept_chunks
 from usechat_server.run_log.text_buffer import TextBuffer, plain_delta
 from usechat_server.telemetry import metrics
@@ -69,6 +69,8 @@ class Log:
                 the chunks that rebuild it.
         """
         self.has_ended: bool = False
+        #: of the log, in all processes that have a copy: where it differs, positions mean nothing
+        self.id: str = ""
         self._continued = continued
         self._items: list[Item] = []
         #: the last item, if it is a text that may still grow
@@ -161,15 +163,28 @@ class Log:
         """Return the size of all text, reasoning and tool input so far, in bytes of UTF-8."""
         return sum(item.utf8_size() for item in self._items if isinstance(item, TextBuffer))
 
-    def reader(self, encoding: Encoding | ClientVersion, *, from_start: bool = False) -> Reader:
+    def reader(
+        self,
+        encoding: Encoding | ClientVersion,
+        *,
+        from_start: bool = False,
+        after: Position | None = None,
+    ) -> Reader:
         """Create a reader.
 
         Args:
             encoding: What it reads; for a client version, its UI message stream.
             from_start: Begin with the continued message, not with what this run appended.
+            after: Begin after this position, with the state that the encoding had there. If a reset
+                has superseded what came before it, or there is no such position, the reader begins
+                as without it.
         """
         if isinstance(encoding, ClientVersion):
             encoding = ui_message_stream(encoding)
+        if after is not None and self._can_begin_after(after):
+            for chunks, _ in self._chunks_until(after):
+                encoding.encode(chunks)
+            return Reader(self, encoding, after)
         if not from_start or self._continued is None:
             return Reader(self, encoding)
         prefix = self._replay_prefix(self._continued, encoding.client_version)
@@ -207,7 +222,7 @@ class Log:
             reader cannot continue: it was sent what a reset has superseded, and its client does
             not know resets.
         """
-        if position == self._newest_position:
+        if position == self._newest_position and encoding.cursor is None:
             shared = self._newest_bytes.get(encoding)
             if shared is None:
                 shared = self._newest_bytes[encoding] = encoding.encode(self._newest)
@@ -223,6 +238,8 @@ class Log:
             ):
                 data += encoding.encode(self.error_chunks(BROKEN_OFF, before))
                 return bytes(data), None
+            if encoding.cursor is not None:
+                encoding.cursor = f"{self.id}:{position_id(position)}"
             data += encoding.encode(chunks)
         return bytes(data), position
 
@@ -273,6 +290,28 @@ class Log:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         await waiter
+
+    def _can_begin_after(self, position: Position) -> bool:
+        """Whether a reader that was sent everything up to a position can go on there."""
+        index, offset = position
+        if not (0, 0) <= position <= self._end_position or any(
+            reset.concerns(position) and position > (reset.first, 0) for reset in self._resets
+        ):
+            return False
+        item = self._items[index] if index < len(self._items) else None
+        return 0 <= offset <= (item.length if isinstance(item, TextBuffer) else 0)
+
+    def _chunks_until(self, until: Position) -> Iterator[tuple[Sequence[ChunkVariant], Position]]:
+        """Yield what a reader is sent up to a position."""
+        position: Position = (0, 0)
+        while position < until:
+            before = position
+            chunks, position = self._next(position)
+            if position > until:
+                item = self._items[until[0]]
+                assert isinstance(item, TextBuffer)  # noqa: S101
+                chunks, position = (item.read(before[1], until[1] - before[1]),), until
+            yield chunks, position
 
     def _next(self, position: Position) -> tuple[Sequence[ChunkVariant], Position]:
         """Return the next chunks of a reader, and the position after them."""

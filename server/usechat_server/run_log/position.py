@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Position", "parse_position", "position_id"]
+import re
+
+__all__ = ["Position", "parse_cursor", "parse_position", "position_id"]
+
+_CURSOR = re.compile(r"(.*):(\d{1,15}-\d{1,15})", re.ASCII)
 
 #: A place between chunks: the index of an item, and how many characters of it come before if it is
 #: a text.
@@ -19,3 +23,9 @@ def parse_position(text: str) -> Position:
     """Return the position that `position_id` returned the text of."""
     item, _, offset = text.partition("-")
     return int(item), int(offset)
+
+
+def parse_cursor(text: str, log_id: str) -> Position | None:
+    """Return the position that a client's cursor names; None: it is no cursor of this log."""
+    match = _CURSOR.fullmatch(text)
+    return parse_position(match[2]) if match and match[1] == log_id else None

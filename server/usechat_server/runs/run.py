@@ -118,6 +118,8 @@ class Run:
         self._writer.is_owner = weak_method(self._is_owner)
         self._writer.max_bytes = config.limits.max_response_bytes
         self.log: Log = self._writer.log
+        # What a client was sent by the process that is gone may not be in the log.
+        self.log.id = lease.log_id if takeover is None else f"{lease.log_id}.{lease.epoch}"
         self._responder = responder
         self._usage_tracker = UsageTracker(turn, self.log.text_bytes, seconds=self.record.seconds)
         self._lease = lease

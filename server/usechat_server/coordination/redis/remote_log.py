@@ -29,6 +29,7 @@ class RemoteLog:
         self.run_id = run_id
         self.log_id = log_id
         self.log: Log = Log(continued)
+        self.log.id = log_id
         #: readers in this process
         self.readers = 0
 

@@ -31,11 +31,12 @@ from usechat_server.http.endpoint import Endpoint, Handler, routes_of
 from usechat_server.http.run_response import run_response
 from usechat_server.http.state import AppState
 from usechat_server.run_log.encoding import Encoding
+from usechat_server.run_log.position import parse_cursor
 from usechat_server.runs.responder import Responder, agent_name
 from usechat_server.telemetry.tracing import run_trace
 from usechat_server.turn import Turn
 
-__all__ = ["chat_routes", "start_run"]
+__all__ = ["chat_routes", "resume_run", "start_run"]
 
 _UI_MESSAGES = UIMessages()
 
@@ -69,11 +70,9 @@ class _Routes:
     async def resume(self, request: Request) -> Response:
         state = self._state
         key = ChatKey(await state.user(request.scope), request.path_params["id"])
-        encoding = _UI_MESSAGES.encoding(request, state.client_versions.of(request.scope))
-        subscription = await state.runs.resume(key) if state.can_resume else None
-        if subscription is None:
-            return Response(status_code=204)
-        return _stream(state, subscription, key, encoding, from_start=True)
+        client_version = state.client_versions.of(request.scope)
+        encoding = _UI_MESSAGES.encoding(request, client_version, key.chat_id)
+        return await resume_run(state, key, encoding, from_start=True)
 
     async def stop(self, request: Request) -> Response:
         state = self._state
@@ -108,14 +107,14 @@ async def start_run(
     """
     body = await read_body(request, state.settings)
     shares_chats = door.has_chat and state.shares_chats(user)
-    parse = partial(_parse, state=state, door=door, shares_chats=shares_chats)
+    parse = partial(_parse, state=state, request=request, door=door, shares_chats=shares_chats)
     chat_request, digest = await parse_body(body, parse)
     digest += path
     if door.client_version is None:
         client_version = state.client_versions.of(request.scope, chat_request.client_version)
     else:
         client_version = state.client_versions.supporting(door.client_version)
-    encoding = door.encoding(request, client_version)
+    encoding = door.encoding(request, client_version, chat_request.chat_id)
     await state.ready()
     # Otherwise only the same request is about the same run.
     key = ChatKey(
@@ -172,6 +171,30 @@ async def start_run(
     return _stream(state, subscription, key, encoding, from_start=from_start)
 
 
+async def resume_run(
+    state: AppState,
+    key: ChatKey,
+    encoding: Encoding,
+    *,
+    from_start: bool = False,
+    cursor: str | None = None,
+) -> Response:
+    """Return the stream of a chat's run for a client that comes back; 204 if there is none.
+
+    Args:
+        state: The state of the app.
+        key: The chat.
+        encoding: What the client reads.
+        from_start: Whether the stream begins with the message that the run continues.
+        cursor: The last cursor that the client was sent. The stream begins after it, if it is of
+            this run.
+    """
+    subscription = await state.runs.resume(key) if state.can_resume else None
+    if subscription is None:
+        return Response(status_code=204)
+    return _stream(state, subscription, key, encoding, from_start=from_start, cursor=cursor)
+
+
 def _stream(
     state: AppState,
     subscription: LogSubscription,
@@ -179,6 +202,7 @@ def _stream(
     encoding: Encoding,
     *,
     from_start: bool = False,
+    cursor: str | None = None,
 ) -> Response:
     """Return a stream of the run's log."""
     settings = state.settings
@@ -188,16 +212,17 @@ def _stream(
         key,
         encoding,
         from_start=from_start,
+        after=None if cursor is None else parse_cursor(cursor, subscription.log.id),
         keep_alive=settings.keep_alive,
         send_timeout=settings.send_timeout,
     )
 
 
 def _parse(
-    body: bytes, state: AppState, door: Door, *, shares_chats: bool
+    body: bytes, state: AppState, request: Request, door: Door, *, shares_chats: bool
 ) -> tuple[ChatRequest, str]:
-    """Return the request and its digest."""
-    request = door.parse(body, state.settings)
-    request = replace(request, body=validate_body(request.body, state.body))
-    digest = request_digest(request) if shares_chats else hashlib.sha256(body).hexdigest()
-    return request, digest
+    """Return what a request asks for, and its digest."""
+    chat_request = door.parse(request, body, state.settings)
+    chat_request = replace(chat_request, body=validate_body(chat_request.body, state.body))
+    digest = request_digest(chat_request) if shares_chats else hashlib.sha256(body).hexdigest()
+    return chat_request, digest
