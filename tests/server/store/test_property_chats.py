@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from ui_message_stream.chunks import ToolInputAvailable
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.store.interrupted import interrupted_message
@@ -135,11 +136,17 @@ class ChatMachine(RuleBasedStateMachine):
             body = {"messages": self.history[:index]}
         self.post(index, trigger="regenerate-message", **body)
 
-    @precondition(lambda self: self.idle and self.of_role("assistant"))
+    @property
+    def continuable(self) -> list[int]:
+        """The responses without a decision that a run has already consumed."""
+        states = [{part.get("state") for part in message["parts"]} for message in self.history]
+        return [n for n in self.of_role("assistant") if "approval-responded" not in states[n]]
+
+    @precondition(lambda self: self.idle and self.continuable)
     @rule(data=st.data(), output=json_values, approved=st.booleans())
     def continue_message(self, data: st.DataObject, output: Any, approved: bool) -> None:
         """The client adds outputs and approvals to a message, and changes more than it may."""
-        index = data.draw(st.sampled_from(self.of_role("assistant")))
+        index = data.draw(st.sampled_from(self.continuable))
         message = self.history[index]
         expected, sent = json.loads(json.dumps([message, message]))
         for mine, theirs in zip(expected["parts"], sent["parts"], strict=True):
@@ -164,10 +171,7 @@ class ChatMachine(RuleBasedStateMachine):
         turn, _ = self.running
         indices = [n for n, sent in enumerate(self.history) if sent["id"] == turn.message_id]
         before = self.history[indices[0]]["parts"] if indices else []
-        new_parts = [
-            {**part, **({"toolCallId": self.new_id("t")} if part["type"] == "tool-clock" else {})}
-            for part in parts
-        ]
+        new_parts = [self.with_ids(part) for part in parts]
         message = UIMessage.from_object(
             {"id": turn.message_id, "role": "assistant", "parts": [*before, *new_parts]}
         )
@@ -176,6 +180,19 @@ class ChatMachine(RuleBasedStateMachine):
         elif any(part["type"] != "step-start" for part in new_parts):
             self.history.append(message.to_object())
         return message
+
+    def with_ids(self, part: dict[str, Any]) -> dict[str, Any]:
+        """The part with the id of a call, and of a request to approve it."""
+        if part["type"] != "tool-clock":
+            return part
+        part = {**part, "toolCallId": self.new_id("t")}
+        if part["state"] == "approval-requested":
+            call = ToolInputAvailable(
+                tool_call_id=part["toolCallId"], tool_name="clock", input=part["input"]
+            )
+            request = self.store.approvals.request(self.running[0], call)
+            part["approval"] = {"id": self.runner.run(request).approval_id}
+        return part
 
     @precondition(lambda self: not self.idle)
     @rule(parts=PARTS)
