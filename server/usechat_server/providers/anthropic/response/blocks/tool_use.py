@@ -7,13 +7,8 @@ from typing import Any, ClassVar
 
 import msgspec
 from ui_message_stream import json_codec
-from ui_message_stream.chunks import (
-    ToolInputAvailable,
-    ToolInputDelta,
-    ToolInputError,
-    ToolInputStart,
-)
-from ui_message_stream.schema import JSONObject, ProviderMetadata
+from ui_message_stream.chunks import ToolInputDelta
+from ui_message_stream.schema import ProviderMetadata
 from ui_message_stream.versions import ChunkVariant
 
 from usechat_server.providers.anthropic.message_record import BlockSlot
@@ -27,6 +22,7 @@ from usechat_server.providers.anthropic.response.blocks.base import (
     BlockTranslator,
     ResponseContext,
 )
+from usechat_server.providers.call_chunks import AppCallChunks, CallChunks
 from usechat_server.providers.json_objects import without_none
 
 __all__ = [
@@ -52,25 +48,13 @@ class ToolUseBlock(msgspec.Struct):
     toolset_name: str | None = None
 
 
-class _CallTranslator:
+class _CallTranslator(CallChunks):
     """A call whose input is streamed, as pieces of JSON."""
-
-    #: (the model gets this text as well)
-    INVALID_JSON: ClassVar[str] = "The input of the tool {name} is not valid JSON."
-    TOO_DEEP: ClassVar[str] = "The input of the tool {name} is nested too deeply."
-
-    #: fields of every chunk of the call
-    provider_executed: bool | None = None
-    dynamic: bool | None = None
-    title: str | None = None
-    tool_metadata: JSONObject | None = None
 
     def __init__(self, _: str, content: dict[str, Any], context: ResponseContext) -> None:
         self.block: ToolUseBlock = msgspec.convert(content, ToolUseBlock)
-        #: the client's name of the tool
-        self.name: str = self.block.name
+        super().__init__(self.block.id, self.block.name)
         self.slot: BlockSlot | None = BlockSlot("call", self.block.id)
-        self.input_pieces: list[str] = []
 
     @property
     def metadata(self) -> ProviderMetadata | None:
@@ -78,86 +62,37 @@ class _CallTranslator:
         return anthropic_metadata(**fields) if fields else None
 
     def start(self) -> Sequence[ChunkVariant]:
-        return (
-            ToolInputStart(
-                tool_call_id=self.block.id,
-                tool_name=self.name,
-                provider_executed=self.provider_executed,
-                dynamic=self.dynamic,
-                title=self.title,
-                tool_metadata=self.tool_metadata,
-            ),
-        )
+        return (self.start_chunk(),)
 
     def delta(self, delta: events.Delta | None) -> ChunkVariant | None:
         if type(delta) is not events.InputJSONDelta or not delta.partial_json:
             return None
-        self.input_pieces.append(delta.partial_json)
-        return ToolInputDelta(tool_call_id=self.block.id, input_text_delta=delta.partial_json)
+        return self.delta_chunk(delta.partial_json)
 
     def stop(self) -> Sequence[ChunkVariant]:
-        text = "".join(self.input_pieces)
-        try:
-            # A call whose input is not streamed has it in its start, or has none.
-            value = json_codec.decode(text) if text else self.block.input or {}
-        except json_codec.NestedTooDeeply:
-            return (self._input_error(text, self.TOO_DEEP),)
-        except ValueError:
-            return (self._input_error(text, self.INVALID_JSON),)
+        # A call whose input is not streamed has it in its start, or has none.
+        value, error = self.parse_input(self.block.input or {})
+        if error is not None:
+            return (self.error_chunk(value, error),)
         return self._input_chunks(value)
 
     def _input_chunks(self, value: Any) -> Sequence[ChunkVariant]:
         """Return the chunks for the complete input."""
-        return (
-            ToolInputAvailable(
-                tool_call_id=self.block.id,
-                tool_name=self.name,
-                input=value,
-                provider_executed=self.provider_executed,
-                provider_metadata=self.metadata,
-                dynamic=self.dynamic,
-                title=self.title,
-                tool_metadata=self.tool_metadata,
-            ),
-        )
-
-    def _input_error(self, value: Any, text: str) -> ChunkVariant:
-        return ToolInputError(
-            tool_call_id=self.block.id,
-            tool_name=self.name,
-            input=value,
-            provider_executed=self.provider_executed,
-            provider_metadata=self.metadata,
-            dynamic=self.dynamic,
-            error_text=text.format(name=self.name),
-            title=self.title,
-            tool_metadata=self.tool_metadata,
-        )
+        return (self.input_chunk(value),)
 
 
-class ToolUseTranslator(_CallTranslator):
+class ToolUseTranslator(AppCallChunks, _CallTranslator):
     """A call of a tool that the app or the client executes.
 
     The client gets a call of a toolset (the provider's computer use) as a call of the whole set,
     with the tool as `action` in its input; that is complete only at the end.
     """
 
-    UNKNOWN_TOOL: ClassVar[str] = "There is no tool {name}."
-
     def __init__(self, block_id: str, content: dict[str, Any], context: ResponseContext) -> None:
-        super().__init__(block_id, content, context)
-        self.name: str = self.block.toolset_name or self.block.name
-        self.is_known: bool = bool(self.block.toolset_name)
-        if tool := context.tools.get(self.name):
-            self.is_known = True
-            self.title: str | None = tool.title
-            self.tool_metadata: JSONObject | None = (
-                dict(tool.tool_metadata) if tool.tool_metadata else None
-            )
-            self.dynamic = tool.dynamic or None
-        elif not self.is_known:
-            # The client has no static part for a name that the model made up.
-            self.dynamic = True
+        _CallTranslator.__init__(self, block_id, content, context)
+        self._describe(self.block.toolset_name or self.block.name, context.tools)
+        if self.block.toolset_name and not self.is_known:
+            self.is_known, self.dynamic = True, None
 
     @property
     def metadata(self) -> ProviderMetadata | None:
@@ -172,8 +107,6 @@ class ToolUseTranslator(_CallTranslator):
         return None if self.block.toolset_name else chunk
 
     def _input_chunks(self, value: Any) -> Sequence[ChunkVariant]:
-        if not self.is_known:
-            return (self._input_error(value, self.UNKNOWN_TOOL),)
         if not self.block.toolset_name or not isinstance(value, dict):
             return super()._input_chunks(value)
         value = {**value, "action": self.block.name}
