@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
-EXTRAS := bedrock,mcp,metrics,otel,postgres,redis
+EXTRAS := bedrock,mcp,metrics,openai,otel,postgres,redis
 NPM := cd web-demo && npm --loglevel=error
 # The range of Node versions that Vite supports.
 # Source: `engines` in the package.json of vite
@@ -88,7 +88,8 @@ constraints: $(VENV)/.installed-release
 		--custom-compile-command "make constraints" -o constraints.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) dist web-demo/node_modules tests/clients/node_modules server/usechat_server/page \
+	rm -rf $(VENV) dist web-demo/node_modules tests/clients/node_modules \
+		tests/server/providers/reference/node_modules server/usechat_server/page \
 		tests/output bench/results bench/.venv bench/servers/aisdk/node_modules \
 		web-demo/nextjs/node_modules web-demo/nextjs/.next \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis

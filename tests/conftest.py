@@ -41,7 +41,7 @@ SLOW = (
     "server/store",
     "server/telemetry",
     "server/approvals/test_real_clients.py",
-    "server/providers/anthropic/response/test_stream.py",
+    "server/providers/test_sdk_stream.py",
     "server/providers/anthropic/test_differential.py",
     "server/runs/test_memory.py",
     "server/runs/test_persistence.py",

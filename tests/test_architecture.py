@@ -28,7 +28,7 @@ LAYERS = [
     {"coordination"},
     {"loop"},
     {"store"},
-    {"agent", "anthropic"},
+    {"agent", "anthropic", "openai"},
     {"runs"},
     {"doors"},
     {"http"},

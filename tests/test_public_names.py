@@ -22,6 +22,7 @@ PUBLIC = [
     "usechat_server",
     "usechat_server.anthropic",
     "usechat_server.mcp",
+    "usechat_server.openai",
     "usechat_server.store",
     "ui_message_stream",
 ]

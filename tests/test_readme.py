@@ -15,7 +15,9 @@ import httpx
 import pytest
 from usechat_server import anthropic
 from usechat_server.anthropic import AnthropicOptions
+from usechat_server.openai import OpenAIChatOptions
 
+from tests.harness.fake_openai import FakeOpenAI
 from tests.harness.fake_provider import FakeProvider, Reply, message, text
 from tests.harness.live import LiveServer
 from tests.harness.serving import serve
@@ -26,6 +28,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = (
     "options",
     "anthropic",
+    "openai",
     "trust",
     "resume",
     "storage",
@@ -47,6 +50,13 @@ def snippets(language: str) -> list[str]:
 @pytest.fixture(name="provider", scope="module")
 def fake_provider() -> Iterator[FakeProvider]:
     with FakeProvider() as provider:
+        provider.on(lambda _: Reply(message(text("Hello", ", ", "world"))))
+        yield provider
+
+
+@pytest.fixture(name="openai", scope="module")
+def fake_openai() -> Iterator[FakeOpenAI]:
+    with FakeOpenAI() as provider:
         provider.on(lambda _: Reply(message(text("Hello", ", ", "world"))))
         yield provider
 
@@ -82,11 +92,19 @@ def test_the_first_snippet_is_served_as_the_page_says(
 
 @pytest.mark.parametrize("snippet", snippets("python"))
 def test_a_python_snippet_is_a_server_that_answers(
-    snippet: str, provider: FakeProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    snippet: str,
+    provider: FakeProvider,
+    openai: FakeOpenAI,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, value in environment(provider).items():
+    url = f"{openai.url}/v1"
+    environ = {**environment(provider), "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "any"}
+    for name, value in environ.items():
         monkeypatch.setenv(name, value)
+    snippet = snippet.replace("http://localhost:11434/v1", url)
+    snippet = snippet.replace("https://example.openai.azure.com", openai.url)
     (tmp_path / "snippet.py").write_text(snippet)
     # Type hints are looked up in the module.
     spec = spec_from_file_location("snippet", tmp_path / "snippet.py")
@@ -149,7 +167,7 @@ def test_nginx_knows_the_proxy_lines(tmp_path: Path) -> None:
 
 
 def test_the_page_of_options_has_them_all() -> None:
-    names = {field.name for field in fields(AnthropicOptions)}
+    names = {field.name for each in (AnthropicOptions, OpenAIChatOptions) for field in fields(each)}
     names |= set(anthropic.__all__) - {"AnthropicModel", "AnthropicOptions", "AnthropicTool"}
     assert not {name for name in names if f"`{name}`" not in OPTIONS}
 

@@ -1,8 +1,9 @@
 """The Python backend for React's useChat.
 
 Everything that an application needs is exported here, apart from these modules:
-`usechat_server.anthropic` (Claude's tools and options), `usechat_server.mcp` (MCP servers),
-`usechat_server.store` (stored chats), and `ui_message_stream` (the protocol).
+`usechat_server.anthropic` (Claude's tools and options), `usechat_server.openai` (the models and
+options of OpenAI's API), `usechat_server.mcp` (MCP servers), `usechat_server.store` (stored chats),
+and `ui_message_stream` (the protocol).
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -21,12 +21,15 @@ from usechat_server.loop.spec import (
 from usechat_server.loop.stream import agent_stream
 from usechat_server.loop.tool_calls import CallLimits
 from usechat_server.providers.base import Model
+from usechat_server.providers.by_name import load_model, provider_of
 from usechat_server.results import MetadataHook, OutputT
 from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
     from usechat_server.providers.anthropic import AnthropicOptions
-    from usechat_server.providers.anthropic.client import Client
+    from usechat_server.providers.anthropic.client import Client as AnthropicClient
+    from usechat_server.providers.openai.client import Client as OpenAIClient
+    from usechat_server.providers.openai_chat import OpenAIChatOptions
 
 __all__ = ["Agent", "NextStep"]
 
@@ -37,15 +40,19 @@ class Agent(Generic[OutputT]):
         agent = Agent("anthropic:claude-sonnet-5-5", system="Be brief.", tools=[search])
 
     Args:
-        model: `"anthropic:"` and a model id of Anthropic's; the bare id if it begins with
-            `claude-`; `"demo"`, a scripted model that needs no key; or a `Model`.
+        model: `"anthropic:"` and a model id of Anthropic's, or the bare id if it begins with
+            `claude-`; `"openai-chat:"` and a model id of OpenAI's; `"demo"`, a scripted model that
+            needs no key; or a `Model`, such as `OpenAIChat` for another server.
         system: The system prompt, or a function, sync or async, that returns that of a turn.
         tools: Functions, the results of `tool`, `ClientTool` and the provider's tools, MCP servers.
         max_tokens: How many tokens the model may write in one step; by default as many as it can.
-        client: A ready `AsyncAnthropic` (or Bedrock, Vertex, Foundry) client, used as it is. By
-            default one is created from the SDK's environment variables. A `Model` has its own.
-        options: The provider's parameters. A `Model` has its own.
-        fallback: Models that are called, in this order, when the one before keeps failing.
+        client: A ready client of the provider's SDK, such as `AsyncAnthropic` (or Bedrock, Vertex,
+            Foundry) or `AsyncOpenAI`, used as it is. By default one is created from the SDK's
+            environment variables. A `Model` has its own.
+        options: The provider's parameters. A `Model` has its own. Like `client` they are for the
+            provider of the first model that is given by name.
+        fallback: Models that are called, in this order, when the one before keeps failing. They may
+            be another provider's.
         max_steps: How many steps a run has at most. A run that reaches this, or one of the two
             limits below, ends with the finish reason `length`.
         max_calls_per_step: How many tool calls of a step are handled; the model gets an error for
@@ -78,8 +85,8 @@ class Agent(Generic[OutputT]):
         system: str | SystemHook | None = None,
         tools: Sequence[AgentTool] = (),
         max_tokens: int | None = None,
-        client: Client | None = None,
-        options: AnthropicOptions | None = None,
+        client: AnthropicClient | OpenAIClient | None = None,
+        options: AnthropicOptions | OpenAIChatOptions | None = None,
         fallback: Sequence[str | Model] = (),
         max_steps: int = 20,
         max_calls_per_step: int = 100,
@@ -102,6 +109,9 @@ class Agent(Generic[OutputT]):
                 raise ValueError(f"{name}: expected at least 1, got {limit}")
         self._client = client
         self._options = options
+        names = [each for each in (model, *fallback) if isinstance(each, str)]
+        #: the provider that the client and the options are for
+        self._named_provider = provider_of(names[0]) if names else None
         #: the models that were given by name
         self._loaded: dict[str, Model] = {}
         primary, *others = [self._load(each) for each in (model, *fallback)]
@@ -168,7 +178,10 @@ class Agent(Generic[OutputT]):
             _check_model(model)
             return model
         if model not in self._loaded:
-            self._loaded[model] = _load_by_name(model, self._client, self._options)
+            # Another provider's model has neither of the two.
+            is_theirs = provider_of(model) == self._named_provider
+            client, options = (self._client, self._options) if is_theirs else (None, None)
+            self._loaded[model] = load_model(model, client, options)
         return self._loaded[model]
 
 
@@ -177,19 +190,3 @@ def _check_model(model: object) -> None:
     if isinstance(model, type) or missing:
         got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
         raise TypeError(f"model: expected a model name or a Model, got {got}")
-
-
-def _load_by_name(name: str, client: Client | None, options: AnthropicOptions | None) -> Model:
-    # Imported on use: an app with a model of its own needs no provider's SDK.
-    if name == "demo":
-        if client is not None or options is not None:
-            raise ValueError("client and options: the demo model has none")
-        from usechat_server.providers.demo import DemoModel
-
-        return DemoModel()
-    model_id = name.removeprefix("anthropic:")
-    if model_id and (model_id != name or name.startswith("claude-")):
-        from usechat_server.providers.anthropic import AnthropicModel
-
-        return AnthropicModel(model_id, options, client=client)
-    raise ValueError(f"model: expected 'anthropic:…', 'claude-…', 'demo' or a Model, got {name!r}")

@@ -33,7 +33,7 @@ _RESERVED_PREFIX = "usechat."
 #: Prefix of the names of data parts that only the server writes.
 _RESERVED_DATA_PREFIX = "usechat-"
 #: Keys of the metadata of parts that models of this server read.
-_PROVIDERS = frozenset({"anthropic"})
+_PROVIDERS = frozenset({"anthropic", "google", "openai", "openaiChat"})
 #: The parts that a user message may have.
 _USER_PARTS = (TextPart, FilePart, DataPart, UnknownPart)
 #: The parts of an assistant message that are kept as they are.

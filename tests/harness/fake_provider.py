@@ -142,6 +142,9 @@ class RecordedRequest:
 class FakeProvider:
     """The server. It sends the scripted replies first, then those of the `on` handler."""
 
+    #: the header of a response that has the id of its request
+    request_id_header = "request-id"
+
     def __init__(self) -> None:
         #: POST /v1/messages, in order of arrival
         self.requests: list[RecordedRequest] = []
@@ -165,6 +168,22 @@ class FakeProvider:
         self._disconnected = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="fake-provider", daemon=True)
         self._listening = threading.Event()
+
+    def errors(self, request: Any) -> list[str]:
+        """Return the errors for which the real API would respond with 400."""
+        return request_errors(request)
+
+    def on_the_wire(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return the events of a reply as the API sends them."""
+        return events
+
+    def encode(self, event: dict[str, Any] | bytes) -> bytes:
+        """Encode an event like the API does."""
+        return to_sse(event)
+
+    def ping(self) -> bytes:
+        """Return what the API sends while there is nothing to send."""
+        return to_sse(ping())
 
     def script(self, *replies: Reply) -> None:
         """Queue the replies to the next requests."""
@@ -236,7 +255,7 @@ class FakeProvider:
         with self._arrived:
             self.requests.append(request)
             self._arrived.notify_all()
-        if self.strict and (errors := request_errors(request.json)):
+        if self.strict and (errors := self.errors(request.json)):
             return http_error(400, "invalid_request_error", "; ".join(errors))
         if self.account is not None and (refusal := self.account.refusal(request.body)):
             status, kind, text = refusal
@@ -320,7 +339,7 @@ class _Connection(asyncio.Protocol):
         headers = {
             "content-type": "text/event-stream; charset=utf-8",
             "cache-control": "no-cache",
-            "request-id": f"req_fake_{len(self.provider.requests)}",
+            self.provider.request_id_header: f"req_fake_{len(self.provider.requests)}",
             "transfer-encoding": "chunked",
             **reply.headers,
         }
@@ -347,8 +366,11 @@ class _Connection(asyncio.Protocol):
 
     async def _pieces(self, reply: Reply) -> AsyncIterator[bytes]:
         """Yield the pieces of the body: one per event, or `chunk_bytes` each."""
+        provider = self.provider
         events: Sequence[Event] = (
-            [reply.events] if isinstance(reply.events, bytes) else reply.events
+            [reply.events]
+            if isinstance(reply.events, bytes)
+            else provider.on_the_wire(reply.events)
         )
         pending = b""
         for event in events:
@@ -358,7 +380,7 @@ class _Connection(asyncio.Protocol):
                     pending = b""
                 await self._wait(reply.pings)
                 continue
-            pending += to_sse(event)
+            pending += provider.encode(event)
             size = reply.chunk_bytes or len(pending)
             while size and len(pending) >= size:
                 yield pending[:size]
@@ -371,7 +393,7 @@ class _Connection(asyncio.Protocol):
         waiting = asyncio.ensure_future(released or self.provider._released.acquire())
         try:
             while not (await asyncio.wait([waiting], timeout=pings))[0]:
-                piece = to_sse(ping())
+                piece = self.provider.ping()
                 self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         finally:
             waiting.cancel()

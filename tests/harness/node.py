@@ -23,6 +23,7 @@ from typing import IO, Any, Self
 __all__ = [
     "CLIENTS",
     "NEXTJS",
+    "REFERENCE",
     "NodeProcess",
     "NodeUnavailable",
     "install",
@@ -35,6 +36,9 @@ CLIENTS = Path(__file__).parents[1] / "clients"
 
 #: The example for Next.js, which is tested too.
 NEXTJS = Path(__file__).parents[2] / "web-demo" / "nextjs"
+
+#: The AI SDK's server with the providers that ours are compared with.
+REFERENCE = Path(__file__).parents[1] / "server" / "providers" / "reference"
 
 #: The packages of `CLIENTS` that contain a Node binary.
 _NODE_PACKAGES = {
@@ -92,12 +96,13 @@ def node_binary() -> Path:
     return CLIENTS / "node_modules" / package / "bin" / "node"
 
 
-def require() -> Path:
+def require(project: Path = CLIENTS) -> Path:
     """Install what tests need and return the Node binary. Skips the test if npm is missing."""
     import pytest
 
     try:
-        install(CLIENTS)
+        for each in {CLIENTS, project}:
+            install(each)
         return node_binary()
     except NodeUnavailable as error:
         pytest.skip(f"needs Node: {error}")
@@ -172,5 +177,6 @@ if __name__ == "__main__":
     try:
         install(CLIENTS)
         install(NEXTJS)
+        install(REFERENCE)
     except NodeUnavailable as error:
         sys.exit(str(error))

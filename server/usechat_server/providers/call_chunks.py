@@ -122,11 +122,13 @@ class AppCallChunks(CallChunks):
     def _describe(self, name: str, tools: Mapping[str, DeclaredTool]) -> None:
         self.name = name
         tool = tools.get(name)
-        self.is_known = tool is not None
+        self.is_known: bool = tool is not None
         if tool is not None:
-            self.title = tool.title
-            self.tool_metadata = dict(tool.tool_metadata) if tool.tool_metadata else None
-            self.dynamic = tool.dynamic or None
+            self.title: str | None = tool.title
+            self.tool_metadata: JSONObject | None = (
+                dict(tool.tool_metadata) if tool.tool_metadata else None
+            )
+            self.dynamic: bool | None = tool.dynamic or None
         else:
             # The client has no static part for a name that the model made up.
             self.dynamic = True

@@ -58,11 +58,19 @@ _ALL_BUT_TEXT = Reduction(container=True, files=True, all_but_text=True)
 #: Statuses of a request that the provider refuses because of what is in it.
 _REFUSALS = (400, 404, 413, 422)
 _TOO_LONG = re.compile(
-    r"too long|too large|exceed\w* (the )?(context|maximum|limit)|too many tokens"
+    r"too long|too large|exceed\w* (the )?(available )?(context|maximum|limit)|too many tokens"
+    r"|maximum context length|tokens? exceed"
 )
-#: `prompt is too long: 208310 tokens > 200000 maximum`, and
-#: `input length and max_tokens exceed context limit: 178959 + 64000 > 200000`
-_COUNTS = re.compile(r"(\d+)(?: tokens)?(?: \+ (\d+))? > (\d+)")
+#: How many tokens there are, and how many there may be.
+_COUNTS = (
+    # `prompt is too long: 208310 tokens > 200000 maximum`, and
+    # `input length and max_tokens exceed context limit: 178959 + 64000 > 200000`
+    re.compile(r"(?P<tokens>\d+)(?: tokens)?(?: \+ (?P<output>\d+))? > (?P<limit>\d+)"),
+    # `maximum context length is 128000 tokens. However, your messages resulted in 135000 tokens`
+    re.compile(r"(?:is|limit of) (?P<limit>\d+) tokens.*?(?:in|requested) (?P<tokens>\d+) tokens"),
+    # `request (5120 tokens) exceeds the available context size (4096 tokens)`
+    re.compile(r"\((?P<tokens>\d+) tokens\) exceeds .*?\((?P<limit>\d+) tokens\)"),
+)
 #: Part of the history that is kept if the provider does not say how much it takes.
 _SHARE = 0.5
 #: The estimate of bytes from tokens may be wrong by this much.
@@ -96,8 +104,10 @@ def reductions(
 
 def _share_that_fits(text: str) -> float:
     """Return the share of the history that the provider takes, as far as it says."""
-    if (counts := _COUNTS.search(text)) is not None:
-        tokens, max_tokens, limit = (int(count or 0) for count in counts.groups())
-        if tokens > 0 and limit > max_tokens:
-            return min((limit - max_tokens) / tokens * _MARGIN, _MARGIN)
+    for pattern in _COUNTS:
+        if (match := pattern.search(text)) is not None:
+            counts = {name: int(count or 0) for name, count in match.groupdict().items()}
+            tokens, left = counts["tokens"], counts["limit"] - counts.get("output", 0)
+            if tokens > 0 and left > 0:
+                return min(left / tokens * _MARGIN, _MARGIN)
     return _SHARE

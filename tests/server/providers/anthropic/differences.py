@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.server.providers.anthropic.normal_form import Chunks
 from tests.server.providers.anthropic.recordings import Recording
+from tests.server.providers.normal_form import Chunks
 
 __all__ = ["DIFFERENCES", "Pair"]
 

@@ -10,16 +10,16 @@ import json
 from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ui_message_stream.versions import ClientVersion
 
 from tests.harness.node import NodeProcess
 from tests.server.providers.anthropic.differences import DIFFERENCES, Pair
-from tests.server.providers.anthropic.normal_form import Chunks, normal_form
-from tests.server.providers.anthropic.recorded_conversation import OUTPUT, RecordedConversation
+from tests.server.providers.anthropic.recorded_claude import recorded_claude
 from tests.server.providers.anthropic.recordings import Recording, others, our_own
+from tests.server.providers.normal_form import Chunks, normal_form
+from tests.server.providers.recorded_conversation import OUTPUT, flatten
 
 #: The client of each major.
 CLIENT_VERSIONS = {6: ClientVersion.parse("6.0.326"), 7: ClientVersion.parse("7.0.173")}
@@ -52,7 +52,7 @@ async def test_chunks_are_those_of_the_reference(
         tools=recording.tools,
         output=OUTPUT,
     )
-    conversation = RecordedConversation(recording, CLIENT_VERSIONS[major])
+    conversation = recorded_claude(recording, CLIENT_VERSIONS[major])
     await conversation.run([turn["responses"] for turn in reference["turns"]])
     pair = Pair(recording, major, flatten(reference["turns"], recording), conversation.chunks)
     for difference in DIFFERENCES:
@@ -61,23 +61,6 @@ async def test_chunks_are_those_of_the_reference(
     if sent != expected:
         lines = unified_diff(_lines(expected), _lines(sent), "reference", "ours", n=2, lineterm="")
         pytest.fail("\n".join(lines), pytrace=False)
-
-
-def flatten(turns: list[dict[str, Any]], recording: Recording) -> Chunks:
-    """The reference's turns as one stream: their chunks, an end after each step (unless the
-    provider only paused), and the end of the last. Outputs of the app's tools are left out."""
-    chunks: Chunks = []
-    steps = 0
-    for chunk in (chunk for turn in turns for chunk in turn["chunks"]):
-        if chunk["type"] == "finish-step":
-            steps += 1
-            if recording.pauses_after(steps - 1):
-                continue
-        by_the_app = chunk.get("output") == OUTPUT and not chunk.get("providerExecuted")
-        if chunk["type"] not in ("start", "start-step", "finish") and not by_the_app:
-            chunks.append(chunk)
-    chunks += [chunk for chunk in turns[-1]["chunks"] if chunk["type"] == "finish"]
-    return chunks
 
 
 def _lines(chunks: Chunks) -> list[str]:

@@ -17,7 +17,7 @@ from usechat_server.providers.base import ModelCall
 from usechat_server.tools import ClientTool
 
 from tests.harness.fake_provider_rules import request_errors
-from tests.server.providers.anthropic.recorded_conversation import RecordedConversation
+from tests.server.providers.anthropic.recorded_claude import recorded_claude
 from tests.server.providers.anthropic.recordings import Recording, others, our_own
 
 CLIENT_VERSIONS = [
@@ -48,7 +48,7 @@ CASES = [
 async def test_every_block_is_sent_back_unchanged(
     recording: Recording, client_version: ClientVersion
 ) -> None:
-    conversation = RecordedConversation(recording, client_version)
+    conversation = recorded_claude(recording, client_version)
     await conversation.run(responses_per_message(recording))
 
     tools = [ClientTool(name, name, {"type": "object"}) for name in recording.client_tools]

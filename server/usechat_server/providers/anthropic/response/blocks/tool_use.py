@@ -92,7 +92,8 @@ class ToolUseTranslator(AppCallChunks, _CallTranslator):
         _CallTranslator.__init__(self, block_id, content, context)
         self._describe(self.block.toolset_name or self.block.name, context.tools)
         if self.block.toolset_name and not self.is_known:
-            self.is_known, self.dynamic = True, None
+            self.is_known = True
+            self.dynamic: bool | None = None
 
     @property
     def metadata(self) -> ProviderMetadata | None:

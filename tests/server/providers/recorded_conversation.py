@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import httpx2
-from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 from ui_message_stream.chunks import (
     Chunk,
     FinishReason,
@@ -21,14 +20,12 @@ from ui_message_stream.reducer import Reducer
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk, downgrade
 from ui_message_stream.writer import Writer
 from usechat_server.errors import ModelError
-from usechat_server.providers.anthropic import AnthropicModel
-from usechat_server.providers.base import ModelCall
+from usechat_server.providers.base import Model, ModelCall
 from usechat_server.tools import ClientTool
 
-from tests.server.providers.anthropic.normal_form import Chunks
-from tests.server.providers.anthropic.recordings import Recording
+from tests.server.providers.normal_form import Chunks
 
-__all__ = ["OUTPUT", "RecordedConversation"]
+__all__ = ["OUTPUT", "Conversation", "RecordedConversation", "flatten"]
 
 #: The output of every tool of the app.
 OUTPUT = "done"
@@ -38,10 +35,46 @@ _FRAME_TYPES = {"start", "start-step", "finish-step"}
 _NEXT_MESSAGE = {"role": "user", "parts": [{"type": "text", "text": "Go on."}]}
 
 
-class RecordedConversation:
-    """A conversation with AnthropicModel whose provider replays a recording."""
+class Conversation(Protocol):
+    """A recording."""
 
-    def __init__(self, recording: Recording, client_version: ClientVersion) -> None:
+    @property
+    def responses(self) -> list[list[str]]:
+        """Each response's payloads."""
+        ...
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """A user message that the recording can be the response to."""
+        ...
+
+    @property
+    def client_tools(self) -> list[str]:
+        """Names of the tools that the app or the client executes."""
+        ...
+
+    def pauses_after(self, response: int) -> bool:
+        """Whether a response ended because the provider wants to be called again."""
+        ...
+
+
+class RecordedConversation:
+    """A conversation with one of our models whose provider replays a recording.
+
+    Args:
+        recording: The recording.
+        client_version: The client that reads the chunks.
+        path: The end of the path of the provider's requests.
+        create_model: Creates the model, whose client uses this transport.
+    """
+
+    def __init__(
+        self,
+        recording: Conversation,
+        client_version: ClientVersion,
+        path: str,
+        create_model: Callable[[httpx2.AsyncBaseTransport], Model],
+    ) -> None:
         #: the bodies of the requests
         self.requests: list[Any] = []
         #: the chunks, in the form of `flatten` for the reference's
@@ -53,15 +86,8 @@ class RecordedConversation:
         self._tools = [
             ClientTool(name, name, {"type": "object"}) for name in recording.client_tools
         ]
-        transport = httpx2.MockTransport(self._respond)
-        self._model = AnthropicModel(
-            "claude-sonnet-5-5",
-            client=AsyncAnthropic(
-                api_key="none",
-                max_retries=0,
-                http_client=DefaultAsyncHttpxClient(transport=transport),
-            ),
-        )
+        self._path = path
+        self._model = create_model(httpx2.MockTransport(self._respond))
 
     async def run(self, turns: Sequence[int]) -> None:
         """Hold the conversation. `turns` has the number of responses of each turn."""
@@ -117,9 +143,26 @@ class RecordedConversation:
                     self.chunks.append(sent.to_object())
 
     def _respond(self, request: httpx2.Request) -> httpx2.Response:
-        if not request.url.path.endswith("/messages"):
+        if not request.url.path.endswith(self._path):
             return httpx2.Response(404, json={})
         lines = self._recording.responses[len(self.requests)]
         self.requests.append(json.loads(request.content))
         body = "".join(f"data: {line}\n\n" for line in lines)
         return httpx2.Response(200, text=body, headers={"content-type": "text/event-stream"})
+
+
+def flatten(turns: list[dict[str, Any]], recording: Conversation) -> Chunks:
+    """The reference's turns as one stream: their chunks, an end after each step (unless the
+    provider only paused), and the end of the last. Outputs of the app's tools are left out."""
+    chunks: Chunks = []
+    steps = 0
+    for chunk in (chunk for turn in turns for chunk in turn["chunks"]):
+        if chunk["type"] == "finish-step":
+            steps += 1
+            if recording.pauses_after(steps - 1):
+                continue
+        by_the_app = chunk.get("output") == OUTPUT and not chunk.get("providerExecuted")
+        if chunk["type"] not in ("start", "start-step", "finish") and not by_the_app:
+            chunks.append(chunk)
+    chunks += [chunk for chunk in turns[-1]["chunks"] if chunk["type"] == "finish"]
+    return chunks

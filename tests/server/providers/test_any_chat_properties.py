@@ -13,18 +13,21 @@ from typing import Any
 import pytest
 from anthropic import AsyncAnthropic
 from hypothesis import Phase, given, settings
+from openai import AsyncOpenAI
 from ui_message_stream import json_codec
 from ui_message_stream.messages import FilePart, TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server import Agent, ClientTool, Settings, Turn, create_app
+from usechat_server import Agent, ClientTool, Model, Settings, Turn, create_app
 from usechat_server.providers.anthropic import AnthropicModel
+from usechat_server.providers.openai_chat import OpenAIChat
 from usechat_server.store.sql import SqlChatStore
 
+from tests.harness.fake_openai import FakeOpenAI
 from tests.harness.fake_provider import FakeProvider, RecordedRequest, Reply
 from tests.harness.fake_provider_events import message, text
 from tests.harness.live import LiveServer, chunks
 from tests.harness.stores import chat_request, open_store
-from tests.server.providers.anthropic.chat_histories import FORBIDDEN, account, expanded, histories
+from tests.server.providers.chat_histories import FORBIDDEN, account, expanded, histories
 
 #: Examples of each test; `make test-full` tries more.
 EXAMPLES = int(os.environ.get("USECHAT_EXAMPLES", "30"))
@@ -57,17 +60,27 @@ def respond(request: RecordedRequest) -> Reply:
     return Reply(message(text("Hi!")))
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as provider:
-        provider.account = account()
+@pytest.fixture(scope="module", params=["anthropic", "openai-chat", "openai-compatible"])
+def provider(request: pytest.FixtureRequest) -> Iterator[FakeProvider]:
+    fake: FakeProvider = FakeProvider()
+    if request.param != "anthropic":
+        fake = FakeOpenAI("reasoning" if request.param == "openai-compatible" else None)
+    with fake as provider:
+        provider.account = account(type(provider))
         provider.on(respond)
         yield provider
 
 
 def serve(provider: FakeProvider, store: str | None = None) -> LiveServer:
-    client = AsyncAnthropic(base_url=provider.url, api_key="any", max_retries=0)
-    agent = Agent(AnthropicModel("m", client=client), tools=[DRAW], may_use_file=may_use)
+    model: Model
+    if isinstance(provider, FakeOpenAI):
+        url = f"{provider.url}/v1"
+        openai = AsyncOpenAI(base_url=url, api_key="any", max_retries=0)
+        model = OpenAIChat("m", client=openai)
+    else:
+        client = AsyncAnthropic(base_url=provider.url, api_key="any", max_retries=0)
+        model = AnthropicModel("m", client=client)
+    agent = Agent(model, tools=[DRAW], may_use_file=may_use)
     return LiveServer(create_app(agent, settings=Settings(max_body_bytes=10**8, store=store)))
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.harness.fake_openai import ChatAccount, FakeOpenAI
+from tests.harness.fake_provider import FakeProvider
 from tests.harness.fake_provider_account import Account
 from tests.harness.media import IMAGES, data_url, pdf, png
 
@@ -21,8 +23,10 @@ FORBIDDEN = "how to do harm"
 LONG, LARGE = "<90 kB>", "<7 MB>"
 
 
-def account() -> Account:
+def account(provider: type[FakeProvider]) -> Account:
     """Return the account that the histories were partly made with."""
+    if provider is FakeOpenAI:
+        return ChatAccount(files={"f"}, max_tokens=20_000)
     return Account(
         files={"file_ok"}, containers={"container_ok"}, sealed={"c2ln"}, max_tokens=20_000
     )
@@ -105,7 +109,13 @@ _urls = st.one_of(
     ),
 )
 _references = st.sampled_from(
-    [{"anthropic": "file_ok"}, {"anthropic": "file_deleted"}, {"openai": "f"}, {"anthropic": ""}]
+    [
+        {"anthropic": "file_ok"},
+        {"anthropic": "file_deleted"},
+        {"openai": "f"},
+        {"openai": "gone"},
+        {"anthropic": ""},
+    ]
 )
 _files = st.fixed_dictionaries(
     {"type": st.just("file"), "mediaType": _media_types, "url": _urls},
@@ -167,6 +177,10 @@ _provider_metadata = st.one_of(
     st.just({"anthropic": {"type": "compaction", "signature": "another"}}),
     st.just({"openai": {"itemId": "rs_1", "reasoningEncryptedContent": None}}),
     st.just({"google": {"thoughtSignature": "abc"}}),
+    st.builds(
+        lambda field: {"openaiChat": {"field": field}},
+        st.sampled_from(["reasoning", "reasoning_content", "thinking", "other"]) | _json,
+    ),
     st.just({"anthropic": {"toolsetName": "computer"}}),
     st.just({"anthropic": {"type": "mcp-tool-use", "serverName": "echo"}}),
     st.builds(

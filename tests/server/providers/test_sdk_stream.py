@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import pytest
 from anthropic import AsyncAnthropic
+from openai import AsyncOpenAI
 from ui_message_stream.chunks import TextDelta
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ChunkVariant
 from usechat_server.errors import ModelError
-from usechat_server.providers.anthropic import DEFAULT_MAX_TOKENS, AnthropicModel
-from usechat_server.providers.anthropic.client import Client
+from usechat_server.providers.anthropic import AnthropicModel
 from usechat_server.providers.base import ModelCall
+from usechat_server.providers.openai_chat import OpenAIChat
 from usechat_server.providers.sdk_stream import SDKStream
 from usechat_server.results import Usage
 from usechat_server.tools import ClientTool
 
+from tests.harness.fake_openai import FakeOpenAI
 from tests.harness.fake_provider import (
     FakeProvider,
     Pause,
@@ -36,17 +39,47 @@ from tests.harness.fake_provider import (
 DEADLINE = 20.0
 
 
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    with FakeProvider() as provider:
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
-        yield provider
+#: A model over an SDK, which has a stream that can be read here.
+APIModel = Any
+
+
+@dataclass(frozen=True)
+class API:
+    """One API: its fake provider, our model and the SDK's client."""
+
+    provider: FakeProvider
+    model_class: Callable[..., APIModel]
+    client: Callable[..., Any]
+    key: str
+    #: the name of the SDK's package
+    sdk: str
+
+    def model(self, **options: Any) -> APIModel:
+        return self.model_class("any", **options)
+
+
+@pytest.fixture(params=["anthropic", "openai-chat"])
+def api(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[API]:
+    fake = FakeProvider() if request.param == "anthropic" else FakeOpenAI()
+    with fake as provider:
+        if request.param == "anthropic":
+            api = API(provider, AnthropicModel, AsyncAnthropic, "ANTHROPIC_API_KEY", "anthropic")
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
+        else:
+            api = API(provider, OpenAIChat, AsyncOpenAI, "OPENAI_API_KEY", "openai")
+            monkeypatch.setenv("OPENAI_BASE_URL", f"{provider.url}/v1")
+        monkeypatch.setenv(api.key, "test-key")
+        yield api
 
 
 @pytest.fixture
-async def model(provider: FakeProvider) -> AsyncIterator[AnthropicModel]:
-    model = AnthropicModel("claude-sonnet-5-5")
+def provider(api: API) -> FakeProvider:
+    return api.provider
+
+
+@pytest.fixture
+async def model(api: API) -> AsyncIterator[APIModel]:
+    model = api.model()
     yield model
     await model.aclose()
 
@@ -58,7 +91,7 @@ def call(**fields: Any) -> ModelCall:
     return ModelCall([request], tools=[ClientTool("weather", "", {"type": "object"})], **fields)
 
 
-async def read(stream: SDKStream[Client]) -> tuple[list[Any], ModelError | None]:
+async def read(stream: SDKStream[Any]) -> tuple[list[Any], ModelError | None]:
     """Return all chunks, and the error if there was one."""
     chunks: list[Any] = []
     try:
@@ -80,9 +113,7 @@ async def connection_closed(provider: FakeProvider, index: int = 0) -> bool:
 
 
 @pytest.mark.parametrize("chunk_bytes", [None, 1, 7])
-async def test_a_response(
-    provider: FakeProvider, model: AnthropicModel, chunk_bytes: int | None
-) -> None:
+async def test_a_response(provider: FakeProvider, model: APIModel, chunk_bytes: int | None) -> None:
     events = message(
         thinking("Hm."),
         text("Hé", "llo 😀"),
@@ -106,7 +137,7 @@ async def test_a_response(
 
 
 async def test_each_delta_arrives_as_soon_as_the_provider_sends_it(
-    provider: FakeProvider, model: AnthropicModel
+    provider: FakeProvider, model: APIModel
 ) -> None:
     provider.script(Reply(message(text("one", Pause(), "two", Pause(), "three"))))
     seen: list[str] = []
@@ -119,7 +150,7 @@ async def test_each_delta_arrives_as_soon_as_the_provider_sends_it(
 
 
 async def test_nothing_is_sent_before_the_first_read(
-    provider: FakeProvider, model: AnthropicModel
+    provider: FakeProvider, model: APIModel
 ) -> None:
     stream = model.stream(call())
     await stream.aclose()
@@ -128,7 +159,7 @@ async def test_nothing_is_sent_before_the_first_read(
     assert provider.requests == []
 
 
-async def test_calls_reuse_one_connection(provider: FakeProvider, model: AnthropicModel) -> None:
+async def test_calls_reuse_one_connection(provider: FakeProvider, model: APIModel) -> None:
     for number in range(3):
         provider.script(Reply(message(text(f"{number}"))))
         chunks, error = await read(model.stream(call(max_tokens=9)))
@@ -150,7 +181,7 @@ async def test_calls_reuse_one_connection(provider: FakeProvider, model: Anthrop
     ],
 )
 async def test_a_refused_call_is_not_retried(
-    provider: FakeProvider, model: AnthropicModel, reply: Reply, kind: str, retryable: bool
+    provider: FakeProvider, model: APIModel, reply: Reply, kind: str, retryable: bool
 ) -> None:
     provider.script(reply)
     chunks, error = await read(model.stream(call()))
@@ -170,7 +201,7 @@ async def test_a_refused_call_is_not_retried(
     ],
 )
 async def test_the_sdk_retries_temporary_errors(
-    provider: FakeProvider, model: AnthropicModel, status: int, name: str, kind: str
+    provider: FakeProvider, model: APIModel, status: int, name: str, kind: str
 ) -> None:
     failed = http_error(status, name, headers={"retry-after": "0.01"})
     provider.script(failed, failed, Reply(message(text("at last"))))
@@ -185,17 +216,15 @@ async def test_the_sdk_retries_temporary_errors(
     assert len(provider.requests) == 6
 
 
-async def test_retry_after_is_part_of_the_error(provider: FakeProvider) -> None:
+async def test_retry_after_is_part_of_the_error(api: API, provider: FakeProvider) -> None:
     provider.script(http_error(429, "rate_limit_error", headers={"retry-after": "17.5"}))
-    async with AsyncAnthropic(max_retries=0) as client:
-        _, error = await read(AnthropicModel("claude-sonnet-5-5", client=client).stream(call()))
+    async with api.client(max_retries=0) as client:
+        _, error = await read(api.model(client=client).stream(call()))
     assert error is not None
     assert error.retry_after == 17.5
 
 
-async def test_a_long_retry_after_fails_at_once(
-    provider: FakeProvider, model: AnthropicModel
-) -> None:
+async def test_a_long_retry_after_fails_at_once(provider: FakeProvider, model: APIModel) -> None:
     provider.script(http_error(429, "rate_limit_error", headers={"retry-after": "300"}))
     chunks, error = await read(model.stream(call()))
     assert chunks == []
@@ -205,19 +234,19 @@ async def test_a_long_retry_after_fails_at_once(
 
 
 async def test_the_error_without_an_api_key_names_the_variable(
-    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    api: API, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    monkeypatch.delenv(api.key)
     monkeypatch.setenv("HOME", str(tmp_path))
-    _, error = await read(AnthropicModel("claude-sonnet-5-5").stream(call()))
+    _, error = await read(api.model().stream(call()))
     assert error is not None
     assert error.kind == "auth"
-    assert "ANTHROPIC_API_KEY" in str(error)
+    assert api.key in str(error)
     assert provider.requests == []
 
 
 async def test_a_response_that_is_no_event_stream_is_not_retried(
-    provider: FakeProvider, model: AnthropicModel
+    provider: FakeProvider, model: APIModel
 ) -> None:
     provider.script(Reply(b"<h1>Sign in</h1>", headers={"content-type": "text/html"}))
     chunks, error = await read(model.stream(call()))
@@ -228,12 +257,13 @@ async def test_a_response_that_is_no_event_stream_is_not_retried(
 
 
 async def test_an_unreachable_provider_is_a_connection_error(
+    api: API,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with FakeProvider() as gone:
         pass
-    async with AsyncAnthropic(base_url=gone.url, api_key="k", max_retries=0) as client:
-        _, error = await read(AnthropicModel("claude-sonnet-5-5", client=client).stream(call()))
+    async with api.client(base_url=gone.url, api_key="k", max_retries=0) as client:
+        _, error = await read(api.model(client=client).stream(call()))
     assert error is not None
     assert error.kind == "connection"
 
@@ -257,7 +287,7 @@ TRUNCATED_INPUT = message(tool_use("toolu_1", "weather", pieces=['{"city": "Pa']
     ],
 )
 async def test_a_truncated_response_is_an_error_after_its_chunks(
-    provider: FakeProvider, model: AnthropicModel, reply: Reply, kind: str, text: str
+    provider: FakeProvider, model: APIModel, reply: Reply, kind: str, text: str
 ) -> None:
     provider.script(reply)
     stream = model.stream(call())
@@ -270,12 +300,14 @@ async def test_a_truncated_response_is_an_error_after_its_chunks(
 
 
 async def test_usage_of_a_truncated_response_is_what_the_provider_counted(
-    provider: FakeProvider, model: AnthropicModel
+    api: API, provider: FakeProvider, model: APIModel
 ) -> None:
     provider.script(Reply(message(text("Half"), usage={"input_tokens": 42})[:-2], then="reset"))
     stream = model.stream(call())
     await read(stream)
-    assert stream.usage == Usage(input=42, output=1, cache_read=0, cache_write=0)
+    # Chat Completions counts at the end only.
+    counted = Usage(input=42, output=1, cache_read=0, cache_write=0)
+    assert stream.usage == (counted if api.sdk == "anthropic" else Usage())
 
 
 @pytest.mark.parametrize(
@@ -286,10 +318,10 @@ async def test_usage_of_a_truncated_response_is_what_the_provider_counted(
     ],
 )
 async def test_a_silent_provider_is_a_timeout(
-    provider: FakeProvider, reply: Reply, error_text: str
+    api: API, provider: FakeProvider, reply: Reply, error_text: str
 ) -> None:
     provider.script(reply)
-    model = AnthropicModel("claude-sonnet-5-5", byte_timeout=1, content_timeout=2)
+    model = api.model(byte_timeout=1, content_timeout=2)
     began = time.monotonic()
     chunks, error = await read(model.stream(call(max_tokens=9)))
     assert error is not None
@@ -301,19 +333,19 @@ async def test_a_silent_provider_is_a_timeout(
     await model.aclose()
 
 
-async def test_timeouts_apply_to_the_apps_own_client(provider: FakeProvider) -> None:
+async def test_timeouts_apply_to_the_apps_own_client(api: API, provider: FakeProvider) -> None:
     provider.script(Reply(HALF, then="hang"))
-    async with AsyncAnthropic() as client:
-        model = AnthropicModel("claude-sonnet-5-5", client=client, byte_timeout=1)
+    async with api.client() as client:
+        model = api.model(client=client, byte_timeout=1)
         _, error = await read(model.stream(call()))
     assert error is not None
     assert "no bytes for 1 s" in str(error)
     assert await connection_closed(provider)
 
 
-async def test_a_slow_reader_does_not_cause_a_timeout(provider: FakeProvider) -> None:
+async def test_a_slow_reader_does_not_cause_a_timeout(api: API, provider: FakeProvider) -> None:
     provider.script(Reply(message(text("one", Pause(), "two"))))
-    model = AnthropicModel("claude-sonnet-5-5", byte_timeout=1, content_timeout=1.5)
+    model = api.model(byte_timeout=1, content_timeout=1.5)
     words = []
     async for batch in model.stream(call(max_tokens=9)):
         if word := text_of(batch):
@@ -324,9 +356,9 @@ async def test_a_slow_reader_does_not_cause_a_timeout(provider: FakeProvider) ->
     await model.aclose()
 
 
-async def test_pings_keep_a_thinking_model_alive(provider: FakeProvider) -> None:
+async def test_pings_keep_a_thinking_model_alive(api: API, provider: FakeProvider) -> None:
     provider.script(Reply(message(text("one", Pause(), "two")), pings=0.1))
-    model = AnthropicModel("claude-sonnet-5-5", byte_timeout=1)
+    model = api.model(byte_timeout=1)
     task = asyncio.create_task(read(model.stream(call(max_tokens=9))))
     await asyncio.to_thread(provider.request)
     await asyncio.sleep(2.5)
@@ -336,10 +368,10 @@ async def test_pings_keep_a_thinking_model_alive(provider: FakeProvider) -> None
     await model.aclose()
 
 
-async def test_content_restarts_the_content_timeout(provider: FakeProvider) -> None:
+async def test_content_restarts_the_content_timeout(api: API, provider: FakeProvider) -> None:
     words = text("one", Pause(), "two", Pause(), "three", Pause(), "four")
     provider.script(Reply(message(words), pings=0.1))
-    model = AnthropicModel("claude-sonnet-5-5", content_timeout=2)
+    model = api.model(content_timeout=2)
     task = asyncio.create_task(read(model.stream(call(max_tokens=9))))
     await asyncio.to_thread(provider.request)
     for _ in range(3):
@@ -354,12 +386,12 @@ async def test_content_restarts_the_content_timeout(provider: FakeProvider) -> N
 @pytest.mark.parametrize("when", ["before headers", "while silent"])
 @pytest.mark.parametrize("how", ["cancel", "scope", "aclose"])
 async def test_an_abandoned_call_closes_the_connection_at_once(
-    provider: FakeProvider, how: str, when: str, own_client: bool
+    api: API, provider: FakeProvider, how: str, when: str, own_client: bool
 ) -> None:
     gate = when == "before headers"
     provider.script(Reply(message(text("one", Pause(), "two")), gate=gate))
-    client = None if own_client else AsyncAnthropic()
-    model = AnthropicModel("claude-sonnet-5-5", client=client)
+    client = None if own_client else api.client()
+    model = api.model(client=client)
     stream = model.stream(call(max_tokens=9))
     began = asyncio.Event()
     scope = anyio.CancelScope()
@@ -383,7 +415,7 @@ async def test_an_abandoned_call_closes_the_connection_at_once(
         await asyncio.wait([task], timeout=DEADLINE)
     assert task.cancelled() == (how == "cancel")
     assert await connection_closed(provider)
-    if not gate:
+    if not gate and api.sdk == "anthropic":
         assert stream.usage.input == 10
     await model.aclose()
     if client is not None:
@@ -391,7 +423,7 @@ async def test_an_abandoned_call_closes_the_connection_at_once(
 
 
 async def test_closing_the_stream_closes_the_connection(
-    provider: FakeProvider, model: AnthropicModel
+    provider: FakeProvider, model: APIModel
 ) -> None:
     provider.script(Reply(message(text("one", Pause(), "two"))))
     stream = model.stream(call())
@@ -403,7 +435,7 @@ async def test_closing_the_stream_closes_the_connection(
 
 
 async def test_a_body_that_does_not_end_does_not_delay_the_result(
-    provider: FakeProvider, model: AnthropicModel
+    provider: FakeProvider, model: APIModel
 ) -> None:
     provider.script(Reply(message(text("done")), then="hang"))
     chunks, error = await read(model.stream(call()))
@@ -411,39 +443,10 @@ async def test_a_body_that_does_not_end_does_not_delay_the_result(
     assert await connection_closed(provider)
 
 
-async def test_max_tokens_comes_from_the_model_list_once_it_is_known(
-    provider: FakeProvider, model: AnthropicModel
-) -> None:
-    reply = Reply(message(text("Hi")))
-    provider.script(reply, reply, reply)
-    await read(model.stream(call()))
-    deadline = time.monotonic() + DEADLINE
-    while model.stream(call()).request["max_tokens"] == DEFAULT_MAX_TOKENS:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
-    await read(model.stream(call()))
-    await read(model.stream(call(max_tokens=5)))
-    lengths = [request.json["max_tokens"] for request in provider.requests]
-    assert lengths == [DEFAULT_MAX_TOKENS, 64_000, 5]
-    assert [request.path for request in provider.model_requests] == ["/v1/models/claude-sonnet-5-5"]
-
-
-@pytest.mark.parametrize("models", [[], [{"id": "claude-sonnet-5-5"}]])
-async def test_a_provider_needs_no_model_list(
-    provider: FakeProvider, model: AnthropicModel, models: list[Any]
-) -> None:
-    provider.models = models
-    for _ in range(2):
-        provider.script(Reply(message(text("Hi"))))
-        assert (await read(model.stream(call())))[1] is None
-    lengths = {request.json["max_tokens"] for request in provider.requests}
-    assert lengths == {DEFAULT_MAX_TOKENS}
-
-
-async def test_the_apps_own_client_is_used_and_left_open(provider: FakeProvider) -> None:
+async def test_the_apps_own_client_is_used_and_left_open(api: API, provider: FakeProvider) -> None:
     provider.script(Reply(message(text("Hi"))), Reply(message(text("Hi"))))
-    async with AsyncAnthropic(api_key="theirs") as client:
-        model = AnthropicModel("claude-sonnet-5-5", client=client)
+    async with api.client(api_key="theirs") as client:
+        model = api.model(client=client)
         await read(model.stream(call()))
         await model.aclose()
         assert not client.is_closed()
@@ -451,8 +454,8 @@ async def test_the_apps_own_client_is_used_and_left_open(provider: FakeProvider)
     assert ["theirs" in str(request.headers) for request in provider.requests] == [True, True]
 
 
-def test_each_event_loop_has_its_own_connections(provider: FakeProvider) -> None:
-    model = AnthropicModel("claude-sonnet-5-5")
+def test_each_event_loop_has_its_own_connections(api: API, provider: FakeProvider) -> None:
+    model = api.model()
 
     async def turn() -> ModelError | None:
         provider.script(Reply(message(text("Hi"))))
@@ -465,7 +468,7 @@ def test_each_event_loop_has_its_own_connections(provider: FakeProvider) -> None
     assert asyncio.run(turn()) is None
 
 
-async def test_two_hundred_concurrent_calls(provider: FakeProvider, model: AnthropicModel) -> None:
+async def test_two_hundred_concurrent_calls(provider: FakeProvider, model: APIModel) -> None:
     # The transport's default would keep all but a hundred waiting.
     provider.on(lambda _: Reply(message(text("one", Pause(), "two"))))
     calls = [asyncio.create_task(read(model.stream(call(max_tokens=9)))) for _ in range(200)]
@@ -484,12 +487,12 @@ async def test_two_hundred_concurrent_calls(provider: FakeProvider, model: Anthr
     ],
 )
 async def test_the_text_of_an_error_is_one_short_line(
-    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, body: bytes, status: int
+    api: API, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, body: bytes, status: int
 ) -> None:
-    monkeypatch.setattr("anthropic._base_client.DEFAULT_MAX_RETRIES", 0)
+    monkeypatch.setattr(f"{api.sdk}._base_client.DEFAULT_MAX_RETRIES", 0)
     reply = Reply(body, status=status, headers={"content-type": "text/html"}, chunk_bytes=4096)
     provider.script(*[reply] * 3)
-    model = AnthropicModel("claude-sonnet-5-5")
+    model = api.model()
     _, error = await read(model.stream(call()))
     await model.aclose()
     assert error is not None
@@ -498,9 +501,11 @@ async def test_the_text_of_an_error_is_one_short_line(
     assert error.__suppress_context__
 
 
-async def test_only_the_beginning_of_an_error_body_is_read(provider: FakeProvider) -> None:
+async def test_only_the_beginning_of_an_error_body_is_read(
+    api: API, provider: FakeProvider
+) -> None:
     provider.script(Reply(b"x" * 20_000_000, status=400, chunk_bytes=64 * 1024, then="hang"))
-    model = AnthropicModel("claude-sonnet-5-5")
+    model = api.model()
     _, error = await read(model.stream(call()))
     assert error is not None
     assert error.kind == "request"

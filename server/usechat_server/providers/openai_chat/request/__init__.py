@@ -1,0 +1,1 @@
+"""UI messages → the request of a Chat Completions call."""

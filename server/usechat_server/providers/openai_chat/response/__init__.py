@@ -1,0 +1,1 @@
+"""The stream of a Chat Completions call → UI message chunks."""
