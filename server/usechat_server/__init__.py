@@ -45,12 +45,13 @@ from usechat_server.http.response import (
 )
 from usechat_server.http.sign_in import UserHook
 from usechat_server.loop.spec import StartMetadataHook, StepHook, SystemHook
-from usechat_server.message_metadata import usage_metadata
+from usechat_server.message_metadata import timing_metadata, usage_metadata
 from usechat_server.providers.base import Model, ModelCall, ModelStream, StepResult
 from usechat_server.results import MetadataHook, RunResult, Step, Usage
 from usechat_server.runs import ChatCreatedHook, FinishHook, MessageHook
 from usechat_server.runs.responder_factory import AgentHook
 from usechat_server.settings import Settings
+from usechat_server.telemetry.request import RequestIdFilter
 from usechat_server.tools import ClientTool, ToolContext, ToolError, tool
 from usechat_server.turn import Decision, Turn
 
@@ -97,6 +98,8 @@ __all__ = [  # noqa: RUF022
     "Step",
     "Usage",
     "usage_metadata",
+    "timing_metadata",
+    "RequestIdFilter",
     # the types of functions that an app passes
     "AgentHook",
     "ChatHandler",

@@ -8,7 +8,7 @@ from typing import Any
 from usechat_server.results import RunResult, Step, Usage, input_tokens, sum_counts
 from usechat_server.turn import Turn
 
-__all__ = ["step_metadata", "usage_metadata"]
+__all__ = ["step_metadata", "timing_metadata", "usage_metadata"]
 
 #: A key of the provider's details on how a call ended → its key in the metadata.
 _STOP = {
@@ -44,6 +44,18 @@ def usage_metadata(result: RunResult) -> dict[str, Any] | None:
     steps = [*_earlier_steps(result.turn), *steps]
     total = _total([step["usage"] for step in steps])
     return {"usage": {**total, "steps": steps}}
+
+
+def timing_metadata(result: RunResult) -> dict[str, Any]:
+    """Return when things happened as message metadata: `Agent(metadata=timing_metadata)`.
+
+    Args:
+        result: The result of the run.
+
+    Returns:
+        `{"seconds": …, "requestId": …}`: the `seconds` of the result, and the id of the request.
+    """
+    return _without_none({"seconds": dict(result.seconds), "requestId": result.turn.request_id})
 
 
 def step_metadata(step: Step) -> dict[str, Any]:

@@ -68,8 +68,8 @@ class RunResult(Generic[OutputT]):
         steps: Its model calls in order, also those that failed and were retried.
         output: The instance of the agent's `output=` model, if the message is complete.
         seconds: When things happened, in seconds since the turn began: `called` (the first model
-            call), `first_read` (its first byte), `first_token`, `last_read`. What did not happen is
-            left out.
+            call), `first_read` (its first byte), `first_token`, `first_write` (of it, to a client),
+            `last_read`. What did not happen is left out.
         finish_reason: Why the message is complete; None: it is not, or no reason was given.
     """
 

@@ -76,6 +76,7 @@ class Turn(Generic[BodyT]):
         run_context: Set by the run whose handler has this turn; None outside of one, and in another
             process.
         trace: The trace of the run; None if there is no tracer provider.
+        request_id: The id of the request, see docs/telemetry.md.
     """
 
     user: str | None
@@ -91,6 +92,7 @@ class Turn(Generic[BodyT]):
     revision: int = 0
     run_context: RunContext | None = field(default=None, repr=False, compare=False)
     trace: TurnTrace | None = field(default=None, repr=False, compare=False)
+    request_id: str | None = field(default=None, compare=False)
 
     @property
     def continued(self) -> UIMessage | None:
@@ -134,6 +136,7 @@ class Turn(Generic[BodyT]):
                 "resolved": sorted(self.resolved_messages),
                 "revision": self.revision,
                 **({} if self.trace is None else {"traceparent": self.trace.traceparent}),
+                **({} if self.request_id is None else {"requestId": self.request_id}),
             }
         )
 
@@ -162,4 +165,5 @@ class Turn(Generic[BodyT]):
             resolved_messages=frozenset(value.get("resolved", ())),
             revision=value["revision"],
             trace=TurnTrace(traceparent) if (traceparent := value.get("traceparent")) else None,
+            request_id=value.get("requestId"),
         )

@@ -47,9 +47,8 @@ def test_frames_and_metrics_of_a_response(chat: ChatPage) -> None:
     assert float(metrics["Frames per second"]) > 10
     # The server reports when the model responded; the remainder is the network.
     segments = inspector.get_by_role("group", name="Time to first token").get_by_role("listitem")
-    expect(segments).to_have_text(
-        [re.compile(r"^Server \d"), re.compile(r"^Provider \d"), re.compile(r"^Network .* \d")]
-    )
+    names = ("Server", "Provider", "Network and proxies", "Browser")
+    expect(segments).to_have_text([re.compile(rf"^{name} \d") for name in names])
     assert milliseconds(segments.nth(1).inner_text().removeprefix("Provider ")) >= 500
     # Each kind of frame has its own lane, with a dot for each frame.
     assert count_dots(inspector, "text") > 50

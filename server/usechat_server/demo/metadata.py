@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from usechat_server.message_metadata import usage_metadata
+from usechat_server.message_metadata import timing_metadata, usage_metadata
 from usechat_server.results import RunResult
 
 __all__ = ["page_metadata"]
@@ -15,5 +15,5 @@ def page_metadata(result: RunResult) -> dict[str, Any]:
     return {
         **(usage_metadata(result) or {}),
         "outcome": result.outcome,
-        "seconds": dict(result.seconds),
+        **timing_metadata(result),
     }

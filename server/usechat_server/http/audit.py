@@ -9,6 +9,7 @@ from typing import Any
 from starlette.types import Scope
 from ui_message_stream import json_codec
 
+from usechat_server.telemetry.request import request_id
 from usechat_server.turn import Turn
 
 __all__ = ["audit", "audit_decisions"]
@@ -30,6 +31,7 @@ def audit(event: str, scope: Scope, **fields: Any) -> None:
         "client": client[0] if client else None,
         "method": scope["method"],
         "path": scope["path"][:200],
+        "request": request_id(),
     }
     known = {name: value for name, value in known.items() if value is not None}
     text = json_codec.encode(known).decode()

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from usechat_server.http.errors import ErrorRenderer
 from usechat_server.http.security import Security
 from usechat_server.http.state import AppState
+from usechat_server.telemetry.request import request_of
 
 __all__ = ["Endpoint", "Guard", "Handler", "routes_of"]
 
@@ -71,7 +72,8 @@ class Guard:
         self._state.open(scope)
         if self._state.headers and scope["type"] == "http":
             send = self._with_headers(send)
-        await self._app(scope, receive, send)
+        with request_of(scope.get("headers", ())):
+            await self._app(scope, receive, send)
 
     def _with_headers(self, send: Send) -> Send:
         async def send_with_headers(message: Message) -> None:

@@ -25,6 +25,7 @@ from usechat_server.errors import (
     TooManyRequests,
     public_error,
 )
+from usechat_server.telemetry.request import REQUEST_ID, request_id
 
 __all__ = ["API_HEADERS", "ErrorFormat", "ErrorRenderer"]
 
@@ -55,6 +56,8 @@ class ErrorRenderer:
             return Response(None, status, headers)
         text = json_codec.replace_surrogates(text)
         headers = {**API_HEADERS, "cache-control": "no-store", **(headers or {})}
+        if (id_of_request := request_id()) is not None:
+            headers[REQUEST_ID] = id_of_request
         if self.format == "text":
             return PlainTextResponse(text, status, headers)
         return JSONResponse({"error": {"status": status, "message": text}}, status, headers)

@@ -20,6 +20,7 @@ from usechat_server.results import OutputT
 from usechat_server.runs import Hooks
 from usechat_server.runs.responder_factory import AgentHook
 from usechat_server.settings import Settings, cached_settings, with_deployment
+from usechat_server.telemetry.request import request_of
 from usechat_server.turn import BodyT
 
 __all__ = ["respond"]
@@ -84,14 +85,15 @@ async def respond(
         log_missing_credentials(agent)
         log_unsupported_clients(agent, shared.settings)
     shared.open(request.scope)
-    try:
-        if user == "":
-            raise NotSignedIn
-        return await start_run(state, request, user, path=request.url.path)
-    except ClientDisconnect:
-        return Response(status_code=400)  # the client does not see it
-    except Exception as error:
-        return state.errors.render(request.scope, error)
+    with request_of(request.scope["headers"]):
+        try:
+            if user == "":
+                raise NotSignedIn
+            return await start_run(state, request, user, path=request.url.path)
+        except ClientDisconnect:
+            return Response(status_code=400)  # the client does not see it
+        except Exception as error:
+            return state.errors.render(request.scope, error)
 
 
 def _shared_state(settings: Settings, errors: ErrorFormat) -> AppState:

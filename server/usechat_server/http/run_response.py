@@ -9,6 +9,7 @@ from usechat_server.errors import RESTARTING
 from usechat_server.http.stream_response import StreamResponse
 from usechat_server.run_log.encoding import Encoding
 from usechat_server.run_log.position import Position
+from usechat_server.telemetry.request import current_request
 
 __all__ = ["RUN_HEADER", "run_response"]
 
@@ -47,7 +48,11 @@ def run_response(
         _LogBody(subscription, encoding, acknowledge, from_start=from_start, after=after),
         keep_alive=keep_alive,
         send_timeout=send_timeout,
-        headers={RUN_HEADER: subscription.run_id, "x-content-type-options": "nosniff"},
+        headers={
+            RUN_HEADER: subscription.run_id,
+            "x-content-type-options": "nosniff",
+            **({} if (current := current_request()) is None else current.headers()),
+        },
     )
 
 

@@ -21,6 +21,7 @@ from usechat_server.doors.sse import CHAT_HEADER
 from usechat_server.http.errors import ErrorRenderer
 from usechat_server.http.run_response import RUN_HEADER
 from usechat_server.settings import Settings
+from usechat_server.telemetry.request import REQUEST_ID
 
 __all__ = ["Security", "describe_request", "is_local", "is_loopback", "is_public_address"]
 
@@ -69,7 +70,9 @@ class Security:
             expose_headers=[
                 RUN_HEADER,
                 CHAT_HEADER,
+                REQUEST_ID,
                 "retry-after",
+                "server-timing",
                 "x-vercel-ai-ui-message-stream",
             ],
             # All that the preflight names: `x-usechat-client`, headers of the app, and

@@ -91,6 +91,7 @@ def _run_record(spec: AgentSpec, turn: Turn) -> RunRecord:
         message=turn.message_id,
         model=spec.model.name,
         client_version=str(turn.client_version),
+        request=turn.request_id,
         # In a handler's run, the turn's own trace is that of the handler.
         trace=run_trace(replace(turn, trace=None), run_id, content=cached_settings().trace_content),
     )

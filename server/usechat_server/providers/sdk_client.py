@@ -12,6 +12,7 @@ import httpx2
 
 from usechat_server.providers.sdk_errors import retry_after
 from usechat_server.providers.transport import Transport, uses_proxy
+from usechat_server.telemetry.request import request_id
 
 __all__ = ["TIMEOUT", "ClientPerLoop", "with_http_client"]
 
@@ -27,6 +28,9 @@ _MAX_ERROR_BYTES = 64 * 1024
 #: The longest `retry-after`, in seconds, that the SDK may obey. It would wait for hours; after a
 #: longer one than this the user gets an error instead.
 _LONGEST_RETRY_AFTER = 30.0
+
+#: OpenAI's name for an id that the client gives a request.
+CLIENT_REQUEST_ID = "x-client-request-id"
 
 #: There is no read timeout: `StreamTimeouts` counts only while something reads, the transport would
 #: count all the time.
@@ -100,7 +104,10 @@ def with_http_client(
     options: dict[str, Any] = {
         "timeout": TIMEOUT,
         "follow_redirects": True,
-        "event_hooks": {"response": [_prevent_long_retry, _cut_error_body]},
+        "event_hooks": {
+            "request": [_add_request_id],
+            "response": [_prevent_long_retry, _cut_error_body],
+        },
     }
     client = create(httpx2.AsyncClient(transport=Transport(tls), **options))
     if uses_proxy(str(client.base_url)):
@@ -112,6 +119,11 @@ def with_http_client(
         http_client = aiohttp_client(limits=limits, verify=tls, **options)
         client = cast(OwnClientT, client.with_options(http_client=http_client))
     return client
+
+
+async def _add_request_id(request: httpx2.Request) -> None:
+    if (id_of_request := request_id()) is not None:
+        request.headers[CLIENT_REQUEST_ID] = id_of_request
 
 
 async def _prevent_long_retry(response: httpx2.Response) -> None:

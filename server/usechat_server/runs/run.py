@@ -109,6 +109,7 @@ class Run:
             message=turn.message_id,
             model=responder.name,
             client_version=str(turn.client_version),
+            request=turn.request_id,
             trace=run_trace(
                 turn, self.id, agent=agent_name(responder), content=config.has_trace_content
             ),

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from ui_message_stream import json_codec
 from uvicorn.config import LOGGING_CONFIG, STARTUP_FAILURE
-from uvicorn.logging import DefaultFormatter
+from uvicorn.logging import AccessFormatter, DefaultFormatter
 from uvicorn.supervisors import ChangeReload
 
 from usechat_server.serving.workers import Workers
 from usechat_server.settings import Settings
+from usechat_server.telemetry.request import request_id
 
 if TYPE_CHECKING:
     import socket
@@ -181,23 +182,38 @@ def _freeze_loaded_objects() -> None:
 
 
 class _Formatter(DefaultFormatter):
-    """uvicorn's format. Lines about a run end with its fields as JSON."""
+    """uvicorn's format. Lines about a run end with its fields as JSON, others with the id of the
+    request that they are about."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         line = super().formatMessage(record)
         fields = getattr(record, "run", None)
-        return line if fields is None else f"{line} {json_codec.encode(fields).decode()}"
+        if fields is not None:
+            return f"{line} {json_codec.encode(fields).decode()}"
+        if hasattr(record, "audit"):  # it ends with the fields, which have the id
+            return line
+        return _with_request_id(line)
+
+
+class _AccessFormatter(AccessFormatter):
+    """uvicorn's format of a request, with its id."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _with_request_id(super().formatMessage(record))
+
+
+def _with_request_id(line: str) -> str:
+    """Return a line with the id of the request that the current task is for, if it is for one."""
+    id_of_request = request_id()
+    return line if id_of_request is None else f"{line} [{id_of_request}]"
 
 
 def _log_config(level: str) -> dict[str, Any]:
     config = copy.deepcopy(LOGGING_CONFIG)
-    config["formatters"]["usechat"] = {
-        **config["formatters"]["default"],
-        "()": f"{__name__}._Formatter",
-    }
-    config["handlers"]["usechat"] = {**config["handlers"]["default"], "formatter": "usechat"}
+    config["formatters"]["default"]["()"] = f"{__name__}._Formatter"
+    config["formatters"]["access"]["()"] = f"{__name__}._AccessFormatter"
     config["loggers"]["usechat"] = {
-        "handlers": ["usechat"],
+        "handlers": ["default"],
         "level": level.upper(),
         "propagate": False,
     }

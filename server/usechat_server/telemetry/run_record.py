@@ -21,6 +21,7 @@ from usechat_server.telemetry.instruments import (
     RUN_DURATION,
     RUNS,
 )
+from usechat_server.telemetry.request import set_request_id
 
 if TYPE_CHECKING:
     from usechat_server.telemetry.spans import RunTrace
@@ -31,8 +32,8 @@ logger: logging.Logger = logging.getLogger("usechat.run")
 
 _LEVELS = {"failed": logging.ERROR, "interrupted": logging.WARNING}
 
-#: The fields that are timings of the model calls.
-_MOMENTS = ("called", "first_read", "first_token", "last_read")
+#: The moments of a run that its result has, too.
+_MOMENTS = ("called", "first_read", "first_token", "first_write", "last_read")
 
 #: The moments of a run whose distances are measured, in order.
 _HOPS = ("queued", "called", "first_read", "first_token", "first_write", "last_write")
@@ -52,6 +53,8 @@ class RunRecord:
     message: str
     model: str
     client_version: str
+    #: the id of the request that began it
+    request: str | None = None
     queued: float = field(default_factory=monotonic)
     #: start of the model call; with retries, of the one that produced the first token
     called: float | None = None
@@ -76,9 +79,14 @@ class RunRecord:
     trace: RunTrace | None = None
     _is_reported: bool = False
 
-    def task_context(self) -> contextvars.Context | None:
-        """Return the context of the run's tasks; None: the current one."""
-        return None if self.trace is None else self.trace.task_context()
+    def task_context(self) -> contextvars.Context:
+        """Return the context of a task of the run: with its request's id and its span, whichever
+        request the task is started by."""
+        context = contextvars.copy_context()
+        context.run(set_request_id, self.request)
+        if self.trace is not None:
+            self.trace.enter(context)
+        return context
 
     def mark_write(self) -> None:
         """Record that a write to a client begins."""
@@ -113,7 +121,7 @@ class RunRecord:
                 metrics.record(HOP, max(0.0, ended - began), f"{before}_to_{after}")
 
     def seconds(self) -> dict[str, float]:
-        """Return when the model was called and read, in seconds since the run was created."""
+        """Return the run's moments so far, in seconds since it was created."""
         moments = {name: self._since_queued(getattr(self, name)) for name in _MOMENTS}
         return {name: moment for name, moment in moments.items() if moment is not None}
 
@@ -142,6 +150,7 @@ class RunRecord:
             provider = {**provider, "request_id": error.request_id}
         fields: dict[str, Any] = {
             "run": self.run,
+            "request": self.request,
             "user": self.user,
             "chat": self.chat[:_ID_LENGTH],
             "message": self.message[:_ID_LENGTH],
@@ -161,7 +170,6 @@ class RunRecord:
             "seconds": {
                 **dict.fromkeys(_MOMENTS),
                 **self.seconds(),
-                "first_write": self._since_queued(self.first_write),
                 "last_write": self._since_queued(self.last_write),
                 "total": total,
             },

@@ -110,11 +110,9 @@ class RunTrace(TurnTrace):
         self._error: BaseException | None = None
         self._has_ended = False
 
-    def task_context(self) -> contextvars.Context:
-        """Return the context for a task of the run, in which the run's span is current."""
-        context = contextvars.copy_context()
+    def enter(self, context: contextvars.Context) -> None:
+        """Make the run's span current in the context of a task of the run."""
         context.run(otel_context.attach, trace.set_span_in_context(self._span, Context()))
-        return context
 
     def model_call(self, call: ModelCallRecord) -> ModelCallSpan | None:
         """Return the span of a model call; None if it could not be started."""

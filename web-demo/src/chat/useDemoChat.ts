@@ -10,6 +10,7 @@ import { CLIENT_VERSION_HEADERS } from '../api/clientVersion';
 import { apiUrl } from '../api/request';
 import { runClientTool } from '../clientTools';
 import { createRecordingFetch } from '../inspector/recorder';
+import { usePaintTime } from '../inspector/usePaintTime';
 import type { DemoMessage } from '../messageTypes';
 import { runInOneTab } from './runInOneTab';
 
@@ -59,6 +60,7 @@ export function useDemoChat({ id, initialMessages, resume, onRunStarted, onRunEn
     },
     onFinish: onRunEnded,
   });
+  usePaintTime(id, chat.messages);
   return {
     ...chat,
     busy: chat.status === 'submitted' || chat.status === 'streaming',

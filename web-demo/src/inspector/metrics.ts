@@ -18,8 +18,14 @@ export type StreamMetrics = {
   latency: LatencyBreakdown | undefined;
 };
 
-/** Milliseconds of the time to first token spent in the server, the provider and the network. */
-export type LatencyBreakdown = { server: number; provider: number; network: number };
+/** Milliseconds until the first token was on the screen, by where they were spent. */
+export type LatencyBreakdown = {
+  server: number;
+  provider: number;
+  network: number;
+  /** undefined until it was painted */
+  browser: number | undefined;
+};
 
 export function streamMetrics(recording: Recording, allFrames: readonly Frame[]): StreamMetrics {
   const { reads, startedAt, endedAt } = recording;
@@ -37,7 +43,7 @@ export function streamMetrics(recording: Recording, allFrames: readonly Frame[])
     frames: frames.length,
     framesPerSecond: seconds > 0 ? frames.length / seconds : undefined,
     largestReadFraction: largestReadFraction(frames),
-    latency: latencyBreakdown(allFrames, firstToken),
+    latency: latencyBreakdown(recording, allFrames, firstToken),
   };
 }
 
@@ -55,6 +61,7 @@ function maximum(numbers: number[]): number {
 }
 
 function latencyBreakdown(
+  { startedAt, paintedAt, serverTime = 0 }: Recording,
   frames: readonly Frame[],
   firstToken: number | undefined,
 ): LatencyBreakdown | undefined {
@@ -65,9 +72,10 @@ function latencyBreakdown(
     return undefined;
   }
   return {
-    server: called * 1000,
+    server: serverTime + called * 1000,
     provider: (serverFirstToken - called) * 1000,
-    network: Math.max(0, firstToken - serverFirstToken * 1000),
+    network: Math.max(0, firstToken - serverTime - serverFirstToken * 1000),
+    browser: paintedAt && Math.max(0, paintedAt - startedAt - firstToken),
   };
 }
 

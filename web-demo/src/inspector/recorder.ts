@@ -8,8 +8,12 @@ export type Recording = {
   readonly requestBytes: number;
   readonly startedAt: number;
   status?: number;
+  /** milliseconds that the server took until it began to respond; undefined unless it says so */
+  serverTime?: number | undefined;
   /** the network reads of the response body */
   readonly reads: { receivedAt: number; bytes: Uint8Array }[];
+  /** when the first token was on the screen */
+  paintedAt?: number;
   endedAt?: number;
   /** how the request ended; undefined while it is open */
   outcome?: 'complete' | 'aborted' | 'failed';
@@ -54,6 +58,7 @@ export function createRecordingFetch(chatId: string, onRunStarted: () => void): 
     try {
       const response = await fetch(input, init);
       recording.status = response.status;
+      recording.serverTime = serverTime(response.headers);
       if (method === 'POST' && response.ok) onRunStarted();
       // 204 (no active run to resume) has no body, though some browsers provide an empty one.
       if (!response.body || response.status === 204) {
@@ -67,6 +72,23 @@ export function createRecordingFetch(chatId: string, onRunStarted: () => void): 
       throw error;
     }
   };
+}
+
+/** Note that the first token of a recording is about to be painted: React has put it on the page. */
+export function recordPaint(recording: Recording) {
+  // After the next frame. A hidden page has none.
+  requestAnimationFrame(() => {
+    setTimeout(() => {
+      recording.paintedAt ??= performance.now();
+      notifySubscribers();
+    });
+  });
+}
+
+/** Return the total of the header `Server-Timing`. */
+function serverTime(headers: Headers): number | undefined {
+  const total = /(?:^|,)\s*total;dur=([\d.]+)/.exec(headers.get('server-timing') ?? '');
+  return total ? Number(total[1]) : undefined;
 }
 
 /** Return the recorded response body, for a file or a bug report. */

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 from dataclasses import replace
 from functools import partial
+from time import monotonic
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,6 +34,7 @@ from usechat_server.http.state import AppState
 from usechat_server.run_log.encoding import Encoding
 from usechat_server.run_log.position import parse_cursor
 from usechat_server.runs.responder import Responder, agent_name
+from usechat_server.telemetry.request import current_request, request_id
 from usechat_server.telemetry.tracing import run_trace
 from usechat_server.turn import Turn
 
@@ -105,10 +107,14 @@ async def start_run(
         path: The path of the route, if several routes share the runs: a request to another one is
             not the same request.
     """
+    began = monotonic()
     body = await read_body(request, state.settings)
     shares_chats = door.has_chat and state.shares_chats(user)
     parse = partial(_parse, state=state, request=request, door=door, shares_chats=shares_chats)
     chat_request, digest = await parse_body(body, parse)
+    current = current_request()
+    if current is not None:
+        current.body_seconds = monotonic() - began
     digest += path
     if door.client_version is None:
         client_version = state.client_versions.of(request.scope, chat_request.client_version)
@@ -141,7 +147,7 @@ async def start_run(
             headers=request.scope["headers"],
             content=state.settings.trace_content,
         )
-        turn = replace(turn, decisions=decisions, trace=trace)
+        turn = replace(turn, decisions=decisions, trace=trace, request_id=request_id())
         if store is not None:
             try:
                 lease.epoch = await store.begin(
