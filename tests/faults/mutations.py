@@ -24,13 +24,13 @@ def _fencing() -> None:
     for name, script in list(vars(scripts).items()):
         if isinstance(script, str):
             _replace(scripts, name, script.replace("return 'fenced'", "return nil"))
-    lock_turn = writes.lock_turn
+    lock_turns = writes.lock_turns
 
-    def lock(*arguments: Any) -> Any:
-        turn = lock_turn(*arguments)
-        return None if turn is None else turn._replace(epoch=_AnyEpoch())
+    def lock(*arguments: Any) -> dict[str, writes.LockedTurn]:
+        locked = lock_turns(*arguments)
+        return {run_id: turn._replace(epoch=_AnyEpoch()) for run_id, turn in locked.items()}
 
-    _replace(writes, "lock_turn", lock)
+    _replace(writes, "lock_turns", lock)
     renew = SqlOwnership.renew
 
     async def renew_all(*arguments: Any) -> Renewal:

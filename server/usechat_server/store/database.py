@@ -38,7 +38,7 @@ class Connections(Protocol):
         transaction: Transaction[Result],
         *,
         write: bool,
-        adds: Callable[[], int],
+        prepare: Callable[[], int],
         seconds: float | None,
     ) -> Result:
         """Run a transaction to its end, also if the caller is cancelled. See `Database`."""
@@ -82,7 +82,7 @@ class Database:
         self,
         transaction: Transaction[Result],
         *,
-        adds: Callable[[], int] = int,
+        prepare: Callable[[], int] = int,
         seconds: float | None = TRANSACTION_SECONDS,
     ) -> Result:
         """Run a transaction that writes, commit it, and return its result.
@@ -91,8 +91,8 @@ class Database:
 
         Args:
             transaction: Its statements.
-            adds: Returns the bytes of the messages that it stores. Called only if the disk of a
-                file has not much room.
+            prepare: Called before it, when others do not have to wait yet. Returns the bytes of
+                the messages that it stores.
             seconds: The longest that it may take; None for no limit.
 
         Raises:
@@ -101,7 +101,7 @@ class Database:
                 nothing was.
             DataRefused: It does not take a value; nothing was written.
         """
-        return await self._run(transaction, write=True, adds=adds, seconds=seconds)
+        return await self._run(transaction, write=True, prepare=prepare, seconds=seconds)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
@@ -113,12 +113,12 @@ class Database:
         transaction: Transaction[Result],
         *,
         write: bool,
-        adds: Callable[[], int] = int,
+        prepare: Callable[[], int] = int,
         seconds: float | None = TRANSACTION_SECONDS,
     ) -> Result:
         connections = self._connections.get()
         try:
-            work = connections.run(transaction, write=write, adds=adds, seconds=seconds)
+            work = connections.run(transaction, write=write, prepare=prepare, seconds=seconds)
             return await measured(self._system, operation_name(transaction), work)
         except Exception as error:
             meaning = classify(error, str(self))

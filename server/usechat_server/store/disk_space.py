@@ -8,7 +8,6 @@ twice. What was deleted does not make the file smaller, but it has room for as m
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ _RESERVE = 64 * 1024 * 1024
 _AMPLE = 4 * _RESERVE
 
 
-def check_space(connection: Connection, file: Path, adds: Callable[[], int]) -> None:
+def check_space(connection: Connection, file: Path, size: int) -> None:
     """Check that messages can be stored. If the disk has not much room, the log is emptied first.
 
     Of a disk of less than 256 MB, a quarter stays free.
@@ -32,7 +31,7 @@ def check_space(connection: Connection, file: Path, adds: Callable[[], int]) -> 
     Args:
         connection: A connection outside of a transaction.
         file: The file of the database.
-        adds: Returns their bytes; 0 is never refused.
+        size: Their bytes; 0 is never refused.
 
     Raises:
         StoreUnavailable: The disk is almost full.
@@ -45,7 +44,7 @@ def check_space(connection: Connection, file: Path, adds: Callable[[], int]) -> 
     [[free_pages], [page_size]] = [
         driver.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_size")
     ]
-    size, reusable = adds(), free_pages * page_size
+    reusable = free_pages * page_size
     disk = shutil.disk_usage(file.parent)
     free, reserve = disk.free - _log_size(file), min(_RESERVE, disk.total // 4)
     # The log may use half of the reserve, so that deletions make room.

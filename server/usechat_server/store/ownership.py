@@ -8,39 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from time import time
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Row,
-    cast,
-    delete,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.coordination.base import RunEnd
 from usechat_server.run_log.position import parse_position
 from usechat_server.store import rows, writes
-from usechat_server.store.base import LEASE, Orphan, Owner, Progress, Renewal, TakenOverTurn
+from usechat_server.store.base import Orphan, Owner, Progress, Renewal, TakenOverTurn
 from usechat_server.store.database import Database
+from usechat_server.store.leases import Leases
+from usechat_server.store.rows import Contents
 from usechat_server.store.tables import chats, messages, processes, tool_calls, turns
 
 __all__ = ["SqlOwnership"]
 
-_LEASE = round(LEASE * 1e6)
-#: Microseconds after which the expired lease of a process is forgotten.
-_FORGET = round(3600 * 1e6)
-#: Turns of processes that are gone, which one search returns at most.
-_MAX_ORPHANS = 16
+_OWN_TURNS = select(turns.c.run_id, turns.c.epoch).where(
+    turns.c.outcome.is_(None), turns.c.process == bindparam("of_process")
+)
+_BEGUN_CALLS = select(tool_calls.c.tool_call_id).where(tool_calls.c.turn == bindparam("of_turn"))
+_BEGIN_CALLS = insert(tool_calls)
+_END_CALLS = update(tool_calls).where(
+    tool_calls.c.turn == bindparam("of_turn"), tool_calls.c.tool_call_id == bindparam("of_call")
+)
 
 
 class SqlOwnership:
@@ -61,26 +52,31 @@ class SqlOwnership:
     ) -> None:
         self._database = database
         self._process = process
-        self._clock = clock
+        self.leases: Leases = Leases(database.is_file, clock)
 
     async def renew(self, progress: Sequence[Progress]) -> Renewal:
-        process = self._process()
+        process, contents = self._process(), Contents([run.message for run in progress])
 
         def transaction(connection: Connection) -> Renewal:
-            for run in self._in_order(connection, progress):
-                self._save(connection, run)
-            self.renew_lease(connection, process)
-            self._forget_processes(connection)
-            mine = select(turns.c.run_id, turns.c.epoch).where(
-                turns.c.outcome.is_(None), turns.c.process == process
-            )
-            owned = frozenset((row.run_id, row.epoch) for row in connection.execute(mine))
-            return Renewal(owned, self._orphans(connection))
+            locked = writes.lock_turns(connection, [run.run_id for run in progress])
+            open_runs = [
+                (turn, run)
+                for run in progress
+                if (turn := locked.get(run.run_id)) is not None
+                and turn.outcome is None
+                and turn.epoch == run.epoch
+            ]
+            self._write_progress(connection, open_runs, contents)
+            self.leases.renew(connection, process)
+            self.leases.forget(connection)
+            mine = connection.execute(_OWN_TURNS, {"of_process": process})
+            owned = frozenset((row.run_id, row.epoch) for row in mine)
+            return Renewal(owned, self.leases.orphans(connection))
 
-        return await self._database.write(transaction)
+        return await self._database.write(transaction, prepare=contents.encode)
 
     async def orphans(self) -> Sequence[Orphan]:
-        return await self._database.read(self._orphans)
+        return await self._database.read(self.leases.orphans)
 
     async def owner(self, user: str | None, chat_id: str) -> Owner | None:
         process = self._process()
@@ -88,11 +84,13 @@ class SqlOwnership:
         def transaction(connection: Connection) -> Owner | None:
             chat = select(chats.c.run_id).filter_by(owner=rows.owner(user), id=chat_id)
             run_id = connection.scalar(chat)
-            return None if run_id is None else self.owner_of(connection, run_id, process)
+            return None if run_id is None else self.leases.owner_of(connection, run_id, process)
 
         return await self._database.read(transaction)
 
     async def begin_calls(self, run: Progress, call_ids: Collection[str]) -> bool:
+        contents = Contents([run.message])
+
         def transaction(connection: Connection) -> bool:
             turn = writes.lock_turn(connection, run.run_id)
             if turn is None or turn.outcome is not None or run.epoch != turn.epoch:
@@ -104,10 +102,10 @@ class SqlOwnership:
                 if call_id not in known
             ]
             if values:
-                connection.execute(insert(tool_calls), values)
-            return self._write_progress(connection, turn, run)
+                connection.execute(_BEGIN_CALLS, values)
+            return all(self._write_progress(connection, [(turn, run)], contents))
 
-        return await self._database.write(transaction)
+        return await self._database.write(transaction, prepare=contents.encode)
 
     async def take_over(self, orphan: Orphan) -> TakenOverTurn | None:
         return await self._database.write(
@@ -136,100 +134,33 @@ class SqlOwnership:
 
     # Within a transaction
 
-    def renew_lease(self, connection: Connection, process: str) -> None:
-        """Renew the lease of a process. The row is the last one that a transaction locks."""
-        dialect = sqlite if self._database.is_file else postgresql
-        values = {"id": process, "expires_at": self._now() + _LEASE}
-        statement: Any = dialect.insert(processes).values(values)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["id"], set_={"expires_at": statement.excluded.expires_at}
-            )
-        )
-
-    def owner_of(self, connection: Connection, run_id: str, process: str) -> Owner | None:
-        """Return who owns an open turn, or owned it last, as a process sees it."""
-        query = (
-            select(
-                turns.c.run_id,
-                turns.c.process,
-                func.coalesce(processes.c.expires_at, 0).label("expires_at"),
-                self._now().label("now"),
-            )
-            .join_from(turns, processes, turns.c.process == processes.c.id, isouter=True)
-            .where(turns.c.run_id == run_id, turns.c.outcome.is_(None))
-        )
-        row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        is_own = row.process == process
-        return Owner(row.run_id, row.expires_at, is_own, not is_own and row.expires_at > row.now)
-
-    def _now(self) -> Any:
-        """Microseconds since 1970, as SQL."""
-        if self._clock is None and not self._database.is_file:
-            return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
-        return cast(literal(round((self._clock or time)() * 1e6), BigInteger), BigInteger)
-
-    def _in_order(self, connection: Connection, progress: Sequence[Progress]) -> Sequence[Progress]:
-        """Return the runs in the order in which every transaction locks their chats."""
-        if len(progress) < 2:
-            return progress
-        query = select(turns.c.run_id, turns.c.chat).where(
-            turns.c.run_id.in_([run.run_id for run in progress])
-        )
-        keys = {row.run_id: row.chat for row in connection.execute(query)}
-        return sorted(progress, key=lambda run: keys.get(run.run_id, 0))
-
-    def _save(self, connection: Connection, run: Progress) -> None:
-        turn = writes.lock_turn(connection, run.run_id)
-        if turn is not None and turn.outcome is None and turn.epoch == run.epoch:
-            self._write_progress(connection, turn, run)
-
     def _write_progress(
-        self, connection: Connection, turn: writes.LockedTurn, run: Progress
-    ) -> bool:
-        if run.ended_calls:
-            ended = update(tool_calls).filter_by(turn=turn.key)
-            ended = ended.where(tool_calls.c.tool_call_id.in_(run.ended_calls))
-            connection.execute(ended.values(ended_at=rows.now()))
-        if _is_older(run, turn):
-            return True
-        return writes.save_message(
+        self,
+        connection: Connection,
+        runs: Sequence[tuple[writes.LockedTurn, Progress]],
+        contents: Contents,
+    ) -> list[bool]:
+        """Store what open turns of this process have written. Returns False for each whose message
+        a newer run owns or has replaced."""
+        ended_calls = [
+            {"of_turn": turn.key, "of_call": call_id, "ended_at": rows.now()}
+            for turn, run in runs
+            for call_id in run.ended_calls
+        ]
+        if ended_calls:
+            connection.execute(_END_CALLS, ended_calls)
+        newer = [(turn, run) for turn, run in runs if not _is_older(run, turn)]
+        return writes.save_progress(
             connection,
-            turn,
-            run.message,
-            run_id=run.run_id,
-            epoch=run.epoch,
-            log_id=run.log_id,
-            log_position=run.log_position,
+            [writes.Written(turn, run.message, contents.of(run.message)) for turn, run in newer],
+            [
+                {"epoch": run.epoch, "log_id": run.log_id, "log_position": run.log_position}
+                for _, run in newer
+            ],
         )
 
     def _began(self, connection: Connection, turn: int) -> frozenset[str]:
-        query = select(tool_calls.c.tool_call_id).filter_by(turn=turn)
-        return frozenset(connection.scalars(query))
-
-    def _orphans(self, connection: Connection) -> Sequence[Orphan]:
-        query = (
-            select(chats.c.owner, chats.c.id, turns.c.run_id, turns.c.epoch)
-            .join_from(turns, chats, turns.c.chat == chats.c.key)
-            .join(processes, turns.c.process == processes.c.id, isouter=True)
-            .where(
-                turns.c.outcome.is_(None),
-                turns.c.process.is_not(None),
-                or_(processes.c.id.is_(None), processes.c.expires_at <= self._now()),
-            )
-            .order_by(turns.c.key)
-            .limit(_MAX_ORPHANS)
-        )
-        return [
-            Orphan(rows.user(row.owner), row.id, row.run_id, row.epoch)
-            for row in connection.execute(query)
-        ]
-
-    def _forget_processes(self, connection: Connection) -> None:
-        statement = delete(processes).where(processes.c.expires_at < self._now() - _FORGET)
-        connection.execute(statement)
+        return frozenset(connection.scalars(_BEGUN_CALLS, {"of_turn": turn}))
 
     def _take_over(
         self, connection: Connection, orphan: Orphan, process: str
@@ -246,7 +177,7 @@ class SqlOwnership:
         )
         locked = connection.execute(both.order_by(processes.c.id).with_for_update())
         leases = {lease.id: lease.expires_at for lease in locked}
-        now: int = connection.execute(select(self._now())).scalar_one()
+        now = self.leases.now(connection)
         # A former release knew no leases: its processes have stopped before the upgrade.
         expired_at: int = now if row.process is None else leases.get(row.process, 0)
         if expired_at > now:
@@ -257,7 +188,7 @@ class SqlOwnership:
             "takeovers": row.takeovers + 1,
         }
         connection.execute(update(turns).filter_by(key=row.key).values(values))
-        self.renew_lease(connection, process)
+        self.leases.renew(connection, process)
         history, message = _messages(connection, row)
         return TakenOverTurn(
             epoch=row.epoch + 1,

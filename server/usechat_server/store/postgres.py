@@ -42,10 +42,11 @@ class PostgresConnections:
         transaction: Callable[[Connection], Result],
         *,
         write: bool,
-        adds: Callable[[], int],
+        prepare: Callable[[], int],
         seconds: float | None,
     ) -> Result:
         """Run a transaction. See `Database`."""
+        prepare()
         return await _run_shielded(self._run(transaction, seconds))
 
     async def aclose(self) -> None:

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, Row, bindparam, select, tuple_
 
 from usechat_server.errors import InvalidRequest
 from usechat_server.store import rows
@@ -24,11 +24,18 @@ __all__ = [
     "open_turns",
 ]
 
+_CHAT = select(chats).where(chats.c.owner == bindparam("owner"), chats.c.id == bindparam("id"))
+_CONTENTS = (
+    select(messages.c.content)
+    .where(messages.c.chat == bindparam("chat"), messages.c.branch == 0)
+    .order_by(messages.c.position)
+)
+_MESSAGE_ID = select(turns.c.message_id).where(turns.c.run_id == bindparam("run_id"))
+
 
 def chat(connection: Connection, user: str | None, chat_id: str) -> Row[Any] | None:
     """Return a user's chat, or None."""
-    query = select(chats).filter_by(owner=rows.owner(user), id=chat_id)
-    return connection.execute(query).one_or_none()
+    return connection.execute(_CHAT, {"owner": rows.owner(user), "id": chat_id}).one_or_none()
 
 
 def lock_any_chat(connection: Connection) -> None:
@@ -40,16 +47,15 @@ def lock_any_chat(connection: Connection) -> None:
 
 def contents(connection: Connection, chat: Row[Any]) -> Sequence[str]:
     """Return the messages of a chat's current branch, in order, as stored."""
-    query = select(messages.c.content).filter_by(chat=chat.key, branch=0)
-    return connection.scalars(query.order_by(messages.c.position)).all()
+    return connection.scalars(_CONTENTS, {"chat": chat.key}).all()
 
 
 def contents_and_active_message_id(
     connection: Connection, chat: Row[Any]
 ) -> tuple[Sequence[str], str | None]:
     """Return the same, and the id of the message that the active run writes."""
-    active_message_id = select(turns.c.message_id).filter_by(run_id=chat.run_id)
-    return contents(connection, chat), connection.scalar(active_message_id)
+    active_message_id = connection.scalar(_MESSAGE_ID, {"run_id": chat.run_id})
+    return contents(connection, chat), active_message_id
 
 
 def chat_page(connection: Connection, user: str | None, cursor: str | None, limit: int) -> ChatPage:

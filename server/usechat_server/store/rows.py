@@ -15,6 +15,7 @@ from usechat_server.store.base import Chat, StoredTurn
 from usechat_server.turn import WRAPPERS
 
 __all__ = [
+    "Contents",
     "chat",
     "content",
     "first_text",
@@ -55,6 +56,26 @@ def user(stored: str) -> str | None:
 def content(message: UIMessage) -> str:
     """Return a whole message as stored."""
     return json_codec.encode(message.to_object()).decode()
+
+
+class Contents:
+    """Messages as they are stored, each encoded once, and before the transaction that stores it:
+    others wait for that."""
+
+    def __init__(self, messages: Sequence[UIMessage]) -> None:
+        self._messages = messages
+        #: by the identity of the message
+        self._contents: dict[int, str] = {}
+
+    def encode(self) -> int:
+        """Encode all of them, and return their bytes."""
+        return sum(len(self.of(message).encode()) for message in self._messages)
+
+    def of(self, message: UIMessage) -> str:
+        """Return a message as stored."""
+        if (encoded := self._contents.get(id(message))) is None:
+            encoded = self._contents[id(message)] = content(message)
+        return encoded
 
 
 def message(content: str) -> UIMessage:

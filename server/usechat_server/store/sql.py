@@ -24,7 +24,7 @@ from usechat_server.chat_request import ChatRequest, new_message_id, turn_of
 from usechat_server.client_history import sanitize_client_history
 from usechat_server.errors import ChatConflict, InvalidRequest
 from usechat_server.results import Outcome, Step
-from usechat_server.store import reads, rows, schema, writes
+from usechat_server.store import beginning, reads, rows, schema, writes
 from usechat_server.store.approvals import StoredApprovals
 from usechat_server.store.base import (
     Branch,
@@ -43,6 +43,7 @@ from usechat_server.store.database_errors import DataRefused
 from usechat_server.store.history import check_id, is_storable, next_history
 from usechat_server.store.ownership import SqlOwnership
 from usechat_server.store.retention import delete_chat, delete_user, prune
+from usechat_server.store.rows import Contents
 from usechat_server.store.tables import chats
 from usechat_server.turn import Turn
 
@@ -52,6 +53,8 @@ Details = TypeVar("Details")
 
 #: Stored messages with this many characters are parsed in a thread, so that streams go on.
 IN_THREAD = 1_000_000
+#: So many messages of a new chat are encoded in a thread, for the same reason.
+MANY_MESSAGES = 20
 
 
 class SqlChatStore(ChatStore):
@@ -122,12 +125,15 @@ class SqlChatStore(ChatStore):
         self, turn: Turn, *, run_id: str, epoch: int = 0, request_digest: str = ""
     ) -> int:
         process = self._process.get()
+        contents = Contents(turn.messages if turn.revision == 0 else turn.messages[-1:])
+        if len(turn.messages) > MANY_MESSAGES and turn.revision == 0:
+            await asyncio.to_thread(contents.encode)
 
         def transaction(connection: Connection) -> int:
             self._approvals.consume(connection, turn)
-            chat = writes.open_chat(connection, turn, run_id)
-            writes.store_history(connection, chat, turn, run_id)
-            begun = writes.open_turn(
+            chat = beginning.open_chat(connection, turn, run_id)
+            beginning.store_history(connection, chat, turn, run_id, contents)
+            begun = beginning.open_turn(
                 connection,
                 chat,
                 turn,
@@ -136,11 +142,11 @@ class SqlChatStore(ChatStore):
                 process=process,
                 request_digest=request_digest,
             )
-            self.ownership.renew_lease(connection, process)
+            self.ownership.leases.renew(connection, process)
             return begun
 
         try:
-            return await self.database.write(transaction, adds=partial(writes.added_size, turn))
+            return await self.database.write(transaction, prepare=contents.encode)
         except exc.IntegrityError:
             raise ChatChanged from None
 
@@ -151,9 +157,10 @@ class SqlChatStore(ChatStore):
             row = writes.lock_turn(connection, run_id)
             if row is None or row.outcome is not None or epoch < row.epoch:
                 return False
-            return writes.save_message(connection, row, message, run_id=run_id, epoch=epoch)
+            written = writes.Written(row, message, rows.content(message))
+            return all(writes.save_progress(connection, [written], [{"epoch": epoch}]))
 
-        return await self.database.write(transaction, adds=partial(writes.size, message))
+        return await self.database.write(transaction)
 
     async def finish(
         self,
@@ -166,6 +173,8 @@ class SqlChatStore(ChatStore):
         epoch: int = 0,
         log_position: str | None = None,
     ) -> bool:
+        contents = Contents([message])
+
         def transaction(
             connection: Connection, *, has_message: bool, stored_steps: Sequence[Step]
         ) -> bool:
@@ -174,10 +183,11 @@ class SqlChatStore(ChatStore):
                 return False
             if row.outcome is not None:
                 return epoch == row.epoch
-            if has_message:
-                place = {"epoch": epoch, "log_position": log_position}
-                writes.save_message(connection, row, message, run_id=run_id, **place)
-            writes.end_turn(connection, row, outcome, stored_steps, run_id=run_id, epoch=epoch)
+            written = writes.Written(row, message, contents.of(message)) if has_message else None
+            place = {"log_position": log_position} if has_message else {}
+            writes.end_turn(
+                connection, row, outcome, stored_steps, written=written, epoch=epoch, **place
+            )
             return True
 
         # What the database refuses is left out; it has been logged.
@@ -185,7 +195,7 @@ class SqlChatStore(ChatStore):
             with suppress(DataRefused):
                 return await self.database.write(
                     partial(transaction, has_message=has_message, stored_steps=stored_steps),
-                    adds=partial(writes.size, message),
+                    prepare=contents.encode,
                 )
         return False
 
@@ -276,12 +286,12 @@ class SqlChatStore(ChatStore):
 
         def transaction(connection: Connection) -> None:
             turn = writes.lock_turn(connection, run_id)
-            owner = self.ownership.owner_of(connection, run_id, process)
+            owner = self.ownership.leases.owner_of(connection, run_id, process)
             if turn is None or owner is None:
                 return
             if owner.is_alive:
                 raise ChatBusy(owner)
-            writes.interrupt_locked_turn(connection, turn, run_id)
+            writes.interrupt_locked_turn(connection, turn)
 
         await self.database.write(transaction)
 

@@ -46,14 +46,14 @@ class SqliteConnections:
         transaction: Callable[[Connection], Result],
         *,
         write: bool,
-        adds: Callable[[], int],
+        prepare: Callable[[], int],
         seconds: float | None,
     ) -> Result:
         """Run a transaction in a thread. See `Database`."""
 
         def work(connection: Connection) -> Result:
             if write:
-                check_space(connection, self._file, adds)
+                check_space(connection, self._file, prepare())
             connection.info[_DEADLINE] = None if seconds is None else monotonic() + seconds
             with connection.begin():
                 return transaction(connection)
