@@ -59,7 +59,7 @@ OLD_NAMES = {
     "Issued": "ApprovalRequest",
     "lose": "abandon",
     "claim": "acquire",
-    "Found Opened Live Dead": "RunHandle, LogSubscription, LeasedRun, OrphanedRun",
+    "Found Opened Live Dead": "RunState, LogSubscription, LeasedRun, OrphanedRun",
     "takes": "takeovers",
     "delivered promised came owed": "acknowledged, expected and connected readers",
     "Heart beat": "Heartbeat, tick",

@@ -6,8 +6,8 @@ an epoch, a number that grows with every claim and every takeover of the chat.
 | state   | entered by                 | the owner may                | others find            |
 |---------|----------------------------|------------------------------|------------------------|
 | free    | `Lease.release`, forgotten | –                            | nothing                |
-| claimed | `Coordinator.acquire`      | decide on the turn           | a handle, no log yet   |
-| active  | `Lease.begin`, a takeover  | append to the log, run tools | a handle and the log   |
+| claimed | `Coordinator.acquire`      | decide on the turn           | its state, no log yet  |
+| active  | `Lease.begin`, a takeover  | append to the log, run tools | its state and the log  |
 | ended   | `Lease.end`                | –                            | the log                |
 
 The chat of an ended run can be acquired again. The run is forgotten when its end was
@@ -38,8 +38,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.results import Outcome
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
@@ -53,10 +54,9 @@ __all__ = [
     "FormerLog",
     "Lease",
     "LeasedRun",
-    "LogSubscription",
     "OrphanedRun",
     "RunEnd",
-    "RunHandle",
+    "RunState",
     "TakeOver",
 ]
 
@@ -72,6 +72,26 @@ class ChatKey(NamedTuple):
 
     user: str | None
     chat_id: str
+
+
+class RunState(NamedTuple):
+    """The last run of a chat, of this process or another, as it was when it was looked up."""
+
+    run_id: str
+    request_digest: str
+    #: whether the lease was claimed, has begun, or has ended and so freed the chat
+    state: Literal["claimed", "active", "ended"]
+    #: whether the log has its end; the message may not be stored yet
+    has_ended: bool
+    #: whether a client has received the end
+    is_acknowledged: bool
+    #: whether the lease has ended after a complete response
+    is_complete: bool = False
+    #: the ids of the message that the run writes, and of the one that it responds to; none before
+    #: it has begun
+    message_ids: tuple[str, ...] = ()
+    #: how many clients read the log, as far as this process knows
+    readers: int = 1
 
 
 class Coordinator(Protocol):
@@ -108,13 +128,21 @@ class Coordinator(Protocol):
         it, or it is unknown."""
         ...
 
-    async def get(self, key: ChatKey) -> RunHandle | None:
+    async def get(self, key: ChatKey) -> RunState | None:
         """Return the run that a client can still follow.
 
         Returns:
             A run whose lease has not ended, or ended less than `UNACKNOWLEDGED_SECONDS` ago without
             its end having been acknowledged. None if there is none.
         """
+        ...
+
+    async def subscribe(self, key: ChatKey, run_id: str) -> LogSubscription | None:
+        """Wait until the log of a run begins, and read it; None if it was released, or is gone."""
+        ...
+
+    async def wait_until_free(self, key: ChatKey, run_id: str, seconds: float) -> bool:
+        """Wait until a run has freed its chat; False after so many seconds."""
         ...
 
     async def active_run_ids(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
@@ -168,66 +196,6 @@ class Coordinator(Protocol):
         ...
 
     async def aclose(self) -> None: ...
-
-
-class RunHandle(Protocol):
-    """A run that was claimed, by this process or another, as it was when it was looked up."""
-
-    run_id: str
-    request_digest: str
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether its log has its end; the message may not be stored yet."""
-        ...
-
-    @property
-    def is_acknowledged(self) -> bool:
-        """Whether a client has received its end."""
-        ...
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether its lease has ended after a complete response."""
-        ...
-
-    @property
-    def message_ids(self) -> Collection[str]:
-        """The ids of the message that it writes, and of the one that it responds to; none before it
-        has begun."""
-        ...
-
-    @property
-    def readers(self) -> int:
-        """How many clients read its log, as far as this process knows."""
-        ...
-
-    async def subscribe(self) -> LogSubscription | None:
-        """Wait until its log begins, and read it; None if it was released, or is gone."""
-        ...
-
-    async def wait_until_free(self, seconds: float) -> bool:
-        """Wait until its lease has ended or was released; False after so many seconds."""
-        ...
-
-
-class LogSubscription(Protocol):
-    """A reader's hold on a log: the log of a run here, or a copy that follows a run elsewhere."""
-
-    run_id: str
-    log: Log
-
-    def interrupt(self) -> None:
-        """This process shuts down: a run here ends (see `Run.interrupt`), one elsewhere goes on."""
-        ...
-
-    def record_write(self) -> None:
-        """Note that a part of the log was sent. Called for each write, so it must be cheap."""
-        ...
-
-    def close(self) -> None:
-        """Give the hold up. Idempotent; never waits."""
-        ...
 
 
 class LeasedRun(Protocol):

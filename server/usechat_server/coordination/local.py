@@ -12,11 +12,11 @@ from usechat_server.coordination.base import (
     UNACKNOWLEDGED_SECONDS,
     ChatKey,
     LeasedRun,
-    LogSubscription,
+    RunState,
 )
 from usechat_server.coordination.stop import STOP_SECONDS, concerns, message_ids
+from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.results import Outcome
-from usechat_server.run_log.log import Log
 
 __all__ = ["LocalCoordinator"]
 
@@ -47,8 +47,17 @@ class LocalCoordinator:
     async def former_log(self, key: ChatKey, run_id: str) -> None:
         return None  # it was in the memory of the process
 
-    async def get(self, key: ChatKey) -> _LocalRun | None:
-        return self._runs.get(key)
+    async def get(self, key: ChatKey) -> RunState | None:
+        run = self._runs.get(key)
+        return None if run is None else run.state()
+
+    async def subscribe(self, key: ChatKey, run_id: str) -> LogSubscription | None:
+        run = self._find(key, run_id)
+        return None if run is None else await run.subscribe()
+
+    async def wait_until_free(self, key: ChatKey, run_id: str, seconds: float) -> bool:
+        run = self._find(key, run_id)
+        return run is None or await run.wait_until_free(seconds)
 
     async def active_run_ids(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
         runs = ((key, self._runs.get(key)) for key in keys)
@@ -57,15 +66,13 @@ class LocalCoordinator:
     async def stop(
         self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
     ) -> None:
-        run = self._runs.get(key)
-        if run is None or run_id not in {None, run.run_id}:
-            return
-        if run.request_stop(message_id):
+        run = self._find(key, run_id)
+        if run is not None and run.request_stop(message_id):
             await run.wait_until_free(STOP_SECONDS)
 
     async def mark_acknowledged(self, key: ChatKey, run_id: str) -> None:
-        run = self._runs.get(key)
-        if run is not None and run.run_id == run_id and run.has_ended:
+        run = self._find(key, run_id)
+        if run is not None and run.has_ended:
             run.is_acknowledged = True
             if run.is_free and not run.expected_readers:
                 run.forget()
@@ -95,6 +102,11 @@ class LocalCoordinator:
         if self._runs.get(run.key) is run:
             del self._runs[run.key]
 
+    def _find(self, key: ChatKey, run_id: str | None) -> _LocalRun | None:
+        """Return the run of a chat, if it has this id."""
+        run = self._runs.get(key)
+        return run if run is not None and run_id in {None, run.run_id} else None
+
 
 class _EndedLog:
     """A log that has ended, and how many clients read it."""
@@ -102,44 +114,27 @@ class _EndedLog:
     def __init__(self, run: LeasedRun) -> None:
         self.log = run.log
         #: subscriptions that began after the end
-        self.readers: int = 0
+        self._readers: int = 0
         #: not the run itself: it has the history of the chat
         self._run = ref(run)
-        self.message_ids: Collection[str] = message_ids(run.turn)
 
-    def count_readers(self) -> int:
-        """Return how many clients read it, also those that came before the end."""
+    @property
+    def readers(self) -> int:
+        """How many clients read it, also those that came before the end."""
         run = self._run()
-        return self.readers + (0 if run is None else run.readers)
+        return self._readers + (0 if run is None else run.readers)
 
+    def subscribe(self, run_id: str) -> LogSubscription:
+        """Add a reader."""
+        self._readers += 1
+        return LogSubscription(run_id, self.log, self._remove_reader)
 
-class _EndedLogSubscription:
-    """See `LogSubscription`."""
-
-    def __init__(self, run_id: str, ended: _EndedLog) -> None:
-        self.run_id = run_id
-        self.log: Log = ended.log
-        self._ended: _EndedLog | None = ended
-        ended.readers += 1
-
-    def interrupt(self) -> None:
-        pass
-
-    def record_write(self) -> None:
-        pass
-
-    def close(self) -> None:
-        if self._ended is not None:
-            self._ended.readers -= 1
-            self._ended = None
+    def _remove_reader(self) -> None:
+        self._readers -= 1
 
 
 class _LocalRun:
-    """A run of this process: both its `Lease` and the `RunHandle` that requests get of it.
-
-    One object is both because there is nothing between them: what the owner does to the lease is
-    what a handle shows at once.
-    """
+    """A run of this process, which is its own `Lease`."""
 
     #: without a store, no other process can own it
     is_valid = True
@@ -158,6 +153,7 @@ class _LocalRun:
         self._coordinator = coordinator
         #: None before it begins, and after the end
         self._run: LeasedRun | None = None
+        self._message_ids: tuple[str, ...] = ()
         self._ended: _EndedLog | None = None
         self._outcome: Outcome | None = None
         #: set when it has begun or was released
@@ -196,37 +192,36 @@ class _LocalRun:
             self._expiry.cancel()
         self._coordinator.remove(self)
 
-    # RunHandle
-
     @property
     def has_ended(self) -> bool:
+        """Whether its log has its end."""
         return self.is_free or (self._run is not None and self._run.log.has_ended)
 
-    @property
-    def is_complete(self) -> bool:
-        return self._outcome in COMPLETE_OUTCOMES
-
-    @property
-    def message_ids(self) -> Collection[str]:
-        if self._ended is not None:
-            return self._ended.message_ids
-        return () if self._run is None else message_ids(self._run.turn)
-
-    @property
-    def readers(self) -> int:
-        if self._ended is not None:
-            return self._ended.count_readers()
-        # The client that starts a run comes to read it.
-        return 1 if self._run is None else self._run.readers
+    def state(self) -> RunState:
+        """Return what requests learn of it."""
+        run = self._ended or self._run
+        return RunState(
+            self.run_id,
+            self.request_digest,
+            "ended" if self.is_free else "claimed" if self._run is None else "active",
+            self.has_ended,
+            self.is_acknowledged,
+            self._outcome in COMPLETE_OUTCOMES,
+            self._message_ids,
+            # The client that starts a run comes to read it.
+            1 if run is None else run.readers,
+        )
 
     async def subscribe(self) -> LogSubscription | None:
+        """Wait until its log begins, and read it; None if it was released."""
         await self._begun_or_released.wait()
         self.expected_readers = max(0, self.expected_readers - 1)
         if self._ended is not None:
-            return _EndedLogSubscription(self.run_id, self._ended)
+            return self._ended.subscribe(self.run_id)
         return None if self._run is None else self._run.subscribe()
 
     async def wait_until_free(self, seconds: float) -> bool:
+        """Wait until it has freed its chat; False after so many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 await self._free.wait()
@@ -237,7 +232,7 @@ class _LocalRun:
     # Lease
 
     async def begin(self, run: LeasedRun) -> None:
-        self._run = run
+        self._run, self._message_ids = run, message_ids(run.turn)
         self._begun_or_released.set()
         if any(concerns(run.turn, message_id) for message_id in self._stop_requests):
             run.stop()

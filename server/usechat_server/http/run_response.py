@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from usechat_server.coordination.base import ChatKey, Coordinator, LogSubscription
+from usechat_server.coordination.base import ChatKey, Coordinator
+from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.errors import RESTARTING
 from usechat_server.http.stream_response import StreamResponse
 from usechat_server.run_log.encoding import Encoding

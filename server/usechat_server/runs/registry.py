@@ -17,14 +17,14 @@ from usechat_server.coordination.base import (
     ChatKey,
     Coordinator,
     Lease,
-    LogSubscription,
     OrphanedRun,
     RunEnd,
-    RunHandle,
+    RunState,
     TakeOver,
 )
 from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.coordination.stop import concerns
+from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.coordination.unshared import UnsharedLease
 from usechat_server.errors import RESTARTING, ChatConflict, ServiceUnavailable, StoreUnavailable
 from usechat_server.loop.run_writer import Takeover
@@ -284,7 +284,7 @@ class Runs:
             if own_run.id == run.run_id:
                 own_run.keep_for_readers()
         metrics.record(RESUMES)
-        return await run.subscribe()
+        return await self.coordinator.subscribe(key, run.run_id)
 
     async def is_orphaned(self, key: ChatKey) -> bool:
         """Whether the chat has a run whose process may be gone, and which will be taken over."""
@@ -363,10 +363,13 @@ class Runs:
         if run is None or run.is_acknowledged or ids.regenerated.isdisjoint(run.message_ids):
             return None
         if run.has_ended:
-            await run.wait_until_free(STORE_SECONDS)
+            await self.coordinator.wait_until_free(key, run.run_id, STORE_SECONDS)
             run = await self.coordinator.get(key)
-            return await run.subscribe() if run is not None and run.is_complete else None
-        return None if self._on_busy == "replace" else await run.subscribe()
+            if run is None or not run.is_complete:
+                return None
+        elif self._on_busy == "replace":
+            return None
+        return await self.coordinator.subscribe(key, run.run_id)
 
     async def _join_or_wait(
         self, key: ChatKey, digest: str, ids: MessageIds
@@ -385,16 +388,16 @@ class Runs:
         if run is None:
             return None
         if run.request_digest == digest and not run.is_acknowledged:
-            return await run.subscribe()
+            return await self.coordinator.subscribe(key, run.run_id)
         if self._on_busy == "replace":
             await self.coordinator.stop(key, run_id=run.run_id)
         deadline = monotonic() + BUSY_SECONDS
-        while not await run.wait_until_free(BUSY_POLL):
+        while not await self.coordinator.wait_until_free(key, run.run_id, BUSY_POLL):
             current = await self.coordinator.get(key)
             if current is None or current.run_id != run.run_id:
                 break
             if current.has_ended:
-                if not await current.wait_until_free(STORE_SECONDS):
+                if not await self.coordinator.wait_until_free(key, run.run_id, STORE_SECONDS):
                     raise ServiceUnavailable(UNSAVED)
                 break
             if _was_left(current, ids):
@@ -455,8 +458,8 @@ class Runs:
     async def take_over_former(self, turns: Sequence[OpenTurn]) -> None:
         """Take over, or end, turns that a release without process leases left open."""
         for turn in turns:
-            handle = await self.coordinator.get(ChatKey(turn.user, turn.chat_id))
-            if handle is not None and handle.run_id == turn.run_id:
+            run = await self.coordinator.get(ChatKey(turn.user, turn.chat_id))
+            if run is not None and run.run_id == turn.run_id:
                 self._start_takeover(Orphan(turn.user, turn.chat_id, turn.run_id, turn.epoch))
             elif self._config.store is not None:
                 logger.warning("run %s: its process is gone, interrupted", turn.run_id)
@@ -527,7 +530,7 @@ def _without_resumption(config: RunConfig) -> RunConfig:
     return replace(config, idle_timeout=0.0, hang_up_timeout=None)
 
 
-def _was_left(run: RunHandle, ids: MessageIds) -> bool:
+def _was_left(run: RunState, ids: MessageIds) -> bool:
     """Whether the client of a request no longer reads a run: no client does, or the request has the
     run's message or its question behind it. In that case one reader may be the client itself, whose
     hang-up a proxy has not passed on yet; of two readers, one is another client."""

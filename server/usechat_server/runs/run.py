@@ -13,6 +13,7 @@ from ui_message_stream.messages import UIMessage
 
 from usechat_server.aio import is_cancelled, weak_method
 from usechat_server.coordination.base import COMPLETE_OUTCOMES, Lease
+from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.errors import RESTARTING, StoreUnavailable, ToolError
 from usechat_server.loop.interrupted_calls import interrupted_call_chunks
 from usechat_server.loop.run_writer import RunWriter, Takeover
@@ -168,10 +169,16 @@ class Run:
             )
             self._response_task.add_done_callback(self._on_response_done)
 
-    def subscribe(self) -> RunReader:
+    def subscribe(self) -> LogSubscription:
         """Add a reader of the log."""
         self._idle_timer.add_reader()
-        return RunReader(self)
+        return LogSubscription(
+            self.id,
+            self.log,
+            self._remove_reader,
+            interrupt=self._interrupt_now,
+            record=self.record,
+        )
 
     def set_remote_readers(self, readers: int) -> None:
         """Set how many other processes read the log."""
@@ -383,6 +390,10 @@ class Run:
         self.record.close()
         self._notify_if_closed()
 
+    def _interrupt_now(self) -> None:
+        self.interrupt()
+        self.publish_end()
+
     def _remove_reader(self) -> None:
         self._idle_timer.remove_reader()
         self._notify_if_closed()
@@ -391,28 +402,3 @@ class Run:
         if self.is_closed:
             self.record.report()
             self._on_closed(self)
-
-
-class RunReader:
-    """A reader of a run's log: its hold on the run."""
-
-    def __init__(self, run: Run) -> None:
-        self.run_id: str = run.id
-        self.log: Log = run.log
-        self._run = run
-        self._open = True
-
-    def interrupt(self) -> None:
-        """End the run now, since this process shuts down."""
-        self._run.interrupt()
-        self._run.publish_end()
-
-    def record_write(self) -> None:
-        """Note that a part of the log was sent."""
-        self._run.record.mark_write()
-
-    def close(self) -> None:
-        """Give the hold up. Idempotent."""
-        if self._open:
-            self._open = False
-            self._run._remove_reader()

@@ -11,10 +11,11 @@ import pytest
 from ui_message_stream.chunks import Start, StartStep, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server.coordination.base import ChatKey, LogSubscription, OrphanedRun
+from usechat_server.coordination.base import ChatKey, OrphanedRun
 from usechat_server.coordination.redis import commands, heartbeat, published_log
 from usechat_server.coordination.redis.commands import HeldLease, RedisCommands, RenewedLease
 from usechat_server.coordination.redis.coordinator import RedisCoordinator
+from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 from ui_message_stream import json_codec
 
-from usechat_server.coordination.base import UNACKNOWLEDGED_SECONDS, ChatKey
+from usechat_server.coordination.base import UNACKNOWLEDGED_SECONDS, ChatKey, RunState
 from usechat_server.coordination.redis import scripts
 from usechat_server.telemetry.storage import measured
 
@@ -30,7 +30,6 @@ __all__ = [
     "PublishedRun",
     "RedisCommands",
     "RenewedLease",
-    "RunState",
     "hash_chat_key",
 ]
 
@@ -63,25 +62,6 @@ Entries = list[tuple[str, Mapping[bytes, bytes]]]
 def hash_chat_key(key: ChatKey) -> str:
     """Return the digest that names a chat in Redis keys: ids may hold any character."""
     return hashlib.sha256(json_codec.encode(list(key))).hexdigest()[:32]
-
-
-class RunState(NamedTuple):
-    """The state of a chat's last run in Redis."""
-
-    run_id: str
-    request_digest: str
-    #: claimed, active or ended; an ended run has freed its chat
-    state: str
-    #: whether the log has its end
-    has_ended: bool
-    #: whether a client has received the end
-    is_acknowledged: bool
-    #: whether the run ended with a complete response, which no client had received then
-    is_complete: bool = False
-    #: the ids of the message that the run writes, and of the one that it responds to
-    message_ids: tuple[str, ...] = ()
-    #: how many processes other than the owner read the log
-    remote_readers: int = 0
 
 
 class HeldLease(NamedTuple):
@@ -229,7 +209,8 @@ class RedisCommands:
         status, *values = await self._run_settled(scripts.GET, [_chat(chat_digest), _SINCE], [])
         if status != b"found":
             return None
-        readers = int(values.pop())
+        # Only the owner knows its own readers: there may be one.
+        readers = 1 + int(values.pop())
         run_id, request_digest, state, closed, acknowledged, *ids, unacknowledged = (
             value.decode() for value in values
         )

@@ -16,25 +16,24 @@ from usechat_server.coordination.base import (
     ChatKey,
     FindEnd,
     FormerLog,
-    LeasedRun,
-    LogSubscription,
     OrphanedRun,
     RunEnd,
+    RunState,
     TakeOver,
 )
 from usechat_server.coordination.redis.commands import (
     UNAVAILABLE,
     HeldLease,
     RedisCommands,
-    RunState,
     hash_chat_key,
 )
 from usechat_server.coordination.redis.heartbeat import Heartbeat
 from usechat_server.coordination.redis.lease import RedisLease
 from usechat_server.coordination.redis.publisher import LogPublisher
-from usechat_server.coordination.redis.remote_log import RemoteLog, load_log
+from usechat_server.coordination.redis.remote_log import load_log
 from usechat_server.coordination.redis.subscriber import LogSubscriber
 from usechat_server.coordination.stop import STOP_SECONDS
+from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.errors import ServiceUnavailable
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
@@ -134,7 +133,7 @@ class RedisCoordinator:
             published.is_stop_requested,
         )
 
-    async def get(self, key: ChatKey) -> RedisRunHandle | None:
+    async def get(self, key: ChatKey) -> RunState | None:
         lease = self._leases.get(key)
         state = None if lease is None else lease.local_state()
         if state is None or state.has_ended:
@@ -143,11 +142,33 @@ class RedisCoordinator:
             except UNAVAILABLE:
                 if state is None:
                     raise ServiceUnavailable(UNREACHABLE) from None
-        if state is None:
-            return None
-        is_here = lease is not None and lease.run_id == state.run_id
-        run = lease.run if lease is not None and is_here else None
-        return RedisRunHandle(self, key, state, run)
+        if state is None or lease is None or lease.run is None or lease.run_id != state.run_id:
+            return state
+        return state._replace(readers=lease.run.readers)
+
+    async def subscribe(self, key: ChatKey, run_id: str) -> LogSubscription | None:
+        is_claimed = True
+        while (subscription := await self._subscribe(key, run_id)) is None and is_claimed:
+            state = await _or_unavailable(self._commands.get(hash_chat_key(key)))
+            if state is None or state.run_id != run_id:
+                return None
+            is_claimed = state.state == "claimed"
+            if is_claimed:
+                await asyncio.sleep(_POLL)
+        if subscription is not None:
+            with suppress(*UNAVAILABLE):  # undoes one `expect_reader`
+                await self._commands.expect_readers(hash_chat_key(key), -1)
+        return subscription
+
+    async def wait_until_free(self, key: ChatKey, run_id: str, seconds: float) -> bool:
+        deadline = monotonic() + seconds
+        while True:
+            state = await _or_unavailable(self._commands.get(hash_chat_key(key)))
+            if state is None or state.run_id != run_id or state.state == "ended":
+                return True
+            if monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL)
 
     async def active_run_ids(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
         chats = list(keys)
@@ -171,7 +192,6 @@ class RedisCoordinator:
             await self.wait_until_free(key, stopped, STOP_SECONDS)
 
     async def mark_acknowledged(self, key: ChatKey, run_id: str) -> None:
-        """Record that a client received the end."""
         lease = self._leases.get(key)
         is_owner = lease is not None and lease.run_id == run_id
         if lease is not None and is_owner:
@@ -185,7 +205,6 @@ class RedisCoordinator:
             await asyncio.shield(self._start_task(marking))
 
     async def expect_reader(self, key: ChatKey) -> str | None:
-        """Keep the run's end for a client that is about to subscribe, and return the run's id."""
         return await _or_unavailable(self._commands.expect_readers(hash_chat_key(key), 1))
 
     async def record_resumption(self, key: ChatKey) -> None:
@@ -204,33 +223,15 @@ class RedisCoordinator:
         await self._publisher.aclose()
         await cancel(self._tasks)
 
-    async def subscribe(self, key: ChatKey, run_id: str) -> LogSubscription | None:
-        """Add a reader to the log of a run that has begun, in this process or another."""
+    async def _subscribe(self, key: ChatKey, run_id: str) -> LogSubscription | None:
+        """Add a reader to the log of a run, in this process or another; None: it has no log."""
         lease = self._leases.get(key)
         if lease is not None and lease.run_id == run_id and lease.run is not None:
             return lease.run.subscribe()
-        remote_log = await _or_unavailable(self._subscriber.subscribe(hash_chat_key(key), run_id))
-        return None if remote_log is None else _RemoteSubscription(remote_log, self._subscriber)
-
-    async def reader_connected(self, key: ChatKey) -> None:
-        """Undo one `expect_reader`: its client has subscribed."""
-        with suppress(*UNAVAILABLE):
-            await self._commands.expect_readers(hash_chat_key(key), -1)
-
-    async def fetch_state(self, key: ChatKey) -> RunState | None:
-        """Return the current state of a chat's last run in Redis."""
-        return await _or_unavailable(self._commands.get(hash_chat_key(key)))
-
-    async def wait_until_free(self, key: ChatKey, run_id: str, seconds: float) -> bool:
-        """Wait until the run no longer owns the chat. Return False on timeout."""
-        deadline = monotonic() + seconds
-        while True:
-            state = await self.fetch_state(key)
-            if state is None or state.run_id != run_id or state.state == "ended":
-                return True
-            if monotonic() > deadline:
-                return False
-            await asyncio.sleep(_POLL)
+        log = await _or_unavailable(self._subscriber.subscribe(hash_chat_key(key), run_id))
+        if log is None:
+            return None
+        return LogSubscription(run_id, log.log, lambda: self._subscriber.unsubscribe(log))
 
     def _is_free_here(self, key: ChatKey) -> bool:
         """Whether no run of this process has the chat."""
@@ -315,68 +316,6 @@ class RedisCoordinator:
             and not isinstance(error, UNAVAILABLE)
         ):
             logger.error("Redis background task failed", exc_info=error)
-
-
-class RedisRunHandle:
-    """See `RunHandle`."""
-
-    def __init__(
-        self, coordinator: RedisCoordinator, key: ChatKey, state: RunState, run: LeasedRun | None
-    ) -> None:
-        self.run_id: str = state.run_id
-        self.request_digest: str = state.request_digest
-        self.has_ended: bool = state.has_ended
-        self.is_acknowledged: bool = state.is_acknowledged
-        self.is_complete: bool = state.is_complete
-        self.message_ids: Collection[str] = state.message_ids
-        #: the run, if it is one of this process
-        self._run = run
-        self._remote_readers = state.remote_readers
-        self._coordinator = coordinator
-        self._key = key
-        self._state = state.state
-
-    @property
-    def readers(self) -> int:
-        # Only the owner knows its own readers: there may be one.
-        return 1 + self._remote_readers if self._run is None else self._run.readers
-
-    async def subscribe(self) -> LogSubscription | None:
-        while self._state == "claimed":
-            await asyncio.sleep(_POLL)
-            state = await self._coordinator.fetch_state(self._key)
-            if state is None or state.run_id != self.run_id:
-                return None
-            self._state = state.state
-        subscription = await self._coordinator.subscribe(self._key, self.run_id)
-        if subscription is not None:
-            await self._coordinator.reader_connected(self._key)
-        return subscription
-
-    async def wait_until_free(self, seconds: float) -> bool:
-        return await self._coordinator.wait_until_free(self._key, self.run_id, seconds)
-
-
-class _RemoteSubscription:
-    """A reader of a run log that another process writes."""
-
-    def __init__(self, remote_log: RemoteLog, subscriber: LogSubscriber) -> None:
-        self.run_id = remote_log.run_id
-        self.log = remote_log.log
-        self._remote_log = remote_log
-        self._subscriber = subscriber
-        self._is_open = True
-
-    def interrupt(self) -> None:
-        """Do nothing: the run continues, and its readers reconnect to another process."""
-
-    def record_write(self) -> None:
-        """Do nothing: only the run's owner records what was sent."""
-
-    def close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._subscriber.unsubscribe(self._remote_log)
 
 
 async def _or_unavailable(command: Coroutine[Any, Any, _Result]) -> _Result:

@@ -8,13 +8,12 @@ from contextlib import suppress
 from time import monotonic
 from weakref import ref
 
-from usechat_server.coordination.base import COMPLETE_OUTCOMES, ChatKey, LeasedRun
+from usechat_server.coordination.base import COMPLETE_OUTCOMES, ChatKey, LeasedRun, RunState
 from usechat_server.coordination.redis.commands import (
     COMMAND_SECONDS,
     UNAVAILABLE,
     HeldLease,
     RenewedLease,
-    RunState,
 )
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.publisher import LogPublisher

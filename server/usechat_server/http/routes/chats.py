@@ -144,9 +144,9 @@ class _Routes:
         """Return a chat, and the id of the run that writes to it, if there is one."""
         stored = await self._store.get(*key)
         if stored is not None and stored.chat.active_run_id is not None:
-            handle = await self._state.coordinator.get(key)
-            if handle is not None and handle.run_id == stored.chat.active_run_id:
-                return stored, handle.run_id
+            run = await self._state.coordinator.get(key)
+            if run is not None and run.run_id == stored.chat.active_run_id:
+                return stored, run.run_id
             # It has ended since, so its message may have been read incomplete.
             run_id = stored.chat.active_run_id
             stored = await self._store.get(*key)
