@@ -26,7 +26,8 @@ from stream_spec import DELTA_INTERVAL
 from ui_message_stream.chunks import Finish, Start, StartStep, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server.coordination.redis.commands import HeldLease, RedisCommands
+from usechat_server.coordination.redis.commands import RedisCommands
+from usechat_server.coordination.redis.keys import HeldLease
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.publisher import LogPublisher
 from usechat_server.coordination.redis.subscriber import LogSubscriber
@@ -124,7 +125,9 @@ class PublishedLogs:
         for name, log in zip(self.names, self.logs, strict=True):
             owner = self.commands.process
             fields: dict[str, str | bytes] = {"run": name, "turn": _TURN.to_json(), "owner": owner}
-            published = PublishedLog(HeldLease(name, name, 1), log, fields, lambda: None)
+            published = PublishedLog(
+                HeldLease(name, name, 1, name), log, fields, on_lost=lambda: None, is_owner=None
+            )
             self.publisher.publish(published)
             await self.publisher.wait(published, 5)
 
@@ -159,7 +162,7 @@ async def measure_over_redis(url: str, deltas: int, interval: float) -> dict[str
 async def read_published(url: str, names: list[str]) -> None:
     """Read logs from Redis to their ends and print what was measured, in the reader's process."""
     commands = RedisCommands(url)
-    subscriber = LogSubscriber(commands)
+    subscriber = LogSubscriber(commands.logs)
     remote_logs = [await subscriber.subscribe(name, name) for name in names]
     readers = [
         asyncio.create_task(read_log(remote_log.log)) for remote_log in remote_logs if remote_log
@@ -181,7 +184,7 @@ async def measure_replay(url: str) -> dict[str, Any]:
     memory_seconds = ended_at - started_at
     await asyncio.sleep(0.2)  # until Redis has the end
     commands = RedisCommands(url)
-    subscriber = LogSubscriber(commands)
+    subscriber = LogSubscriber(commands.logs)
     started_at = time.monotonic()
     remote_log = await subscriber.subscribe("replay-0", "replay-0")
     assert remote_log is not None

@@ -22,7 +22,8 @@ from ui_message_stream.state import StreamState
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION, ClientVersion
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
-from usechat_server.coordination.base import ChatKey, Lease
+from usechat_server.coordination.base import ChatKey
+from usechat_server.coordination.lease import Lease
 from usechat_server.http.run_response import run_response
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.retry import RetryPolicy

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
-from usechat_server.coordination.base import ChatKey, Lease
+from usechat_server.coordination.base import ChatKey
+from usechat_server.coordination.lease import Lease
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.http.run_response import run_response
 from usechat_server.http.stream_response import StreamResponse

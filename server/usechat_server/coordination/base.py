@@ -36,35 +36,22 @@ coordinator that publishes a log does so as one more reader of it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple, Protocol
 
+from usechat_server.coordination.lease import Lease
+from usechat_server.coordination.orphans import FormerLog
 from usechat_server.coordination.subscription import LogSubscription
-from usechat_server.results import Outcome
-from usechat_server.run_log.log import Log
-from usechat_server.turn import Turn
 
 __all__ = [
-    "COMPLETE_OUTCOMES",
     "UNACKNOWLEDGED_SECONDS",
     "ChatKey",
     "Coordinator",
-    "FindEnd",
-    "FormerLog",
-    "Lease",
-    "LeasedRun",
-    "OrphanedRun",
-    "RunEnd",
     "RunState",
-    "TakeOver",
 ]
 
 #: Seconds that a log is kept whose end no client has received.
 UNACKNOWLEDGED_SECONDS = 60.0
-
-#: Outcomes of a complete response. After any other one, the same request starts a new run.
-COMPLETE_OUTCOMES: frozenset[Outcome] = frozenset({"finished", "waiting"})
 
 
 class ChatKey(NamedTuple):
@@ -196,126 +183,3 @@ class Coordinator(Protocol):
         ...
 
     async def aclose(self) -> None: ...
-
-
-class LeasedRun(Protocol):
-    """A run, as its lease sees it. No method waits."""
-
-    turn: Turn
-    log: Log
-
-    def stop(self) -> None:
-        """End it, as a client asked for."""
-        ...
-
-    def abandon(self) -> None:
-        """End it without storing anything: another process owns the run now."""
-        ...
-
-    def set_remote_readers(self, readers: int) -> None:
-        """Set how many other processes read its log; called whenever that changes."""
-        ...
-
-    @property
-    def readers(self) -> int:
-        """How many clients in this process, and other processes, read its log."""
-        ...
-
-    @property
-    def is_proven_owner(self) -> bool:
-        """Whether no other process can own the run now."""
-        ...
-
-    def subscribe(self) -> LogSubscription:
-        """Add a reader of its log in this process."""
-        ...
-
-
-class Lease(Protocol):
-    """A chat that this process owns, until `end` or `release`. The coordinator renews it."""
-
-    run_id: str
-    #: raised by every takeover: what is written under a lower one comes from a former owner
-    epoch: int
-    request_digest: str
-    #: the log that this process writes: the run's id, unless an earlier log of the run was lost
-    log_id: str
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether no other process can own the chat now, as far as it depends on this lease."""
-        ...
-
-    async def begin(self, run: LeasedRun) -> None:
-        """Publish the run: from now on any process can read it, stop it and take it over.
-
-        Called once, when the turn is known and the log has begun, before a model is called. Never
-        fails.
-        """
-        ...
-
-    async def wait_until_durable(self) -> bool:
-        """Wait until a takeover would find everything that was appended so far.
-
-        Returns:
-            Whether this process owns the run. If the shared state is unavailable: True as long as
-            the lease is valid or the outage began while it was, since then no other process can
-            take the run over.
-        """
-        ...
-
-    async def release(self) -> None:
-        """Free the chat: the turn was refused before it began."""
-        ...
-
-    async def end(self, outcome: Outcome) -> None:
-        """Free the chat: the log has its end and the message is stored.
-
-        Waits a moment until other processes know, and for nothing else.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class FormerLog:
-    """A log that a former process of a run has published."""
-
-    #: what `Turn.to_json` returned; a former release put the history into it
-    turn: bytes
-    log_id: str
-    log: Log
-    #: whether its last chunk is `finish` or `abort`
-    has_good_end: bool
-    #: whether its last chunk is `error`
-    has_failed: bool
-    #: whether a client has asked to stop the run
-    is_stop_requested: bool
-
-
-class RunEnd(NamedTuple):
-    """How a run ended, according to the store."""
-
-    #: None: its chat was deleted
-    outcome: Outcome | None
-    #: up to where its process had written the log; None: it did not say
-    log_position: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class OrphanedRun:
-    """A run whose process is gone, as its last owner left it."""
-
-    turn: Turn
-    log: Log
-    #: a new lease, which has not begun
-    lease: Lease
-    #: whether the model may continue it; otherwise it only needs a legal end
-    can_continue: bool
-    #: how it has ended according to the store; its log has no end yet
-    end: RunEnd | None = None
-
-
-#: Takes a run over: called by a coordinator that finds an orphaned one.
-TakeOver = Callable[[OrphanedRun], Awaitable[None]]
-#: Returns how a run ended, by its id; None: it goes on.
-FindEnd = Callable[[str], Awaitable[RunEnd | None]]

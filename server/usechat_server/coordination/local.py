@@ -7,13 +7,8 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from weakref import ref
 
-from usechat_server.coordination.base import (
-    COMPLETE_OUTCOMES,
-    UNACKNOWLEDGED_SECONDS,
-    ChatKey,
-    LeasedRun,
-    RunState,
-)
+from usechat_server.coordination.base import UNACKNOWLEDGED_SECONDS, ChatKey, RunState
+from usechat_server.coordination.lease import COMPLETE_OUTCOMES, LeasedRun
 from usechat_server.coordination.stop import STOP_SECONDS, concerns, message_ids
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.results import Outcome

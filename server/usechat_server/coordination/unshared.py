@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usechat_server.coordination.base import LeasedRun
+from usechat_server.coordination.lease import LeasedRun
 from usechat_server.results import Outcome
 
 __all__ = ["UnsharedLease"]

@@ -14,8 +14,9 @@ from usechat_server.agent import Agent
 from usechat_server.aio import PerLoop
 from usechat_server.approvals import Approvals, MemoryNonces, Nonces, SignedApprovals, check_secret
 from usechat_server.compose import ChatHandler
-from usechat_server.coordination.base import Coordinator, TakeOver
+from usechat_server.coordination.base import Coordinator
 from usechat_server.coordination.local import LocalCoordinator
+from usechat_server.coordination.orphans import TakeOver
 from usechat_server.doors.base import Door, check_doors
 from usechat_server.http.client_versions import ClientVersions
 from usechat_server.http.errors import ErrorFormat, ErrorRenderer

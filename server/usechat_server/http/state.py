@@ -14,7 +14,8 @@ from starlette.types import Scope
 from usechat_server.agent import Agent
 from usechat_server.aio import PerLoop, cancel
 from usechat_server.approvals import Approvals
-from usechat_server.coordination.base import ChatKey, Coordinator, TakeOver
+from usechat_server.coordination.base import ChatKey, Coordinator
+from usechat_server.coordination.orphans import TakeOver
 from usechat_server.doors.base import Door
 from usechat_server.errors import (
     StoreNotReady,

@@ -13,16 +13,10 @@ from typing import Literal
 
 from usechat_server.aio import cancel
 from usechat_server.chat_request import MessageIds
-from usechat_server.coordination.base import (
-    ChatKey,
-    Coordinator,
-    Lease,
-    OrphanedRun,
-    RunEnd,
-    RunState,
-    TakeOver,
-)
+from usechat_server.coordination.base import ChatKey, Coordinator, RunState
+from usechat_server.coordination.lease import Lease
 from usechat_server.coordination.local import LocalCoordinator
+from usechat_server.coordination.orphans import OrphanedRun, RunEnd, TakeOver
 from usechat_server.coordination.stop import concerns
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.coordination.unshared import UnsharedLease

@@ -12,7 +12,7 @@ from ui_message_stream.chunks import MessageMetadata
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.aio import is_cancelled, weak_method
-from usechat_server.coordination.base import COMPLETE_OUTCOMES, Lease
+from usechat_server.coordination.lease import COMPLETE_OUTCOMES, Lease
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.errors import RESTARTING, StoreUnavailable, ToolError
 from usechat_server.loop.interrupted_calls import interrupted_call_chunks

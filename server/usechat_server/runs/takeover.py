@@ -11,7 +11,7 @@ from ui_message_stream.messages import DataPart, Part, StepStartPart, ToolPart, 
 from ui_message_stream.replay import replay_chunks
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 
-from usechat_server.coordination.base import FormerLog
+from usechat_server.coordination.orphans import FormerLog
 from usechat_server.loop.run_writer import has_been_run
 from usechat_server.run_log.log import Log
 from usechat_server.run_log.position import parse_position

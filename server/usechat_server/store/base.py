@@ -11,7 +11,7 @@ from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import ClientVersion
 
 from usechat_server.approvals.base import Approvals
-from usechat_server.coordination.base import RunEnd
+from usechat_server.coordination.orphans import RunEnd
 from usechat_server.errors import ChatConflict
 from usechat_server.results import Outcome, Step
 from usechat_server.turn import Turn

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from ui_message_stream.messages import UIMessage
 
-from usechat_server.coordination.base import RunEnd
+from usechat_server.coordination.orphans import RunEnd
 from usechat_server.run_log.position import parse_position
 from usechat_server.store import rows, writes
 from usechat_server.store.base import Orphan, Owner, Progress, Renewal, TakenOverTurn

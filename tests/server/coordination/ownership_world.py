@@ -17,8 +17,10 @@ from ui_message_stream.chunks import Chunk, TextDelta, TextEnd, TextStart
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent
-from usechat_server.coordination.base import ChatKey, FormerLog, Lease
+from usechat_server.coordination.base import ChatKey
+from usechat_server.coordination.lease import Lease
 from usechat_server.coordination.local import LocalCoordinator
+from usechat_server.coordination.orphans import FormerLog
 from usechat_server.errors import ChatError, StoreUnavailable
 from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.base import ModelCall, StepResult

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack
 from unittest import mock
 
 import pytest
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.chat_request import parse_request, turn_of
-from usechat_server.coordination.base import ChatKey, OrphanedRun
-from usechat_server.coordination.redis import commands, heartbeat
-from usechat_server.coordination.redis.commands import (
-    Append,
-    HeldLease,
-    RedisCommands,
-    hash_chat_key,
-)
+from usechat_server.coordination.base import ChatKey
+from usechat_server.coordination.orphans import OrphanedRun
+from usechat_server.coordination.redis import commands, heartbeat, log_commands
+from usechat_server.coordination.redis.commands import RedisCommands
 from usechat_server.coordination.redis.coordinator import RedisCoordinator
+from usechat_server.coordination.redis.keys import HeldLease, hash_chat_key
+from usechat_server.coordination.redis.log_commands import Append
 from usechat_server.coordination.redis.subscriber import LogSubscriber
 
 from tests.harness.common import DEADLINE
@@ -28,7 +27,9 @@ START = b'[{"type": "start", "messageId": "m1"}]'
 
 @pytest.fixture(autouse=True)
 def short_leases() -> Iterator[None]:
-    with mock.patch.object(commands, "LEASE", 0.3), mock.patch.object(heartbeat, "LEASE", 0.3):
+    with ExitStack() as stack:
+        for module in (commands, heartbeat, log_commands):
+            stack.enter_context(mock.patch.object(module, "LEASE", 0.3))
         yield
 
 
@@ -44,7 +45,7 @@ async def begin_run(redis: RedisCommands, key: ChatKey, turn: bytes) -> HeldLeas
         "owner": redis.process,
         "turn": turn,
     }
-    assert await redis.rewrite_log(held, "1-0", fields, [START]) == "ok"
+    assert await redis.logs.rewrite_log(held, "1-0", fields, [START]) == "ok"
     return held
 
 
@@ -75,13 +76,13 @@ async def test_a_log_that_cannot_be_decoded_ends_and_others_continue(redis: Redi
     body = b'{"id": "c2", "messages": [{"id": "u", "role": "user", "parts": []}]}'
     turn = turn_of(parse_request(body), None, NEWEST_CLIENT_VERSION)
     held = await begin_run(other, ChatKey(None, "c2"), turn.to_json())
-    subscriber = LogSubscriber(own)
+    subscriber = LogSubscriber(own.logs)
     try:
         remote_log = await subscriber.subscribe(held.chat_digest, held.run_id)
         assert remote_log is not None
         reader = remote_log.log.reader(NEWEST_CLIENT_VERSION)
         unknown = b'[{"type": "of-a-later-release"}]'
-        await other.append([Append(held, "1-0", "2-0", unknown, [])])
+        await other.logs.append([Append(held, "1-0", "2-0", unknown, [])])
         async with asyncio.timeout(DEADLINE):
             frames = b""
             while data := await reader.read():
@@ -90,7 +91,7 @@ async def test_a_log_that_cannot_be_decoded_ends_and_others_continue(redis: Redi
             assert b'"error"' in frames
             # It still receives updates.
             subscriber.woken.clear()
-            await other.wake(own.process)
+            await other.logs.wake(own.process)
             await subscriber.woken.wait()
         subscriber.unsubscribe(remote_log)
     finally:

@@ -11,10 +11,12 @@ import pytest
 from ui_message_stream.chunks import Start, StartStep, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server.coordination.base import ChatKey, OrphanedRun
-from usechat_server.coordination.redis import commands, heartbeat, published_log
-from usechat_server.coordination.redis.commands import HeldLease, RedisCommands, RenewedLease
+from usechat_server.coordination.base import ChatKey
+from usechat_server.coordination.orphans import OrphanedRun
+from usechat_server.coordination.redis import commands, heartbeat, log_commands, published_log
+from usechat_server.coordination.redis.commands import RedisCommands, RenewedLease
 from usechat_server.coordination.redis.coordinator import RedisCoordinator
+from usechat_server.coordination.redis.keys import HeldLease
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
@@ -28,7 +30,7 @@ KEY, OTHER_KEY = ChatKey(None, "c"), ChatKey(None, "d")
 @pytest.fixture(autouse=True)
 def short_leases() -> Iterator[None]:
     with ExitStack() as stack:
-        for module in (commands, heartbeat, published_log):
+        for module in (commands, heartbeat, log_commands, published_log):
             stack.enter_context(mock.patch.object(module, "LEASE", 0.5))
         stack.enter_context(mock.patch.object(heartbeat, "HEARTBEAT", 0.05))
         yield

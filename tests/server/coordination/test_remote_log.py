@@ -8,13 +8,15 @@ from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 from ui_message_stream.chunks import Chunk, Start
 from ui_message_stream.state import IllegalChunk
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 from ui_message_stream.writer import Writer
 from usechat_server.coordination.redis import published_log
 from usechat_server.coordination.redis.codec import decode, encode
-from usechat_server.coordination.redis.commands import HeldLease, RedisCommands
+from usechat_server.coordination.redis.commands import RedisCommands
+from usechat_server.coordination.redis.keys import HeldLease
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.remote_log import RemoteLog
 from usechat_server.run_log import log as run_log
@@ -43,10 +45,10 @@ class Process:
     async def read(self) -> None:
         """Read everything that is there now."""
         known = {self.remote_log.log_id: self.remote_log.last_entry_id}
-        await self.commands.wake(self.commands.process)  # so that there is always an update
-        self._wake, updates = await self.commands.read_updates(self._wake, known)
+        await self.commands.logs.wake_self()  # so that there is always an update
+        self._wake, updates = await self.commands.logs.read_updates(self._wake, known)
         for entries in updates.values():
-            await self.remote_log.feed(entries, self.commands)
+            await self.remote_log.feed(entries, self.commands.logs)
 
 
 #: Chunks to append, a write to Redis, an emptied Redis, or the number of a process that reads.
@@ -83,18 +85,19 @@ def test_a_reader_that_joins_at_any_point_has_the_owners_log(
         async def write() -> None:
             while published.is_behind:
                 if published.needs_rewrite:
-                    await published.rewrite(owner)
+                    await published.rewrite(owner.logs)
                 elif batch := published.next_batch():
-                    (status,) = await owner.append([batch[0]])
+                    (status,) = await owner.logs.append([batch[0]])
                     published.on_reply(status, batch[1])
                 else:
-                    await published.write_end(owner)
+                    await published.write_end(owner.logs)
 
         for act in acts:
             if act == "write":
                 await write()
             elif act == "empty":
-                await owner._redis.flushall()
+                async with Redis.from_url(redis.url) as client:
+                    await client.flushall()
             elif isinstance(act, int):
                 await readers.setdefault(act, Process(redis.url, run_id)).read()
             elif isinstance(act, list):
@@ -107,7 +110,7 @@ def test_a_reader_that_joins_at_any_point_has_the_owners_log(
         log.end()
         await write()
         last = Process(redis.url, run_id)
-        await last.remote_log.load(last.commands)
+        await last.remote_log.load(last.commands.logs)
         for process in [*readers.values(), last]:
             await process.read()
             await process.read()

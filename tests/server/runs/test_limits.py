@@ -9,7 +9,8 @@ from contextlib import ExitStack
 import pytest
 from starlette.requests import Request
 from usechat_server import Agent, ChatError, Settings, TooManyRequests, create_app
-from usechat_server.coordination.base import ChatKey, Lease
+from usechat_server.coordination.base import ChatKey
+from usechat_server.coordination.lease import Lease
 from usechat_server.runs import RunConfig, RunLimits, Runs
 from usechat_server.runs.responder import Responder
 from usechat_server.turn import Turn

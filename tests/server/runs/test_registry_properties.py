@@ -28,7 +28,8 @@ from ui_message_stream.state import StreamState
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
-from usechat_server.coordination.base import ChatKey, Lease
+from usechat_server.coordination.base import ChatKey
+from usechat_server.coordination.lease import Lease
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.errors import ChatError
 from usechat_server.http.run_response import run_response

@@ -21,7 +21,8 @@ from ui_message_stream.reducer import reduce
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, ClientTool, Settings, Turn, create_app
 from usechat_server.coordination import local as local_coordinator
-from usechat_server.coordination.base import ChatKey, Lease
+from usechat_server.coordination.base import ChatKey
+from usechat_server.coordination.lease import Lease
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.http.run_response import run_response
 from usechat_server.loop.run_writer import RunWriter

@@ -9,33 +9,20 @@ from contextlib import suppress
 from time import monotonic, time
 from typing import Any, TypeVar
 
-from ui_message_stream.chunks import Error
-
 from usechat_server.aio import cancel
-from usechat_server.coordination.base import (
-    ChatKey,
-    FindEnd,
-    FormerLog,
-    OrphanedRun,
-    RunEnd,
-    RunState,
-    TakeOver,
-)
-from usechat_server.coordination.redis.commands import (
-    UNAVAILABLE,
-    HeldLease,
-    RedisCommands,
-    hash_chat_key,
-)
+from usechat_server.coordination.base import ChatKey, RunState
+from usechat_server.coordination.orphans import FindEnd, FormerLog, OrphanedRun, RunEnd, TakeOver
+from usechat_server.coordination.redis.commands import RedisCommands
+from usechat_server.coordination.redis.connection import UNAVAILABLE
 from usechat_server.coordination.redis.heartbeat import Heartbeat
+from usechat_server.coordination.redis.keys import HeldLease, hash_chat_key
 from usechat_server.coordination.redis.lease import RedisLease
+from usechat_server.coordination.redis.orphans import read_former_log, take_over
 from usechat_server.coordination.redis.publisher import LogPublisher
-from usechat_server.coordination.redis.remote_log import load_log
 from usechat_server.coordination.redis.subscriber import LogSubscriber
 from usechat_server.coordination.stop import STOP_SECONDS
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.errors import ServiceUnavailable
-from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 
 __all__ = ["UNREACHABLE", "RedisCoordinator"]
@@ -47,9 +34,6 @@ UNREACHABLE = "The chat cannot be reached right now. Please try again in a momen
 
 #: Polling interval, in seconds, while waiting for another process.
 _POLL = 0.1
-#: Maximum number of takeovers per run. After that, the process that takes it over ends it instead
-#: of continuing.
-_MAX_TAKEOVERS = 2
 
 _Result = TypeVar("_Result")
 
@@ -65,7 +49,7 @@ class RedisCoordinator:
     def __init__(
         self,
         commands: RedisCommands,
-        take_over: TakeOver,
+        on_orphan: TakeOver,
         read_turn: Callable[[bytes], Turn] = Turn.from_json,
         *,
         find_end: FindEnd | None = None,
@@ -74,18 +58,18 @@ class RedisCoordinator:
 
         Args:
             commands: The Redis commands; the caller closes them.
-            take_over: Called with each run whose owner crashed.
+            on_orphan: Called with each run whose owner crashed.
             read_turn: Decodes what `Turn.to_json` returned in another process.
             find_end: Returns how a run ended, according to the store, which decides who owns a run;
                 None: there is no store, and Redis decides.
         """
         self._commands = commands
         self._read_turn = read_turn
-        self._take_over = take_over
+        self._on_orphan = on_orphan
         self._find_end = find_end
         self._leases: dict[ChatKey, RedisLease] = {}
         self._publisher = LogPublisher(commands)
-        self._subscriber = LogSubscriber(commands)
+        self._subscriber = LogSubscriber(commands.logs)
         self._heartbeat = Heartbeat(
             commands, self._leases.values, self._subscriber, self._start_takeover
         )
@@ -112,26 +96,7 @@ class RedisCoordinator:
         return self._add_lease(key, HeldLease(hash_chat_key(key), run_id, 0, run_id), "")
 
     async def former_log(self, key: ChatKey, run_id: str) -> FormerLog | None:
-        try:
-            published = await self._commands.get_published(hash_chat_key(key), run_id)
-            if published is None:
-                return None
-            log = Log(Turn.from_json(published.turn).continued)
-            has_ended = await load_log(self._commands, published.log_id, log)
-        except UNAVAILABLE:
-            return None
-        except (ValueError, LookupError, TypeError):  # probably of another release
-            logger.exception("run %s: cannot decode its published log", run_id)
-            return None
-        has_failed = has_ended and isinstance(log.last_chunk, Error)
-        return FormerLog(
-            published.turn,
-            published.log_id,
-            log,
-            has_ended and not has_failed,
-            has_failed,
-            published.is_stop_requested,
-        )
+        return await read_former_log(self._commands, hash_chat_key(key), run_id)
 
     async def get(self, key: ChatKey) -> RunState | None:
         lease = self._leases.get(key)
@@ -268,6 +233,7 @@ class RedisCoordinator:
         self._start_task(self._take_over_run(chat_digest))
 
     async def _take_over_run(self, chat_digest: str) -> None:
+        """Take over a run whose lease has expired, or end its log."""
         end: RunEnd | None = None
         if self._find_end is not None:
             # The store finds the runs that go on. Here it is about logs without a run.
@@ -278,29 +244,13 @@ class RedisCoordinator:
                 end = await self._find_end(state.run_id)
                 if end is None:
                     return
-        takeover = await self._commands.take_over(chat_digest)
-        if takeover is None:
+        orphan = await take_over(self._commands, chat_digest, self._read_turn)
+        if orphan is None:
             return
-        held = HeldLease(chat_digest, takeover.run_id, takeover.epoch, takeover.log_id)
-        try:
-            turn = self._read_turn(takeover.turn)
-            log = Log(turn.continued)
-            has_ended = await load_log(self._commands, takeover.log_id, log)
-        except (ValueError, LookupError, TypeError):
-            # Probably written by another release: release the lease, so that readers get an error
-            # and the chat accepts new messages.
-            logger.exception("run %s: owner crashed, cannot decode its run log", takeover.run_id)
-            await self._commands.release(held)
-            return
+        turn, log, takeover, can_continue = orphan
         key = ChatKey(turn.user, turn.chat_id)
-        lease = self._add_lease(key, held, takeover.request_digest)
-        logger.warning("run %s: owner crashed, taken over", takeover.run_id)
-        can_continue = (
-            not has_ended
-            and not takeover.stop_request
-            and takeover.earlier_takeovers < _MAX_TAKEOVERS
-        )
-        await self._take_over(OrphanedRun(turn, log, lease, can_continue, end))
+        lease = self._add_lease(key, takeover.lease, takeover.request_digest)
+        await self._on_orphan(OrphanedRun(turn, log, lease, can_continue, end))
 
     def _start_task(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
         task = asyncio.create_task(work)

@@ -9,14 +9,9 @@ from contextvars import Context
 from time import monotonic
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.redis.commands import (
-    COMMAND_SECONDS,
-    HEARTBEAT,
-    LEASE,
-    SETTLE,
-    UNAVAILABLE,
-    RedisCommands,
-)
+from usechat_server.coordination.redis.commands import RedisCommands
+from usechat_server.coordination.redis.connection import COMMAND_SECONDS, UNAVAILABLE
+from usechat_server.coordination.redis.keys import HEARTBEAT, LEASE, SETTLE
 from usechat_server.coordination.redis.lease import RedisLease
 from usechat_server.coordination.redis.subscriber import LogSubscriber
 
@@ -97,8 +92,8 @@ class Heartbeat:
         ]
         if not remote_logs:
             return
-        await self._commands.renew_reads(remote_log.log_id for remote_log in remote_logs)
-        active = await self._commands.active_log_ids(
+        await self._commands.logs.renew_reads(remote_log.log_id for remote_log in remote_logs)
+        active = await self._commands.logs.active_ids(
             [remote_log.chat_digest for remote_log in remote_logs]
         )
         missing = {

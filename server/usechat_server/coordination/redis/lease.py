@@ -8,13 +8,11 @@ from contextlib import suppress
 from time import monotonic
 from weakref import ref
 
-from usechat_server.coordination.base import COMPLETE_OUTCOMES, ChatKey, LeasedRun, RunState
-from usechat_server.coordination.redis.commands import (
-    COMMAND_SECONDS,
-    UNAVAILABLE,
-    HeldLease,
-    RenewedLease,
-)
+from usechat_server.coordination.base import ChatKey, RunState
+from usechat_server.coordination.lease import COMPLETE_OUTCOMES, LeasedRun
+from usechat_server.coordination.redis.commands import RenewedLease
+from usechat_server.coordination.redis.connection import COMMAND_SECONDS, UNAVAILABLE
+from usechat_server.coordination.redis.keys import HeldLease
 from usechat_server.coordination.redis.published_log import PublishedLog
 from usechat_server.coordination.redis.publisher import LogPublisher
 from usechat_server.coordination.stop import concerns, message_ids

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from usechat_server.aio import PerLoop
-from usechat_server.coordination.redis.commands import UNAVAILABLE, RedisCommands
+from usechat_server.coordination.redis.commands import RedisCommands
+from usechat_server.coordination.redis.connection import UNAVAILABLE
 from usechat_server.coordination.redis.coordinator import UNREACHABLE
 from usechat_server.errors import ServiceUnavailable
 

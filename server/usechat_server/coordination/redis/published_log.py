@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 
 from usechat_server.coordination.redis.codec import encode
-from usechat_server.coordination.redis.commands import LEASE, Append, HeldLease, RedisCommands
+from usechat_server.coordination.redis.keys import LEASE, HeldLease
+from usechat_server.coordination.redis.log_commands import Append, LogCommands
 from usechat_server.run_log.log import Log
 from usechat_server.run_log.position import Position, position_id
 
@@ -89,11 +90,11 @@ class PublishedLog:
         """Whether Redis has everything before a position."""
         return not self.needs_rewrite and self._position >= position
 
-    async def rewrite(self, commands: RedisCommands) -> None:
+    async def rewrite(self, logs: LogCommands) -> None:
         """Write the whole log in place of whatever Redis has."""
         batches, end = self._encode_from((0, 0))
         sent_at = monotonic()
-        status = await commands.rewrite_log(self.lease, position_id(end), self._fields, batches)
+        status = await logs.rewrite_log(self.lease, position_id(end), self._fields, batches)
         if self.on_reply(status, end):
             self.confirm_ownership(sent_at)
             self.needs_rewrite = False
@@ -117,14 +118,14 @@ class PublishedLog:
         append = Append(self.lease, position_id(self._position), position_id(end), batch, folded)
         return append, end
 
-    async def write_end(self, commands: RedisCommands) -> None:
+    async def write_end(self, logs: LogCommands) -> None:
         """Write that the log has ended; then that the chat is free, once it may be freed."""
         if not self.has_log_end:
             start, end = position_id(self._position), position_id((self._position[0] + 1, 0))
-            status = await commands.end_log(self.lease, start, end)
+            status = await logs.end_log(self.lease, start, end)
             self.has_log_end = self.on_reply(status, self._position)
         if self.has_log_end and self.on_freed is not None:
-            status = await commands.end_run(self.lease, is_unacknowledged=self.is_unacknowledged)
+            status = await logs.end_run(self.lease, is_unacknowledged=self.is_unacknowledged)
             self.has_ended = self.on_reply(status, self._position)
             if self.has_ended:
                 self.on_freed()

@@ -12,7 +12,8 @@ from contextlib import suppress
 from contextvars import Context
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.redis.commands import UNAVAILABLE, RedisCommands
+from usechat_server.coordination.redis.commands import RedisCommands
+from usechat_server.coordination.redis.connection import UNAVAILABLE
 from usechat_server.coordination.redis.published_log import PublishedLog
 
 __all__ = ["LogPublisher"]
@@ -117,7 +118,7 @@ class LogPublisher:
             self._write_now.clear()
 
     async def _write_logs(self, logs: list[PublishedLog]) -> None:
-        commands = self.commands
+        commands = self.commands.logs
         batches = []
         for published in logs:
             if published.needs_rewrite:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.coordination.redis.codec import decode
-from usechat_server.coordination.redis.commands import Entries, RedisCommands
+from usechat_server.coordination.redis.log_commands import Entries, LogCommands
 from usechat_server.run_log.log import Log
 from usechat_server.run_log.position import parse_position, position_id
 
@@ -38,17 +38,17 @@ class RemoteLog:
         """The id of the last entry that the copy has."""
         return position_id(self.log.end_position)
 
-    async def load(self, commands: RedisCommands) -> None:
+    async def load(self, logs: LogCommands) -> None:
         """Copy what is in Redis and not here yet."""
         loaded = Log()
-        has_ended = await load_log(commands, self.log_id, loaded)
+        has_ended = await load_log(logs, self.log_id, loaded)
         while loaded.is_behind(self.log.end_position):
             chunks, _ = loaded.read_chunks(self.log.end_position)
             self.log.append(chunks)
         if has_ended:
             self.log.end()
 
-    async def feed(self, entries: Entries, commands: RedisCommands) -> None:
+    async def feed(self, entries: Entries, logs: LogCommands) -> None:
         """Copy new entries of the stream."""
         if self.log.has_ended:
             return
@@ -56,7 +56,7 @@ class RemoteLog:
         if has_ended:
             self.log.end()
         elif has_ended is None:
-            await self.load(commands)
+            await self.load(logs)
 
     def break_off(self) -> None:
         """End the copy with an error: nothing more will come. Clients end what is open."""
@@ -65,13 +65,13 @@ class RemoteLog:
             self.log.end()
 
 
-async def load_log(commands: RedisCommands, log_id: str, log: Log) -> bool:
+async def load_log(logs: LogCommands, log_id: str, log: Log) -> bool:
     """Append everything that Redis has of a log.
 
     Returns:
         Whether it has its end; `log` is not ended.
     """
-    batches, entries = await commands.read_log(log_id)
+    batches, entries = await logs.read_log(log_id)
     for batch in batches:
         log.append(decode(batch))
     return bool(_append_entries(log, entries))

@@ -8,7 +8,8 @@ from contextlib import suppress
 from contextvars import Context
 
 from usechat_server.aio import cancel
-from usechat_server.coordination.redis.commands import UNAVAILABLE, Entries, RedisCommands
+from usechat_server.coordination.redis.connection import UNAVAILABLE
+from usechat_server.coordination.redis.log_commands import Entries, LogCommands
 from usechat_server.coordination.redis.remote_log import RemoteLog
 from usechat_server.turn import Turn
 
@@ -23,10 +24,10 @@ _RETRY = 0.25
 class LogSubscriber:
     """Keeps a copy of each log that has readers in this process. One per event loop."""
 
-    def __init__(self, commands: RedisCommands) -> None:
+    def __init__(self, logs: LogCommands) -> None:
         #: set when another process has woken this one; the heartbeat clears it
         self.woken: asyncio.Event = asyncio.Event()
-        self._commands = commands
+        self._logs = logs
         #: by the id of the log
         self._remote_logs: dict[str, RemoteLog] = {}
         self._leave_tasks: set[asyncio.Task[None]] = set()
@@ -48,8 +49,8 @@ class LogSubscriber:
         Raises:
             RedisError, OSError: while Redis is unavailable.
         """
-        commands = self._commands
-        published = await commands.get_published(chat_digest, run_id)
+        logs = self._logs
+        published = await logs.get_published(chat_digest, run_id)
         if published is None:
             return None
         log_id = published.log_id
@@ -61,10 +62,10 @@ class LogSubscriber:
         remote_log.readers += 1
         try:
             if remote_log.readers == 1:
-                await commands.start_reading(chat_digest, log_id)
-                await remote_log.load(commands)
+                await logs.start_reading(chat_digest, log_id)
+                await remote_log.load(logs)
                 # The read that is under way does not include this log.
-                await commands.wake(commands.process)
+                await logs.wake_self()
         except BaseException:
             self.unsubscribe(remote_log)
             raise
@@ -84,10 +85,10 @@ class LogSubscriber:
 
     async def _leave(self, remote_log: RemoteLog) -> None:
         with suppress(*UNAVAILABLE):  # the owner also notices that the read is not renewed
-            await self._commands.stop_reading(remote_log.chat_digest, remote_log.log_id)
+            await self._logs.stop_reading(remote_log.chat_digest, remote_log.log_id)
 
     async def _read_updates(self) -> None:
-        last_wake, commands = "0", self._commands
+        last_wake, logs = "0", self._logs
         while True:
             last_entries = {
                 remote_log.log_id: remote_log.last_entry_id
@@ -95,7 +96,7 @@ class LogSubscriber:
                 if not remote_log.log.has_ended
             }
             try:
-                wake, updates = await commands.read_updates(last_wake, last_entries)
+                wake, updates = await logs.read_updates(last_wake, last_entries)
                 if wake != last_wake:
                     last_wake = wake
                     self.woken.set()
@@ -107,7 +108,7 @@ class LogSubscriber:
 
     async def _feed(self, remote_log: RemoteLog, entries: Entries) -> None:
         try:
-            await remote_log.feed(entries, self._commands)
+            await remote_log.feed(entries, self._logs)
         except ValueError:
             # A later release wrote it. The other logs are followed all the same.
             logger.exception("run %s: log entries cannot be decoded", remote_log.run_id)

@@ -22,7 +22,8 @@ from usechat_server.chat_request import (
     turn_of,
     validate_body,
 )
-from usechat_server.coordination.base import ChatKey, Lease
+from usechat_server.coordination.base import ChatKey
+from usechat_server.coordination.lease import Lease
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.doors.base import Door, check_agent
 from usechat_server.doors.ui_messages import UIMessages
