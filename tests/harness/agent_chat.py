@@ -30,8 +30,9 @@ from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import RunResult
 from usechat_server.run_log.encoding import ui_message_stream
 from usechat_server.runs import RunLimits, Runs
+from usechat_server.runs.config import RunConfig
 from usechat_server.runs.hooks import Hooks
-from usechat_server.runs.run import Run, RunConfig
+from usechat_server.runs.run import Run
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost
@@ -154,7 +155,7 @@ class AgentChat:
     async def wait_settled(self) -> None:
         """Wait until the run has ended and everything after it is done."""
         await asyncio.wait_for(self.runs.drain(LONG), LONG)
-        self.runs.draining = False
+        self.runs._runs.draining = False
 
     async def _on_finish(self, result: RunResult) -> None:
         self.results.append(result)

@@ -36,6 +36,8 @@ CALL_SECONDS = 20.0
 class Persistence:
     """Stores one run's message: checkpoints while it is written, the end with `store_end`.
 
+    See `RunOwnership`: with a store, its transactions decide.
+
     Attributes:
         store: Where the message is stored.
         checkpoints: Those of all runs of the event loop.
@@ -70,11 +72,6 @@ class Persistence:
         self.log.on_step_ended = self._on_step_ended
         self.checkpoints.add(self)
 
-    def close(self) -> None:
-        """Write no more checkpoints. One that is being written is refused after the end."""
-        self.log.on_step_ended = None
-        self.checkpoints.remove(self)
-
     # StoredRun
 
     def progress(self, now: float) -> Progress | None:
@@ -91,41 +88,27 @@ class Persistence:
     def abandon(self) -> None:
         self.on_lost()
 
+    # RunOwnership
+
+    has_store = True
+
+    @property
+    def is_proven(self) -> bool:
+        return self.checkpoints.has_lease
+
     async def begin_call(self, call_id: str) -> bool:
-        """Record that a tool call begins. Calls that begin together share a transaction.
-
-        Returns:
-            Whether this process owns the run.
-
-        Raises:
-            StoreUnavailable: The call must not run, since it is unknown who owns the run.
-        """
+        """Calls that begin together share a transaction."""
         self._new_calls.add(call_id)
         if self._begin_task is None:
             self._begin_task = asyncio.create_task(self._begin_calls())
         return await asyncio.shield(self._begin_task)
 
     def end_call(self, call_id: str) -> None:
-        """Record that a tool call has ended, without waiting."""
         self._ended_calls.add(call_id)
         self._is_urgent = True
         self.checkpoints.wake()
 
     async def store_end(self, message: UIMessage, outcome: Outcome, steps: Sequence[Step]) -> bool:
-        """Store the whole message, and wait for a store that is unavailable.
-
-        Args:
-            message: The message.
-            outcome: How the run ended.
-            steps: Its model calls.
-
-        Returns:
-            Whether the message was stored. False: another process has the run, or its chat was
-            deleted.
-
-        Raises:
-            Exception: The store did not take it.
-        """
         self.close()
         end = position_id(self.log.end_position)
         pauses, deadline = backoff(FIRST_PAUSE, LONGEST_PAUSE), monotonic() + GIVE_UP_SECONDS
@@ -149,6 +132,11 @@ class Persistence:
                     "run %s: store unavailable, keeping the message in memory", self.run_id
                 )
             await asyncio.sleep(pause)
+
+    def close(self) -> None:
+        """One that is being written is refused after the end."""
+        self.log.on_step_ended = None
+        self.checkpoints.remove(self)
 
     def _on_step_ended(self) -> None:
         self._is_urgent = True

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from ui_message_stream.chunks import MessageMetadata
 from ui_message_stream.messages import UIMessage
 
-from usechat_server.aio import is_cancelled, weak_method
-from usechat_server.coordination.lease import COMPLETE_OUTCOMES, Lease
+from usechat_server.aio import cancel, is_cancelled, weak_method
+from usechat_server.coordination.lease import Lease
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.errors import RESTARTING, StoreUnavailable, ToolError
-from usechat_server.loop.interrupted_calls import interrupted_call_chunks
 from usechat_server.loop.run_writer import RunWriter, Takeover
 from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import Outcome, RunResult
 from usechat_server.run_log.log import Log
-from usechat_server.runs.checkpoints import CHECKPOINT_SECONDS, Checkpoints
-from usechat_server.runs.hooks import Hooks
+from usechat_server.runs.checkpoints import Checkpoints
+from usechat_server.runs.config import RunConfig
 from usechat_server.runs.idle_timer import IdleTimer
-from usechat_server.runs.limits import RunLimits
+from usechat_server.runs.last_chunks import write_last_chunks
 from usechat_server.runs.outcome import ABORTED, INTERRUPTED, RunOutcome
+from usechat_server.runs.ownership import LeaseOwnership, RunOwnership
 from usechat_server.runs.persistence import Persistence
-from usechat_server.runs.responder import Responder, RunsTools, agent_name
-from usechat_server.store.base import ChatStore
+from usechat_server.runs.responder import Responder, agent_name
 from usechat_server.telemetry import metrics
 from usechat_server.telemetry.instruments import LIVE_RUNS
 from usechat_server.telemetry.run_record import RunRecord
 from usechat_server.telemetry.tracing import run_trace
 from usechat_server.turn import Turn
 
-__all__ = ["Run", "RunConfig"]
+__all__ = ["Run"]
 
 logger: logging.Logger = logging.getLogger("usechat.run")
 
@@ -45,23 +41,6 @@ STORED_SECONDS = 2.0
 NOT_SAVED = "The response could not be saved yet. Please reload the page in a moment."
 #: Error of a tool call while it is unknown whether this process owns the run.
 NOT_RUN = "The call was not run: the server cannot record it right now."
-
-
-@dataclass(frozen=True, slots=True)
-class RunConfig:
-    """What all runs of an app have in common."""
-
-    #: seconds that a run goes on without a reader
-    idle_timeout: float = 0.0
-    store: ChatStore | None = None
-    hooks: Hooks = field(default_factory=Hooks)
-    limits: RunLimits = field(default_factory=RunLimits)
-    #: like `idle_timeout`, for a chat whose client never asks for its run again; None: the same
-    hang_up_timeout: float | None = None
-    #: seconds between two checkpoints of a message that grows
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
-    #: whether spans have the messages, and the inputs and outputs of tools
-    has_trace_content: bool = False
 
 
 class Run:
@@ -126,10 +105,9 @@ class Run:
         self._usage_tracker = UsageTracker(turn, self.log.text_bytes, seconds=self.record.seconds)
         self._lease = lease
         self._hooks = config.hooks
-        self._checkpoints = checkpoints
-        self._persistence: Persistence | None = None
+        self._ownership: RunOwnership = LeaseOwnership(lease)
         if config.store is not None and checkpoints is not None:
-            self._persistence = Persistence(
+            self._ownership = persistence = Persistence(
                 config.store,
                 checkpoints,
                 turn,
@@ -139,8 +117,8 @@ class Run:
                 lease.log_id,
                 weak_method(self.abandon),
             )
-            self._writer.end_call = self._persistence.end_call
-            self._persistence.start()
+            persistence.start()
+        self._writer.end_call = self._ownership.end_call
         self._idle_timeout = config.idle_timeout
         hang_up_timeout = config.hang_up_timeout
         self._idle_timer = IdleTimer(
@@ -211,8 +189,7 @@ class Run:
     def abandon(self) -> None:
         """End the run without storing anything: another process owns it now. Idempotent."""
         self._abandoned = True
-        if self._persistence is not None:
-            self._persistence.close()
+        self._ownership.close()
         self._end(INTERRUPTED)
         self.publish_end()
 
@@ -233,9 +210,7 @@ class Run:
         """Whether no other process can own the run now."""
         if self._is_stored or self._abandoned:
             return self._is_stored
-        if self._checkpoints is None:
-            return self._lease.is_valid
-        return self._checkpoints.has_lease
+        return self._ownership.is_proven
 
     def _is_owner(self) -> bool:
         return self.is_proven_owner
@@ -280,21 +255,14 @@ class Run:
         metrics.change(LIVE_RUNS, -1)
         self._is_over = True  # not the outcome: its error has a traceback, and so the run
         self._idle_timer.close()
-        self._writer.max_bytes = sys.maxsize  # the end of a response is never refused
-        usage_tracker, writer = self._usage_tracker, self._writer.chunk_writer
+        usage_tracker = self._usage_tracker
         usage_tracker.end_call()
-        if outcome.outcome not in COMPLETE_OUTCOMES and not self._abandoned:
-            self._end_calls()
-        if not writer.ended:  # else the response brought its own end
-            metadata = usage_tracker.metadata(
-                self._responder.metadata, outcome.outcome, outcome.reason
-            )
-            # Not in `finish`: the other ends could not hold it.
-            last = writer.write(MessageMetadata(message_metadata=metadata)) if metadata else []
-            self._writer.close([*last, *outcome.chunks(writer, self.turn.client_version)])
+        write_last_chunks(
+            *(self._writer, self._responder, usage_tracker, outcome), is_abandoned=self._abandoned
+        )
         self.record.log(outcome.outcome, usage_tracker.steps, outcome.error, outcome.reference)
         message = None
-        if self._persistence is not None or self._hooks.on_message is not None:
+        if self._ownership.has_store or self._hooks.on_message is not None:
             message = self.log.message()
         elif not self._lease.epoch:
             self.publish_end()  # no other process can have it
@@ -308,72 +276,53 @@ class Run:
         if self._response_task is not None and self._response_task is not asyncio.current_task():
             self._response_task.cancel()
 
-    def _end_calls(self) -> None:
-        """End the calls that would wait for this server forever."""
-        responder = self._responder
-        is_server_call = (
-            responder.is_server_call if isinstance(responder, RunsTools) else lambda _: False
-        )
-        self._writer.append(
-            [*interrupted_call_chunks(self.turn, self.log.message(), is_server_call)]
-        )
-
     async def _finalize(self, result: RunResult, message: UIMessage | None) -> None:
-        """Do what follows the last chunk."""
-        if not await self._lease.wait_until_durable():
-            self.abandon()
-        store_task = asyncio.create_task(self._store_end(result, message))
-        hook_task = asyncio.create_task(self._call_message_hook(store_task, message))
+        """Store the message, show the end, free the chat, call the hooks."""
+        loop, hook_task = asyncio.get_running_loop(), None
+        show_end = None
         try:
-            await asyncio.wait([hook_task], timeout=STORED_SECONDS)
-            self.publish_end()
-            self.record.close()
-            is_stored = await store_task
+            if not await self._lease.wait_until_durable():
+                self.abandon()
+            show_end = loop.call_later(STORED_SECONDS, self._show_end)
+            is_stored = await self._store_end(result, message)
+            if is_stored and message is not None:
+                hook_task = loop.create_task(self._hooks.call_on_message(self.turn, message))
+                await asyncio.wait([hook_task], timeout=show_end.when() - loop.time())
+            self._show_end()
             if not self._abandoned:
                 await self._lease.end(result.outcome)
-            await hook_task
+            if hook_task is not None:
+                await hook_task
             if is_stored:
                 await self._hooks.call_on_finish(result)
         finally:
             self.publish_end()
-            store_task.cancel()
-            hook_task.cancel()
-            await asyncio.wait([store_task, hook_task])
+            if show_end is not None:
+                show_end.cancel()
+            if hook_task is not None:
+                await cancel([hook_task])
+
+    def _show_end(self) -> None:
+        self.publish_end()
+        self.record.close()
 
     async def _store_end(self, result: RunResult, message: UIMessage | None) -> bool:
-        """Store the message.
-
-        Returns:
-            Whether this process owns the run, and its message is stored if there is a store.
-        """
-        if self._abandoned:
-            return False
-        if self._persistence is not None and message is not None:
+        """Store the message. Return whether this process owns the run, and a store has it."""
+        if message is not None and not self._abandoned:
             try:
-                self._is_stored = await self._persistence.store_end(
-                    message, result.outcome, result.steps
-                )
+                is_owner = await self._ownership.store_end(message, result.outcome, result.steps)
             except Exception:
                 logger.exception("run %s: the message could not be stored", self.id)
                 return False
-            if not self._is_stored:
+            self._is_stored = is_owner and self._ownership.has_store
+            if not is_owner:
                 self.abandon()
-                return False
-        return True
-
-    async def _call_message_hook(
-        self, store_task: asyncio.Task[bool], message: UIMessage | None
-    ) -> None:
-        if await store_task and message is not None:
-            await self._hooks.call_on_message(self.turn, message)
+        return not self._abandoned
 
     async def _begin_call(self, call_id: str) -> None:
         """Return once it is certain that a tool call may run, and that it does not run again."""
         try:
-            if self._persistence is not None:
-                is_owner = await self._persistence.begin_call(call_id)
-            else:
-                is_owner = await self._lease.wait_until_durable()
+            is_owner = await self._ownership.begin_call(call_id)
         except StoreUnavailable:
             raise ToolError(NOT_RUN) from None
         if not is_owner:

@@ -1,123 +1,143 @@
-"""The log of a run that is taken over: what its process published, or what it stored."""
+"""Runs whose process is gone: they are continued here, or get a legal end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 
-from ui_message_stream import chunks as c
-from ui_message_stream.chunks import Chunk
-from ui_message_stream.messages import DataPart, Part, StepStartPart, ToolPart, UIMessage
-from ui_message_stream.replay import replay_chunks
-from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-
-from usechat_server.coordination.orphans import FormerLog
-from usechat_server.loop.run_writer import has_been_run
-from usechat_server.run_log.log import Log
+from usechat_server.aio import cancel
+from usechat_server.coordination.base import ChatKey, Coordinator
+from usechat_server.coordination.lease import Lease
+from usechat_server.coordination.orphans import OrphanedRun, RunEnd
+from usechat_server.errors import RESTARTING, ServiceUnavailable, StoreUnavailable
+from usechat_server.loop.run_writer import Takeover
 from usechat_server.run_log.position import parse_position
-from usechat_server.store.base import TakenOverTurn
+from usechat_server.runs.config import RunConfig
+from usechat_server.runs.responder import FailingResponder, Responder
+from usechat_server.runs.restored_log import restore, turn_of
+from usechat_server.runs.run_set import RunSet
+from usechat_server.store.base import OpenTurn, Orphan
+from usechat_server.telemetry import metrics
+from usechat_server.telemetry.instruments import TAKEOVERS
 from usechat_server.turn import Turn
 
-__all__ = ["can_continue", "has_all_of", "stored_log", "turn_of"]
+__all__ = ["Takeovers"]
 
-#: How often a run is continued. After that, a process that takes it over ends it.
-MAX_TAKEOVERS = 2
-#: Seconds after which no client waits for a run any more: it is ended.
-MAX_IDLE_SECONDS = 60.0
-
-#: Chunks that change a call without beginning it.
-_CALL_UPDATES = (
-    c.ToolApprovalResponse,
-    c.ToolOutputAvailable,
-    c.ToolOutputError,
-    c.ToolOutputDenied,
-)
+logger: logging.Logger = logging.getLogger("usechat.run")
 
 
-def can_continue(taken: TakenOverTurn) -> bool:
-    """Whether the model may continue the run."""
-    return taken.earlier_takeovers < MAX_TAKEOVERS and taken.idle_seconds < MAX_IDLE_SECONDS
+class Takeovers:
+    """Takes runs over. One per event loop."""
 
+    def __init__(
+        self,
+        runs: RunSet,
+        coordinator: Coordinator,
+        responder: Callable[[Turn], Awaitable[Responder]],
+        read_turn: Callable[[bytes], Turn],
+    ) -> None:
+        """Create it; nothing is looked for here.
 
-def turn_of(
-    taken: TakenOverTurn, former: FormerLog | None, read_turn: Callable[[bytes], Turn]
-) -> Turn:
-    """Return the turn with its history.
+        Args:
+            runs: The runs of this process.
+            coordinator: The runs of all processes.
+            responder: Returns the responder of a run that is taken over.
+            read_turn: Decodes what `Turn.to_json` returned.
+        """
+        self._runs = runs
+        self._coordinator = coordinator
+        self._responder = responder
+        self._read_turn = read_turn
+        #: takeovers under way, by run
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    Raises:
-        Exception: The request is of another release, or does not fit the app's model any more.
-    """
-    if taken.request is None:
-        if former is None:
-            raise LookupError("a former release began the turn and has published nothing")
-        return read_turn(former.turn)
-    turn = read_turn(taken.request.encode())
-    return replace(turn, messages=[*taken.history, *turn.messages])
+    def start(self, orphan: Orphan) -> None:
+        """Take over a run that the store has found, in a task of its own. Idempotent."""
+        if orphan.run_id not in self._tasks and not self._runs.draining:
+            task = asyncio.create_task(self._take_over_stored(orphan))
+            self._tasks[orphan.run_id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(orphan.run_id, None))
 
-
-def has_all_of(former: FormerLog, taken: TakenOverTurn) -> bool:
-    """Whether a published log has everything that was stored."""
-    if taken.log_id is None or taken.log_position is None:
-        return True
-    is_same = former.log_id == taken.log_id
-    return is_same and former.log.end_position >= parse_position(taken.log_position)
-
-
-def stored_log(turn: Turn, message: UIMessage | None, begun_calls: Collection[str] | None) -> Log:
-    """Return a log of the stored message; None: it has no words yet.
-
-    The step in progress is left out and starts again, unless one of its calls has begun or has a
-    result.
-    """
-    log = Log(turn.continued)
-    message = message or UIMessage(id=turn.message_id, role="assistant", parts=[])
-    log.append(list(_chunks(turn, message, begun_calls or ())))
-    return log
-
-
-def _chunks(turn: Turn, message: UIMessage, begun_calls: Collection[str]) -> Iterator[Chunk]:
-    continued = turn.continued
-    yield c.Start(message_id=message.id, message_metadata=message.metadata)
-    parts = message.parts
-    if continued is not None:
-        count = len(continued.parts)
-        for before, after in zip(continued.parts, parts[:count], strict=False):
-            if before != after:
-                yield from _update_chunks(after)
-        parts = parts[count:]
-    if not _keeps_last_step(parts, begun_calls):
-        parts = parts[: _last_step(parts)]
-    chunks = replay_chunks(UIMessage(id="", role="assistant", parts=parts), NEWEST_CLIENT_VERSION)
-    if chunks and isinstance(chunks[-1], c.FinishStep) and _has_calls(parts[_last_step(parts) :]):
-        del chunks[-1]  # its calls are continued
-    yield from chunks[1:]
-
-
-def _update_chunks(part: Part) -> Iterator[Chunk]:
-    """Yield what changed a part of the continued message to this one."""
-    if isinstance(part, DataPart):
-        yield c.Data(name=part.name, id=part.id, data=part.data, extra=part.extra)
-    if isinstance(part, ToolPart):
-        chunks = replay_chunks(
-            UIMessage(id="", role="assistant", parts=[part]), NEWEST_CLIENT_VERSION
+    async def take_over(self, orphan: OrphanedRun) -> None:
+        """Continue a run that the coordinator has found, or give its log an end."""
+        if orphan.end is not None:
+            await self._end_log(orphan, orphan.end)
+            return
+        await self._continue(
+            orphan.turn, orphan.lease, Takeover(orphan.log), can_continue=orphan.can_continue
         )
-        yield from (chunk for chunk in chunks if isinstance(chunk, _CALL_UPDATES))
 
+    async def take_over_former(self, turns: Sequence[OpenTurn]) -> None:
+        """Take over, or end, turns that a release without process leases left open."""
+        for turn in turns:
+            run = await self._coordinator.get(ChatKey(turn.user, turn.chat_id))
+            if run is not None and run.run_id == turn.run_id:
+                self.start(Orphan(turn.user, turn.chat_id, turn.run_id, turn.epoch))
+            elif self._runs.config.store is not None:
+                logger.warning("run %s: its process is gone, interrupted", turn.run_id)
+                await self._runs.config.store.interrupt([turn.run_id])
 
-def _keeps_last_step(parts: list[Part], begun_calls: Collection[str]) -> bool:
-    return any(
-        isinstance(part, ToolPart)
-        and not part.provider_executed
-        and has_been_run(part, begun_calls)
-        for part in parts[_last_step(parts) :]
-    )
+    async def aclose(self) -> None:
+        """Cancel the takeovers that are under way."""
+        await cancel(self._tasks.values())
 
+    async def _take_over_stored(self, orphan: Orphan) -> None:
+        """Take a run over, as the store has it."""
+        store, checkpoints = self._runs.config.store, self._runs.checkpoints
+        assert store is not None and checkpoints is not None  # noqa: S101, PT018
+        key = ChatKey(orphan.user, orphan.chat_id)
+        lease = await self._coordinator.adopt(key, orphan.run_id)
+        if lease is None:
+            return  # later, or by another process
+        try:
+            sent_at = checkpoints.now()
+            taken = await store.ownership.take_over(orphan)
+            if taken is None:
+                await lease.release()
+                return
+            checkpoints.confirm_lease(sent_at)
+            lease.epoch, lease.request_digest = taken.epoch, taken.request_digest
+            former = await self._coordinator.former_log(key, orphan.run_id)
+            turn = turn_of(taken, former, self._read_turn)
+        except StoreUnavailable:
+            await lease.release()
+            return
+        except Exception:
+            # Probably begun by another release, or with another `body=`.
+            logger.exception("run %s: its process is gone, its turn cannot be read", orphan.run_id)
+            await store.interrupt([orphan.run_id])
+            await lease.release()
+            return
+        logger.warning("run %s: its process is gone, taken over", orphan.run_id)
+        log, lease.log_id, goes_on = restore(orphan.run_id, turn, taken, former)
+        await self._continue(turn, lease, Takeover(log, taken.begun_calls), can_continue=goes_on)
 
-def _has_calls(step: list[Part]) -> bool:
-    return any(isinstance(part, ToolPart) and not part.provider_executed for part in step)
+    async def _continue(
+        self, turn: Turn, lease: Lease, takeover: Takeover, *, can_continue: bool
+    ) -> None:
+        responder: Responder
+        try:
+            responder = await self._responder(turn)
+        except Exception as error:
+            responder = FailingResponder(error)
+        metrics.record(TAKEOVERS)
+        run = self._runs.create(turn, responder, lease, takeover)
+        run.keep_for_readers()
+        if self._runs.draining or not can_continue:
+            run.interrupt()
+        await run.start()
 
-
-def _last_step(parts: list[Part]) -> int:
-    """Return the index of the last `step-start`; 0 without one."""
-    starts = [index for index, part in enumerate(parts) if isinstance(part, StepStartPart)]
-    return starts[-1] if starts else 0
+    async def _end_log(self, orphan: OrphanedRun, end: RunEnd) -> None:
+        """Give a log its end whose run has ended, before its process could publish that."""
+        run = self._runs.create(
+            orphan.turn,
+            FailingResponder(ServiceUnavailable(RESTARTING)),
+            orphan.lease,
+            Takeover(orphan.log),
+            config=RunConfig(),  # its message is stored, and its hooks were called
+        )
+        position = None if end.log_position is None else parse_position(end.log_position)
+        is_whole = position is not None and orphan.log.end_position >= position
+        run.end_as(end.outcome if is_whole else None)
+        await run.start()

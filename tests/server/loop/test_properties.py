@@ -219,7 +219,7 @@ async def run_turn(chat: AgentChat, turn: Turn, event: tuple[int, str]) -> UIMes
     ended_by_itself, _ = await asyncio.wait([responder], timeout=0.01)
     await asyncio.wait_for(chat.runs.drain(0), LONG)
     await asyncio.wait_for(responder, LONG)
-    chat.runs.draining = False
+    chat.runs._runs.draining = False
 
     chunks = await read_all(run.log.reader(NEWEST_CLIENT_VERSION))
     check_log(turn, chunks)

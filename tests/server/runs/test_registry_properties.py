@@ -328,5 +328,5 @@ def test_every_turn_is_one_run_and_every_reader_has_the_whole_message(
         check(world)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    with patch("usechat_server.runs.registry.BUSY_SECONDS", 0.005):
+    with patch("usechat_server.runs.busy_chats.BUSY_SECONDS", 0.005):
         asyncio.run(main())
