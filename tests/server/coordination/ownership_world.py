@@ -41,6 +41,8 @@ from tests.harness.stores import chat_request, user_message
 
 __all__ = ["Process", "World"]
 
+#: Transactions after which nothing but such requests goes on.
+_MANY = 16
 BEFORE, AFTER = ["one ", "two ", "three "], ["four ", "five "]
 
 
@@ -87,13 +89,11 @@ class World:
 
     async def settle(self) -> None:
         """Wait until nothing goes on any more that does not wait for the test."""
-        quiet = rounds = 0
-        while (
-            quiet < 4 and rounds < 40
-        ):  # a request that waits looks into the store again and again
+        quiet, last = 0, self.transactions + _MANY
+        # A request that waits looks into the store again and again.
+        while quiet < 4 and self.transactions < last:
             await asyncio.sleep(0.001)
             quiet = 0 if any(process.writing for process in self.processes) else quiet + 1
-            rounds += 1
 
     async def tick(self, seconds: float = 0.0) -> None:
         """Let time pass, then let every process tick that is not suspended."""
