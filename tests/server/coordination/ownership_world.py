@@ -1,15 +1,14 @@
 """Processes over one store, whose clock, faults and progress a test plays step by step.
 
-Each process is a `Runs` with a store of its own on the same SQLite file. Redis is a place where
-they publish copies of their logs, and which may be emptied.
+Each process is a `Runs` with a store of its own on the same database. Redis is a place where they
+publish copies of their logs, and which may be emptied.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 from unittest import mock
 
@@ -17,18 +16,19 @@ from ui_message_stream.chunks import Chunk, TextDelta, TextEnd, TextStart
 from ui_message_stream.messages import TextPart, ToolPart, UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server import Agent
+from usechat_server.compose import ChatHandler
 from usechat_server.coordination.base import ChatKey
 from usechat_server.coordination.lease import Lease
 from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.coordination.orphans import FormerLog
 from usechat_server.errors import ChatError, StoreUnavailable
-from usechat_server.loop.loop import AgentLoop
 from usechat_server.providers.base import ModelCall, StepResult
 from usechat_server.results import Usage
 from usechat_server.run_log.log import Log
 from usechat_server.runs import RunConfig, Runs, persistence, registry, run
 from usechat_server.runs.checkpoints import Checkpoints
 from usechat_server.runs.responder import Responder
+from usechat_server.runs.responder_factory import ResponderFactory
 from usechat_server.runs.run import Run
 from usechat_server.store import schema
 from usechat_server.store.sql import SqlChatStore
@@ -49,8 +49,12 @@ BEFORE, AFTER = ["one ", "two ", "three "], ["four ", "five "]
 class World:
     """The store, the time, what the tools did, and the processes."""
 
-    def __init__(self, folder: Path) -> None:
-        self.url = f"sqlite:///{folder}/chats.db"
+    def __init__(
+        self, url: str, *, handler: Callable[[Process], ChatHandler] | None = None
+    ) -> None:
+        self.url = url
+        #: creates what responds, instead of an agent
+        self.handler = handler
         self.time = 1_000_000.0
         #: chat and question → how often its tool ran
         self.charges: Counter[str] = Counter()
@@ -155,10 +159,14 @@ class Process:
             return "charged"
 
         self.agent = Agent(Model(self), tools=[charge], metadata=None)
+        handler = None if world.handler is None else world.handler(self)
+        self.responders = ResponderFactory(
+            self.store.approvals, agent=None if handler else self.agent, handler=handler
+        )
         self.runs = Runs(
             RunConfig(idle_timeout=LONG, store=self.store),
             coordinator=lambda _: Coordinator(world),
-            responder=self._respond,
+            responder=self.responders.for_takeover,
             clock=lambda: world.time,
         )
 
@@ -196,7 +204,7 @@ class Process:
             lease.epoch = await self.store.begin(
                 turn, run_id=lease.run_id, epoch=lease.epoch, request_digest=message_id
             )
-            return turn, await self._respond(turn)
+            return turn, await self.responders.for_request(turn, in_thread=False)
 
         async def send() -> None:
             try:
@@ -262,9 +270,6 @@ class Process:
                     data += piece
                 ends.append((chunks_of(data)[-1], log.message()))
         return ends
-
-    async def _respond(self, turn: Turn) -> Responder:
-        return AgentLoop(self.agent.spec, None, self.store.approvals)
 
     async def _access(self, *arguments: Any, **options: Any) -> Any:
         """Access the store, as far as the state of this process allows."""

@@ -6,14 +6,20 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from ui_message_stream.chunks import Error
 from ui_message_stream.messages import TextPart
 
+from tests.harness.postgres import PostgresServer
 from tests.server.coordination.ownership_world import AFTER, BEFORE, Process, World
 
 #: One takes about a second.
@@ -25,11 +31,11 @@ numbers = st.integers(0, 1)
 class Ownership(RuleBasedStateMachine):
     """Two processes and two chats."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str | None = None) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.runner = asyncio.Runner()
-        self.world = World(Path(self.folder.name))
+        self.world = World(url or f"sqlite:///{self.folder.name}/chats.db")
         self.questions = 0
         #: everything that was ever a process, with what its readers were shown
         self.all: list[Process] = []
@@ -147,3 +153,15 @@ class Ownership(RuleBasedStateMachine):
 
 TestOwnership = Ownership.TestCase
 TestOwnership.settings = settings(max_examples=EXAMPLES, stateful_step_count=20)
+
+
+def test_ownership_in_postgresql(postgres: PostgresServer) -> None:
+    """Its transactions run at the same time and lock rows; those of SQLite run one by one."""
+
+    class InPostgresql(Ownership):
+        def __init__(self) -> None:
+            super().__init__(postgres.database())
+
+    run_state_machine_as_test(
+        InPostgresql, settings=settings(max_examples=EXAMPLES // 2, stateful_step_count=20)
+    )

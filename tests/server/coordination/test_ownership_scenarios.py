@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ui_message_stream.chunks import Error, Finish
+from usechat_server import StreamWriter, Turn
+from usechat_server.compose import ChatHandler
 
-from tests.server.coordination.ownership_world import World
+from tests.server.coordination.ownership_world import BEFORE, Process, World
 
 #: Pieces of the model's first response: three of text, and the call.
 FIRST = 4
@@ -17,8 +20,8 @@ WHOLE = ["one two three ", "four five "]
 
 
 @asynccontextmanager
-async def open_world(folder: Path) -> AsyncIterator[World]:
-    world = World(folder)
+async def open_world(folder: Path, **options: Any) -> AsyncIterator[World]:
+    world = World(f"sqlite:///{folder}/chats.db", **options)
     await world.open()
     try:
         yield world
@@ -164,3 +167,50 @@ async def test_a_run_that_is_left_for_long_is_only_ended(tmp_path: Path) -> None
         _, outcomes = await world.stored("c")
         assert outcomes == ["interrupted"]
         assert b.agent.spec.model.calls == 0  # type: ignore[attr-defined]
+
+
+def write_pieces(process: Process) -> ChatHandler:
+    async def handler(turn: Turn, stream: StreamWriter) -> None:
+        for text in BEFORE:
+            await process.step()
+            stream.text(text)
+
+    return handler
+
+
+@pytest.mark.parametrize("has_redis", [True, False])
+@pytest.mark.parametrize("pieces", [0, 2])
+async def test_a_handler_is_not_continued(tmp_path: Path, has_redis: bool, pieces: int) -> None:
+    """What it has written stays, with an error after it, and the chat goes on."""
+    async with open_world(tmp_path, handler=write_pieces) as world:
+        a, b = world.processes
+        await a.post("c")
+        await world.tick(1)
+        await a.advance(pieces)
+        await a.checkpoints.tick()
+        a.publish()
+        if not has_redis:
+            world.empty_redis()
+        a.crash()
+        await b.resume("c")
+        await world.pass_time(12)
+        [(end, _)] = b.shown_ends("c")
+        assert isinstance(end, Error)
+        assert "".join(await texts(world)) == "".join(BEFORE[:pieces])
+        await b.post("c", "u2")
+        await b.advance(len(BEFORE))
+        _, outcomes = await world.stored("c")
+        assert (await texts(world), outcomes) == (["".join(BEFORE)], ["failed", "finished"])
+
+
+async def test_the_run_of_a_chat_that_was_deleted_elsewhere_ends(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        a, _ = world.processes
+        await a.post("c")
+        await a.advance(2)
+        assert await world.observer.delete(None, "c")
+        await world.tick(1)
+        [(end, _)] = a.shown_ends("c")
+        assert isinstance(end, Error)
+        assert not a.runs.active_runs
+        assert await world.observer.get(None, "c") is None
