@@ -21,6 +21,7 @@ from tests.clients.scenario import (
     wait_for_text,
 )
 from tests.clients.scenarios.replies import HALF, USED, cut_reply, reply, tool_result
+from tests.clients.scenarios.stopping import stop_and_go_on
 from tests.harness.fake_provider import text, thinking
 
 __all__ = ["CONTROL"]
@@ -53,16 +54,7 @@ HISTORY: list[dict[str, Any]] = [
 ]
 
 CONTROL = [
-    Scenario(
-        name="stop, then continue",
-        replies=[cut_reply(text("Hel"), then="hang"), reply(text("Fine"))],
-        actions=[start("Hi"), wait_for_text("Hel"), stop, send("Go on")],
-        requests=2,
-        roles=["user", "assistant"] * 2,
-        parts=[STEP, text_part("Fine")],
-        provider_turns=[None, [user_turn("Hi"), model_turn("Hel"), user_turn("Go on")]],
-        closed_requests=[0],
-    ),
+    stop_and_go_on("stop, then continue"),
     Scenario(
         name="stop keeps the received text",
         replies=[cut_reply(text("Hel"), then="hang")],

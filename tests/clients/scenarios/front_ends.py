@@ -22,7 +22,6 @@ from tests.clients.scenario import (
     reload,
     send,
     start,
-    stop,
     stop_by_delete,
     text_part,
     tool_part,
@@ -35,12 +34,12 @@ from tests.clients.scenarios.replies import (
     PARIS,
     SUNNY,
     WEATHER,
-    cut_reply,
     file,
     reply,
     tool_call_reply,
     tool_result,
 )
+from tests.clients.scenarios.stopping import stop_and_go_on
 from tests.harness.fake_provider import text, tool_use
 
 __all__ = ["FRONT_ENDS"]
@@ -121,32 +120,16 @@ FRONT_ENDS = [
         ],
         requests=2,
     ),
-    unmodified(
-        CHAT_UI,
-        name="stop without a request, then go on",
-        replies=[cut_reply(text("Hel"), then="hang"), reply(text("Fine"))],
-        actions=[start("Hi"), wait_for_text("Hel"), stop, send("Go on")],
-        requests=2,
-        roles=["user", "assistant"] * 2,
-        parts=[STEP, text_part("Fine")],
-        provider_turns=[None, [user_turn("Hi"), model_turn("Hel"), user_turn("Go on")]],
-        closed_requests=[0],
+    stop_and_go_on(
+        "stop without a request, then go on", app="stored", unmodified=True, front_end=CHAT_UI
     ),
-    unmodified(
-        NEWEST_MESSAGE,
-        name="stop by DELETE, then go on",
-        replies=[cut_reply(text("Hel"), then="hang"), reply(text("Fine"))],
-        actions=[
-            start("Hi", metadata=CREATED),
-            wait_for_text("Hel"),
-            stop_by_delete,
-            send("Go on", metadata=CREATED),
-        ],
-        requests=2,
-        roles=["user", "assistant"] * 2,
-        parts=[STEP, text_part("Fine")],
-        provider_turns=[None, [user_turn("Hi"), model_turn("Hel"), user_turn("Go on")]],
-        closed_requests=[0],
+    stop_and_go_on(
+        "stop by DELETE, then go on",
+        stop=stop_by_delete,
+        metadata=CREATED,
+        app="stored",
+        unmodified=True,
+        front_end=NEWEST_MESSAGE,
     ),
     # With what its schema requires at the start, a page takes further metadata.
     unmodified(

@@ -26,6 +26,7 @@ from tests.clients.scenario import (
     wait_for_text,
 )
 from tests.clients.scenarios.replies import PARIS, cut_reply, reply, tool_call_reply, tool_result
+from tests.clients.scenarios.stopping import stop_and_go_on
 from tests.harness.fake_provider import text, tool_use
 
 __all__ = ["LEAVING"]
@@ -42,16 +43,7 @@ def stored(**fields: Any) -> Scenario:
 
 
 LEAVING = [
-    stored(
-        name="stop, then send, with a store",
-        replies=[cut_reply(text("Hel"), then="hang"), reply(text("Fine"))],
-        actions=[start("Hi"), wait_for_text("Hel"), stop, send("Go on")],
-        requests=2,
-        roles=["user", "assistant"] * 2,
-        parts=[STEP, text_part("Fine")],
-        provider_turns=[None, [user_turn("Hi"), model_turn("Hel"), user_turn("Go on")]],
-        closed_requests=[0],
-    ),
+    stop_and_go_on("stop, then send, with a store", app="stored", unmodified=True),
     stored(
         name="stop while a tool runs, then send",
         replies=[WAIT, reply(text("Fine"))],
