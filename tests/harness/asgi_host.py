@@ -39,6 +39,8 @@ class AsgiHost:
         #: while it is cleared, the client does not read and `send` waits
         self.reading = asyncio.Event()
         self.reading.set()
+        #: set once a `send` waits for the client
+        self.is_blocked = asyncio.Event()
         self._app = app
         self._reports_disconnect = reports_disconnect
         self._raises_on_send = raises_on_send
@@ -110,6 +112,8 @@ class AsgiHost:
         assert not self.complete, "a write after the response ended"
         self._sending = True
         try:
+            if not self.reading.is_set():
+                self.is_blocked.set()
             await self.reading.wait()
             if self._disconnected.is_set():
                 if self._raises_on_send:

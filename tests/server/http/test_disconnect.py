@@ -82,7 +82,7 @@ async def test_nothing_runs_for_a_client_that_left_before() -> None:
 
 
 async def test_a_disconnect_that_is_noticed_twice_cancels_once() -> None:
-    began_to_save, saved = asyncio.Event(), asyncio.Event()
+    began_to_save, may_save, saved = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def saves() -> AsyncIterator[Chunk]:
         try:
@@ -92,7 +92,7 @@ async def test_a_disconnect_that_is_noticed_twice_cancels_once() -> None:
                 yield TextDelta(id="0", delta="x")
         finally:
             began_to_save.set()
-            await asyncio.sleep(0.02)
+            await may_save.wait()
             saved.set()
 
     host = AsgiHost(UIMessageStreamResponse(saves()), raises_on_send=True)
@@ -101,6 +101,9 @@ async def test_a_disconnect_that_is_noticed_twice_cancels_once() -> None:
     host.disconnect(noticed=False)
     await asyncio.wait_for(began_to_save.wait(), LONG)
     host.notice_disconnect()
+    for _ in range(10):
+        await asyncio.sleep(0)  # the app could cancel it again now
+    may_save.set()
     await asyncio.wait_for(responder, LONG)
     assert saved.is_set()
 

@@ -75,20 +75,23 @@ async def test_a_stream_without_silence_gets_no_comments() -> None:
 
 
 async def test_a_chunk_waits_for_the_comment_that_is_being_written() -> None:
-    proceed = asyncio.Event()
+    proceed, proceeded = asyncio.Event(), asyncio.Event()
 
     async def slow() -> AsyncIterator[Chunk]:
         yield TextStart(id="0")
         await proceed.wait()
+        proceeded.set()
         yield TextDelta(id="0", delta="x")
 
     host = AsgiHost(UIMessageStreamResponse(slow(), keep_alive=0.01))
     responder = host.request()
     await host.wait_for_body(lambda body: b"text-start" in body)
     host.reading.clear()
-    await asyncio.sleep(0.05)  # a comment is under way now
+    await asyncio.wait_for(host.is_blocked.wait(), LONG)  # by a comment
     proceed.set()
-    await asyncio.sleep(0.01)
+    await asyncio.wait_for(proceeded.wait(), LONG)
+    for _ in range(10):
+        await asyncio.sleep(0)  # the delta could be written now
     host.reading.set()  # the host checks that no two writes overlap
     await asyncio.wait_for(responder, LONG)
     assert isinstance(host.chunks[-1], Finish)

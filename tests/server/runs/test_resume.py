@@ -168,15 +168,21 @@ def test_a_run_without_clients_times_out_and_can_still_be_read() -> None:
 
 async def test_a_reader_that_reconnects_in_time_cancels_the_countdown() -> None:
     timed_out = asyncio.Event()
-    timer = IdleTimer(0.05, timed_out.set)
+    timer = IdleTimer(0.01, timed_out.set)
+
+    async def wait_for_a_later_timer() -> None:
+        ended = asyncio.Event()
+        IdleTimer(0.01, ended.set).set_remote_readers(0)
+        await asyncio.wait_for(ended.wait(), DEADLINE)
+
     timer.add_reader()
     for _ in range(3):
         timer.remove_reader()
         timer.add_reader()
-        await asyncio.sleep(0.06)
+        await wait_for_a_later_timer()
     timer.set_remote_readers(1)
     timer.remove_reader()
-    await asyncio.sleep(0.06)
+    await wait_for_a_later_timer()
     assert not timed_out.is_set()
     timer.set_remote_readers(0)
     await asyncio.wait_for(timed_out.wait(), DEADLINE)
@@ -267,6 +273,7 @@ async def test_an_undelivered_end_is_dropped_after_a_while(monkeypatch: pytest.M
     responder.may_finish.set()
     await asyncio.wait_for(runs.drain(LONG), LONG)
     assert await runs.coordinator.get(KEY) is not None
-    await asyncio.sleep(0.1)
-    assert await runs.coordinator.get(KEY) is None
+    async with asyncio.timeout(LONG):
+        while await runs.coordinator.get(KEY) is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     await runs.aclose()
