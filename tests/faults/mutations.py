@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from usechat_server.coordination.ownership import Renewal
 from usechat_server.coordination.redis import scripts
 from usechat_server.runs.persistence import Persistence
 from usechat_server.runs.registry import Runs
 from usechat_server.store import writes
-from usechat_server.store.base import Renewal
 from usechat_server.store.ownership import SqlOwnership
 
 __all__ = ["MUTATIONS", "apply"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from usechat_server.coordination.lease import Lease
-from usechat_server.results import Outcome
+from usechat_server.coordination.ownership import RunEnd
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
 
-__all__ = ["FindEnd", "FormerLog", "OrphanedRun", "RunEnd", "TakeOver"]
+__all__ = ["FindEnd", "FormerLog", "OrphanedRun", "TakeOver"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +27,6 @@ class FormerLog:
     has_failed: bool
     #: whether a client has asked to stop the run
     is_stop_requested: bool
-
-
-class RunEnd(NamedTuple):
-    """How a run ended, according to the store."""
-
-    #: None: its chat was deleted
-    outcome: Outcome | None
-    #: up to where its process had written the log; None: it did not say
-    log_position: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from time import monotonic
 from typing import Protocol
 
 from usechat_server.aio import cancel
+from usechat_server.coordination.ownership import LEASE, Orphan, Ownership, Progress, Renewal
 from usechat_server.errors import StoreUnavailable
-from usechat_server.store.base import LEASE, Orphan, Ownership, Progress, Renewal
 
 __all__ = ["CHECKPOINT_SECONDS", "Checkpoints", "StoredRun"]
 

@@ -11,12 +11,13 @@ from time import monotonic
 from ui_message_stream.messages import UIMessage
 
 from usechat_server.aio import backoff
+from usechat_server.coordination.ownership import Progress
 from usechat_server.errors import StoreUnavailable
 from usechat_server.results import Outcome, Step
 from usechat_server.run_log.log import Log
 from usechat_server.run_log.position import Position, parse_position, position_id
 from usechat_server.runs.checkpoints import Checkpoints
-from usechat_server.store.base import ChatStore, Progress
+from usechat_server.store.base import ChatStore
 from usechat_server.turn import Turn
 
 __all__ = ["Persistence"]

@@ -14,6 +14,7 @@ from usechat_server.coordination.base import ChatKey, Coordinator
 from usechat_server.coordination.lease import Lease
 from usechat_server.coordination.local import LocalCoordinator
 from usechat_server.coordination.orphans import OrphanedRun, TakeOver
+from usechat_server.coordination.ownership import LEASE, Orphan, Owner
 from usechat_server.coordination.stop import concerns
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.coordination.unshared import UnsharedLease
@@ -25,7 +26,7 @@ from usechat_server.runs.responder import Responder, refuse_takeover
 from usechat_server.runs.run import Run
 from usechat_server.runs.run_set import RunSet
 from usechat_server.runs.takeover import Takeovers
-from usechat_server.store.base import LEASE, ChatBusy, OpenTurn, Orphan, Owner
+from usechat_server.store.base import ChatBusy, OpenTurn
 from usechat_server.telemetry import metrics
 from usechat_server.telemetry.instruments import JOINS, RESUMES, STOPS
 from usechat_server.turn import Turn

@@ -13,10 +13,10 @@ from ui_message_stream.replay import replay_chunks
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 
 from usechat_server.coordination.orphans import FormerLog
+from usechat_server.coordination.ownership import TakenOverTurn
 from usechat_server.loop.run_writer import has_been_run
 from usechat_server.run_log.log import Log
 from usechat_server.run_log.position import parse_position
-from usechat_server.store.base import TakenOverTurn
 from usechat_server.turn import Turn
 
 __all__ = ["RestoredRun", "restore", "turn_of"]

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from usechat_server.aio import cancel
 from usechat_server.coordination.base import ChatKey, Coordinator
 from usechat_server.coordination.lease import Lease
-from usechat_server.coordination.orphans import OrphanedRun, RunEnd
+from usechat_server.coordination.orphans import OrphanedRun
+from usechat_server.coordination.ownership import Orphan, RunEnd
 from usechat_server.errors import RESTARTING, ServiceUnavailable, StoreUnavailable
 from usechat_server.loop.run_writer import Takeover
 from usechat_server.run_log.position import parse_position
@@ -17,7 +18,7 @@ from usechat_server.runs.config import RunConfig
 from usechat_server.runs.responder import FailingResponder, Responder
 from usechat_server.runs.restored_log import restore, turn_of
 from usechat_server.runs.run_set import RunSet
-from usechat_server.store.base import OpenTurn, Orphan
+from usechat_server.store.base import OpenTurn
 from usechat_server.telemetry import metrics
 from usechat_server.telemetry.instruments import TAKEOVERS
 from usechat_server.turn import Turn

@@ -8,14 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from usechat_server.errors import StoreUnavailable
-from usechat_server.store.base import (
-    Branch,
-    Chat,
-    ChatPage,
-    ChatStore,
-    StoredChat,
-    StoredTurn,
-)
+from usechat_server.store.base import Branch, Chat, ChatPage, ChatStore, StoredChat, StoredTurn
 
 if TYPE_CHECKING:
     from usechat_server.store.sql import SqlChatStore

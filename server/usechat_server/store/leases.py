@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, bindparam, cast, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from usechat_server.coordination.ownership import LEASE, Orphan, Owner
 from usechat_server.store import rows
-from usechat_server.store.base import LEASE, Orphan, Owner
 from usechat_server.store.tables import chats, processes, turns
 
 __all__ = ["Leases"]

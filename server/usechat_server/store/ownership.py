@@ -13,10 +13,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from ui_message_stream.messages import UIMessage
 
-from usechat_server.coordination.orphans import RunEnd
+from usechat_server.coordination.ownership import (
+    Orphan,
+    Owner,
+    Progress,
+    Renewal,
+    RunEnd,
+    TakenOverTurn,
+)
 from usechat_server.run_log.position import parse_position
 from usechat_server.store import rows, writes
-from usechat_server.store.base import Orphan, Owner, Progress, Renewal, TakenOverTurn
 from usechat_server.store.database import Database
 from usechat_server.store.leases import Leases
 from usechat_server.store.rows import Contents

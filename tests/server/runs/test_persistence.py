@@ -14,13 +14,13 @@ from ui_message_stream.chunks import FinishStep, StartStep, TextDelta, TextEnd, 
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, create_app
+from usechat_server.coordination.ownership import Orphan, Progress, Renewal
 from usechat_server.errors import StoreUnavailable
 from usechat_server.providers.base import StepResult
 from usechat_server.results import Outcome, Step
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs import persistence as persistence_module
 from usechat_server.runs import run as run_module
-from usechat_server.store.base import Orphan, Progress, Renewal
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost

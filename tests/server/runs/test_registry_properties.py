@@ -30,6 +30,7 @@ from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
 from usechat_server.coordination.base import ChatKey
 from usechat_server.coordination.lease import Lease
+from usechat_server.coordination.ownership import Orphan, Progress, Renewal
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.errors import ChatError
 from usechat_server.http.run_response import run_response
@@ -39,7 +40,6 @@ from usechat_server.results import Outcome, RunResult, Step, Usage
 from usechat_server.run_log.encoding import ui_message_stream
 from usechat_server.runs import Hooks, RunConfig, Runs
 from usechat_server.runs.responder import Responder
-from usechat_server.store.base import Orphan, Progress, Renewal
 from usechat_server.turn import Turn
 
 from tests.harness.asgi_host import LONG, AsgiHost

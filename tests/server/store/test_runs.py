@@ -7,8 +7,9 @@ import asyncio
 import pytest
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
+from usechat_server.coordination.ownership import Progress
 from usechat_server.results import Step, Usage
-from usechat_server.store.base import ChatBusy, ChatChanged, Progress
+from usechat_server.store.base import ChatBusy, ChatChanged
 from usechat_server.store.sql import SqlChatStore
 from usechat_server.turn import Turn
 

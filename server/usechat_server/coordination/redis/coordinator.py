@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from usechat_server.aio import cancel
 from usechat_server.coordination.base import ChatKey, RunState
-from usechat_server.coordination.orphans import FindEnd, FormerLog, OrphanedRun, RunEnd, TakeOver
+from usechat_server.coordination.orphans import FindEnd, FormerLog, OrphanedRun, TakeOver
+from usechat_server.coordination.ownership import RunEnd
 from usechat_server.coordination.redis.commands import RedisCommands
 from usechat_server.coordination.redis.connection import UNAVAILABLE
 from usechat_server.coordination.redis.heartbeat import Heartbeat
