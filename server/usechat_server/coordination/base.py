@@ -84,6 +84,8 @@ class RunState(NamedTuple):
 class Coordinator(Protocol):
     """Knows the runs of all processes. One per event loop."""
 
+    # Claiming a chat
+
     async def acquire(self, key: ChatKey, run_id: str, request_digest: str) -> Lease | None:
         """Claim a chat for a new run, atomically.
 
@@ -115,6 +117,8 @@ class Coordinator(Protocol):
         it, or it is unknown."""
         ...
 
+    # Finding, reading and stopping a run, in whichever process it is
+
     async def get(self, key: ChatKey) -> RunState | None:
         """Return the run that a client can still follow.
 
@@ -124,20 +128,20 @@ class Coordinator(Protocol):
         """
         ...
 
-    async def subscribe(self, key: ChatKey, run_id: str) -> LogSubscription | None:
-        """Wait until the log of a run begins, and read it; None if it was released, or is gone."""
-        ...
-
-    async def wait_until_free(self, key: ChatKey, run_id: str, seconds: float) -> bool:
-        """Wait until a run has freed its chat; False after so many seconds."""
-        ...
-
     async def active_run_ids(self, keys: Collection[ChatKey]) -> Mapping[ChatKey, str]:
         """Return the ids of the runs whose log has no end yet, by chat; other chats are left out.
 
         Args:
             keys: The chats to look at.
         """
+        ...
+
+    async def subscribe(self, key: ChatKey, run_id: str) -> LogSubscription | None:
+        """Wait until the log of a run begins, and read it; None if it was released, or is gone."""
+        ...
+
+    async def wait_until_free(self, key: ChatKey, run_id: str, seconds: float) -> bool:
+        """Wait until a run has freed its chat; False after so many seconds."""
         ...
 
     async def stop(
@@ -154,6 +158,8 @@ class Coordinator(Protocol):
             message_id: Stop only the run that writes this message, or responds to it.
         """
         ...
+
+    # What clients have received, and will ask for
 
     async def mark_acknowledged(self, key: ChatKey, run_id: str) -> None:
         """Record that a client has received the end of a run.
