@@ -26,7 +26,13 @@ from usechat_server.store.sql import SqlChatStore
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.harness.postgres import postgres_server
-from tests.harness.stores import assistant_message, begin_turn, open_store, user_message
+from tests.harness.stores import (
+    assistant_message,
+    begin_turn,
+    checkpoint,
+    open_store,
+    user_message,
+)
 
 _TEXT = {"type": "text", "text": "word " * 400}
 
@@ -91,7 +97,7 @@ async def _turn(store: SqlChatStore, chat_id: str) -> None:
     turn = await begin_turn(store, chat_id, chat_id=chat_id, message=user_message("u1"))
     message = UIMessage.from_object(assistant_message(turn.message_id, _TEXT))
     for _ in range(2):
-        await store.checkpoint(turn, message, run_id=chat_id)
+        await checkpoint(store, message, run_id=chat_id)
     await store.finish(turn, message, "finished", (), run_id=chat_id)
 
 

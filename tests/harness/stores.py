@@ -10,6 +10,7 @@ from typing import Any
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
 from usechat_server.chat_request import ChatRequest, parse_request
+from usechat_server.coordination.ownership import Progress
 from usechat_server.results import Outcome
 from usechat_server.store import schema
 from usechat_server.store.sql import SqlChatStore
@@ -19,6 +20,7 @@ __all__ = [
     "assistant_message",
     "begin_turn",
     "chat_request",
+    "checkpoint",
     "complete_turn",
     "describe_messages",
     "message_ids",
@@ -70,6 +72,15 @@ async def begin_turn(
     turn = await store.turn(chat_request(chat_id, **body), user_id, NEWEST_CLIENT_VERSION)
     await store.begin(turn, run_id=run_id)
     return turn
+
+
+async def checkpoint(
+    store: SqlChatStore, message: UIMessage, *, run_id: str, epoch: int = 0
+) -> bool:
+    """Store the message of a run so far. Return whether the process of the store owns the run."""
+    progress = Progress(run_id, epoch, message, log_id=run_id, log_position="1-0")
+    renewal = await store.ownership.renew([progress])
+    return (run_id, epoch) in renewal.owned
 
 
 async def complete_turn(

@@ -240,23 +240,6 @@ class ChatStore(Protocol):
         """
         ...
 
-    async def checkpoint(
-        self, turn: Turn, message: UIMessage, *, run_id: str, epoch: int = 0
-    ) -> bool:
-        """Store the assistant message so far.
-
-        Args:
-            turn: The turn, as `turn` returned it.
-            message: The assistant message, with all of its parts so far.
-            run_id: Id of the run.
-            epoch: Fencing token of the run's lease, as for `begin`.
-
-        Returns:
-            False if nothing was stored: the turn has ended, its chat was deleted, or the message
-            belongs to a newer run, or to a newer epoch of this one.
-        """
-        ...
-
     async def finish(
         self,
         turn: Turn,
@@ -282,7 +265,8 @@ class ChatStore(Protocol):
             log_position: Up to where the log was read.
 
         Returns:
-            False as for `checkpoint`.
+            False if nothing was stored: the chat was deleted, or the message belongs to a newer run
+            or to a newer epoch of this one.
         """
         ...
 

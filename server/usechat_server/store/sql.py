@@ -150,18 +150,6 @@ class SqlChatStore(ChatStore):
         except exc.IntegrityError:
             raise ChatChanged from None
 
-    async def checkpoint(
-        self, turn: Turn, message: UIMessage, *, run_id: str, epoch: int = 0
-    ) -> bool:
-        def transaction(connection: Connection) -> bool:
-            row = writes.lock_turn(connection, run_id)
-            if row is None or row.outcome is not None or epoch < row.epoch:
-                return False
-            written = writes.Written(row, message, rows.content(message))
-            return all(writes.save_progress(connection, [written], [{"epoch": epoch}]))
-
-        return await self.database.write(transaction)
-
     async def finish(
         self,
         turn: Turn,

@@ -26,6 +26,7 @@ from usechat_server.turn import Turn
 from tests.harness.stores import (
     assistant_message,
     chat_request,
+    checkpoint,
     open_store,
     tool_call,
     user_message,
@@ -197,9 +198,9 @@ class ChatMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.idle)
     @rule(parts=PARTS)
     def write(self, parts: Objects) -> None:
-        turn, run_id = self.running
+        _, run_id = self.running
         message = self.written(parts)
-        assert self.runner.run(self.store.checkpoint(turn, message, run_id=run_id))
+        assert self.runner.run(checkpoint(self.store, message, run_id=run_id))
 
     @precondition(lambda self: not self.idle)
     @rule(parts=PARTS, outcome=st.sampled_from(["finished", "waiting", "aborted", "failed"]))
@@ -231,7 +232,7 @@ class ChatMachine(RuleBasedStateMachine):
             assistant_message(turn.message_id, {"type": "text", "text": "Late"})
         )
         if outcome is None:
-            assert not self.runner.run(self.store.checkpoint(turn, message, run_id=run_id))
+            assert not self.runner.run(checkpoint(self.store, message, run_id=run_id))
         else:
             self.runner.run(self.store.finish(turn, message, outcome, (), run_id=run_id))
 

@@ -26,6 +26,7 @@ from tests.harness.stores import (
     assistant_message,
     begin_turn,
     chat_request,
+    checkpoint,
     complete_turn,
     describe_messages,
     message_ids,
@@ -71,7 +72,7 @@ async def test_writers_of_one_chat_wait_for_each_other(store: SqlChatStore, url:
             message = UIMessage.from_object(assistant_message(turn.message_id, tool_call("t1")))
             asking = ToolInputAvailable(tool_call_id="t1", tool_name="clock", input={})
             await asyncio.gather(
-                store.checkpoint(turn, message, run_id=f"r{number}"),
+                checkpoint(store, message, run_id=f"r{number}"),
                 other.approvals.request(turn, asking),
                 store.approvals.request(turn, asking),
                 other.rename(None, "c1", "Title"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from time import time
 
 import pytest
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.versions import NEWEST_CLIENT_VERSION
-from usechat_server.coordination.ownership import Progress
+from usechat_server.coordination.ownership import LEASE, Orphan, Progress
 from usechat_server.results import Step, Usage
 from usechat_server.store.base import ChatBusy, ChatChanged
 from usechat_server.store.sql import SqlChatStore
@@ -17,6 +18,7 @@ from tests.harness.stores import (
     assistant_message,
     begin_turn,
     chat_request,
+    checkpoint,
     complete_turn,
     describe_messages,
     message_ids,
@@ -38,7 +40,7 @@ async def test_a_running_response_is_readable_as_of_its_checkpoint(store: SqlCha
     assert stored is not None
     assert (stored.chat.active_run_id, stored.active_message_id) == ("r1", turn.message_id)
     for text in ("He", "Hello"):
-        assert await store.checkpoint(turn, partial(turn, text), run_id="r1")
+        assert await checkpoint(store, partial(turn, text), run_id="r1")
         assert (await describe_messages(store))[-1] == f"assistant: {text}"
     assert await store.finish(turn, partial(turn, "Hello!", "done"), "finished", (), run_id="r1")
     stored = await store.get(None, "c1")
@@ -53,7 +55,7 @@ async def test_a_turn_ends_once(store: SqlChatStore) -> None:
     assert await store.finish(turn, whole, "aborted", (), run_id="r1")
     # Again, as after a lost reply: it reports success and changes nothing.
     assert await store.finish(turn, partial(turn, "Other"), "failed", (), run_id="r1")
-    assert not await store.checkpoint(turn, partial(turn, "Late"), run_id="r1")
+    assert not await checkpoint(store, partial(turn, "Late"), run_id="r1")
     assert (await describe_messages(store))[-1] == "assistant: Whole"
     [stored] = await store.turns(None, "c1") or []
     assert stored.outcome == "aborted"
@@ -75,10 +77,10 @@ async def test_the_usage_of_each_model_call_is_stored(store: SqlChatStore) -> No
 
 async def test_a_late_write_of_an_older_run_changes_nothing(store: SqlChatStore) -> None:
     old = await begin_turn(store, "r1", message=user_message("u1"))
-    assert await store.checkpoint(old, partial(old, "Old"), run_id="r1")
+    assert await checkpoint(store, partial(old, "Old"), run_id="r1")
     new = await begin_turn(store, "r2", trigger="regenerate-message")
-    assert await store.checkpoint(new, partial(new, "New"), run_id="r2")
-    assert not await store.checkpoint(old, partial(old, "Late"), run_id="r1")
+    assert await checkpoint(store, partial(new, "New"), run_id="r2")
+    await checkpoint(store, partial(old, "Late"), run_id="r1")
     # Its end is known all the same, and the other one goes on.
     assert await store.finish(old, partial(old, "Late"), "aborted", (), run_id="r1")
     assert await describe_messages(store) == ["user: Hello", "assistant: New"]
@@ -90,21 +92,26 @@ async def test_a_late_write_of_an_older_run_changes_nothing(store: SqlChatStore)
 async def test_a_late_write_to_a_continued_message_changes_nothing(store: SqlChatStore) -> None:
     old = await begin_turn(store, "r1", message=user_message("u1"))
     waiting = UIMessage.from_object(assistant_message(old.message_id, tool_call("t1")))
-    assert await store.checkpoint(old, waiting, run_id="r1")
+    assert await checkpoint(store, waiting, run_id="r1")
     done = assistant_message(old.message_id, tool_call("t1", "output-available", output=1))
     await begin_turn(store, "r2", message=done)
-    assert not await store.checkpoint(old, waiting, run_id="r1")
+    await checkpoint(store, waiting, run_id="r1")
     assert (await describe_messages(store))[-1] == "assistant: output-available"
 
 
 @pytest.mark.parametrize("first", [0, 2**53 - 2], ids=["one process", "Redis"])
-async def test_a_run_that_was_taken_over_writes_no_more(store: SqlChatStore, first: int) -> None:
+async def test_a_run_that_was_taken_over_writes_no_more(
+    store: SqlChatStore, url: str, first: int
+) -> None:
     turn = await store.turn(chat_request(message=user_message("u1")), None, NEWEST_CLIENT_VERSION)
     await store.begin(turn, run_id="r1", epoch=first)
     one, two, end, late = (partial(turn, text) for text in ("One", "Two", "End", "Late"))
-    assert await store.checkpoint(turn, one, run_id="r1", epoch=first)
-    assert await store.checkpoint(turn, two, run_id="r1", epoch=first + 1)
-    assert not await store.checkpoint(turn, late, run_id="r1", epoch=first)
+    assert await checkpoint(store, one, run_id="r1", epoch=first)
+    other = SqlChatStore(url, clock=lambda: time() + 2 * LEASE)
+    assert await other.ownership.take_over(Orphan(None, "c1", "r1", first))
+    assert await checkpoint(other, two, run_id="r1", epoch=first + 1)
+    await other.aclose()
+    assert not await checkpoint(store, late, run_id="r1", epoch=first)
     assert not await store.finish(turn, late, "failed", (), run_id="r1", epoch=first)
     assert await store.finish(turn, end, "finished", (), run_id="r1", epoch=first + 1)
     assert not await store.finish(turn, late, "failed", (), run_id="r1", epoch=first)
@@ -114,7 +121,7 @@ async def test_a_run_that_was_taken_over_writes_no_more(store: SqlChatStore, fir
 async def test_a_run_writes_nothing_into_a_deleted_chat(store: SqlChatStore) -> None:
     turn = await begin_turn(store, "r1", message=user_message("u1"))
     assert await store.delete(None, "c1")
-    assert not await store.checkpoint(turn, partial(turn, "Late"), run_id="r1")
+    assert not await checkpoint(store, partial(turn, "Late"), run_id="r1")
     assert not await store.finish(turn, partial(turn, "Late"), "finished", (), run_id="r1")
     assert await store.get(None, "c1") is None
     await complete_turn(store, "r2", message=user_message("u1", "Anew"))
@@ -125,8 +132,8 @@ async def test_orphaned_turns_are_interrupted(store: SqlChatStore) -> None:
     cut = await begin_turn(store, "r1", chat_id="c1", message=user_message("u1"))
     half = tool_call("t2", "input-streaming", input={"zo": "n"}, rawInput='{"zo":"n')
     parts = [{"type": "text", "text": "Hel", "state": "streaming"}, half]
-    assert await store.checkpoint(
-        cut, UIMessage.from_object(assistant_message(cut.message_id, *parts)), run_id="r1"
+    assert await checkpoint(
+        store, UIMessage.from_object(assistant_message(cut.message_id, *parts)), run_id="r1"
     )
     await begin_turn(store, "r2", "ann", "c2", message=user_message("u2"))
     await begin_turn(store, "r3", chat_id="c3", message=user_message("u3"))
@@ -158,7 +165,7 @@ async def test_a_call_that_waits_for_the_client_still_waits_after_a_crash(
 ) -> None:
     cut = await begin_turn(store, "r1", message=user_message("u1"))
     waiting = UIMessage.from_object(assistant_message(cut.message_id, tool_call("t1")))
-    assert await store.checkpoint(cut, waiting, run_id="r1")
+    assert await checkpoint(store, waiting, run_id="r1")
     await store.interrupt(["r1"])
     done = assistant_message(cut.message_id, tool_call("t1", "output-available", output=1))
     turn = await begin_turn(store, "r2", message=done)
@@ -186,7 +193,7 @@ async def test_a_turn_does_not_begin_while_another_process_owns_the_chat(
     store: SqlChatStore, url: str
 ) -> None:
     running = await begin_turn(store, "r1", message=user_message("u1"))
-    assert await store.checkpoint(running, partial(running, "Ha"), run_id="r1")
+    assert await checkpoint(store, partial(running, "Ha"), run_id="r1")
     request = chat_request(message=user_message("u2"))
     async with open_store(url) as other:
         with pytest.raises(ChatBusy):
@@ -226,7 +233,7 @@ async def test_many_chats_are_written_concurrently(store: SqlChatStore, url: str
             run = f"{chat_id}-{number}"
             turn = await begin_turn(store, run, None, chat_id, message=user_message(f"u{number}"))
             for text in ("H", "Hi"):
-                assert await store.checkpoint(turn, partial(turn, text), run_id=run)
+                assert await checkpoint(store, partial(turn, text), run_id=run)
             assert await store.finish(turn, partial(turn, "Hi!"), "finished", (), run_id=run)
 
     async with open_store(url) as other:
@@ -240,11 +247,9 @@ async def test_many_chats_are_written_concurrently(store: SqlChatStore, url: str
 async def test_concurrent_checkpoints_store_one_message(store: SqlChatStore, url: str) -> None:
     turn = await begin_turn(store, "r1", message=user_message("u1"))
     async with open_store(url) as other:
-        saved = await asyncio.gather(
-            *((store, other)[n % 2].checkpoint(turn, partial(turn, "Hi"), run_id="r1")
-              for n in range(6))
-        )  # fmt: skip
-    assert all(saved)
+        await asyncio.gather(
+            *(checkpoint((store, other)[n % 2], partial(turn, "Hi"), run_id="r1") for n in range(6))
+        )
     assert await message_ids(store) == ["u1", turn.message_id]
 
 

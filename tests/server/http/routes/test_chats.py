@@ -26,6 +26,7 @@ from tests.harness.postgres import PostgresServer
 from tests.harness.stores import (
     assistant_message,
     begin_turn,
+    checkpoint,
     complete_turn,
     open_store,
     tool_call,
@@ -365,7 +366,7 @@ def test_a_response_that_a_process_left_is_continued_when_the_server_starts(
             partial = assistant_message(
                 turn.message_id, {"type": "text", "text": "Hel", "state": "streaming"}
             )
-            assert await store.checkpoint(turn, UIMessage.from_object(partial), run_id="r1")
+            assert await checkpoint(store, UIMessage.from_object(partial), run_id="r1")
 
     asyncio.run(run_and_crash())
     with LiveServer(chat_app(model, store_url)) as server:
