@@ -60,7 +60,14 @@ def turn_of(
     return replace(turn, messages=[*taken.history, *turn.messages])
 
 
-def restore(run_id: str, turn: Turn, taken: TakenOverTurn, former: FormerLog | None) -> RestoredRun:
+def restore(
+    run_id: str,
+    turn: Turn,
+    taken: TakenOverTurn,
+    former: FormerLog | None,
+    *,
+    has_responder: bool,
+) -> RestoredRun:
     """Return the published log if it has everything that was stored, else a log of what was stored.
 
     Args:
@@ -68,6 +75,7 @@ def restore(run_id: str, turn: Turn, taken: TakenOverTurn, former: FormerLog | N
         turn: Its turn, with its history.
         taken: The run, as the store has it.
         former: What its process has published, if that is known.
+        has_responder: Whether there is something that can respond to the turn.
     """
     message = taken.message or turn.continued
     can_continue = taken.earlier_takeovers < MAX_TAKEOVERS and taken.idle_seconds < MAX_IDLE_SECONDS
@@ -78,7 +86,9 @@ def restore(run_id: str, turn: Turn, taken: TakenOverTurn, former: FormerLog | N
         message = former.log.message()
     # Another id, since readers must not mix the two.
     log_id = f"{run_id}-{taken.epoch}"
-    return RestoredRun(_stored_log(turn, message, taken.begun_calls), log_id, can_continue)
+    repeats_step = can_continue and has_responder
+    log = _stored_log(turn, message, taken.begun_calls, repeats_step=repeats_step)
+    return RestoredRun(log, log_id, can_continue)
 
 
 def _has_all_of(former: FormerLog, taken: TakenOverTurn) -> bool:
@@ -89,19 +99,27 @@ def _has_all_of(former: FormerLog, taken: TakenOverTurn) -> bool:
     return is_same and former.log.end_position >= parse_position(taken.log_position)
 
 
-def _stored_log(turn: Turn, message: UIMessage | None, begun_calls: Collection[str] | None) -> Log:
+def _stored_log(
+    turn: Turn,
+    message: UIMessage | None,
+    begun_calls: Collection[str] | None,
+    *,
+    repeats_step: bool,
+) -> Log:
     """Return a log of the stored message; None: it has no words yet.
 
-    The step in progress is left out and starts again, unless one of its calls has begun or has a
-    result.
+    With `repeats_step`, the step in progress is left out and starts again, unless one of its calls
+    has begun or has a result.
     """
     log = Log(turn.continued)
     message = message or UIMessage(id=turn.message_id, role="assistant", parts=[])
-    log.append(list(_chunks(turn, message, begun_calls or ())))
+    log.append(list(_chunks(turn, message, begun_calls or (), repeats_step=repeats_step)))
     return log
 
 
-def _chunks(turn: Turn, message: UIMessage, begun_calls: Collection[str]) -> Iterator[Chunk]:
+def _chunks(
+    turn: Turn, message: UIMessage, begun_calls: Collection[str], *, repeats_step: bool
+) -> Iterator[Chunk]:
     continued = turn.continued
     yield c.Start(message_id=message.id, message_metadata=message.metadata)
     parts = message.parts
@@ -111,7 +129,7 @@ def _chunks(turn: Turn, message: UIMessage, begun_calls: Collection[str]) -> Ite
             if before != after:
                 yield from _update_chunks(after)
         parts = parts[count:]
-    if not _keeps_last_step(parts, begun_calls):
+    if repeats_step and not _has_run_calls(parts, begun_calls):
         parts = parts[: _last_step(parts)]
     chunks = replay_chunks(UIMessage(id="", role="assistant", parts=parts), NEWEST_CLIENT_VERSION)
     if chunks and isinstance(chunks[-1], c.FinishStep) and _has_calls(parts[_last_step(parts) :]):
@@ -130,7 +148,8 @@ def _update_chunks(part: Part) -> Iterator[Chunk]:
         yield from (chunk for chunk in chunks if isinstance(chunk, _CALL_UPDATES))
 
 
-def _keeps_last_step(parts: list[Part], begun_calls: Collection[str]) -> bool:
+def _has_run_calls(parts: list[Part], begun_calls: Collection[str]) -> bool:
+    """Whether a call of the last step has begun, or has a result."""
     return any(
         isinstance(part, ToolPart)
         and not part.provider_executed

@@ -65,8 +65,10 @@ class Takeovers:
         if orphan.end is not None:
             await self._end_log(orphan, orphan.end)
             return
+        turn, takeover = orphan.turn, Takeover(orphan.log)
+        responder = await self._create_responder(turn)
         await self._continue(
-            orphan.turn, orphan.lease, Takeover(orphan.log), can_continue=orphan.can_continue
+            turn, responder, orphan.lease, takeover, can_continue=orphan.can_continue
         )
 
     async def take_over_former(self, turns: Sequence[OpenTurn]) -> None:
@@ -111,17 +113,29 @@ class Takeovers:
             await lease.release()
             return
         logger.warning("run %s: its process is gone, taken over", orphan.run_id)
-        log, lease.log_id, goes_on = restore(orphan.run_id, turn, taken, former)
-        await self._continue(turn, lease, Takeover(log, taken.begun_calls), can_continue=goes_on)
+        responder = await self._create_responder(turn)
+        log, lease.log_id, can_continue = restore(
+            *(orphan.run_id, turn, taken, former),
+            has_responder=not isinstance(responder, FailingResponder),
+        )
+        takeover = Takeover(log, taken.begun_calls)
+        await self._continue(turn, responder, lease, takeover, can_continue=can_continue)
+
+    async def _create_responder(self, turn: Turn) -> Responder:
+        try:
+            return await self._responder(turn)
+        except Exception as error:
+            return FailingResponder(error)
 
     async def _continue(
-        self, turn: Turn, lease: Lease, takeover: Takeover, *, can_continue: bool
+        self,
+        turn: Turn,
+        responder: Responder,
+        lease: Lease,
+        takeover: Takeover,
+        *,
+        can_continue: bool,
     ) -> None:
-        responder: Responder
-        try:
-            responder = await self._responder(turn)
-        except Exception as error:
-            responder = FailingResponder(error)
         metrics.record(TAKEOVERS)
         run = self._runs.create(turn, responder, lease, takeover)
         run.keep_for_readers()
