@@ -15,19 +15,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from usechat_server import (
     Agent,
     ClientTool,
-    Completion,
-    Object,
     Settings,
     StreamWriter,
-    Text,
     ToolContext,
     ToolError,
     Turn,
@@ -43,15 +38,13 @@ from usechat_server.providers.retry import RetryPolicy
 from usechat_server.results import RunResult
 
 import tests.harness.mcp_server
+from tests.clients.moments import LONG, event_of, moments_route
 from tests.clients.scenario import SECRET
 
 __all__ = ["agent", "app"]
 
 # Longer waits would only make the tests slower.
 agent_loop.DEFAULT_RETRY = RetryPolicy(first_wait=0.02)
-
-#: Seconds after which something that must happen is an error.
-LONG = 20.0
 
 weather = ClientTool(
     name="weather",
@@ -61,39 +54,9 @@ weather = ClientTool(
 agent = Agent("claude-sonnet-5-5", tools=[weather])
 
 
-_events: dict[tuple[str, str], asyncio.Event] = {}
-
-
-def event_of(name: str, chat: str) -> asyncio.Event:
-    """Return an event of a chat."""
-    return _events.setdefault((name, chat), asyncio.Event())
-
-
-async def _event_route(request: Request) -> Response:
-    """POST triggers an event, GET waits for it."""
-    event = event_of(**request.path_params)
-    if request.method == "POST":
-        event.set()
-    async with asyncio.timeout(LONG):
-        await event.wait()
-    return PlainTextResponse("ok")
-
-
 class Forecast(BaseModel):
     city: str
     degrees: int
-
-
-class Recipe(BaseModel):
-    name: str
-    steps: list[str]
-
-
-class City(BaseModel):
-    city: str
-
-
-Cities = RootModel[list[City]]
 
 
 @tool(title="Forecast", tool_metadata={"source": "test"})
@@ -218,14 +181,6 @@ APPS = {
         store=_store("dated"),
     ),
     "confirming": create_app(handler=_run_confirmed_calls, store=_store("confirming")),
-    "doors": create_app(
-        Agent(MODEL, tools=[forecast, archive, wait]),
-        store=_store("doors"),
-        settings=Settings(resume=LONG),
-        doors=[Text(), Completion()],
-    ),
-    "recipes": create_app(Agent(MODEL, tools=[forecast], output=Recipe), doors=[Object()]),
-    "cities": create_app(Agent(MODEL, output=Cities), doors=[Object()]),
     "": create_app(agent),
 }
 
@@ -240,7 +195,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 app = Starlette(
     routes=[
-        Route("/moments/{name}/{chat}", _event_route, methods=["GET", "POST"]),
+        moments_route(),
         *(Mount(f"/{path}" if path else "/", mounted) for path, mounted in APPS.items()),
     ],
     lifespan=_lifespan,

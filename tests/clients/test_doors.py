@@ -44,7 +44,7 @@ def conversations() -> Iterator[Conversations]:
     with FakeProvider() as provider:
         environment = {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": "any"}
         with (
-            serve("tests.clients.backend:app", "usechat", env=environment) as served,
+            serve("tests.clients.doors_backend:app", "usechat", env=environment) as served,
             NodeProcess(CLIENTS / "driver" / "main.mjs") as node,
         ):
             yield Conversations(node, provider, served.url)
