@@ -38,6 +38,7 @@ from usechat_server.http.body import read_turn
 from usechat_server.http.respond import respond
 from usechat_server.http.response import (
     CompletionStreamResponse,
+    NDJSONResponse,
     ObjectStreamResponse,
     RawSSEResponse,
     TextStreamResponse,
@@ -119,6 +120,7 @@ __all__ = [  # noqa: RUF022
     "CompletionStreamResponse",
     "ObjectStreamResponse",
     "RawSSEResponse",
+    "NDJSONResponse",
     "ClientVersion",
     # a model of one's own
     "Model",

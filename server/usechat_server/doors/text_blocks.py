@@ -26,6 +26,11 @@ class TextBlocks:
         self._needs_separator = False
         self._has_text = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a block has begun and not ended."""
+        return bool(self._open)
+
     def read(self, chunk: c.Chunk) -> str:
         """Return the text that can be sent after this chunk."""
         if isinstance(chunk, c.TextDelta):

@@ -24,6 +24,7 @@ from usechat_server.aio import is_cancelled
 from usechat_server.client_version import SILENT_CLIENT_VERSION
 from usechat_server.compose import ChatHandler, handler_chunks
 from usechat_server.doors.completion import CompletionStream
+from usechat_server.doors.ndjson import LifecycleEvents
 from usechat_server.doors.object import JSONDocument
 from usechat_server.doors.sse import EventStream
 from usechat_server.doors.text import PlainText
@@ -35,6 +36,7 @@ from usechat_server.turn import BodyT, Turn
 
 __all__ = [
     "CompletionStreamResponse",
+    "NDJSONResponse",
     "ObjectStreamResponse",
     "RawSSEResponse",
     "TextStreamResponse",
@@ -202,6 +204,19 @@ class RawSSEResponse(UIMessageStreamResponse):
     @staticmethod
     def _encoding(client_version: ClientVersion) -> Encoding:
         return EventStream(client_version)
+
+
+class NDJSONResponse(UIMessageStreamResponse):
+    """Streams an async iterator of chunks as lifecycle events, one JSON object a line.
+
+        return NDJSONResponse(chunks())
+
+    It takes what `UIMessageStreamResponse` takes.
+    """
+
+    @staticmethod
+    def _encoding(client_version: ClientVersion) -> Encoding:
+        return LifecycleEvents()
 
 
 class _ChunkBody:

@@ -380,6 +380,8 @@ class Reader:
         self._encoding = encoding
         self._position = position
         self._replay_prefix = replay_prefix
+        #: chunks of it that were read
+        self._prefix_chunks = 0
         self._is_done = False
         #: whether it has read the whole log, without being broken off
         self.has_read_all: bool = False
@@ -431,6 +433,9 @@ class Reader:
     def _read_replay_prefix(self, replay_prefix: Iterator[ChunkVariant]) -> bytes:
         data = bytearray()
         for chunk in replay_prefix:
+            if self._encoding.cursor is not None:  # no place to come back to
+                self._prefix_chunks += 1
+                self._encoding.cursor = f"{self._log.id}:start.{self._prefix_chunks}"
             data += self._encoding.encode((chunk,))
             if len(data) >= READ_SIZE:
                 return bytes(data)

@@ -6,7 +6,7 @@ import re
 
 __all__ = ["Position", "parse_cursor", "parse_position", "position_id"]
 
-_CURSOR = re.compile(r"(.*):(\d{1,15}-\d{1,15})", re.ASCII)
+_CURSOR = re.compile(r"(?:evt_)?(.*):(\d{1,15}-\d{1,15})", re.ASCII)
 
 #: A place between chunks: the index of an item, and how many characters of it come before if it is
 #: a text.

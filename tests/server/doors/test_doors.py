@@ -22,8 +22,10 @@ from usechat_server import (
     ClientTool,
     Completion,
     CompletionStreamResponse,
+    NDJSONResponse,
     Object,
     ObjectStreamResponse,
+    RawSSEResponse,
     RunResult,
     Settings,
     Text,
@@ -37,7 +39,7 @@ from usechat_server.doors.base import Door
 
 from tests.harness.asgi_host import LONG, AsgiHost
 from tests.harness.common import DEADLINE
-from tests.harness.live import LiveServer, ScriptedModel, chunks, text, user
+from tests.harness.live import LiveServer, ScriptedModel, text, user
 
 CHAT = {"id": "c1", "messages": [user("Hello")]}
 
@@ -354,9 +356,16 @@ async def test_a_blank_keeps_an_object_alive_until_its_first_character() -> None
 
 
 @pytest.mark.parametrize(
-    "response_class", [TextStreamResponse, ObjectStreamResponse, CompletionStreamResponse]
+    ("response_class", "failure"),
+    [
+        (TextStreamResponse, None),
+        (ObjectStreamResponse, None),
+        (CompletionStreamResponse, '"type":"error"'),
+        (RawSSEResponse, '"type":"error"'),
+        (NDJSONResponse, '"type":"turn.failed"'),
+    ],
 )
-def test_a_route_of_ones_own(response_class: Any) -> None:
+def test_a_route_of_ones_own(response_class: Any, failure: str | None) -> None:
     async def sent(*, fails: bool) -> Any:
         yield TextStart(id="0")
         yield TextDelta(id="0", delta=DOCUMENT)
@@ -369,14 +378,16 @@ def test_a_route_of_ones_own(response_class: Any) -> None:
 
     with LiveServer(Starlette(routes=[Route("/own", route)])) as server:
         response = server.request("GET", "/own")
-        if response_class is CompletionStreamResponse:
-            deltas = [chunk for chunk in chunks(response.text) if chunk["type"] == "text-delta"]
-            assert [chunk["delta"] for chunk in deltas] == [DOCUMENT]
-            assert '"type":"error"' in server.request("GET", "/own?fails").text
-        else:
+        if failure is None:
             assert response.text == DOCUMENT
             with pytest.raises(httpx.RemoteProtocolError):
                 server.request("GET", "/own?fails")
+        else:
+            assert json.dumps(DOCUMENT) in response.text
+            assert failure not in response.text
+            failed = server.request("GET", "/own?fails").text
+            assert failure in failed
+            assert "hunter2" not in failed
 
 
 def test_comments_can_be_switched_off() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Any, cast
@@ -24,7 +24,6 @@ from ui_message_stream.chunks import (
 )
 from ui_message_stream.messages import ReasoningPart, TextPart, ToolPart, UIMessage
 from ui_message_stream.reducer import reduce
-from ui_message_stream.state import IllegalChunk
 from ui_message_stream.versions import (
     NEWEST_CLIENT_VERSION,
     OLDEST_CLIENT_VERSION,
@@ -36,49 +35,11 @@ from usechat_server.doors.completion import CompletionStream
 from usechat_server.doors.object import JSONDocument
 from usechat_server.doors.sse import EventStream
 from usechat_server.doors.text import PlainText
-from usechat_server.run_log.encoding import Encoding
 from usechat_server.run_log.log import Log
 from usechat_server.run_log.position import Position, parse_cursor
 
 from tests.harness.asgi_host import chunks_of
-from tests.harness.chunk_strategies import model_chunks
-
-Entries = list[list[ChunkVariant]]
-
-
-@st.composite
-def entries(draw: st.DrawFn) -> Entries:
-    """A legal log, in entries: what a writer makes of chunks, and one of its ends."""
-    writer = Writer(message_id="m")
-    logged: Entries = []
-    for batch in draw(st.lists(st.lists(model_chunks, max_size=6), max_size=8)):
-        entry: list[ChunkVariant] = []
-        for chunk in batch:
-            try:
-                entry += writer.write_variant(chunk)
-            except IllegalChunk:
-                continue
-        logged.append(entry)
-    ends: list[Callable[[], Sequence[Chunk]]] = [
-        writer.finish,
-        writer.abort,
-        lambda: writer.error("It failed."),
-    ]
-    return [*logged, [*draw(st.sampled_from(ends))()]]
-
-
-async def read(encoding: Encoding, logged: Entries, reads: Sequence[bool]) -> bytes:
-    """Append the entries to a log. After those that `reads` says, the reader reads."""
-    log, data = Log(), b""
-    reader = log.reader(encoding)
-    for index, entry in enumerate(logged):
-        log.append(entry)
-        if index < len(reads) and reads[index]:
-            data += reader.read_nowait() or b""
-    log.end()
-    while (piece := await reader.read()) is not None:
-        data += piece
-    return data
+from tests.harness.log_strategies import Entries, entries, read, reads
 
 
 def message_of(logged: Entries) -> UIMessage:
@@ -102,9 +63,6 @@ def is_incomplete(logged: Entries) -> bool:
 
 def is_abort(logged: Entries) -> bool:
     return bool(getattr(logged[-1][-1], "type", "") == "abort")
-
-
-reads = st.lists(st.booleans(), max_size=9)
 
 
 @given(logged=entries(), reads=reads)

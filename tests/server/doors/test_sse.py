@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,10 +69,10 @@ def test_a_request_is_refused_readably(
 
 
 def test_a_client_comes_back_and_gets_exactly_the_rest() -> None:
-    model = ScriptedModel(*text("Hel", "lo", " there"), hold=True)
+    model, ended = ScriptedModel(*text("Hel", "lo", " there"), hold=True), threading.Event()
     headers = {"x-chat-id": "c1", "accept": "text/event-stream"}
     with (
-        serve(model, settings=Settings(resume=60)) as server,
+        serve(model, settings=Settings(resume=60), on_finish=lambda _: ended.set()) as server,
         httpx.Client(base_url=server.url, trust_env=False, timeout=DEADLINE) as client,
     ):
         with client.stream("POST", "/api/sse", json=QUESTION, headers=headers) as response:
@@ -92,6 +93,7 @@ def test_a_client_comes_back_and_gets_exactly_the_rest() -> None:
         values = [event.get("value", "") for event in [*got, *rest_events]]
         assert "".join(values) == "Hello there"
         assert [event["type"] for event in rest_events][-1] == "finish"
+        assert ended.wait(DEADLINE)
         # An EventSource that has it all asks once more, and has to stop.
         assert server.request("GET", "/api/sse?chat=c1", headers=headers).status_code == 204
 

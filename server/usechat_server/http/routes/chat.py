@@ -76,7 +76,8 @@ class _Routes:
         key = ChatKey(await state.user(request.scope), request.path_params["id"])
         client_version = state.client_versions.of(request.scope)
         encoding = _UI_MESSAGES.encoding(request, client_version, key.chat_id)
-        return await resume_run(state, key, encoding, from_start=True)
+        cursor = None if encoding.cursor is None else request.headers.get("last-event-id")
+        return await resume_run(state, key, encoding, from_start=True, cursor=cursor)
 
     async def stop(self, request: Request) -> Response:
         state = self._state
