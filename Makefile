@@ -18,7 +18,7 @@ PAGE := server/usechat_server/page/index.html
 PAGE_SOURCES := $(shell find web-demo -name node_modules -prune -o -name nextjs -prune -o -type f -print)
 
 
-.PHONY: help run page test test-fast test-full faults soak repeat check bench dist constraints clean
+.PHONY: help run page test test-fast test-full faults soak repeat check bench conformance dist constraints clean
 
 help:
 	@echo "make run          serve the demo page on http://127.0.0.1:8000 (USECHAT_PORT=9000 make run)"
@@ -30,6 +30,7 @@ help:
 	@echo "make repeat       run the tests again and again, in slices (N=30)"
 	@echo "make check        check formatting, lint, types and dependencies"
 	@echo "make bench        compare this server with others"
+	@echo "make conformance  run the conformance suite on this server and its peers"
 	@echo "make dist         build the wheel and the source distribution, and check that the wheel works"
 	@echo "make constraints  update the pinned dependencies in constraints.txt"
 	@echo "make clean        remove everything that these commands created"
@@ -76,6 +77,9 @@ check: $(VENV)/.installed-check $(VENV)/.installed-test web-demo/node_modules/.i
 bench: $(VENV)/.installed
 	@$(PY) bench/run.py $(ARGS)
 
+conformance: $(VENV)/.installed-test
+	@$(PY) conformance/run.py
+
 dist: $(VENV)/.installed-release $(PAGE)
 	@rm -rf dist
 	@$(PY) -m build --outdir dist .
@@ -91,6 +95,7 @@ clean:
 	rm -rf $(VENV) dist web-demo/node_modules tests/clients/node_modules \
 		tests/server/providers/reference/node_modules server/usechat_server/page \
 		tests/output bench/results bench/.venv bench/servers/aisdk/node_modules \
+		conformance/peers/*/node_modules conformance/peers/*/.venv conformance/peers/*/server.log \
 		web-demo/nextjs/node_modules web-demo/nextjs/.next \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis
 

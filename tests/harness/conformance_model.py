@@ -65,7 +65,10 @@ def conformance_model(*, pace: float = 0.1) -> Iterator[FakeProvider]:
 def _reply(request: RecordedRequest, provider: FakeProvider, pace: float) -> Reply:
     match = re.search(r"conformance: ([\w-]+)(?: ([\d.]+))?", request.last_text)
     script = match[1] if match else "text"
-    answer_text = text("This is ", "the conformance ", "model.")
+    tool_names = {tool["name"] for tool in request.json.get("tools", ())}
+    if script in _TOOLS and _TOOLS[script][0] not in tool_names:
+        script = "text"  # no model calls a tool that it does not have
+    answer_text = text("This is ", "the scripted ", "model.")
     if _has_only_tool_results(request.json["messages"][-1]):
         return Reply(message(answer_text, model=MODEL))
     match script:
@@ -82,7 +85,7 @@ def _reply(request: RecordedRequest, provider: FakeProvider, pace: float) -> Rep
         case "long":
             pieces = [f"piece {number} " for number in range(_PIECES)]
             return Reply(message(text(*pieces), model=MODEL), pace=pace)
-        case "long-input":
+        case "long-input" if "browser_time" in tool_names:
             pieces = ['{"zone":"', *("UTC " for _ in range(_PIECES)), '"}']
             call = tool_use(_call_id(provider), "browser_time", pieces=pieces)
             return Reply(message(call, stop_reason="tool_use", model=MODEL), pace=pace)

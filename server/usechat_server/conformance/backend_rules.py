@@ -22,7 +22,7 @@ _HEADERS = {
     "x-accel-buffering": "no",
     "x-vercel-ai-ui-message-stream": "v1",
 }
-_MARKER = (e.TEXT, {**e.DELTA, "delta": "conformance"}, e.TEXT_END)
+_MARKER = (e.TEXT, {**e.DELTA, "delta": "scripted"}, e.TEXT_END)
 _ERROR = {"type": "error", "errorText": "Something went wrong."}
 
 
@@ -212,10 +212,14 @@ _ROWS: tuple[tuple[Topic, str, str, str, BackendExample], ...] = (
     (
         "Resume",
         "resume-status",
-        "GET of the chat route followed by `/CHAT-ID/stream` MUST respond with the stream of the "
-        "response that is running, or with 204. The id is percent-encoded.",
+        "A backend that resumes MUST respond to GET of the chat route followed by "
+        "`/CHAT-ID/stream` with the stream of the response that is running, or with 204. The id "
+        "is percent-encoded.",
         "Clients with `resume: true` show an error whenever the page is loaded.",
-        BackendExample("resume-nothing", (_refusal(404, "Not found."),)),
+        BackendExample(
+            "resume-nothing",
+            (_half_read(), _step(e.TEXT, e.DELTA, e.DELTA, e.TEXT_END), _refusal(404, "No chat.")),
+        ),
     ),
     (
         "Resume",

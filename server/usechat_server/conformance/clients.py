@@ -111,25 +111,33 @@ def _run(command: list[str], folder: Path, text: str = "") -> str:
 
 
 def client_problems(
-    clients: Sequence[NpmClient], recordings: Sequence[Recording], oldest: ClientVersion
-) -> list[Problem]:
-    """Return the responses on which a client throws.
+    clients: Sequence[NpmClient], runs: Sequence[tuple[Sequence[Recording], ClientVersion]]
+) -> list[list[Problem]]:
+    """Return for each run of a scenario the responses on which a client throws.
 
     Args:
         clients: The clients.
-        recordings: The responses. Those that were not read to their end are left out.
-        oldest: Clients of older releases are left out.
+        runs: The responses of each run, and the oldest client that has to read them. Responses
+            that were not read to their end are left out.
+
+    Raises:
+        ClientUnavailable: A client cannot be run.
     """
-    streams = [each for each in recordings if each.is_complete and each.response.status == 200]
-    problems = []
+    problems: list[list[Problem]] = [[] for _ in runs]
     for client in clients:
-        if client.version < oldest or not streams:
-            continue
-        errors = client.read([(bytes(each.body), each.continued) for each in streams])
-        for recording, error in zip(streams, errors, strict=True):
+        streams = [
+            (run_problems, recording)
+            for run_problems, (recordings, oldest) in zip(problems, runs, strict=True)
+            for recording in recordings
+            if client.version >= oldest
+            and recording.is_complete
+            and recording.response.status == 200
+        ]
+        errors = client.read([(bytes(each.body), each.continued) for _, each in streams])
+        for (run_problems, recording), error in zip(streams, errors, strict=True):
             if error is not None and not _is_sent(recording, error):
                 text = f"the client of ai {client.version} stops: {' '.join(error.split()):.200}"
-                problems.append(Problem("client-throws", "error", text, recording.place))
+                run_problems.append(Problem("client-throws", "error", text, recording.place))
     return problems
 
 

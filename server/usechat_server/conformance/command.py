@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ui_message_stream import json_codec
@@ -17,7 +18,7 @@ from usechat_server.conformance.clients import ClientUnavailable, NpmClient, cli
 from usechat_server.conformance.exchange import HttpBackend, Response
 from usechat_server.conformance.explanation import explain
 from usechat_server.conformance.recording import Recording, read_response
-from usechat_server.conformance.reports import REPORTS
+from usechat_server.conformance.reports import REPORTS, report
 from usechat_server.conformance.results import Result
 from usechat_server.conformance.scenarios import SCENARIOS
 from usechat_server.conformance.streams import check_stream
@@ -124,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
             results = [_check_file(options, clients)]
     except ClientUnavailable as error:
         parser.error(str(error))
-    print(REPORTS[options.format](options.target, results))  # noqa: T201
+    print(report(options.format, options.target, results))  # noqa: T201
     return 1 if _is_failure(results, strict=options.strict) else 0
 
 
@@ -137,8 +138,12 @@ def _is_failure(results: Sequence[Result], *, strict: bool) -> bool:
 def _check_url(options: argparse.Namespace, clients: Sequence[NpmClient]) -> list[Result]:
     # The backend is silent for as long as it is asked to be.
     timeout = options.timeout + options.silence
-    backend = HttpBackend(options.target, dict(options.header), timeout)
+    try:
+        backend = HttpBackend(options.target, dict(options.header), timeout)
+    except ValueError as error:
+        options.parser.error(str(error))
     results: list[Result] = []
+    runs = []
     for name in options.scenario or SCENARIOS:
         if sys.stderr.isatty():
             print(f"{name} ...", file=sys.stderr)  # noqa: T201
@@ -148,10 +153,12 @@ def _check_url(options: argparse.Namespace, clients: Sequence[NpmClient]) -> lis
         )
         if not recordings and not results:
             options.parser.error(result.unjudged)
-        oldest = max(options.client_version, scenario.since)
-        problems = (*result.problems, *client_problems(clients, recordings, oldest))
-        results.append(Result(name, problems, result.unjudged))
-    return results
+        results.append(result)
+        runs.append((recordings, max(options.client_version, scenario.since)))
+    return [
+        replace(result, problems=(*result.problems, *problems))
+        for result, problems in zip(results, client_problems(clients, runs), strict=True)
+    ]
 
 
 def _check_file(options: argparse.Namespace, clients: Sequence[NpmClient]) -> Result:
@@ -170,7 +177,8 @@ def _check_file(options: argparse.Namespace, clients: Sequence[NpmClient]) -> Re
     for _ in read_response(recording):
         pass
     problems = check_stream(body, options.client_version, message=message)
-    problems += client_problems(clients, [recording], options.client_version)
+    [more] = client_problems(clients, [([recording], options.client_version)])
+    problems += more
     return Result("standard input" if options.target == "-" else options.target, problems)
 
 

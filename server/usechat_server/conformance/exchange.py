@@ -82,13 +82,20 @@ class HttpBackend:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        # As fetch does.
-        self._client = httpx2.Client(timeout=self.timeout, follow_redirects=True)
+        try:
+            self._url = httpx2.URL(self.url)
+        except httpx2.InvalidURL as error:
+            raise ValueError(f"{self.url} is not a URL: {error}") from None
+        # Every request has its own connection: a server may close an idle one at any moment.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        # As fetch does, it follows redirects.
+        self._client = httpx2.Client(timeout=self.timeout, follow_redirects=True, limits=limits)
 
     @contextmanager
     def send(self, request: Request) -> Iterator[Response]:
-        url = httpx2.URL(self.url)
-        url = url.copy_with(path=url.path.rstrip("/") + request.path) if request.path else url
+        url = self._url
+        if request.path:
+            url = url.copy_with(path=url.path.rstrip("/") + request.path)
         headers = dict(self.headers)
         if request.body is not None:
             headers["content-type"] = request.content_type
@@ -100,7 +107,7 @@ class HttpBackend:
                 response = Response(received.status_code, received.headers, iter(()))
                 response.pieces = _received(received, response, started_at)
                 yield response
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise BackendUnavailable(f"{request.method} {url}: {_reason(error)}") from None
 
 
@@ -110,7 +117,7 @@ def _received(received: httpx2.Response, response: Response, started_at: float) 
         for data in received.iter_bytes():
             response.seconds = time.monotonic() - started_at
             yield data
-    except httpx2.TransportError as error:
+    except httpx2.RequestError as error:
         response.cut = _reason(error)
     response.seconds = time.monotonic() - started_at
 

@@ -52,7 +52,7 @@ MISSING: Mapping[Shows, tuple[Callable[[Recording], bool], str]] = {
     "metadata": (_has_metadata, "no message metadata"),
     "failure": (lambda r: not r.text, "a text, as if nothing had failed"),
     "time": (lambda r: r.response.seconds >= 1, "its whole text in less than a second"),
-    "marker": (lambda r: "conformance" in r.text, "no text with the word `conformance`"),
+    "marker": (lambda r: "scripted" in r.text, "no text with the word `scripted`"),
 }
 
 

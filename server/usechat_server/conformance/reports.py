@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,22 @@ from collections.abc import Callable, Mapping, Sequence
 from usechat_server import __version__
 from usechat_server.conformance.results import Problem, Result
 
-__all__ = ["REPORTS"]
+__all__ = ["REPORTS", "report"]
+
+#: What a backend can send, and neither a terminal nor an XML document should get.
+_UNPRINTABLE = re.compile("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def report(name: str, target: str, results: Sequence[Result]) -> str:
+    """Return the results in a format of `REPORTS`.
+
+    Args:
+        name: The format.
+        target: What was checked.
+        results: The results.
+    """
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", REPORTS[name](target, results))
+
 
 _MARKS = {"passed": "ok  ", "failed": "FAIL", "not judged": "?   "}
 
@@ -65,23 +81,18 @@ def _junit(target: str, results: Sequence[Result]) -> str:
         case = ET.SubElement(suite, "testcase", classname="conformance", name=result.name)
         if result.status == "failed":
             first, *_ = (each for each in result.problems if each.severity == "error")
-            failure = ET.SubElement(case, "failure", type=first.rule, message=_xml(first.text))
-            failure.text = _xml_lines(result.problems)
+            failure = ET.SubElement(case, "failure", type=first.rule, message=first.text)
+            failure.text = _lines(result.problems)
         elif result.status == "not judged":
-            ET.SubElement(case, "skipped", message=_xml(result.unjudged))
+            ET.SubElement(case, "skipped", message=result.unjudged)
         if result.problems and result.status != "failed":
-            ET.SubElement(case, "system-out").text = _xml_lines(result.problems)
+            ET.SubElement(case, "system-out").text = _lines(result.problems)
     ET.indent(suite)
     return ET.tostring(suite, encoding="unicode", xml_declaration=False)
 
 
-def _xml_lines(problems: Sequence[Problem]) -> str:
-    return _xml("\n".join(map(str, problems)))
-
-
-def _xml(text: str) -> str:
-    """Return the text without what no XML document can hold."""
-    return "".join(c if c >= " " or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+def _lines(problems: Sequence[Problem]) -> str:
+    return "\n".join(map(str, problems))
 
 
 def _json(target: str, results: Sequence[Result]) -> str:

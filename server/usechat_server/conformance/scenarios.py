@@ -64,13 +64,13 @@ SCRIPTS: Mapping[str, str] = {
     "approval": "calls a tool that requires approval; when the user has decided, says something",
     "error-before": "the model provider fails before it has sent anything, with the text "
     "`conformance-secret`",
-    "error-after": "the model says something with the word `conformance`, then the provider fails "
+    "error-after": "the model says something with the word `scripted`, then the provider fails "
     "with the text `conformance-secret`",
-    "cut": "the model says something with the word `conformance`, then its connection ends without "
+    "cut": "the model says something with the word `scripted`, then its connection ends without "
     "the end of the response",
     "long": "says something in ten pieces or more, over two seconds or more",
     "long-input": "calls a tool with an input that arrives over two seconds or more",
-    "silence N": "says something with the word `conformance` after N seconds of silence",
+    "silence N": "says something with the word `scripted` after N seconds of silence",
     "data": "sends a `data-NAME` chunk, and says something",
     "metadata": "sends message metadata, and says something",
 }
@@ -202,8 +202,8 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(
             "resume-nothing",
             "A page of a chat without a running response.",
-            "text",
-            (ResumeNothing(),),
+            "long",
+            (Reload(), ResumeNothing()),
         ),
         Scenario(
             "regenerate",

@@ -46,6 +46,7 @@ def take_step(chat: Conversation, step: s.Step) -> None:
         case s.Stop():
             _stop(chat)
         case s.ResumeNothing():
+            chat.chat_id += "-new"
             with chat.send(Request("GET", chat.path("stream"))) as recording:
                 chat.report("resume-status", _resume_status(recording), recording.place)
         case s.Refuse(bodies):
@@ -78,7 +79,8 @@ def _send_message(chat: Conversation, step: s.SendMessage) -> None:
 def _require(recording: Recording, shows: s.Shows) -> None:
     is_shown, missing = MISSING[shows]
     if not is_shown(recording):
-        raise NotJudged(f"{recording.place}: the response shows {missing}")
+        cut = f", and broke off: {recording.response.cut}" if recording.response.cut else ""
+        raise NotJudged(f"{recording.place}: the response shows {missing}{cut}")
 
 
 def _accept(chat: Conversation, recording: Recording) -> None:
@@ -168,6 +170,9 @@ def _reload(chat: Conversation) -> None:
         for _ in reads:
             pass
     chat.keep(first)
+    if second.response.status in (404, 405, 501):
+        status = second.response.status
+        raise NotJudged(f"{second.place}: {status}, no route at {chat.path('stream')}")
     if chat.report("resume-status", _resume_status(second), second.place):
         return
     if second.response.status == 204:

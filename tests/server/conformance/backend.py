@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from anthropic import AsyncAnthropic
 from starlette.types import ASGIApp
 from usechat_server import Agent, create_app, tool
@@ -47,8 +49,8 @@ _ZONE = {"type": "object", "properties": {"zone": {"type": "string"}}, "required
 _BROWSER_TIME = ClientTool("browser_time", "The time in the browser.", _ZONE)
 
 
-def conformance_app(provider_url: str) -> ASGIApp:
-    """Return an app whose model is the one at a URL."""
+def conformance_app(provider_url: str, **settings: Any) -> ASGIApp:
+    """Return an app whose model is the one at a URL, with these settings."""
     client = AsyncAnthropic(base_url=provider_url, api_key="any", max_retries=0)
     agent = Agent(
         AnthropicModel("claude-sonnet-5-5", client=client),
@@ -56,4 +58,4 @@ def conformance_app(provider_url: str) -> ASGIApp:
         metadata=usage_metadata,
         max_tokens=1000,
     )
-    return create_app(agent, settings=Settings(resume=30, keep_alive=0.3))
+    return create_app(agent, settings=Settings(resume=30, **settings))

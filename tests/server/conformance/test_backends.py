@@ -10,7 +10,7 @@ from usechat_server import Agent, create_app
 from usechat_server.conformance.scenarios import SCENARIOS
 
 from tests.harness.conformance_model import conformance_model
-from tests.harness.live import LiveServer, ScriptedModel
+from tests.harness.live import LiveServer, ScriptedModel, text
 from tests.server.conformance.backend import conformance_app
 from tests.server.conformance.test_command import check
 
@@ -23,7 +23,7 @@ def results(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_this_server_passes_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     with (
         conformance_model(pace=0.06) as provider,
-        LiveServer(conformance_app(provider.url)) as server,
+        LiveServer(conformance_app(provider.url, keep_alive=0.3)) as server,
     ):
         url = f"{server.url}/api/chat"
         assert check(url, "--format", "json", "--silence", "1.5", "--strict") == 0
@@ -35,7 +35,9 @@ def test_this_server_passes_every_scenario(capsys: pytest.CaptureFixture[str]) -
 def test_a_backend_that_offers_nothing_is_told_what_was_not_judged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with LiveServer(create_app(Agent(ScriptedModel()))) as server:
+    # What the user says is in the text, as in that of many models.
+    echo = ScriptedModel(*text("You said: conformance: cut"))
+    with LiveServer(create_app(Agent(echo))) as server:
         assert check(f"{server.url}/api/chat", "--format", "json") == 0
     by_name = results(capsys)
     judged = {name for name, result in by_name.items() if result["status"] == "passed"}

@@ -85,6 +85,22 @@ def test_the_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert [problem["rule"] for problem in result["problems"]] == ["part-open"]
 
 
+@pytest.mark.parametrize("name", ["human", "tap", "junit", "json"])
+def test_what_a_backend_sends_does_not_reach_the_terminal(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "\\u001b[2J \\ud83d \\u0000 # <b>"
+    path = tmp_path / "response.txt"
+    path.write_text(f'data: {{"type":"text-delta","id":"{text}","delta":"a"}}\n\n')
+    assert check(path, "--format", name) == 1
+    output = capsys.readouterr().out
+    output.encode()
+    assert "\x1b" not in output
+    assert "block-unknown" in output
+    if name == "junit":
+        ET.fromstring(output)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_is_explained(rule: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("--explain", rule) == 0
@@ -100,6 +116,7 @@ def test_every_rule_is_explained(rule: str, capsys: pytest.CaptureFixture[str]) 
         (["-", "--client-version", "4.2"], "4.2 looks like the version of @ai-sdk/react"),
         (["-", "--explain", "spelling"], "invalid choice: 'spelling'"),
         (["http://127.0.0.1:1/api/chat"], "POST http://127.0.0.1:1/api/chat: "),
+        (["http://[::1/api/chat"], "http://[::1/api/chat is not a URL: "),
         (["-", "--header", "secret"], "expected 'NAME: VALUE', got 'secret'"),
         (["-", "--scenario", "dance"], "invalid choice: 'dance'"),
         (["-", "--clients", "5.0.277,x"], "'x' is not a release of ai"),
