@@ -18,7 +18,7 @@ from ui_message_stream.chunks import Chunk, TextDelta, TextStart
 from ui_message_stream.messages import TextPart, UIMessage
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server.agent import Agent
-from usechat_server.http.response import UIMessageStreamResponse
+from usechat_server.http.response import TextStreamResponse, UIMessageStreamResponse
 from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.limits import RunLimits
 from usechat_server.turn import Turn
@@ -98,6 +98,15 @@ async def short_chunks(request: Request) -> Response:
     return UIMessageStreamResponse(chunks())
 
 
+async def failing_text(request: Request) -> Response:
+    async def chunks() -> AsyncIterator[Chunk]:
+        yield TextStart(id="0")
+        yield TextDelta(id="0", delta="x")
+        raise RuntimeError("failed")
+
+    return TextStreamResponse(chunks())
+
+
 async def run_agent(request: Request) -> Response:
     kind = request.path_params["kind"]
     delta, pause = DELTAS[kind]
@@ -142,6 +151,7 @@ class PassThrough(BaseHTTPMiddleware):
 
 routes = [
     Route("/chunks/short", short_chunks, methods=["POST"]),
+    Route("/text/failing", failing_text, methods=["POST"]),
     Route("/chunks/{kind}", own_chunks, methods=["POST"]),
     Route("/run/{kind}", run_agent, methods=["POST"]),
     Route("/ended/{kind}", wait_for_end),

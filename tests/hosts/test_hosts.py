@@ -94,6 +94,15 @@ def test_a_connection_serves_several_responses(served: ServerProcess) -> None:
             assert response.text.endswith("data: [DONE]\n\n")
 
 
+def test_a_response_that_cannot_say_that_it_failed_is_broken_off(served: ServerProcess) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=LONG) as client:
+        client.sendall(request("/text/failing"))
+        received = read_rest(client)
+    assert received.startswith(b"HTTP/1.1 200")
+    assert b"\r\nx\r\n" in received
+    assert not received.endswith(b"0\r\n\r\n")
+
+
 def request(path: str) -> bytes:
     return f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".encode()
 

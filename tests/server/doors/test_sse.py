@@ -11,10 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from usechat_server import Agent, RawSSE, Settings, create_app
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import LiveServer, ScriptedModel, text
+from tests.harness.redis_server import redis_server
 
 QUESTION = {"message": "Hello"}
 
@@ -96,6 +98,40 @@ def test_a_client_comes_back_and_gets_exactly_the_rest() -> None:
         assert ended.wait(DEADLINE)
         # An EventSource that has it all asks once more, and has to stop.
         assert server.request("GET", "/api/sse?chat=c1", headers=headers).status_code == 204
+
+
+def test_a_client_comes_back_to_another_process() -> None:
+    model = ScriptedModel(*text("Hel", "lo", " there"), hold=True)
+    headers = {"x-chat-id": "c1", "accept": "text/event-stream"}
+    with redis_server() as redis:
+        settings = Settings(
+            redis_url=redis.url,
+            secret=SecretStr("a secret of thirty-two characters or more"),
+            resume=60,
+        )
+        with (
+            serve(model, settings=settings) as server,
+            serve(ScriptedModel(), settings=settings) as other,
+            httpx.Client(trust_env=False, timeout=DEADLINE) as client,
+            client.stream(
+                "POST", f"{server.url}/api/sse", json=QUESTION, headers=headers
+            ) as response,
+        ):
+            lines = response.iter_lines()
+            received: list[str] = []
+            while not received or "Hel" not in received[-1]:
+                received.append(next(lines))
+            cursor = received[-2].removeprefix("id: ")
+            back = {**headers, "last-event-id": cursor}
+            url = f"{other.url}/api/sse?chat=c1"
+            with client.stream("GET", url, headers=back) as resumed:
+                assert resumed.status_code == 200
+                model.release()
+                rest = resumed.read().decode()
+        got = [*received, *rest.splitlines()]
+        sent = [json.loads(line[6:]) for line in got if line.startswith("data: {")]
+        assert "".join(event.get("value", "") for event in sent) == "Hello there"
+        assert [event["type"] for event in sent if event["type"] != "text"] == ["start", "finish"]
 
 
 def test_a_blank_event_keeps_the_connection_alive() -> None:
