@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import shutil
 import sys
 import tempfile
@@ -51,7 +52,9 @@ weather = ClientTool(
     description="The weather in a city.",
     input_schema={"type": "object", "properties": {"city": {"type": "string"}}},
 )
-agent = Agent("claude-sonnet-5-5", tools=[weather])
+#: The model of all agents.
+MODEL = os.environ.get("USECHAT_TEST_MODEL", "claude-sonnet-5-5")
+agent = Agent(MODEL, tools=[weather])
 
 
 class Forecast(BaseModel):
@@ -128,7 +131,6 @@ def _trigger_ended(result: RunResult) -> None:
     event_of("ended", result.turn.chat_id).set()
 
 
-MODEL = "claude-sonnet-5-5"
 MCP = mcp_stdio(sys.executable, str(Path(tests.harness.mcp_server.__file__)), name="testing")
 LOOP_TOOLS: list[AgentTool] = [weather, forecast, archive, broken, count, wait]
 APPROVAL_TOOLS: list[AgentTool] = [weather, forecast, transfer, pay, wait_allowed]

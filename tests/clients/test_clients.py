@@ -116,9 +116,15 @@ def test_scenario(
     target: Target, scenario: Scenario, conversations_by_name: Mapping[str, Conversation]
 ) -> None:
     conversation = conversations_by_name[scenario.name]
+    check_transcript(target, scenario, conversation)
+    if scenario.provider_turns is not None:
+        check_provider_turns(scenario, conversation.turns())
+
+
+def check_transcript(target: Target, scenario: Scenario, conversation: Conversation) -> None:
+    """Check what the client made of a scenario."""
     transcript = conversation.transcript()
     messages = transcript["messages"]
-
     assert len(transcript["requests"]) == scenario.requests
     assert transcript["status"] == scenario.status, transcript["error"]
     if scenario.statuses is not None and not target.hook:  # React may skip a short one
@@ -127,8 +133,6 @@ def test_scenario(
     assert len({message["id"] for message in messages}) == len(messages)
     if scenario.parts is not None:
         assert parts_of(messages[-1]) == list(scenario.parts)
-    if scenario.provider_turns is not None:
-        check_provider_turns(scenario, conversation.turns())
     for index in scenario.closed_requests:
         assert conversation.provider_requests[index].closed.wait(20), (
             "the provider's connection stays open"
