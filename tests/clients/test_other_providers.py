@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.clients.conversation import Conversations, Target
+from tests.clients.conversation import Conversation, Conversations, Target
 from tests.clients.scenario import Scenario
 from tests.clients.scenarios import SCENARIOS
 from tests.clients.test_clients import TARGETS, check_transcript, supported_scenarios
@@ -14,8 +14,7 @@ from tests.harness.fake_openai import FakeOpenAI
 from tests.harness.node import CLIENTS, NodeProcess
 from tests.harness.serving import serve
 
-#: What only Claude sends: signed and encrypted thinking, two texts in one response, and bytes of its
-#: API.
+#: What only Claude sends: signed and encrypted thinking, two texts in one response, its own bytes.
 CLAUDES = (
     *("thinking", "thinking is streamed", "redacted thinking", "tool after thinking and text"),
     *("automatic client-side tool", "emoji cut in half"),
@@ -50,11 +49,17 @@ def conversations() -> Iterator[Conversations]:
             yield Conversations(node, provider, served.url)
 
 
+@pytest.fixture(scope="module")
+def conversations_by_name(conversations: Conversations) -> Mapping[str, Conversation]:
+    """Start all scenarios, concurrently."""
+    return {each.name: conversations.start(each, target) for target, each in pairs()}
+
+
 @pytest.mark.parametrize(
     ("target", "scenario"),
     [pytest.param(target, each, id=f"{each.name} {target}") for target, each in pairs()],
 )
 def test_scenario_over_chat_completions(
-    conversations: Conversations, target: Target, scenario: Scenario
+    target: Target, scenario: Scenario, conversations_by_name: Mapping[str, Conversation]
 ) -> None:
-    check_transcript(target, scenario, conversations.start(scenario, target))
+    check_transcript(target, scenario, conversations_by_name[scenario.name])

@@ -343,6 +343,7 @@ async def test_timeouts_apply_to_the_apps_own_client(api: API, provider: FakePro
     assert await connection_closed(provider)
 
 
+@pytest.mark.parametrize("api", ["anthropic"], indirect=True)
 async def test_a_slow_reader_does_not_cause_a_timeout(api: API, provider: FakeProvider) -> None:
     provider.script(Reply(message(text("one", Pause(), "two"))))
     model = api.model(byte_timeout=1, content_timeout=1.5)
@@ -368,6 +369,7 @@ async def test_pings_keep_a_thinking_model_alive(api: API, provider: FakeProvide
     await model.aclose()
 
 
+@pytest.mark.parametrize("api", ["anthropic"], indirect=True)
 async def test_content_restarts_the_content_timeout(api: API, provider: FakeProvider) -> None:
     words = text("one", Pause(), "two", Pause(), "three", Pause(), "four")
     provider.script(Reply(message(words), pings=0.1))
