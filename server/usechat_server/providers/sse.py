@@ -53,7 +53,10 @@ class SSEDecoder:
         self._tail, self._tail_bytes = ([rest] if rest else []), len(rest)
         payloads = []
         for event in events:
-            # The fast path: one `event:` line followed by one `data:` line.
+            # The fast paths: one `data:` line, with or without one `event:` line before it.
+            if event.startswith(b"data: ") and b"\n" not in event:
+                payloads.append(event[6:])
+                continue
             head, separator, payload = event.partition(b"\ndata: ")
             if not (separator and head.startswith(b"event:")) or event.count(b"\n") != 1:
                 payload = _join_data_lines(event)

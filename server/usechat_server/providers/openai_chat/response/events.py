@@ -6,7 +6,7 @@ Values are of any type: servers send null, and lists and objects where OpenAI ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -78,39 +78,38 @@ _decoder: msgspec.json.Decoder[Chunk] = msgspec.json.Decoder(Chunk)
 _list_decoder: msgspec.json.Decoder[list[Chunk]] = msgspec.json.Decoder(list[Chunk])
 
 
-def decode_all(payloads: Iterable[bytes]) -> Iterator[Chunk | None]:
-    """Yield the chunks of one read; None for the end of the stream, after which there is nothing.
+def decode_all(payloads: Iterable[bytes]) -> Iterable[Chunk | None]:
+    """Return the chunks of one read; None for the end of the stream, after which there is nothing.
 
     They are usually decoded at once. Otherwise each is decoded when it is iterated to.
 
     Raises:
         MalformedEvent: No server sends such a payload.
     """
-    payloads = [payload.strip() for payload in payloads]
-    has_end = DONE in payloads
-    if has_end:
-        payloads = payloads[: payloads.index(DONE)]
-    yield from _decode_at_once(payloads) or map(_decode, payloads)
-    if has_end:
-        yield None
+    payloads = list(payloads)
+    if DONE in payloads:
+        payloads = payloads[: payloads.index(DONE) + 1]
+        return map(_decode, payloads)
+    return _decode_at_once(payloads) or map(_decode, payloads)
 
 
 def _decode_at_once(payloads: Sequence[bytes]) -> list[Chunk] | None:
     """Decode valid chunks; None if there is any other."""
     if len(payloads) < 2:
         return None
+    body = b"[%b]" % b",".join(payloads)
     try:
-        if max(map(len, payloads)) > json_codec.MAX_DEPTH:
+        if body.count(b"[") + body.count(b"{") > json_codec.MAX_DEPTH:
             for payload in payloads:
                 json_codec.check_depth(payload)
-        chunks = _list_decoder.decode(b"[%b]" % b",".join(payloads))
+        chunks = _list_decoder.decode(body)
     except (json_codec.NestedTooDeeply, msgspec.DecodeError, UnicodeDecodeError):
         return None
     # A payload that holds several values, or a part of one, is none that a server sends.
     return chunks if len(chunks) == len(payloads) else None
 
 
-def _decode(payload: bytes) -> Chunk:
+def _decode(payload: bytes) -> Chunk | None:
     if len(payload) > json_codec.MAX_DEPTH:
         try:
             json_codec.check_depth(payload)
@@ -123,7 +122,9 @@ def _decode(payload: bytes) -> Chunk:
         return _decode_leniently(payload)
 
 
-def _decode_leniently(payload: bytes) -> Chunk:
+def _decode_leniently(payload: bytes) -> Chunk | None:
+    if payload.strip() == DONE:
+        return None
     try:
         return msgspec.convert(json_codec.decode(payload), Chunk)
     except msgspec.ValidationError as error:

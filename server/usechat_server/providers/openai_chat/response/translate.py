@@ -69,6 +69,8 @@ class ResponseTranslator:
         #: pieces of one part or call that are not written yet, and which one
         self._pieces: list[str] = []
         self._target: _Prose | Call | None = None
+        #: whether the ids are known
+        self._has_details = False
         self._source_urls: set[str] = set()
         self._has_refusal = False
         self._finish_reason: str | None = None
@@ -94,10 +96,8 @@ class ResponseTranslator:
             raise error_from_event(chunk.error)
         if chunk.object == "error":
             raise error_from_event({"message": chunk.message, "code": chunk.code})
-        if "message_id" not in self.details and isinstance(chunk.id, str) and chunk.id:
-            self.details["message_id"] = chunk.id
-        if "model" not in self.details and isinstance(chunk.model, str) and chunk.model:
-            self.details["model"] = chunk.model
+        if not self._has_details:
+            self._read_details(chunk)
         if chunk.usage or chunk.x_groq:
             groq = chunk.x_groq.get("usage") if isinstance(chunk.x_groq, dict) else None
             self.usage = merge_usage(self.usage, chunk.usage or groq)
@@ -111,9 +111,16 @@ class ResponseTranslator:
         if isinstance(choice.finish_reason, str) and choice.finish_reason:
             self._finish_reason = self.details["stop_reason"] = choice.finish_reason
 
+    def _read_details(self, chunk: events.Chunk) -> None:
+        for name, value in (("message_id", chunk.id), ("model", chunk.model)):
+            if isinstance(value, str) and value:
+                self.details.setdefault(name, value)
+        self._has_details = {"message_id", "model"} <= self.details.keys()
+
     def _add(self, delta: events.Delta, out: list[ChunkVariant]) -> None:
-        if type(delta.reasoning_content) is str:
-            self._add_reasoning(delta.reasoning_content, "reasoning_content", out)
+        reasoning = delta.reasoning_content
+        if type(reasoning) is str:
+            self._add_reasoning(reasoning, "reasoning_content", out)
         elif type(delta.reasoning) is str:
             self._add_reasoning(delta.reasoning, "reasoning", out)
         if type(delta.content) is str:
