@@ -240,7 +240,7 @@ class Deployment:
     @asynccontextmanager
     async def _link_broken(self, link: Link, verb: str) -> AsyncIterator[None]:
         async with link.lock:
-            link.cut() if verb == "cut" else link.stall()
+            {"cut": link.cut, "stall": link.stall, "mute": link.mute}[verb]()
             yield
             link.restore()
 

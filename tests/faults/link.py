@@ -1,4 +1,4 @@
-"""A TCP proxy between two parties, which can be cut or stalled."""
+"""A TCP proxy between two parties, which can be cut, stalled or muted."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Link:
         self._is_cut = False
         self._flows = asyncio.Event()
         self._flows.set()
+        self._is_mute = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -47,8 +48,15 @@ class Link:
         """Pass nothing on until `restore`; connections stay open and new ones are accepted."""
         self._flows.clear()
 
+    def mute(self) -> None:
+        """Lose all replies until `restore`, which aborts the connections: what is asked for is
+        done, and the party that asks does not know."""
+        self._is_mute = True
+
     def restore(self) -> None:
-        self._is_cut = False
+        if self._is_mute:
+            self.cut()
+        self._is_cut = self._is_mute = False
         self._flows.set()
 
     async def __aenter__(self) -> Self:
@@ -79,7 +87,7 @@ class Link:
             try:
                 pumps = [
                     asyncio.create_task(self._pump(reader, far_writer)),
-                    asyncio.create_task(self._pump(far_reader, writer)),
+                    asyncio.create_task(self._pump(far_reader, writer, are_replies=True)),
                 ]
                 # When one side closes, so does the other.
                 try:
@@ -97,9 +105,17 @@ class Link:
             self._writers.discard(writer)
             writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        are_replies: bool = False,
+    ) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
                 await self._flows.wait()
+                if are_replies and self._is_mute:
+                    continue
                 writer.write(data)
                 await writer.drain()

@@ -48,6 +48,8 @@ FaultKind = Literal[
     "stall redis",
     "stall database",
     "stall provider",
+    "mute redis",
+    "mute database",
 ]
 
 #: Kind → how often it is in the deck from which faults are drawn, and the seconds it may take.
@@ -68,9 +70,11 @@ _DECK: dict[FaultKind, tuple[int, tuple[float, ...]]] = {
     "stall redis": (2, (1.0, 3.0, 7.5)),
     "stall database": (2, (1.0, 3.0, 7.5)),
     "stall provider": (1, (1.0, 4.0)),
+    "mute redis": (1, (0.5, 3.0)),
+    "mute database": (2, (0.2, 1.0, 7.5)),
 }
 #: A SQLite file has no network and no process of its own: `restart database` locks it.
-_NOT_SQLITE = frozenset({"cut database", "stall database"})
+_NOT_SQLITE = frozenset({"cut database", "stall database", "mute database"})
 
 #: The last one knows no approvals.
 CLIENT_VERSIONS = ("7.0.173", "6.0.324", "5.0.92")

@@ -116,13 +116,10 @@ def _explains(fault: FaultRecord, turn: Turn) -> bool:
     match fault.plan.kind:
         case "kill and empty redis" | "drain" | "cut provider" | "stall provider":
             return True
-        case "kill" | "pause" if turn.app == "handler":
-            return True
-        case "cut database" | "stall database":
-            return turn.app == "handler"
-        case "kill" | "pause" | "cut redis" | "stall redis" | "freeze redis":
-            # A tool that must not run twice may have been running.
-            return not SIDE_EFFECTS.isdisjoint(turn.question.tools)
+        case "kill" | "pause" | "cut database" | "stall database" | "mute database":
+            # Another process has taken it over: a handler cannot be continued, and a tool that must
+            # not run twice may have been running.
+            return turn.app == "handler" or not SIDE_EFFECTS.isdisjoint(turn.question.tools)
         case _:
             return False
 
