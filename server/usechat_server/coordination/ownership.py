@@ -57,7 +57,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """An open turn whose process has not renewed its lease, as of an epoch."""
+    """An open turn that no process runs, as of an epoch: its process has not renewed its lease, or
+    does not know that it owns it, since the reply to a transaction was lost."""
 
     user: str | None
     chat_id: str
@@ -71,7 +72,8 @@ class Renewal:
 
     Attributes:
         owned: Ids and epochs of the open turns that it owns.
-        orphans: Open turns of other processes, whose lease has expired.
+        orphans: Open turns of processes whose lease has expired, and those of this process that it
+            does not run.
     """
 
     owned: Collection[tuple[str, int]]
@@ -129,10 +131,14 @@ class TakenOverTurn:
 class Ownership(Protocol):
     """Decides who owns a run. Each method is one transaction, and raises StoreUnavailable."""
 
-    async def renew(self, progress: Sequence[Progress]) -> Renewal:
+    async def renew(self, progress: Sequence[Progress], running: Collection[str]) -> Renewal:
         """Renew the lease of this process, and store what its runs have written.
 
         Of a run that this process does not own under the given epoch, nothing is stored.
+
+        Args:
+            progress: What they have written.
+            running: The ids of all runs of this process, also of those that it is about to begin.
         """
         ...
 
@@ -153,7 +159,8 @@ class Ownership(Protocol):
         ...
 
     async def take_over(self, orphan: Orphan) -> TakenOverTurn | None:
-        """Take an open turn over; None: its process is back, or another one was faster."""
+        """Take an open turn over, which may be this process's own; None: its process is back, or
+        another one was faster."""
         ...
 
     async def end_of(self, run_id: str) -> RunEnd | None:

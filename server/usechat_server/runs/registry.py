@@ -76,6 +76,7 @@ class Runs:
             self._checkpoints = Checkpoints(
                 config.store.ownership,
                 self._start_takeover,
+                lambda: self._runs.ids,
                 seconds=config.checkpoint_seconds,
                 clock=clock,
             )
@@ -193,7 +194,8 @@ class Runs:
         self._config.limits.check(user, [*users, *self._starting])
         self._starting.append(user)
         try:
-            return await begin(lease)
+            with self._runs.expect(lease.run_id):
+                return await begin(lease)
         finally:
             self._starting.remove(user)
 

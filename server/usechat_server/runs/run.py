@@ -226,10 +226,14 @@ class Run:
             await asyncio.wait(tasks)
 
     @property
+    def is_done(self) -> bool:
+        """Whether it has ended, and all that follows is done."""
+        return self._has_responded and self._has_finalized
+
+    @property
     def is_closed(self) -> bool:
-        """Whether it has ended, all that follows is done, and every reader has left."""
-        is_done = self._has_responded and self._has_finalized
-        return is_done and not self._idle_timer.local_readers
+        """Whether it is done, and every reader has left."""
+        return self.is_done and not self._idle_timer.local_readers
 
     async def _respond(self) -> None:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from usechat_server.coordination.lease import Lease
 from usechat_server.loop.run_writer import Takeover
@@ -29,6 +30,7 @@ class RunSet:
         self.checkpoints = checkpoints
         #: whether new runs are refused, because the server shuts down
         self.draining: bool = False
+        self._expected: set[str] = set()
         self._runs: set[Run] = set()
         self._change = asyncio.Event()
 
@@ -36,6 +38,20 @@ class RunSet:
     def all(self) -> list[Run]:
         """The runs that are not closed."""
         return list(self._runs)
+
+    @contextmanager
+    def expect(self, run_id: str) -> Iterator[None]:
+        """Expect a run until the block ends: it is about to begin, or to be taken over."""
+        self._expected.add(run_id)
+        try:
+            yield
+        finally:
+            self._expected.discard(run_id)
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids of the runs that are not done, and of those that are expected."""
+        return self._expected | {run.id for run in self._runs if not run.is_done}
 
     @property
     def active(self) -> list[Run]:

@@ -50,15 +50,16 @@ class Takeovers:
         self._coordinator = coordinator
         self._responder = responder
         self._read_turn = read_turn
-        #: takeovers under way, by run
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        #: takeovers under way
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, orphan: Orphan) -> None:
-        """Take over a run that the store has found, in a task of its own. Idempotent."""
-        if orphan.run_id not in self._tasks and not self._runs.draining:
+        """Take over a run that the store has found, in a task of its own, unless this process runs
+        it meanwhile. Idempotent."""
+        if orphan.run_id not in self._runs.ids and not self._runs.draining:
             task = asyncio.create_task(self._take_over_stored(orphan))
-            self._tasks[orphan.run_id] = task
-            task.add_done_callback(lambda _: self._tasks.pop(orphan.run_id, None))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def take_over(self, orphan: OrphanedRun) -> None:
         """Continue a run that the coordinator has found, or give its log an end."""
@@ -83,10 +84,14 @@ class Takeovers:
 
     async def aclose(self) -> None:
         """Cancel the takeovers that are under way."""
-        await cancel(self._tasks.values())
+        await cancel(self._tasks)
 
     async def _take_over_stored(self, orphan: Orphan) -> None:
         """Take a run over, as the store has it."""
+        with self._runs.expect(orphan.run_id):
+            await self._take_over_and_continue(orphan)
+
+    async def _take_over_and_continue(self, orphan: Orphan) -> None:
         store, checkpoints = self._runs.config.store, self._runs.checkpoints
         assert store is not None and checkpoints is not None  # noqa: S101, PT018
         key = ChatKey(orphan.user, orphan.chat_id)

@@ -30,8 +30,10 @@ from usechat_server.store.tables import chats, messages, processes, tool_calls, 
 
 __all__ = ["SqlOwnership"]
 
-_OWN_TURNS = select(turns.c.run_id, turns.c.epoch).where(
-    turns.c.outcome.is_(None), turns.c.process == bindparam("of_process")
+_OWN_TURNS = (
+    select(chats.c.owner, chats.c.id, turns.c.run_id, turns.c.epoch)
+    .join_from(turns, chats, turns.c.chat == chats.c.key)
+    .where(turns.c.outcome.is_(None), turns.c.process == bindparam("of_process"))
 )
 _BEGUN_CALLS = select(tool_calls.c.tool_call_id).where(tool_calls.c.turn == bindparam("of_turn"))
 _BEGIN_CALLS = insert(tool_calls)
@@ -60,7 +62,7 @@ class SqlOwnership:
         self._process = process
         self.leases: Leases = Leases(database.is_file, clock)
 
-    async def renew(self, progress: Sequence[Progress]) -> Renewal:
+    async def renew(self, progress: Sequence[Progress], running: Collection[str]) -> Renewal:
         process, contents = self._process(), Contents([run.message for run in progress])
 
         def transaction(connection: Connection) -> Renewal:
@@ -75,9 +77,13 @@ class SqlOwnership:
             self._write_progress(connection, open_runs, contents)
             self.leases.renew(connection, process)
             self.leases.forget(connection)
-            mine = connection.execute(_OWN_TURNS, {"of_process": process})
-            owned = frozenset((row.run_id, row.epoch) for row in mine)
-            return Renewal(owned, self.leases.orphans(connection))
+            mine = [
+                Orphan(rows.user(row.owner), row.id, row.run_id, row.epoch)
+                for row in connection.execute(_OWN_TURNS, {"of_process": process})
+            ]
+            owned = frozenset((turn.run_id, turn.epoch) for turn in mine)
+            not_running = [turn for turn in mine if turn.run_id not in running]
+            return Renewal(owned, [*not_running, *self.leases.orphans(connection)])
 
         return await self._database.write(transaction, prepare=contents.encode)
 
@@ -186,7 +192,7 @@ class SqlOwnership:
         now = self.leases.now(connection)
         # A former release knew no leases: its processes have stopped before the upgrade.
         expired_at: int = now if row.process is None else leases.get(row.process, 0)
-        if expired_at > now:
+        if expired_at > now and row.process != process:
             return None
         values = {
             "epoch": row.epoch + 1,
@@ -207,7 +213,7 @@ class SqlOwnership:
             log_position=row.log_position,
             begun_calls=row.request and self._began(connection, row.key),
             earlier_takeovers=row.takeovers,
-            idle_seconds=(now - expired_at) / 1e6,
+            idle_seconds=max(0, now - expired_at) / 1e6,
         )
 
 

@@ -141,6 +141,8 @@ class Process:
     def __init__(self, world: World) -> None:
         self.world = world
         self.is_dead = self.is_suspended = self.is_cut_off = False
+        #: whether each transaction is committed, and this process does not learn of it
+        self.loses_replies = False
         self.writing = 0
         self._resumed = asyncio.Event()
         #: one more piece of a response, or one more tool, each time
@@ -286,9 +288,12 @@ class Process:
         self.writing += 1
         self.world.transactions += 1
         try:
-            return await self._run(*arguments, **options)
+            result = await self._run(*arguments, **options)
         finally:
             self.writing -= 1
+        if self.loses_replies and options["write"]:
+            raise StoreUnavailable
+        return result
 
 
 class Coordinator(LocalCoordinator):

@@ -90,6 +90,12 @@ class Ownership(RuleBasedStateMachine):
         self.runner.run(self.world.settle())
 
     @rule(number=numbers)
+    def lose_or_get_replies(self, number: int) -> None:
+        process = self.world.processes[number]
+        process.loses_replies = not process.loses_replies
+        self.runner.run(self.world.settle())
+
+    @rule(number=numbers)
     def publish(self, number: int) -> None:
         self.world.processes[number].publish()
 
@@ -111,7 +117,7 @@ class Ownership(RuleBasedStateMachine):
     async def _end(self) -> None:
         """Let all faults pass, then check what the clients were shown and what is stored."""
         for process in self.world.processes:
-            process.is_cut_off = False
+            process.is_cut_off = process.loses_replies = False
             process.wake()
         rounds = 0
         while rounds < 4 or (rounds < 4 + self.questions and await self._is_active()):

@@ -213,3 +213,27 @@ async def test_the_run_of_a_chat_that_was_deleted_elsewhere_ends(tmp_path: Path)
         assert isinstance(end, Error)
         assert not a.runs.active_runs
         assert await world.observer.get(None, "c") is None
+
+
+@pytest.mark.parametrize("what", ["begin", "takeover"])
+async def test_a_turn_whose_process_does_not_know_of_it_is_taken_over(
+    tmp_path: Path, what: str
+) -> None:
+    """The reply to the commit was lost, while the process goes on with other runs."""
+    async with open_world(tmp_path) as world:
+        a, b = world.processes
+        await b.post("other")
+        await world.pass_time(6)
+        if what == "begin":
+            b.loses_replies = True
+            await b.post("c")
+        else:
+            await a.post("c")
+            a.crash()
+            b.loses_replies = True
+            await world.pass_time(7)
+        b.loses_replies = False
+        await world.pass_time(8)
+        await b.advance(4 * FIRST)  # of both runs
+        assert (await world.stored("c"))[1] == ["finished"]
+        assert await texts(world) == WHOLE
