@@ -49,7 +49,8 @@ class LeasedRun(Protocol):
 
 
 class Lease(Protocol):
-    """A chat that this process owns, until `end` or `release`. The coordinator renews it."""
+    """A chat that this process owns, until it ends, is released or dropped. The coordinator renews
+    it."""
 
     run_id: str
     #: raised by every takeover: what is written under a lower one comes from a former owner
@@ -83,6 +84,10 @@ class Lease(Protocol):
 
     async def release(self) -> None:
         """Free the chat: the turn was refused before it began."""
+        ...
+
+    def drop(self) -> None:
+        """Renew and publish nothing more: another process owns the run. Idempotent."""
         ...
 
     async def end(self, outcome: Outcome) -> None:

@@ -236,7 +236,11 @@ class _LocalRun:
         return True
 
     async def release(self) -> None:
+        self.drop()
+
+    def drop(self) -> None:
         self.forget()
+        self._run = None
         self._begun_or_released.set()
         self._free.set()
 

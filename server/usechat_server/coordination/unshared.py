@@ -28,5 +28,8 @@ class UnsharedLease:
     async def release(self) -> None:
         pass
 
+    def drop(self) -> None:
+        pass
+
     async def end(self, outcome: Outcome) -> None:
         pass

@@ -71,7 +71,7 @@ class BusyChats:
             return await self._coordinator.subscribe(key, run.run_id)
         if self._on_busy == "replace":
             await self._coordinator.stop(key, run_id=run.run_id)
-        deadline = monotonic() + BUSY_SECONDS
+        deadline, is_stopped = monotonic() + BUSY_SECONDS, False
         while not await self._coordinator.wait_until_free(key, run.run_id, BUSY_POLL):
             current = await self._coordinator.get(key)
             if current is None or current.run_id != run.run_id:
@@ -80,7 +80,8 @@ class BusyChats:
                 if not await self._coordinator.wait_until_free(key, run.run_id, STORE_SECONDS):
                     raise ServiceUnavailable(UNSAVED)
                 break
-            if _was_left(current, ids):
+            if _was_left(current, ids) and not is_stopped:
+                is_stopped = True
                 await self._coordinator.stop(key, run_id=run.run_id)
             elif monotonic() > deadline:
                 raise ChatConflict(BUSY)

@@ -192,6 +192,7 @@ class Run:
         self._ownership.close()
         self._end(INTERRUPTED)
         self.publish_end()
+        self._lease.drop()
 
     def publish_end(self) -> None:
         """Let readers see the end, stored or not. Does nothing before the run has ended, or if they

@@ -16,7 +16,7 @@ from usechat_server.coordination.orphans import OrphanedRun
 from usechat_server.coordination.redis import commands, heartbeat, log_commands, published_log
 from usechat_server.coordination.redis.commands import RedisCommands, RenewedLease
 from usechat_server.coordination.redis.coordinator import RedisCoordinator
-from usechat_server.coordination.redis.keys import HeldLease
+from usechat_server.coordination.redis.keys import HeldLease, hash_chat_key
 from usechat_server.coordination.subscription import LogSubscription
 from usechat_server.run_log.log import Log
 from usechat_server.turn import Turn
@@ -57,6 +57,7 @@ class BegunRun:
     """A run whose log has begun."""
 
     readers = 0
+    is_proven_owner = True
 
     def __init__(self, key: ChatKey) -> None:
         question = UIMessage(id="u", role="user", parts=[TextPart(text="?")])
@@ -76,8 +77,6 @@ class BegunRun:
 
     def subscribe(self) -> LogSubscription:
         raise AssertionError("nothing reads it")
-
-    is_proven_owner = True
 
 
 async def refuse(orphan: OrphanedRun) -> None:
@@ -139,3 +138,24 @@ async def test_an_owner_that_cannot_ask_after_a_pause_abandons_the_run(redis: Re
     finally:
         await owner.aclose()
         await own.aclose()
+
+
+async def test_a_run_without_proof_of_ownership_is_not_published(redis: RedisServer) -> None:
+    """Its process was suspended before it could publish the run. Meanwhile another one has ended
+    it, and Redis has forgotten it."""
+    commands = RedisCommands(redis.url)
+    key, run = ChatKey(None, "e"), BegunRun(ChatKey(None, "e"))
+    coordinator = RedisCoordinator(commands, refuse, find_end=mock.AsyncMock())
+    try:
+        async with asyncio.timeout(DEADLINE):
+            lease = await coordinator.adopt(key, "unproven")
+            assert lease is not None
+            run.is_proven_owner = False
+            await lease.begin(run)
+            assert await commands.get(hash_chat_key(key)) is None
+            lease.drop()
+            assert await coordinator.get(key) is None
+            assert await coordinator.acquire(key, "next", "digest") is not None
+    finally:
+        await coordinator.aclose()
+        await commands.aclose()

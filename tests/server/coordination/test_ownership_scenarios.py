@@ -237,3 +237,18 @@ async def test_a_turn_whose_process_does_not_know_of_it_is_taken_over(
         await b.advance(4 * FIRST)  # of both runs
         assert (await world.stored("c"))[1] == ["finished"]
         assert await texts(world) == WHOLE
+
+
+async def test_a_process_that_lost_a_run_takes_the_next_question(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        a, b = world.processes
+        await a.post("c")
+        a.suspend()
+        await world.pass_time(12)
+        await b.advance(FIRST + 3)
+        a.wake()
+        await world.pass_time(2)
+        await a.post("c", "u2")
+        await a.advance(FIRST + 3)
+        assert not a.refused
+        assert (await world.stored("c"))[1] == ["finished", "finished"]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from usechat_server import Agent, Settings, create_app
+from usechat_server.chat_request import MessageIds
+from usechat_server.coordination.base import ChatKey, RunState
+from usechat_server.errors import ChatConflict
 from usechat_server.http import assembly
+from usechat_server.runs import busy_chats
+from usechat_server.runs.busy_chats import BusyChats
 
 from tests.harness.common import DEADLINE
 from tests.harness.live import LiveServer, ScriptedModel, text, user
@@ -184,3 +191,20 @@ def test_a_hang_up_ends_a_run_whose_client_does_not_resume(
             again.wait_for_text("Hello")
         for model in models.values():
             model.release()
+
+
+async def test_a_run_that_was_left_and_cannot_be_stopped_keeps_its_chat_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its process may be unreachable: the request does not wait for ever."""
+    monkeypatch.setattr(busy_chats, "BUSY_SECONDS", 0.0)
+    state: Any = {"has_ended": False, "is_acknowledged": False, "readers": 0}
+    run = RunState("run", "another request", "active", **state)
+    coordinator = mock.AsyncMock()
+    coordinator.get.return_value = run
+    coordinator.wait_until_free.return_value = False
+    chats = BusyChats(coordinator, "refuse")
+    async with asyncio.timeout(DEADLINE):
+        with pytest.raises(ChatConflict):
+            await chats.join_or_wait(ChatKey(None, "c"), "this request", MessageIds())
+    coordinator.stop.assert_awaited_once()

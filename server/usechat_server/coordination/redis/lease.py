@@ -85,7 +85,7 @@ class RedisLease:
         return self._published is not None and self._published.on_freed is not None
 
     def drop(self) -> None:
-        """Publish nothing more: the chat has a new run."""
+        """See `Lease`; also for a run that has ended, if the chat has a new one."""
         if self._published is not None:
             self._published.is_lost = True
             self._published.progress.set()

@@ -86,6 +86,11 @@ class PublishedLog:
             return not self._is_owner()
         return monotonic() - self._owned_at > LEASE
 
+    @property
+    def may_have_successor(self) -> bool:
+        """Whether another process may own the run, according to the store."""
+        return self._is_owner is not None and not self._is_owner()
+
     def has(self, position: Position) -> bool:
         """Whether Redis has everything before a position."""
         return not self.needs_rewrite and self._position >= position

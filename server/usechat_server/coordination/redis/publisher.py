@@ -122,7 +122,9 @@ class LogPublisher:
         batches = []
         for published in logs:
             if published.needs_rewrite:
-                await published.rewrite(commands)
+                # A successor may have ended the run, and Redis forgotten it: try again later.
+                if not published.may_have_successor:
+                    await published.rewrite(commands)
             elif batch := published.next_batch():
                 batches.append((published, *batch))
             else:
