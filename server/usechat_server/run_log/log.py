@@ -142,14 +142,15 @@ class Log:
 
     def error_chunks(self, text: str, until: Position | None = None) -> list[Chunk]:
         """Return the chunks that would end the log with an error now, or before a position: the
-        ends of what is open, and the error."""
+        ends of what is open, and the error. There are none if it has its last chunk: what is
+        missing is only that nothing more will come."""
         writer = Writer(message=self._continued)
         position, until = (0, 0), until or self._end_position
         while position < until:
             chunks, position = self.read_chunks(position, until)
             for chunk in chunks:
                 writer.write_variant(chunk)
-        return writer.error(text)
+        return [] if writer.ended else writer.error(text)
 
     def end(self) -> None:
         """Append the staged chunks and end the log: nothing more will come."""

@@ -9,8 +9,8 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
-from ui_message_stream.chunks import Chunk, Start
-from ui_message_stream.state import IllegalChunk
+from ui_message_stream.chunks import Chunk, Error, Finish, Start, TextDelta, TextStart
+from ui_message_stream.state import IllegalChunk, StreamState
 from ui_message_stream.versions import ChunkVariant, ClientVersion, VersionedChunk
 from ui_message_stream.writer import Writer
 from usechat_server.coordination.redis import published_log
@@ -22,6 +22,7 @@ from usechat_server.coordination.redis.remote_log import RemoteLog
 from usechat_server.run_log import log as run_log
 from usechat_server.run_log.log import Log
 
+from tests.harness.agent_chat import call_chunks
 from tests.harness.chunk_strategies import model_chunks
 from tests.harness.redis_server import RedisServer
 
@@ -128,6 +129,28 @@ def test_a_reader_that_joins_at_any_point_has_the_owners_log(
         mock.patch.object(run_log, "READ_SIZE", read_size),
     ):
         asyncio.run(play())
+
+
+def test_a_copy_that_is_broken_off_has_a_legal_end() -> None:
+    """Also if all that is missing is that nothing more will come."""
+    writer = Writer(message_id="m")
+    chunks = [
+        *writer.write(Start(message_id="m")),
+        *writer.write(TextStart(id="0")),
+        *writer.write(TextDelta(id="0", delta="Hello")),
+        *[chunk for part in call_chunks("t", "charge") for chunk in writer.write(part)],
+        *writer.finish("stop"),
+    ]
+    for length in range(len(chunks) + 1):
+        remote_log = RemoteLog("chat", "run", "run", None)
+        remote_log.log.append(chunks[:length])
+        remote_log.break_off()
+        assert remote_log.log.has_ended
+        received = [chunk for chunk in all_chunks(remote_log.log) if isinstance(chunk, Chunk)]
+        state = StreamState()
+        for chunk in received:
+            state.check(chunk)
+        assert isinstance(received[-1], Finish if length == len(chunks) else Error)
 
 
 def all_chunks(log: Log) -> list[ChunkVariant]:

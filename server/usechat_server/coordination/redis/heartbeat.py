@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from contextvars import Context
@@ -16,6 +17,8 @@ from usechat_server.coordination.redis.lease import RedisLease
 from usechat_server.coordination.redis.subscriber import LogSubscriber
 
 __all__ = ["Heartbeat"]
+
+logger: logging.Logger = logging.getLogger("usechat.coordination")
 
 
 class Heartbeat:
@@ -61,6 +64,8 @@ class Heartbeat:
                 self._available_since = None
                 for lease in leases:
                     lease.on_unavailable()
+            except Exception:
+                logger.exception("redis heartbeat failed")
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT):
                     await self._subscriber.woken.wait()
