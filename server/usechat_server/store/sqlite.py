@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from sqlalchemy.engine import ExceptionContext
 
 from usechat_server.store.database_errors import DataRefused
 from usechat_server.store.disk_space import check_space
-from usechat_server.store.workers import Workers
+from usechat_server.store.workers import Job, Workers
 
 __all__ = ["SqliteConnections"]
 
@@ -24,6 +25,8 @@ Result = TypeVar("Result")
 _BUSY_SECONDS = 10.0
 #: Threads that read.
 _READERS = 4
+#: The most jobs that share a commit.
+_BATCH = 32
 #: what `Connection.info` has of the transaction that is under way
 _DEADLINE = "usechat_deadline"
 
@@ -38,8 +41,12 @@ class SqliteConnections:
     def __init__(self, address: str, file: Path) -> None:
         self._file = file
         writes, reads = _engine(address, "BEGIN IMMEDIATE"), _engine(address, "BEGIN")
-        self._writer = Workers(writes.connect, most=1, max_wait=_BUSY_SECONDS)
-        self._readers = Workers(reads.connect, most=_READERS, max_wait=_BUSY_SECONDS)
+        self._writer = Workers(
+            writes.connect, _run_jobs, most=1, batch=_BATCH, max_wait=_BUSY_SECONDS
+        )
+        self._readers = Workers(
+            reads.connect, _run_jobs, most=_READERS, batch=1, max_wait=_BUSY_SECONDS
+        )
 
     async def run(
         self,
@@ -51,19 +58,66 @@ class SqliteConnections:
     ) -> Result:
         """Run a transaction in a thread. See `Database`."""
 
-        def work(connection: Connection) -> Result:
+        def before(connection: Connection) -> None:
             if write:
                 check_space(connection, self._file, prepare())
-            connection.info[_DEADLINE] = None if seconds is None else monotonic() + seconds
-            with connection.begin():
-                return transaction(connection)
 
-        return await (self._writer if write else self._readers).run(work)
+        def work(connection: Connection) -> Result:
+            connection.info[_DEADLINE] = None if seconds is None else monotonic() + seconds
+            return transaction(connection)
+
+        workers = self._writer if write else self._readers
+        # What may take as long as it likes keeps no others waiting for their commit.
+        result: Result = await workers.run(Job(before, work, is_alone=seconds is None))
+        return result
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._writer.aclose()
         await self._readers.aclose()
+
+
+def _run_jobs(connection: Connection, jobs: Sequence[Job]) -> None:
+    """Run jobs that wait at the same time in one transaction: to commit costs more than most of
+    them. One that fails undoes what it wrote, and only that. The callers hear of all of them after
+    the commit."""
+    ready = []
+    for job in jobs:
+        try:
+            job.prepare(connection)
+        except BaseException as error:
+            job.error = error
+        else:
+            ready.append(job)
+    for is_alone, group in groupby(ready, lambda job: job.is_alone):
+        for together in [[job] for job in group] if is_alone else [list(group)]:
+            _run_group(connection, together)
+
+
+def _run_group(connection: Connection, jobs: Sequence[Job]) -> None:
+    try:
+        with connection.begin():
+            for job in jobs:
+                if len(jobs) == 1:
+                    job.result = job.transaction(connection)
+                else:
+                    _run_with_savepoint(connection, job)
+    except BaseException as error:
+        for job in jobs:
+            job.error = job.error or error
+
+
+def _run_with_savepoint(connection: Connection, job: Job) -> None:
+    driver: Any = connection.connection.driver_connection
+    driver.execute("SAVEPOINT job")
+    try:
+        job.result = job.transaction(connection)
+    except BaseException as error:
+        if not driver.in_transaction:
+            raise  # after some errors, SQLite undoes the whole transaction
+        job.error = error
+        driver.execute("ROLLBACK TO job")
+    driver.execute("RELEASE job")
 
 
 def _engine(address: str, begin: str) -> Engine:
@@ -90,7 +144,8 @@ def _engine(address: str, begin: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.driver_connection
+        driver.execute(begin)
 
     event.listen(engine, "before_cursor_execute", _check_deadline)
     event.listen(engine, "handle_error", _on_error)

@@ -6,99 +6,47 @@ A transaction is one hop: the loop waits for its end, not for each of its statem
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, exc
 
-__all__ = ["Workers"]
+__all__ = ["Job", "Workers"]
 
 Result = TypeVar("Result")
 
 
-class Workers:
-    """Threads that are started when they are needed. They end with `aclose`, or when this object is
-    gone; none of them keeps the interpreter from its end.
+class Job:
+    """A transaction to run in a thread, and then its result or its error."""
 
-    Args:
-        connect: Opens the connection of a thread, in that thread.
-        most: The most threads. With one, everything runs in order.
-        max_wait: Seconds that a caller waits for its turn.
-    """
+    __slots__ = ("_turn", "end", "error", "is_alone", "prepare", "result", "transaction")
 
-    def __init__(self, connect: Callable[[], Connection], *, most: int, max_wait: float) -> None:
-        self._connect = connect
-        self._most = most
-        self._max_wait = max_wait
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        #: callers that wait for their turn, or for the end of their job
-        self._callers = 0
-        self._stop = weakref.finalize(self, _stop, self._jobs, self._threads)
+    def __init__(
+        self,
+        prepare: Callable[[Connection], None],
+        transaction: Callable[[Connection], Any],
+        *,
+        is_alone: bool,
+    ) -> None:
+        """Create the job of a caller in the running event loop.
 
-    async def run(self, work: Callable[[Connection], Result]) -> Result:
-        """Run a function with the connection of a thread, and return its result.
-
-        A caller that is cancelled gets CancelledError when the function has returned: a connection
-        that is cut off may keep SQLite's lock for a while.
-
-        Raises:
-            TimeoutError: Its turn did not come.
-            Exception: What the function raised.
+        Args:
+            prepare: Called before the transaction.
+            transaction: Its statements.
+            is_alone: Whether it may not share a transaction with other jobs.
         """
-        loop = asyncio.get_running_loop()
-        job = _Job(work, loop)
-        self._callers += 1
-        if len(self._threads) < min(self._callers, self._most):
-            self._start()
-        self._jobs.put(job)
-        timer = loop.call_later(self._max_wait, job.expire)
-        try:
-            await asyncio.shield(job.end)
-        except asyncio.CancelledError:
-            await asyncio.wait([job.end])
-            raise
-        finally:
-            self._callers -= 1
-            timer.cancel()
-        error, result = job.error, job.result
-        try:
-            if error is not None:
-                raise error
-            return result  # type: ignore[no-any-return]
-        finally:
-            del error, job  # else the traceback of the error would keep the error in memory
-
-    async def aclose(self) -> None:
-        """End the threads, after what they have to do."""
-        threads = list(self._threads)
-        self._stop()
-        if threads:
-            await asyncio.to_thread(_join, threads)
-
-    def _start(self) -> None:
-        thread = threading.Thread(
-            target=_work, args=(self._jobs, self._connect), name="usechat-store", daemon=True
-        )
-        self._threads.append(thread)
-        thread.start()
-
-
-class _Job:
-    """A function to run in a thread, and then its result or its error."""
-
-    __slots__ = ("_turn", "end", "error", "result", "work")
-
-    def __init__(self, work: Callable[[Connection], Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.work = work
+        self.prepare = prepare
+        self.transaction = transaction
+        self.is_alone = is_alone
         self.result: Any = None
         self.error: BaseException | None = None
         #: done when the result or the error is there
-        self.end = loop.create_future()
+        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         #: taken once: by the thread that runs the job, or when its caller has waited too long
         self._turn = threading.Lock()
 
@@ -112,33 +60,144 @@ class _Job:
             self.error = TimeoutError("others took too long")
             self.end.set_result(None)
 
-    def notify(self) -> None:
-        """Tell the caller, from a thread, that the job has ended."""
-        with suppress(RuntimeError):  # the loop is closed, and with it the caller
-            self.end.get_loop().call_soon_threadsafe(self.end.set_result, None)
+
+class Workers:
+    """Threads that are started when they are needed. They end with `aclose`, or when this object is
+    gone; none of them keeps the interpreter from its end.
+
+    Args:
+        connect: Opens the connection of a thread, in that thread.
+        run: Runs jobs with a connection. Each of them gets a result or an error.
+        most: The most threads. With one, everything runs in order.
+        batch: The most jobs that a thread runs together, if so many wait.
+        max_wait: Seconds that a caller waits for its turn.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        run: Callable[[Connection, Sequence[Job]], None],
+        *,
+        most: int,
+        batch: int,
+        max_wait: float,
+    ) -> None:
+        self._arguments = (connect, run, batch)
+        self._most = most
+        self._max_wait = max_wait
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        #: callers that wait for their turn, or for the end of their job
+        self._callers = 0
+        self._stop = weakref.finalize(self, _stop, self._jobs, self._threads)
+
+    async def run(self, job: Job) -> Any:
+        """Run a job in a thread, and return its result.
+
+        A caller that is cancelled gets CancelledError when it has ended: a connection that is cut
+        off may keep SQLite's lock for a while.
+
+        Raises:
+            TimeoutError: Its turn did not come.
+            Exception: What the transaction raised.
+        """
+        self._callers += 1
+        if len(self._threads) < min(self._callers, self._most):
+            self._start()
+        self._jobs.put(job)
+        timer = job.end.get_loop().call_later(self._max_wait, job.expire)
+        try:
+            await asyncio.shield(job.end)
+        except asyncio.CancelledError:
+            await asyncio.wait([job.end])
+            raise
+        finally:
+            self._callers -= 1
+            timer.cancel()
+            # Its traceback has the job, which must not have it then: both would stay in memory.
+            error, job.error = job.error, None
+        try:
+            if error is not None:
+                raise error
+            return job.result
+        finally:
+            del error
+
+    async def aclose(self) -> None:
+        """End the threads, after what they have to do."""
+        threads = list(self._threads)
+        self._stop()
+        if threads:
+            await asyncio.to_thread(_join, threads)
+
+    def _start(self) -> None:
+        thread = threading.Thread(
+            target=_work, args=(self._jobs, *self._arguments), name="usechat-store", daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
 
 
-def _work(jobs: SimpleQueue[_Job | None], connect: Callable[[], Connection]) -> None:
+def _work(
+    queue: SimpleQueue[Job | None],
+    connect: Callable[[], Connection],
+    run: Callable[[Connection, Sequence[Job]], None],
+    batch: int,
+) -> None:
     """Run jobs until None comes."""
     connection: Connection | None = None
-    while (job := jobs.get()) is not None:
-        if job.begin():
-            try:
-                if connection is None:
-                    connection = connect()
-                job.result = job.work(connection)
-            except BaseException as error:
-                job.error = error
-                if connection is not None and isinstance(error, exc.DBAPIError):
-                    connection.close()  # its state is unknown
-                    connection = None
-            job.notify()
-        del job  # it would be kept in memory until the next one comes
+    job = queue.get()
+    while job is not None:
+        jobs = [job] if job.begin() else []
+        try:
+            while len(jobs) < batch and (job := queue.get_nowait()) is not None:
+                if job.begin():
+                    jobs.append(job)
+        except Empty:
+            pass
+        connection = _run(jobs, run, connection, connect)
+        _notify(jobs)
+        is_last = job is None
+        del job, jobs  # they would be kept in memory until the next one comes
+        job = None if is_last else queue.get()
     if connection is not None:
         connection.close()
 
 
-def _stop(jobs: SimpleQueue[_Job | None], threads: list[threading.Thread]) -> None:
+def _run(
+    jobs: Sequence[Job],
+    run: Callable[[Connection, Sequence[Job]], None],
+    connection: Connection | None,
+    connect: Callable[[], Connection],
+) -> Connection | None:
+    """Run jobs. Returns the connection, unless the next jobs need a new one."""
+    try:
+        if connection is None:
+            connection = connect()
+        run(connection, jobs)
+    except BaseException as error:
+        for job in jobs:
+            job.error = error
+    if any(isinstance(job.error, exc.DBAPIError | sqlite3.Error) for job in jobs):
+        if connection is not None:
+            connection.close()  # its state is unknown
+        return None
+    return connection
+
+
+def _notify(jobs: Sequence[Job]) -> None:
+    """Tell the callers, from a thread, that their jobs have ended."""
+
+    def end() -> None:
+        for job in jobs:
+            job.end.set_result(None)
+
+    if jobs:
+        with suppress(RuntimeError):  # the loop is closed, and with it the callers
+            jobs[0].end.get_loop().call_soon_threadsafe(end)
+
+
+def _stop(jobs: SimpleQueue[Job | None], threads: list[threading.Thread]) -> None:
     for _ in threads:
         jobs.put(None)
 
