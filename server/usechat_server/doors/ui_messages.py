@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from starlette.requests import Request
 from ui_message_stream.versions import ClientVersion
@@ -24,7 +25,7 @@ class UIMessages(Door):
     path: str = "/chat"
 
     #: the request names it
-    client_version = None
+    client_version: ClassVar[ClientVersion | None] = None
     has_chat = True
     can_resume = True
     can_ask = True

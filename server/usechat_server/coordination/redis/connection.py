@@ -53,7 +53,7 @@ class RedisConnection:
         self.updates: Any = Redis.from_url(
             url, socket_timeout=2 * BLOCK, socket_connect_timeout=COMMAND_SECONDS, retry=retry
         )
-        self.scripts = {
+        self.scripts: dict[str, Any] = {
             text: self.redis.register_script(text)
             for text in (getattr(scripts, name) for name in scripts.__all__)
         }
