@@ -17,7 +17,7 @@ __all__ = ["JUDGES", "MISSING", "SECRET", "accepted", "closing", "refused"]
 #: What the provider's errors and the failing tool say, and users should not read.
 SECRET = "conformance-secret"  # noqa: S105
 #: Seconds that a stream may stay open after `[DONE]`.
-_CLOSING_SECONDS = 1.0
+_CLOSING_SECONDS = 2.0
 #: Characters of a text that users read.
 _MAX_TEXT = 500
 
