@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ class Store:
         self.ownership = self
         self._change = asyncio.Condition()
 
-    async def renew(self, progress: Sequence[Progress]) -> Renewal:
+    async def renew(self, progress: Sequence[Progress], running: Collection[str]) -> Renewal:
         if progress:
             await self._write()
             self.checkpoints += [run.message for run in progress]

@@ -4,7 +4,7 @@ that stays has the whole message."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
@@ -128,7 +128,7 @@ class Store:
     def ownership(self) -> Store:
         return self
 
-    async def renew(self, progress: Sequence[Progress]) -> Renewal:
+    async def renew(self, progress: Sequence[Progress], running: Collection[str]) -> Renewal:
         await asyncio.sleep(0)
         return Renewal(Everything(), ())  # type: ignore[arg-type]
 
