@@ -50,9 +50,13 @@ async def run_in_thread(name: str, function: Callable[[], T], running: set[async
 
     async def wait_for_thread() -> T | _Raised:
         nonlocal has_place
-        async with _places.get():
-            has_place = True
-            return await anyio.to_thread.run_sync(run, limiter=_unlimited.get())
+        try:
+            async with _places.get():
+                has_place = True
+                return await anyio.to_thread.run_sync(run, limiter=_unlimited.get())
+        except asyncio.CancelledError as error:
+            error.__traceback__ = None  # its frames refer to this task, which keeps it
+            raise
 
     task = asyncio.create_task(wait_for_thread())
     running.add(task)
@@ -60,9 +64,10 @@ async def run_in_thread(name: str, function: Callable[[], T], running: set[async
     try:
         await asyncio.wait([task])
     except asyncio.CancelledError:
-        if not has_place:
+        if has_place:
+            asyncio.get_running_loop().call_later(_STUCK_SECONDS, _report_if_running, name, task)
+        else:
             task.cancel()
-        asyncio.get_running_loop().call_later(_STUCK_SECONDS, _report_if_running, name, task)
         raise
     outcome = task.result()
     try:
