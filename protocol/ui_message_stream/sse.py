@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from ui_message_stream.chunks import Chunk, encode_chunk
-from ui_message_stream.versions import ChunkVariant, ClientVersion, downgrade
+from ui_message_stream.versions import (
+    KNOWN_EVERYWHERE,
+    ChunkVariant,
+    ClientVersion,
+    VersionedChunk,
+    downgrade,
+)
 
 __all__ = ["DONE", "HEADERS", "Decoder", "comment", "frame", "frames"]
 
@@ -149,10 +155,14 @@ def frames(chunks: Iterable[ChunkVariant], client_version: ClientVersion) -> byt
     Raises:
         TypeError: A value in a chunk has no JSON form.
     """
-    return b"".join(
-        [
-            frame(chunk)
-            for variant in chunks
-            if (chunk := downgrade(variant, client_version)) is not None
-        ]
-    )
+    data: list[bytes] = []
+    for variant in chunks:
+        if (
+            not isinstance(variant, VersionedChunk)
+            and type(variant) in KNOWN_EVERYWHERE
+            and variant.extra is None
+        ):
+            data.append(b"data: %b\n\n" % encode_chunk(variant))
+        elif (chunk := downgrade(variant, client_version)) is not None:
+            data.append(frame(chunk))
+    return b"".join(data)

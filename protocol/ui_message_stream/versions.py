@@ -11,7 +11,7 @@ Source: the chunk schemas of the published packages, which the tests run.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
@@ -26,6 +26,7 @@ __all__ = [
     "FIELD_KNOWN_SINCE",
     "FINISH_REASON_KNOWN_SINCE",
     "IGNORES_UNKNOWN_FIELDS_SINCE",
+    "KNOWN_EVERYWHERE",
     "NEWEST_CLIENT_VERSION",
     "OLDEST_CLIENT_VERSION",
     "TYPE_KNOWN_SINCE",
@@ -334,8 +335,9 @@ _SUBSTITUTES: Mapping[type[Chunk], Callable[[Any, ClientVersion], Chunk | None]]
     c.Finish: _replace_finish_reason,
 }
 
-#: Classes with only types and fields that every release knows: these change only for `extra`.
-_UNCHANGED = frozenset(
+#: Classes with only types and fields that every release knows: their chunks are sent as they are,
+#: unless they have `extra`.
+KNOWN_EVERYWHERE: Collection[object] = frozenset(
     cls
     for name, cls in [*c.CHUNK_TYPES.items(), ("data", c.Data)]
     if name not in TYPE_KNOWN_SINCE and name not in FIELD_KNOWN_SINCE and cls not in _SUBSTITUTES
@@ -369,7 +371,7 @@ def downgrade(chunk: ChunkVariant, client_version: ClientVersion) -> Chunk | Non
     """
     if isinstance(chunk, VersionedChunk):
         return downgrade(chunk.chunk, client_version) if chunk.includes(client_version) else None
-    if type(chunk) in _UNCHANGED and chunk.extra is None:
+    if type(chunk) in KNOWN_EVERYWHERE and chunk.extra is None:
         return chunk
     if substitute := _SUBSTITUTES.get(type(chunk)):
         replaced = substitute(chunk, client_version)

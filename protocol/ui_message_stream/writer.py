@@ -75,6 +75,8 @@ class Writer:
     ) -> None:
         #: whether anything visible to the user was written
         self.started: bool = False
+        #: whether the last chunk was written
+        self.ended: bool = False
         #: bytes of JSON of the chunks so far, without the deltas
         self.size: int = 0
         self._message_id = message.id if message is not None else message_id
@@ -87,11 +89,6 @@ class Writer:
         self._input_pieces: dict[str, list[str]] = {}
         #: block or call -> the first half of a surrogate pair that ended its last delta
         self._high_surrogates: dict[tuple[type[Chunk], str], str] = {}
-
-    @property
-    def ended(self) -> bool:
-        """Whether the last chunk was written."""
-        return self._state.state == grammar.ENDED
 
     @property
     def in_step(self) -> bool:
@@ -117,6 +114,8 @@ class Writer:
         """
         if isinstance(chunk, TextDelta):
             if chunk.id in self._open_text and chunk.provider_metadata is None:
+                if chunk.delta.isascii() and not self._high_surrogates:
+                    return [chunk]
                 return self._write_delta(chunk, chunk.id, chunk.delta)
         elif isinstance(chunk, ToolInputDelta):
             if chunk.tool_call_id in self._open_inputs:
@@ -263,6 +262,7 @@ class Writer:
         if isinstance(chunk, (TextDelta, ReasoningDelta)):
             return self._write_delta(chunk, chunk.id, chunk.delta)
         self._state.advance(chunk)
+        self.ended = self._state.state == grammar.ENDED
         self.started = self.started or (
             is_visible(chunk) and not isinstance(chunk, (MessageMetadata, Finish))
         )

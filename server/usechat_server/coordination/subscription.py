@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from usechat_server.run_log.log import Log
-from usechat_server.telemetry.run_record import RunRecord
 
 __all__ = ["LogSubscription"]
 
@@ -20,7 +19,6 @@ class LogSubscription:
         on_close: Callable[[], None],
         *,
         interrupt: Callable[[], None] | None = None,
-        record: RunRecord | None = None,
     ) -> None:
         """Hold a log; the caller has counted the reader.
 
@@ -29,23 +27,16 @@ class LogSubscription:
             log: Its log.
             on_close: Called once, when the reader leaves.
             interrupt: Ends the run; None: it goes on elsewhere, or has ended.
-            record: What is recorded of the run; None: another process records it.
         """
         self.run_id = run_id
         self.log = log
         self._on_close: Callable[[], None] | None = on_close
         self._interrupt = interrupt
-        self._record = record
 
     def interrupt(self) -> None:
         """End the run if it is one of this process, which shuts down."""
         if self._interrupt is not None:
             self._interrupt()
-
-    def record_write(self) -> None:
-        """Note that a part of the log was sent. Called for each write."""
-        if self._record is not None:
-            self._record.mark_write()
 
     def close(self) -> None:
         """Give the hold up. Idempotent; never waits."""

@@ -229,10 +229,21 @@ class _ChunkBody:
         self._writer = writer
         self.encoding: Encoding = encoding
         self._pieces = self._iterate()
+        #: what was not read yet; None at the end
+        self._next: bytes | None = b""
         self._has_ended = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._pieces
+    def read(self) -> bytes | None:
+        data = self._next
+        if data is not None:
+            self._next = b""
+        return data
+
+    async def wait(self) -> None:
+        self._next = await anext(self._pieces, None)
+
+    async def complete(self) -> None:
+        pass
 
     async def _iterate(self) -> AsyncGenerator[bytes, None]:
         if self.encoding.opening:
@@ -260,6 +271,9 @@ class _ChunkBody:
         self._has_ended = True
         chunks = () if self._writer.ended else last_chunks()
         return self.encoding.encode(chunks) + self.encoding.end()
+
+    def leave(self) -> None:
+        """Do nothing: the iterator ends with the task that waits for it."""
 
     async def aclose(self) -> None:
         await self._pieces.aclose()

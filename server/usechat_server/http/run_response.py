@@ -58,10 +58,7 @@ def run_response(
 
 
 class _LogBody:
-    """A log as the body of one response.
-
-    It is no generator: closing one that was not started would not close the subscription.
-    """
+    """A log as the body of one response."""
 
     def __init__(
         self,
@@ -77,21 +74,16 @@ class _LogBody:
         self._acknowledge = acknowledge
         self._reader = subscription.log.reader(encoding, from_start=from_start, after=after)
         self._has_ended = False
+        # The reader's own methods: each call is one for every delta.
+        self.read: Callable[[], bytes | None] = self._reader.read_nowait
+        self.wait: Callable[[], Awaitable[None]] = subscription.log.wait_for_more
 
-    def __aiter__(self) -> _LogBody:
-        return self
-
-    async def __anext__(self) -> bytes:
-        data = await self._reader.read()
-        if data is None:
-            self._has_ended = True
-            if self._reader.has_read_all:
-                # The client does not know yet that the stream has ended, so its next request comes
-                # after this.
-                await self._acknowledge()
-            raise StopAsyncIteration
-        self._subscription.record_write()
-        return data
+    async def complete(self) -> None:
+        self._has_ended = True
+        if self._reader.has_read_all:
+            # The client does not know yet that the stream has ended, so its next request comes
+            # after this.
+            await self._acknowledge()
 
     def interrupt(self) -> bytes:
         if self._has_ended:
@@ -106,6 +98,9 @@ class _LogBody:
             rest += self.encoding.encode(log.error_chunks(RESTARTING)) + self.encoding.end()
         return rest
 
-    async def aclose(self) -> None:
+    def leave(self) -> None:
         self._reader.close()
         self._subscription.close()
+
+    async def aclose(self) -> None:
+        self.leave()

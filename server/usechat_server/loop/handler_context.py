@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 from weakref import WeakSet
@@ -15,13 +14,21 @@ from usechat_server.loop.usage_tracker import UsageTracker
 from usechat_server.results import MetadataHook
 from usechat_server.turn import RunContext
 
-__all__ = ["Closable", "HandlerContext"]
+__all__ = ["Closable", "HandlerContext", "StreamedResponse"]
 
 
 class Closable(Protocol):
     """An agent that the app closes when it shuts down."""
 
     async def aclose(self) -> None: ...
+
+
+class StreamedResponse(Protocol):
+    """The response of an agent that a handler streams."""
+
+    def has_function(self, part: ToolPart) -> bool: ...
+
+    def abort(self) -> None: ...
 
 
 @dataclass(eq=False, slots=True)
@@ -40,5 +47,5 @@ class HandlerContext(RunContext):
     metadata: MetadataHook | None = None
     #: ids of the continued message's open calls that one of the agents handles
     claimed_calls: set[str] = field(default_factory=set)
-    #: returns for each streamed agent whether a call is one of its functions
-    functions: list[Callable[[ToolPart], bool]] = field(default_factory=list)
+    #: the responses of the streamed agents
+    loops: list[StreamedResponse] = field(default_factory=list)

@@ -96,6 +96,11 @@ class AgentLoop:
         """Whether a call is one of a function of this agent."""
         return isinstance(self._find_tool(part.tool_name), FunctionTool)
 
+    def abort(self) -> None:
+        """Close the connection of the current model call at once; see `Responder`."""
+        if self._model_calls is not None:
+            self._model_calls.abort()
+
     async def aclose(self) -> None:
         if self._tool_calls is not None:
             await self._tool_calls.aclose()

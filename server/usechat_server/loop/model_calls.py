@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
 
 from usechat_server.errors import ModelError
@@ -11,7 +12,13 @@ from usechat_server.loop.run_writer import RunWriter
 from usechat_server.loop.spec import StepConfig
 from usechat_server.loop.tool_calls import ToolCalls
 from usechat_server.loop.usage_tracker import UsageTracker
-from usechat_server.providers.base import Model, ModelStream, StepResult, provider_name
+from usechat_server.providers.base import (
+    Model,
+    ModelStream,
+    StepResult,
+    WritesBatches,
+    provider_name,
+)
 from usechat_server.providers.retry import RetryPolicy
 from usechat_server.telemetry.model_call import model_call_record
 
@@ -84,6 +91,11 @@ class ModelCalls:
             await self.aclose()
             await asyncio.sleep(seconds or 0)
 
+    def abort(self) -> None:
+        """Close the connection of the current call at once, if it can be done without waiting."""
+        if isinstance(self._stream, WritesBatches):
+            self._stream.abort()
+
     async def aclose(self) -> None:
         """Close the current call, if there is one."""
         if self._stream is not None:
@@ -110,9 +122,12 @@ class ModelCalls:
             is_json=self._is_json,
         ) as call:
             self._usage.begin_call(stream, model.name)
-            async for batch in stream:
-                call.mark_read(batch)
-                writer.append(calls.collect(batch))
+            write = partial(calls.write, call)
+            if isinstance(stream, WritesBatches):
+                await stream.write_to(write)
+            else:
+                async for batch in stream:
+                    write(batch)
             if stream.result is None:
                 raise ModelError("the stream ended without a result", "truncated")
         return stream.result, calls

@@ -54,7 +54,7 @@ def agent_stream(spec: AgentSpec, turn: Turn) -> AsyncGenerator[ChunkVariant, No
         loop = AgentLoop(spec, None, context.approvals if context else _NoApprovals())
         if context is not None:
             context.metadata = spec.metadata
-            context.functions.append(loop.has_function)
+            context.loops.append(loop)
         outcome: Outcome = "aborted"
         failure: Exception | None = None
         try:

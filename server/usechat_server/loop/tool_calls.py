@@ -33,6 +33,7 @@ from usechat_server.approvals import (
 from usechat_server.errors import ChatError, public_error
 from usechat_server.loop.call_ids import CallIds
 from usechat_server.loop.run_writer import RunWriter
+from usechat_server.telemetry.model_call import ModelCallRecord
 from usechat_server.telemetry.tool_call import ToolCallRecord
 from usechat_server.tools import FunctionTool, Tool, ToolContext, ToolError
 from usechat_server.tools.context import idempotency_key
@@ -116,18 +117,18 @@ class ToolCalls:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def collect(self, batch: Sequence[ChunkVariant]) -> Sequence[ChunkVariant]:
-        """Collect the calls in a batch of the model's chunks.
-
-        Returns:
-            The chunks to write: invalid inputs become errors, which the model can correct.
-        """
+    def write(self, call: ModelCallRecord, batch: Sequence[ChunkVariant]) -> None:
+        """Write a batch of chunks of a model call, and collect the tool calls in it. Invalid inputs
+        become errors, which the model can correct."""
+        call.mark_read(batch)
         if self._call_ids is not None and self._call_ids.renamed:
-            return [self._collect_chunk(each) for each in batch]
-        for chunk in batch:
-            if type(chunk) in _INPUTS:  # checked for every batch, so it has to be cheap
-                return [self._collect_chunk(each) for each in batch]
-        return batch
+            batch = [self._collect_chunk(each) for each in batch]
+        else:
+            for chunk in batch:
+                if type(chunk) in _INPUTS:  # checked for every batch, so it has to be cheap
+                    batch = [self._collect_chunk(each) for each in batch]
+                    break
+        self._writer.append(batch)
 
     def add_call(self, chunk: ToolInputAvailable, *, approved: bool) -> None:
         """Add a call that the client already has. Its input is validated again: the tool may have

@@ -22,6 +22,7 @@ __all__ = [
     "NamesProvider",
     "RequiresCredentials",
     "StepResult",
+    "WritesBatches",
     "provider_name",
 ]
 
@@ -100,6 +101,28 @@ class ModelStream(Protocol):
 
     async def aclose(self) -> None:
         """Close the provider's connection at once. May be called at any time, and repeatedly."""
+        ...
+
+
+@runtime_checkable
+class WritesBatches(Protocol):
+    """A model call that hands its chunks over where they arrive, without waking a task for each
+    read. What is iterated over and what is written is the same."""
+
+    async def write_to(self, write: Callable[[Sequence[ChunkVariant]], None]) -> None:
+        """Write batches of chunks, one for each read from the provider, until the response is
+        complete.
+
+        Args:
+            write: Called with each batch. What it raises ends the call, and is raised here.
+
+        Raises:
+            ModelError: The call failed or was cut off.
+        """
+        ...
+
+    def abort(self) -> None:
+        """Close the provider's connection at once, without waiting. `aclose` follows."""
         ...
 
 

@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 import httpx2
 
-from usechat_server.providers.sdk_errors import retry_after
-from usechat_server.providers.transport import Transport, uses_proxy
+from usechat_server.providers.sdk_errors import LONGEST_RETRY_AFTER, retry_after
+from usechat_server.providers.transport import CONNECT_TIMEOUT, Transport, uses_proxy
 from usechat_server.telemetry.request import request_id
 
 __all__ = ["TIMEOUT", "ClientPerLoop", "with_http_client"]
@@ -21,20 +21,15 @@ __all__ = ["TIMEOUT", "ClientPerLoop", "with_http_client"]
 _MAX_CONNECTIONS = 10_000
 #: Seconds that an idle connection is kept for the next turn, which then needs no TLS handshake.
 _KEEP_ALIVE = 60.0
-#: Seconds to open a connection.
-_CONNECT_TIMEOUT = 5.0
 #: Bytes that are read of the body of an error: a gateway may send a whole page.
 _MAX_ERROR_BYTES = 64 * 1024
-#: The longest `retry-after`, in seconds, that the SDK may obey. It would wait for hours; after a
-#: longer one than this the user gets an error instead.
-_LONGEST_RETRY_AFTER = 30.0
 
 #: OpenAI's name for an id that the client gives a request.
 CLIENT_REQUEST_ID = "x-client-request-id"
 
 #: There is no read timeout: `StreamTimeouts` counts only while something reads, the transport would
 #: count all the time.
-TIMEOUT = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT)
+TIMEOUT = httpx2.Timeout(None, connect=CONNECT_TIMEOUT)
 
 
 class OwnClient(Protocol):
@@ -93,6 +88,7 @@ def with_http_client(
     create: Callable[[httpx2.AsyncClient], OwnClientT],
     aiohttp_client: Callable[..., httpx2.AsyncClient],
     tls: ssl.SSLContext,
+    transport: Transport | None = None,
 ) -> OwnClientT:
     """Return an SDK's client on our transport, or on the SDK's own if there is a proxy.
 
@@ -100,6 +96,7 @@ def with_http_client(
         create: Creates the client.
         aiohttp_client: The SDK's `DefaultAioHttpClient`.
         tls: The TLS settings.
+        transport: Our transport; default: a new one.
     """
     options: dict[str, Any] = {
         "timeout": TIMEOUT,
@@ -109,7 +106,7 @@ def with_http_client(
             "response": [_prevent_long_retry, _cut_error_body],
         },
     }
-    client = create(httpx2.AsyncClient(transport=Transport(tls), **options))
+    client = create(httpx2.AsyncClient(transport=transport or Transport(tls), **options))
     if uses_proxy(str(client.base_url)):
         limits = httpx2.Limits(
             max_connections=_MAX_CONNECTIONS,
@@ -127,7 +124,7 @@ async def _add_request_id(request: httpx2.Request) -> None:
 
 
 async def _prevent_long_retry(response: httpx2.Response) -> None:
-    if (retry_after(response.headers) or 0.0) > _LONGEST_RETRY_AFTER:
+    if (retry_after(response.headers) or 0.0) > LONGEST_RETRY_AFTER:
         response.headers["x-should-retry"] = "false"  # which the SDK obeys
 
 

@@ -12,7 +12,18 @@ import httpx2
 
 from usechat_server.errors import ErrorKind, ModelError
 
-__all__ = ["api_message", "kind_of_status", "retry_after", "status_error", "transport_error"]
+__all__ = [
+    "LONGEST_RETRY_AFTER",
+    "api_message",
+    "kind_of_status",
+    "retry_after",
+    "status_error",
+    "transport_error",
+]
+
+#: The longest `retry-after`, in seconds, that is obeyed before a step's own retries. The SDK would
+#: wait for hours; after a longer one than this the user gets an error instead.
+LONGEST_RETRY_AFTER = 30.0
 
 #: HTTP status → our kind, and whether a retry may succeed.
 _STATUS_KINDS: Mapping[int, tuple[ErrorKind, bool]] = {

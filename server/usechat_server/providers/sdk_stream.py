@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 import httpx2
@@ -15,7 +16,12 @@ from usechat_server.errors import ModelError
 from usechat_server.providers.attempts import Attempts, Refusal
 from usechat_server.providers.base import StepResult
 from usechat_server.providers.timeouts import StreamTimeouts
-from usechat_server.providers.transport import response_body
+from usechat_server.providers.transport import (
+    RawResponse,
+    ResponseBody,
+    push,
+    response_body,
+)
 from usechat_server.results import Usage
 
 __all__ = ["Decoder", "SDKStream", "StreamAPI"]
@@ -37,8 +43,25 @@ class Decoder(Protocol):
         ...
 
 
+#: Sends a request without the SDK, calls the function with what closes its connection at once, and
+#: returns the stream; None if the response is something else, which the SDK has to ask for again.
+SendDirectly = Callable[
+    [Mapping[str, Any], Callable[[Callable[[], None]], None]], Awaitable[RawResponse | None]
+]
+
+
 class StreamAPI(Protocol[ClientT_contra]):
-    """An API, as its SDK calls it."""
+    """An API, as its SDK calls it.
+
+    Attributes:
+        request_id_header: The response header with the provider's id of the request.
+    """
+
+    request_id_header: str
+
+    def direct(self, client: ClientT_contra) -> SendDirectly | None:
+        """Return what sends the first request of a call; None: only the SDK can send it."""
+        ...
 
     async def send(self, client: ClientT_contra, request: dict[str, Any]) -> Any:
         """Send a request; return the SDK's response, whose body was not read."""
@@ -58,7 +81,7 @@ class StreamAPI(Protocol[ClientT_contra]):
 
 
 class SDKStream(Generic[ClientT]):
-    """A ModelStream on an SDK's connection. Iterate it once.
+    """A ModelStream on an SDK's connection. Iterate it once, or call `write_to` once.
 
     The SDK's own streams are not used: the typed ones build a pydantic model per event, and the
     helpers parse a tool's whole input again on every delta. Both cost more than everything here.
@@ -91,8 +114,14 @@ class SDKStream(Generic[ClientT]):
         self._get_client = get_client
         self._on_open = on_open
         self._timeouts = StreamTimeouts(byte_timeout=byte_timeout, content_timeout=content_timeout)
-        #: the response's body, once its headers have arrived
+        #: the response's body, once its headers have arrived, and what splits it into events
         self._body: httpx2.AsyncByteStream | None = None
+        self._decoder: Decoder
+        #: closes the connection at once; None: there is none, or none of ours
+        self._close_connection: Callable[[], None] | None = None
+        self._has_chunks = False
+        #: what `write` has raised
+        self._write_error: Exception | None = None
         self._started_at = 0.0
 
     @property
@@ -112,6 +141,26 @@ class SDKStream(Generic[ClientT]):
     def __aiter__(self) -> AsyncIterator[Sequence[ChunkVariant]]:
         return self._batches()
 
+    async def write_to(self, write: Callable[[Sequence[ChunkVariant]], None]) -> None:
+        async with self._exchange() as body:
+            with self._timeouts:
+                await push(body, partial(self._receive, write))
+            if self.result is None and self._write_error is None:
+                self._receive(write, None)
+            if self._write_error is None:
+                await _read_rest(body)
+        error, self._write_error = self._write_error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # its traceback has this frame
+
+    def abort(self) -> None:
+        if self._close_connection is not None:
+            self._close_connection()
+        self._timeouts.close()
+
     async def aclose(self) -> None:
         self._timeouts.close()
         body, self._body = self._body, None
@@ -119,32 +168,59 @@ class SDKStream(Generic[ClientT]):
             await body.aclose()
 
     async def _batches(self) -> AsyncIterator[Sequence[ChunkVariant]]:
-        try:
-            with self._timeouts:
-                body, decoder = await self._open()
-            while self.result is None:
+        batches: list[Sequence[ChunkVariant]] = []
+        async with self._exchange() as body:
+            pieces = aiter(body)
+            goes_on = True
+            while goes_on:
                 with self._timeouts:
-                    data = await anext(body, None)
-                batch: list[ChunkVariant] = []
+                    data = await anext(pieces, None)
                 failure: ModelError | None = None
                 try:
-                    if data is None:
-                        self._translator.end_of_body(batch)
-                    else:
-                        self._translator.feed(decoder.feed(data), batch)
+                    goes_on = self._receive(batches.append, data)
                 except ModelError as error:
                     failure = error
-                if batch:
-                    self._timeouts.content_received()
-                    if "seconds_to_first_chunk" not in self.details:
-                        self.details["seconds_to_first_chunk"] = self._elapsed()
-                    yield batch
+                if batches:
+                    yield batches.pop()
                 if failure is not None:
                     raise failure
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(_BODY_END_TIMEOUT):
-                    async for _ in body:
-                        pass
+            await _read_rest(body)
+
+    def _receive(self, write: Callable[[Sequence[ChunkVariant]], None], data: bytes | None) -> bool:
+        """Write the chunks of what has arrived of the body, None for its end. Return whether to go
+        on."""
+        batch: list[ChunkVariant] = []
+        failure: ModelError | None = None
+        try:
+            if data is None:
+                self._translator.end_of_body(batch)
+            else:
+                self._translator.feed(self._decoder.feed(data), batch)
+        except ModelError as error:
+            failure = error
+        self._timeouts.read_at = now = monotonic()
+        if batch:
+            self._timeouts.content_at = now
+            if not self._has_chunks:
+                self._has_chunks = True
+                self.details["seconds_to_first_chunk"] = self._elapsed()
+            try:
+                write(batch)
+            except Exception as error:  # not of the model
+                self._write_error = error
+                return False
+        if failure is not None:
+            raise failure
+        return self._translator.result is None
+
+    @contextlib.asynccontextmanager
+    async def _exchange(self) -> AsyncIterator[httpx2.AsyncByteStream]:
+        """Send the request, and provide the body of the response. Every failure is a ModelError."""
+        try:
+            with self._timeouts:
+                await self._open()
+            assert self._body is not None  # noqa: S101
+            yield self._body
         except ModelError as error:
             error.request_id = error.request_id or self.details.get("request_id")
             raise
@@ -154,35 +230,57 @@ class SDKStream(Generic[ClientT]):
             failure.retryable = failure.retryable and self._body is not None
             if failure.kind == "request" and self._attempts is not None:
                 failure.public_text = _refused_files_text(self._attempts.new_files)
-            # The text of the provider's own errors is in the line already, cut and escaped.
-            raise failure from None if self._api.refusal(error) else error
+            try:
+                # The text of the provider's own errors is in the line already, cut and escaped.
+                raise failure from None if self._api.refusal(error) else error
+            finally:
+                del failure  # the traceback of the cause has this frame
         finally:
             self.request, self._attempts = {}, None  # a failed call must not hold the history
             await self.aclose()
 
-    async def _open(self) -> tuple[AsyncIterator[bytes], Decoder]:
-        """Send the request; return the body's bytes as they arrive, and their decoder."""
-        self._started_at = time.perf_counter()
+    async def _open(self) -> None:
+        """Send the request, and wait for the headers of the response."""
+        self._started_at = monotonic()
         client = self._get_client()
-        response = await self._send(client)
-        self._timeouts.headers_received()
-        # Only the body is kept: the response would keep a long history in memory. The body is not
-        # compressed, as requested.
-        body = response_body(response.http_response)
-        self._body = body
-        self.request, self._attempts = {}, None
-        self.details["request_id"] = response.request_id
-        self.details["retries"] = response.retries_taken
-        self.details["seconds_to_headers"] = self._elapsed()
+        direct = self._api.direct(client)
+        stream = None
+        if direct is not None:
+            stream = await direct(self.request, self._set_connection)
+        if stream is not None:
+            self._begin(stream.headers, stream.body, 0)
+        else:
+            self._close_connection = None
+            response = await self._send(client)
+            # Only the body is kept: the response would keep a long history in memory. The body is
+            # not compressed, as requested.
+            body = response_body(response.http_response)
+            retries = response.retries_taken + (direct is not None)
+            self._begin(response.http_response.headers, body, retries)
         if self._on_open is not None:
             self._on_open(client)
-        media_type = response.http_response.headers.get("content-type", "")
+
+    def _set_connection(self, close: Callable[[], None]) -> None:
+        self._close_connection = close
+
+    def _begin(
+        self, headers: Mapping[str, str], body: httpx2.AsyncByteStream, retries: int
+    ) -> None:
+        """Begin to read the response."""
+        self._timeouts.headers_received()
+        self._body = body
+        self._close_connection = body.close if isinstance(body, ResponseBody) else None
+        self.request, self._attempts = {}, None
+        self.details["request_id"] = headers.get(self._api.request_id_header)
+        self.details["retries"] = retries
+        self.details["seconds_to_headers"] = self._elapsed()
+        media_type = headers.get("content-type", "")
         decoder = self._api.decoder(media_type)
         if decoder is None:
             # Something else than the provider is at this address, such as a sign-in page.
             content_type = media_type or "no content type"
             raise ModelError(f"expected an event stream, got {content_type}", "auth")
-        return aiter(body), decoder
+        self._decoder = decoder
 
     async def _send(self, client: ClientT) -> Any:
         """Send the request; again without parts of the history if the provider refuses it."""
@@ -200,7 +298,15 @@ class SDKStream(Generic[ClientT]):
                 self._translator = attempts.current.translator
 
     def _elapsed(self) -> float:
-        return round(time.perf_counter() - self._started_at, 6)
+        return round(monotonic() - self._started_at, 6)
+
+
+async def _read_rest(body: httpx2.AsyncByteStream) -> None:
+    """Read the end of the body of a complete response, so that its connection can be used again."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_BODY_END_TIMEOUT):
+            async for _ in body:
+                pass
 
 
 def _refused_files_text(names: Sequence[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -18,11 +19,12 @@ _HEADERS_GRACE = 60.0
 class StreamTimeouts:
     """Ends a read from the provider when a timeout expires or the call is closed.
 
-        with timeouts:              # around each read; raises ModelError
+        with timeouts:              # around each read, or around all of them; raises ModelError
             data = await read()
+        timeouts.read_at = timeouts.content_at = monotonic()
 
-    There is one timer per call, rescheduled only when it fires: a read costs two looks at the
-    clock, where `asyncio.timeout` would cost a timer. Time between two reads does not count.
+    There is one timer per call, rescheduled only when it fires: a read costs a look at the clock,
+    where `asyncio.timeout` would cost a timer. Time outside does not count.
     """
 
     def __init__(self, *, byte_timeout: float, content_timeout: float) -> None:
@@ -30,11 +32,13 @@ class StreamTimeouts:
         self._content_timeout = content_timeout
         #: seconds without a byte that are allowed now
         self._byte_limit = byte_timeout + _HEADERS_GRACE
-        #: seconds spent in reads since the last content
-        self._seconds_without_content = 0.0
-        #: the task that is reading, when the read began, and how often the task had been cancelled
+        #: when something, and content, was read last, in the time of `time.monotonic()`
+        self.read_at: float = 0.0
+        self.content_at: float = monotonic()
+        #: when the last read ended
+        self._left_at = self.content_at
+        #: the task that is reading, and how often the task had been cancelled
         self._task: asyncio.Task[Any] | None = None
-        self._read_began = 0.0
         self._earlier_cancellations = 0
         self._timer: asyncio.TimerHandle | None = None
         #: why no read may go on
@@ -45,10 +49,6 @@ class StreamTimeouts:
         self._byte_limit = self._byte_timeout
         self._stop_timer()
 
-    def content_received(self) -> None:
-        """Start the content timeout anew."""
-        self._seconds_without_content = 0.0
-
     def close(self) -> None:
         """Stop the timer, and end the current read and every later one."""
         self._stop_timer()
@@ -57,12 +57,12 @@ class StreamTimeouts:
     def __enter__(self) -> None:
         if self._error is not None:
             raise self._error
-        loop = asyncio.get_running_loop()
-        self._read_began = loop.time()
-        self._task = asyncio.current_task(loop)
+        self.read_at = now = monotonic()
+        self.content_at = min(now, self.content_at + now - self._left_at)
+        self._task = asyncio.current_task()
         self._earlier_cancellations = self._task.cancelling() if self._task else 0
         if self._timer is None:
-            self._check(loop)
+            self._check()
 
     def __exit__(
         self,
@@ -73,7 +73,7 @@ class StreamTimeouts:
         task, self._task = self._task, None
         if task is None:
             return
-        self._seconds_without_content += task.get_loop().time() - self._read_began
+        self._left_at = monotonic()
         if self._error is not None:
             # We cancelled the task. If a caller cancelled it as well, that cancellation goes on.
             cancelled_by_caller = task.uncancel() > self._earlier_cancellations
@@ -85,16 +85,14 @@ class StreamTimeouts:
             self._timer.cancel()
             self._timer = None
 
-    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check(self) -> None:
         """End the read if a timeout expired, else schedule the next check."""
-        now = loop.time()
+        now = monotonic()
         if self._task is None:
             deadline, text = now + self._byte_timeout, ""
         else:
-            byte_deadline = self._read_began + self._byte_limit
-            content_deadline = (
-                self._read_began + self._content_timeout - self._seconds_without_content
-            )
+            byte_deadline = self.read_at + self._byte_limit
+            content_deadline = self.content_at + self._content_timeout
             deadline = min(byte_deadline, content_deadline)
             text = (
                 f"no bytes for {self._byte_limit:g} s"
@@ -102,7 +100,7 @@ class StreamTimeouts:
                 else f"no content for {self._content_timeout:g} s, only pings"
             )
         if now < deadline:
-            self._timer = loop.call_at(deadline, self._check, loop)
+            self._timer = asyncio.get_running_loop().call_later(deadline - now, self._check)
         else:
             self._end_reads(ModelError(text, "timeout", retryable=True))
 

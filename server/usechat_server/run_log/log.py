@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
 
 from ui_message_stream.chunks import (
     Abort,
@@ -78,7 +79,8 @@ class Log:
         #: characters of all texts
         self.text_length: int = 0
         self._frozen_length = 0
-        self._end_position: Position = (0, 0)
+        #: the position after the last chunk
+        self.end_position: Position = (0, 0)
         self._newest: Sequence[ChunkVariant] = ()
         #: where the newest entry begins; None: caught-up readers cannot share it
         self._newest_position: Position | None = None
@@ -87,6 +89,10 @@ class Log:
         #: called when a step has ended
         self.on_step_ended: Callable[[], None] | None = None
         self._staged: Sequence[ChunkVariant] = ()
+        #: when a reader was last given frames, in the time of `time.monotonic()`; None: never
+        self.last_read: float | None = None
+        #: called with that time, until it returns False
+        self.on_read: Callable[[float], bool] | None = None
         #: the readers that were not closed
         self.readers: set[Reader] = set()
         #: index of the first item that the next `reset-step` supersedes
@@ -96,8 +102,10 @@ class Log:
 
     def append(self, chunks: Sequence[ChunkVariant]) -> None:
         """Append one entry and wake the readers that are caught up, each once."""
-        before = self._end_position
+        before = self.end_position
         for chunk in chunks:
+            if self._open_text is not None and self._open_text.try_append(chunk):
+                continue
             if isinstance(chunk, VersionedChunk) or (delta := plain_delta(chunk)) is None:
                 self._freeze_open_text()
                 self._items.append(chunk)
@@ -109,23 +117,26 @@ class Log:
                     self._step_start = len(self._items)
                 continue
             block, text = delta
-            if not text:
-                continue
-            if self._open_text is None or not self._open_text.try_append(type(chunk), block, text):
+            if text:
                 self._freeze_open_text()
                 self._open_text = TextBuffer(type(chunk), block, text)
                 self._items.append(self._open_text)
         if self._open_text is None:
-            self._end_position = (len(self._items), 0)
+            self.end_position = (len(self._items), 0)
         else:
-            self._end_position = (len(self._items) - 1, self._open_text.length)
+            self.end_position = (len(self._items) - 1, self._open_text.length)
             self.text_length = self._frozen_length + self._open_text.length
-        if self._end_position != before:
+        if self.end_position != before:
             # What a reader is sent of a reset depends on its position.
             reset = self._resets and self._resets[-1].index >= before[0]
             self._newest, self._newest_position = chunks, None if reset else before
             self._newest_bytes = {}
-            self._wake()
+        elif not self.has_ended:
+            return
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
 
     def stage_end(self, chunks: Sequence[ChunkVariant]) -> None:
         """Set the last chunks, up to `finish`, `abort` or `error`, without showing them yet.
@@ -145,7 +156,7 @@ class Log:
         ends of what is open, and the error. There are none if it has its last chunk: what is
         missing is only that nothing more will come."""
         writer = Writer(message=self._continued)
-        position, until = (0, 0), until or self._end_position
+        position, until = (0, 0), until or self.end_position
         while position < until:
             chunks, position = self.read_chunks(position, until)
             for chunk in chunks:
@@ -155,10 +166,9 @@ class Log:
     def end(self) -> None:
         """Append the staged chunks and end the log: nothing more will come."""
         staged, self._staged = self._staged, ()
-        self.append(staged)
         self.has_ended = True
+        self.append(staged)
         self._freeze_open_text()
-        self._wake()
 
     def text_bytes(self) -> int:
         """Return the size of all text, reasoning and tool input so far, in bytes of UTF-8."""
@@ -223,13 +233,16 @@ class Log:
             reader cannot continue: it was sent what a reset has superseded, and its client does
             not know resets.
         """
+        self.last_read = monotonic()
+        if self.on_read is not None and not self.on_read(self.last_read):
+            self.on_read = None
         if position == self._newest_position and encoding.cursor is None:
             shared = self._newest_bytes.get(encoding)
             if shared is None:
                 shared = self._newest_bytes[encoding] = encoding.encode(self._newest)
-            return shared, self._end_position
+            return shared, self.end_position
         data = bytearray()
-        while position < self._end_position and len(data) < READ_SIZE:
+        while position < self.end_position and len(data) < READ_SIZE:
             before = position
             chunks, position = self._next(position)
             if (
@@ -243,11 +256,6 @@ class Log:
                 encoding.cursor = f"{self.id}:{position_id(position)}"
             data += encoding.encode(chunks)
         return bytes(data), position
-
-    @property
-    def end_position(self) -> Position:
-        """The position after the last chunk."""
-        return self._end_position
 
     @property
     def last_chunk(self) -> ChunkVariant | None:
@@ -266,7 +274,7 @@ class Log:
         """
         chunks: list[ChunkVariant] = []
         index, offset = position
-        size, end = 0, end or self._end_position
+        size, end = 0, end or self.end_position
         while (index, offset) < end and size < READ_SIZE:
             item = self._items[index]
             if not isinstance(item, TextBuffer):
@@ -284,18 +292,18 @@ class Log:
 
     def is_behind(self, position: Position) -> bool:
         """Whether there is something to read after a position."""
-        return position < self._end_position
+        return position < self.end_position
 
-    async def wait_for_more(self) -> None:
-        """Wait until something is appended, or the log ends."""
+    def wait_for_more(self) -> asyncio.Future[None]:
+        """Return what is done once something is appended, or the log ends."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        await waiter
+        return waiter
 
     def _can_begin_after(self, position: Position) -> bool:
         """Whether a reader that was sent everything up to a position can go on there."""
         index, offset = position
-        if not (0, 0) <= position <= self._end_position or any(
+        if not (0, 0) <= position <= self.end_position or any(
             reset.concerns(position) and position > (reset.first, 0) for reset in self._resets
         ):
             return False
@@ -349,12 +357,6 @@ class Log:
             self._open_text.freeze()
             self._frozen_length += self._open_text.length
             self._open_text = None
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
     def _replay_prefix(
         self, continued: UIMessage, client_version: ClientVersion
@@ -418,7 +420,7 @@ class Reader:
         while not data:
             if self._replay_prefix is not None:
                 data = self._read_replay_prefix(self._replay_prefix)
-            elif log.is_behind(self._position):
+            elif self._position < log.end_position:
                 data, position = log.read_bytes(self._position, self._encoding)
                 if position is None:
                     self._is_done = True
@@ -426,7 +428,7 @@ class Reader:
                 self._position = position
             else:
                 break
-        if self._replay_prefix is None and log.has_ended and not log.is_behind(self._position):
+        if self._replay_prefix is None and log.has_ended and self._position >= log.end_position:
             self._is_done = self.has_read_all = True
             return data + self._encoding.end() or None
         return data

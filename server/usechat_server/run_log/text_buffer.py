@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from io import StringIO
+from typing import cast
 
 from ui_message_stream.chunks import Chunk, ReasoningDelta, TextDelta, ToolInputDelta
+from ui_message_stream.versions import ChunkVariant
 
 __all__ = ["TextBuffer", "plain_delta"]
 
@@ -38,11 +40,23 @@ class TextBuffer:
         #: characters so far
         self.length: int = self._buffer.write(text)
 
-    def try_append(self, chunk_type: type[Chunk], block_id: str, text: str) -> bool:
-        """Append the text of the next delta; False if that is of another block."""
-        if chunk_type is not self._chunk_type or block_id != self._block_id:
+    def try_append(self, chunk: ChunkVariant) -> bool:
+        """Append the text of the next chunk; False if that is no plain delta of this block."""
+        if type(chunk) is not self._chunk_type:
             return False
-        self.length += self._buffer.write(text)
+        if isinstance(chunk, ToolInputDelta):
+            if chunk.tool_call_id != self._block_id or chunk.extra is not None:
+                return False
+            self.length += self._buffer.write(chunk.input_text_delta)
+            return True
+        delta = cast("TextDelta | ReasoningDelta", chunk)
+        if (
+            delta.id != self._block_id
+            or delta.provider_metadata is not None
+            or delta.extra is not None
+        ):
+            return False
+        self.length += self._buffer.write(delta.delta)
         return True
 
     def read(self, offset: int, size: int) -> Chunk:

@@ -48,6 +48,11 @@ class Responder(Protocol):
         """
         ...
 
+    def abort(self) -> None:
+        """Close the connections of model calls at once, as far as it can be done without waiting.
+        `respond` is cancelled afterwards."""
+        ...
+
     async def aclose(self) -> None:
         """Close what the response opened. Called once, after the log has its end, so that no reader
         waits for it and no cancellation interrupts it."""
@@ -74,6 +79,9 @@ class FailingResponder:
 
     async def respond(self, writer: RunWriter, usage: UsageTracker) -> FinishReason | None:
         raise self._error
+
+    def abort(self) -> None:
+        pass
 
     async def aclose(self) -> None:
         pass
@@ -117,12 +125,16 @@ class HandlerResponder:
     def is_server_call(self, part: ToolPart) -> bool:
         """Whether an open call is one of a function of a streamed agent. What the handler itself
         does about a call that it wrote is unknown."""
-        return any(has_function(part) for has_function in self._context.functions)
+        return any(loop.has_function(part) for loop in self._context.loops)
+
+    def abort(self) -> None:
+        for loop in self._context.loops:
+            loop.abort()
 
     async def aclose(self) -> None:
         # Cycles: what they refer to has the handler's turn, which has the context.
         self._context.usage_tracker = None
-        self._context.functions.clear()
+        self._context.loops.clear()
 
 
 def agent_name(responder: Responder) -> str | None:

@@ -99,6 +99,7 @@ class Run:
         self._writer.is_owner = weak_method(self._is_owner)
         self._writer.max_bytes = config.limits.max_response_bytes
         self.log: Log = self._writer.log
+        self.log.on_read = self.record.mark_write
         # What a client was sent by the process that is gone may not be in the log.
         self.log.id = lease.log_id if takeover is None else f"{lease.log_id}.{lease.epoch}"
         self._responder = responder
@@ -155,7 +156,6 @@ class Run:
             self.log,
             self._remove_reader,
             interrupt=self._interrupt_now,
-            record=self.record,
         )
 
     def set_remote_readers(self, readers: int) -> None:
@@ -259,12 +259,17 @@ class Run:
             return
         metrics.change(LIVE_RUNS, -1)
         self._is_over = True  # not the outcome: its error has a traceback, and so the run
+        if self._response_task is not None and self._response_task is not asyncio.current_task():
+            # First of all, since each token costs: the connection to the provider.
+            self._responder.abort()
+            self._response_task.cancel()
         self._idle_timer.close()
         usage_tracker = self._usage_tracker
         usage_tracker.end_call()
         write_last_chunks(
             *(self._writer, self._responder, usage_tracker, outcome), is_abandoned=self._abandoned
         )
+        self.record.last_write = self.log.last_read
         self.record.log(outcome.outcome, usage_tracker.steps, outcome.error, outcome.reference)
         message = None
         if self._ownership.has_store or self._hooks.on_message is not None:
@@ -278,8 +283,6 @@ class Run:
             context=self.record.task_context(),
         )
         self._end_task.add_done_callback(self._on_end_done)
-        if self._response_task is not None and self._response_task is not asyncio.current_task():
-            self._response_task.cancel()
 
     async def _finalize(self, result: RunResult, message: UIMessage | None) -> None:
         """Store the message, show the end, free the chat, call the hooks."""

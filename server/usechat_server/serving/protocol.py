@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from usechat_server.serving.server import Config
@@ -139,13 +141,19 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
 
     `scope["extensions"]["usechat.abort"]()` closes the connection at once and drops unsent data:
     ASGI has no way to disconnect a client that does not read. `usechat.close` sends that data
-    first: ASGI has no way to show a client that a response failed after its headers. Responses to
-    HTTP/1.0 requests have no chunked encoding (RFC 9112, 6.1) and end with the connection.
+    first: ASGI has no way to show a client that a response failed after its headers.
+    `scope["extensions"]["usechat.on_disconnect"](callback)` has the callback called as soon as the
+    client disconnects, where a task that waits in `receive` would only be woken up; None takes it
+    back. It returns False if the request has not arrived completely: then only `receive` finds out.
+    Responses to HTTP/1.0 requests have no chunked encoding (RFC 9112, 6.1) and end with the
+    connection.
     """
 
     class StreamingProtocol(protocol):  # type: ignore[misc, valid-type]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
+            self._on_disconnect: Callable[[], None] | None = None
+            self._is_lost = False
             app: ASGIApp = self.app  # type: ignore[has-type]
 
             async def streaming_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,11 +161,24 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
                     extensions = scope.setdefault("extensions", {})
                     extensions["usechat.abort"] = transport.abort
                     extensions["usechat.close"] = transport.close
+                    extensions["usechat.on_disconnect"] = self._set_on_disconnect
                     if scope["http_version"] == "1.0":
                         send = _unchunked(send)
                 await app(scope, receive, send)
 
             self.app = streaming_app
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._is_lost = True
+            if self._on_disconnect is not None:
+                self._on_disconnect()
+            super().connection_lost(exc)
+
+        def _set_on_disconnect(self, callback: Callable[[], None] | None) -> bool:
+            self._on_disconnect = callback
+            if callback is not None and self._is_lost:
+                callback()
+            return not self.cycle.more_body
 
     return StreamingProtocol
 

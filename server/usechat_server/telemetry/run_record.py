@@ -88,13 +88,12 @@ class RunRecord:
             self.trace.enter(context)
         return context
 
-    def mark_write(self) -> None:
-        """Record that a write to a client begins."""
-        now = self.last_write = monotonic()
-        if self.first_write is None:
-            self.first_byte = self.first_byte or now
-            if self.first_token is not None:
-                self.first_write = now
+    def mark_write(self, now: float) -> bool:
+        """Record that a write to a client begins. Return whether to be told of the next one."""
+        self.first_byte = self.first_byte or now
+        if self.first_token is not None:
+            self.first_write = now
+        return self.first_write is None
 
     def retry(self, error: ModelError) -> None:
         """Record that a failed model call is tried again."""

@@ -53,6 +53,8 @@ class API:
     key: str
     #: the name of the SDK's package
     sdk: str
+    #: requests before those of the SDK
+    direct: int
 
     def model(self, **options: Any) -> APIModel:
         return self.model_class("any", **options)
@@ -63,10 +65,10 @@ def api(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     fake = FakeProvider() if request.param == "anthropic" else FakeOpenAI()
     with fake as provider:
         if request.param == "anthropic":
-            api = API(provider, AnthropicModel, AsyncAnthropic, "ANTHROPIC_API_KEY", "anthropic")
+            api = API(provider, AnthropicModel, AsyncAnthropic, "ANTHROPIC_API_KEY", "anthropic", 1)
             monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
         else:
-            api = API(provider, OpenAIChat, AsyncOpenAI, "OPENAI_API_KEY", "openai")
+            api = API(provider, OpenAIChat, AsyncOpenAI, "OPENAI_API_KEY", "openai", 0)
             monkeypatch.setenv("OPENAI_BASE_URL", f"{provider.url}/v1")
         monkeypatch.setenv(api.key, "test-key")
         yield api
@@ -93,6 +95,16 @@ def call(**fields: Any) -> ModelCall:
 
 async def read(stream: SDKStream[Any]) -> tuple[list[Any], ModelError | None]:
     """Return all chunks, and the error if there was one."""
+    chunks: list[Any] = []
+    try:
+        await stream.write_to(chunks.extend)
+    except ModelError as error:
+        return chunks, error
+    return chunks, None
+
+
+async def iterate(stream: SDKStream[Any]) -> tuple[list[Any], ModelError | None]:
+    """Like `read`, as an app does that wraps the model."""
     chunks: list[Any] = []
     try:
         async for batch in stream:
@@ -181,15 +193,17 @@ async def test_calls_reuse_one_connection(provider: FakeProvider, model: APIMode
     ],
 )
 async def test_a_refused_call_is_not_retried(
-    provider: FakeProvider, model: APIModel, reply: Reply, kind: str, retryable: bool
+    api: API, model: APIModel, reply: Reply, kind: str, retryable: bool
 ) -> None:
-    provider.script(reply)
+    provider = api.provider
+    # Once directly; then the SDK says what is wrong.
+    provider.script(*[reply] * (1 + api.direct))
     chunks, error = await read(model.stream(call()))
     assert chunks == []
     assert error is not None
     assert (error.kind, error.retryable) == (kind, retryable)
-    assert error.request_id == "req_fake_1"
-    assert len(provider.requests) == 1
+    assert error.request_id == f"req_fake_{1 + api.direct}"
+    assert len(provider.requests) == 1 + api.direct
 
 
 @pytest.mark.parametrize(
@@ -201,19 +215,22 @@ async def test_a_refused_call_is_not_retried(
     ],
 )
 async def test_the_sdk_retries_temporary_errors(
-    provider: FakeProvider, model: APIModel, status: int, name: str, kind: str
+    api: API, model: APIModel, status: int, name: str, kind: str
 ) -> None:
+    provider = api.provider
     failed = http_error(status, name, headers={"retry-after": "0.01"})
-    provider.script(failed, failed, Reply(message(text("at last"))))
-    chunks, error = await read(model.stream(call()))
+    provider.script(*[failed] * (2 + api.direct), Reply(message(text("at last"))))
+    stream = model.stream(call())
+    chunks, error = await read(stream)
     assert (text_of(chunks), error) == ("at last", None)
+    assert stream.details["retries"] == 2 + api.direct
 
-    provider.script(failed, failed, failed)
+    provider.script(*[failed] * (3 + api.direct))
     _, error = await read(model.stream(call()))
     assert error is not None
     # The SDK has retried already: the run does not retry again.
     assert (error.kind, error.retryable) == (kind, False)
-    assert len(provider.requests) == 6
+    assert len(provider.requests) == 6 + 2 * api.direct
 
 
 async def test_retry_after_is_part_of_the_error(api: API, provider: FakeProvider) -> None:
@@ -224,13 +241,16 @@ async def test_retry_after_is_part_of_the_error(api: API, provider: FakeProvider
     assert error.retry_after == 17.5
 
 
-async def test_a_long_retry_after_fails_at_once(provider: FakeProvider, model: APIModel) -> None:
-    provider.script(http_error(429, "rate_limit_error", headers={"retry-after": "300"}))
+async def test_a_long_retry_after_fails_at_once(
+    api: API, provider: FakeProvider, model: APIModel
+) -> None:
+    reply = http_error(429, "rate_limit_error", headers={"retry-after": "300"})
+    provider.script(*[reply] * (1 + api.direct))
     chunks, error = await read(model.stream(call()))
     assert chunks == []
     assert error is not None
     assert (error.kind, error.retry_after) == ("rate-limit", 300)
-    assert len(provider.requests) == 1
+    assert len(provider.requests) == 1 + api.direct
 
 
 async def test_the_error_without_an_api_key_names_the_variable(
@@ -246,9 +266,10 @@ async def test_the_error_without_an_api_key_names_the_variable(
 
 
 async def test_a_response_that_is_no_event_stream_is_not_retried(
-    provider: FakeProvider, model: APIModel
+    api: API, provider: FakeProvider, model: APIModel
 ) -> None:
-    provider.script(Reply(b"<h1>Sign in</h1>", headers={"content-type": "text/html"}))
+    reply = Reply(b"<h1>Sign in</h1>", headers={"content-type": "text/html"})
+    provider.script(*[reply] * (1 + api.direct))
     chunks, error = await read(model.stream(call()))
     assert not chunks
     assert error is not None
@@ -289,14 +310,15 @@ TRUNCATED_INPUT = message(tool_use("toolu_1", "weather", pieces=['{"city": "Pa']
 async def test_a_truncated_response_is_an_error_after_its_chunks(
     provider: FakeProvider, model: APIModel, reply: Reply, kind: str, text: str
 ) -> None:
-    provider.script(reply)
-    stream = model.stream(call())
-    chunks, error = await read(stream)
-    assert error is not None
-    assert (error.kind, error.retryable) == (kind, True)
-    assert error.request_id is not None
-    assert text_of(chunks) == text
-    assert stream.result is None
+    for reads in (read, iterate):
+        provider.script(reply)
+        stream = model.stream(call())
+        chunks, error = await reads(stream)
+        assert error is not None
+        assert (error.kind, error.retryable) == (kind, True)
+        assert error.request_id is not None
+        assert text_of(chunks) == text
+        assert stream.result is None
 
 
 async def test_usage_of_a_truncated_response_is_what_the_provider_counted(
@@ -386,7 +408,7 @@ async def test_content_restarts_the_content_timeout(api: API, provider: FakeProv
 
 @pytest.mark.parametrize("own_client", [True, False])
 @pytest.mark.parametrize("when", ["before headers", "while silent"])
-@pytest.mark.parametrize("how", ["cancel", "scope", "aclose"])
+@pytest.mark.parametrize("how", ["cancel", "scope", "aclose", "abort"])
 async def test_an_abandoned_call_closes_the_connection_at_once(
     api: API, provider: FakeProvider, how: str, when: str, own_client: bool
 ) -> None:
@@ -400,6 +422,8 @@ async def test_an_abandoned_call_closes_the_connection_at_once(
 
     async def consume() -> None:
         with scope:
+            if how == "abort":
+                await stream.write_to(lambda _: began.set())
             async for _ in stream:
                 began.set()
 
@@ -408,8 +432,11 @@ async def test_an_abandoned_call_closes_the_connection_at_once(
         await asyncio.to_thread(provider.request)
     else:
         await began.wait()
-    if how == "aclose":
-        await stream.aclose()
+    if how in ("aclose", "abort"):
+        if how == "aclose":
+            await stream.aclose()
+        else:
+            stream.abort()
         with pytest.raises(ModelError, match="closed"):
             await task
     else:

@@ -205,6 +205,9 @@ class ResettingResponder:
         await self.may_finish.wait()
         return "stop"
 
+    def abort(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from threading import Event
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from usechat_server.serving.protocol import streaming_protocol
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tests.harness.common import DEADLINE
 from tests.harness.live import LiveServer
 
 
@@ -68,3 +71,31 @@ def test_http_1_0_gets_no_chunked_encoding(protocol: Any, method: str) -> None:
             assert b"transfer-encoding" not in head.lower()
             assert (b"content-length" in head.lower()) == (path == "/sized")
             assert body == (b"one two" if method == "GET" else b"")
+
+
+@pytest.mark.parametrize("body", [b"", b"5\r\nhello\r\n"], ids=["complete", "incomplete"])
+def test_an_app_is_called_when_its_client_leaves(protocol: Any, body: bytes) -> None:
+    called = Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return
+        on_disconnect = scope["extensions"]["usechat.on_disconnect"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        left = asyncio.Event()
+        says = str(on_disconnect(left.set)).encode()
+        await send({"type": "http.response.body", "body": says, "more_body": True})
+        await left.wait()
+        late = asyncio.Event()
+        on_disconnect(late.set)
+        assert late.is_set()
+        called.set()
+
+    with LiveServer(app, http=protocol) as server:
+        with server.connection() as client:
+            chunked = b"transfer-encoding: chunked\r\n" if body else b""
+            client.sendall(b"POST / HTTP/1.1\r\nhost: localhost\r\n%b\r\n%b" % (chunked, body))
+            received = b""
+            while (b"False" if body else b"True") not in received:
+                received += client.recv(65536)
+        assert called.wait(DEADLINE)

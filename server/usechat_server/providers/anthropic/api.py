@@ -7,7 +7,7 @@ from typing import Any
 import anthropic
 
 from usechat_server.errors import ModelError
-from usechat_server.providers.anthropic.client import Client
+from usechat_server.providers.anthropic.client import Client, Clients
 from usechat_server.providers.anthropic.errors import error_from_exception
 from usechat_server.providers.anthropic.response.aws_event_stream import (
     MEDIA_TYPE,
@@ -15,13 +15,21 @@ from usechat_server.providers.anthropic.response.aws_event_stream import (
 )
 from usechat_server.providers.attempts import Refusal
 from usechat_server.providers.sdk_errors import api_message
-from usechat_server.providers.sdk_stream import Decoder
+from usechat_server.providers.sdk_stream import Decoder, SendDirectly
 from usechat_server.providers.sse import SSEDecoder
 
 __all__ = ["MessagesAPI"]
 
 
 class MessagesAPI:
+    request_id_header = "request-id"
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def direct(self, client: Client) -> SendDirectly | None:
+        return self._clients.direct(client)
+
     async def send(self, client: Client, request: dict[str, Any]) -> Any:
         call = client.messages.with_streaming_response.create(**request, stream=True)
         return await call.__aenter__()

@@ -133,7 +133,7 @@ class AnthropicModel:
 
         is_info_needed = not max_tokens or any(required_capabilities(options, tools))
         return SDKStream(
-            MessagesAPI(),
+            MessagesAPI(self._clients),
             Attempts(build, new_file_names(call.messages)),
             get_client=self._clients.get,
             # Only once the response has begun, so that it is not delayed.

@@ -15,6 +15,11 @@ __all__ = ["ChatCompletionsAPI"]
 
 
 class ChatCompletionsAPI:
+    request_id_header = "x-request-id"
+
+    def direct(self, client: Client) -> None:
+        return None
+
     async def send(self, client: Client, request: dict[str, Any]) -> Any:
         completions = client.chat.completions
         call = completions.with_streaming_response.create(**request, stream=True)

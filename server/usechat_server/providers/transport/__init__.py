@@ -7,8 +7,22 @@ from the socket costs one callback, where a general HTTP client has a chain of a
 
 from __future__ import annotations
 
-from usechat_server.providers.transport.body import ResponseBody, response_body
+from usechat_server.providers.transport.body import ResponseBody, push, response_body
 from usechat_server.providers.transport.proxies import uses_proxy
-from usechat_server.providers.transport.transport import Transport
+from usechat_server.providers.transport.transport import (
+    CONNECT_TIMEOUT,
+    RawResponse,
+    RequestHead,
+    Transport,
+)
 
-__all__ = ["ResponseBody", "Transport", "response_body", "uses_proxy"]
+__all__ = [
+    "CONNECT_TIMEOUT",
+    "RawResponse",
+    "RequestHead",
+    "ResponseBody",
+    "Transport",
+    "push",
+    "response_body",
+    "uses_proxy",
+]

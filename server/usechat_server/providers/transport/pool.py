@@ -71,7 +71,6 @@ class Pool:
 
     async def _connect(self, origin: Origin) -> Connection:
         loop = asyncio.get_running_loop()
-        connection = Connection(self._remove)
         try:
             addresses = await loop.getaddrinfo(
                 origin.host, origin.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
@@ -80,6 +79,7 @@ class Pool:
             sock = await aiohappyeyeballs.start_connection(
                 addresses, happy_eyeballs_delay=_NEXT_ADDRESS_DELAY, loop=loop
             )
+            connection = Connection(sock, self._remove)
             try:
                 _set_options(sock)
                 tls = None if origin.server_name is None else self._tls

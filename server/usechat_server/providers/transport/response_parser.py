@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import httpx2
@@ -34,7 +35,7 @@ class ResponseParser:
     def __init__(self, *, has_body: bool = True) -> None:
         #: set once all headers have arrived
         self.head: ResponseHead | None = None
-        #: the pieces of the body that were not taken yet, and their bytes
+        #: the pieces of the body that were not taken yet, and at most how many bytes they have
         self.pieces: list[bytes] = []
         self.buffered: int = 0
         self.is_complete: bool = False
@@ -48,6 +49,8 @@ class ResponseParser:
         self._head_bytes = 0
         self._reason = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        # A callback of the parser, for which no Python code runs.
+        self.on_body: Callable[[bytes], None] = self.pieces.append
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
 
     @property
@@ -62,6 +65,7 @@ class ResponseParser:
             self.can_reuse = False
             return
         self.has_begun = True
+        self.buffered += len(data)
         if self.head is None:
             self._head_bytes += len(data)
         try:
@@ -123,10 +127,6 @@ class ResponseParser:
         self.head = ResponseHead(status, self._reason, self._headers)
         if not self._has_body:
             self._complete()
-
-    def on_body(self, body: bytes) -> None:
-        self.pieces.append(body)
-        self.buffered += len(body)
 
     def on_message_complete(self) -> None:
         if self.head is not None and self._parser is not None:

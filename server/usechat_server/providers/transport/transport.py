@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import httpx2
 
 from usechat_server.providers.transport.body import BODY_EXTENSION, ResponseBody
 from usechat_server.providers.transport.connection import Connection
 from usechat_server.providers.transport.pool import Origin, Pool
-from usechat_server.providers.transport.response_parser import ResponseHead
 
-__all__ = ["Transport"]
+__all__ = ["CONNECT_TIMEOUT", "RawResponse", "RequestHead", "Transport"]
+
+#: Seconds to open a connection.
+CONNECT_TIMEOUT = 5.0
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 #: What ends a line, or a string in other programs, cannot be part of a header.
@@ -42,8 +44,8 @@ class Transport(httpx2.AsyncBaseTransport):
         Raises:
             httpx2.TransportError: There is no response.
         """
-        origin = _origin(request)
-        head = _request_head(request)
+        origin = _origin(request.url, request.extensions.get("sni_hostname"))
+        head = _request_head(request.method, request.url, request.headers) + b"\r\n"
         timeouts = request.extensions.get("timeout", {})
         async with _limit(timeouts.get("connect"), httpx2.ConnectTimeout):
             connection = await self._pool.acquire(origin)
@@ -56,56 +58,123 @@ class Transport(httpx2.AsyncBaseTransport):
         except BaseException:
             connection.abort()
             raise
-        return self._response(response_head, origin, connection, timeouts.get("read"))
+        body = self._body(origin, connection, timeouts.get("read"))
+        extensions = {
+            "http_version": b"HTTP/1.1",
+            "reason_phrase": response_head.reason,
+            BODY_EXTENSION: body,
+        }
+        return httpx2.Response(
+            response_head.status, headers=response_head.headers, stream=body, extensions=extensions
+        )
+
+    async def post(
+        self,
+        head: RequestHead,
+        body: bytes,
+        on_connection: Callable[[Callable[[], None]], None],
+        *,
+        headers: Mapping[str, str],
+    ) -> RawResponse:
+        """Send a request, and return the response once its headers have arrived.
+
+        Args:
+            head: The head of the request.
+            body: Its body.
+            on_connection: Called with what closes the connection at once.
+            headers: Further headers.
+
+        Raises:
+            httpx2.TransportError: There is no response.
+        """
+        lines = _header_lines(httpx2.Headers({**headers, "content-length": str(len(body))}))
+        async with _limit(CONNECT_TIMEOUT, httpx2.ConnectTimeout):
+            connection = await self._pool.acquire(head.origin)
+        on_connection(connection.abort)
+        try:
+            await connection.send(b"%b%b\r\n" % (head.data, lines), _pieces(body))
+            response_head = await connection.read_head()
+        except BaseException:
+            connection.abort()
+            raise
+        response_headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in response_head.headers
+        }
+        return RawResponse(
+            response_head.status, response_headers, self._body(head.origin, connection, None)
+        )
 
     async def aclose(self) -> None:
         self._pool.close()
 
-    def _response(
-        self,
-        head: ResponseHead,
-        origin: Origin,
-        connection: Connection,
-        read_timeout: float | None,
-    ) -> httpx2.Response:
-        body = ResponseBody(
+    def _body(
+        self, origin: Origin, connection: Connection, read_timeout: float | None
+    ) -> ResponseBody:
+        return ResponseBody(
             connection, lambda: self._pool.release(origin, connection), read_timeout
         )
-        extensions = {
-            "http_version": b"HTTP/1.1",
-            "reason_phrase": head.reason,
-            BODY_EXTENSION: body,
-        }
-        return httpx2.Response(
-            head.status, headers=head.headers, stream=body, extensions=extensions
-        )
 
 
-def _origin(request: httpx2.Request) -> Origin:
-    url = request.url
+class RequestHead:
+    """The request line and headers of requests that differ in their bodies.
+
+    Args:
+        method: The method.
+        url: The URL.
+        headers: The headers, without those of the connection and of the body's length.
+    """
+
+    def __init__(self, method: str, url: httpx2.URL, headers: httpx2.Headers) -> None:
+        # As the SDK does: an underscore is not legal in the name of a certificate.
+        self.origin: Origin = _origin(url, url.host.replace("_", "-"))
+        host = httpx2.Headers({"Host": url.netloc.decode("ascii")})
+        #: the lines of the head, so far
+        self.data: bytes = _request_head(method, url, httpx2.Headers([*host.raw, *headers.raw]))
+
+
+class RawResponse(NamedTuple):
+    """A response whose body has not been read."""
+
+    status: int
+    #: by lower-case name
+    headers: Mapping[str, str]
+    body: ResponseBody
+
+
+def _origin(url: httpx2.URL, server_name: str | None) -> Origin:
     if url.scheme not in _DEFAULT_PORTS:
         raise httpx2.UnsupportedProtocol(f"expected an http or https URL, got {url.scheme!r}")
     host = url.raw_host.decode("ascii")
     name = None
     if url.scheme == "https":
-        # Set by the client for hosts whose name is not legal in a certificate.
-        name = request.extensions.get("sni_hostname") or host.strip("[]")
+        # Given for hosts whose name is not legal in a certificate.
+        name = server_name or host.strip("[]")
     return Origin(host.strip("[]"), url.port or _DEFAULT_PORTS[url.scheme], name)
 
 
-def _request_head(request: httpx2.Request) -> bytes:
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    for name, value in request.headers.raw:
+def _request_head(method: str, url: httpx2.URL, headers: httpx2.Headers) -> bytes:
+    line = b"%b %b HTTP/1.1\r\n" % (method.encode("ascii"), url.raw_path)
+    return line + _header_lines(headers)
+
+
+def _header_lines(headers: httpx2.Headers) -> bytes:
+    lines = []
+    for name, value in headers.raw:
         if _ILLEGAL.search(name) or _ILLEGAL.search(value):
             raise httpx2.LocalProtocolError(f"the header {name!r} contains a line end or NUL")
         lines.append(b"%b: %b" % (name, value))
-    return b"\r\n".join((*lines, b"\r\n"))
+    return b"\r\n".join((*lines, b""))
 
 
 def _request_body(request: httpx2.Request) -> AsyncIterable[bytes]:
     stream = cast(AsyncIterable[bytes], request.stream)
     is_chunked = request.headers.get("transfer-encoding", "").lower() == "chunked"
     return _chunked(stream) if is_chunked else stream
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 async def _chunked(stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

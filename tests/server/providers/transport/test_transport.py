@@ -8,14 +8,15 @@ import socket
 import ssl
 import weakref
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from typing import Any
+from contextlib import nullcontext, suppress
+from contextvars import ContextVar
+from typing import Any, cast
 
 import anthropic
 import httpx2
 import pytest
 import trustme
-from usechat_server.providers.transport import Transport, response_body
+from usechat_server.providers.transport import ResponseBody, Transport, push, response_body
 
 from tests.harness.common import DEADLINE
 from tests.server.providers.transport.wire_server import Exchange, client, serve
@@ -194,6 +195,89 @@ async def test_a_reader_that_stops_is_not_flooded() -> None:
         async for data in response_body(response):
             received += len(data)
         assert received == total
+
+
+async def test_a_body_is_handed_over_in_the_context_of_who_asked() -> None:
+    asked_by: ContextVar[str] = ContextVar("asked_by", default="none")
+    received: list[tuple[str, bytes]] = []
+    next_piece = asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        for _ in range(2):
+            await exchange.request()
+            await exchange.send(CHUNKED, b"1\r\na\r\n")
+            await next_piece.wait()
+            await exchange.send(b"1\r\nb\r\n0\r\n\r\n")
+
+    def receive(data: bytes) -> bool:
+        received.append((asked_by.get(), data))
+        next_piece.set()
+        return True
+
+    async with client(script) as (http, server):
+        for name in ("first", "second"):  # on one connection
+            asked_by.set(name)
+            next_piece.clear()
+            async with http.stream("POST", "/", content=b"{}") as response:
+                await push(response_body(response), receive)
+        assert received == [(n, d) for n in ("first", "second") for d in (b"a", b"b")]
+        assert len(server.exchanges) == 1
+
+
+@pytest.mark.parametrize("end", ["error", "enough", "left", "lost"])
+async def test_a_body_is_handed_over_until(end: str) -> None:
+    closed = asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.request()
+        await exchange.send(CHUNKED, b"1\r\na\r\n")
+        if end != "lost":
+            await exchange.wait_closed()
+            closed.set()
+
+    def receive(data: bytes) -> bool:
+        if end == "error":
+            raise LookupError(data)
+        if end == "left":
+            body.close()
+        return end != "enough"
+
+    errors = {"error": LookupError, "left": httpx2.ReadError, "lost": httpx2.ReadError}
+    async with client(script) as (http, _), http.stream("GET", "/") as response:
+        body = cast(ResponseBody, response_body(response))
+        with pytest.raises(errors[end]) if end in errors else nullcontext():
+            await asyncio.wait_for(push(body, receive), DEADLINE)
+        await body.aclose()
+        if end != "lost":
+            await asyncio.wait_for(closed.wait(), DEADLINE)
+
+
+async def test_a_flood_leaves_the_others_their_turn() -> None:
+    async def script(exchange: Exchange) -> None:
+        await exchange.request()
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * 2**20))
+        for _ in range(64):
+            await exchange.send(b"x" * 2**20)
+
+    turns = [0, 1]
+    sizes = [0]
+
+    def receive(data: bytes) -> bool:
+        # Together with what came in the same turn of the event loop.
+        sizes.append(len(data) + (sizes[-1] if turns[-1] == turns[0] else 0))
+        turns[0] = turns[-1]
+        return True
+
+    async def take_turns() -> None:
+        while True:
+            turns[-1] += 1
+            await asyncio.sleep(0)
+
+    async with client(script) as (http, _), http.stream("GET", "/") as response:
+        turn = asyncio.create_task(take_turns())
+        await push(response_body(response), receive)
+        turn.cancel()
+    assert max(sizes) < 2**20
 
 
 async def test_large_bodies_are_sent_as_fast_as_the_server_reads() -> None:

@@ -160,10 +160,16 @@ def decode_all(payloads: Iterable[bytes]) -> Iterable[Event | None]:
     A list is usually decoded at once, and what a read brought of one block is one delta then.
     Otherwise each payload is decoded on its own, when it is iterated to.
     """
-    if type(payloads) is list and len(payloads) > 1:
-        events = _decode_at_once(payloads)
-        if events is not None:
-            return join_deltas(events)
+    if type(payloads) is list:
+        if len(payloads) > 1:
+            events = _decode_at_once(payloads)
+            if events is not None:
+                return join_deltas(events)
+        elif payloads and len(payloads[0]) <= json_codec.MAX_DEPTH:
+            try:
+                return (_decoder.decode(payloads[0]),)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                pass
     return map(decode, payloads)
 
 
