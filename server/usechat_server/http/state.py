@@ -30,6 +30,7 @@ from usechat_server.runs import RunConfig, Runs
 from usechat_server.runs.responder_factory import APPROVALS_NEED_V6, ResponderFactory
 from usechat_server.settings import Settings
 from usechat_server.store.base import ChatStore, StopsRuns
+from usechat_server.telemetry.tracing import flush_spans
 from usechat_server.turn import Turn
 
 if TYPE_CHECKING:
@@ -234,6 +235,8 @@ class AppState:
         await self.responder_factory.aclose()
         if self.store is not None:
             await self.store.aclose()
+        # The application may shut its tracer provider down next.
+        await flush_spans()
 
     def _loop_state(self) -> _LoopState:
         if self.responder_factory.agent is not None:

@@ -90,8 +90,9 @@ class ModelCallRecord:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._span is not None:
-            self._span.__exit__(kind, error, traceback)
+        span, self._span = self._span, None  # they refer to each other
+        if span is not None:
+            span.__exit__(kind, error, traceback)
         if metrics.is_measured():
             self._record(error_type(error))
 

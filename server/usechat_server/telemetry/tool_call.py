@@ -52,7 +52,8 @@ class ToolCallRecord:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._span is not None:
-            self._span.__exit__(kind, error, traceback)
+        span, self._span = self._span, None  # they refer to each other
+        if span is not None:
+            span.__exit__(kind, error, traceback)
         if metrics.is_measured():
             metrics.record(TOOL_DURATION, monotonic() - self._began, self.name, error_type(error))

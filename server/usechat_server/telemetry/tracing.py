@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,7 +13,7 @@ from usechat_server.turn import Turn
 if TYPE_CHECKING:
     from usechat_server.telemetry.spans import RunTrace
 
-__all__ = ["is_traced", "run_trace", "storage_span"]
+__all__ = ["flush_spans", "is_traced", "run_trace", "storage_span"]
 
 _NO_SPAN: AbstractContextManager[None] = nullcontext()
 
@@ -24,6 +25,12 @@ def is_traced() -> bool:
     if api is None:
         return False
     return not type(api.get_tracer_provider()).__module__.startswith("opentelemetry.trace")
+
+
+async def flush_spans() -> None:
+    """Wait until the spans that have ended are with their processor, at most for a second."""
+    if (background := sys.modules.get("usechat_server.telemetry.background")) is not None:
+        await asyncio.to_thread(background.flush)
 
 
 def run_trace(

@@ -20,6 +20,8 @@ from weakref import ref
 
 import pytest
 from anthropic import AsyncAnthropic
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
 from starlette.types import ASGIApp
 from usechat_server import Agent, Settings, StreamWriter, ToolContext, create_app, tool
 from usechat_server.providers.base import StepResult
@@ -174,6 +176,21 @@ async def test_a_run_leaves_no_turn_in_memory(
     agent = Agent(model, tools=[hang, block, fail])
     store = f"sqlite:///{tmp_path}/chats.db" if has_store else None
     app = create_app(agent, settings=Settings(store=store, resume=0))
+    async with app.lifespan(app):
+        await Client(app, until).post()
+        await wait_until_freed(turns)
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_run_with_telemetry_leaves_no_turn_in_memory(
+    name: str, turns: list[ref[Turn]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A process can set each of them once.
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", TracerProvider())
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", MeterProvider())
+    scripts, until = CASES[name]
+    agent = Agent(ScriptedModel(*scripts()), tools=[hang, block, fail])
+    app = create_app(agent, settings=Settings(resume=0, trace_content=True))
     async with app.lifespan(app):
         await Client(app, until).post()
         await wait_until_freed(turns)
