@@ -83,7 +83,7 @@ def _reply(request: RecordedRequest, provider: FakeProvider, pace: float) -> Rep
         case "cut":
             return Reply(message(answer_text, model=MODEL)[:4])
         case "long":
-            pieces = [f"piece {number} " for number in range(_PIECES)]
+            pieces = [f"scripted piece {number} " for number in range(_PIECES)]
             return Reply(message(text(*pieces), model=MODEL), pace=pace)
         case "long-input" if "browser_time" in tool_names:
             pieces = ['{"zone":"', *("UTC " for _ in range(_PIECES)), '"}']

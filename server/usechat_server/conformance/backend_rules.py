@@ -143,7 +143,7 @@ _ROWS: tuple[tuple[Topic, str, str, str, BackendExample], ...] = (
         "streaming",
         "A chunk MUST be sent when it exists, not when the response is complete.",
         "Users look at nothing, then at the whole text.",
-        BackendExample("streaming", (_step(*e.BLOCK, e.TEXT, e.DELTA, e.TEXT_END, at=2.0),)),
+        BackendExample("streaming", (_step(*_MARKER, at=2.0),)),
     ),
     (
         "Responses",

@@ -68,7 +68,7 @@ SCRIPTS: Mapping[str, str] = {
     "with the text `conformance-secret`",
     "cut": "the model says something with the word `scripted`, then its connection ends without "
     "the end of the response",
-    "long": "says something in ten pieces or more, over two seconds or more",
+    "long": "says something with the word `scripted`, in ten pieces or more over two seconds",
     "long-input": "calls a tool with an input that arrives over two seconds or more",
     "silence N": "says something with the word `scripted` after N seconds of silence",
     "data": "sends a `data-NAME` chunk, and says something",

@@ -22,7 +22,7 @@ def results(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 def test_this_server_passes_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     with (
-        conformance_model(pace=0.06) as provider,
+        conformance_model(pace=0.07) as provider,
         LiveServer(conformance_app(provider.url, keep_alive=0.3)) as server,
     ):
         url = f"{server.url}/api/chat"
