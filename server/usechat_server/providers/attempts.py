@@ -116,10 +116,9 @@ class Attempts:
             has_container=self.current.container is not None,
             history_bytes=len(json_codec.encode(self.current.history)),
         )
-        refused = self.current.history, self.current.container
         for reduction in candidates:
             attempt = self._build(reduction)
-            if (attempt.history, attempt.container) != refused:
+            if attempt.request != self.current.request:
                 reason = log_text(refusal.text)
                 _log.warning("left out %s: the request was refused: %s", reduction, reason)
                 self.current, self._reduction = attempt, reduction

@@ -88,7 +88,7 @@ def api_message(error: Any) -> str:
     body = error.body if isinstance(error.body, dict) else {}
     details = body.get("error", body)
     message = details.get("message") if isinstance(details, dict) else details
-    return message if isinstance(message, str) else str(error)
+    return message if isinstance(message, str) else str(error.body or error)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

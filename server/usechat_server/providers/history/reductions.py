@@ -22,6 +22,8 @@ class Reduction:
         files: The files of older messages, and of tools.
         all_but_text: Everything but text and the app's tool calls, also files of the message that
             the response began to respond to.
+        usage: The request for the counts of tokens.
+        call_ids: The ids of tool calls: short ones are sent in their place.
         max_bytes: The beginning, and the ends of long tool outputs, so that what stays has at most
             this many bytes. None: neither.
     """
@@ -29,6 +31,8 @@ class Reduction:
     container: bool = False
     files: bool = False
     all_but_text: bool = False
+    usage: bool = False
+    call_ids: bool = False
     max_bytes: int | None = None
 
     def keeps_files(self, *, is_newest: bool, is_question: bool) -> bool:
@@ -48,12 +52,13 @@ class Reduction:
             "the container": self.container and not self.all_but_text,
             "older files": self.files and not self.all_but_text,
             "all but text": self.all_but_text,
+            "the request for usage": self.usage,
+            "the ids of tool calls": self.call_ids,
         }
         return " and ".join(name for name, is_left_out in names.items() if is_left_out)
 
 
 NO_REDUCTION = Reduction()
-_ALL_BUT_TEXT = Reduction(container=True, files=True, all_but_text=True)
 
 #: Statuses of a request that the provider refuses because of what is in it.
 _REFUSALS = (400, 404, 413, 422)
@@ -61,6 +66,8 @@ _TOO_LONG = re.compile(
     r"too long|too large|exceed\w* (the )?(available )?(context|maximum|limit)|too many tokens"
     r"|maximum context length|tokens? exceed"
 )
+#: Mistral requires nine letters or digits.
+_CALL_ID = re.compile(r"tool.?call.?id", re.IGNORECASE)
 #: How many tokens there are, and how many there may be.
 _COUNTS = (
     # `prompt is too long: 208310 tokens > 200000 maximum`, and
@@ -94,12 +101,20 @@ def reductions(
         yield replace(current, container=True)
     if status not in _REFUSALS:
         return
+    if "stream_options" in text:
+        yield replace(current, usage=True)
+    if _CALL_ID.search(text):
+        yield replace(current, call_ids=True)
     yield replace(current, files=True)
     if status == 413 or _TOO_LONG.search(text.lower()):
         share = _share_that_fits(text)
-        yield replace(_ALL_BUT_TEXT, max_bytes=int(history_bytes * share))
+        yield _all_but_text(current, int(history_bytes * share))
     elif current.max_bytes is None:
-        yield _ALL_BUT_TEXT
+        yield _all_but_text(current)
+
+
+def _all_but_text(current: Reduction, max_bytes: int | None = None) -> Reduction:
+    return replace(current, container=True, files=True, all_but_text=True, max_bytes=max_bytes)
 
 
 def _share_that_fits(text: str) -> float:

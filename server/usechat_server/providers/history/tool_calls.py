@@ -36,10 +36,12 @@ class ToolCallIds:
 
     Args:
         max_length: Characters that an id may have. None: any number.
+        numbered: Whether the ids are numbers with nine characters, which every API allows.
     """
 
-    def __init__(self, max_length: int | None = None) -> None:
+    def __init__(self, max_length: int | None = None, *, numbered: bool = False) -> None:
         self._max_length = max_length
+        self._numbered = numbered
         self._used: set[str] = set()
         #: the last number tried for an id: a client may send one id very often
         self._numbers: dict[str, int] = {}
@@ -49,6 +51,8 @@ class ToolCallIds:
 
         The same messages give the same ids.
         """
+        if self._numbered:
+            call_id = f"call{len(self._used):05}"
         base = _INVALID_CHARACTERS.sub("_", call_id)[: self._max_length] or "call"
         unique_id = base
         while unique_id in self._used:

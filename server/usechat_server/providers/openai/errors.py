@@ -42,8 +42,9 @@ _CODES: Mapping[str, tuple[ErrorKind, bool]] = {
     "server_error": ("internal", True),
     "timeout": ("timeout", True),
 }
-#: Parameters of a request that are part of the conversation; the others only the operator changes.
-_CONVERSATION = ("messages", "input", "prompt")
+#: Parameters of a request that are part of the conversation, or can be left out; only the operator
+#: changes the others.
+_CONVERSATION = ("messages", "input", "prompt", "stream_options")
 #: What an error says of a file that was deleted.
 _MISSING_FILE = re.compile(r"\bfiles?\b|\bfile[_-]", re.IGNORECASE)
 

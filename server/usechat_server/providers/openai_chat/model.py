@@ -65,6 +65,8 @@ class OpenAIChat:
         self.options: OpenAIChatOptions = options or OpenAIChatOptions()
         self._clients = Clients(client, base_url, api_key)
         self.provider: str = self._clients.provider
+        #: whether the server has refused to count tokens
+        self._refuses_usage = False
         self._byte_timeout = byte_timeout
         self._content_timeout = content_timeout
 
@@ -115,6 +117,11 @@ class OpenAIChat:
         def build(reduction: Reduction) -> Attempt:
             body = self._build(call, reduction)
             request = {**body, **parameters}
+            self._refuses_usage = self._refuses_usage or reduction.usage
+            if self._refuses_usage:
+                extra_body = request["extra_body"]
+                others = {key: extra_body[key] for key in extra_body if key != "stream_options"}
+                request["extra_body"] = others
             return Attempt(request, ResponseTranslator(declared_tools, used_ids), body["messages"])
 
         return SDKStream(

@@ -42,7 +42,7 @@ class OpenAIChatOptions:
         system_role: The role of the system prompt. OpenAI accepts both for every model.
         max_tokens_name: The parameter of the most tokens; default: `max_completion_tokens` for
             OpenAI and Azure, `max_tokens` for other servers.
-        include_usage: Whether the tokens are requested, which a few servers refuse.
+        include_usage: Whether the tokens are requested, unless the server has refused that.
         extra_headers: Further headers of the request.
         extra_body: Further parameters of the request; they override everything else.
 

@@ -373,6 +373,40 @@ async def test_a_conversation_that_is_too_long_is_shortened(provider: FakeOpenAI
     assert "And now?" in messages[-1]["content"]
 
 
+async def test_a_server_that_does_not_count_tokens_is_not_asked_again(
+    provider: FakeOpenAI,
+) -> None:
+    def reply(request: Any) -> Reply:
+        if "stream_options" in request.json:
+            detail = {"type": "extra_forbidden", "loc": ["body", "stream_options"]}
+            body = {"object": "error", "message": {"detail": [detail]}}
+            headers = {"content-type": "application/json"}
+            return Reply(json.dumps(body).encode(), status=422, headers=headers)
+        return Reply(message(text("Hi")))
+
+    provider.on(reply)
+    agent = Agent("openai-chat:m")
+    for _ in range(2):
+        chunks = await respond(agent)
+        assert "Hi" in [getattr(chunk, "delta", None) for chunk in chunks]
+    assert len(provider.requests) == 3
+
+
+async def test_ids_of_calls_that_a_server_refuses_are_replaced(provider: FakeOpenAI) -> None:
+    def reply(request: Any) -> Reply:
+        calls = [each for m in request.json["messages"] for each in m.get("tool_calls", ())]
+        if any(len(each["id"]) != 9 or not each["id"].isalnum() for each in calls):
+            return http_error(400, "", "Tool call id was toolu_1 but must be a-z, A-Z, 0-9, of 9.")
+        return Reply(message(text("Hi")))
+
+    provider.on(reply)
+    history = [user("Hi", PNG), assistant(STEP, call(), STEP, call(toolCallId="b")), user("And?")]
+    chunks = await respond(Agent("openai-chat:m"), *history)
+    assert "Hi" in [getattr(chunk, "delta", None) for chunk in chunks]
+    assert len(provider.requests) == 2
+    assert "image_url" in str(provider.requests[-1].json)
+
+
 def test_models_of_one_agent_work_in_several_event_loops(provider: FakeOpenAI) -> None:
     agent = Agent("openai-chat:m")
     for _ in range(2):

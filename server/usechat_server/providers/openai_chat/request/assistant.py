@@ -86,7 +86,7 @@ class AssistantSteps:
         file_block: Callable[[FilePart], dict[str, Any]],
         reduction: Reduction,
     ) -> None:
-        self._ids = ToolCallIds(_MAX_ID_LENGTH)
+        self._ids = ToolCallIds(_MAX_ID_LENGTH, numbered=reduction.call_ids)
         self._tools = tools
         self._file_block = file_block
         self._reduction = reduction
