@@ -1,5 +1,5 @@
 """The app behind the proxies."""
 
-from usechat_server import Agent, create_app
+from usechat_server import Agent, RawSSE, Text, create_app
 
-app = create_app(Agent("claude-sonnet-5-5"))
+app = create_app(Agent("claude-sonnet-5-5"), doors=[Text(), RawSSE()])

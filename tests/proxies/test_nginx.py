@@ -164,3 +164,57 @@ def test_a_forwarded_request_of_the_same_origin_is_allowed(
     assert same.status_code == 200
     assert foreign.status_code == 403
     assert len(provider.requests) == requests_before + 1
+
+
+@pytest.fixture(name="usechat_served", scope="module")
+def usechat_server(provider: FakeProvider) -> Iterator[ServerProcess]:
+    env = {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": "any"}
+    with serve("tests.proxies.chat_app:app", "usechat", env=env) as served:
+        yield served
+
+
+@pytest.mark.parametrize("server", ["served", "usechat_served"])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_text_that_breaks_off_does_not_look_complete(
+    provider: FakeProvider,
+    tmp_path: Path,
+    server: str,
+    version: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    """In HTTP/1.0, a response has no other end than that of its connection."""
+    served: ServerProcess = request.getfixturevalue(server)
+    provider.script(Reply([*message(text("Hello"))[:-3], Pause()], then="reset"))
+    received = ""
+    with (
+        nginx(served.url, tmp_path, extra=f"proxy_http_version {version};") as url,
+        httpx.stream("POST", f"{url}/api/text", json=BODY, timeout=20) as response,
+    ):
+        assert response.headers["content-type"] == "text/plain; charset=utf-8"
+        try:
+            for piece in response.iter_text():
+                received += piece
+                provider.release()
+        except httpx.RemoteProtocolError:
+            pass
+        else:
+            pytest.fail("the response looks complete")
+    assert received == "Hello"
+
+
+def test_events_without_comments_pass_at_once(
+    provider: FakeProvider, served: ServerProcess, tmp_path: Path
+) -> None:
+    provider.script(Reply([Pause(), *message(text("at last"))]))
+    received = ""
+    with (
+        nginx(served.url, tmp_path, extra="proxy_read_timeout 1s;") as url,
+        httpx.stream("POST", f"{url}/api/sse", json={"message": "Hi"}, timeout=20) as response,
+    ):
+        for piece in response.iter_text():
+            received += piece
+            if received.endswith("\n\n" * 8):  # longer than nginx waits for a silent server
+                provider.release()
+    assert "at last" in received
+    assert received.endswith("data: [DONE]\n\n")
+    assert "\n:" not in received

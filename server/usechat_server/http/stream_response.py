@@ -329,9 +329,9 @@ async def _break_off(scope: Scope, receive: Receive, seconds: float) -> None:
         _BrokenOff: Only that closes it on this host, and passes through middleware.
     """
     extensions = scope.get("extensions") or {}
-    if not (close := extensions.get("usechat.close")):
+    if not (break_off := extensions.get("usechat.break_off")):
         raise _BrokenOff("the response failed after its headers were sent, see the log of its run")
-    close()
+    break_off()
     try:
         async with asyncio.timeout(seconds):
             while (await receive())["type"] != "http.disconnect":

@@ -9,6 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
+import socket
+import struct
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +31,8 @@ logger: logging.Logger = logging.getLogger("usechat.serve")
 
 #: Seconds between two log lines about connections that were refused.
 _LOG_SECONDS = 60.0
+#: What makes `close` reset a connection: the time for which it lingers is on, and 0.
+_NO_LINGER = struct.pack("ii", 1, 0)
 #: Seconds after which a client may connect again.
 _RETRY_AFTER = 5
 
@@ -140,13 +146,13 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
     """Return a subclass of a uvicorn HTTP protocol with what streams require.
 
     `scope["extensions"]["usechat.abort"]()` closes the connection at once and drops unsent data:
-    ASGI has no way to disconnect a client that does not read. `usechat.close` sends that data
+    ASGI has no way to disconnect a client that does not read. `usechat.break_off` sends that data
     first: ASGI has no way to show a client that a response failed after its headers.
     `scope["extensions"]["usechat.on_disconnect"](callback)` has the callback called as soon as the
     client disconnects, where a task that waits in `receive` would only be woken up; None takes it
     back. It returns False if the request has not arrived completely: then only `receive` finds out.
     Responses to HTTP/1.0 requests have no chunked encoding (RFC 9112, 6.1) and end with the
-    connection.
+    connection, so that only a reset breaks one off.
     """
 
     class StreamingProtocol(protocol):  # type: ignore[misc, valid-type]
@@ -160,7 +166,9 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
                 if scope["type"] == "http":
                     extensions = scope.setdefault("extensions", {})
                     extensions["usechat.abort"] = transport.abort
-                    extensions["usechat.close"] = transport.close
+                    extensions["usechat.break_off"] = partial(
+                        _close, transport, with_reset=scope["http_version"] == "1.0"
+                    )
                     extensions["usechat.on_disconnect"] = self._set_on_disconnect
                     if scope["http_version"] == "1.0":
                         send = _unchunked(send)
@@ -181,6 +189,15 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
             return not self.cycle.more_body
 
     return StreamingProtocol
+
+
+def _close(transport: asyncio.Transport, *, with_reset: bool) -> None:
+    """Close a connection once what was written is sent."""
+    if with_reset:
+        # The transport's own socket object does not allow options. Its copy is the same socket.
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as copy:
+            copy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.close()
 
 
 def _unchunked(send: Any) -> Send:
