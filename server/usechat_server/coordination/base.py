@@ -14,7 +14,7 @@ The chat of an ended run can be acquired again. The run is forgotten when its en
 acknowledged, or after `UNACKNOWLEDGED_SECONDS`.
 
 Who owns a run, and what its owner may do, is decided in one place. With a store these are its
-transactions (see `store.base.Ownership`): a claim only keeps two requests from doing the same work,
+transactions (see `Ownership`): a claim only keeps two requests from doing the same work,
 a coordinator carries logs, requests to stop and readers, and what it has lost it is given again.
 Without a store it is the coordinator, which keeps these rules:
 
