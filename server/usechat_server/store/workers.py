@@ -40,9 +40,9 @@ class Job:
             transaction: Its statements.
             is_alone: Whether it may not share a transaction with other jobs.
         """
-        self.prepare = prepare
-        self.transaction = transaction
-        self.is_alone = is_alone
+        self.prepare: Callable[[Connection], None] = prepare
+        self.transaction: Callable[[Connection], Any] = transaction
+        self.is_alone: bool = is_alone
         self.result: Any = None
         self.error: BaseException | None = None
         #: done when the result or the error is there
