@@ -311,9 +311,15 @@ def storage_span(system: str, operation: str) -> ChildSpan | None:
 
 
 def _tracer() -> trace.Tracer:
+    return _tracer_of(trace.get_tracer_provider())
+
+
+@cache
+def _tracer_of(provider: trace.TracerProvider) -> trace.Tracer:
+    """Return the tracer of a provider, which takes as long to create as a span."""
     from usechat_server import __version__
 
-    return trace.get_tracer("usechat_server", __version__)
+    return provider.get_tracer("usechat_server", __version__)
 
 
 def _end(
