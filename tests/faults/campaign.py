@@ -77,6 +77,8 @@ class Campaign:
                 if not turn.ended or turn.ended >= record.began:
                     touched = record.is_global or record.process in turn.processes
                     (turn.faults if touched else turn.other_faults).append(record)
+                else:
+                    turn.later_faults.append(record)
         await self._deployment.wait_until_well()
         await asyncio.gather(*(self._conclude(turn) for turn in turns))
         self.tool_runs = self._deployment.tool_runs()

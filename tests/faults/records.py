@@ -57,6 +57,8 @@ class Turn:
     #: the faults that may have touched it, and all others at the same time
     faults: list[FaultRecord] = field(default_factory=list)
     other_faults: list[FaultRecord] = field(default_factory=list)
+    #: those that began when it was over
+    later_faults: list[FaultRecord] = field(default_factory=list)
     #: the response in the store, in the end
     stored: UIMessage | None = None
     outcomes: list[str | None] = field(default_factory=list)
