@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from usechat_server.coordination.ownership import Renewal
+from usechat_server.coordination.ownership import Renewal, TakenOverTurn
 from usechat_server.coordination.redis import scripts
 from usechat_server.runs.persistence import Persistence
 from usechat_server.runs.registry import Runs
@@ -66,12 +66,14 @@ def _takeover() -> None:
 
 
 def _tool_ledger() -> None:
-    """Believe that no tool call has begun."""
+    """Believe that no tool call of a run that is taken over has begun."""
+    take_over = SqlOwnership.take_over
 
-    def begun(*_: Any) -> frozenset[str]:
-        return frozenset()
+    async def forget_calls(*arguments: Any) -> TakenOverTurn | None:
+        taken = await take_over(*arguments)
+        return None if taken is None else replace(taken, begun_calls=frozenset())
 
-    _replace(SqlOwnership, "_began", begun)
+    _replace(SqlOwnership, "take_over", forget_calls)
 
 
 MUTATIONS: dict[str, Callable[[], None]] = {
