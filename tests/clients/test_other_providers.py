@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.conversation import Conversation, Conversations, Target
+from tests.clients.conversation import Conversations, Target
 from tests.clients.scenario import Scenario
 from tests.clients.scenarios import SCENARIOS
 from tests.clients.test_clients import TARGETS, check_transcript, supported_scenarios
@@ -49,17 +49,11 @@ def conversations() -> Iterator[Conversations]:
             yield Conversations(node, provider, served.url)
 
 
-@pytest.fixture(scope="module")
-def conversations_by_name(conversations: Conversations) -> Mapping[str, Conversation]:
-    """Start all scenarios, concurrently."""
-    return {each.name: conversations.start(each, target) for target, each in pairs()}
-
-
 @pytest.mark.parametrize(
     ("target", "scenario"),
     [pytest.param(target, each, id=f"{each.name} {target}") for target, each in pairs()],
 )
 def test_scenario_over_chat_completions(
-    target: Target, scenario: Scenario, conversations_by_name: Mapping[str, Conversation]
+    conversations: Conversations, target: Target, scenario: Scenario
 ) -> None:
-    check_transcript(target, scenario, conversations_by_name[scenario.name])
+    check_transcript(target, scenario, conversations.start(scenario, target))
