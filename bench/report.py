@@ -7,7 +7,7 @@ from statistics import median
 
 from scenarios import SCENARIOS, Row
 
-__all__ = ["Results", "report"]
+__all__ = ["Results", "goals_table", "report", "servers_of_goals"]
 
 #: Scenario → server → one row for each repetition.
 Results = dict[str, dict[str, list[Row]]]
@@ -33,6 +33,11 @@ class Goal:
     is_minimum: bool = False
     #: the server that the goal is for; None: the first one
     server: str | None = None
+
+    @property
+    def servers(self) -> list[str]:
+        """The servers that have to be measured."""
+        return [name for name in (self.server or _OWN, self.of) if name is not None]
 
 
 _OWN = "usechat-serve"
@@ -96,16 +101,28 @@ _GOALS = (
 )
 
 
-def report(results: Results, server: str) -> str:
-    """Return the report.
+def servers_of_goals(scenario: str) -> list[str]:
+    """Return the servers that the goals of a scenario name."""
+    names = [name for goal in _GOALS if goal.scenario == scenario for name in goal.servers]
+    return list(dict.fromkeys(names))
+
+
+def goals_table(results: Results, server: str) -> str:
+    """Return the table of the goals, empty if nothing was measured that has one.
 
     Args:
         results: what was measured.
         server: the server that the goals are for.
     """
     goals = [cells for goal in _GOALS if (cells := _goal_cells(goal, results, server))]
-    head = ["goal", "server", "value", "of", "ratio", "limit", "met"]
-    sections = [_table(head, goals)] if goals else []
+    head = ["goal", "server", "value", "of", "ratio (least–most)", "limit", "met"]
+    return _table(head, goals) if goals else ""
+
+
+def report(results: Results, server: str) -> str:
+    """Return the report; for the arguments, see `goals_table`."""
+    goals = goals_table(results, server)
+    sections = [goals] if goals else []
     loads = [
         row["load_average"]
         for servers in results.values()
@@ -133,12 +150,20 @@ def _goal_cells(goal: Goal, results: Results, first_server: str) -> list[str] | 
     return [
         goal.title,
         server,
-        _format(own),
+        _range(servers.get(server, []), goal.key),
         "" if goal.of is None else f"{goal.of}: {_format(base)}",
-        "" if goal.of is None else _format(own / base),
+        "" if goal.of is None else _ratio(servers[server], servers[goal.of], goal.key),
         f"{'≥' if goal.is_minimum else '≤'} {_format(goal.limit)}{margin}",
         "✅" if is_met else "❌",
     ]
+
+
+def _ratio(rows: list[Row], base_rows: list[Row], key: str) -> str:
+    """Return the ratio of the medians, with the least and the most of the pairs."""
+    pairs = zip(_values(rows, key), _values(base_rows, key), strict=False)
+    ratios = [own / base for own, base in pairs if base]
+    middle = _format((_median(rows, key) or 0) / (_median(base_rows, key) or 1))
+    return f"{middle} ({_format(min(ratios))}–{_format(max(ratios))})" if ratios else middle
 
 
 def _scenario_section(name: str, servers: dict[str, list[Row]]) -> str:

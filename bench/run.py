@@ -6,16 +6,20 @@ import argparse
 import json
 import os
 import platform
+import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from install_peers import install_aisdk, install_pydantic_ai
 from launch import DIRECT, RESULTS, SERVERS, measure, start_provider, start_server
-from report import Results, report
+from report import Results, goals_table, report, servers_of_goals
 from scenarios import SCENARIOS, Row
 
+README = Path(__file__).with_name("README.md")
 _QUICK_SERVERS = ["usechat-serve", "usechat-sqlite", "aisdk-node", "minimal-proxy"]
 _ALL_SERVERS = [
     *_QUICK_SERVERS,
@@ -43,6 +47,11 @@ def _arguments() -> argparse.Namespace:
         "--only",
         type=_names_of(scenarios),
         help=f"scenarios, separated by commas, of {', '.join(scenarios)}",
+    )
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="only what the goals need, about 25 minutes; the table goes to README.md",
     )
     parser.add_argument("--repeat", type=int, help="repetitions of every scenario")
     return parser.parse_args()
@@ -84,28 +93,67 @@ def main() -> None:
     scenarios: list[str] = options.only or [
         name for name, scenario in SCENARIOS.items() if scenario.quick or not quick
     ]
-    if "aisdk-node" in servers:
+    chosen_of = {
+        scenario: [
+            server
+            for server in (servers_of_goals(scenario) if options.table else servers)
+            if server in servers and _is_for(scenario, server)
+        ]
+        for scenario in scenarios
+    }
+    all_chosen = {server for chosen in chosen_of.values() for server in chosen}
+    if "aisdk-node" in all_chosen:
         install_aisdk()
-    if "pydantic-ai" in servers:
+    if "pydantic-ai" in all_chosen:
         install_pydantic_ai()
     results: Results = {}
-    for scenario in scenarios:
-        chosen = [server for server in servers if _is_for(scenario, server)]
+    for scenario, chosen in chosen_of.items():
         rows = results[scenario] = {server: [] for server in chosen}
-        for _ in range(options.repeat or (1 if quick else SCENARIOS[scenario].repeat)):
+        setup = SCENARIOS[scenario]
+        repeat = setup.table_repeat if options.table else setup.repeat
+        for _ in range(options.repeat or (1 if quick else repeat)):
             # The servers alternate, so that other jobs on the machine disturb all of them alike.
             for server in chosen:
                 load = os.getloadavg()[0]
                 row = _measure_once(server, scenario)
                 rows[server].append(row | {"load_average": load})
                 print(f"{scenario} {server} (load {load:.1f}): {json.dumps(row)}", file=sys.stderr)
-    text = report(results, servers[0])
+    circumstances = _circumstances()
+    text = f"{circumstances}\n\n{report(results, servers[0])}"
     print(text)
     RESULTS.mkdir(exist_ok=True)
     stem = time.strftime("%Y%m%d-%H%M%S")
-    machine = {"machine": platform.platform(), "python": platform.python_version()}
-    (RESULTS / f"{stem}.json").write_text(json.dumps(machine | {"results": results}, indent=1))
+    values = {"circumstances": circumstances, "results": results}
+    (RESULTS / f"{stem}.json").write_text(json.dumps(values, indent=1))
     (RESULTS / f"{stem}.md").write_text(text)
+    if options.table and not options.only:
+        _write_to_readme(f"{circumstances}\n\n{goals_table(results, servers[0])}")
+
+
+def _circumstances() -> str:
+    """Return when, on what and of which commit the measurements are."""
+    commit = _git("rev-parse", "--short", "HEAD") or "unknown"
+    has_changes = _git("status", "--short", "--untracked-files=no")
+    models = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return (
+        f"{time.strftime('%d %B %Y')}, commit `{commit}`"
+        f"{' with changes' if has_changes else ''}, {os.cpu_count()} cores"
+        f" ({models[0] if models else platform.machine()}), {platform.system()}"
+        f" {platform.release()}, Python {platform.python_version()}:"
+    )
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(README.parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _write_to_readme(text: str) -> None:
+    """Replace the latest result in the README."""
+    begin, end = "<!-- latest result -->\n", "<!-- end of the latest result -->"
+    before, _, rest = README.read_text().partition(begin)
+    after = rest.partition(end)[2]
+    README.write_text(f"{before}{begin}\n{text}\n\n{end}{after}")
 
 
 if __name__ == "__main__":
