@@ -73,6 +73,8 @@ _DECK: dict[FaultKind, tuple[int, tuple[float, ...]]] = {
     "mute redis": (1, (0.5, 3.0)),
     "mute database": (2, (0.2, 1.0, 7.5)),
 }
+#: Faults after which another process takes runs over.
+_TAKEOVERS: frozenset[FaultKind] = frozenset({"kill", "kill and empty redis", "pause"})
 #: A SQLite file has no network and no process of its own: `restart database` locks it.
 _NOT_SQLITE = frozenset({"cut database", "stall database", "mute database"})
 
@@ -210,6 +212,8 @@ def _draw_reload(chance: random.Random) -> Moment | None:
 
 def _draw_fault(chance: random.Random, kind: FaultKind, questions: tuple[Question, ...]) -> Fault:
     victims = [index for index, each in enumerate(questions) if not each.waits_for_fault]
+    if kind in _TAKEOVERS and chance.random() < 0.9:
+        victims = [index for index in victims if "charge" in questions[index].tools] or victims
     victim = chance.choice(victims) if victims else 0
     question = questions[victim]
     moments = [
@@ -226,10 +230,12 @@ def _draw_fault(chance: random.Random, kind: FaultKind, questions: tuple[Questio
         ]
     if question.waits:
         moments += [Moment("finish"), Moment("finish")]
+    if kind in _TAKEOVERS and "charge" in question.tools:
+        moments += [Moment("tool-input-available")] * 8  # the tool runs then
     return Fault(
         kind,
         victim,
         chance.choice(moments),
-        hits_owner=chance.random() < 0.8,
+        hits_owner=chance.random() < 0.85,
         seconds=chance.choice(_DECK[kind][1]),
     )
