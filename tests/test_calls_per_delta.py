@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,3 +23,7 @@ def test_the_calls_of_a_delta_are_listed_without_and_with_a_store() -> None:
         assert " server/usechat_server/" in table
         assert " protocol/ui_message_stream/" in table
         assert "measured: 5 deltas" in table
+    # Each call costs every delta of every stream: what adds one needs a reason.
+    [(calls, lines)] = re.findall(r"(\d+) +\d+ +\d+  total: .*longest: (\d+) lines", without, re.S)
+    assert int(calls) <= 23
+    assert int(lines) <= 60
