@@ -25,7 +25,8 @@ __all__ = ["Persistence"]
 logger: logging.Logger = logging.getLogger("usechat.run")
 
 #: Seconds before an unavailable store is tried again; the pause doubles each time.
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+#: Shorter than the next question of the chat waits for it.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 #: Seconds after which a message that the store does not take is given up: it is in memory until
 #: then.
 GIVE_UP_SECONDS = 900.0
