@@ -86,14 +86,14 @@ class Owner:
 
     Attributes:
         run_id: Id of the run.
+        process: Id of the process.
         expires_at: When its lease expires; only to be compared with an earlier one.
-        is_own: Whether it is this process.
         is_alive: Whether it is another process, whose lease is valid.
     """
 
     run_id: str
+    process: str
     expires_at: int
-    is_own: bool
     is_alive: bool
 
 

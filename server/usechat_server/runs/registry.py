@@ -239,16 +239,21 @@ class Runs:
             await self.coordinator.record_resumption(key)
         owner, deadline = None, monotonic() + TAKEOVER_SECONDS
         while (run := await self.coordinator.get(key)) is None:
-            # The process of the run may be gone: then another one, or this one, takes it over.
-            if self._checkpoints is None:
+            # The process of the run may be gone: then another one, or this one, takes it over,
+            # and the run is there soon after the store says so.
+            if self._checkpoints is None or monotonic() > deadline:
                 return None
             now = await self._checkpoints.ownership.owner(*key)
-            if now is None or now.is_own or monotonic() > deadline:
-                return None
+            if now is None:
+                # It may have been taken over, and have ended, since the first look.
+                run = await self.coordinator.get(key)
+                break
             if owner is not None and _is_alive(owner, now):
                 return None
             owner = now
             await asyncio.sleep(POLL)
+        if run is None:
+            return None
         for own_run in self._runs.all:
             if own_run.id == run.run_id:
                 own_run.keep_for_readers()
@@ -256,11 +261,11 @@ class Runs:
         return await self.coordinator.subscribe(key, run.run_id)
 
     async def is_orphaned(self, key: ChatKey) -> bool:
-        """Whether the chat has a run whose process may be gone, and which will be taken over."""
+        """Whether the chat has a run whose process may be gone: it will be, or is being, taken
+        over."""
         if self._checkpoints is None:
             return False
-        owner = await self._checkpoints.ownership.owner(*key)
-        return owner is not None and not owner.is_own
+        return await self._checkpoints.ownership.owner(*key) is not None
 
     async def stop(
         self, key: ChatKey, *, run_id: str | None = None, message_id: str | None = None
@@ -338,4 +343,5 @@ class Runs:
 
 def _is_alive(before: Owner, now: Owner) -> bool:
     """Whether the owner of a chat has renewed its lease between two looks."""
-    return now.is_alive and (now.run_id != before.run_id or now.expires_at > before.expires_at)
+    is_same = (now.run_id, now.process) == (before.run_id, before.process)
+    return now.is_alive and is_same and now.expires_at > before.expires_at

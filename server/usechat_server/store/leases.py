@@ -88,8 +88,8 @@ class Leases:
         row = connection.execute(self._owner, {"of_run": run_id, **self._time()}).one_or_none()
         if row is None:
             return None
-        is_own = row.process == process
-        return Owner(row.run_id, row.expires_at, is_own, not is_own and row.expires_at > row.now)
+        is_alive = row.process != process and row.expires_at > row.now
+        return Owner(row.run_id, row.process, row.expires_at, is_alive)
 
     def orphans(self, connection: Connection) -> Sequence[Orphan]:
         """Return open turns of processes whose lease has expired."""

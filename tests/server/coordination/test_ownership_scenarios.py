@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from ui_message_stream.chunks import Error, Finish
 from usechat_server import StreamWriter, Turn
 from usechat_server.compose import ChatHandler
+from usechat_server.coordination.base import ChatKey
 
 from tests.server.coordination.ownership_world import BEFORE, Process, World
 
@@ -89,6 +91,34 @@ async def test_a_killed_process_is_taken_over(tmp_path: Path, has_redis: bool, p
             assert (end, outcomes) == (Finish(finish_reason="interrupted"), ["interrupted"])
         else:
             assert (await texts(world), outcomes) == (WHOLE, ["finished"])
+
+
+async def test_a_client_that_resumes_during_a_takeover_gets_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(tmp_path) as world:
+        a, b = world.processes
+        await a.post("c")
+        await world.tick(1)
+        a.crash()
+        has_taken_over, may_go_on = asyncio.Event(), asyncio.Event()
+        create_responder = b.runs._takeovers._create_responder
+
+        async def wait(turn: Turn) -> Any:
+            has_taken_over.set()
+            await may_go_on.wait()
+            return await create_responder(turn)
+
+        monkeypatch.setattr(b.runs._takeovers, "_create_responder", wait)
+        await world.pass_time(12)
+        await has_taken_over.wait()
+        await b.resume("c")
+        assert await b.runs.is_orphaned(ChatKey(None, "c"))
+        may_go_on.set()
+        await world.settle()
+        await b.advance(FIRST + 3)
+        [(end, _)] = b.shown_ends("c")
+        assert isinstance(end, Finish)
 
 
 async def test_a_process_that_wakes_late_runs_no_tool_and_stores_nothing(tmp_path: Path) -> None:
