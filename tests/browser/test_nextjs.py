@@ -149,7 +149,8 @@ def test_stop_closes_the_connection_to_the_provider(page: Page, site: Site) -> N
 
 
 def test_an_error_is_shown(page: Page, site: Site) -> None:
-    site.provider.script(http_error(401, "authentication_error", "invalid x-api-key"))
+    refusal = http_error(401, "authentication_error", "invalid x-api-key")
+    site.provider.script(refusal, refusal)  # what is refused is asked for once more
     send_message(page, "Count")
     expect(page.get_by_role("alert").first).to_contain_text("not set up correctly")
 
