@@ -184,8 +184,12 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
 
         def _set_on_disconnect(self, callback: Callable[[], None] | None) -> bool:
             self._on_disconnect = callback
-            if callback is not None and self._is_lost:
-                callback()
+            if callback is not None:
+                # uvicorn pauses after a large piece of a body until `receive` is called, and a
+                # connection that is not read is never noticed to be lost.
+                self.flow.resume_reading()
+                if self._is_lost:
+                    callback()
             return not self.cycle.more_body
 
     return StreamingProtocol

@@ -11,6 +11,7 @@ import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from usechat_server.serving.protocol import streaming_protocol
+from uvicorn.protocols.http import h11_impl, httptools_impl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -99,3 +100,40 @@ def test_an_app_is_called_when_its_client_leaves(protocol: Any, body: bytes) -> 
             while (b"False" if body else b"True") not in received:
                 received += client.recv(65536)
         assert called.wait(DEADLINE)
+
+
+@pytest.mark.parametrize("size", [10_000, 200_000])
+def test_an_app_is_called_when_its_client_leaves_after_a_large_body(
+    protocol: Any, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (httptools_impl, h11_impl):
+        monkeypatch.setattr(module, "HIGH_WATER_LIMIT", min(size // 2, module.HIGH_WATER_LIMIT))
+    called = Event()
+    is_complete = False
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal is_complete
+        if scope["type"] == "lifespan":
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        while (await receive())["more_body"]:
+            pass
+        left = asyncio.Event()
+        is_complete = scope["extensions"]["usechat.on_disconnect"](left.set)
+        await send({"type": "http.response.body", "body": b"read", "more_body": True})
+        await left.wait()
+        called.set()
+
+    with LiveServer(app, http=protocol) as server:
+        with server.connection() as client:
+            head = f"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {size}\r\n\r\n"
+            client.sendall(head.encode())
+            received = b""
+            while b"begun" not in received:
+                received += client.recv(65536)
+            client.sendall(bytes(size))
+            while b"read" not in received:
+                received += client.recv(65536)
+        assert called.wait(DEADLINE)
+    assert is_complete
