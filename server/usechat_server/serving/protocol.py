@@ -149,8 +149,9 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
     ASGI has no way to disconnect a client that does not read. `usechat.break_off` sends that data
     first: ASGI has no way to show a client that a response failed after its headers.
     `scope["extensions"]["usechat.on_disconnect"](callback)` has the callback called as soon as the
-    client disconnects, where a task that waits in `receive` would only be woken up; None takes it
-    back. It returns False if the request has not arrived completely: then only `receive` finds out.
+    client disconnects, where a task that waits in `receive` would only be woken up; None takes the
+    request's callback back. It returns False if the request has not arrived completely: then only
+    `receive` finds out.
     Responses to HTTP/1.0 requests have no chunked encoding (RFC 9112, 6.1) and end with the
     connection, so that only a reset breaks one off.
     """
@@ -158,7 +159,8 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
     class StreamingProtocol(protocol):  # type: ignore[misc, valid-type]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
-            self._on_disconnect: Callable[[], None] | None = None
+            #: by the cycle of their request: the next one may begin before a response is closed
+            self._on_disconnect: dict[Any, Callable[[], None]] = {}
             self._is_lost = False
             app: ASGIApp = self.app  # type: ignore[has-type]
 
@@ -169,7 +171,10 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
                     extensions["usechat.break_off"] = partial(
                         _close, transport, with_reset=scope["http_version"] == "1.0"
                     )
-                    extensions["usechat.on_disconnect"] = self._set_on_disconnect
+                    extensions["usechat.on_disconnect"] = partial(
+                        self._set_on_disconnect,
+                        receive.__self__,  # type: ignore[attr-defined]
+                    )
                     if scope["http_version"] == "1.0":
                         send = _unchunked(send)
                 await app(scope, receive, send)
@@ -178,19 +183,23 @@ def streaming_protocol(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._is_lost = True
-            if self._on_disconnect is not None:
-                self._on_disconnect()
-            super().connection_lost(exc)
+            try:
+                for callback in list(self._on_disconnect.values()):
+                    callback()
+            finally:
+                super().connection_lost(exc)
 
-        def _set_on_disconnect(self, callback: Callable[[], None] | None) -> bool:
-            self._on_disconnect = callback
-            if callback is not None:
+        def _set_on_disconnect(self, cycle: Any, callback: Callable[[], None] | None) -> bool:
+            if callback is None:
+                self._on_disconnect.pop(cycle, None)
+            else:
+                self._on_disconnect[cycle] = callback
                 # uvicorn pauses after a large piece of a body until `receive` is called, and a
                 # connection that is not read is never noticed to be lost.
                 self.flow.resume_reading()
                 if self._is_lost:
                     callback()
-            return not self.cycle.more_body
+            return not cycle.more_body
 
     return StreamingProtocol
 

@@ -137,3 +137,59 @@ def test_an_app_is_called_when_its_client_leaves_after_a_large_body(
                 received += client.recv(65536)
         assert called.wait(DEADLINE)
     assert is_complete
+
+
+def test_a_response_that_is_closed_late_leaves_the_next_one_its_callback(protocol: Any) -> None:
+    called, closed = Event(), Event()
+    has_begun = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return
+        on_disconnect = scope["extensions"]["usechat.on_disconnect"]
+        is_first = scope["path"] == "/first"
+        on_disconnect((lambda: None) if is_first else called.set)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": not is_first})
+        if is_first:
+            await has_begun.wait()
+            on_disconnect(None)
+            closed.set()
+        else:
+            has_begun.set()
+            await receive()  # the request
+            await receive()
+
+    with LiveServer(app, http=protocol) as server:
+        with server.connection() as client:
+            for path in ("first", "second"):
+                client.sendall(f"GET /{path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+                assert client.recv(65536)
+            assert closed.wait(DEADLINE)
+        assert called.wait(DEADLINE)
+
+
+def test_a_callback_that_fails_does_not_hide_that_the_client_left(protocol: Any) -> None:
+    says: list[str] = []
+    done = Event()
+
+    def fail() -> None:
+        raise RuntimeError("failed")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return
+        scope["extensions"]["usechat.on_disconnect"](fail)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        says.extend([(await receive())["type"], (await receive())["type"]])
+        done.set()
+
+    with LiveServer(app, http=protocol) as server:
+        with server.connection() as client:
+            client.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            received = b""
+            while b"half" not in received:
+                received += client.recv(65536)
+        assert done.wait(DEADLINE)
+    assert says == ["http.request", "http.disconnect"]
