@@ -39,7 +39,8 @@ FAULTS = [
     ),
     Scenario(
         name="retry after an error",
-        replies=[http_error(400, "invalid_request_error", SECRET), reply(text("Hello"))],
+        # What is refused is asked for once more.
+        replies=[*[http_error(400, "invalid_request_error", SECRET)] * 2, reply(text("Hello"))],
         actions=[send("Hi"), regenerate],
         requests=2,
         parts=[STEP, text_part("Hello")],
