@@ -42,6 +42,9 @@ class ReceivedSpan:
     attributes: dict[str, Any]
     #: `UNSET`, `OK` or `ERROR`
     status: str
+    description: str
+    #: name and attributes of each event
+    events: tuple[tuple[str, dict[str, Any]], ...]
     #: nanoseconds
     start: int
     end: int
@@ -132,6 +135,8 @@ def _spans(request: ExportTraceServiceRequest) -> list[ReceivedSpan]:
             tuple(link.span_id.hex() for link in span.links),
             _values(span.attributes),
             span.status.StatusCode.Name(span.status.code).removeprefix("STATUS_CODE_"),
+            span.status.message,
+            tuple((event.name, _values(event.attributes)) for event in span.events),
             span.start_time_unix_nano,
             span.end_time_unix_nano,
         )

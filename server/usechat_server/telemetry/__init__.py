@@ -1,1 +1,1 @@
-"""Telemetry: the log line that each run writes."""
+"""Telemetry: the log line, the spans and the metrics of runs, and the ids of requests."""

@@ -22,7 +22,6 @@ from opentelemetry.trace import Link, Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-from usechat_server.errors import ModelError
 from usechat_server.results import Outcome, Usage, input_tokens
 from usechat_server.telemetry import background
 from usechat_server.telemetry.content import input_messages, json_text, output_messages
@@ -330,9 +329,9 @@ def _end(
 ) -> None:
     """End a span as of now, in the thread."""
     now = time.time_ns()
-    # Not the error itself: its frames would keep the run.
+    # Not the error itself: its frames would keep the run. Nor its text, which may quote what was
+    # said: the error of an output that is not valid has the output in it.
     kind = error_type(error)
-    text = str(error) if isinstance(error, ModelError) else None
 
     def end() -> None:
         span.set_attributes(_present(attributes))
@@ -340,7 +339,7 @@ def _end(
             span.set_attributes(_present(content()))
         if kind:
             span.set_attribute("error.type", kind)
-            span.set_status(StatusCode.ERROR, text)
+            span.set_status(StatusCode.ERROR)
         span.end(now)
 
     background.submit(end)

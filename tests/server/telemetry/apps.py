@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from usechat_server import Agent, create_app
 from usechat_server.tools import tool
 
-__all__ = ["agent", "plain", "tracer"]
+__all__ = ["agent", "client", "plain", "tracer", "weather"]
 
 
 class _Raising(SpanProcessor):
@@ -63,8 +63,8 @@ def weather(city: str) -> str:
 
 
 #: The app's own client, whose SDK has spans of its own.
-_client = AsyncAnthropic(base_url=os.environ["PROVIDER"], api_key="key", max_retries=0)
-agent = Agent("claude-sonnet-5-5", client=_client, tools=[weather])
+client = AsyncAnthropic(base_url=os.environ["PROVIDER"], api_key="key", max_retries=0)
+agent = Agent("claude-sonnet-5-5", client=client, tools=[weather])
 
 
 #: Without instrumentation, with the store of USECHAT_STORE.

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.starlette import StarletteInstrumentor
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from ui_message_stream.versions import ChunkVariant
 from usechat_server import (
+    Agent,
     Settings,
     StreamWriter,
     Turn,
@@ -22,7 +24,7 @@ from usechat_server import (
     read_turn,
 )
 
-from tests.server.telemetry.apps import agent, plain, tracer
+from tests.server.telemetry.apps import agent, client, plain, tracer, weather
 
 __all__ = ["app"]
 
@@ -57,6 +59,15 @@ _fastapi = FastAPI()
 _fastapi.include_router(create_router(agent, settings=Settings(store=None)))
 FastAPIInstrumentor.instrument_app(_fastapi, exclude_spans=["receive", "send"])
 
+
+class _Weather(BaseModel):
+    degrees: int
+
+
+_typed = create_app(
+    Agent("claude-sonnet-5-5", client=client, tools=[weather], output=_Weather),
+    settings=Settings(store=None),
+)
 _content = create_app(agent, settings=Settings(store=None, trace_content=True))
 
 app = Starlette(
@@ -64,6 +75,7 @@ app = Starlette(
         Mount("/starlette", _starlette),
         Mount("/fastapi", _fastapi),
         Mount("/content", _content),
+        Mount("/typed", _typed),
         Mount("/", plain),
     ],
     lifespan=plain.lifespan,

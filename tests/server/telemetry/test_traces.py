@@ -176,6 +176,24 @@ def test_content_is_recorded_on_request_only(
     ]
 
 
+def test_spans_have_nothing_of_what_an_error_quotes(
+    served: ServerProcess, provider: FakeProvider, receiver: OTLPReceiver
+) -> None:
+    # The input of the tool, its error, and an output that stays invalid after the correction.
+    nowhere = tool_use("toolu_1", "weather", {"city": "Nowhere", "secret": 1})
+    output = Reply(message(text('{"degrees": "secret"}')))
+    provider.script(Reply(message(nowhere, stop_reason="tool_use")), output, output)
+    ask(served, "output", "/typed/api/chat")
+    provider.script(http_error(400, "invalid_request_error", "secret"))
+    ask(served, "provider", "/typed/api/chat")
+    runs = receiver.wait_for("invoke_agent", 2)
+    assert [(run.status, run.attributes["error.type"]) for run in runs] == [
+        ("ERROR", "internal"),
+        ("ERROR", "request"),
+    ]
+    assert "secret" not in str(receiver.spans)
+
+
 def test_failures_and_stops_end_their_spans(
     served: ServerProcess, provider: FakeProvider, receiver: OTLPReceiver
 ) -> None:
