@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,30 @@ def test_the_responses_of_a_rule_break_it_and_no_other(rule: Rule) -> None:
     result, _ = run_scenario(SCENARIOS[example.scenario], backend)
     assert {problem.rule for problem in result.problems} == {rule.id}
     assert {problem.severity for problem in result.problems} == {rule.severity}
+
+
+@pytest.mark.parametrize(
+    ("pings", "text", "is_kept"),
+    [
+        ([], 2.5, True),
+        ([], 10.1, True),
+        ([], 16.5, True),
+        ([15.1, 30.2], 40.0, True),
+        ([], 20.0, False),
+        ([1.0], 20.0, False),
+        ([30.0], 45.0, False),
+    ],
+)
+def test_a_backend_that_pings_every_15_seconds_is_not_silent(
+    pings: list[float], text: float, is_kept: bool
+) -> None:
+    example = RULES["keep-alive"].example
+    assert isinstance(example, BackendExample)
+    [response] = example.responses
+    body = [*((at, b": ping\n\n") for at in pings), (text, response.body[0][1])]
+    backend = CannedBackend((replace(response, body=tuple(body)),))
+    result, _ = run_scenario(SCENARIOS["silence"], backend)
+    assert [problem.rule for problem in result.problems] == ([] if is_kept else ["keep-alive"])
 
 
 def test_every_rule_of_the_checker_is_a_rule() -> None:
