@@ -13,7 +13,7 @@ from typing import Any
 from ui_message_stream import json_codec
 from ui_message_stream.chunks import Chunk, Data, Finish, ReasoningStart, TextStart, parse_chunk
 from ui_message_stream.errors import WireError
-from ui_message_stream.grammar import BEFORE, ENDED, EVERY_RELEASE, PART_OPEN, REQUEST_LOOP
+from ui_message_stream.grammar import ENDED, EVERY_RELEASE, PART_OPEN, REQUEST_LOOP
 from ui_message_stream.messages import UIMessage
 from ui_message_stream.schema import ProviderMetadata
 from ui_message_stream.sse import Decoder
@@ -131,8 +131,9 @@ class Checker:
             self._add_finding(
                 "unfinished-event", "no blank line follows: every client drops the event"
             )
+        has_chunks = self._event > self._done
         self._event = 0
-        if not self._reported and self._state.state == BEFORE:
+        if not self._reported and not has_chunks:
             self._add_finding("no-events", "no events: the client shows nothing and no error")
         elif self._state.state != ENDED:
             self._add_finding(

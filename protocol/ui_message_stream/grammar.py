@@ -28,9 +28,11 @@ class Rule:
     fatal: str | None = None
 
 
-START_FIRST = Rule("start-first", "`start` comes first")
+START_FIRST = Rule("start-first", "`start` comes first; only transient data may come before it")
 START_ONCE = Rule(
-    "start-once", "one `start` per response: with a second id, the message is shown twice"
+    "start-once",
+    "one `start` per response, before all that is shown: with a second id, the message is shown "
+    "twice",
 )
 SAME_MESSAGE = Rule(
     "same-message",
@@ -58,7 +60,11 @@ BLOCK_LEFT_OPEN = Rule(
 )
 BLOCK_TWICE = Rule("block-twice", "a block with this id is open: its first part would never end")
 CALL_UNKNOWN = Rule("call-unknown", "the message has no such tool call", EVERY_RELEASE)
-CALL_TWICE = Rule("call-twice", "tool call ids are unique in a message, or the older part is lost")
+CALL_TWICE = Rule(
+    "call-twice",
+    "tool call ids are unique in a message, or the older part is lost; the input of a call that "
+    "the user has decided on may be repeated, before the next step",
+)
 CALL_CHANGED = Rule(
     "call-changed",
     "a call keeps its name and its `dynamic` flag, or it is shown twice",
@@ -94,14 +100,17 @@ ENDED: State = "after the end"
 
 #: Row -> current state -> next state, or the broken rule. A row is a chunk type, or a group:
 #:   content  text, reasoning, tool inputs, files, sources, custom
-#:   outcome  tool outputs and approvals, also of calls in earlier steps, as in a continuation
+#:   outcome  tool outputs, approvals and repeated inputs, also of calls in earlier steps, as in a
+#:            continuation
 #:   data     data, metadata and steering messages, which belong to no step
+#:   transient data  data that no client shows
 STREAM: Mapping[str, Mapping[State, State | Rule]] = {
     "start": {BEFORE: BETWEEN, BETWEEN: START_ONCE, STEP: START_ONCE, ENDED: AFTER_END},
     "start-step": {BEFORE: START_FIRST, BETWEEN: STEP, STEP: STEP_OPEN, ENDED: AFTER_END},
     "content": {BEFORE: START_FIRST, BETWEEN: IN_STEP, STEP: STEP, ENDED: AFTER_END},
     "outcome": {BEFORE: START_FIRST, BETWEEN: BETWEEN, STEP: STEP, ENDED: AFTER_END},
     "data": {BEFORE: START_FIRST, BETWEEN: BETWEEN, STEP: STEP, ENDED: AFTER_END},
+    "transient data": {BEFORE: BEFORE, BETWEEN: BETWEEN, STEP: STEP, ENDED: AFTER_END},
     "reset-step": {BEFORE: NO_STEP, BETWEEN: NO_STEP, STEP: STEP, ENDED: AFTER_END},
     "finish-step": {BEFORE: NO_STEP, BETWEEN: NO_STEP, STEP: BETWEEN, ENDED: AFTER_END},
     "finish": {BEFORE: START_FIRST, BETWEEN: ENDED, STEP: STEP_OPEN, ENDED: AFTER_END},
@@ -159,6 +168,9 @@ TOOL: Mapping[str, Mapping[str, CallState | Rule]] = {
     "tool-input-available": {
         "no call": "input-available",
         "input-streaming": "input-available",
+        # Some servers announce the call again that they run now. Clients update its part, if it is
+        # in the last step.
+        "approval-responded": "input-available",
         OTHERWISE: CALL_TWICE,
     },
     "tool-input-error": {

@@ -135,7 +135,7 @@ class StreamState:
             return
         if rule := self._broken_part_rule(chunk):
             yield rule
-        row = _row_of(chunk)
+        row = self._row_of(chunk)
         if rule := _rule_in(STREAM[row][self.state]):
             yield rule
         if isinstance(chunk, c.Start) and chunk.message_id and self._message_id:
@@ -149,6 +149,7 @@ class StreamState:
 
     def advance(self, chunk: Chunk) -> None:
         """Take the next chunk even if it is illegal, as a lenient client does."""
+        row = STREAM[self._row_of(chunk)]
         if isinstance(chunk, (c.TextStart, c.ReasoningStart)):
             self._open_blocks(chunk)[chunk.id] = "open"
         elif isinstance(chunk, (c.TextEnd, c.ReasoningEnd)):
@@ -164,7 +165,6 @@ class StreamState:
             self._reset_step()
         if is_visible(chunk) and downgrade(chunk, self.client_version) is not None:
             self._visible_calls = self._step_calls
-        row = STREAM[_row_of(chunk)]
         cell = row[self.state]
         if not isinstance(cell, Rule):
             self.state = cell
@@ -212,6 +212,8 @@ class StreamState:
             rule = None  # such as the user's consent, which the tool's own output replaces
         if rule is not None:
             return rule
+        if self._repeats_input(chunk) and not any(each is call for each in self._step_calls):
+            return grammar.CALL_TWICE
         if isinstance(chunk, c.ToolApprovalRequest) and chunk.approval_id in self._approvals:
             return grammar.APPROVAL_TWICE
         if isinstance(chunk, (c.ToolInputAvailable, c.ToolInputError)) and call is not None:
@@ -222,6 +224,16 @@ class StreamState:
             if not same_flag and self.client_version < grammar.FINDS_CALL_OF_OUTPUT_SINCE:
                 return grammar.OUTPUT_DYNAMIC
         return None
+
+    def _row_of(self, chunk: Chunk) -> str:
+        return "outcome" if self._repeats_input(chunk) else _row_of(chunk)
+
+    def _repeats_input(self, chunk: Chunk) -> bool:
+        """Whether the chunk is the input of a call that the user has decided on, once more."""
+        if not isinstance(chunk, c.ToolInputAvailable):
+            return False
+        call = self.calls.get(chunk.tool_call_id)
+        return call is not None and call.state == "approval-responded"
 
     def _advance_call(self, chunk: _CallChunk) -> None:
         call = self._find_call(chunk)
@@ -288,8 +300,6 @@ class StreamState:
 
 def is_visible(chunk: Chunk) -> bool:
     """Whether a client updates the visible message when it reads the chunk."""
-    if isinstance(chunk, c.Data):
-        return not chunk.transient
     if isinstance(chunk, (c.MessageMetadata, c.Finish)):
         return chunk.message_metadata is not None and chunk.message_metadata is not UNSET
     return _row_of(chunk) in ("content", "outcome", "data")
@@ -303,7 +313,9 @@ def label(chunk: Chunk) -> str:
 
 
 def _row_of(chunk: Chunk) -> str:
-    return _STREAM_ROWS.get(chunk.type) or ("data" if isinstance(chunk, c.Data) else "content")
+    if isinstance(chunk, c.Data):
+        return "transient data" if chunk.transient else "data"
+    return _STREAM_ROWS.get(chunk.type, "content")
 
 
 def _rule_in(cell: str | Rule) -> Rule | None:

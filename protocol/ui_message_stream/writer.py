@@ -138,6 +138,9 @@ class Writer:
                 raise IllegalChunk(self._state.state, chunk, rule)
             for missing_chunk in missing:
                 out += self._emit(missing_chunk)
+        if self._state.state == grammar.BEFORE and not isinstance(chunk, Start):
+            # Transient data may come first, but a client that resumes looks for `start`.
+            out += self._emit(Start(message_id=self._message_id))
         self.size += size
         if isinstance(chunk, ToolInputError) and self._needs_start(chunk):
             out += self._emit(_input_start(chunk))

@@ -81,8 +81,9 @@ def _first_release(first: versions.ClientVersion | None) -> str:
 
 
 def _state_table(rows: Mapping[str, Mapping[str, object]]) -> str:
-    states = list(dict.fromkeys(state for row in rows.values() for state in row))
-    states.sort(key=lambda state: state == grammar.OTHERWISE)
+    kinds = (grammar.State, grammar.BlockState, grammar.CallState)
+    order = [state for kind in kinds for state in get_args(kind)] + [grammar.OTHERWISE]
+    states = sorted({state for row in rows.values() for state in row}, key=order.index)
     lines = [
         "| | " + " | ".join(states) + " |",
         "| --- |" + " --- |" * len(states),

@@ -147,6 +147,13 @@ def test_problems_of_the_framing_and_the_end(body: bytes, rule: str, event_numbe
     assert (rule, event_number, None) in problems(body)
 
 
+def test_a_stream_of_transient_data_is_a_stream() -> None:
+    transient = event({"type": "data-x", "data": 1, "transient": True})
+    assert check(transient + stream()) == []
+    assert problems(transient + event("[DONE]")) == [("no-finish", 0, None)]
+    assert problems(event("[DONE]")) == [("no-events", 0, None)]
+
+
 def test_any_framing_that_clients_read_is_accepted() -> None:
     body = stream({"type": "data-x", "data": "é"})
     crlf = b"\xef\xbb\xbf" + body.replace(b"\n", b"\r\n").replace(b"data: ", b"event: x\r\ndata:")

@@ -41,6 +41,7 @@ DENIED = {"type": "tool-output-denied", "toolCallId": "c"}
 APPROVAL_REQUEST = {"type": "tool-approval-request", "toolCallId": "c", "approvalId": "a"}
 APPROVAL_RESPONSE = {"type": "tool-approval-response", "approvalId": "a", "approved": True}
 DATA = {"type": "data-x", "data": 1}
+TRANSIENT = {**DATA, "transient": True}
 METADATA = {"type": "message-metadata", "messageMetadata": {}}
 RESET = {"type": "reset-step"}
 ABORT = {"type": "abort"}
@@ -76,6 +77,7 @@ def broken_rule(
     [
         [START, FINISH],
         [START, ERROR],
+        [TRANSIENT, TRANSIENT, START, TRANSIENT, STEP, TRANSIENT, STEP_END, FINISH],
         [START, ABORT],
         [START, STEP, STEP_END, FINISH],
         [START, DATA, STEP, METADATA, STEP_END, DATA, FINISH],
@@ -106,8 +108,10 @@ ILLEGAL: list[tuple[str, list[dict[str, Any]]]] = [
     ("start-first", [STEP]),
     ("start-first", [TEXT]),
     ("start-first", [ERROR]),
+    ("start-first", [TRANSIENT, DATA]),
     ("start-once", [START, START]),
     ("start-once", [START, STEP, START]),
+    ("start-once", [TRANSIENT, START, TRANSIENT, START]),
     ("in-step", [START, TEXT]),
     ("in-step", [START, AVAILABLE]),
     ("in-step", [START, STEP, STEP_END, {"type": "file", "url": "u", "mediaType": "m"}]),
@@ -198,6 +202,43 @@ def test_older_clients_forget_the_blocks_that_a_step_left_open(
         assert has_thrown == (release != "7.0.173")
 
 
+@pytest.mark.parametrize("before", [[], [TRANSIENT], [DATA, DATA], [STEP, TEXT, DELTA, TEXT_END]])
+def test_a_start_after_what_a_client_shows_has_the_message_twice(
+    reader: Reader, before: list[dict[str, Any]]
+) -> None:
+    chunks = [parse_chunk(chunk) for chunk in (*before, START, *TEXT_STEP, FINISH)]
+    stream = StreamState()
+    for chunk in chunks[: len(before)]:
+        stream.advance(chunk)
+    broken_rules = [rule.name for rule in stream.broken_by(chunks[len(before)])]
+    for release in ("5.0.0", "5.0.277", "6.0.326", "7.0.173"):
+        count = reader.read(chunks, release=release)["count"]
+        assert broken_rules == (["start-once"] if count == 2 else [])
+        assert count == (2 if before not in ([], [TRANSIENT]) else 1)
+
+
+@pytest.mark.parametrize("approved", [True, False])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_the_input_of_a_call_that_was_decided_on_may_be_repeated_in_its_step(
+    reader: Reader, approved: bool, is_late: bool
+) -> None:
+    message = message_with_call("approval-responded", approval={"id": "a", "approved": approved})
+    first = [START, STEP] if is_late else [START]
+    values = [*first, AVAILABLE, OUTPUT, *([STEP_END] if is_late else []), *TEXT_STEP, FINISH]
+    chunks = [parse_chunk(chunk) for chunk in values]
+    stream = StreamState(message)
+    broken_rules = []
+    for chunk in chunks:
+        broken_rules += [rule.name for rule in stream.broken_by(chunk)]
+        stream.advance(chunk)
+    assert broken_rules == (["call-twice"] if is_late else [])
+    for release in ("6.0.326", "7.0.173"):
+        response = reader.read(chunks, message, release)
+        parts = [part for part in response["message"]["parts"] if part["type"] == "tool-t"]
+        assert (response["error"], len(parts)) == (None, 2 if is_late else 1)
+        assert parts[-1]["state"] == "output-available"
+
+
 def test_every_rule_has_an_example() -> None:
     # These two have examples in other tests.
     assert {rule for rule, _ in ILLEGAL} | {"same-message", "block-left-open"} == set(RULES)
@@ -210,6 +251,13 @@ def test_every_rule_has_an_example() -> None:
         ("input-available", [START, OUTPUT], None),
         ("approval-responded", [START, PRELIMINARY, OUTPUT, *TEXT_STEP, FINISH], None),
         ("approval-responded", [START, DENIED], None),
+        ("approval-responded", [START, AVAILABLE, OUTPUT, *TEXT_STEP, FINISH], None),
+        ("approval-responded", [START, AVAILABLE, AVAILABLE], "call-twice"),
+        ("approval-responded", [START, {**AVAILABLE, "toolName": "other"}], "call-changed"),
+        ("approval-responded", [START, {**AVAILABLE, "dynamic": True}], "call-changed"),
+        ("approval-responded", [START, INPUT], "call-twice"),
+        ("approval-requested", [START, AVAILABLE], "call-twice"),
+        ("input-available", [START, AVAILABLE], "call-twice"),
         ("approval-requested", [START, APPROVAL_RESPONSE], None),
         # A stop cut the input. The call can be answered, and needs no end.
         ("input-streaming", [START, OUTPUT_ERROR], None),
@@ -228,7 +276,7 @@ def test_every_rule_has_an_example() -> None:
         ("output-available", [START, FINISH], "request-loop"),
         ("output-available", [START, ABORT], "request-loop"),
         ("output-available", [START, STEP, STEP_END, FINISH], "request-loop"),
-        ("output-available", [START, {**DATA, "transient": True}, FINISH], "request-loop"),
+        ("output-available", [START, TRANSIENT, FINISH], "request-loop"),
         ("output-available", [START, STEP, DATA, STEP_END, FINISH], None),
         ("output-available", [START, STEP, METADATA, STEP_END, FINISH], None),
         ("output-available", [START, STEP, STEP_END, {**FINISH, "messageMetadata": {}}], None),

@@ -238,6 +238,12 @@ def test_missing_chunks_are_added() -> None:
     assert sent[0] == c.Start(message_id="m")
 
 
+def test_transient_data_is_sent_after_start() -> None:
+    # It could come first, but whatever reads the stream again looks for `start`.
+    data = c.Data(name="x", data=1, transient=True)
+    assert Writer(message_id="m").write(data) == [c.Start(message_id="m"), data]
+
+
 def test_nothing_is_added_to_a_complete_stream() -> None:
     chunks: list[Chunk] = [
         c.Start(message_id="own", message_metadata={"a": 1}),

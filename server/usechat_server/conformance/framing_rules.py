@@ -106,15 +106,16 @@ FRAMING_RULES: tuple[Row, ...] = (
     (
         "Order",
         "start-first",
-        "`start` MUST be the first chunk.",
-        "A `start` that comes later shows the message twice; without one, the message cannot be "
-        "resumed.",
+        "`start` SHOULD come first, except for transient `data-NAME` chunks.",
+        "Without one, the client makes up an id that the backend does not know, and a resumed "
+        "message is shown twice.",
         StreamExample.of(STEP, *BLOCK, STEP_END, FINISH, DONE),
     ),
     (
         "Order",
         "start-once",
-        "A response MUST NOT have a second `start`, however many steps it has.",
+        "A response MUST NOT have a second `start`, however many steps it has, nor one that "
+        "comes after other chunks than transient data.",
         "With another id, the message is shown twice.",
         StreamExample.of(
             START, STEP, *BLOCK, STEP_END, START, STEP, *BLOCK, STEP_END, FINISH, DONE
@@ -170,7 +171,7 @@ FRAMING_RULES: tuple[Row, ...] = (
     (
         "Order",
         "after-end",
-        "Nothing SHOULD follow `finish`, `abort` and `error` but `[DONE]`.",
+        "A chunk SHOULD NOT follow `finish`, `abort` or `error`; only `[DONE]` does.",
         "After `error` it is not read; after the others it is.",
         StreamExample.of(
             START,

@@ -78,8 +78,9 @@ PART_RULES: tuple[Row, ...] = (
     (
         "Tool calls",
         "call-twice",
-        "The id of a tool call MUST be unique in the message.",
-        "The older call is overwritten.",
+        "The id of a tool call MUST be unique in the message. Only the complete input of a call "
+        "that the user has decided on may come again, before the next step begins.",
+        "The older call is overwritten, or shown twice.",
         StreamExample.of(
             *(START, STEP, AVAILABLE, OUTPUT, STEP_END, STEP, AVAILABLE, OUTPUT),
             *(*NEXT_STEP, STEP_END, FINISH, DONE),
@@ -110,7 +111,7 @@ PART_RULES: tuple[Row, ...] = (
     (
         "Tool calls",
         "input-done",
-        "No delta MUST follow the complete input of a tool call.",
+        "A delta MUST NOT follow the complete input of a tool call.",
         "The call goes back to its streaming state.",
         in_step(INPUT, AVAILABLE, INPUT_DELTA),
     ),
@@ -172,7 +173,7 @@ PART_RULES: tuple[Row, ...] = (
     (
         "End",
         "after-done",
-        "No event SHOULD follow `[DONE]`.",
+        "An event SHOULD NOT follow `[DONE]`.",
         "Clients read it, other tools do not.",
         StreamExample.of(START, STEP, *BLOCK, STEP_END, FINISH, DONE, DONE),
     ),

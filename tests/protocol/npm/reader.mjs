@@ -12,7 +12,8 @@ const commands = {
   /**
    * What a client has at the end of a response: the message, with parts that are not visible yet,
    * the finish reason, the error on which it stopped, and the ids of the calls that it passed to
-   * `onToolCall`. The response continues `message`.
+   * `onToolCall`. `count` is how many messages it shows after the question. The response continues
+   * `message`.
    */
   async read({ release, body, message }) {
     const ai = await loadAi(release);
@@ -35,6 +36,7 @@ const commands = {
       finishReason: finished?.finishReason ?? null,
       error: chat.error?.message ?? null,
       toolCalls,
+      count: chat.messages.filter(({ role }) => role === 'assistant').length,
     };
   },
 

@@ -18,7 +18,7 @@ export class State {
     this.messages.pop();
   }
   replaceMessage(index, message) {
-    this.messages[index] = message;
+    this.messages[index] = this.snapshot(message); // as that of React
   }
   snapshot(value) {
     return structuredClone(value);

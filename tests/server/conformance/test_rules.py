@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ui_message_stream import checker
 from ui_message_stream.grammar import RULES as GRAMMAR_RULES
 from usechat_server.conformance import RULES, Rule, check_stream
+from usechat_server.conformance.example_events import BLOCK, DONE, FINISH, STEP, STEP_END
 from usechat_server.conformance.exchange import CannedBackend
 from usechat_server.conformance.rules import BackendExample, StreamExample
 from usechat_server.conformance.scenarios import SCENARIOS
@@ -38,6 +40,18 @@ def test_the_responses_of_a_rule_break_it_and_no_other(rule: Rule) -> None:
     result, _ = run_scenario(SCENARIOS[example.scenario], backend)
     assert {problem.rule for problem in result.problems} == {rule.id}
     assert {problem.severity for problem in result.problems} == {rule.severity}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [STEP, *BLOCK, STEP_END, FINISH, DONE],
+        [{"type": "error", "errorText": "Failed."}, DONE],
+    ],
+)
+def test_a_response_without_start_is_only_a_warning(events: list[Any]) -> None:
+    [problem] = check_stream(StreamExample.of(*events).body)
+    assert (problem.rule, problem.severity) == ("start-first", "warning")
 
 
 @pytest.mark.parametrize(
