@@ -67,7 +67,9 @@ class RawSSE(Door):
     def encoding(self, request: Request, client_version: ClientVersion, chat_id: str) -> Encoding:
         # `EventSource` always says so. A line beside `data:` disturbs who splits at blank lines.
         has_ids = "text/event-stream" in request.headers.get("accept", "")
-        return EventStream(client_version, chat_id=chat_id, has_ids=has_ids)
+        # A client that comes back knows the id, which in a query may have any character.
+        begins = request.method == "POST"
+        return EventStream(client_version, chat_id=chat_id if begins else None, has_ids=has_ids)
 
     def chat_id(self, request: Request) -> str:
         """Return the chat whose response a GET goes on with.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 
 from usechat_server.coordination.base import ChatKey, Coordinator
 from usechat_server.coordination.subscription import LogSubscription
@@ -29,7 +30,7 @@ def run_response(
     keep_alive: float = 10.0,
     send_timeout: float = 30.0,
 ) -> StreamResponse:
-    """Return a stream of a run's log, closing the subscription at its end.
+    """Return a stream of a run's log, closing the subscription at its end, or if there is none.
 
     Args:
         subscription: The log.
@@ -45,16 +46,23 @@ def run_response(
     async def acknowledge() -> None:
         await coordinator.mark_acknowledged(key, subscription.run_id)
 
-    return StreamResponse(
-        _LogBody(subscription, encoding, acknowledge, from_start=from_start, after=after),
-        keep_alive=keep_alive,
-        send_timeout=send_timeout,
-        headers={
-            RUN_HEADER: subscription.run_id,
-            "x-content-type-options": "nosniff",
-            **({} if (current := current_request()) is None else current.headers()),
-        },
-    )
+    with ExitStack() as on_failure:
+        # Otherwise the run would count a reader that never leaves.
+        on_failure.callback(subscription.close)
+        body = _LogBody(subscription, encoding, acknowledge, from_start=from_start, after=after)
+        on_failure.callback(body.leave)
+        response = StreamResponse(
+            body,
+            keep_alive=keep_alive,
+            send_timeout=send_timeout,
+            headers={
+                RUN_HEADER: subscription.run_id,
+                "x-content-type-options": "nosniff",
+                **({} if (current := current_request()) is None else current.headers()),
+            },
+        )
+        on_failure.pop_all()
+    return response
 
 
 class _LogBody:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from usechat_server import Agent, RawSSE, Settings, create_app
 
 from tests.harness.common import DEADLINE
-from tests.harness.live import LiveServer, ScriptedModel, text
+from tests.harness.live import LiveServer, ScriptedModel, text, user
 from tests.harness.redis_server import redis_server
 
 QUESTION = {"message": "Hello"}
@@ -98,6 +98,36 @@ def test_a_client_comes_back_and_gets_exactly_the_rest() -> None:
         assert ended.wait(DEADLINE)
         # An EventSource that has it all asks once more, and has to stop.
         assert server.request("GET", "/api/sse?chat=c1", headers=headers).status_code == 204
+
+
+def test_a_client_comes_back_to_a_chat_of_any_name() -> None:
+    model, settings = ScriptedModel(hold=True), Settings(resume=0.01)
+    chat_id = "旅行 é"
+    chat = {"id": chat_id, "messages": [user("Hello")]}
+    with (
+        serve(model, settings=settings) as server,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=DEADLINE) as client,
+    ):
+        with client.stream("POST", "/api/chat", json=chat) as first:
+            next(first.iter_lines())
+            with client.stream("GET", "/api/sse", params={"chat": chat_id}) as response:
+                assert response.status_code == 200
+                assert json.loads(next(response.iter_lines())[6:])["type"] == "start"
+        assert model.closed.wait(DEADLINE)
+
+
+def test_a_response_that_cannot_begin_is_no_reader() -> None:
+    class Broken(RawSSE):
+        def encoding(self, *arguments: Any) -> Any:
+            encoding = super().encoding(*arguments)
+            encoding.headers = {"x-note": "旅行"}
+            return encoding
+
+    model, settings = ScriptedModel(hold=True), Settings(resume=0.01)
+    app = create_app(Agent(model), doors=[Broken()], settings=settings)
+    with LiveServer(app) as server:
+        assert server.request("POST", "/api/sse", QUESTION).status_code == 500
+        assert model.closed.wait(DEADLINE)
 
 
 def test_a_client_comes_back_to_another_process() -> None:
