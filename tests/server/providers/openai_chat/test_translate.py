@@ -201,7 +201,12 @@ def test_half_a_call_is_no_call() -> None:
         ({"error": "out of memory"}, "internal"),
         ({"object": "error", "message": "m", "code": 503}, "overloaded"),
         (chunk({}, "error"), "internal"),
+        (chunk({}, "function_call_filter: MALFORMED_FUNCTION_CALL"), "internal"),
         (chunk({}, "insufficient_system_resource"), "overloaded"),
+        (chunk({}, "abort"), "overloaded"),
+        (chunk({}, "CANCELLED"), "overloaded"),
+        (chunk({}, "timeout"), "overloaded"),
+        (chunk({}, "null"), "truncated"),
     ],
 )
 def test_an_error_in_the_stream_follows_what_came_before(event: Any, kind: str) -> None:
@@ -209,6 +214,13 @@ def test_an_error_in_the_stream_follows_what_came_before(event: Any, kind: str) 
     assert error is not None
     assert error.kind == kind
     assert [each.delta for each in out if isinstance(each, TextDelta)] == ["Half"]
+
+
+@pytest.mark.parametrize("reason", ["stop", "eos", "EOS_TOKEN", "guardrail", "repetition"])
+def test_a_reason_that_names_no_failure_ends_the_response(reason: str) -> None:
+    translator, _, error = translate(sent(chunk({"content": "Whole"}), chunk({}, reason)))
+    assert error is None
+    assert translator.result is not None
 
 
 @pytest.mark.parametrize(

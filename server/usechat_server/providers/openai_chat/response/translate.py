@@ -7,6 +7,7 @@ the differences, with reasons.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -42,8 +43,15 @@ _FINISH_REASONS: Mapping[str, FinishReason] = {
     "tool_calls": "tool-calls",
     "function_call": "tool-calls",
 }
-#: Finish reasons of responses that the server broke off.
-_FAILURES = ("error", "insufficient_system_resource")
+#: What the finish reasons of responses that the server broke off have in common: it failed, or it
+#: gave the request up (vLLM and SGLang: `abort`; DeepSeek: `insufficient_system_resource`; …).
+_FAILED = re.compile(r"error|fail|malformed")
+_GIVEN_UP = re.compile(
+    r"abort|cancel|interrupt|preempt|insufficient|overload|unavailable|time_?d?_?out|not_finished"
+)
+
+#: What some servers send as the finish reason before there is one.
+_NO_REASONS = ("", "null")
 
 _Prose = Literal["text", "reasoning"]
 
@@ -108,7 +116,7 @@ class ResponseTranslator:
             self._add(choice.delta, out)
         if choice.usage:
             self.usage = merge_usage(self.usage, choice.usage)
-        if isinstance(choice.finish_reason, str) and choice.finish_reason:
+        if isinstance(choice.finish_reason, str) and choice.finish_reason not in _NO_REASONS:
             self._finish_reason = self.details["stop_reason"] = choice.finish_reason
 
     def _read_details(self, chunk: events.Chunk) -> None:
@@ -208,10 +216,11 @@ class ResponseTranslator:
         if self._finish_reason is None:
             raise self._malformed("the response ended without a finish reason")
         reason = self._finish_reason.lower()
-        if reason in _FAILURES:
-            kind: Literal["overloaded", "internal"] = "internal"
-            kind = kind if reason == "error" else "overloaded"
-            raise ModelError(f"the response ended with the reason {reason}", kind, retryable=True)
+        text = f"the response ended with the reason {reason}"
+        if _FAILED.search(reason):
+            raise ModelError(text, "internal", retryable=True)
+        if _GIVEN_UP.search(reason):
+            raise ModelError(text, "overloaded", retryable=True)
         self._end_block(out)
         if self._calls.finish(out):
             raise self._malformed("a tool call has no name")
