@@ -68,6 +68,18 @@ _TOO_LONG = re.compile(
 )
 #: Mistral requires nine letters or digits.
 _CALL_ID = re.compile(r"tool.?call.?id", re.IGNORECASE)
+#: Words of a refusal.
+_UNWANTED = (
+    r"(?:un(?:known|supported|expected|recogni[sz]ed)"
+    r"|not.(?:be.|a.)?(?:support|permit|allow|accept|implement|valid)"
+    r"|extra.|additional.propert|forbidden|invalid)"
+)
+#: The parameter, but not as an echo of the request, where its value follows.
+_PARAMETER = r"""stream_options(?![\\"']*\s*[:=]\s*\{)"""
+#: A refusal of it.
+_USAGE = re.compile(
+    f"{_UNWANTED}.{{0,80}}{_PARAMETER}|{_PARAMETER}.{{0,80}}{_UNWANTED}", re.IGNORECASE | re.DOTALL
+)
 #: How many tokens there are, and how many there may be.
 _COUNTS = (
     # `prompt is too long: 208310 tokens > 200000 maximum`, and
@@ -101,7 +113,7 @@ def reductions(
         yield replace(current, container=True)
     if status not in _REFUSALS:
         return
-    if "stream_options" in text:
+    if _USAGE.search(text):
         yield replace(current, usage=True)
     if _CALL_ID.search(text):
         yield replace(current, call_ids=True)

@@ -113,21 +113,27 @@ class OpenAIChat:
         parameters = self._parameters(call)
         used_ids = call_ids(call.messages)
         declared_tools = [tool for tool in call.tools if isinstance(tool, DeclaredTool)]
+        leaves_out_usage = False
 
         def build(reduction: Reduction) -> Attempt:
+            nonlocal leaves_out_usage
+            leaves_out_usage = reduction.usage
             body = self._build(call, reduction)
             request = {**body, **parameters}
-            self._refuses_usage = self._refuses_usage or reduction.usage
-            if self._refuses_usage:
+            if self._refuses_usage or leaves_out_usage:
                 extra_body = request["extra_body"]
                 others = {key: extra_body[key] for key in extra_body if key != "stream_options"}
                 request["extra_body"] = others
             return Attempt(request, ResponseTranslator(declared_tools, used_ids), body["messages"])
 
+        def remember(_: Client) -> None:
+            self._refuses_usage = self._refuses_usage or leaves_out_usage
+
         return SDKStream(
             ChatCompletionsAPI(),
             Attempts(build, new_file_names(call.messages)),
             get_client=self._clients.get,
+            on_open=remember,
             byte_timeout=self._byte_timeout,
             content_timeout=self._content_timeout,
         )

@@ -373,15 +373,25 @@ async def test_a_conversation_that_is_too_long_is_shortened(provider: FakeOpenAI
     assert "And now?" in messages[-1]["content"]
 
 
+EXTRA = {"type": "extra_forbidden", "loc": ["body", "stream_options"]}
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [
+        (422, json.dumps({"object": "error", "message": {"detail": [EXTRA]}})),
+        (400, '{"error": {"message": "Unrecognized request argument supplied: stream_options"}}'),
+        (400, """{"error": "property 'stream_options' is unsupported"}"""),
+        (400, '{"error": "stream_options.include_usage: Extra inputs are not permitted"}'),
+    ],
+)
 async def test_a_server_that_does_not_count_tokens_is_not_asked_again(
-    provider: FakeOpenAI,
+    provider: FakeOpenAI, status: int, refusal: str
 ) -> None:
     def reply(request: Any) -> Reply:
         if "stream_options" in request.json:
-            detail = {"type": "extra_forbidden", "loc": ["body", "stream_options"]}
-            body = {"object": "error", "message": {"detail": [detail]}}
             headers = {"content-type": "application/json"}
-            return Reply(json.dumps(body).encode(), status=422, headers=headers)
+            return Reply(refusal.encode(), status=status, headers=headers)
         return Reply(message(text("Hi")))
 
     provider.on(reply)
@@ -390,6 +400,29 @@ async def test_a_server_that_does_not_count_tokens_is_not_asked_again(
         chunks = await respond(agent)
         assert "Hi" in [getattr(chunk, "delta", None) for chunk in chunks]
     assert len(provider.requests) == 3
+
+
+@pytest.mark.parametrize("says_why", [True, False])
+async def test_a_server_that_refuses_something_else_is_asked_for_tokens_again(
+    provider: FakeOpenAI, *, says_why: bool
+) -> None:
+    def reply(request: Any) -> Reply:
+        if "Hi" not in request.body.decode():
+            return Reply(message(text("Hi")))
+        # Some servers send the request back, in which a user may have written anything.
+        note = "stream_options is unsupported" if says_why else "extra_forbidden"
+        echo = {"input": request.json, "type": "missing", "note": note}
+        headers = {"content-type": "application/json"}
+        return Reply(json.dumps({"detail": [echo]}).encode(), status=422, headers=headers)
+
+    provider.on(reply)
+    agent = Agent("openai-chat:m")
+    with pytest.raises(ModelError):
+        await respond(agent, user("Hi"))
+    await respond(agent, user("Hello"))
+    *refused, last = provider.requests
+    assert "stream_options" in last.json
+    assert all("stream_options" in each.json for each in refused) or says_why
 
 
 async def test_ids_of_calls_that_a_server_refuses_are_replaced(provider: FakeOpenAI) -> None:
