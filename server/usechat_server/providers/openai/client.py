@@ -33,7 +33,8 @@ class Clients(ClientPerLoop[Client, openai.AsyncOpenAI]):
     Args:
         app_client: The app's client.
         base_url: The URL of the API; None: `OPENAI_BASE_URL`, else OpenAI's.
-        api_key: The key; None: `OPENAI_API_KEY`, which is sent to no other `base_url`.
+        api_key: The key; None: `OPENAI_API_KEY`, which is sent to no other `base_url`. Nor is the
+            organization, the project or any header that the environment has for OpenAI.
     """
 
     def __init__(
@@ -60,12 +61,27 @@ class Clients(ClientPerLoop[Client, openai.AsyncOpenAI]):
         return AZURE if host.endswith(".azure.com") else host
 
     def _create(self, tls: ssl.SSLContext) -> openai.AsyncOpenAI:
+        headers: Any = None if self._base_url is None else _headers_elsewhere(self._api_key)
+
         def create(http_client: httpx2.AsyncClient) -> openai.AsyncOpenAI:
             return openai.AsyncOpenAI(
                 base_url=self._base_url,
                 api_key=self._api_key,
                 timeout=TIMEOUT,
+                default_headers=headers,
                 http_client=http_client,
             )
 
         return with_http_client(create, openai.DefaultAioHttpClient, tls)
+
+
+def _headers_elsewhere(key: str | None) -> dict[str, str | openai.Omit]:
+    """Return headers without what the SDK adds from the environment, which is for OpenAI."""
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    names = [line.partition(":")[0].strip() for line in lines if ":" in line]
+    names = [name for name in names if name.lower() != "authorization"]
+    return {
+        **dict.fromkeys(["OpenAI-Organization", "OpenAI-Project", *names], openai.omit),
+        # Also in place of one from the environment.
+        "Authorization": f"Bearer {key}",
+    }

@@ -33,8 +33,9 @@ class OpenAIChat:
         options: Parameters of the API; default: none.
         base_url: The URL of another server with this API, such as vLLM, Ollama, Groq or
             OpenRouter. Default: `OPENAI_BASE_URL`, else OpenAI.
-        api_key: The key. Default: `OPENAI_API_KEY`, which is never sent to a `base_url`; a server
-            there gets no key unless there is one here.
+        api_key: The key. Default: `OPENAI_API_KEY`, which is never sent to a `base_url`, just as
+            `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS`; a server there gets no
+            key unless there is one here.
         client: A ready `AsyncOpenAI` or `AsyncAzureOpenAI`, used as it is and never closed, instead
             of `base_url` and `api_key`.
         byte_timeout: Seconds without a single byte from the provider after which a call fails.

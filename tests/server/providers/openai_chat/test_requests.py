@@ -167,17 +167,29 @@ def test_the_most_tokens_have_the_name_that_the_server_knows(
     assert request["extra_body"][name] == 5
 
 
-async def test_a_key_of_openai_is_sent_to_no_other_server(provider: FakeOpenAI) -> None:
+async def test_what_is_for_openai_is_sent_to_no_other_server(
+    provider: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = f"{provider.url}/v1"
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "theirs-admin")
+    monkeypatch.setenv("OPENAI_ORG_ID", "theirs-org")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "theirs-project")
+    custom = "X-Gateway: theirs-too\nauthorization : Bearer theirs-custom\nopenai-project: theirs-2"
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", custom)
+    options = OpenAIChatOptions(extra_headers={"OpenAI-Project": "own-project"})
     for model in (
         OpenAIChat("m"),
         OpenAIChat("m", base_url=url),
         OpenAIChat("m", base_url=url, api_key="own"),
+        OpenAIChat("m", options, base_url=url),
     ):
         assert model.missing_credentials() is None
         await respond(Agent(model))
-    sent = [request.headers["authorization"] for request in provider.requests]
-    assert sent == ["Bearer theirs", "Bearer none", "Bearer own"]
+    sent = [request.headers for request in provider.requests]
+    assert (sent[0]["openai-organization"], sent[0]["x-gateway"]) == ("theirs-org", "theirs-too")
+    assert [each["authorization"][7:] for each in sent[1:]] == ["none", "own", "none"]
+    assert not any("theirs" in str(each) for each in sent[1:])
+    assert sent[-1]["openai-project"] == "own-project"
 
 
 async def test_without_a_key_the_error_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
