@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from pydantic import RootModel
 from starlette.requests import Request
 from ui_message_stream import chunks as c
 from ui_message_stream import json_codec
@@ -42,8 +44,16 @@ class Object(Door):
 
     def check(self, agent: Agent) -> None:
         super().check(agent)
-        if agent.spec.output is None:
+        output = agent.spec.output
+        if output is None:
             raise ValueError("doors: Object() requires an agent with output=")
+        if issubclass(output, RootModel):  # any other model is an object
+            schema = output.model_json_schema()
+            if not _may_be_document(schema, schema.get("$defs", {})):
+                raise ValueError(
+                    "doors: Object() requires an output= that is an object, an array or a string, "
+                    f"and {output.__name__} is none"
+                )
 
     def parse(self, request: Request, body: bytes, settings: Settings) -> ChatRequest:
         # `submit(undefined)` sends no body.
@@ -53,6 +63,18 @@ class Object(Door):
 
     def encoding(self, request: Request, client_version: ClientVersion, chat_id: str) -> Encoding:
         return JSONDocument(client_version)
+
+
+def _may_be_document(
+    schema: Mapping[str, Any], definitions: Mapping[str, Any], seen: frozenset[str] = frozenset()
+) -> bool:
+    """Whether a value of a JSON Schema may begin as a document does."""
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/$defs/")
+        return name not in seen and _may_be_document(definitions[name], definitions, seen | {name})
+    if alternatives := schema.get("anyOf") or schema.get("oneOf"):
+        return any(_may_be_document(each, definitions, seen) for each in alternatives)
+    return schema.get("type") not in ("number", "integer", "boolean", "null")
 
 
 class JSONDocument:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import httpx
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -289,6 +290,15 @@ def pay(amount: int) -> int:
     return amount
 
 
+class Size(IntEnum):
+    SMALL = 1
+    LARGE = 2
+
+
+class Tree(RootModel[Union["Tree", int, list[Result]]]):
+    pass
+
+
 WEATHER = ClientTool("weather", "The weather.", {"type": "object"})
 
 
@@ -299,6 +309,8 @@ WEATHER = ClientTool("weather", "The weather.", {"type": "object"})
         (Agent(model(), tools=[pay]), [Completion()], r"Completion\(\) cannot show requests"),
         (Agent(model(), tools=[pay], approvals="client-tool"), [Text()], "cannot show requests"),
         (Agent(model()), [Object()], r"Object\(\) requires an agent with output="),
+        (Agent(model(), output=RootModel[int]), [Object()], "an object, an array or a string"),
+        (Agent(model(), output=RootModel[Size | None]), [Object()], "an array or a string"),
         (Agent(model()), [Text(), Completion("/text")], "two of them have the path '/text'"),
         (Agent(model()), [Text("/chat")], "expected a path such as"),
         (Agent(model()), [Text("/chats/text")], "expected a path such as"),
@@ -313,6 +325,11 @@ def test_a_door_that_cannot_work_is_refused_at_the_start(
             create(agent, doors=doors)
         with pytest.raises(TypeError, match=r"doors: expected doors such as Text\(\), got"):
             create(Agent(model()), doors=[Text])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("output", [Result, RootModel[list[int]], RootModel[str | None], Tree])
+def test_an_object_may_be_any_document(output: Any) -> None:
+    create_app(Agent(model(), output=output), doors=[Object()])
 
 
 def test_an_agent_that_a_function_chose_is_refused_before_it_is_called(

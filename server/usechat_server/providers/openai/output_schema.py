@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from usechat_server.providers.openai.sdk import openai
 
-__all__ = ["OutputFormat", "json_schema"]
+__all__ = ["OutputFormat", "has_object_root", "json_schema"]
 
 #: A pydantic model, or a JSON Schema, which is sent unchanged.
 OutputFormat = type[BaseModel] | dict[str, Any]
@@ -35,6 +35,14 @@ def json_schema(output_format: OutputFormat) -> dict[str, Any]:
             schema = output_format.model_json_schema()
     name = _INVALID_CHARACTERS.sub("_", name)[:64]
     return {"name": name, "schema": schema, "strict": _is_strict(schema)}
+
+
+def has_object_root(response_format: Any) -> bool:
+    """Whether OpenAI accepts the root of the schema of a `response_format`, if it has one."""
+    match response_format:
+        case {"type": "json_schema", "json_schema": {"schema": {**schema}}}:
+            return schema.get("type") == "object" and "anyOf" not in schema
+    return True
 
 
 def _is_strict(schema: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from usechat_server.providers.call_ids import call_ids
 from usechat_server.providers.history.reductions import NO_REDUCTION, Reduction
 from usechat_server.providers.history.user_parts import new_file_names
 from usechat_server.providers.openai.client import AZURE, OPENAI, Client, Clients
+from usechat_server.providers.openai.output_schema import has_object_root
 from usechat_server.providers.openai_chat.api import ChatCompletionsAPI
 from usechat_server.providers.openai_chat.options import OpenAIChatOptions
 from usechat_server.providers.openai_chat.request.assistant import MAX_NAME_LENGTH
@@ -72,13 +73,13 @@ class OpenAIChat:
         self._content_timeout = content_timeout
 
     def check(self, call: ModelCall) -> None:
-        """Check that the tools can be used with this API.
+        """Check that the tools and the output can be used with this API.
 
         Args:
             call: A call without messages.
 
         Raises:
-            ValueError: Names the tool that cannot.
+            ValueError: Names what cannot.
         """
         names = [tool.name for tool in call.tools]
         if duplicates := {name for name in names if names.count(name) > 1}:
@@ -93,7 +94,12 @@ class OpenAIChat:
                     f"tools: expected names of at most {MAX_NAME_LENGTH} characters, "
                     f"got {tool.name}"
                 )
-        self._parameters(call)
+        response_format = self._parameters(call)["extra_body"].get("response_format")
+        if self.provider in (OPENAI, AZURE) and not has_object_root(response_format):
+            raise ValueError(
+                "output: OpenAI requires a schema whose root is an object: expected a model with "
+                "fields"
+            )
 
     def missing_credentials(self) -> str | None:
         """Return what to set if there is no key, else None."""

@@ -7,11 +7,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from ui_message_stream.messages import FilePart, TextPart, UIMessage
 from ui_message_stream.versions import DEFAULT_CLIENT_VERSION
 from usechat_server import Agent, ClientTool, ModelError, Turn
@@ -223,6 +224,45 @@ async def test_without_a_key_the_error_says_what_to_set(monkeypatch: pytest.Monk
 def test_what_cannot_work_is_an_error_at_start(create: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         create()
+
+
+class Leaf(BaseModel):
+    values: dict[str, int]
+
+
+class Branch(BaseModel):
+    branches: list[Branch]
+
+
+#: An output, and whether OpenAI accepts its root.
+OUTPUTS: list[tuple[Any, bool]] = [
+    (Leaf, True),
+    (Branch, True),
+    (RootModel[Branch], True),
+    (RootModel[list[Branch]], False),
+    (RootModel[Leaf | Branch], False),
+    (RootModel[str], False),
+]
+
+
+@pytest.mark.parametrize(("output", "is_accepted"), OUTPUTS)
+@pytest.mark.parametrize("url", ["https://api.openai.com/v1", "https://x.openai.azure.com"])
+def test_openai_requires_an_object_at_the_root(output: Any, url: str, *, is_accepted: bool) -> None:
+    client = AsyncOpenAI(base_url=url, api_key="k")
+    set_up = [
+        partial(Agent, "openai-chat:m", client=client, output=output),
+        partial(
+            Agent, "openai-chat:m", client=client, options=OpenAIChatOptions(output_format=output)
+        ),
+    ]
+    for create in set_up:
+        if is_accepted:
+            create()
+        else:
+            with pytest.raises(ValueError, match="output: OpenAI requires"):
+                create()
+    # Other servers know what they accept.
+    Agent(OpenAIChat("m", base_url="http://localhost:1/v1"), output=output)
 
 
 def test_the_missing_extra_is_named() -> None:
