@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from usechat_server.agent import Agent
 from usechat_server.approvals import MemoryNonces, SignedApprovals
+from usechat_server.compose import ChatHandler
 from usechat_server.coordination.base import ChatKey
 from usechat_server.coordination.lease import Lease
 from usechat_server.coordination.subscription import LogSubscription
@@ -17,7 +19,7 @@ from usechat_server.providers.retry import RetryPolicy
 from usechat_server.run_log.encoding import ui_message_stream
 from usechat_server.run_log.log import Log
 from usechat_server.runs import Runs
-from usechat_server.runs.responder import Responder
+from usechat_server.runs.responder import HandlerResponder, Responder
 from usechat_server.runs.run import Run
 from usechat_server.turn import Turn
 
@@ -56,13 +58,15 @@ class StartedRun:
 
 
 async def start_run(
-    runs: Runs, turn: Turn, agent: Agent, retry: RetryPolicy | None = None
+    runs: Runs, turn: Turn, agent: Agent | ChatHandler, retry: RetryPolicy | None = None
 ) -> StartedRun:
-    """Start a run of an agent. Each run has a chat of its own, whatever the turn's `chat_id`."""
+    """Start a run of an agent or a handler. Each has a chat of its own, whatever its `chat_id`."""
     key = ChatKey(turn.user, secrets.token_hex(8))
 
     async def begin(lease: Lease) -> tuple[Turn, Responder]:
         approvals = SignedApprovals(None, MemoryNonces())
+        if not isinstance(agent, Agent):
+            return turn, HandlerResponder(agent, approvals, WeakSet())
         stream = agent.spec.first_call(turn, approvals)
         return turn, AgentLoop(agent.spec, stream, approvals, retry=retry)
 

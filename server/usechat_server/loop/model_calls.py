@@ -48,6 +48,7 @@ class ModelCalls:
         self._is_json = is_json
         self._failed_models: list[Model] = []
         self._stream: ModelStream | None = None
+        self._is_aborted = False
 
     async def run_step(
         self,
@@ -67,6 +68,7 @@ class ModelCalls:
 
         Raises:
             ModelError: The last model failed, or the step could not be reset.
+            CancelledError: The calls were aborted.
         """
         began = monotonic()
         models = step.models
@@ -92,7 +94,12 @@ class ModelCalls:
             await asyncio.sleep(seconds or 0)
 
     def abort(self) -> None:
-        """Close the connection of the current call at once, if it can be done without waiting."""
+        """Close the connection of the current call at once, if it can be done without waiting.
+
+        The call ends as if it was cancelled, and no other begins: the run has ended, though its
+        handler may take a while to cancel the task of the call.
+        """
+        self._is_aborted = True
         if isinstance(self._stream, WritesBatches):
             self._stream.abort()
 
@@ -111,6 +118,7 @@ class ModelCalls:
     ) -> tuple[StepResult, ToolCalls]:
         await self.aclose()
         stream = self._stream = await start_call(model)
+        self._check_not_aborted()
         writer, record = self._writer, self._writer.record
         with model_call_record()(
             record,
@@ -123,11 +131,20 @@ class ModelCalls:
         ) as call:
             self._usage.begin_call(stream, model.name)
             write = partial(calls.write, call)
-            if isinstance(stream, WritesBatches):
-                await stream.write_to(write)
-            else:
-                async for batch in stream:
-                    write(batch)
+            try:
+                if isinstance(stream, WritesBatches):
+                    await stream.write_to(write)
+                else:
+                    async for batch in stream:
+                        write(batch)
+            except ModelError:
+                if not self._is_aborted:
+                    raise
+            self._check_not_aborted()
             if stream.result is None:
                 raise ModelError("the stream ended without a result", "truncated")
         return stream.result, calls
+
+    def _check_not_aborted(self) -> None:
+        if self._is_aborted:
+            raise asyncio.CancelledError
