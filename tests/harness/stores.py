@@ -79,7 +79,7 @@ async def checkpoint(
 ) -> bool:
     """Store the message of a run so far. Return whether the process of the store owns the run."""
     progress = Progress(run_id, epoch, message, log_id=run_id, log_position="1-0")
-    renewal = await store.ownership.renew([progress], [progress.run_id])
+    renewal = await store.ownership.renew([progress])
     return (run_id, epoch) in renewal.owned
 
 

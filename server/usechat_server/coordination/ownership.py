@@ -18,6 +18,7 @@ __all__ = [
     "Progress",
     "Renewal",
     "RunEnd",
+    "RunningRuns",
     "TakenOverTurn",
 ]
 
@@ -128,17 +129,37 @@ class TakenOverTurn:
     idle_seconds: float
 
 
-class Ownership(Protocol):
-    """Decides who owns a run. Each method is one transaction, and raises StoreUnavailable."""
+class RunningRuns(Protocol):
+    """The runs of one app in this process."""
 
-    async def renew(self, progress: Sequence[Progress], running: Collection[str]) -> Renewal:
+    @property
+    def ids(self) -> Collection[str]:
+        """The ids of the runs that are not done, and of those that are about to begin."""
+        ...
+
+
+class Ownership(Protocol):
+    """Decides who owns a run. Each async method is one transaction, and raises StoreUnavailable.
+
+    Several apps may share it. In one event loop they are one process, with one lease.
+    """
+
+    def add_runs(self, runs: RunningRuns) -> None:
+        """Count the runs of an app as runs of this process, as long as the object exists."""
+        ...
+
+    @property
+    def running(self) -> Collection[str]:
+        """The ids of all runs of this process, also of those that it is about to begin."""
+        ...
+
+    async def renew(self, progress: Sequence[Progress]) -> Renewal:
         """Renew the lease of this process, and store what its runs have written.
 
         Of a run that this process does not own under the given epoch, nothing is stored.
 
         Args:
             progress: What they have written.
-            running: The ids of all runs of this process, also of those that it is about to begin.
         """
         ...
 

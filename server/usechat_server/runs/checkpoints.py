@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
 from time import monotonic
@@ -58,7 +58,6 @@ class Checkpoints:
         self,
         ownership: Ownership,
         take_over: Callable[[Orphan], None],
-        running: Callable[[], Collection[str]],
         *,
         seconds: float = CHECKPOINT_SECONDS,
         clock: Callable[[], float] = monotonic,
@@ -68,15 +67,12 @@ class Checkpoints:
         Args:
             ownership: The store's.
             take_over: Called with each open turn that no process runs.
-            running: Returns the ids of all runs of this process, also of those that it is about to
-                begin.
             seconds: Seconds between two checkpoints of a message that grows.
             clock: Returns seconds that never go back.
         """
         self.ownership = ownership
         self.seconds = seconds
         self._take_over = take_over
-        self._running = running
         self._clock = clock
         self._runs: set[StoredRun] = set()
         #: runs whose last checkpoint the database refused
@@ -134,7 +130,8 @@ class Checkpoints:
         """Stop ticking, and give the lease up if it protects nothing any more."""
         if self._task is not None:
             await cancel([self._task])
-        if not self._runs and self._renewed_at >= 0:
+        is_needed = self._runs or self.ownership.running
+        if not is_needed and self._renewed_at >= 0:
             with suppress(StoreUnavailable):
                 await self.ownership.leave()
 
@@ -176,19 +173,18 @@ class Checkpoints:
         due = [(run, progress) for run in runs if (progress := run.progress(sent_at))]
         shared = [(run, progress) for run, progress in due if run not in self._refused]
         alone = [(run, progress) for run, progress in due if run in self._refused]
-        running = self._running()
         try:
-            renewal = await self.ownership.renew([each for _, each in shared], running)
+            renewal = await self.ownership.renew([each for _, each in shared])
         except StoreUnavailable:
             raise
         except Exception:
             # The data of one of them. The others must not lose theirs, nor all their lease.
-            renewal = await self.ownership.renew([], running)
+            renewal = await self.ownership.renew([])
             shared, alone = [], due
         for run, progress in alone:
             self._refused.add(run)
             try:
-                await self.ownership.renew([progress], running)
+                await self.ownership.renew([progress])
             except StoreUnavailable:
                 raise
             except Exception as error:

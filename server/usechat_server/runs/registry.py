@@ -76,11 +76,12 @@ class Runs:
             self._checkpoints = Checkpoints(
                 config.store.ownership,
                 self._start_takeover,
-                lambda: self._runs.ids,
                 seconds=config.checkpoint_seconds,
                 clock=clock,
             )
         self._runs = RunSet(config, self._checkpoints)
+        if config.store is not None:
+            config.store.ownership.add_runs(self._runs)
         #: when a drain stops waiting for readers, stores and hooks
         self._drain_deadline = 0.0
         #: the users of the runs that are about to start

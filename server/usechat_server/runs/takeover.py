@@ -56,7 +56,9 @@ class Takeovers:
     def start(self, orphan: Orphan) -> None:
         """Take over a run that the store has found, in a task of its own, unless this process runs
         it meanwhile. Idempotent."""
-        if orphan.run_id not in self._runs.ids and not self._runs.draining:
+        store = self._runs.config.store
+        assert store is not None  # noqa: S101
+        if orphan.run_id not in store.ownership.running and not self._runs.draining:
             task = asyncio.create_task(self._take_over_stored(orphan))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

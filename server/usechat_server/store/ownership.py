@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from ui_message_stream.messages import UIMessage
 
+from usechat_server.aio import PerLoop
 from usechat_server.coordination.ownership import (
     Orphan,
     Owner,
     Progress,
     Renewal,
     RunEnd,
+    RunningRuns,
     TakenOverTurn,
 )
 from usechat_server.run_log.position import parse_position
@@ -60,10 +63,20 @@ class SqlOwnership:
     ) -> None:
         self._database = database
         self._process = process
+        #: the runs of all apps
+        self._runs: PerLoop[WeakSet[RunningRuns]] = PerLoop(WeakSet)
         self.leases: Leases = Leases(database.is_file, clock)
 
-    async def renew(self, progress: Sequence[Progress], running: Collection[str]) -> Renewal:
+    def add_runs(self, runs: RunningRuns) -> None:
+        self._runs.get().add(runs)
+
+    @property
+    def running(self) -> frozenset[str]:
+        return frozenset().union(*(runs.ids for runs in self._runs.get()))
+
+    async def renew(self, progress: Sequence[Progress]) -> Renewal:
         process, contents = self._process(), Contents([run.message for run in progress])
+        running = self.running
 
         def transaction(connection: Connection) -> Renewal:
             locked = writes.lock_turns(connection, [run.run_id for run in progress])

@@ -138,7 +138,8 @@ class World:
 class Process:
     """One process: its store, its runs, and what its model and its tools wait for."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, store: SqlChatStore | None = None) -> None:
+        """Start it. With the store of another, it is another app in the same process."""
         self.world = world
         self.is_dead = self.is_suspended = self.is_cut_off = False
         #: whether each transaction is committed, and this process does not learn of it
@@ -151,7 +152,7 @@ class Process:
         #: chat → the readers of this process
         self.readers: dict[str, list[Log]] = {}
         self.refused: list[ChatError] = []
-        self.store = SqlChatStore(world.url, clock=lambda: world.time)
+        self.store = store or SqlChatStore(world.url, clock=lambda: world.time)
         self._run = self.store.database._run
         self.store.database._run = self._access  # type: ignore[method-assign]
 
@@ -257,7 +258,7 @@ class Process:
         for task in self._tasks:
             task.cancel()
 
-    def restart(self) -> Process:
+    async def restart(self) -> Process:
         """Start another process in place of one that was killed."""
         successor = Process(self.world)
         self.world.processes[self.world.processes.index(self)] = successor

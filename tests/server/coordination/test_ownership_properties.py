@@ -81,7 +81,7 @@ class Ownership(RuleBasedStateMachine):
     def crash(self, number: int) -> None:
         process = self.world.processes[number]
         process.crash()
-        self.all.append(process.restart())
+        self.all.append(self.runner.run(process.restart()))
 
     @rule(number=numbers)
     def cut_off_or_reconnect(self, number: int) -> None:

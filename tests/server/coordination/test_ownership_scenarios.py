@@ -269,6 +269,35 @@ async def test_a_turn_whose_process_does_not_know_of_it_is_taken_over(
         assert await texts(world) == WHOLE
 
 
+@pytest.mark.parametrize("what", ["both run", "one runs", "one is closed"])
+async def test_apps_of_one_process_may_share_a_store(tmp_path: Path, what: str) -> None:
+    """None takes over what another one runs, also after the lease has expired."""
+    async with open_world(tmp_path) as world:
+        a, other = world.processes
+        b = Process(world, store=a.store)
+        world.processes.insert(1, b)
+        await a.post("a")
+        if what != "both run":
+            await a.advance(FIRST + 3)
+        await b.post("c")
+        await world.pass_time(8)
+        if what == "one is closed":
+            await a.checkpoints.aclose()
+            await other.checkpoints.tick()
+        elif what == "one runs":
+            for _ in range(7):  # while a transaction of the other app waits
+                world.time += 1
+                await a.checkpoints.tick()
+        await world.settle()
+        await b.checkpoints.tick()
+        await a.advance(FIRST + 3)
+        await b.advance(FIRST + 3)
+        for chat_id in ("a", "c"):
+            assert await texts(world, chat_id) == WHOLE
+        assert [process.agent.spec.model.calls for process in world.processes] == [2, 2, 0]  # type: ignore[attr-defined]
+        assert {epoch for _, epoch in world.owners} == {0}
+
+
 async def test_a_process_that_lost_a_run_takes_the_next_question(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         a, b = world.processes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,8 @@ class Everything:
 class Store:
     """The part of `ChatStore` that runs write to. A test can make it unavailable."""
 
+    running = ()
+
     def __init__(self) -> None:
         self.is_unavailable = False
         self.checkpoints: list[UIMessage] = []
@@ -125,7 +127,10 @@ class Store:
         self.ownership = self
         self._change = asyncio.Condition()
 
-    async def renew(self, progress: Sequence[Progress], running: Collection[str]) -> Renewal:
+    def add_runs(self, runs: object) -> None:
+        pass
+
+    async def renew(self, progress: Sequence[Progress]) -> Renewal:
         if progress:
             await self._write()
             self.checkpoints += [run.message for run in progress]
