@@ -39,8 +39,10 @@ FAULTS = [
     ),
     Scenario(
         name="retry after an error",
-        # What is refused is asked for once more.
-        replies=[*[http_error(400, "invalid_request_error", SECRET)] * 2, reply(text("Hello"))],
+        replies=[
+            Reply([*message()[:1], error_event("invalid_request_error", SECRET)]),
+            reply(text("Hello")),
+        ],
         actions=[send("Hi"), regenerate],
         requests=2,
         parts=[STEP, text_part("Hello")],
