@@ -101,11 +101,13 @@ def test_a_client_comes_back_and_gets_exactly_the_rest() -> None:
 
 
 def test_a_client_comes_back_to_a_chat_of_any_name() -> None:
-    model, settings = ScriptedModel(hold=True), Settings(resume=0.01)
+    settings, ended = Settings(resume=0.01), threading.Event()
     chat_id = "旅行 é"
     chat = {"id": chat_id, "messages": [user("Hello")]}
     with (
-        serve(model, settings=settings) as server,
+        serve(
+            ScriptedModel(hold=True), settings=settings, on_finish=lambda _: ended.set()
+        ) as server,
         httpx.Client(base_url=server.url, trust_env=False, timeout=DEADLINE) as client,
     ):
         with client.stream("POST", "/api/chat", json=chat) as first:
@@ -113,7 +115,7 @@ def test_a_client_comes_back_to_a_chat_of_any_name() -> None:
             with client.stream("GET", "/api/sse", params={"chat": chat_id}) as response:
                 assert response.status_code == 200
                 assert json.loads(next(response.iter_lines())[6:])["type"] == "start"
-        assert model.closed.wait(DEADLINE)
+        assert ended.wait(DEADLINE)
 
 
 def test_a_response_that_cannot_begin_is_no_reader() -> None:
@@ -123,11 +125,16 @@ def test_a_response_that_cannot_begin_is_no_reader() -> None:
             encoding.headers = {"x-note": "旅行"}
             return encoding
 
-    model, settings = ScriptedModel(hold=True), Settings(resume=0.01)
-    app = create_app(Agent(model), doors=[Broken()], settings=settings)
+    settings, ended = Settings(resume=0.01), threading.Event()
+    app = create_app(
+        Agent(ScriptedModel(hold=True)),
+        doors=[Broken()],
+        settings=settings,
+        on_finish=lambda _: ended.set(),
+    )
     with LiveServer(app) as server:
         assert server.request("POST", "/api/sse", QUESTION).status_code == 500
-        assert model.closed.wait(DEADLINE)
+        assert ended.wait(DEADLINE)
 
 
 def test_a_client_comes_back_to_another_process() -> None:
