@@ -116,6 +116,8 @@ class Connection(asyncio.Protocol):
         self._pushed = pushed = self._loop.create_future()
         try:
             self._push()
+            if not self._is_reading:
+                self._resume_reading()
             await pushed
         finally:
             self._receive = self._pushed = None

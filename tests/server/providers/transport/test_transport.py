@@ -224,6 +224,30 @@ async def test_a_body_is_handed_over_in_the_context_of_who_asked() -> None:
         assert len(server.exchanges) == 1
 
 
+async def test_a_large_body_that_arrived_before_it_was_asked_for_is_handed_over() -> None:
+    size = 3 * 2**20
+    received = 0
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.request()
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(exchange.send(bytes(size)), 0.2)  # until it stands still
+        has_arrived.set()
+        await exchange.wait_closed()
+
+    def receive(data: bytes) -> bool:
+        nonlocal received
+        received += len(data)
+        return True
+
+    has_arrived = asyncio.Event()
+    async with client(script) as (http, _), http.stream("GET", "/") as response:
+        await asyncio.wait_for(has_arrived.wait(), DEADLINE)
+        await asyncio.wait_for(push(response_body(response), receive), DEADLINE)
+    assert received == size
+
+
 @pytest.mark.parametrize("end", ["error", "enough", "left", "lost"])
 async def test_a_body_is_handed_over_until(end: str) -> None:
     closed = asyncio.Event()
