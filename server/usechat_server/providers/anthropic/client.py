@@ -42,8 +42,7 @@ class Clients(ClientPerLoop[Client, AsyncAnthropic]):
 
     def direct(self, client: Client) -> SendDirectly | None:
         """Return what sends the first request of a call; None if only the SDK can send it."""
-        direct = self._direct.get(client)
-        if direct is None:
+        if self.app_client is not None or (direct := self._direct.get(client)) is None:
             return None
         own = cast(AsyncAnthropic, client)
         if own.custom_auth is not None or not (own.api_key or own.auth_token):

@@ -141,7 +141,14 @@ async def test_a_connection_that_ends_unanswered_is_not_the_end(
     assert len(provider.requests) == 2
 
 
-async def test_the_apps_own_client_sends_its_requests(provider: FakeProvider) -> None:
-    async with AsyncAnthropic() as client:
+class UnhashableClient(AsyncAnthropic):
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("create", [AsyncAnthropic, UnhashableClient])
+async def test_the_apps_own_client_sends_its_requests(
+    provider: FakeProvider, create: type[AsyncAnthropic]
+) -> None:
+    async with create() as client:
         await respond(AnthropicModel("claude-sonnet-5-5", client=client))
     assert "x-stainless-timeout" in provider.requests[0].headers
