@@ -14,7 +14,7 @@ from usechat_server.providers.sdk_errors import LONGEST_RETRY_AFTER, retry_after
 from usechat_server.providers.transport import CONNECT_TIMEOUT, Transport, uses_proxy
 from usechat_server.telemetry.request import request_id
 
-__all__ = ["TIMEOUT", "ClientPerLoop", "with_http_client"]
+__all__ = ["MAX_ERROR_BYTES", "TIMEOUT", "ClientPerLoop", "with_http_client"]
 
 #: Open connections through a proxy at most: more than one worker process carries streams. (The
 #: default would queue the 101st.)
@@ -22,7 +22,7 @@ _MAX_CONNECTIONS = 10_000
 #: Seconds that an idle connection is kept for the next turn, which then needs no TLS handshake.
 _KEEP_ALIVE = 60.0
 #: Bytes that are read of the body of an error: a gateway may send a whole page.
-_MAX_ERROR_BYTES = 64 * 1024
+MAX_ERROR_BYTES: int = 64 * 1024
 
 #: OpenAI's name for an id that the client gives a request.
 CLIENT_REQUEST_ID = "x-client-request-id"
@@ -140,7 +140,7 @@ class _CutStream(httpx2.AsyncByteStream):
         self._body = body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = _MAX_ERROR_BYTES
+        left = MAX_ERROR_BYTES
         async for data in self._body:
             yield data[:left]
             left -= len(data)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import email.utils
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -92,7 +93,10 @@ def api_message(error: Any) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a response asks to wait; its header has a number or a date."""
+    """Return the seconds that a response asks to wait: in a header with milliseconds, which the
+    SDKs read first, or in one with seconds or a date."""
+    with suppress(KeyError, ValueError):
+        return max(0.0, float(headers["retry-after-ms"]) / 1000)
     value = headers.get("retry-after")
     if value is None:
         return None

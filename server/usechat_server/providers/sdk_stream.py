@@ -44,7 +44,8 @@ class Decoder(Protocol):
 
 
 #: Sends a request without the SDK, calls the function with what closes its connection at once, and
-#: returns the stream; None if the response is something else, which the SDK has to ask for again.
+#: returns the response; None if there is none that counts, and the SDK has to ask again. It raises
+#: the SDK's errors.
 SendDirectly = Callable[
     [Mapping[str, Any], Callable[[Callable[[], None]], None]], Awaitable[RawResponse | None]
 ]
@@ -246,7 +247,11 @@ class SDKStream(Generic[ClientT]):
         direct = self._api.direct(client)
         stream = None
         if direct is not None:
-            stream = await direct(self.request, self._set_connection)
+            try:
+                stream = await direct(self.request, self._set_connection)
+            except Exception as error:
+                if not await self._reduce(error):
+                    raise
         if stream is not None:
             self._begin(stream.headers, stream.body, 0)
         else:
@@ -288,14 +293,20 @@ class SDKStream(Generic[ClientT]):
             try:
                 return await self._api.send(client, self.request)
             except Exception as error:
-                attempts, refusal = self._attempts, self._api.refusal(error)
-                if attempts is None or refusal is None:
+                if not await self._reduce(error):
                     raise
-                # In a thread: translating a long history would block the other runs.
-                if not await asyncio.to_thread(attempts.reduce, refusal):
-                    raise
-                self.request = attempts.current.request
-                self._translator = attempts.current.translator
+
+    async def _reduce(self, error: Exception) -> bool:
+        """Return whether to send the request again, without parts of the history."""
+        attempts, refusal = self._attempts, self._api.refusal(error)
+        if attempts is None or refusal is None:
+            return False
+        # In a thread: translating a long history would block the other runs.
+        if not await asyncio.to_thread(attempts.reduce, refusal):
+            return False
+        self.request = attempts.current.request
+        self._translator = attempts.current.translator
+        return True
 
     def _elapsed(self) -> float:
         return round(monotonic() - self._started_at, 6)

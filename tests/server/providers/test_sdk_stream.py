@@ -241,16 +241,20 @@ async def test_retry_after_is_part_of_the_error(api: API, provider: FakeProvider
     assert error.retry_after == 17.5
 
 
+@pytest.mark.parametrize(
+    "headers", [{"retry-after": "300"}, {"retry-after-ms": "300000", "retry-after": "1"}]
+)
 async def test_a_long_retry_after_fails_at_once(
-    api: API, provider: FakeProvider, model: APIModel
+    provider: FakeProvider, model: APIModel, headers: dict[str, str]
 ) -> None:
-    reply = http_error(429, "rate_limit_error", headers={"retry-after": "300"})
-    provider.script(*[reply] * (1 + api.direct))
+    provider.script(http_error(429, "rate_limit_error", "Wait.", headers=headers))
     chunks, error = await read(model.stream(call()))
     assert chunks == []
     assert error is not None
-    assert (error.kind, error.retry_after) == ("rate-limit", 300)
-    assert len(provider.requests) == 1 + api.direct
+    assert (error.kind, error.retry_after, error.retryable) == ("rate-limit", 300, False)
+    assert "Wait." in str(error)
+    assert error.request_id == "req_fake_1"
+    assert len(provider.requests) == 1
 
 
 async def test_the_error_without_an_api_key_names_the_variable(
@@ -265,16 +269,18 @@ async def test_the_error_without_an_api_key_names_the_variable(
     assert provider.requests == []
 
 
+@pytest.mark.parametrize("status", [200, 203])
 async def test_a_response_that_is_no_event_stream_is_not_retried(
-    api: API, provider: FakeProvider, model: APIModel
+    provider: FakeProvider, model: APIModel, status: int
 ) -> None:
-    reply = Reply(b"<h1>Sign in</h1>", headers={"content-type": "text/html"})
-    provider.script(*[reply] * (1 + api.direct))
+    headers = {"content-type": "text/html"}
+    provider.script(Reply(b"<h1>Sign in</h1>", status=status, headers=headers))
     chunks, error = await read(model.stream(call()))
     assert not chunks
     assert error is not None
     assert (error.kind, error.retryable) == ("auth", False)
     assert "text/html" in str(error)
+    assert len(provider.requests) == 1  # the provider counts it
 
 
 async def test_an_unreachable_provider_is_a_connection_error(

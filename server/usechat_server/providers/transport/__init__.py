@@ -13,6 +13,7 @@ from usechat_server.providers.transport.transport import (
     CONNECT_TIMEOUT,
     RawResponse,
     RequestHead,
+    StaleConnectionError,
     Transport,
 )
 
@@ -21,6 +22,7 @@ __all__ = [
     "RawResponse",
     "RequestHead",
     "ResponseBody",
+    "StaleConnectionError",
     "Transport",
     "push",
     "response_body",

@@ -32,6 +32,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, sock: socket.socket, on_lost: Callable[[Connection], None]) -> None:
         self.is_open: bool = False
+        #: whether it has had a response before this one
+        self.is_reused: bool = False
         self._sock = sock
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
@@ -139,6 +141,7 @@ class Connection(asyncio.Protocol):
             and not response.pieces
             and self.is_open
         ):
+            self.is_reused = True
             return True
         self.abort()
         return False

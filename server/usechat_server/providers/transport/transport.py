@@ -15,7 +15,7 @@ from usechat_server.providers.transport.body import BODY_EXTENSION, ResponseBody
 from usechat_server.providers.transport.connection import Connection
 from usechat_server.providers.transport.pool import Origin, Pool
 
-__all__ = ["CONNECT_TIMEOUT", "RawResponse", "RequestHead", "Transport"]
+__all__ = ["CONNECT_TIMEOUT", "RawResponse", "RequestHead", "StaleConnectionError", "Transport"]
 
 #: Seconds to open a connection.
 CONNECT_TIMEOUT = 5.0
@@ -85,6 +85,7 @@ class Transport(httpx2.AsyncBaseTransport):
             headers: Further headers.
 
         Raises:
+            StaleConnectionError: An idle connection was lost, most likely closed by the server.
             httpx2.TransportError: There is no response.
         """
         lines = _header_lines(httpx2.Headers({**headers, "content-length": str(len(body))}))
@@ -94,8 +95,10 @@ class Transport(httpx2.AsyncBaseTransport):
         try:
             await connection.send(b"%b%b\r\n" % (head.data, lines), _pieces(body))
             response_head = await connection.read_head()
-        except BaseException:
+        except BaseException as error:
             connection.abort()
+            if connection.is_reused and isinstance(error, httpx2.TransportError):
+                raise StaleConnectionError(str(error)) from error
             raise
         response_headers = {
             name.decode("latin-1").lower(): value.decode("latin-1")
@@ -114,6 +117,10 @@ class Transport(httpx2.AsyncBaseTransport):
         return ResponseBody(
             connection, lambda: self._pool.release(origin, connection), read_timeout
         )
+
+
+class StaleConnectionError(httpx2.TransportError):
+    """There is no response on a connection that was idle before."""
 
 
 class RequestHead:

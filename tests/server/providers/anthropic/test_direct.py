@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import httpx2
 import pytest
 from anthropic import AsyncAnthropic
 from ui_message_stream.messages import UIMessage
+from usechat_server.errors import ModelError
 from usechat_server.providers.anthropic import AnthropicModel, AnthropicOptions
 from usechat_server.providers.anthropic.client import Clients
 from usechat_server.providers.base import ModelCall
@@ -17,6 +17,8 @@ from usechat_server.tools import ClientTool
 
 from tests.harness.fake_provider import FakeProvider, RecordedRequest, Reply, http_error, message
 from tests.harness.fake_provider import text as text_block
+from tests.harness.fake_provider_events import to_sse
+from tests.server.providers.transport.wire_server import Exchange, serve
 
 #: What only the SDK sends: "NOT_GIVEN", how its response is read, and what HTTP/1.1 implies.
 OF_THE_SDK = {"x-stainless-timeout", "x-stainless-raw-response", "connection"}
@@ -120,25 +122,84 @@ async def test_a_new_key_of_the_client_is_used(
     await model.aclose()
 
 
-async def test_the_sdk_repeats_what_failed_after_the_pause_that_was_asked_for(
-    provider: FakeProvider, model: AnthropicModel
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses before the SDK asks again, which are not waited for."""
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("usechat_server.providers.anthropic.direct.sleep", sleep)
+    return pauses
+
+
+@pytest.mark.parametrize(
+    ("reply", "pause"),
+    [
+        (http_error(429, headers={"retry-after": "7"}), (7, 7)),
+        (http_error(529, headers={"retry-after-ms": "250", "retry-after": "7"}), (0.25, 0.25)),
+        (http_error(503, headers={"retry-after-ms": "soon", "retry-after": "7"}), (7, 7)),
+        (http_error(429, headers={"retry-after": "0"}), (0.375, 0.5)),
+        (http_error(418, headers={"x-should-retry": "true"}), (0.375, 0.5)),
+        *((http_error(status), (0.375, 0.5)) for status in (408, 409, 429, 500, 529)),
+    ],
+)
+async def test_the_sdk_repeats_what_failed_after_its_own_pause(
+    provider: FakeProvider,
+    model: AnthropicModel,
+    pauses: list[float],
+    reply: Reply,
+    pause: tuple[float, float],
 ) -> None:
-    provider.script(http_error(429, "rate_limit_error", headers={"retry-after": "0.3"}))
-    began = time.monotonic()
+    provider.script(reply)
     details = await respond(model)
-    assert time.monotonic() - began >= 0.3
+    [seconds] = pauses
+    assert pause[0] <= seconds <= pause[1]
     assert details["retries"] == 1
     first, second = provider.requests
     assert content(first) == content(second)
     assert "x-stainless-timeout" in second.headers
 
 
-async def test_a_connection_that_ends_unanswered_is_not_the_end(
-    provider: FakeProvider, model: AnthropicModel
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 529])
+async def test_what_is_not_to_be_repeated_is_not(
+    provider: FakeProvider, model: AnthropicModel, pauses: list[float], status: int
 ) -> None:
-    provider.script(Reply(b"", gate=False, then="reset", status=500))
-    await respond(model)
-    assert len(provider.requests) == 2
+    provider.script(http_error(status, text="Not again.", headers={"x-should-retry": "false"}))
+    with pytest.raises(ModelError, match="Not again") as raised:
+        await respond(model)
+    assert not raised.value.retryable
+    assert len(provider.requests) == 1
+    assert pauses == []
+
+
+@pytest.mark.parametrize("is_reused", [False, True])
+async def test_a_connection_that_ends_unanswered_is_not_the_end(
+    monkeypatch: pytest.MonkeyPatch, pauses: list[float], is_reused: bool
+) -> None:
+    body = b"".join(map(to_sse, message(text_block("Hi"))))
+    head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n"
+    requests = 0
+
+    async def script(exchange: Exchange) -> None:
+        nonlocal requests
+        while await exchange.request():
+            requests += 1
+            if requests == 1 + is_reused:
+                return  # closes the connection
+            await exchange.send((head % len(body)).encode(), body)
+
+    async with serve(script) as server:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        model = AnthropicModel("claude-sonnet-5-5")
+        for _ in range(1 + is_reused):
+            await respond(model)
+        await model.aclose()
+    assert requests == 2 + is_reused
+    # Servers close idle connections: that says nothing of their state.
+    assert len(pauses) == (0 if is_reused else 1)
 
 
 class UnhashableClient(AsyncAnthropic):
