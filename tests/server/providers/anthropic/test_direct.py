@@ -92,8 +92,8 @@ async def test_the_request_is_that_of_the_sdk(
     for name, value in variables.items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url + path)
-    if path:  # where the fake provider has nothing: both ways, and the SDK's own is enough
-        provider.script(http_error(404), http_error(404))
+    if path:  # no response: the list of models that follows one would be among the requests
+        provider.script(*[http_error(404)] * 3)
     own = AnthropicModel("claude-sonnet-5-5", options)
     timeout = httpx2.Timeout(None, connect=5)  # as ours has
     async with AsyncAnthropic(max_retries=0, timeout=timeout) as client:
